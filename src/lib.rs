@@ -1,0 +1,5 @@
+//! Bluetick sends WhatsApp media messages through four providers and knows what became of every one of them.
+
+pub mod config;
+pub mod domain;
+pub mod providers;

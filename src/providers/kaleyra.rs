@@ -1,0 +1,31 @@
+//! Kaleyra.
+
+use crate::domain::message::Outgoing;
+use crate::domain::provider::{Account, Capabilities, ProviderId};
+use crate::providers::{Callback, CallbackPart, HttpReply, Provider, SendStep};
+
+/// Kaleyra.
+#[derive(Debug)]
+pub struct Kaleyra;
+
+impl Provider for Kaleyra {
+    fn id(&self) -> ProviderId {
+        ProviderId::Kaleyra
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        unimplemented!()
+    }
+
+    fn send(&self, _account: &Account, _message: &Outgoing, _replies: &[HttpReply]) -> SendStep {
+        unimplemented!()
+    }
+
+    fn read_callback(&self, _callback: &Callback) -> Vec<CallbackPart> {
+        unimplemented!()
+    }
+
+    fn setup(&self) -> &'static [&'static str] {
+        &[]
+    }
+}

@@ -1,0 +1,1 @@
+//! Requirements of the whole, against the real program with real databases.
