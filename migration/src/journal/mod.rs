@@ -1,0 +1,18 @@
+//! Changes of the journal, oldest first.
+
+use sea_orm_migration::prelude::*;
+
+/// The journal's list.
+#[derive(Debug)]
+pub struct JournalMigrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for JournalMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        Vec::new()
+    }
+
+    fn migration_table_name() -> DynIden {
+        Alias::new("journal_migrations").into_iden()
+    }
+}

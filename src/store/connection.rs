@@ -1,0 +1,195 @@
+//! How databases are opened: every pragma, pool size and time-out in one place, with its reason.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+use crate::domain::secret::Secret;
+use crate::store::error::Error;
+
+/// How long the journal's writer waits for another process's lock; longer, and a callback's answer would be late.
+pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long the main database's writer waits; nobody outside waits for it.
+pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Readers of SQLite: two pages, an export and the API at once; more would only share the same two cores.
+const SQLITE_READERS: u32 = 4;
+/// Connections a PostgreSQL process may hold: one writes at a time, the rest read.
+const POSTGRES_CONNECTIONS: u32 = 8;
+/// WAL pages between checkpoints: 4000 was the throughput choice of the measurements in `performance.md` §3e.
+const CHECKPOINT_PAGES: &str = "4000";
+
+/// One database: a single writer and a pool of readers.
+#[derive(Clone, Debug)]
+pub struct Pools {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    lock: i64,
+}
+
+/// Which engine a database URL names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Engine {
+    /// Files beside the program.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// The engine of a database URL.
+pub fn engine_of(url: &Secret) -> Engine {
+    if url.expose().starts_with("sqlite:") {
+        Engine::Sqlite
+    } else {
+        Engine::Postgres
+    }
+}
+
+/// The file of a `sqlite:` URL.
+pub fn sqlite_path(url: &Secret) -> PathBuf {
+    let rest = url
+        .expose()
+        .trim_start_matches("sqlite:")
+        .trim_start_matches("//");
+    PathBuf::from(rest.split('?').next().unwrap_or_default())
+}
+
+impl Pools {
+    /// Opens one SQLite file, made with mode 0600 when it is missing.
+    pub async fn open_sqlite(
+        path: &Path,
+        writer_lock: i64,
+        busy_timeout: Duration,
+    ) -> Result<Self, Error> {
+        make_private_file(path)?;
+        let url = format!("sqlite://{}?mode=rwc", path.display());
+        let writer = Database::connect(sqlite_options(&url, 1, "OFF", busy_timeout)).await?;
+        let readers =
+            Database::connect(sqlite_options(&url, SQLITE_READERS, "ON", busy_timeout)).await?;
+        Ok(Self {
+            writer,
+            readers,
+            lock: writer_lock,
+        })
+    }
+
+    /// Connects to a PostgreSQL server. The pool is shared; the advisory lock makes one writer at a time.
+    pub async fn open_postgres(url: &Secret, writer_lock: i64) -> Result<Self, Error> {
+        let mut options = ConnectOptions::new(url.expose());
+        options
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(5))
+            .sqlx_logging(false)
+            .set_application_name("bluetick");
+        if let Some(schema) = schema_of(url.expose()) {
+            options.set_schema_search_path(schema);
+        }
+        let pool = Database::connect(options).await?;
+        Ok(Self {
+            writer: pool.clone(),
+            readers: pool,
+            lock: writer_lock,
+        })
+    }
+
+    /// For reading; never blocks the writer.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+
+    /// For migrations and other work outside a transaction of ours.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Begins a write: IMMEDIATE on SQLite, under the writer's advisory lock on PostgreSQL.
+    ///
+    /// **Invariant:** at most one such transaction per database is open at a time, so read-then-write needs no row locks.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.writer.begin_with_options(options).await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            let lock = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock($1)",
+                [self.lock.into()],
+            );
+            transaction.execute_raw(lock).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Closes every connection; SQLite folds its WAL back.
+    pub async fn close(self) -> Result<(), Error> {
+        self.readers.close().await?;
+        self.writer.close().await?;
+        Ok(())
+    }
+}
+
+fn sqlite_options(
+    url: &str,
+    connections: u32,
+    query_only: &'static str,
+    busy_timeout: Duration,
+) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        // A recycled writer would lose its page cache and its prepared statements.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .busy_timeout(busy_timeout)
+                .statement_cache_capacity(200)
+                // Freed pages go back to the file system in steps; must come before the first table.
+                .pragma("auto_vacuum", "INCREMENTAL")
+                .pragma("journal_mode", "WAL")
+                // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
+                .pragma("synchronous", "FULL")
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                .pragma("cache_size", "-16384")
+                .pragma("temp_store", "MEMORY")
+                .pragma("foreign_keys", "OFF")
+                .pragma("query_only", query_only)
+        });
+    options
+}
+
+/// Creates a file that only its owner may read, unless it is there.
+pub fn make_private_file(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let failed = |source| Error::File {
+        path: path.display().to_string(),
+        source,
+    };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+        .map_err(failed)
+}
+
+/// The schema that `?options=-csearch_path=NAME` or `?schema=NAME` names; tests give each its own.
+fn schema_of(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("schema="))
+        .map(ToOwned::to_owned)
+}
