@@ -1,5 +1,14 @@
 //! Changes of the main database, oldest first.
 
+mod m20261120_000001_create_settings;
+mod m20261120_000002_create_accounts;
+mod m20261120_000003_create_messages;
+mod m20261120_000004_create_provider_ids;
+mod m20261120_000005_create_attempts;
+mod m20261120_000006_create_receipts;
+mod m20261120_000007_create_rollups;
+mod m20261120_000008_create_access;
+
 use sea_orm_migration::prelude::*;
 
 /// The main database's list.
@@ -9,7 +18,16 @@ pub struct MainMigrator;
 #[async_trait::async_trait]
 impl MigratorTrait for MainMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Vec::new()
+        vec![
+            Box::new(m20261120_000001_create_settings::Migration),
+            Box::new(m20261120_000002_create_accounts::Migration),
+            Box::new(m20261120_000003_create_messages::Migration),
+            Box::new(m20261120_000004_create_provider_ids::Migration),
+            Box::new(m20261120_000005_create_attempts::Migration),
+            Box::new(m20261120_000006_create_receipts::Migration),
+            Box::new(m20261120_000007_create_rollups::Migration),
+            Box::new(m20261120_000008_create_access::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

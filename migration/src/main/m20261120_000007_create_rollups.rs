@@ -1,0 +1,34 @@
+//! Creates message counts per quarter hour, kept by the writer of every change.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        dialect::run(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        dialect::run(manager, DOWN).await
+    }
+}
+
+const UP: &str = r"
+CREATE TABLE message_counts (
+    bucket {instant} NOT NULL,
+    account {text} NOT NULL,
+    kind {text} NOT NULL,
+    origin {text} NOT NULL,
+    state {text} NOT NULL,
+    code {text} NOT NULL,
+    messages {instant} NOT NULL,
+    PRIMARY KEY (bucket, account, kind, origin, state, code)
+)
+";
+
+const DOWN: &str = "DROP TABLE message_counts";
