@@ -1,6 +1,110 @@
 //! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave it.
 
+pub mod accounts;
+pub mod attempts;
+pub mod callbacks;
 pub mod connection;
+mod entities;
 mod error;
+mod instant;
+pub mod ledger;
+pub mod messages;
+pub mod provider_ids;
+pub mod queue;
+pub mod receipts;
+pub mod reports;
+pub mod settings;
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use migration::MainMigrator;
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::broadcast;
 
 pub use error::Error;
+use ledger::{Change, Ledger};
+
+use crate::domain::secret::Secret;
+use crate::store::connection::{Engine, MAIN_BUSY_TIMEOUT, Pools};
+
+/// The main database's writer lock on PostgreSQL ("bluetick" as a number).
+const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
+/// Changes that a slow reader of the live feed may fall behind before it is told to start over.
+const FEED_LENGTH: usize = 1024;
+
+/// The main database: messages, facts, access.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pools: Pools,
+    feed: broadcast::Sender<Change>,
+}
+
+impl Store {
+    /// Opens `bluetick.db` or connects to a server. Applies nothing; see [`Store::migrate`].
+    pub async fn open(url: &Secret) -> Result<Self, Error> {
+        let pools = match connection::engine_of(url) {
+            Engine::Sqlite => {
+                Pools::open_sqlite(&connection::sqlite_path(url), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
+                    .await?
+            }
+            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK).await?,
+        };
+        Ok(Self {
+            pools,
+            feed: broadcast::Sender::new(FEED_LENGTH),
+        })
+    }
+
+    /// Whether a SQLite database of this URL exists already. A server counts as existing.
+    pub fn exists(url: &Secret) -> bool {
+        match connection::engine_of(url) {
+            Engine::Sqlite => exists_with_content(&connection::sqlite_path(url)),
+            Engine::Postgres => true,
+        }
+    }
+
+    /// Applies the migrations that are missing, one process at a time.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let transaction = self.pools.begin().await?;
+        match MainMigrator::up(&transaction, None).await {
+            Ok(()) => Ok(transaction.commit().await?),
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Begins a change of messages.
+    pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
+        Ledger::begin(&self.pools, now).await
+    }
+
+    /// Commits a change and tells the live feed.
+    pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
+        for change in ledger.commit().await? {
+            // Nobody listening is no error.
+            let _ = self.feed.send(change);
+        }
+        Ok(())
+    }
+
+    /// Changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.feed.subscribe()
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) -> Result<(), Error> {
+        self.pools.close().await
+    }
+}
+
+fn exists_with_content(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() > 0)
+}

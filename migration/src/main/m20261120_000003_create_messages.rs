@@ -45,6 +45,7 @@ CREATE TABLE messages (
     queue {text} NOT NULL,
     hold {text},
     tries integer NOT NULL,
+    handed_over_at {instant},
     next_attempt_at {instant},
     lease_holder {id},
     lease_until {instant},

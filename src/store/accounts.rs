@@ -1,0 +1,159 @@
+//! Accounts as the database remembers them: known for ever, paused or not, last heard from.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
+
+use crate::domain::ids::AccountId;
+use crate::domain::provider::{Account, ProviderId};
+use crate::store::entities::accounts::{Column, Entity, Model};
+use crate::store::ledger::Ledger;
+use crate::store::{Error, Store, instant};
+
+/// What is remembered of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountRecord {
+    /// Its id.
+    pub id: AccountId,
+    /// Its provider.
+    pub provider: ProviderId,
+    /// The callback address's generation when it was last configured.
+    pub generation: u32,
+    /// Why sending is paused, and since when.
+    pub pause: Option<Pause>,
+    /// When its provider last called back.
+    pub last_callback_at: Option<DateTime<Utc>>,
+}
+
+/// Why an account does not send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pause {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The provider's own words.
+    pub reason: String,
+}
+
+impl Store {
+    /// Remembers the configured accounts.
+    pub async fn remember_accounts(
+        &self,
+        accounts: &[Account],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let transaction = self.pools().begin().await?;
+        for account in accounts {
+            let row = Model {
+                id: account.id.to_string(),
+                provider: account.provider().to_string(),
+                generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
+                paused_at: None,
+                pause_reason: None,
+                last_callback_at: None,
+                old_address_at: None,
+                last_inbound_at: None,
+                first_seen_at: instant::write(now),
+            };
+            let renew = OnConflict::column(Column::Id)
+                .update_columns([Column::Provider, Column::Generation])
+                .to_owned();
+            Entity::insert(row.into_active_model())
+                .on_conflict(renew)
+                .exec_without_returning(&transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Every account ever known, by id.
+    pub async fn list_accounts(&self) -> Result<BTreeMap<AccountId, AccountRecord>, Error> {
+        let rows = Entity::find()
+            .order_by_asc(Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|row| AccountRecord::try_from(row).map(|record| (record.id.clone(), record)))
+            .collect()
+    }
+
+    /// Lets an account send again; false when it was not paused.
+    pub async fn resume_account(&self, account: &AccountId) -> Result<bool, Error> {
+        let touched = Entity::update_many()
+            .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
+            .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
+            .filter(
+                Column::Id
+                    .eq(account.as_str())
+                    .and(Column::PausedAt.is_not_null()),
+            )
+            .exec(self.pools().writer())
+            .await?;
+        Ok(touched.rows_affected == 1)
+    }
+}
+
+impl Ledger {
+    /// Stops an account from sending, for the reason its provider gave. An account that is paused already keeps its first reason.
+    pub async fn pause_account(&mut self, account: &AccountId, reason: &str) -> Result<(), Error> {
+        Entity::update_many()
+            .col_expr(Column::PausedAt, Expr::value(instant::write(self.now())))
+            .col_expr(Column::PauseReason, Expr::value(reason))
+            .filter(
+                Column::Id
+                    .eq(account.as_str())
+                    .and(Column::PausedAt.is_null()),
+            )
+            .exec(self.transaction())
+            .await?;
+        Ok(())
+    }
+
+    /// Whether an account is paused.
+    pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
+        let row = Entity::find_by_id(account.as_str())
+            .one(self.transaction())
+            .await?;
+        Ok(row.is_some_and(|row| row.paused_at.is_some()))
+    }
+}
+
+/// Remembers when a provider last called back.
+pub(crate) async fn heard_from(
+    connection: &impl ConnectionTrait,
+    account: &AccountId,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::LastCallbackAt, Expr::value(instant::write(at)))
+        .filter(Column::Id.eq(account.as_str()))
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+impl TryFrom<Model> for AccountRecord {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let bad = |column| Error::inconsistent("accounts", column, &row.id);
+        let since = instant::read_optional("accounts", "paused_at", row.paused_at)?;
+        Ok(Self {
+            id: row.id.parse().map_err(|_| bad("id"))?,
+            provider: row.provider.parse().map_err(|_| bad("provider"))?,
+            generation: u32::try_from(row.generation).map_err(|_| bad("generation"))?,
+            pause: since.map(|since| Pause {
+                since,
+                reason: row.pause_reason.clone().unwrap_or_default(),
+            }),
+            last_callback_at: instant::read_optional(
+                "accounts",
+                "last_callback_at",
+                row.last_callback_at,
+            )?,
+        })
+    }
+}

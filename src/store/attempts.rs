@@ -1,0 +1,110 @@
+//! Every exchange with a provider, redacted at write time.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::domain::ids::{AttemptId, MessageId};
+use crate::store::entities::attempts::{Column, Entity, Model};
+use crate::store::{Error, Store, instant};
+
+/// How an exchange ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttemptOutcome {
+    /// Recorded before the first byte; if it stays, the process died in between.
+    Started,
+    /// The provider took the message.
+    Accepted,
+    /// The provider refused it.
+    Refused,
+    /// It will be tried again.
+    Postponed,
+    /// Nobody knows.
+    Unclear,
+}
+
+impl AttemptOutcome {
+    /// The word used in JSON and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Postponed => "postponed",
+            Self::Unclear => "unclear",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Started,
+            Self::Accepted,
+            Self::Refused,
+            Self::Postponed,
+            Self::Unclear,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// One exchange, as the message page shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// The message.
+    pub message: MessageId,
+    /// Counted from 1.
+    pub number: i32,
+    /// Before the first byte.
+    pub started_at: DateTime<Utc>,
+    /// After the answer; absent while it runs or after a crash.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// From the first byte to the end of the answer.
+    pub duration_ms: Option<i64>,
+    /// Method, address, headers and body, secrets as `…`.
+    pub request: String,
+    /// Headers that matter and the body, secrets as `…`.
+    pub reply: Option<String>,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+impl Store {
+    /// Every exchange about a message, oldest first.
+    pub async fn list_attempts(&self, message: MessageId) -> Result<Vec<Attempt>, Error> {
+        let rows = Entity::find()
+            .filter(Column::Message.eq(message.uuid()))
+            .order_by_asc(Column::Number)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Attempt::try_from).collect()
+    }
+}
+
+impl TryFrom<Model> for Attempt {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let outcome = AttemptOutcome::parse(&row.outcome);
+        Ok(Self {
+            id: row.id.into(),
+            message: row.message.into(),
+            number: row.number,
+            started_at: instant::read("attempts", "started_at", row.started_at)?,
+            finished_at: instant::read_optional("attempts", "finished_at", row.finished_at)?,
+            outcome: outcome.ok_or_else(|| Error::inconsistent("attempts", "outcome", row.id))?,
+            http_status: row
+                .http_status
+                .and_then(|status| u16::try_from(status).ok()),
+            duration_ms: row.duration_ms,
+            request: row.request,
+            reply: row.reply,
+            detail: row.detail,
+        })
+    }
+}

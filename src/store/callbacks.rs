@@ -1,0 +1,232 @@
+//! What became of each callback: its outcome, the messages it moved, and the copy of what could not be understood.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::store::entities::{callback_outcomes, quarantine, receipts};
+use crate::store::ledger::Ledger;
+use crate::store::{Error, Store, accounts, instant, settings};
+
+/// What a callback was, once it was read. The first that holds of its parts, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Outcome {
+    /// It failed authentication and was not read.
+    Unverified,
+    /// It, or a part of it, could not be understood.
+    Quarantined,
+    /// It told about messages.
+    Receipts,
+    /// A customer wrote.
+    Inbound,
+    /// Understood, but not about a message.
+    Notice,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [
+        Self::Receipts,
+        Self::Inbound,
+        Self::Notice,
+        Self::Quarantined,
+        Self::Unverified,
+    ];
+
+    /// The word used in JSON, URLs and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receipts => "receipts",
+            Self::Inbound => "inbound",
+            Self::Notice => "notice",
+            Self::Quarantined => "quarantined",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// A callback's outcome, as it is recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackOutcome {
+    /// The callback.
+    pub callback: CallbackId,
+    /// Its place in the journal.
+    pub seq: i64,
+    /// The account it came for.
+    pub account: AccountId,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// What it was.
+    pub outcome: Outcome,
+    /// In words, without personal data.
+    pub detail: Option<String>,
+}
+
+/// What is kept of a part that could not be understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quarantined {
+    /// The callback.
+    pub callback: CallbackId,
+    /// Which part of it.
+    pub part: i32,
+    /// The account it came for.
+    pub account: AccountId,
+    /// Why, in words.
+    pub reason: String,
+    /// Its own copy of the body, so that retention of the journal loses nothing.
+    pub content: Vec<u8>,
+}
+
+impl Ledger {
+    /// Records what became of callbacks and moves the position, together with their effects.
+    pub async fn record_outcomes(
+        &mut self,
+        outcomes: Vec<CallbackOutcome>,
+        quarantined: Vec<Quarantined>,
+        position: (i64, i64),
+    ) -> Result<(), Error> {
+        let mut heard: HashMap<AccountId, DateTime<Utc>> = HashMap::new();
+        for outcome in &outcomes {
+            let last = heard
+                .entry(outcome.account.clone())
+                .or_insert(outcome.received_at);
+            *last = (*last).max(outcome.received_at);
+        }
+        let rows: Vec<_> = outcomes
+            .into_iter()
+            .map(|outcome| row(outcome).into_active_model())
+            .collect();
+        let replace = OnConflict::column(callback_outcomes::Column::Callback)
+            .update_columns([
+                callback_outcomes::Column::Outcome,
+                callback_outcomes::Column::Detail,
+            ])
+            .to_owned();
+        for chunk in rows.chunks(1000) {
+            callback_outcomes::Entity::insert_many(chunk.to_vec())
+                .on_conflict(replace.clone())
+                .exec_without_returning(self.transaction())
+                .await?;
+        }
+        let now = instant::write(self.now());
+        for part in quarantined {
+            let kept = quarantine::Model {
+                callback: part.callback.uuid(),
+                part: part.part,
+                account: part.account.to_string(),
+                reason: part.reason,
+                content: part.content,
+                quarantined_at: now,
+            };
+            let again =
+                OnConflict::columns([quarantine::Column::Callback, quarantine::Column::Part])
+                    .update_column(quarantine::Column::Reason)
+                    .to_owned();
+            quarantine::Entity::insert(kept.into_active_model())
+                .on_conflict(again)
+                .exec_without_returning(self.transaction())
+                .await?;
+        }
+        for (account, at) in heard {
+            accounts::heard_from(self.transaction(), &account, at).await?;
+        }
+        settings::move_position(self.transaction(), position.0, position.1).await
+    }
+}
+
+impl Store {
+    /// The outcomes of these callbacks; one that is not read yet is absent.
+    pub async fn find_outcomes(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
+        let rows = callback_outcomes::Entity::find()
+            .filter(callback_outcomes::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|row| outcome(row).map(|outcome| (outcome.callback, outcome)))
+            .collect()
+    }
+
+    /// Callbacks of one outcome, newest first, older than `before`.
+    pub async fn list_by_outcome(
+        &self,
+        wanted: Outcome,
+        account: Option<&AccountId>,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<CallbackOutcome>, Error> {
+        let mut query = callback_outcomes::Entity::find()
+            .filter(callback_outcomes::Column::Outcome.eq(wanted.as_str()))
+            .order_by_desc(callback_outcomes::Column::Seq)
+            .limit(limit);
+        if let Some(account) = account {
+            query = query.filter(callback_outcomes::Column::Account.eq(account.as_str()));
+        }
+        if let Some(before) = before {
+            query = query.filter(callback_outcomes::Column::Seq.lt(before));
+        }
+        query
+            .all(self.pools().reader())
+            .await?
+            .into_iter()
+            .map(outcome)
+            .collect()
+    }
+
+    /// The messages that these callbacks told about.
+    pub async fn find_told(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, Vec<MessageId>>, Error> {
+        let rows: Vec<(Uuid, Uuid)> = receipts::Entity::find()
+            .select_only()
+            .column(receipts::Column::Source)
+            .column(receipts::Column::Message)
+            .distinct()
+            .filter(receipts::Column::Source.is_in(callbacks.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        let mut told: HashMap<CallbackId, Vec<MessageId>> = HashMap::new();
+        for (source, message) in rows {
+            told.entry(source.into()).or_default().push(message.into());
+        }
+        Ok(told)
+    }
+}
+
+fn row(outcome: CallbackOutcome) -> callback_outcomes::Model {
+    callback_outcomes::Model {
+        callback: outcome.callback.uuid(),
+        seq: outcome.seq,
+        account: outcome.account.to_string(),
+        received_at: instant::write(outcome.received_at),
+        outcome: outcome.outcome.as_str().to_owned(),
+        detail: outcome.detail,
+    }
+}
+
+fn outcome(row: callback_outcomes::Model) -> Result<CallbackOutcome, Error> {
+    let bad = |column| Error::inconsistent("callback_outcomes", column, row.callback);
+    Ok(CallbackOutcome {
+        callback: row.callback.into(),
+        seq: row.seq,
+        account: row.account.parse().map_err(|_| bad("account"))?,
+        received_at: instant::read("callback_outcomes", "received_at", row.received_at)?,
+        outcome: Outcome::parse(&row.outcome).ok_or_else(|| bad("outcome"))?,
+        detail: row.detail,
+    })
+}

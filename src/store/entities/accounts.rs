@@ -1,0 +1,23 @@
+//! Row of `accounts`. An account ever known.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub provider: String,
+    pub generation: i32,
+    pub paused_at: Option<i64>,
+    pub pause_reason: Option<String>,
+    pub last_callback_at: Option<i64>,
+    pub old_address_at: Option<i64>,
+    pub last_inbound_at: Option<i64>,
+    pub first_seen_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

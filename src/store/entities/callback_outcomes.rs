@@ -1,0 +1,20 @@
+//! Row of `callback_outcomes`. What became of a callback.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "callback_outcomes")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub callback: Uuid,
+    pub seq: i64,
+    pub account: String,
+    pub received_at: i64,
+    pub outcome: String,
+    pub detail: Option<String>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

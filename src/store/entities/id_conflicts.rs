@@ -1,0 +1,21 @@
+//! Row of `id_conflicts`. An id that two sent messages claim.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "id_conflicts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub provider_id: String,
+    pub message: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub claimant: Uuid,
+    pub seen_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

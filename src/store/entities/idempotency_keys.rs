@@ -1,0 +1,20 @@
+//! Row of `idempotency_keys`. The message that a caller's key made.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "idempotency_keys")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    pub request_hash: String,
+    pub message: Uuid,
+    pub created_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

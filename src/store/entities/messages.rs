@@ -1,0 +1,70 @@
+//! Row of `messages`. A message with the result of its last fold.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "messages")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub account: String,
+    pub provider: String,
+    pub origin: String,
+    pub sender: Option<String>,
+    pub recipient: Option<String>,
+    pub recipient_reversed: Option<String>,
+    pub recipient_name: Option<String>,
+    pub kind: Option<String>,
+    pub media_url: Option<String>,
+    pub media_id: Option<String>,
+    pub upload_path: Option<String>,
+    pub upload_size: Option<i64>,
+    pub mime_type: Option<String>,
+    pub caption: Option<String>,
+    pub reference: Option<String>,
+    pub reference1: Option<String>,
+    pub reference2: Option<String>,
+    pub client_reference: Option<String>,
+    pub wa_source: Option<String>,
+    pub link_source: Option<String>,
+    pub link_with_record: Option<bool>,
+    pub queue: String,
+    pub hold: Option<String>,
+    pub tries: i32,
+    pub handed_over_at: Option<i64>,
+    pub next_attempt_at: Option<i64>,
+    pub lease_holder: Option<Uuid>,
+    pub lease_until: Option<i64>,
+    pub send_before: Option<i64>,
+    pub state: String,
+    pub conflict: bool,
+    pub silence_limit: i64,
+    pub due_at: Option<i64>,
+    pub adopt_at: Option<i64>,
+    pub submitted_at: Option<i64>,
+    pub sent_at: Option<i64>,
+    pub delivered_at: Option<i64>,
+    pub read_at: Option<i64>,
+    pub played_at: Option<i64>,
+    pub failed_at: Option<i64>,
+    pub failure_code: Option<String>,
+    pub failure_title: Option<String>,
+    pub failure_detail: Option<String>,
+    pub failure_key: Option<String>,
+    pub failure_class: Option<String>,
+    pub billable: Option<bool>,
+    pub pricing_category: Option<String>,
+    pub pricing_model: Option<String>,
+    pub price: Option<String>,
+    pub provider_id: Option<String>,
+    pub matched_by: Option<String>,
+    pub resend_of: Option<Uuid>,
+    pub resent_as: Option<Uuid>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

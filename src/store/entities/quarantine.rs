@@ -1,0 +1,21 @@
+//! Row of `quarantine`. A callback's part that yielded nothing, with its own copy.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "quarantine")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub callback: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub part: i32,
+    pub account: String,
+    pub reason: String,
+    pub content: Vec<u8>,
+    pub quarantined_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

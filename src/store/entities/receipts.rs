@@ -1,0 +1,33 @@
+//! Row of `receipts`. One fact about a message.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "receipts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub source: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub part: i32,
+    pub source_kind: String,
+    pub message: Uuid,
+    pub fact: String,
+    pub stage: Option<String>,
+    pub code: Option<String>,
+    pub title: Option<String>,
+    pub detail: Option<String>,
+    pub failure_key: Option<String>,
+    pub word: Option<String>,
+    pub occurred_at: Option<i64>,
+    pub received_at: i64,
+    pub recipient: Option<String>,
+    pub billable: Option<bool>,
+    pub pricing_category: Option<String>,
+    pub pricing_model: Option<String>,
+    pub price: Option<String>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,152 @@
+//! The end of a ledger: fold what was touched, count the difference, write few large statements.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, IntoActiveModel, Iterable};
+use uuid::Uuid;
+
+use crate::domain::delivery::{QueueWord, Receipt, fold};
+use crate::domain::message::Origin;
+use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
+use crate::store::ledger::counts::Differences;
+use crate::store::ledger::{Change, Entry, Ledger};
+use crate::store::messages::row;
+use crate::store::{Error, instant, receipts};
+
+/// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
+const MESSAGES_PER_STATEMENT: usize = 400;
+const RECEIPTS_PER_STATEMENT: usize = 1000;
+
+impl Ledger {
+    pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
+        self.write_bindings().await?;
+        self.write_conflicts().await?;
+        self.write_receipts().await?;
+        let touched: Vec<Uuid> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.touched)
+            .map(|(id, _)| *id)
+            .collect();
+        let facts = receipts::find_of(&self.transaction, &touched).await?;
+        let mut differences = Differences::default();
+        let mut changes = Vec::with_capacity(touched.len());
+        for id in &touched {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            refold(entry, facts.get(id).map_or(&[], Vec::as_slice))?;
+            if entry.before.as_ref() == Some(&entry.row) {
+                continue;
+            }
+            entry.row.updated_at = instant::write(self.now);
+            differences.note(entry.before.as_ref(), Some(&entry.row));
+            if entry.row.origin != Origin::Provisional.as_str() {
+                changes.push(change(entry)?);
+            }
+        }
+        self.write_messages(&touched).await?;
+        differences.write(&self.transaction).await?;
+        Ok(changes)
+    }
+
+    async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
+        let rows: Vec<&messages::Model> = touched
+            .iter()
+            .filter_map(|id| self.entries.get(id))
+            .filter(|entry| entry.before.as_ref() != Some(&entry.row))
+            .map(|entry| &entry.row)
+            .collect();
+        let columns =
+            messages::Column::iter().filter(|column| !matches!(column, messages::Column::Id));
+        let replace = OnConflict::column(messages::Column::Id)
+            .update_columns(columns)
+            .to_owned();
+        for chunk in rows.chunks(MESSAGES_PER_STATEMENT) {
+            let models = chunk.iter().map(|row| (*row).clone().into_active_model());
+            messages::Entity::insert_many(models)
+                .on_conflict(replace.clone())
+                .exec_without_returning(&self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {
+        let models: Vec<_> = self
+            .bindings
+            .drain(..)
+            .map(IntoActiveModel::into_active_model)
+            .collect();
+        for chunk in models.chunks(RECEIPTS_PER_STATEMENT) {
+            provider_ids::Entity::insert_many(chunk.to_vec())
+                .exec_without_returning(&self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_conflicts(&mut self) -> Result<(), Error> {
+        if self.conflicts.is_empty() {
+            return Ok(());
+        }
+        let models = self
+            .conflicts
+            .drain(..)
+            .map(IntoActiveModel::into_active_model);
+        let seen = OnConflict::columns([
+            id_conflicts::Column::Account,
+            id_conflicts::Column::ProviderId,
+            id_conflicts::Column::Claimant,
+        ])
+        .update_column(id_conflicts::Column::SeenAt)
+        .to_owned();
+        id_conflicts::Entity::insert_many(models)
+            .on_conflict(seen)
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// A fact that is already there (the same source read twice) is left as it is.
+    async fn write_receipts(&mut self) -> Result<(), Error> {
+        let mut models = Vec::new();
+        for (id, entry) in &mut self.entries {
+            for receipt in entry.added.drain(..) {
+                models.push(receipts::row((*id).into(), &receipt).into_active_model());
+            }
+        }
+        let known = OnConflict::columns([receipt_rows::Column::Source, receipt_rows::Column::Part])
+            .do_nothing_on([receipt_rows::Column::Source, receipt_rows::Column::Part])
+            .to_owned();
+        for chunk in models.chunks(RECEIPTS_PER_STATEMENT) {
+            receipt_rows::Entity::insert_many(chunk.to_vec())
+                .on_conflict(known.clone())
+                .exec_without_returning(&self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn refold(entry: &mut Entry, facts: &[Receipt]) -> Result<(), Error> {
+    let bad = |column| Error::inconsistent("messages", column, entry.row.id);
+    let queue: QueueWord = entry.row.queue.parse().map_err(|_| bad("queue"))?;
+    let created_at = instant::read("messages", "created_at", entry.row.created_at)?;
+    let sent_by_us =
+        [Origin::Api.as_str(), Origin::DryRun.as_str()].contains(&entry.row.origin.as_str());
+    let delivery = fold(queue, sent_by_us.then_some(created_at), facts);
+    let heard_at = facts.iter().map(|fact| fact.received_at).max();
+    let provider = entry.provider()?;
+    row::apply(&mut entry.row, provider, &delivery, heard_at);
+    Ok(())
+}
+
+fn change(entry: &Entry) -> Result<Change, Error> {
+    let bad = |column| Error::inconsistent("messages", column, entry.row.id);
+    Ok(Change {
+        message: entry.row.id.into(),
+        account: entry.row.account.parse().map_err(|_| bad("account"))?,
+        state: entry.row.state.parse().map_err(|_| bad("state"))?,
+        updated_at: instant::read("messages", "updated_at", entry.row.updated_at)?,
+    })
+}

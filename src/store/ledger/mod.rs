@@ -1,0 +1,271 @@
+//! The one way in which a message changes: load it, add facts or ids, and let the flush fold, count and write.
+//!
+//! A ledger lives inside one write transaction and holds the rows it touches as they were before and as they become.
+//! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`, so counts always equal a recount.
+
+mod binding;
+mod counts;
+mod flush;
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, TransactionSession,
+};
+use uuid::Uuid;
+
+pub use binding::{Bound, LearnedFrom};
+
+use crate::domain::delivery::{DeliveryState, Receipt};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::message::{Message, Origin};
+use crate::domain::provider::ProviderId;
+use crate::store::connection::Pools;
+use crate::store::entities::{merged_messages, messages, provider_ids};
+use crate::store::{Error, receipts};
+
+/// A change of one message, as the live feed tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Which message.
+    pub message: MessageId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its state now.
+    pub state: DeliveryState,
+    /// When it changed, by our clock.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One transaction's worth of changes to messages.
+#[derive(Debug)]
+pub struct Ledger {
+    transaction: DatabaseTransaction,
+    now: DateTime<Utc>,
+    entries: BTreeMap<Uuid, Entry>,
+    /// Which message holds an id; `None` when it was looked for and nobody does.
+    holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
+    bindings: Vec<provider_ids::Model>,
+    conflicts: Vec<crate::store::entities::id_conflicts::Model>,
+    merges: Vec<(Uuid, Uuid)>,
+}
+
+/// One message under change.
+#[derive(Debug)]
+struct Entry {
+    before: Option<messages::Model>,
+    row: messages::Model,
+    added: Vec<Receipt>,
+    touched: bool,
+}
+
+impl Ledger {
+    /// Begins a write transaction.
+    pub(crate) async fn begin(pools: &Pools, now: DateTime<Utc>) -> Result<Self, Error> {
+        Ok(Self {
+            transaction: pools.begin().await?,
+            now,
+            entries: BTreeMap::new(),
+            holders: HashMap::new(),
+            bindings: Vec::new(),
+            conflicts: Vec::new(),
+            merges: Vec::new(),
+        })
+    }
+
+    /// The transaction, for rows of other tables that must change together with the messages.
+    pub(crate) fn transaction(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    /// The instant of this change.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Loads messages that are not loaded yet; ids that are not there, or were merged away, are simply absent afterwards.
+    pub async fn load(&mut self, ids: &[MessageId]) -> Result<(), Error> {
+        let missing: Vec<Uuid> = ids
+            .iter()
+            .map(|id| id.uuid())
+            .filter(|id| !self.entries.contains_key(id))
+            .collect();
+        for chunk in missing.chunks(receipts::IDS_PER_QUERY) {
+            let rows = messages::Entity::find()
+                .filter(messages::Column::Id.is_in(chunk.iter().copied()))
+                .all(&self.transaction)
+                .await?;
+            for row in rows {
+                self.entries.insert(
+                    row.id,
+                    Entry {
+                        before: Some(row.clone()),
+                        row,
+                        added: Vec::new(),
+                        touched: false,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks up who holds these ids and loads those messages.
+    pub async fn load_holders(
+        &mut self,
+        ids: &[(AccountId, ProviderMessageId)],
+    ) -> Result<(), Error> {
+        let missing: Vec<&(AccountId, ProviderMessageId)> = ids
+            .iter()
+            .filter(|id| !self.holders.contains_key(*id))
+            .collect();
+        let mut holding = Vec::new();
+        for chunk in missing.chunks(receipts::IDS_PER_QUERY) {
+            let texts = chunk.iter().map(|(_, id)| id.as_str());
+            let rows = provider_ids::Entity::find()
+                .filter(provider_ids::Column::ProviderId.is_in(texts))
+                .all(&self.transaction)
+                .await?;
+            let known: HashMap<(&str, &str), Uuid> = rows
+                .iter()
+                .map(|row| {
+                    (
+                        (row.account.as_str(), row.provider_id.as_str()),
+                        row.message,
+                    )
+                })
+                .collect();
+            for (account, id) in chunk.iter().copied() {
+                let holder = known.get(&(account.as_str(), id.as_str())).copied();
+                holding.extend(holder.map(MessageId::from));
+                self.holders.insert((account.clone(), id.clone()), holder);
+            }
+        }
+        self.load(&holding).await
+    }
+
+    /// The message that holds an id that [`Ledger::load_holders`] looked up.
+    pub fn holder(&self, account: &AccountId, id: &ProviderMessageId) -> Option<MessageId> {
+        self.holders
+            .get(&(account.clone(), id.clone()))
+            .copied()
+            .flatten()
+            .map(MessageId::from)
+    }
+
+    /// A loaded message as the last fold left it.
+    pub fn find(&self, id: MessageId) -> Result<Option<Message>, Error> {
+        self.entries
+            .get(&id.uuid())
+            .map(|entry| Message::try_from(entry.row.clone()))
+            .transpose()
+    }
+
+    pub(crate) fn row(&self, id: MessageId) -> Option<&messages::Model> {
+        self.entries.get(&id.uuid()).map(|entry| &entry.row)
+    }
+
+    /// Whether a loaded message belongs to an account.
+    pub fn belongs(&self, id: MessageId, account: &AccountId) -> bool {
+        self.entries
+            .get(&id.uuid())
+            .is_some_and(|entry| entry.row.account == account.as_str())
+    }
+
+    /// How we came to know a loaded message.
+    pub fn origin(&self, id: MessageId) -> Option<Origin> {
+        self.entries
+            .get(&id.uuid())
+            .and_then(|entry| entry.row.origin.parse().ok())
+    }
+
+    /// The message that a merged one lives on in, if it was merged.
+    pub async fn survivor(&self, id: MessageId) -> Result<Option<MessageId>, Error> {
+        survivor(&self.transaction, id).await
+    }
+
+    /// Adds a message; its row is complete but for what the fold says.
+    pub(crate) fn insert(&mut self, row: messages::Model) {
+        self.entries.insert(
+            row.id,
+            Entry {
+                before: None,
+                row,
+                added: Vec::new(),
+                touched: true,
+            },
+        );
+    }
+
+    /// Changes columns of a loaded message that the fold does not own.
+    pub(crate) fn edit(
+        &mut self,
+        id: MessageId,
+        change: impl FnOnce(&mut messages::Model),
+    ) -> Result<(), Error> {
+        let entry = self.entry(id)?;
+        change(&mut entry.row);
+        entry.touched = true;
+        Ok(())
+    }
+
+    /// Adds a fact to a loaded message.
+    pub fn add(&mut self, id: MessageId, receipt: Receipt) -> Result<(), Error> {
+        let entry = self.entry(id)?;
+        entry.added.push(receipt);
+        entry.touched = true;
+        Ok(())
+    }
+
+    fn entry(&mut self, id: MessageId) -> Result<&mut Entry, Error> {
+        self.entries
+            .get_mut(&id.uuid())
+            .ok_or(Error::UnexpectedRowCount {
+                table: "messages",
+                expected: 1,
+                touched: 0,
+            })
+    }
+
+    /// Folds, counts, writes and commits; returns what the live feed tells.
+    pub async fn commit(mut self) -> Result<Vec<Change>, Error> {
+        match self.flush().await {
+            Ok(changes) => {
+                self.transaction.commit().await?;
+                Ok(changes)
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives everything up.
+    pub async fn roll_back(self) {
+        if let Err(error) = TransactionSession::rollback(self.transaction).await {
+            tracing::warn!(error = %error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+impl Entry {
+    fn provider(&self) -> Result<ProviderId, Error> {
+        self.row
+            .provider
+            .parse()
+            .map_err(|_| Error::inconsistent("messages", "provider", self.row.id))
+    }
+}
+
+/// The message that a merged one lives on in.
+pub(crate) async fn survivor(
+    connection: &impl ConnectionTrait,
+    id: MessageId,
+) -> Result<Option<MessageId>, Error> {
+    let row = merged_messages::Entity::find_by_id(id.uuid())
+        .one(connection)
+        .await?;
+    Ok(row.map(|row| row.survivor.into()))
+}

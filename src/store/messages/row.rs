@@ -1,0 +1,298 @@
+//! Between the row of `messages` and the domain's message.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::domain::delivery::{Delivery, DeliveryState, Pricing, QueueWord, Stage};
+use crate::domain::dictionary;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::media::{Media, MediaKind, MediaSource, Upload};
+use crate::domain::message::{
+    Draft, ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
+};
+use crate::domain::provider::ProviderId;
+use crate::store::entities::messages::Model;
+use crate::store::{Error, instant};
+
+const TABLE: &str = "messages";
+
+/// The row of a message that was just accepted or just heard of.
+pub(crate) struct NewMessage {
+    /// Our id.
+    pub(crate) id: MessageId,
+    /// When we accepted or first heard of it.
+    pub(crate) created_at: DateTime<Utc>,
+    /// What the queue says.
+    pub(crate) queue: QueueWord,
+    /// Later than this a queued message fails as expired.
+    pub(crate) send_before: Option<DateTime<Utc>>,
+    /// How long silence after hand-over is normal.
+    pub(crate) silence_limit: TimeDelta,
+}
+
+impl NewMessage {
+    /// The row of a validated draft.
+    pub(crate) fn of_draft(&self, draft: &Draft) -> Model {
+        let mut row = self.bare(&draft.account, draft.provider, draft.origin);
+        row.sender.clone_from(&draft.sender);
+        set_recipient(&mut row, Some(draft.recipient.digits()));
+        row.recipient_name.clone_from(&draft.name);
+        row.kind = Some(draft.media.kind.as_str().to_owned());
+        match &draft.media.source {
+            MediaSource::Url(url) => row.media_url = Some(url.clone()),
+            MediaSource::Id(id) => row.media_id = Some(id.clone()),
+            MediaSource::Upload(upload) => {
+                row.upload_path = Some(upload.path.to_string_lossy().into_owned());
+                row.upload_size = i64::try_from(upload.size).ok();
+            }
+        }
+        row.mime_type.clone_from(&draft.media.mime_type);
+        row.caption.clone_from(&draft.media.caption);
+        row.reference.clone_from(&draft.references.reference);
+        row.reference1.clone_from(&draft.references.reference1);
+        row.reference2.clone_from(&draft.references.reference2);
+        row.client_reference.clone_from(&draft.client_reference);
+        row.wa_source.clone_from(&draft.options.wa_source);
+        row.link_source.clone_from(&draft.options.source);
+        row.link_with_record = draft.options.link_with_record;
+        row.resend_of = draft.resend_of.map(MessageId::uuid);
+        row
+    }
+
+    /// The row of a message of which nothing is known yet but its account.
+    pub(crate) fn bare(&self, account: &AccountId, provider: ProviderId, origin: Origin) -> Model {
+        Model {
+            id: self.id.uuid(),
+            account: account.to_string(),
+            provider: provider.to_string(),
+            origin: origin.to_string(),
+            sender: None,
+            recipient: None,
+            recipient_reversed: None,
+            recipient_name: None,
+            kind: None,
+            media_url: None,
+            media_id: None,
+            upload_path: None,
+            upload_size: None,
+            mime_type: None,
+            caption: None,
+            reference: None,
+            reference1: None,
+            reference2: None,
+            client_reference: None,
+            wa_source: None,
+            link_source: None,
+            link_with_record: None,
+            queue: self.queue.as_str().to_owned(),
+            hold: None,
+            tries: 0,
+            handed_over_at: None,
+            next_attempt_at: (self.queue == QueueWord::Queued)
+                .then(|| instant::write(self.created_at)),
+            lease_holder: None,
+            lease_until: None,
+            send_before: self.send_before.map(instant::write),
+            state: DeliveryState::Queued.to_string(),
+            conflict: false,
+            silence_limit: self.silence_limit.num_milliseconds(),
+            due_at: None,
+            adopt_at: None,
+            submitted_at: None,
+            sent_at: None,
+            delivered_at: None,
+            read_at: None,
+            played_at: None,
+            failed_at: None,
+            failure_code: None,
+            failure_title: None,
+            failure_detail: None,
+            failure_key: None,
+            failure_class: None,
+            billable: None,
+            pricing_category: None,
+            pricing_model: None,
+            price: None,
+            provider_id: None,
+            matched_by: None,
+            resend_of: None,
+            resent_as: None,
+            created_at: instant::write(self.created_at),
+            updated_at: instant::write(self.created_at),
+        }
+    }
+}
+
+/// Sets the recipient and its reversed form, by which the last digits are searched.
+pub(crate) fn set_recipient(row: &mut Model, recipient: Option<&str>) {
+    row.recipient = recipient.map(ToOwned::to_owned);
+    row.recipient_reversed = recipient.map(|text| text.chars().rev().collect());
+}
+
+/// Writes the result of a fold into the row.
+pub(crate) fn apply(
+    row: &mut Model,
+    provider: ProviderId,
+    delivery: &Delivery,
+    heard_at: Option<DateTime<Utc>>,
+) {
+    let at = |stage: Stage| {
+        delivery
+            .stage(stage)
+            .map(|reached| instant::write(reached.at))
+    };
+    row.state = delivery.state.to_string();
+    row.conflict = delivery.conflict;
+    row.submitted_at = at(Stage::Submitted);
+    row.sent_at = at(Stage::Sent);
+    row.delivered_at = at(Stage::Delivered);
+    row.read_at = at(Stage::Read);
+    row.played_at = at(Stage::Played);
+    let failed = delivery.failure.as_ref();
+    let failure = failed
+        .map(|failed| failed.failure.clone())
+        .unwrap_or_default();
+    row.failed_at = failed.map(|failed| instant::write(failed.at));
+    row.failure_class = failed.map(|failed| {
+        dictionary::explain(provider, &failed.failure)
+            .class
+            .to_string()
+    });
+    row.failure_code = failure.code;
+    row.failure_title = failure.title;
+    row.failure_detail = failure.detail;
+    row.failure_key = failure.key;
+    row.billable = delivery.pricing.billable;
+    row.pricing_category.clone_from(&delivery.pricing.category);
+    row.pricing_model.clone_from(&delivery.pricing.model);
+    row.price.clone_from(&delivery.pricing.price);
+    let awaited = matches!(
+        delivery.state,
+        DeliveryState::Submitted | DeliveryState::Sent
+    );
+    row.due_at = heard_at
+        .filter(|_| awaited)
+        .map(|at| instant::write(at) + row.silence_limit);
+}
+
+impl TryFrom<Model> for Message {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let key = row.id;
+        let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
+        let kind = parse_optional::<MediaKind>(row.kind.as_deref(), "kind", key)?;
+        let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
+        let media = kind.zip(media_source(&row)).map(|(kind, source)| Media {
+            kind,
+            source,
+            mime_type: row.mime_type.clone(),
+            caption: row.caption.clone(),
+        });
+        let time = |column, millis| instant::read_optional(TABLE, column, millis);
+        let created_at = instant::read(TABLE, "created_at", row.created_at)?;
+        let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
+        let queued_at = matches!(origin, Origin::Api | Origin::DryRun).then_some(created_at);
+        let stages = [
+            queued_at,
+            time("submitted_at", row.submitted_at)?,
+            time("sent_at", row.sent_at)?,
+            time("delivered_at", row.delivered_at)?,
+            time("read_at", row.read_at)?,
+            time("played_at", row.played_at)?,
+        ];
+        Ok(Self {
+            id: row.id.into(),
+            account: row.account.parse().map_err(|_| bad("account"))?,
+            provider,
+            origin,
+            failure: listed_failure(&row)?,
+            queue: row.queue.parse().map_err(|_| bad("queue"))?,
+            state: row.state.parse().map_err(|_| bad("state"))?,
+            provider_id: row
+                .provider_id
+                .as_deref()
+                .map(ProviderMessageId::parse)
+                .transpose()
+                .map_err(|_| bad("provider_id"))?,
+            matched_by: row.matched_by.as_deref().map(|word| match word {
+                "operator" => MatchedBy::Operator,
+                _ => MatchedBy::Recipient,
+            }),
+            sender: row.sender,
+            recipient: row.recipient,
+            name: row.recipient_name,
+            kind,
+            media,
+            references: References {
+                reference: row.reference,
+                reference1: row.reference1,
+                reference2: row.reference2,
+            },
+            client_reference: row.client_reference,
+            options: SendOptions {
+                wa_source: row.wa_source,
+                source: row.link_source,
+                link_with_record: row.link_with_record,
+            },
+            hold: row.hold,
+            conflict: row.conflict,
+            due_at: time("due_at", row.due_at)?,
+            stages,
+            pricing: Pricing {
+                billable: row.billable,
+                category: row.pricing_category,
+                model: row.pricing_model,
+                price: row.price,
+            },
+            resend_of: row.resend_of.map(Into::into),
+            resent_as: row.resent_as.map(Into::into),
+            created_at,
+            updated_at: instant::read(TABLE, "updated_at", row.updated_at)?,
+        })
+    }
+}
+
+fn media_source(row: &Model) -> Option<MediaSource> {
+    if let Some(url) = &row.media_url {
+        return Some(MediaSource::Url(url.clone()));
+    }
+    if let Some(id) = &row.media_id {
+        return Some(MediaSource::Id(id.clone()));
+    }
+    let path = row.upload_path.as_ref()?;
+    let size = row.upload_size.and_then(|size| u64::try_from(size).ok())?;
+    Some(MediaSource::Upload(Upload {
+        path: PathBuf::from(path),
+        size,
+    }))
+}
+
+fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
+    let Some(at) = instant::read_optional(TABLE, "failed_at", row.failed_at)? else {
+        return Ok(None);
+    };
+    let failure = Failure {
+        code: row.failure_code.clone(),
+        title: row.failure_title.clone(),
+        detail: row.failure_detail.clone(),
+        key: row.failure_key.clone(),
+    };
+    let class = parse_optional(row.failure_class.as_deref(), "failure_class", row.id)?;
+    Ok(class.map(|class| ListedFailure { failure, class, at }))
+}
+
+fn parse_optional<T: std::str::FromStr>(
+    text: Option<&str>,
+    column: &'static str,
+    key: Uuid,
+) -> Result<Option<T>, Error> {
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| Error::inconsistent(TABLE, column, key))
+    })
+    .transpose()
+}

@@ -1,0 +1,316 @@
+//! The send queue: what is due, claimed under a lease, and what an exchange left behind.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::domain::delivery::QueueWord;
+use crate::domain::ids::{AccountId, AttemptId, MessageId};
+use crate::domain::message::{Draft, Message};
+use crate::store::attempts::AttemptOutcome;
+use crate::store::entities::{attempts, idempotency_keys, messages};
+use crate::store::ledger::Ledger;
+use crate::store::messages::row::NewMessage;
+use crate::store::{Error, Store, instant};
+
+/// A key by which a caller makes sure that one request makes one message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdempotencyKey {
+    /// The caller's text, at most 255 characters.
+    pub name: String,
+    /// Hash of the request's body; another body under the same key is refused.
+    pub request_hash: String,
+}
+
+/// What became of a draft.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    /// A message was made.
+    New(MessageId),
+    /// The same request had made one before.
+    Replayed(MessageId),
+    /// The key was used for another request.
+    KeyTaken,
+}
+
+/// A draft on its way into the queue.
+#[derive(Clone, Debug)]
+pub struct Acceptance<'a> {
+    /// The id it gets.
+    pub id: MessageId,
+    /// The validated message.
+    pub draft: &'a Draft,
+    /// The caller's key.
+    pub key: Option<&'a IdempotencyKey>,
+    /// How long it may wait.
+    pub send_before: chrono::TimeDelta,
+    /// How long silence after hand-over is normal.
+    pub silence_limit: chrono::TimeDelta,
+}
+
+/// One claimed message and the attempt that was recorded before its first byte.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The worker's process.
+    pub holder: Uuid,
+    /// When the claim runs out if the process dies.
+    pub lease_until: DateTime<Utc>,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The redacted request.
+    pub request: String,
+}
+
+/// How an exchange ended, for the attempt's row.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// The redacted answer.
+    pub reply: Option<String>,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+impl Store {
+    /// Stores a validated message and its idempotency key in one transaction.
+    pub async fn accept(
+        &self,
+        acceptance: Acceptance<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Accepted, Error> {
+        let mut ledger = self.ledger(now).await?;
+        let draft = acceptance.draft;
+        if let Some(key) = acceptance.key {
+            let known =
+                idempotency_keys::Entity::find_by_id((draft.account.to_string(), key.name.clone()))
+                    .one(ledger.transaction())
+                    .await?;
+            if let Some(known) = known {
+                ledger.roll_back().await;
+                let same = known.request_hash == key.request_hash;
+                return Ok(if same {
+                    Accepted::Replayed(known.message.into())
+                } else {
+                    Accepted::KeyTaken
+                });
+            }
+            let record = idempotency_keys::Model {
+                account: draft.account.to_string(),
+                name: key.name.clone(),
+                request_hash: key.request_hash.clone(),
+                message: acceptance.id.uuid(),
+                created_at: instant::write(now),
+            };
+            idempotency_keys::Entity::insert(record.into_active_model())
+                .exec_without_returning(ledger.transaction())
+                .await?;
+        }
+        let queue = match draft.origin {
+            crate::domain::message::Origin::Api => QueueWord::Queued,
+            _ => QueueWord::Done,
+        };
+        let new = NewMessage {
+            id: acceptance.id,
+            created_at: now,
+            queue,
+            send_before: Some(now + acceptance.send_before),
+            silence_limit: acceptance.silence_limit,
+        };
+        ledger.insert(new.of_draft(draft));
+        if let Some(repeated) = draft.resend_of {
+            ledger.load(&[repeated]).await?;
+            ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))?;
+        }
+        self.commit(ledger).await?;
+        Ok(Accepted::New(acceptance.id))
+    }
+
+    /// Queued messages whose time has come, oldest first, of accounts that may send.
+    pub async fn list_due(
+        &self,
+        now: DateTime<Utc>,
+        accounts: &BTreeSet<AccountId>,
+        limit: u64,
+    ) -> Result<Vec<Message>, Error> {
+        let rows = messages::Entity::find()
+            .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+            .filter(messages::Column::NextAttemptAt.lte(instant::write(now)))
+            .filter(messages::Column::Account.is_in(accounts.iter().map(AccountId::as_str)))
+            .order_by_asc(messages::Column::NextAttemptAt)
+            .limit(limit)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Message::try_from).collect()
+    }
+
+    /// Queued messages that waited too long.
+    pub async fn list_expired(
+        &self,
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        self.list_ids(QueueWord::Queued, messages::Column::SendBefore, now, limit)
+            .await
+    }
+
+    /// Messages whose worker died between the first byte and the recorded outcome.
+    pub async fn list_abandoned(
+        &self,
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        self.list_ids(QueueWord::Sending, messages::Column::LeaseUntil, now, limit)
+            .await
+    }
+
+    async fn list_ids(
+        &self,
+        queue: QueueWord,
+        until: messages::Column,
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        let ids: Vec<Uuid> = messages::Entity::find()
+            .select_only()
+            .column(messages::Column::Id)
+            .filter(messages::Column::Queue.eq(queue.as_str()))
+            .filter(until.lt(instant::write(now)))
+            .limit(limit)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        Ok(ids.into_iter().map(MessageId::from).collect())
+    }
+}
+
+impl Ledger {
+    /// Claims a loaded, still queued message and records the attempt; false when somebody was faster or it was cancelled.
+    pub async fn claim(&mut self, id: MessageId, claim: &Claim) -> Result<bool, Error> {
+        let now = self.now();
+        let Some(message) = self
+            .find(id)?
+            .filter(|message| message.queue == QueueWord::Queued)
+        else {
+            return Ok(false);
+        };
+        let mut number = 0;
+        self.edit(message.id, |row| {
+            row.tries += 1;
+            number = row.tries;
+            row.queue = QueueWord::Sending.as_str().to_owned();
+            row.hold = None;
+            row.handed_over_at = Some(instant::write(now));
+            row.lease_holder = Some(claim.holder);
+            row.lease_until = Some(instant::write(claim.lease_until));
+        })?;
+        let record = attempts::Model {
+            id: claim.attempt.uuid(),
+            message: id.uuid(),
+            number,
+            started_at: instant::write(now),
+            finished_at: None,
+            outcome: AttemptOutcome::Started.as_str().to_owned(),
+            http_status: None,
+            duration_ms: None,
+            request: claim.request.clone(),
+            reply: None,
+            detail: None,
+        };
+        attempts::Entity::insert(record.into_active_model())
+            .exec_without_returning(self.transaction())
+            .await?;
+        Ok(true)
+    }
+
+    /// How often a loaded message was claimed.
+    pub fn tries(&self, id: MessageId) -> u32 {
+        self.row(id)
+            .map_or(0, |row| u32::try_from(row.tries).unwrap_or_default())
+    }
+
+    /// Records how an exchange ended.
+    pub async fn finish_attempt(
+        &mut self,
+        attempt: AttemptId,
+        exchange: Exchange,
+    ) -> Result<(), Error> {
+        let touched = attempts::Entity::update_many()
+            .col_expr(
+                attempts::Column::FinishedAt,
+                Expr::value(instant::write(self.now())),
+            )
+            .col_expr(
+                attempts::Column::Outcome,
+                Expr::value(exchange.outcome.as_str()),
+            )
+            .col_expr(
+                attempts::Column::HttpStatus,
+                Expr::value(exchange.http_status.map(i32::from)),
+            )
+            .col_expr(
+                attempts::Column::DurationMs,
+                Expr::value(exchange.duration_ms),
+            )
+            .col_expr(attempts::Column::Reply, Expr::value(exchange.reply))
+            .col_expr(attempts::Column::Detail, Expr::value(exchange.detail))
+            .filter(attempts::Column::Id.eq(attempt.uuid()))
+            .exec(self.transaction())
+            .await?
+            .rows_affected;
+        if touched == 1 {
+            Ok(())
+        } else {
+            Err(Error::UnexpectedRowCount {
+                table: "attempts",
+                expected: 1,
+                touched,
+            })
+        }
+    }
+
+    /// The attempt of a loaded message that was started and never finished.
+    pub async fn find_open_attempt(&self, id: MessageId) -> Result<Option<AttemptId>, Error> {
+        let row = attempts::Entity::find()
+            .filter(attempts::Column::Message.eq(id.uuid()))
+            .filter(attempts::Column::FinishedAt.is_null())
+            .order_by_desc(attempts::Column::Number)
+            .one(self.transaction())
+            .await?;
+        Ok(row.map(|row| row.id.into()))
+    }
+
+    /// The queue's word after an exchange; the claim ends with it.
+    pub fn leave_queue(&mut self, id: MessageId, word: QueueWord) -> Result<(), Error> {
+        self.edit(id, |row| {
+            row.queue = word.as_str().to_owned();
+            row.hold = None;
+            row.next_attempt_at = None;
+            row.lease_holder = None;
+            row.lease_until = None;
+        })
+    }
+
+    /// Puts a claimed message back, to be tried at `at`; `reason` is shown until then.
+    pub fn postpone(
+        &mut self,
+        id: MessageId,
+        at: DateTime<Utc>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        self.edit(id, |row| {
+            row.queue = QueueWord::Queued.as_str().to_owned();
+            row.hold = Some(reason.to_owned());
+            row.next_attempt_at = Some(instant::write(at));
+            row.lease_holder = None;
+            row.lease_until = None;
+        })
+    }
+}

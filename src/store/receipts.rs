@@ -1,0 +1,115 @@
+//! Facts as rows: one receipt a row, keyed by its source and part.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use crate::domain::delivery::{Fact, Pricing, Receipt, Stage};
+use crate::domain::failure::Failure;
+use crate::domain::ids::MessageId;
+use crate::store::entities::receipts::{Column, Entity, Model};
+use crate::store::{Error, instant};
+
+const TABLE: &str = "receipts";
+/// Ids in one `IN` list; few enough for either engine's limits.
+pub(crate) const IDS_PER_QUERY: usize = 500;
+
+/// The row of a fact.
+pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
+    let (fact, stage, failure, word) = match &receipt.fact {
+        Fact::Stage(stage) => (
+            "stage",
+            Some(stage.as_str().to_owned()),
+            Failure::default(),
+            None,
+        ),
+        Fact::Failure(failure) => ("failure", None, failure.clone(), None),
+        Fact::Other(word) => ("other", None, Failure::default(), Some(word.clone())),
+    };
+    Model {
+        source: receipt.source,
+        part: receipt.part,
+        source_kind: receipt.source_kind.as_str().to_owned(),
+        message: message.uuid(),
+        fact: fact.to_owned(),
+        stage,
+        code: failure.code,
+        title: failure.title,
+        detail: failure.detail,
+        failure_key: failure.key,
+        word,
+        occurred_at: receipt.occurred_at.map(instant::write),
+        received_at: instant::write(receipt.received_at),
+        recipient: receipt.recipient.clone(),
+        billable: receipt.pricing.billable,
+        pricing_category: receipt.pricing.category.clone(),
+        pricing_model: receipt.pricing.model.clone(),
+        price: receipt.pricing.price.clone(),
+    }
+}
+
+/// Every fact of these messages.
+pub(crate) async fn find_of(
+    connection: &impl ConnectionTrait,
+    messages: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
+    let mut found: HashMap<Uuid, Vec<Receipt>> = HashMap::new();
+    for chunk in messages.chunks(IDS_PER_QUERY) {
+        let rows = Entity::find()
+            .filter(Column::Message.is_in(chunk.iter().copied()))
+            .order_by_asc(Column::ReceivedAt)
+            .order_by_asc(Column::Source)
+            .order_by_asc(Column::Part)
+            .all(connection)
+            .await?;
+        for row in rows {
+            found
+                .entry(row.message)
+                .or_default()
+                .push(Receipt::try_from(row)?);
+        }
+    }
+    Ok(found)
+}
+
+impl TryFrom<Model> for Receipt {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let key = row.source;
+        let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
+        let fact = match row.fact.as_str() {
+            "stage" => {
+                let stage = row
+                    .stage
+                    .as_deref()
+                    .and_then(|word| word.parse::<Stage>().ok());
+                Fact::Stage(stage.ok_or_else(|| bad("stage"))?)
+            }
+            "failure" => Fact::Failure(Failure {
+                code: row.code,
+                title: row.title,
+                detail: row.detail,
+                key: row.failure_key,
+            }),
+            "other" => Fact::Other(row.word.ok_or_else(|| bad("word"))?),
+            _ => return Err(bad("fact")),
+        };
+        Ok(Self {
+            source_kind: row.source_kind.parse().map_err(|_| bad("source_kind"))?,
+            source: row.source,
+            part: row.part,
+            fact,
+            occurred_at: instant::read_optional(TABLE, "occurred_at", row.occurred_at)?,
+            received_at: instant::read(TABLE, "received_at", row.received_at)?,
+            recipient: row.recipient,
+            pricing: Pricing {
+                billable: row.billable,
+                category: row.pricing_category,
+                model: row.pricing_model,
+                price: row.price,
+            },
+        })
+    }
+}

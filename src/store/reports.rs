@@ -1,0 +1,137 @@
+//! The numbers of the dashboard: read from rollups and narrow indexes, never from the whole table.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::domain::delivery::{DeliveryState, QueueWord};
+use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
+use crate::store::callbacks::Outcome;
+use crate::store::entities::{accounts, callback_outcomes, message_counts, messages};
+use crate::store::{Error, Store, instant};
+
+/// Messages of one account by state.
+pub type CountsByState = BTreeMap<DeliveryState, i64>;
+
+/// What the overview counts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Sent by us, per account and state.
+    pub sent: BTreeMap<AccountId, CountsByState>,
+    /// Sent elsewhere and observed, per account and state.
+    pub observed: BTreeMap<AccountId, CountsByState>,
+    /// Failures by account and code; the code is empty where none was given.
+    pub failures: BTreeMap<(AccountId, String), i64>,
+}
+
+/// How many things need a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Problems {
+    /// Reports that match no message.
+    pub orphans: u64,
+    /// On the phone and reported as failed.
+    pub conflicts: u64,
+    /// Ids that two sent messages claim.
+    pub id_conflicts: u64,
+    /// Handed over, and silence since.
+    pub overdue: u64,
+    /// Handed over, outcome unknown.
+    pub uncertain: u64,
+    /// Callbacks that could not be understood.
+    pub quarantine: u64,
+    /// Callbacks that failed authentication.
+    pub unverified: u64,
+    /// Accounts that do not send.
+    pub paused_accounts: u64,
+}
+
+impl Store {
+    /// Counts of messages created at or after `since`, to the quarter hour.
+    pub async fn count_messages(&self, since: DateTime<Utc>) -> Result<Counts, Error> {
+        let rows: Vec<(String, String, String, String, i64)> = message_counts::Entity::find()
+            .select_only()
+            .column(message_counts::Column::Account)
+            .column(message_counts::Column::Origin)
+            .column(message_counts::Column::State)
+            .column(message_counts::Column::Code)
+            .column_as(
+                Expr::col(message_counts::Column::Messages)
+                    .sum()
+                    .cast_as("bigint"),
+                "messages",
+            )
+            .filter(message_counts::Column::Bucket.gte(instant::write(since)))
+            .group_by(message_counts::Column::Account)
+            .group_by(message_counts::Column::Origin)
+            .group_by(message_counts::Column::State)
+            .group_by(message_counts::Column::Code)
+            .order_by_asc(message_counts::Column::Account)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        let mut counts = Counts::default();
+        for (account, origin, state, code, number) in rows {
+            let bad = |column| Error::inconsistent("message_counts", column, &account);
+            let account: AccountId = account.parse().map_err(|_| bad("account"))?;
+            let state: DeliveryState = state.parse().map_err(|_| bad("state"))?;
+            let column = if origin == Origin::Observed.as_str() {
+                &mut counts.observed
+            } else {
+                &mut counts.sent
+            };
+            *column
+                .entry(account.clone())
+                .or_default()
+                .entry(state)
+                .or_default() += number;
+            if state == DeliveryState::Failed {
+                *counts.failures.entry((account, code)).or_default() += number;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Counts of what needs a person.
+    pub async fn count_problems(&self, now: DateTime<Utc>) -> Result<Problems, Error> {
+        let reader = self.pools().reader();
+        let listed = || {
+            messages::Entity::find()
+                .filter(messages::Column::Origin.ne(Origin::Provisional.as_str()))
+        };
+        let outcome = |outcome: Outcome| {
+            callback_outcomes::Entity::find()
+                .filter(callback_outcomes::Column::Outcome.eq(outcome.as_str()))
+        };
+        Ok(Problems {
+            orphans: messages::Entity::find()
+                .filter(messages::Column::Origin.eq(Origin::Provisional.as_str()))
+                .count(reader)
+                .await?,
+            conflicts: listed()
+                .filter(messages::Column::Conflict.eq(true))
+                .count(reader)
+                .await?,
+            id_conflicts: self.count_id_conflicts().await?,
+            overdue: listed()
+                .filter(messages::Column::DueAt.lte(instant::write(now)))
+                .count(reader)
+                .await?,
+            uncertain: listed()
+                .filter(messages::Column::State.eq(QueueWord::Uncertain.as_str()))
+                .filter(messages::Column::ResentAs.is_null())
+                .count(reader)
+                .await?,
+            quarantine: outcome(Outcome::Quarantined).count(reader).await?,
+            unverified: outcome(Outcome::Unverified).count(reader).await?,
+            paused_accounts: accounts::Entity::find()
+                .filter(accounts::Column::PausedAt.is_not_null())
+                .count(reader)
+                .await?,
+        })
+    }
+}
