@@ -2,5 +2,6 @@
 
 pub mod connection;
 mod error;
+pub mod journal;
 
 pub use error::Error;
