@@ -9,3 +9,4 @@ mod main_database;
 
 pub use journal::JournalMigrator;
 pub use main_database::MainMigrator;
+pub use sea_orm_migration::MigratorTrait;

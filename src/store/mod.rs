@@ -7,6 +7,7 @@ pub mod connection;
 mod entities;
 mod error;
 mod instant;
+pub mod journal;
 pub mod ledger;
 pub mod messages;
 pub mod provider_ids;

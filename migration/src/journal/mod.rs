@@ -1,5 +1,7 @@
 //! Changes of the journal, oldest first.
 
+mod m20261120_000001_create_journal;
+
 use sea_orm_migration::prelude::*;
 
 /// The journal's list.
@@ -9,7 +11,7 @@ pub struct JournalMigrator;
 #[async_trait::async_trait]
 impl MigratorTrait for JournalMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Vec::new()
+        vec![Box::new(m20261120_000001_create_journal::Migration)]
     }
 
     fn migration_table_name() -> DynIden {

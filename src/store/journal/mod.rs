@@ -1,0 +1,161 @@
+//! The journal: every raw callback, durable before it is acknowledged, in an order that readers can follow.
+//!
+//! Owns the writer task and the bound on memory. Does not read what callbacks say, and keeps no position of its readers.
+
+mod entity;
+mod insert;
+mod reader;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use reader::JournalFilter;
+
+use crate::domain::callback::{CallbackRecord, JournalEntry, JournalSummary};
+use crate::domain::ids::CallbackId;
+use crate::store::connection::Pools;
+use crate::store::error::Error;
+use insert::InsertStatements;
+use writer::{Append, Writer};
+
+/// PostgreSQL's advisory lock under which sequence numbers are drawn, so that they rise in commit order. `bt_jrnl` in ASCII.
+pub const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
+
+/// Records that may wait for the writer: two batches.
+const WAITING_RECORDS: usize = 1024;
+/// Memory that bodies may hold between being read and being written, in [`ROOM_UNIT`]s: 256 MiB.
+const ROOM_UNITS: usize = 256 * 1024;
+/// Bytes of one unit of room.
+const ROOM_UNIT: usize = 1024;
+/// What a record takes beside its body: headers, query, channel.
+const RECORD_OVERHEAD: usize = 4 * 1024;
+
+/// A handle on the journal; clones share one writer.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pools: Pools,
+    identity: Uuid,
+    waiting: mpsc::Sender<Append>,
+    room: Arc<Semaphore>,
+    appended: watch::Receiver<()>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Leave to hold a body of a certain size in memory; ends when the body has been written or given up.
+#[derive(Debug)]
+pub struct Room(OwnedSemaphorePermit);
+
+impl Journal {
+    /// Checks that the journal's tables are there and starts its writer. Migrations must have run.
+    pub async fn open(pools: Pools) -> Result<Self, Error> {
+        let identity = reader::identity(&pools).await?;
+        let (waiting, receiver) = mpsc::channel(WAITING_RECORDS);
+        let (sender, appended) = watch::channel(());
+        let stop = CancellationToken::new();
+        let writer = Writer {
+            statements: InsertStatements::new(pools.writer().get_database_backend()),
+            pools: pools.clone(),
+            waiting: receiver,
+            appended: sender,
+            stop: stop.clone(),
+        };
+        let tasks = TaskTracker::new();
+        tasks.spawn(writer.run());
+        tasks.close();
+        Ok(Self(Arc::new(Shared {
+            pools,
+            identity,
+            waiting,
+            room: Arc::new(Semaphore::new(ROOM_UNITS)),
+            appended,
+            stop,
+            tasks,
+        })))
+    }
+
+    /// Waits until a body of so many bytes may be held in memory. Ask before reading it, once and for all of it: two askers that each hold a part could wait for each other.
+    pub async fn reserve(&self, body_bytes: usize) -> Result<Room, Error> {
+        let units = (body_bytes + RECORD_OVERHEAD)
+            .div_ceil(ROOM_UNIT)
+            .min(ROOM_UNITS);
+        Arc::clone(&self.0.room)
+            .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
+            .await
+            .map(Room)
+            .map_err(|_| Error::Stopped("journal"))
+    }
+
+    /// Adds a record. `Ok` means durable: synced to disk (or committed by PostgreSQL). An id that is there already adds nothing.
+    ///
+    /// An error that [`Error::is_transient`] may have stored the record or not; the same record may be appended again.
+    /// When the caller goes away the record is written all the same.
+    pub async fn append(&self, record: CallbackRecord, room: Room) -> Result<(), Error> {
+        let (answer, answered) = oneshot::channel();
+        let append = Append {
+            record,
+            answer,
+            room: room.0,
+        };
+        self.0
+            .waiting
+            .send(append)
+            .await
+            .map_err(|_| Error::Stopped("journal"))?;
+        answered.await.map_err(|_| Error::Stopped("journal"))?
+    }
+
+    /// Entries after a place, in order: at most `limit`, and no more than `byte_limit` bytes of bodies unless the first alone is larger.
+    pub async fn read_after(
+        &self,
+        seq: i64,
+        limit: u64,
+        byte_limit: u64,
+    ) -> Result<Vec<JournalEntry>, Error> {
+        reader::read_after(&self.0.pools, seq, limit, byte_limit).await
+    }
+
+    /// The entry of this id.
+    pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
+        reader::find(&self.0.pools, id).await
+    }
+
+    /// One page, newest first, beginning below `before_seq`.
+    pub async fn list(
+        &self,
+        filter: &JournalFilter,
+        before_seq: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<JournalSummary>, Error> {
+        reader::list(&self.0.pools, filter, before_seq, limit).await
+    }
+
+    /// The highest place ever given, 0 for none: no reader's position lies beyond it. The entry itself may be gone, or may never have come to be.
+    pub async fn end(&self) -> Result<i64, Error> {
+        reader::end(&self.0.pools).await
+    }
+
+    /// Made with the journal; its main database carries the same.
+    pub fn identity(&self) -> Uuid {
+        self.0.identity
+    }
+
+    /// Changes after every commit of this process; a receiver misses none.
+    pub fn appended(&self) -> watch::Receiver<()> {
+        self.0.appended.clone()
+    }
+
+    /// Takes nothing more, writes what waits, and returns when the writer has ended. Reading goes on working.
+    pub async fn stop(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.wait().await;
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading the journal: by place for the reconciler, by id and newest first for people.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
+};
+use uuid::Uuid;
+
+use crate::domain::callback::{JournalEntry, JournalSummary};
+use crate::domain::ids::{AccountId, CallbackId};
+use crate::store::connection::Pools;
+use crate::store::error::Error;
+use crate::store::journal::entity::{Column, Entity, Extent, SummaryRow};
+
+/// Which callbacks a list shows; what is absent does not restrict.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct JournalFilter {
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// Of these ids.
+    pub ids: Option<Vec<CallbackId>>,
+}
+
+pub(super) async fn read_after(
+    pools: &Pools,
+    seq: i64,
+    limit: u64,
+    byte_limit: u64,
+) -> Result<Vec<JournalEntry>, Error> {
+    let extents = Entity::find()
+        .select_only()
+        .columns([Column::Seq, Column::Size])
+        .filter(Column::Seq.gt(seq))
+        .order_by_asc(Column::Seq)
+        .limit(limit)
+        .into_model::<Extent>()
+        .all(pools.reader())
+        .await?;
+    let Some(last) = last_within(&extents, byte_limit) else {
+        return Ok(Vec::new());
+    };
+    Entity::find()
+        .filter(Column::Seq.gt(seq))
+        .filter(Column::Seq.lte(last))
+        .order_by_asc(Column::Seq)
+        .all(pools.reader())
+        .await?
+        .into_iter()
+        .map(JournalEntry::try_from)
+        .collect()
+}
+
+/// The place up to which bodies fit into the limit; the first always fits, else a large one could never be read.
+fn last_within(extents: &[Extent], byte_limit: u64) -> Option<i64> {
+    let mut bytes = 0_u64;
+    extents
+        .iter()
+        .enumerate()
+        .take_while(|(position, extent)| {
+            bytes = bytes.saturating_add(u64::try_from(extent.size).unwrap_or_default());
+            *position == 0 || bytes <= byte_limit
+        })
+        .map(|(_, extent)| extent.seq)
+        .last()
+}
+
+pub(super) async fn find(pools: &Pools, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
+    Entity::find()
+        .filter(Column::Id.eq(id.uuid()))
+        .one(pools.reader())
+        .await?
+        .map(JournalEntry::try_from)
+        .transpose()
+}
+
+pub(super) async fn list(
+    pools: &Pools,
+    filter: &JournalFilter,
+    before_seq: Option<i64>,
+    limit: u64,
+) -> Result<Vec<JournalSummary>, Error> {
+    let mut query = Entity::find();
+    if let Some(account) = &filter.account {
+        query = query.filter(Column::Account.eq(account.as_str()));
+    }
+    if let Some(ids) = &filter.ids {
+        query = query.filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())));
+    }
+    if let Some(before) = before_seq {
+        query = query.filter(Column::Seq.lt(before));
+    }
+    query
+        .order_by_desc(Column::Seq)
+        .limit(limit)
+        .into_partial_model::<SummaryRow>()
+        .all(pools.reader())
+        .await?
+        .into_iter()
+        .map(JournalSummary::try_from)
+        .collect()
+}
+
+pub(super) async fn end(pools: &Pools) -> Result<i64, Error> {
+    let text = match pools.reader().get_database_backend() {
+        DbBackend::Postgres => {
+            "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM journal_seq"
+        }
+        // Knows the highest number ever given, also when retention has emptied the table; has no row before the first.
+        _ => "SELECT seq FROM sqlite_sequence WHERE name = 'journal'",
+    };
+    let row = pools
+        .reader()
+        .query_one_raw(Statement::from_string(
+            pools.reader().get_database_backend(),
+            text,
+        ))
+        .await?;
+    match row {
+        Some(row) => Ok(row.try_get("", "seq")?),
+        None => Ok(0),
+    }
+}
+
+pub(super) async fn identity(pools: &Pools) -> Result<Uuid, Error> {
+    let row = pools
+        .reader()
+        .query_one_raw(Statement::from_string(
+            pools.reader().get_database_backend(),
+            "SELECT id FROM journal_identity WHERE one = 1",
+        ))
+        .await?
+        .ok_or_else(|| Error::inconsistent("journal_identity", "one", 1))?;
+    Ok(row.try_get("", "id")?)
+}

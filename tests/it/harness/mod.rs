@@ -1,0 +1,3 @@
+//! What tests stand on: databases of their own.
+
+pub(crate) mod database;
