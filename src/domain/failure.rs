@@ -12,7 +12,7 @@ pub struct Failure {
     pub title: Option<String>,
     /// The long text.
     pub detail: Option<String>,
-    /// Kaleyra's key inside `error`; it tells two meanings of `WA-401` apart.
+    /// Kaleyra's key inside `error`, which tells two meanings of `WA-401` apart; LancePilot's first field of a 422.
     pub key: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Identifiers: ours are UUIDv7, an account's is a slug, a provider's is opaque text.
+//! Identifiers: ours are `UUIDv7`, an account's is a slug, a provider's is opaque text.
 
 use std::fmt;
 use std::str::FromStr;

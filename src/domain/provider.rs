@@ -277,6 +277,10 @@ pub enum KnownOption {
 
 /// What a provider can do, as its documentation says; checked before anything is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent answers, each read by its name in a provider's table"
+)]
 pub struct Capabilities {
     /// Kinds of media.
     pub kinds: &'static [MediaKind],
@@ -300,6 +304,8 @@ pub struct Capabilities {
     pub receipts_by_callback: bool,
     /// Whether the status can be asked for.
     pub status_query: bool,
+    /// Documented waits before the second, third, … attempt where a reply asks for one but names no time; empty: our own back-off.
+    pub retry_schedule: &'static [Duration],
 }
 
 impl Capabilities {
@@ -335,7 +341,7 @@ pub enum SendError {
     TryLater {
         /// What it said.
         failure: Failure,
-        /// How long it asks to wait, or the documented schedule's step for the attempts so far.
+        /// How long it asks to wait; absent: [`Capabilities::retry_schedule`], else a back-off of our own.
         after: Option<Duration>,
     },
     /// No byte of the request left this machine.

@@ -2,8 +2,11 @@
 //!
 //! Kaleyra's callbacks name other ids than its send reply did, but echo the caller's references; the tag is what finds the message again.
 
-use crate::domain::ids::MessageId;
 use uuid::Uuid;
+
+use crate::domain::ids::MessageId;
+use crate::domain::message::{REFERENCE_LIMIT, References};
+use crate::domain::provider::CorrelationSlot;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const MARK: &str = "bt:";
@@ -32,6 +35,79 @@ pub fn find(text: &str) -> Option<MessageId> {
             .is_none_or(|next| !next.is_ascii_alphanumeric());
         if ends { decode(digits) } else { None }
     })
+}
+
+/// No reference slot can carry the tag.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "refs leave no room for the correlation tag: shorten one by {} characters or leave one empty",
+    TAG_LENGTH + 1
+)]
+pub struct NoRoom;
+
+/// The caller's references with the tag of `id` in one of them, placed so that [`find_in`] finds it again.
+///
+/// [`CorrelationSlot::Auto`] takes the first empty of ref2, ref1, ref, else appends to the first of them with room.
+pub fn place_tag(
+    slot: CorrelationSlot,
+    references: &References,
+    id: MessageId,
+) -> Result<References, NoRoom> {
+    let slots: &[CorrelationSlot] = match slot {
+        CorrelationSlot::Auto => &[
+            CorrelationSlot::Ref2,
+            CorrelationSlot::Ref1,
+            CorrelationSlot::Ref,
+        ],
+        CorrelationSlot::Ref => &[CorrelationSlot::Ref],
+        CorrelationSlot::Ref1 => &[CorrelationSlot::Ref1],
+        CorrelationSlot::Ref2 => &[CorrelationSlot::Ref2],
+    };
+    let is_empty = |slot: &&CorrelationSlot| text_in(**slot, references).is_none_or(str::is_empty);
+    slots
+        .iter()
+        .filter(is_empty)
+        .chain(slots.iter().filter(|slot| !is_empty(slot)))
+        .filter_map(|slot| place_in(*slot, references, id))
+        // A caller's own text may hold an older tag: only a place where ours wins will do.
+        .find(|placed| find_in(placed) == Some(id))
+        .ok_or(NoRoom)
+}
+
+/// The message that the last tag in ref, ref1, ref2 names.
+pub fn find_in(references: &References) -> Option<MessageId> {
+    [
+        &references.reference2,
+        &references.reference1,
+        &references.reference,
+    ]
+    .into_iter()
+    .find_map(|text| find(text.as_deref()?))
+}
+
+fn text_in(slot: CorrelationSlot, references: &References) -> Option<&str> {
+    match slot {
+        CorrelationSlot::Ref => references.reference.as_deref(),
+        CorrelationSlot::Ref1 => references.reference1.as_deref(),
+        CorrelationSlot::Auto | CorrelationSlot::Ref2 => references.reference2.as_deref(),
+    }
+}
+
+fn place_in(slot: CorrelationSlot, references: &References, id: MessageId) -> Option<References> {
+    let text = match text_in(slot, references).unwrap_or_default() {
+        "" => write(id),
+        own => format!("{own} {}", write(id)),
+    };
+    if text.chars().count() > REFERENCE_LIMIT {
+        return None;
+    }
+    let mut placed = references.clone();
+    match slot {
+        CorrelationSlot::Ref => placed.reference = Some(text),
+        CorrelationSlot::Ref1 => placed.reference1 = Some(text),
+        CorrelationSlot::Auto | CorrelationSlot::Ref2 => placed.reference2 = Some(text),
+    }
+    Some(placed)
 }
 
 fn decode(digits: &str) -> Option<MessageId> {
@@ -68,6 +144,73 @@ mod tests {
         let other: MessageId = "019a9f3e-0000-7000-8000-000000000001".parse().unwrap();
         let text = format!("{} {} bt:short", write(other), write(id()));
         assert_eq!(find(&text), Some(id()));
+    }
+
+    fn references(reference: &str, reference1: &str, reference2: &str) -> References {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        References {
+            reference: text(reference),
+            reference1: text(reference1),
+            reference2: text(reference2),
+        }
+    }
+
+    #[test]
+    fn the_tag_takes_the_first_empty_slot_from_the_back() {
+        let tag = write(id());
+        for (own, expected) in [
+            (["", "", ""], ["", "", tag.as_str()]),
+            (["a", "b", ""], ["a", "b", &tag]),
+            (["a", "", "c"], ["a", &tag, "c"]),
+            (["", "b", "c"], [&tag, "b", "c"]),
+            (["a", "b", "c"], ["a", "b", &format!("c {tag}")]),
+        ] {
+            assert_eq!(
+                place_tag(
+                    CorrelationSlot::Auto,
+                    &references(own[0], own[1], own[2]),
+                    id()
+                ),
+                Ok(references(expected[0], expected[1], expected[2]))
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_slot_is_passed_over_and_three_full_slots_leave_no_room() {
+        let fits = "ä".repeat(REFERENCE_LIMIT - TAG_LENGTH - 1);
+        let full = "ä".repeat(REFERENCE_LIMIT - TAG_LENGTH);
+        let placed = place_tag(
+            CorrelationSlot::Auto,
+            &references(&full, &fits, &full),
+            id(),
+        )
+        .unwrap();
+        assert_eq!(placed.reference1.unwrap().chars().count(), REFERENCE_LIMIT);
+        assert_eq!(
+            place_tag(
+                CorrelationSlot::Auto,
+                &references(&full, &full, &full),
+                id()
+            ),
+            Err(NoRoom)
+        );
+        assert_eq!(
+            place_tag(CorrelationSlot::Ref1, &references("", &full, ""), id()),
+            Err(NoRoom)
+        );
+    }
+
+    #[test]
+    fn an_older_tag_in_the_callers_text_does_not_win() {
+        let other: MessageId = "019a9f3e-0000-7000-8000-000000000001".parse().unwrap();
+        let placed = place_tag(
+            CorrelationSlot::Auto,
+            &references("", "", &write(other)),
+            id(),
+        )
+        .unwrap();
+        assert_eq!(find_in(&placed), Some(id()));
     }
 
     #[test]

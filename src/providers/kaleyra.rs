@@ -1,12 +1,126 @@
-//! Kaleyra.
+//! Kaleyra (kaleyra.io, WhatsApp API V2). Documentation: <https://developers.kaleyra.io/docs/whatsapp-api-v2>, read on 2026-11-20.
+//!
+//! Authentication: header `api-key`, and the SID in the path. Callbacks may carry Basic login, static headers or a bearer token
+//! of the operator's own; nothing is signed.
+//!
+//! Quirks: the send reply's id (`A…`) occurs in no callback, and the callback's ids differ among themselves; `statuses[].id` may even be
+//! the conversation's. What finds a message again is our tag in a reference, which Kaleyra echoes. "Not sent" comes without time and
+//! recipient. `data` of an error is `[]` for RBC001 and `{}` otherwise; `WA401` and `WA-401` both occur, the latter with two meanings
+//! that only the key inside `error` tells apart. Success is documented as WA200 on one page and WA202 on another.
+//! V1 callbacks are query strings; quality ratings come to the address for incoming messages.
 
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{Account, Capabilities, ProviderId};
-use crate::providers::{Callback, CallbackPart, HttpReply, Provider, SendStep};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::failure::Failure;
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::media::{MediaKind, MediaSource};
+use crate::domain::message::{Outgoing, References};
+use crate::domain::provider::{
+    Account, Capabilities, Credentials, KaleyraRegion, KnownOption, MediaSources, ProviderId,
+    SendError,
+};
+use crate::domain::tag;
+use crate::providers::flat::{self, Names};
+use crate::providers::payload::{
+    self, add_id, first, items, plain_word, recipient, require_ids, text,
+};
+use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
+use crate::providers::{
+    Callback, CallbackPart, Header, HttpReply, Inbound, Provider, Report, SendStep, cloud_api,
+    replies,
+};
 
 /// Kaleyra.
 #[derive(Debug)]
 pub struct Kaleyra;
+
+static CAPABILITIES: Capabilities = Capabilities {
+    kinds: &MediaKind::ALL,
+    sources: MediaSources {
+        url: true,
+        id: true,
+        upload: false,
+    },
+    name_required: false,
+    mime_type_required: false,
+    sender_required: true,
+    carries_references: true,
+    options: &[KnownOption::WaSource],
+    image_limit: 5 * 1024 * 1024,
+    video_limit: 16 * 1024 * 1024,
+    receipts_by_callback: true,
+    status_query: false,
+    // WA500: "3 retries with intervals of 5, 10 and 15 minutes".
+    retry_schedule: &[
+        Duration::from_mins(5),
+        Duration::from_mins(10),
+        Duration::from_mins(15),
+    ],
+};
+
+/// The values of `wa_source` that Kaleyra keeps; it silently turns any other into `api`.
+pub const WA_SOURCES: &[&str] = &[
+    "api",
+    "clevertap",
+    "zoho",
+    "webengage",
+    "shopify",
+    "leadsquared",
+    "responsys",
+    "braze",
+    "hubspot",
+    "salesforce",
+    "zapier",
+    "eloqua",
+    "moengage",
+];
+
+/// The body of `POST /v2/{sid}/whatsapp/{sender}/messages`.
+#[derive(Serialize)]
+struct MessageRequest<'a> {
+    messaging_object: MessagingObject<'a>,
+    extra_info: ExtraInfo<'a>,
+}
+
+/// Meta's message object.
+#[derive(Serialize)]
+struct MessagingObject<'a> {
+    messaging_product: &'static str,
+    recipient_type: &'static str,
+    to: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<MediaObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    video: Option<MediaObject<'a>>,
+}
+
+/// Exactly one of `id` and `link`.
+#[derive(Serialize)]
+struct MediaObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+}
+
+/// Echoed in reports and callbacks.
+#[derive(Serialize)]
+struct ExtraInfo<'a> {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    #[serde(rename = "ref1", skip_serializing_if = "Option::is_none")]
+    reference1: Option<&'a str>,
+    #[serde(rename = "ref2", skip_serializing_if = "Option::is_none")]
+    reference2: Option<&'a str>,
+    wa_source: &'a str,
+}
 
 impl Provider for Kaleyra {
     fn id(&self) -> ProviderId {
@@ -14,18 +128,384 @@ impl Provider for Kaleyra {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        unimplemented!()
+        &CAPABILITIES
     }
 
-    fn send(&self, _account: &Account, _message: &Outgoing, _replies: &[HttpReply]) -> SendStep {
-        unimplemented!()
+    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+        match replies.last() {
+            None => call(account, message),
+            Some(reply) => read_reply(reply),
+        }
     }
 
-    fn read_callback(&self, _callback: &Callback) -> Vec<CallbackPart> {
-        unimplemented!()
+    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        match payload::read(callback) {
+            Ok(payload) => require_ids(items(Some(&payload)).iter().flat_map(read_one).collect()),
+            Err(reason) => vec![CallbackPart::Unreadable(reason)],
+        }
     }
 
     fn setup(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "Sign in at kaleyra.io and open Developers, API Settings: the SID and the API key go into this account's configuration.",
+            "Open Developers, Callback Profiles, and create a profile for WhatsApp status updates with the address {url}, method POST.",
+            "Create a second profile for incoming messages with the same address: quality ratings come there, too.",
+            "If the profile asks for authentication, choose Basic or a static header and put the same values into callback_auth.",
+            "Assign both profiles to your WhatsApp number under Channels, WhatsApp, Numbers.",
+            "Keep ref, ref1 and ref2 in the callback: one of them carries the tag that finds the message again.",
+            "Send a test message from here and watch that its ticks arrive.",
+        ]
     }
+}
+
+fn call(account: &Account, message: &Outgoing) -> SendStep {
+    let draft = &message.draft;
+    let Credentials::Kaleyra {
+        region,
+        sid,
+        api_key,
+    } = &account.credentials
+    else {
+        return replies::misfit("the account's keys are not Kaleyra's");
+    };
+    let base = match (&account.base_url, region) {
+        (Some(base), _) => base.as_str(),
+        (None, Some(KaleyraRegion::India)) => "https://api.in.kaleyra.io",
+        (None, Some(KaleyraRegion::Singapore)) => "https://api.ap.kaleyra.io",
+        (None, Some(KaleyraRegion::Europe)) => "https://api.eu.kaleyra.io",
+        (None, None) => return replies::misfit("the account has neither region nor base_url"),
+    };
+    let Some(sender) = draft.sender.as_ref().or(account.senders.first()) else {
+        return replies::misfit("the account has no sender number");
+    };
+    let caption = draft.media.caption.as_deref();
+    let (id, link) = match &draft.media.source {
+        MediaSource::Id(id) => (Some(id.as_str()), None),
+        MediaSource::Url(url) => (None, Some(url.as_str())),
+        MediaSource::Upload(_) => {
+            return replies::misfit("Kaleyra takes media by id or address only");
+        }
+    };
+    let references = match tag::place_tag(account.correlation_slot, &draft.references, message.id) {
+        Ok(references) => references,
+        Err(error) => return replies::misfit(&error.to_string()),
+    };
+    let media = MediaObject { id, link, caption };
+    let (image, video) = match draft.media.kind {
+        MediaKind::Image => (Some(media), None),
+        MediaKind::Video => (None, Some(media)),
+    };
+    let request = MessageRequest {
+        messaging_object: MessagingObject {
+            messaging_product: "whatsapp",
+            recipient_type: "individual",
+            to: draft.recipient.e164(),
+            kind: draft.media.kind.as_str(),
+            image,
+            video,
+        },
+        extra_info: ExtraInfo {
+            reference: present(references.reference.as_deref()),
+            reference1: present(references.reference1.as_deref()),
+            reference2: present(references.reference2.as_deref()),
+            wa_source: draft.options.wa_source.as_deref().unwrap_or("api"),
+        },
+    };
+    let number = sender.trim_start_matches('+');
+    replies::post_json(
+        format!("{base}/v2/{sid}/whatsapp/+{number}/messages"),
+        vec![
+            Header::secret("api-key", api_key.expose()),
+            Header::plain("cache-control", "no-cache"),
+        ],
+        &request,
+    )
+}
+
+fn present(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// What a documented code says, whatever the HTTP status is.
+enum Answer {
+    Accepted,
+    AccountRefused,
+    TryLater,
+    Refused,
+}
+
+/// Documented codes: <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
+const CODES: &[(&str, Answer)] = &[
+    ("WA200", Answer::Accepted),
+    ("WA202", Answer::Accepted),
+    ("RBC001", Answer::AccountRefused),
+    ("E110", Answer::AccountRefused),
+    ("WAV2101", Answer::AccountRefused),
+    ("WA401", Answer::AccountRefused),
+    ("WA-401", Answer::AccountRefused),
+    ("WA400", Answer::Refused),
+    ("E13001", Answer::Refused),
+    ("WA500", Answer::TryLater),
+];
+
+fn read_reply(reply: &HttpReply) -> SendStep {
+    if let Some(redirect) = replies::redirect(reply) {
+        return redirect;
+    }
+    let Some(body) = replies::object(reply) else {
+        return replies::not_understood(reply);
+    };
+    let code = first(&body, &["code"]);
+    let answer = CODES
+        .iter()
+        .find(|(known, _)| Some(*known) == code.as_deref());
+    let failure = read_refusal(&body, code.clone());
+    match answer {
+        Some((_, Answer::Accepted)) => replies::accepted(reply_id(&body)),
+        Some((_, Answer::Refused)) => SendStep::Failed(SendError::Refused(failure)),
+        Some((_, Answer::AccountRefused)) => SendStep::Failed(SendError::AccountRefused(failure)),
+        Some((_, Answer::TryLater)) => SendStep::Failed(SendError::TryLater {
+            failure,
+            after: None,
+        }),
+        None if (200..300).contains(&reply.status) => match reply_id(&body) {
+            Some(id) if failure.key.is_none() => replies::accepted([id]),
+            _ if code.is_some() || failure.key.is_some() => {
+                SendStep::Failed(SendError::Refused(failure))
+            }
+            _ => replies::not_understood(reply),
+        },
+        None => replies::refused(reply, reply.status, failure),
+    }
+}
+
+/// V2's `data.message_id`, or the places where V1 and Meta put it.
+fn reply_id(body: &Value) -> Option<String> {
+    body.get("data")
+        .and_then(|data| first(data, &["message_id"]))
+        .or_else(|| first(items(body.get("messages")).first()?, &["id"]))
+        .or_else(|| first(body, &["id"]))
+}
+
+fn read_refusal(body: &Value, code: Option<String>) -> Failure {
+    let title = first(body, &["message"]);
+    let errors: Vec<(&String, String)> = body
+        .get("error")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key, text(value)?)))
+        .collect();
+    let detail = match errors.as_slice() {
+        [] => None,
+        [(_, words)] => Some(words.clone()).filter(|words| Some(words) != title.as_ref()),
+        several => Some(
+            several
+                .iter()
+                .map(|(key, words)| format!("{key}: {words}"))
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
+    };
+    Failure {
+        code,
+        title,
+        detail,
+        key: errors.first().map(|(key, _)| (*key).clone()),
+    }
+}
+
+/// Names of the "submit" webhooks, beside the common vocabulary.
+const EXCEPTIONS: Exceptions = &[(
+    "submitsuccess",
+    Meaning::Reached(crate::domain::delivery::Stage::Submitted),
+)];
+
+/// Names in "not sent" reports, V1 query strings and hand-written callback profiles.
+const NAMES: Names = Names {
+    ids: &["message_id", "messageId", "id", "wamid"],
+    words: &["status", "statusCode", "event"],
+    doubtful_words: &[],
+    times: &["timestamp", "time", "created_at", "createdAt", "updated_at"],
+    recipients: &["recipient_id", "to", "mobile", "recipient"],
+    tags: &["ref2", "ref1", "ref"],
+    exceptions: EXCEPTIONS,
+};
+
+fn read_one(payload: &Value) -> Vec<CallbackPart> {
+    if !payload.is_object() {
+        return vec![unreadable("an element that is no object")];
+    }
+    if let Some(parts) = payload.get("meta_object").and_then(cloud_api::read) {
+        return complete(parts, payload);
+    }
+    if let Some(notice) = read_notice(payload) {
+        return vec![notice];
+    }
+    if let Some(result) = payload.get("result").filter(|_| is_fallback_flow(payload)) {
+        return read_fallback_flow(result, payload);
+    }
+    let holds_meta = ["entry", "changes", "value", "statuses", "messages"];
+    if holds_meta.iter().any(|name| payload.get(name).is_some())
+        && let Some(parts) = cloud_api::read(payload)
+    {
+        return parts;
+    }
+    read_flat(payload)
+}
+
+/// Gives a passed-through status the ids and the tag that stand around it.
+fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
+    let reports = |part: &&CallbackPart| matches!(part, CallbackPart::Report(_));
+    let only_one = parts.iter().filter(reports).count() == 1;
+    let has_word = first(payload, &["status"]).is_some();
+    if has_word && parts.iter().all(|part| !is_about_a_person(part)) {
+        // The status stands only outside: Meta's object told of an error or nothing.
+        return read_flat(payload);
+    }
+    parts
+        .into_iter()
+        .map(|part| match part {
+            CallbackPart::Report(report) if only_one => {
+                CallbackPart::Report(complete_report(report, payload))
+            }
+            CallbackPart::Report(report) => CallbackPart::Report(Report {
+                ids: without_conversations(report.ids),
+                ..report
+            }),
+            other => other,
+        })
+        .collect()
+}
+
+fn is_about_a_person(part: &CallbackPart) -> bool {
+    matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
+}
+
+fn complete_report(report: Report, payload: &Value) -> Report {
+    let mut ids = without_conversations(report.ids);
+    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    add_id(&mut ids, first(extra, &["message_id"]));
+    add_id(&mut ids, first(payload, &["message_id"]));
+    let mut pricing = report.pricing;
+    pricing.price = pricing
+        .price
+        .or_else(|| cloud_api::read_pricing(payload).price)
+        .or_else(|| cloud_api::read_pricing(extra).price);
+    let fact = report.fact.map(|fact| match fact {
+        crate::domain::delivery::Fact::Failure(failure) if failure == Failure::default() => {
+            crate::domain::delivery::Fact::Failure(cloud_api::read_failure(&[payload]))
+        }
+        other => other,
+    });
+    Report {
+        ids,
+        tag: find_tag(&[extra, payload]).or(report.tag),
+        fact,
+        pricing,
+        ..report
+    }
+}
+
+/// Kaleyra prints the conversation's id in `statuses[].id`, also where no conversation stands beside it: 32 letters and digits.
+fn without_conversations(ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
+    let is_conversation =
+        |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    ids.into_iter()
+        .filter(|id| !is_conversation(id.as_str()))
+        .collect()
+}
+
+fn find_tag(places: &[&Value]) -> Option<crate::domain::ids::MessageId> {
+    places.iter().find_map(|place| {
+        tag::find_in(&References {
+            reference: first(place, &["ref"]),
+            reference1: first(place, &["ref1"]),
+            reference2: first(place, &["ref2"]),
+        })
+    })
+}
+
+/// Quality ratings and template statuses.
+fn read_notice(payload: &Value) -> Option<CallbackPart> {
+    let event = plain_word(&first(payload, &["event"])?);
+    if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
+        let limit = first(payload, &["current_limit"]).unwrap_or_default();
+        return Some(CallbackPart::Notice(format!(
+            "quality rating: {event} {}",
+            plain_word(&limit)
+        )));
+    }
+    payload
+        .get("message_template_name")
+        .or_else(|| payload.get("message_template_id"))
+        .map(|_| CallbackPart::Notice(format!("template status: {event}")))
+}
+
+fn is_fallback_flow(payload: &Value) -> bool {
+    payload.get("workflowInvocationId").is_some()
+}
+
+/// One channel after the other: only WhatsApp's concern us.
+fn read_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
+    let channels: Vec<_> = result
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|channel| first(channel, &["channel"]).as_deref() == Some("whatsapp"))
+        .map(|channel| {
+            let read = flat::read(&[channel], &NAMES).map(|report| Report {
+                // The channel names only its beginning; the event is the flow's.
+                occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
+                ..report
+            });
+            read.map_or_else(
+                || unreadable("a fallback flow's channel without a status"),
+                CallbackPart::Report,
+            )
+        })
+        .collect();
+    if channels.is_empty() {
+        return vec![CallbackPart::Notice(
+            "fallback flow without WhatsApp".to_owned(),
+        )];
+    }
+    channels
+}
+
+/// "Not sent", a V1 query string, or a callback profile with the documented names.
+fn read_flat(payload: &Value) -> Vec<CallbackPart> {
+    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    if let Some(mut report) = flat::read(&[payload, extra], &NAMES) {
+        add_id(&mut report.ids, first(extra, &["message_id"]));
+        report.tag = report.tag.or_else(|| find_tag_anywhere(payload));
+        return vec![CallbackPart::Report(report)];
+    }
+    let from = first(payload, &["from"]);
+    if from.is_some()
+        && ["type", "body", "media_url"]
+            .iter()
+            .any(|name| payload.get(name).is_some())
+    {
+        return vec![CallbackPart::Inbound(Inbound {
+            sender: from.and_then(|from| recipient(&from)),
+            occurred_at: first(payload, &["created_at", "timestamp"])
+                .and_then(|time| parse_time(&time)),
+        })];
+    }
+    vec![unreadable("neither a status nor a message")]
+}
+
+/// In a callback profile the operator names the slots: a tag may stand under any name.
+fn find_tag_anywhere(payload: &Value) -> Option<crate::domain::ids::MessageId> {
+    payload
+        .as_object()?
+        .values()
+        .filter_map(text)
+        .rev()
+        .find_map(|text| tag::find(&text))
+}
+
+fn unreadable(reason: &str) -> CallbackPart {
+    CallbackPart::Unreadable(reason.to_owned())
 }

@@ -1,12 +1,62 @@
-//! LancePilot.
+//! LancePilot (lancepilot.com, API v3). Documentation: <https://api.lancepilot.com/llms.txt>, read on 2026-11-20.
+//!
+//! Authentication: a bearer token; `Accept: application/json`, or errors may come as pages. Callbacks are documented nowhere and not
+//! signed: the token in their URL is the protection.
+//!
+//! Quirks: the 201 reply documents `data` as an object and shows it empty, so a message may be accepted without any id; then its events are
+//! matched by recipient. `{number}` in the path is declared a UUID but is the phone number. Events are JSON:API: `{event, data}`.
+//! `message.outgoing` echoes what was sent, also by us (`source: api`), and can teach the id; names of status events are guesses, so all
+//! plausible ones are read.
 
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::delivery::{Fact, Pricing};
+use crate::domain::failure::Failure;
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::media::{MediaKind, MediaSource, Upload, extension_of_mime_type};
 use crate::domain::message::Outgoing;
-use crate::domain::provider::{Account, Capabilities, ProviderId};
-use crate::providers::{Callback, CallbackPart, HttpReply, Provider, SendStep};
+use crate::domain::provider::{
+    Account, Capabilities, Credentials, MediaSources, ProviderId, SendError,
+};
+use crate::providers::flat::{self, Names};
+use crate::providers::payload::{self, add_id, first, items, plain_word, recipient, text};
+use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
+use crate::providers::{
+    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, Provider,
+    Report, SendStep, cloud_api, replies,
+};
 
 /// LancePilot.
 #[derive(Debug)]
 pub struct LancePilot;
+
+static CAPABILITIES: Capabilities = Capabilities {
+    kinds: &MediaKind::ALL,
+    sources: MediaSources {
+        url: true,
+        id: false,
+        upload: true,
+    },
+    name_required: false,
+    mime_type_required: false,
+    sender_required: false,
+    carries_references: false,
+    options: &[],
+    image_limit: 5120 * 1024,
+    video_limit: 16384 * 1024,
+    receipts_by_callback: true,
+    status_query: false,
+    retry_schedule: &[],
+};
+
+/// The JSON body of `POST …/messages/{kind}`.
+#[derive(Serialize)]
+struct MessageRequest<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+}
 
 impl Provider for LancePilot {
     fn id(&self) -> ProviderId {
@@ -14,18 +64,379 @@ impl Provider for LancePilot {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        unimplemented!()
+        &CAPABILITIES
     }
 
-    fn send(&self, _account: &Account, _message: &Outgoing, _replies: &[HttpReply]) -> SendStep {
-        unimplemented!()
+    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+        match replies.last() {
+            None => call(account, message),
+            Some(reply) => read_reply(reply),
+        }
     }
 
-    fn read_callback(&self, _callback: &Callback) -> Vec<CallbackPart> {
-        unimplemented!()
+    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        let payload = match payload::read(callback) {
+            Ok(payload) => payload,
+            Err(reason) => return vec![CallbackPart::Unreadable(reason)],
+        };
+        let parts: Vec<_> = items(Some(&payload)).iter().flat_map(read_event).collect();
+        if parts.is_empty() {
+            return vec![unreadable("an empty list")];
+        }
+        parts
     }
 
     fn setup(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "Sign in at lancepilot.com and open Settings, API: create a token for this account's configuration.",
+            "The workspace's UUID stands in the address of every page of that workspace.",
+            "Open Settings, Webhooks, and enter {url} as the address for this workspace.",
+            "Choose every message event: incoming, outgoing and status.",
+            "Send a test message from here. The reply may name no id; its ticks are then matched by the customer's number.",
+        ]
     }
+}
+
+fn call(account: &Account, message: &Outgoing) -> SendStep {
+    let draft = &message.draft;
+    let Credentials::LancePilot { token, workspace } = &account.credentials else {
+        return replies::misfit("the account's keys are not LancePilot's");
+    };
+    let base = account
+        .base_url
+        .as_deref()
+        .unwrap_or("https://lancepilot.com");
+    let number = draft.recipient.digits();
+    let kind = draft.media.kind;
+    let url =
+        format!("{base}/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}");
+    let headers = vec![
+        Header::secret("authorization", format!("Bearer {}", token.expose())),
+        Header::plain("accept", "application/json"),
+    ];
+    let caption = draft.media.caption.as_deref();
+    match &draft.media.source {
+        MediaSource::Url(file) => {
+            replies::post_json(url, headers, &MessageRequest { file, caption })
+        }
+        MediaSource::Upload(upload) => {
+            let mime_type = draft.media.mime_type.as_deref().unwrap_or_default();
+            let Some(file) = file_part(kind, mime_type, upload) else {
+                return replies::misfit("the type of the uploaded file is not known");
+            };
+            let fields = caption.map(|text| ("caption", text.to_owned()));
+            SendStep::Call(Box::new(HttpCall {
+                method: http::Method::POST,
+                url,
+                headers,
+                body: CallBody::Multipart {
+                    fields: fields.into_iter().collect(),
+                    file,
+                },
+            }))
+        }
+        MediaSource::Id(_) => replies::misfit("LancePilot takes media by address or upload only"),
+    }
+}
+
+/// LancePilot goes by the extension (`mp4`, `3gp`); the registered name of the latter's type is `video/3gpp`.
+fn file_part(kind: MediaKind, mime_type: &str, upload: &Upload) -> Option<FilePart> {
+    let extension = extension_of_mime_type(mime_type)?;
+    Some(FilePart {
+        field: "file",
+        file_name: format!("{kind}.{extension}"),
+        mime_type: match mime_type {
+            "video/3gp" => "video/3gpp",
+            other => other,
+        }
+        .to_owned(),
+        upload: upload.clone(),
+    })
+}
+
+fn read_reply(reply: &HttpReply) -> SendStep {
+    if let Some(redirect) = replies::redirect(reply) {
+        return redirect;
+    }
+    let Some(body) = replies::object(reply) else {
+        return replies::not_understood(reply);
+    };
+    let own_status = body.get("status").and_then(Value::as_u64);
+    let status = own_status
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (100..600).contains(status))
+        .unwrap_or(reply.status);
+    let failure = read_refusal(&body);
+    if failure.key.is_some() {
+        let refusal = if status < 300 { 422 } else { status };
+        return replies::refused(reply, refusal, failure);
+    }
+    match status {
+        200..300 if own_status.is_some() || body.get("data").is_some() => {
+            replies::accepted(reply_ids(&body))
+        }
+        200..300 if body.get("error").and_then(text).is_some() => {
+            SendStep::Failed(SendError::Refused(failure))
+        }
+        200..300 => replies::not_understood(reply),
+        _ => replies::refused(reply, status, failure),
+    }
+}
+
+/// Every field of a validation error with all its messages; the first field is the key.
+fn read_refusal(body: &Value) -> Failure {
+    let fields: Vec<_> = body
+        .get("errors")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .collect();
+    let lines: Vec<String> = fields
+        .iter()
+        .map(|(field, messages)| {
+            let messages: Vec<_> = items(Some(messages)).iter().filter_map(text).collect();
+            format!("{field}: {}", messages.join(" "))
+        })
+        .collect();
+    Failure {
+        code: first(body, &["code"]),
+        title: first(body, &["message", "error"]),
+        detail: (!lines.is_empty()).then(|| lines.join("; ")),
+        key: fields.first().map(|(field, _)| (*field).clone()),
+    }
+}
+
+/// Places of an id in `data`, whose documented sample is empty: JSON:API's, and those of similar products.
+fn reply_ids(body: &Value) -> Vec<String> {
+    const ATTRIBUTES: &[&str] = &[
+        "wamid",
+        "message_id",
+        "whatsapp_message_id",
+        "wa_message_id",
+        "external_id",
+    ];
+    let data = body.get("data").unwrap_or(&Value::Null);
+    let attributes = data.get("attributes").unwrap_or(&Value::Null);
+    let message = data.get("message").unwrap_or(&Value::Null);
+    let messages = items(data.get("messages"));
+    let mut ids: Vec<String> = first(data, &["id"]).into_iter().collect();
+    ids.extend(
+        ATTRIBUTES
+            .iter()
+            .filter_map(|name| first(attributes, &[name])),
+    );
+    ids.extend(first(data, &["wamid"]));
+    ids.extend(first(message, &["id"]));
+    ids.extend(messages.first().and_then(|message| first(message, &["id"])));
+    ids
+}
+
+/// A number is an acknowledgement level here, not Kaleyra's `0` for failed.
+const EXCEPTIONS: Exceptions = &[("0", Meaning::Nothing)];
+
+/// Names inside `data.attributes`.
+const NAMES: Names = Names {
+    ids: &[
+        "id",
+        "uuid",
+        "wamid",
+        "message_id",
+        "wa_message_id",
+        "whatsapp_message_id",
+        "whatsapp_id",
+        "external_id",
+    ],
+    words: &["status", "message_status", "state", "ack"],
+    doubtful_words: &[],
+    times: &[
+        "timestamp",
+        "updated_at",
+        "time",
+        "occurred_at",
+        "created_at",
+    ],
+    recipients: &["to", "recipient", "recipient_id"],
+    tags: &[],
+    exceptions: EXCEPTIONS,
+};
+
+/// Events about anything but messages.
+const OTHER_SUBJECTS: &[&str] = &[
+    "contact",
+    "conversation",
+    "template",
+    "workspace",
+    "channel",
+    "agent",
+    "tag",
+];
+
+fn read_event(payload: &Value) -> Vec<CallbackPart> {
+    if !payload.is_object() {
+        return vec![unreadable("an element that is no object")];
+    }
+    let data = payload.get("data").unwrap_or(&Value::Null);
+    let attributes = data.get("attributes").unwrap_or(&Value::Null);
+    for place in [payload, data, attributes] {
+        let is_meta = ["entry", "changes", "value"]
+            .iter()
+            .any(|name| place.get(name).is_some());
+        if is_meta && let Some(parts) = cloud_api::read(place) {
+            return parts;
+        }
+    }
+    let Some(event) = first(payload, &["event", "type", "name"]) else {
+        return vec![unreadable("no event is named")];
+    };
+    let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
+    if OTHER_SUBJECTS
+        .iter()
+        .any(|other| subject.starts_with(other))
+    {
+        return vec![CallbackPart::Notice(format!(
+            "event {}",
+            plain_word(&event)
+        ))];
+    }
+    match suffix {
+        "incoming" | "received" => vec![read_incoming(attributes, data)],
+        "outgoing" => vec![read_echo(attributes, data)],
+        _ => read_statuses(suffix, attributes, data),
+    }
+}
+
+fn read_incoming(attributes: &Value, data: &Value) -> CallbackPart {
+    CallbackPart::Inbound(Inbound {
+        sender: contact_number(data)
+            .or_else(|| first(attributes, &["from"]))
+            .and_then(|number| recipient(&number)),
+        occurred_at: first(attributes, NAMES.times).and_then(|time| parse_time(&time)),
+    })
+}
+
+/// What was sent through the API teaches its id; what a person sent in the panel must not be taken for ours.
+fn read_echo(attributes: &Value, data: &Value) -> CallbackPart {
+    let ids = find_ids(attributes, data);
+    let by_hand = first(attributes, &["source"]).is_some_and(|source| source != "api");
+    if by_hand && ids.is_empty() {
+        return CallbackPart::Notice("sent by a person in LancePilot".to_owned());
+    }
+    let status = flat::read(&[attributes], &NAMES);
+    let fact = status.as_ref().and_then(|report| report.fact.clone());
+    CallbackPart::Report(Report {
+        ids,
+        tag: None,
+        recipient: if by_hand {
+            None
+        } else {
+            find_recipient(attributes, data)
+        },
+        kind: find_kind(attributes),
+        fact: if by_hand && fact.is_none() {
+            Some(Fact::Other("sent by a person".to_owned()))
+        } else {
+            fact
+        },
+        occurred_at: first(attributes, NAMES.times).and_then(|time| parse_time(&time)),
+        pricing: Pricing::default(),
+    })
+}
+
+/// The word in the event's name, else in the attributes, else one report for each of `statuses`.
+fn read_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<CallbackPart> {
+    let around = |report: Report| {
+        CallbackPart::Report(Report {
+            ids: if report.ids.is_empty() {
+                find_ids(attributes, data)
+            } else {
+                report.ids
+            },
+            recipient: report
+                .recipient
+                .or_else(|| find_recipient(attributes, data)),
+            kind: find_kind(attributes),
+            ..report
+        })
+    };
+    if vocabulary::meaning(suffix, EXCEPTIONS).is_some() {
+        return vec![around(report_of_word(suffix, attributes, data))];
+    }
+    let statuses = items(attributes.get("statuses"));
+    if !statuses.is_empty() {
+        return statuses
+            .iter()
+            .map(|status| {
+                flat::read(&[status], &NAMES)
+                    .map_or_else(|| unreadable("a status without a word"), around)
+            })
+            .collect();
+    }
+    if let Some(word) = first(attributes, NAMES.words).or_else(|| first(data, NAMES.words)) {
+        return vec![around(report_of_word(&word, attributes, data))];
+    }
+    let ids = find_ids(attributes, data);
+    if ids.is_empty() || matches!(suffix, "status" | "updated") {
+        return vec![CallbackPart::Unreadable(format!(
+            "event {} without a status",
+            plain_word(suffix)
+        ))];
+    }
+    vec![around(report_of_word(suffix, attributes, data))]
+}
+
+fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
+    Report {
+        ids: find_ids(attributes, data),
+        tag: None,
+        recipient: find_recipient(attributes, data),
+        kind: None,
+        fact: Some(vocabulary::fact(word, EXCEPTIONS, || {
+            cloud_api::read_failure(&[attributes, data])
+        })),
+        occurred_at: first(attributes, NAMES.times)
+            .or_else(|| first(data, NAMES.times))
+            .and_then(|time| parse_time(&time)),
+        pricing: cloud_api::read_pricing(attributes),
+    }
+}
+
+/// Ids of the message: `data.id` only where `data` is a message, the attributes', and those of the message inside.
+fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageId> {
+    let mut ids = Vec::new();
+    if first(data, &["type"]).is_none_or(|kind| kind.contains("message")) {
+        add_id(&mut ids, first(data, &["id"]));
+    }
+    for name in NAMES.ids {
+        add_id(&mut ids, first(attributes, &[name]));
+    }
+    let message = attributes.get("message").unwrap_or(&Value::Null);
+    for name in ["id", "wamid"] {
+        add_id(&mut ids, first(message, &[name]));
+    }
+    ids
+}
+
+fn find_recipient(attributes: &Value, data: &Value) -> Option<String> {
+    contact_number(data)
+        .or_else(|| first(attributes, NAMES.recipients))
+        .and_then(|number| recipient(&number))
+}
+
+/// The contact's number is written as in the API; `from` and `to` may differ.
+fn contact_number(data: &Value) -> Option<String> {
+    first(
+        data.pointer("/relationships/contact/attributes")?,
+        &["number"],
+    )
+}
+
+fn find_kind(attributes: &Value) -> Option<MediaKind> {
+    let message = attributes.get("message").unwrap_or(&Value::Null);
+    first(message, &["type"])
+        .or_else(|| first(attributes, &["type"]))
+        .and_then(|kind| kind.parse().ok())
+}
+
+fn unreadable(reason: &str) -> CallbackPart {
+    CallbackPart::Unreadable(reason.to_owned())
 }

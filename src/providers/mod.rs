@@ -4,8 +4,11 @@
 
 pub mod authenticity;
 pub mod cloud_api;
+mod flat;
 pub mod kaleyra;
 pub mod lancepilot;
+mod payload;
+mod replies;
 pub mod sobot;
 pub mod vocabulary;
 pub mod zixflow;
@@ -41,6 +44,26 @@ pub struct Header {
     pub value: String,
     /// A secret value is recorded as `…`.
     pub secret: bool,
+}
+
+impl Header {
+    /// A header that anyone may see.
+    pub fn plain(name: &'static str, value: impl Into<String>) -> Self {
+        Self {
+            name,
+            value: value.into(),
+            secret: false,
+        }
+    }
+
+    /// A header whose value is recorded as `…`.
+    pub fn secret(name: &'static str, value: impl Into<String>) -> Self {
+        Self {
+            name,
+            value: value.into(),
+            secret: true,
+        }
+    }
 }
 
 /// The body of a call.
@@ -121,6 +144,10 @@ pub struct Callback {
 
 /// One thing that a callback says.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every part is a report, and parts are short-lived"
+)]
 pub enum CallbackPart {
     /// About a message that a business sent.
     Report(Report),
@@ -136,6 +163,8 @@ pub enum CallbackPart {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// Every id that may be learned for the message; never a conversation, trace, campaign or batch id.
+    ///
+    /// Without any id and tag only Zixflow's and LancePilot's reports occur: the signed report URL or the recipient must tell the message.
     pub ids: Vec<ProviderMessageId>,
     /// The message that the correlation tag names.
     pub tag: Option<MessageId>,

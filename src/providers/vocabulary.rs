@@ -1,1 +1,224 @@
-//! vocabulary
+//! Status words and time formats as providers write them, as tables; a provider's file lists only its exceptions.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::domain::delivery::{Fact, Stage};
+use crate::domain::failure::Failure;
+
+/// What a status word says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meaning {
+    /// The message reached a stage.
+    Reached(Stage),
+    /// It will not arrive.
+    Failed,
+    /// It is known and changes nothing.
+    Nothing,
+}
+
+/// Words that differ from [`WORDS`] at one provider; looked at first, folded alike.
+pub type Exceptions = &'static [(&'static str, Meaning)];
+
+/// Every known word in its folded form: lower case, without `-`, `_` and spaces.
+pub const WORDS: Exceptions = &[
+    ("accepted", Meaning::Reached(Stage::Submitted)),
+    ("submitted", Meaning::Reached(Stage::Submitted)),
+    ("queued", Meaning::Reached(Stage::Submitted)),
+    ("enqueued", Meaning::Reached(Stage::Submitted)),
+    ("pending", Meaning::Reached(Stage::Submitted)),
+    ("processing", Meaning::Reached(Stage::Submitted)),
+    ("sent", Meaning::Reached(Stage::Sent)),
+    ("delivered", Meaning::Reached(Stage::Delivered)),
+    ("read", Meaning::Reached(Stage::Read)),
+    ("seen", Meaning::Reached(Stage::Read)),
+    ("opened", Meaning::Reached(Stage::Read)),
+    ("played", Meaning::Reached(Stage::Played)),
+    ("failed", Meaning::Failed),
+    ("undelivered", Meaning::Failed),
+    ("undeliverable", Meaning::Failed),
+    ("rejected", Meaning::Failed),
+    ("expired", Meaning::Failed),
+    ("error", Meaning::Failed),
+    ("notsent", Meaning::Failed),
+    ("0", Meaning::Failed),
+    ("submitfailure", Meaning::Failed),
+    ("deliveryfailed", Meaning::Failed),
+    ("deleted", Meaning::Nothing),
+    ("warning", Meaning::Nothing),
+];
+
+/// The longest unknown word that is kept, in characters; the callback keeps the whole.
+const WORD_LIMIT: usize = 100;
+
+/// What a word says, or `None` for one that nobody listed.
+pub fn meaning(word: &str, exceptions: Exceptions) -> Option<Meaning> {
+    let folded = fold_word(word);
+    exceptions
+        .iter()
+        .chain(WORDS)
+        .find(|(known, _)| *known == folded)
+        .map(|(_, meaning)| *meaning)
+}
+
+/// The fact that a word states. An unlisted word is kept as it is and changes nothing.
+pub fn fact(word: &str, exceptions: Exceptions, failure: impl FnOnce() -> Failure) -> Fact {
+    match meaning(word, exceptions) {
+        Some(Meaning::Reached(stage)) => Fact::Stage(stage),
+        Some(Meaning::Failed) => Fact::Failure(failure()),
+        Some(Meaning::Nothing) | None => {
+            Fact::Other(word.trim().chars().take(WORD_LIMIT).collect())
+        }
+    }
+}
+
+fn fold_word(word: &str) -> String {
+    word.chars()
+        .filter(|c| !matches!(c, '-' | '_') && !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Epoch numbers: from this size on, one unit is this many nanoseconds.
+const EPOCH_UNITS: &[(i128, i128)] = &[
+    (100_000_000_000_000_000, 1), // nanoseconds: Kaleyra's fallback flow as a number
+    (100_000_000_000_000, 1_000), // microseconds
+    (100_000_000_000, 1_000_000), // milliseconds: Zixflow's inbound webhook
+    (0, 1_000_000_000),           // seconds: Meta, Sobot, Kaleyra
+];
+
+/// Written times with a zone, beside RFC 3339.
+const ZONED: &[&str] = &[
+    "%Y-%m-%dT%H:%M:%S%.f%z", // +0000 without colon
+    "%Y-%m-%d %H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M:%S%.f %z",
+];
+
+/// Written times without a zone; they are UTC.
+const ZONELESS: &[&str] = &[
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f", // Laravel's default
+];
+
+/// Reads a time in any of the forms seen. Whether it is believable is the fold's business.
+pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    parse_epoch(text)
+        .or_else(|| parse_written(text))
+        .or_else(|| {
+            // Form decoding turned the `+` of the offset into a space.
+            let (head, offset) = text.rsplit_once(' ')?;
+            parse_written(&format!("{head}+{offset}"))
+        })
+}
+
+fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 20 || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let value: i128 = whole.parse().ok()?;
+    let (_, unit) = EPOCH_UNITS.iter().find(|(from, _)| value >= *from)?;
+    let nanos_of_fraction = fraction
+        .bytes()
+        .take(9)
+        .fold((0, *unit), |(sum, place), digit| {
+            (sum + i128::from(digit - b'0') * place / 10, place / 10)
+        })
+        .0;
+    let nanos = value * unit + nanos_of_fraction;
+    let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
+    let rest = u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?;
+    DateTime::from_timestamp(seconds, rest)
+}
+
+fn parse_written(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.to_utc());
+    }
+    let zoned = ZONED
+        .iter()
+        .find_map(|format| DateTime::parse_from_str(text, format).ok())
+        .map(|time| time.to_utc());
+    zoned.or_else(|| {
+        ZONELESS
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+            .map(|time| time.and_utc())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_folded_before_they_are_looked_up() {
+        for (word, expected) in [
+            ("not sent", Some(Meaning::Failed)),
+            ("NOT-SENT", Some(Meaning::Failed)),
+            ("NotSent", Some(Meaning::Failed)),
+            ("Delivery_Failed", Some(Meaning::Failed)),
+            ("SEEN", Some(Meaning::Reached(Stage::Read))),
+            ("enqueued", Some(Meaning::Reached(Stage::Submitted))),
+            ("played", Some(Meaning::Reached(Stage::Played))),
+            ("deleted", Some(Meaning::Nothing)),
+            ("clicked", None),
+            ("", None),
+        ] {
+            assert_eq!(meaning(word, &[]), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_changes_nothing_and_is_kept_as_written() {
+        assert_eq!(
+            fact(" Held_For_Review ", &[], Failure::default),
+            Fact::Other("Held_For_Review".to_owned())
+        );
+    }
+
+    #[test]
+    fn every_time_format_seen_gives_the_same_instant() {
+        let expected = DateTime::from_timestamp(1_769_620_679, 0).unwrap();
+        for text in [
+            "1769620679",
+            "1769620679000",
+            "1769620679000000",
+            "1769620679000000000",
+            "1769620679.000",
+            "2026-01-28T17:17:59Z",
+            "2026-01-28T17:17:59.000000Z",
+            "2026-01-28T17:17:59.000000000Z",
+            "2026-01-28T22:47:59+05:30",
+            "2026-01-28T22:47:59 05:30",
+            "2026-01-28T17:17:59.000+0000",
+            "2026-01-28T17:17:59.000000",
+            "2026-01-28 17:17:59",
+        ] {
+            assert_eq!(parse_time(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_kept_and_nonsense_is_no_time() {
+        assert_eq!(
+            parse_time("2026-01-28T17:17:59.254174911Z").map(|time| time.timestamp_subsec_nanos()),
+            Some(254_174_911)
+        );
+        assert_eq!(
+            parse_time("1769620679.25").map(|time| time.timestamp_subsec_millis()),
+            Some(250)
+        );
+        for text in [
+            "",
+            "soon",
+            "-5",
+            "17XXXXXX22",
+            "99999999999999999999999",
+            "2026-13-40",
+        ] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
+}

@@ -1,12 +1,80 @@
-//! Zixflow.
+//! Zixflow (zixflow.com), campaign API. Documentation: <https://docs.zixflow.com/api-reference/campaign/whatsapp/messages/video-message>, read on 2026-11-20.
+//!
+//! Authentication: a bearer token. The account's webhook may carry static headers of the operator's own; nothing is signed.
+//!
+//! Quirks: the reply has an id (an ObjectId, no wamid) only with `submissionStatus: true`, and not even then for sure, so every message
+//! carries its own signed `reportURL`. What arrives there is documented nowhere: it is read under every name seen elsewhere.
+//! `status` is a boolean in replies and a word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
+//! documented and read, too. The account's webhook tells only of incoming messages.
 
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::failure::Failure;
+use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::Outgoing;
-use crate::domain::provider::{Account, Capabilities, ProviderId};
-use crate::providers::{Callback, CallbackPart, HttpReply, Provider, SendStep};
+use crate::domain::provider::{
+    Account, Capabilities, Credentials, KnownOption, MediaSources, ProviderId, SendError,
+};
+use crate::providers::flat::{self, Names};
+use crate::providers::payload::{self, first, plain_word, recipient};
+use crate::providers::vocabulary::parse_time;
+use crate::providers::{
+    Callback, CallbackPart, Header, HttpReply, Inbound, Provider, SendStep, cloud_api, replies,
+};
 
 /// Zixflow.
 #[derive(Debug)]
 pub struct Zixflow;
+
+static CAPABILITIES: Capabilities = Capabilities {
+    kinds: &MediaKind::ALL,
+    sources: MediaSources {
+        url: true,
+        id: false,
+        upload: false,
+    },
+    name_required: false,
+    mime_type_required: false,
+    sender_required: false,
+    carries_references: false,
+    options: &[KnownOption::Source, KnownOption::LinkWithRecord],
+    image_limit: 5 * 1024 * 1024,
+    video_limit: 16 * 1024 * 1024,
+    receipts_by_callback: true,
+    status_query: false,
+    retry_schedule: &[],
+};
+
+/// The body of `POST /api/v1/campaign/whatsapp/message/send`.
+#[derive(Serialize)]
+struct MessageRequest<'a> {
+    to: &'a str,
+    #[serde(rename = "phoneId")]
+    phone_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<MediaObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    video: Option<MediaObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(rename = "linkWithRecord", skip_serializing_if = "Option::is_none")]
+    link_with_record: Option<bool>,
+    #[serde(rename = "submissionStatus")]
+    submission_status: bool,
+    #[serde(rename = "reportURL")]
+    report_url: &'a str,
+}
+
+/// Media by its address; Zixflow documents no other way.
+#[derive(Serialize)]
+struct MediaObject<'a> {
+    link: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+}
 
 impl Provider for Zixflow {
     fn id(&self) -> ProviderId {
@@ -14,18 +82,207 @@ impl Provider for Zixflow {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        unimplemented!()
+        &CAPABILITIES
     }
 
-    fn send(&self, _account: &Account, _message: &Outgoing, _replies: &[HttpReply]) -> SendStep {
-        unimplemented!()
+    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+        match replies.last() {
+            None => call(account, message),
+            Some(reply) => read_reply(reply),
+        }
     }
 
-    fn read_callback(&self, _callback: &Callback) -> Vec<CallbackPart> {
-        unimplemented!()
+    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        match payload::read(callback) {
+            Ok(payload) => read_nested(&payload, &[]),
+            Err(reason) => vec![CallbackPart::Unreadable(reason)],
+        }
     }
 
     fn setup(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "Delivery reports need no set-up: every message carries its own signed report address. Zixflow must be able to reach this server.",
+            "In Zixflow open Settings, Developer, and create an API token for this account's configuration.",
+            "Open Campaign, Settings, WhatsApp: the Phone ID beside your number (not the number itself) is phone_id.",
+            "For incoming messages open Settings, Webhooks, add {url} with the event incoming.whatsapp.message and the data type Event with Data.",
+            "If you add custom headers there, put the same names and values into callback_auth.",
+            "After ten failed deliveries in a row, over about four days, Zixflow disables the webhook: look here when incoming messages stop.",
+            "Send a test message from here and watch that its ticks arrive.",
+        ]
     }
+}
+
+fn call(account: &Account, message: &Outgoing) -> SendStep {
+    let draft = &message.draft;
+    let Credentials::Zixflow { token, phone_id } = &account.credentials else {
+        return replies::misfit("the account's keys are not Zixflow's");
+    };
+    let MediaSource::Url(link) = &draft.media.source else {
+        return replies::misfit("Zixflow takes media by its address only");
+    };
+    let media = MediaObject {
+        link,
+        caption: draft.media.caption.as_deref(),
+    };
+    let (image, video) = match draft.media.kind {
+        MediaKind::Image => (Some(media), None),
+        MediaKind::Video => (None, Some(media)),
+    };
+    let request = MessageRequest {
+        to: draft.recipient.digits(),
+        phone_id,
+        kind: draft.media.kind.as_str(),
+        image,
+        video,
+        source: draft.options.source.as_deref(),
+        link_with_record: draft.options.link_with_record,
+        submission_status: true,
+        report_url: &message.report_url,
+    };
+    let base = account
+        .base_url
+        .as_deref()
+        .unwrap_or("https://api.zixflow.com");
+    replies::post_json(
+        format!("{base}/api/v1/campaign/whatsapp/message/send"),
+        vec![Header::secret(
+            "authorization",
+            format!("Bearer {}", token.expose()),
+        )],
+        &request,
+    )
+}
+
+fn read_reply(reply: &HttpReply) -> SendStep {
+    if let Some(redirect) = replies::redirect(reply) {
+        return redirect;
+    }
+    let Some(body) = replies::object(reply) else {
+        return replies::not_understood(reply);
+    };
+    let verdict = ["status", "success"]
+        .iter()
+        .find_map(|name| body.get(name).and_then(Value::as_bool));
+    let failure = Failure {
+        code: first(&body, &["code", "errorCode"]),
+        title: first(&body, &["message", "error"]),
+        ..Failure::default()
+    };
+    match verdict {
+        Some(true) => replies::accepted(first(&body, &["messageId", "message_id"])),
+        Some(false) if (200..300).contains(&reply.status) => {
+            SendStep::Failed(SendError::Refused(failure))
+        }
+        None if (200..300).contains(&reply.status) => replies::not_understood(reply),
+        Some(false) | None => replies::refused(reply, reply.status, failure),
+    }
+}
+
+/// Names under which anything was seen in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many messages.
+const NAMES: Names = Names {
+    ids: &[
+        "messageId",
+        "message_id",
+        "msgId",
+        "id",
+        "wamid",
+        "waMessageId",
+        "externalId",
+    ],
+    words: &[
+        "status",
+        "deliveryStatus",
+        "messageStatus",
+        "state",
+        "event",
+        "eventType",
+    ],
+    doubtful_words: &["type"],
+    times: &[
+        "timestamp",
+        "time",
+        "status_at",
+        "statusAt",
+        "updatedAt",
+        "createdAt",
+        "sentAt",
+        "deliveredAt",
+        "readAt",
+        "failedAt",
+    ],
+    recipients: &["recipient", "to", "phone", "number", "recipient_id"],
+    tags: &["post_back_data"],
+    exceptions: &[],
+};
+
+/// Where one object may stand inside another.
+const NESTS: &[&str] = &["data", "payload", "message", "report"];
+
+/// Reads an object, or those inside it. `around` holds the objects it stands in, innermost first.
+fn read_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
+    if let Value::Array(elements) = payload {
+        let parts: Vec<_> = elements
+            .iter()
+            .flat_map(|element| read_nested(element, around))
+            .collect();
+        return if parts.is_empty() {
+            vec![unreadable("an empty list")]
+        } else {
+            parts
+        };
+    }
+    if !payload.is_object() {
+        return vec![unreadable("an element that is no object")];
+    }
+    if let Some(part) = read_event(payload) {
+        return vec![part];
+    }
+    let holds_meta = ["entry", "changes", "value", "statuses"];
+    if holds_meta.iter().any(|name| payload.get(name).is_some())
+        && let Some(parts) = cloud_api::read(payload)
+    {
+        return parts;
+    }
+    let chain: Vec<&Value> = std::iter::once(payload)
+        .chain(around.iter().copied())
+        .collect();
+    let inner: Vec<&Value> = NESTS
+        .iter()
+        .filter_map(|name| payload.get(name))
+        .filter(|value| value.is_object() || value.is_array())
+        .collect();
+    if inner.is_empty() {
+        return vec![flat::read(&chain, &NAMES).map_or_else(
+            || unreadable("no status word under any known name"),
+            CallbackPart::Report,
+        )];
+    }
+    inner
+        .into_iter()
+        .flat_map(|value| read_nested(value, &chain))
+        .collect()
+}
+
+/// What the account's webhook and the post-back of other channels say.
+fn read_event(payload: &Value) -> Option<CallbackPart> {
+    let event = first(payload, &["event"]).unwrap_or_default();
+    if event == "incoming.whatsapp.message" {
+        let sender = payload.get("sender");
+        return Some(CallbackPart::Inbound(Inbound {
+            sender: sender
+                .and_then(|sender| first(sender, &["number"]))
+                .and_then(|number| recipient(&number)),
+            occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
+        }));
+    }
+    if event.starts_with("incoming.") {
+        return Some(CallbackPart::Notice(plain_word(&event)));
+    }
+    let channel = first(payload, &["channel"])?;
+    (!channel.eq_ignore_ascii_case("whatsapp"))
+        .then(|| CallbackPart::Notice(format!("a report of the channel {}", plain_word(&channel))))
+}
+
+fn unreadable(reason: &str) -> CallbackPart {
+    CallbackPart::Unreadable(reason.to_owned())
 }

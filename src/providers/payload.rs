@@ -1,0 +1,208 @@
+//! What a callback carries, as one JSON value, whatever form it came in; and careful reading of loosely kept values.
+//!
+//! It knows no provider's names: those stand in the provider's file.
+
+use form_urlencoded::parse;
+use serde_json::{Map, Value};
+
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::message::PROVIDER_IDS_LIMIT;
+use crate::domain::phone::PhoneNumber;
+use crate::providers::{Callback, CallbackPart};
+
+/// The longest text that is kept as a recipient, in characters.
+const RECIPIENT_LIMIT: usize = 128;
+
+/// The body as JSON or form fields, else the query string as fields. The error says why there is neither.
+pub(super) fn read(callback: &Callback) -> Result<Value, String> {
+    let body = callback
+        .body
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(&callback.body)
+        .trim_ascii();
+    if body.is_empty() {
+        return match fields(callback.query.as_bytes()) {
+            Some(fields) => Ok(fields),
+            None => Err("neither a body nor a query string".to_owned()),
+        };
+    }
+    let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
+    let is_form = callback
+        .content_type
+        .as_deref()
+        .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
+    let opens_json = matches!(body.first(), Some(b'{' | b'['));
+    if is_form && !opens_json {
+        return fields(body).ok_or_else(|| "an empty form".to_owned());
+    }
+    match parse_json(text) {
+        Ok(value) => Ok(value),
+        Err(_) if !opens_json && text.contains('=') && !text.starts_with('<') => {
+            fields(body).ok_or_else(|| "an empty form".to_owned())
+        }
+        Err(error) => Err(format!(
+            "not JSON: {:?} error at line {}, column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        )),
+    }
+}
+
+/// JSON; hand-written callback templates may leave a comma before a closing bracket.
+fn parse_json(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+        .or_else(|error| serde_json::from_str(&without_trailing_commas(text)).map_err(|_| error))
+}
+
+fn without_trailing_commas(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        let closes_next = || text[at + 1..].trim_start().starts_with(['}', ']']);
+        if !quoted && c == ',' && closes_next() {
+            continue;
+        }
+        kept.push(c);
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+    }
+    kept
+}
+
+/// Form fields as an object; of a repeated name the first value that says something.
+fn fields(encoded: &[u8]) -> Option<Value> {
+    let mut fields = Map::new();
+    for (name, value) in parse(encoded) {
+        let value = Value::String(value.into_owned());
+        match fields.get(name.as_ref()) {
+            Some(known) if text(known).is_some() => {}
+            _ => {
+                fields.insert(name.into_owned(), value);
+            }
+        }
+    }
+    (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+/// A text, or a whole number as text. Empty texts and unfilled `<placeholders>` are absent, and so is a number that is not exact.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let text = text.trim();
+            let unfilled = text.len() > 2 && text.starts_with('<') && text.ends_with('>');
+            (!text.is_empty() && !unfilled).then(|| text.to_owned())
+        }
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The first of these names that has a text.
+pub(super) fn first(object: &Value, names: &[&str]) -> Option<String> {
+    names
+        .iter()
+        .find_map(|name| object.get(name).and_then(text))
+}
+
+/// One value or a list of them, as a list.
+pub(super) fn items(value: Option<&Value>) -> &[Value] {
+    match value {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(items)) => items,
+        Some(single) => std::slice::from_ref(single),
+    }
+}
+
+/// Adds an id that can be kept and is not there yet.
+pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
+    let Some(id) = text.and_then(|text| ProviderMessageId::parse(&text).ok()) else {
+        return;
+    };
+    if ids.len() < PROVIDER_IDS_LIMIT && !ids.contains(&id) {
+        ids.push(id);
+    }
+}
+
+/// A customer as a report names them: a number becomes its digits, anything else stays as it is.
+pub(super) fn recipient(text: &str) -> Option<String> {
+    let text = text.trim();
+    let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
+    let bare = bare.split_once('@').map_or(bare, |(number, _)| number);
+    let international = format!("+{}", bare.trim_start_matches('+').trim_start());
+    match PhoneNumber::parse(&international) {
+        Ok(number) => Some(number.digits().to_owned()),
+        Err(_) if text.is_empty() || text.chars().count() > RECIPIENT_LIMIT => None,
+        Err(_) => Some(text.to_owned()),
+    }
+}
+
+/// Turns reports that nothing ties to a message into [`CallbackPart::Unreadable`], and an empty list into one.
+pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
+    let mut parts: Vec<_> = parts
+        .into_iter()
+        .map(|part| match part {
+            CallbackPart::Report(report) if report.ids.is_empty() && report.tag.is_none() => {
+                CallbackPart::Unreadable("a status without an id that can be kept".to_owned())
+            }
+            other => other,
+        })
+        .collect();
+    if parts.is_empty() {
+        parts.push(CallbackPart::Unreadable("it says nothing".to_owned()));
+    }
+    parts
+}
+
+/// A provider's word that is safe to show: its first characters, without anything but letters, digits and `. _ -`.
+pub(super) fn plain_word(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '))
+        .take(60)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn trailing_commas_are_dropped_only_outside_of_texts() {
+        assert_eq!(
+            parse_json("{\"a\": \"x,]\\\",}\", \"b\": [1, 2, ],\n}").unwrap(),
+            json!({"a": "x,]\",}", "b": [1, 2]})
+        );
+        assert!(parse_json("{\"a\" 1}").is_err());
+    }
+
+    #[test]
+    fn unfilled_placeholders_and_inexact_numbers_are_absent() {
+        assert_eq!(text(&json!("<message_id>")), None);
+        assert_eq!(text(&json!("  ")), None);
+        assert_eq!(text(&json!(1e30)), None);
+        assert_eq!(text(&json!(true)), None);
+        assert_eq!(
+            text(&json!(9_007_199_254_740_993_u64)).as_deref(),
+            Some("9007199254740993")
+        );
+    }
+
+    #[test]
+    fn a_number_in_any_dress_becomes_its_digits() {
+        for dressed in [
+            "919970123456",
+            "+91 99701 23456",
+            "whatsapp:+919970123456",
+            "919970123456@s.whatsapp.net",
+            " 919970123456",
+        ] {
+            assert_eq!(recipient(dressed).as_deref(), Some("919970123456"));
+        }
+        assert_eq!(
+            recipient("US.13491208655").as_deref(),
+            Some("US.13491208655")
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! The plain JSON call, and what an HTTP reply means where a provider's own body does not decide: one rule for every provider.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::failure::Failure;
+use crate::domain::ids::{BadProviderMessageId, ProviderMessageId};
+use crate::domain::provider::{Accepted, SendError};
+use crate::providers::{CallBody, Header, HttpCall, HttpReply, SendStep};
+
+/// `POST` with a JSON body; its content type stands last.
+pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {
+    let mut headers = headers;
+    headers.push(Header::plain("content-type", "application/json"));
+    match serde_json::to_string(request) {
+        Ok(body) => SendStep::Call(Box::new(HttpCall {
+            method: Method::POST,
+            url,
+            headers,
+            body: CallBody::Json(body),
+        })),
+        Err(error) => misfit(&format!("the request cannot be written: {error}")),
+    }
+}
+
+/// The body as a JSON object, if it is one.
+pub(super) fn object(reply: &HttpReply) -> Option<Value> {
+    serde_json::from_slice::<Value>(&reply.body)
+        .ok()
+        .filter(Value::is_object)
+}
+
+/// Accepted, with every id that can be kept. What cannot be kept is said in words; the attempt keeps the whole reply.
+pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
+    let mut accepted = Accepted::default();
+    for text in ids {
+        match ProviderMessageId::parse(&text) {
+            Ok(id) if accepted.ids.contains(&id) => {}
+            Ok(id) => accepted.ids.push(id),
+            Err(BadProviderMessageId::Empty) => {}
+            Err(BadProviderMessageId::TooLong { length, limit }) => {
+                accepted.warnings.push(format!(
+                    "the reply's id has {length} characters, more than the {limit} documented; it stands whole in the attempt and is not used to find reports"
+                ));
+            }
+        }
+    }
+    SendStep::Accepted(accepted)
+}
+
+/// The answer that a status gives by itself. `status` is the body's own where it names one, so that the body decides.
+///
+/// `failure` holds the provider's words; without a code of its own the status becomes the code.
+pub(super) fn refused(reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
+    let mut failure = failure;
+    if failure.code.is_none() {
+        failure.code = (status >= 300).then(|| status.to_string());
+    }
+    if failure.title.is_none() {
+        failure.title = Some(format!("HTTP {status}"));
+    }
+    let retry_after = reply.header("retry-after");
+    let after = retry_after
+        .and_then(|text| text.trim().parse().ok())
+        .map(Duration::from_secs);
+    SendStep::Failed(match status {
+        401 => SendError::AccountRefused(failure),
+        429 => SendError::TryLater { failure, after },
+        503 if retry_after.is_some() => SendError::TryLater { failure, after },
+        // A server that waited in vain for the request may still have had all of it.
+        408 => unclear(reply, &failure),
+        400..=499 => SendError::Refused(failure),
+        _ => unclear(reply, &failure),
+    })
+}
+
+/// The body of a 2xx, or of a status that promises nothing, could not be understood.
+pub(super) fn not_understood(reply: &HttpReply) -> SendStep {
+    if (200..300).contains(&reply.status) {
+        return SendStep::Failed(SendError::Unclear(format!(
+            "HTTP {} with a body that could not be understood",
+            reply.status
+        )));
+    }
+    refused(reply, reply.status, Failure::default())
+}
+
+/// A redirect is a failure that shows where it points; it is never followed.
+pub(super) fn redirect(reply: &HttpReply) -> Option<SendStep> {
+    if !(300..400).contains(&reply.status) {
+        return None;
+    }
+    let target = reply.header("location").unwrap_or("nowhere");
+    Some(SendStep::Failed(SendError::Refused(Failure {
+        code: Some(reply.status.to_string()),
+        title: Some("the provider's address redirects".to_owned()),
+        detail: Some(format!("Location: {target}")),
+        key: None,
+    })))
+}
+
+/// The account or the message lacks something that this provider needs: never sent.
+pub(super) fn misfit(reason: &str) -> SendStep {
+    SendStep::Failed(SendError::Refused(Failure {
+        title: Some(reason.to_owned()),
+        ..Failure::default()
+    }))
+}
+
+fn unclear(reply: &HttpReply, failure: &Failure) -> SendError {
+    let words = [&failure.title, &failure.detail]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.starts_with("HTTP "))
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(": ");
+    let code = failure
+        .code
+        .as_deref()
+        .filter(|code| *code != reply.status.to_string())
+        .map_or(String::new(), |code| format!(", code {code}"));
+    let separator = if words.is_empty() { "" } else { ": " };
+    SendError::Unclear(format!("HTTP {}{code}{separator}{words}", reply.status))
+}
