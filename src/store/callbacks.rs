@@ -17,12 +17,12 @@ use crate::store::{Error, Store, accounts, instant, settings};
 pub enum Outcome {
     /// It failed authentication and was not read.
     Unverified,
-    /// It, or a part of it, could not be understood.
-    Quarantined,
     /// It told about messages.
     Receipts,
     /// A customer wrote.
     Inbound,
+    /// Nothing of it but notices could be understood.
+    Quarantined,
     /// Understood, but not about a message.
     Notice,
 }

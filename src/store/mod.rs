@@ -1,6 +1,7 @@
 //! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave it.
 
 pub mod accounts;
+pub mod actions;
 pub mod attempts;
 pub mod callbacks;
 pub mod connection;

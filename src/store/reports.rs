@@ -12,7 +12,7 @@ use crate::domain::delivery::{DeliveryState, QueueWord};
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::callbacks::Outcome;
-use crate::store::entities::{accounts, callback_outcomes, message_counts, messages};
+use crate::store::entities::{accounts, callback_outcomes, message_counts, messages, quarantine};
 use crate::store::{Error, Store, instant};
 
 /// Messages of one account by state.
@@ -42,7 +42,7 @@ pub struct Problems {
     pub overdue: u64,
     /// Handed over, outcome unknown.
     pub uncertain: u64,
-    /// Callbacks that could not be understood.
+    /// Callbacks, or parts of them, that could not be understood.
     pub quarantine: u64,
     /// Callbacks that failed authentication.
     pub unverified: u64,
@@ -126,7 +126,7 @@ impl Store {
                 .filter(messages::Column::ResentAs.is_null())
                 .count(reader)
                 .await?,
-            quarantine: outcome(Outcome::Quarantined).count(reader).await?,
+            quarantine: quarantine::Entity::find().count(reader).await?,
             unverified: outcome(Outcome::Unverified).count(reader).await?,
             paused_accounts: accounts::Entity::find()
                 .filter(accounts::Column::PausedAt.is_not_null())

@@ -122,15 +122,29 @@ impl Ledger {
                 });
                 Ok(Bound::Conflict(holder.into()))
             }
-            (false, true) => {
-                self.merge(message, holder).await?;
-                Ok(Bound::Merged(message.into()))
-            }
-            (_, false) => {
-                self.merge(holder, message).await?;
-                Ok(Bound::Merged(holder.into()))
+            (message_sent, holder_sent) => {
+                let message_stays = match (message_sent, holder_sent) {
+                    (true, _) => true,
+                    (_, true) => false,
+                    // Neither was sent by us: the one that is listed stays, else the older.
+                    _ => {
+                        (self.is_provisional(message), message)
+                            < (self.is_provisional(holder), holder)
+                    }
+                };
+                let (gone, survivor) = if message_stays {
+                    (holder, message)
+                } else {
+                    (message, holder)
+                };
+                self.merge(gone, survivor).await?;
+                Ok(Bound::Merged(gone.into()))
             }
         }
+    }
+
+    fn is_provisional(&self, id: Uuid) -> bool {
+        self.origin(id.into()) == Some(Origin::Provisional)
     }
 
     /// Moves everything of `gone` to `survivor`; `gone`'s id answers with the survivor's from now on.

@@ -6,6 +6,7 @@
 mod binding;
 mod counts;
 mod flush;
+mod orphans;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use binding::{Bound, LearnedFrom};
+pub use orphans::Heard;
 
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};

@@ -1,0 +1,227 @@
+//! Accepting a message: every documented limit is checked by field name, then message and idempotency key are stored together.
+
+mod check;
+mod media;
+mod recipient;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::media::{MediaSource, extension_of_mime_type};
+use crate::domain::message::{Draft, References};
+use crate::domain::provider::{Account, Mode};
+use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
+use crate::store::{self, Store};
+
+/// A message as a caller wrote it; nothing is checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct Submission {
+    /// Account id.
+    pub account: String,
+    /// One of the account's senders; its first when absent.
+    pub from: Option<String>,
+    /// The customer's number.
+    pub to: String,
+    /// The customer's name.
+    pub name: Option<String>,
+    /// `image` or `video`.
+    pub kind: String,
+    /// A public address of the file.
+    pub media_url: Option<String>,
+    /// The id of an asset uploaded to the provider before.
+    pub media_id: Option<String>,
+    /// The file itself.
+    pub upload: Option<UploadedFile>,
+    /// Type of the file.
+    pub mime_type: Option<String>,
+    /// The words under it.
+    pub caption: Option<String>,
+    /// The caller's three texts.
+    pub references: References,
+    /// The caller's own reference, never sent.
+    pub client_reference: Option<String>,
+    /// Options by name, as JSON values.
+    pub options: BTreeMap<String, serde_json::Value>,
+    /// The message that this one repeats.
+    pub resend_of: Option<MessageId>,
+}
+
+/// A file that came with the request and lies in a temporary place.
+#[derive(Clone, Debug)]
+pub struct UploadedFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// The name the caller gave it.
+    pub file_name: Option<String>,
+    /// The type the caller gave it.
+    pub content_type: Option<String>,
+}
+
+/// What is wrong with one field, in the field's own words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldError {
+    /// Its name in JSON, `media.url`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Why a message was not accepted.
+#[derive(Debug, Error)]
+pub enum AcceptError {
+    /// Fields are wrong; every one is named.
+    #[error("the message is not complete")]
+    Invalid(Vec<FieldError>),
+    /// The idempotency key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyTaken,
+    /// The uploaded file could not be kept.
+    #[error("the uploaded file could not be kept: {0}")]
+    Upload(#[source] std::io::Error),
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// A message that is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// Its id.
+    pub id: MessageId,
+    /// Whether this request had made it before.
+    pub repeated: Repeated,
+    /// What is legal and yet worth knowing.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a request made its message now or before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeated {
+    /// Now.
+    No,
+    /// Before; nothing new was made.
+    Yes,
+}
+
+/// Accepts messages of the configured accounts.
+#[derive(Clone, Debug)]
+pub struct Acceptor {
+    store: Store,
+    accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
+    uploads: PathBuf,
+}
+
+impl Acceptor {
+    /// Keeps uploaded files in `uploads` until they were handed over.
+    pub fn new(
+        store: Store,
+        accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
+        uploads: PathBuf,
+    ) -> Self {
+        Self {
+            store,
+            accounts,
+            uploads,
+        }
+    }
+
+    /// Checks and stores a message as queued.
+    pub async fn accept(
+        &self,
+        submission: Submission,
+        key: Option<&IdempotencyKey>,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt, AcceptError> {
+        let id = MessageId::new(now);
+        let checked =
+            check::check(&submission, &self.accounts, id).map_err(AcceptError::Invalid)?;
+        let account = checked.account;
+        let mut draft = checked.draft;
+        if let Some(upload) = &submission.upload {
+            keep_upload(&self.uploads, &mut draft, upload, id)
+                .await
+                .map_err(AcceptError::Upload)?;
+        }
+        let acceptance = Acceptance {
+            id,
+            draft: &draft,
+            key,
+            send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
+            silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+        };
+        let accepted = self.store.accept(acceptance, now).await?;
+        if accepted != Accepted::New(id) {
+            discard_upload(&draft).await;
+        }
+        let mut warnings = checked.warnings;
+        if account.mode == Mode::DryRun {
+            warnings.push(format!(
+                "account {} is in dry-run: nothing will be sent",
+                account.id
+            ));
+        }
+        match accepted {
+            Accepted::New(id) => Ok(Receipt {
+                id,
+                repeated: Repeated::No,
+                warnings,
+            }),
+            Accepted::Replayed(id) => Ok(Receipt {
+                id,
+                repeated: Repeated::Yes,
+                warnings,
+            }),
+            Accepted::KeyTaken => Err(AcceptError::KeyTaken),
+        }
+    }
+}
+
+/// Moves an uploaded file to where it is kept until it was handed over, readable by its owner alone.
+async fn keep_upload(
+    folder: &std::path::Path,
+    draft: &mut Draft,
+    upload: &UploadedFile,
+    id: MessageId,
+) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let extension = draft
+        .media
+        .mime_type
+        .as_deref()
+        .and_then(extension_of_mime_type)
+        .unwrap_or("bin");
+    tokio::fs::create_dir_all(folder).await?;
+    tokio::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).await?;
+    let kept = folder.join(format!("{id}.{extension}"));
+    tokio::fs::rename(&upload.path, &kept).await?;
+    tokio::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600)).await?;
+    if let MediaSource::Upload(upload) = &mut draft.media.source {
+        upload.path = kept;
+    }
+    Ok(())
+}
+
+/// Removes the file of a message that no longer needs it.
+pub(crate) async fn discard_upload(draft: &Draft) {
+    if let MediaSource::Upload(upload) = &draft.media.source
+        && let Err(error) = tokio::fs::remove_file(&upload.path).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "an uploaded file could not be removed");
+    }
+}

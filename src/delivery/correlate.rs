@@ -1,0 +1,158 @@
+//! Which message a report is about: signed address, then tag, then provider id, then (where the account allows it) recipient.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::domain::callback::{CallbackRecord, Route};
+use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::provider::{Account, Adoption, MatchBy, ProviderId};
+use crate::providers::Report;
+use crate::store;
+use crate::store::ledger::{Heard, LearnedFrom, Ledger};
+
+/// How long after the hand-over an event may be matched by its recipient.
+const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// How long silence after hand-over is normal where the account is not configured any more.
+const DEFAULT_DEADLINE: TimeDelta = TimeDelta::hours(24);
+
+/// What correlation needs to know of the account a callback came for.
+#[derive(Clone, Copy, Debug)]
+pub struct Correspondent<'a> {
+    /// Its id.
+    pub account: &'a AccountId,
+    /// Its provider.
+    pub provider: ProviderId,
+    /// Its configuration, while it has one.
+    pub configured: Option<&'a Account>,
+}
+
+/// The message that a report is about, made when nobody knows it; `None` when the report says nothing about any message.
+///
+/// Every id of the report is bound to the message it is about.
+pub async fn find_message(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    record: &CallbackRecord,
+    part: i32,
+    report: &Report,
+) -> Result<Option<MessageId>, store::Error> {
+    let account = whose.account;
+    let found = match by_address_or_tag(ledger, account, record, report) {
+        Some(id) => Some(id),
+        None => by_id(ledger, account, &report.ids),
+    };
+    let found = match found {
+        Some(id) => id,
+        None => match by_recipient(ledger, whose, record.received_at, report).await? {
+            Some(id) => id,
+            None if report.fact.is_none() => return Ok(None),
+            None => provisional(ledger, whose, record, part, report),
+        },
+    };
+    for id in &report.ids {
+        ledger
+            .bind(found, account, id, LearnedFrom::Callback)
+            .await?;
+    }
+    // Binding may have merged what was found into a sent message that holds another of the ids.
+    Ok(Some(ledger.current(found)))
+}
+
+fn by_address_or_tag(
+    ledger: &Ledger,
+    account: &AccountId,
+    record: &CallbackRecord,
+    report: &Report,
+) -> Option<MessageId> {
+    let addressed = match record.route {
+        Route::Report(id) => Some(id),
+        Route::Callback => None,
+    };
+    [addressed, report.tag]
+        .into_iter()
+        .flatten()
+        .find(|id| ledger.belongs(*id, account))
+}
+
+/// The message that holds one of the ids; a sent one before one known only from callbacks.
+fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Option<MessageId> {
+    let holders: Vec<MessageId> = ids
+        .iter()
+        .filter_map(|id| ledger.holder(account, id))
+        .collect();
+    let sent = holders
+        .iter()
+        .find(|id| matches!(ledger.origin(**id), Some(Origin::Api | Origin::DryRun)));
+    sent.or(holders.first()).copied()
+}
+
+/// The one message without id that was handed over to this recipient shortly before; anything less certain is nobody's.
+async fn by_recipient(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    received_at: DateTime<Utc>,
+    report: &Report,
+) -> Result<Option<MessageId>, store::Error> {
+    let allowed = whose
+        .configured
+        .is_some_and(|account| account.match_by == MatchBy::Recipient);
+    let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
+        return Ok(None);
+    };
+    let fitting = ledger
+        .list_without_id(
+            whose.account,
+            recipient,
+            report.kind,
+            received_at - MATCH_WINDOW,
+        )
+        .await?;
+    let [only] = fitting.as_slice() else {
+        return Ok(None);
+    };
+    ledger.set_matched_by(*only, MatchedBy::Recipient)?;
+    Ok(Some(*only))
+}
+
+fn provisional(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    record: &CallbackRecord,
+    part: i32,
+    report: &Report,
+) -> MessageId {
+    let adoption = whose
+        .configured
+        .map_or(Adoption::Off, |account| account.adoption);
+    let adopt_after = match adoption {
+        Adoption::After(wait) => TimeDelta::from_std(wait).ok(),
+        Adoption::Off => None,
+    };
+    let deadline = whose
+        .configured
+        .and_then(|account| TimeDelta::from_std(account.deadline).ok());
+    let id = derived_id(record.id, part, record.received_at);
+    ledger.hear_of(Heard {
+        id,
+        account: whose.account,
+        provider: whose.provider,
+        at: record.received_at,
+        adopt_at: adopt_after.map(|wait| record.received_at + wait),
+        silence_limit: deadline.unwrap_or(DEFAULT_DEADLINE),
+        recipient: report.recipient.as_deref(),
+        kind: report.kind,
+    });
+    id
+}
+
+/// The same callback and part always make the same id, so that a rebuild makes the same message.
+fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
+    let digest = Sha256::new()
+        .chain_update(callback.uuid().as_bytes())
+        .chain_update(part.to_be_bytes())
+        .finalize();
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&digest[..10]);
+    MessageId::derived(received_at, bytes)
+}

@@ -1,0 +1,10 @@
+//! Use cases, one verb a file: accept a message, hand it over, take a callback in, reconcile what it says. No HTTP framework types.
+
+pub mod accept;
+pub mod correlate;
+pub mod dispatch;
+pub mod operate;
+pub mod reconcile;
+pub mod redact;
+pub mod transport;
+pub mod unpack;

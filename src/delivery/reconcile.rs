@@ -1,0 +1,358 @@
+//! Reading the journal in its order and applying what callbacks say, a batch a transaction, together with the position.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::delivery::correlate::{self, Correspondent};
+use crate::delivery::unpack::unpack;
+use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
+use crate::domain::clock::Clock;
+use crate::domain::delivery::{Receipt, SourceKind};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::provider::{Account, ProviderId};
+use crate::providers::{self, Callback, CallbackPart, Report};
+use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
+use crate::store::journal::Journal;
+use crate::store::ledger::Ledger;
+use crate::store::{self, Store};
+
+/// Callbacks applied in one transaction, and bytes of their bodies.
+const BATCH_ROWS: u64 = 512;
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// The lease on reading the journal: one process a database.
+const LEASE: &str = "reconcile";
+const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(30);
+/// Provisional messages adopted in one sweep.
+const ADOPT_LIMIT: u64 = 200;
+
+/// Follows the journal.
+#[derive(Clone)]
+pub struct Reconciler {
+    store: Store,
+    journal: Journal,
+    accounts: Arc<BTreeMap<AccountId, Account>>,
+    clock: Arc<dyn Clock>,
+    holder: Uuid,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Applied so many callbacks.
+    Applied(usize),
+    /// Another process follows the journal.
+    NotOurs,
+}
+
+/// A callback with everything it says.
+struct Read<'a> {
+    entry: &'a JournalEntry,
+    provider: Option<ProviderId>,
+    parts: Vec<CallbackPart>,
+}
+
+impl Reconciler {
+    /// A reconciler whose lease carries `holder`.
+    pub fn new(
+        store: Store,
+        journal: Journal,
+        accounts: Arc<BTreeMap<AccountId, Account>>,
+        clock: Arc<dyn Clock>,
+        holder: Uuid,
+    ) -> Self {
+        Self {
+            store,
+            journal,
+            accounts,
+            clock,
+            holder,
+        }
+    }
+
+    /// Takes or renews the lease and applies the next batch.
+    pub async fn step(&self) -> Result<Step, store::Error> {
+        if !self
+            .store
+            .claim_lease(LEASE, self.holder, self.clock.now(), LEASE_LENGTH)
+            .await?
+        {
+            return Ok(Step::NotOurs);
+        }
+        let position = self.store.position().await?;
+        let entries = self
+            .journal
+            .read_after(position, BATCH_ROWS, BATCH_BYTES)
+            .await?;
+        if entries.is_empty() {
+            return Ok(Step::Applied(0));
+        }
+        let read = self.read(&entries).await?;
+        match self.apply(position, &read).await {
+            Ok(()) => Ok(Step::Applied(entries.len())),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a batch of callbacks could not be applied; going one by one");
+                self.apply_singly(position, read).await?;
+                Ok(Step::Applied(entries.len()))
+            }
+        }
+    }
+
+    /// Gives the lease back, so that another process takes over at once.
+    pub async fn release(&self) -> Result<(), store::Error> {
+        self.store.release_lease(LEASE, self.holder).await
+    }
+
+    async fn read<'a>(&self, entries: &'a [JournalEntry]) -> Result<Vec<Read<'a>>, store::Error> {
+        let mut known: Option<BTreeMap<AccountId, ProviderId>> = None;
+        let mut read = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let account = &entry.record.account;
+            let provider = match self.accounts.get(account) {
+                Some(account) => Some(account.provider()),
+                None => {
+                    if known.is_none() {
+                        let records = self.store.list_accounts().await?;
+                        known = Some(
+                            records
+                                .into_iter()
+                                .map(|(id, record)| (id, record.provider))
+                                .collect(),
+                        );
+                    }
+                    known.as_ref().and_then(|known| known.get(account).copied())
+                }
+            };
+            let parts =
+                provider.map_or_else(Vec::new, |provider| read_parts(provider, &entry.record));
+            read.push(Read {
+                entry,
+                provider,
+                parts,
+            });
+        }
+        Ok(read)
+    }
+
+    async fn apply(&self, position: i64, batch: &[Read<'_>]) -> Result<(), store::Error> {
+        let Some(last) = batch.last() else {
+            return Ok(());
+        };
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        match self
+            .apply_all(&mut ledger, batch, (position, last.entry.seq))
+            .await
+        {
+            Ok(()) => self.store.commit(ledger).await,
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn apply_all(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[Read<'_>],
+        position: (i64, i64),
+    ) -> Result<(), store::Error> {
+        let (messages, ids) = named(batch);
+        ledger.load(&messages).await?;
+        ledger.load_holders(&ids).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut quarantined = Vec::new();
+        for read in batch {
+            outcomes.push(self.apply_one(ledger, read, &mut quarantined).await?);
+        }
+        ledger
+            .record_outcomes(outcomes, quarantined, position)
+            .await
+    }
+
+    async fn apply_one(
+        &self,
+        ledger: &mut Ledger,
+        read: &Read<'_>,
+        quarantined: &mut Vec<Quarantined>,
+    ) -> Result<CallbackOutcome, store::Error> {
+        let record = &read.entry.record;
+        if let Authenticity::Unverified { reason } = &record.authenticity {
+            return Ok(outcome(
+                read.entry,
+                Outcome::Unverified,
+                Some(reason.clone()),
+            ));
+        }
+        let Some(provider) = read.provider else {
+            return Ok(outcome(
+                read.entry,
+                Outcome::Quarantined,
+                Some("the account was never configured".to_owned()),
+            ));
+        };
+        let whose = Correspondent {
+            account: &record.account,
+            provider,
+            configured: self.accounts.get(&record.account),
+        };
+        let mut seen = Vec::new();
+        for (part, said) in (0_i32..).zip(&read.parts) {
+            let (what, detail) = match said {
+                CallbackPart::Report(report) => {
+                    apply_report(ledger, whose, record, part, report).await?
+                }
+                CallbackPart::Inbound(_) => (Outcome::Inbound, None),
+                CallbackPart::Notice(words) => (Outcome::Notice, Some(words.clone())),
+                CallbackPart::Unreadable(reason) => (Outcome::Quarantined, Some(reason.clone())),
+            };
+            if what == Outcome::Quarantined {
+                let first = !seen.iter().any(|(seen, _)| *seen == Outcome::Quarantined);
+                quarantined.push(Quarantined {
+                    callback: record.id,
+                    part,
+                    account: record.account.clone(),
+                    reason: detail.clone().unwrap_or_default(),
+                    // One copy a callback is enough.
+                    content: if first {
+                        record.body.clone()
+                    } else {
+                        Vec::new()
+                    },
+                });
+            }
+            seen.push((what, detail));
+        }
+        let chief = seen
+            .iter()
+            .map(|(what, _)| *what)
+            .min()
+            .unwrap_or(Outcome::Quarantined);
+        let detail = seen
+            .into_iter()
+            .find(|(what, _)| *what == chief)
+            .and_then(|(_, detail)| detail);
+        Ok(outcome(read.entry, chief, detail))
+    }
+
+    /// A callback that fails alone is quarantined as internal and passed, so that it cannot stop the others.
+    async fn apply_singly(&self, position: i64, batch: Vec<Read<'_>>) -> Result<(), store::Error> {
+        let mut from = position;
+        for read in batch {
+            let to = read.entry.seq;
+            match self.apply(from, std::slice::from_ref(&read)).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, callback.id = %read.entry.record.id, "a callback could not be applied");
+                    let parts = vec![CallbackPart::Unreadable(
+                        "internal: it could not be applied; see the log".to_owned(),
+                    )];
+                    self.apply(from, &[Read { parts, ..read }]).await?;
+                }
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Makes messages of provisional ones whose time has come, unless a message without id may turn out to be theirs.
+    pub async fn adopt(&self) -> Result<usize, store::Error> {
+        let now = self.clock.now();
+        let due = self.store.list_adoptable(now, ADOPT_LIMIT).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut ledger = self.store.ledger(now).await?;
+        ledger.load(&due).await?;
+        for id in &due {
+            ledger.adopt(*id).await?;
+        }
+        self.store.commit(ledger).await?;
+        Ok(due.len())
+    }
+}
+
+async fn apply_report(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    record: &CallbackRecord,
+    part: i32,
+    report: &Report,
+) -> Result<(Outcome, Option<String>), store::Error> {
+    let Some(message) = correlate::find_message(ledger, whose, record, part, report).await? else {
+        return Ok((
+            Outcome::Notice,
+            Some("an echo of a message sent elsewhere".to_owned()),
+        ));
+    };
+    let Some(fact) = report.fact.clone() else {
+        return Ok((Outcome::Receipts, Some("it taught ids".to_owned())));
+    };
+    let receipt = Receipt {
+        source_kind: SourceKind::Callback,
+        source: record.id.uuid(),
+        part,
+        fact,
+        occurred_at: report.occurred_at,
+        received_at: record.received_at,
+        recipient: report.recipient.clone(),
+        pricing: report.pricing.clone(),
+    };
+    ledger.add(message, receipt)?;
+    Ok((Outcome::Receipts, None))
+}
+
+fn read_parts(provider: ProviderId, record: &CallbackRecord) -> Vec<CallbackPart> {
+    let body = match unpack(&record.body, record.header("content-encoding")) {
+        Ok(body) => body,
+        Err(error) => return vec![CallbackPart::Unreadable(error.to_string())],
+    };
+    let callback = Callback {
+        method: record.method.clone(),
+        query: record.query.clone(),
+        content_type: record.header("content-type").map(ToOwned::to_owned),
+        body,
+        received_at: record.received_at,
+    };
+    providers::of(provider).read_callback(&callback)
+}
+
+/// Every message and id that a batch names, to be looked up in a few queries.
+fn named(batch: &[Read<'_>]) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
+    let mut messages = Vec::new();
+    let mut ids = Vec::new();
+    for read in batch {
+        let record = &read.entry.record;
+        if let Route::Report(id) = record.route {
+            messages.push(id);
+        }
+        for part in &read.parts {
+            let CallbackPart::Report(report) = part else {
+                continue;
+            };
+            messages.extend(report.tag);
+            ids.extend(
+                report
+                    .ids
+                    .iter()
+                    .map(|id| (record.account.clone(), id.clone())),
+            );
+        }
+    }
+    (messages, ids)
+}
+
+fn outcome(entry: &JournalEntry, outcome: Outcome, detail: Option<String>) -> CallbackOutcome {
+    CallbackOutcome {
+        callback: entry.record.id,
+        seq: entry.seq,
+        account: entry.record.account.clone(),
+        received_at: entry.record.received_at,
+        outcome,
+        detail,
+    }
+}

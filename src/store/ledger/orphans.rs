@@ -1,0 +1,158 @@
+//! Messages known only from callbacks: heard of, matched, adopted.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::domain::delivery::QueueWord;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::media::MediaKind;
+use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::provider::ProviderId;
+use crate::store::entities::messages::{Column, Entity};
+use crate::store::ledger::Ledger;
+use crate::store::messages::row::{self, NewMessage};
+use crate::store::{Error, Store, instant};
+
+/// How long a message without id keeps its recipient's unmatched reports from being adopted.
+const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
+
+/// A message that a report was the first to tell of.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// Derived from the callback and its part.
+    pub id: MessageId,
+    /// Its account.
+    pub account: &'a AccountId,
+    /// That account's provider.
+    pub provider: ProviderId,
+    /// When the report was received.
+    pub at: DateTime<Utc>,
+    /// When it becomes a message of its own; never when absent.
+    pub adopt_at: Option<DateTime<Utc>>,
+    /// How long silence after hand-over is normal.
+    pub silence_limit: TimeDelta,
+    /// The customer, where named.
+    pub recipient: Option<&'a str>,
+    /// Image or video, where named.
+    pub kind: Option<MediaKind>,
+}
+
+impl Ledger {
+    /// Adds a provisional message.
+    pub fn hear_of(&mut self, heard: Heard<'_>) {
+        let new = NewMessage {
+            id: heard.id,
+            created_at: heard.at,
+            queue: QueueWord::Done,
+            send_before: None,
+            silence_limit: heard.silence_limit,
+        };
+        let mut model = new.bare(heard.account, heard.provider, Origin::Provisional);
+        model.adopt_at = heard.adopt_at.map(instant::write);
+        model.kind = heard.kind.map(|kind| kind.as_str().to_owned());
+        row::set_recipient(&mut model, heard.recipient);
+        self.insert(model);
+    }
+
+    /// Messages to a recipient that were handed over since `since` and have no provider id; of this kind, where one is named.
+    pub async fn list_without_id(
+        &mut self,
+        account: &AccountId,
+        recipient: &str,
+        kind: Option<MediaKind>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<MessageId>, Error> {
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Recipient.eq(recipient))
+            .filter(Column::Origin.eq(Origin::Api.as_str()))
+            .filter(Column::ProviderId.is_null())
+            .filter(Column::HandedOverAt.gte(instant::write(since)))
+            .order_by_asc(Column::Id)
+            .limit(10)
+            .into_tuple()
+            .all(self.transaction())
+            .await?;
+        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
+        self.load(&ids).await?;
+        // A report earlier in this batch may have taught one of them its id.
+        let fits = |id: &MessageId| {
+            self.row(*id).is_some_and(|row| {
+                let same_kind = kind.is_none_or(|kind| row.kind.as_deref() == Some(kind.as_str()));
+                row.provider_id.is_none() && row.queue != QueueWord::Queued.as_str() && same_kind
+            })
+        };
+        Ok(ids.into_iter().filter(fits).collect())
+    }
+
+    /// Marks how a loaded message was found by a report without a known id.
+    pub fn set_matched_by(&mut self, id: MessageId, matched_by: MatchedBy) -> Result<(), Error> {
+        self.edit(id, |row| {
+            row.matched_by = Some(matched_by.as_str().to_owned())
+        })
+    }
+
+    /// The message itself, or the one it was merged into by this ledger.
+    pub fn current(&self, id: MessageId) -> MessageId {
+        let mut current = id.uuid();
+        for (gone, survivor) in &self.merges {
+            if *gone == current {
+                current = *survivor;
+            }
+        }
+        current.into()
+    }
+
+    /// Makes a loaded provisional message one "sent elsewhere"; put off while a message without id went to the same recipient.
+    pub async fn adopt(&mut self, id: MessageId) -> Result<(), Error> {
+        let Some(model) = self
+            .row(id)
+            .filter(|row| row.origin == Origin::Provisional.as_str())
+        else {
+            return Ok(());
+        };
+        let account: AccountId = model
+            .account
+            .parse()
+            .map_err(|_| Error::inconsistent("messages", "account", id))?;
+        if let Some(recipient) = model.recipient.clone() {
+            let since = self.now() - ADOPTION_HOLD;
+            if !self
+                .list_without_id(&account, &recipient, None, since)
+                .await?
+                .is_empty()
+            {
+                let later = instant::write(self.now() + TimeDelta::minutes(10));
+                return self.edit(id, |row| row.adopt_at = Some(later));
+            }
+        }
+        self.edit(id, |row| {
+            row.origin = Origin::Observed.as_str().to_owned();
+            row.adopt_at = None;
+        })
+    }
+}
+
+impl Store {
+    /// Provisional messages whose time has come.
+    pub async fn list_adoptable(
+        &self,
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+            .filter(Column::AdoptAt.lte(instant::write(now)))
+            .order_by_asc(Column::AdoptAt)
+            .limit(limit)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        Ok(ids.into_iter().map(MessageId::from).collect())
+    }
+}
