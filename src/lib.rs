@@ -3,8 +3,10 @@
 pub mod cli;
 pub mod config;
 pub mod data_dir;
+pub mod delivery;
 pub mod domain;
 pub mod keys;
 pub mod providers;
 pub mod store;
 pub mod telemetry;
+pub mod web;
