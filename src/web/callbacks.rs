@@ -116,19 +116,16 @@ fn open_callback<'s>(
 
 fn answer_handshake(state: &CallbackState, known: &KnownAccount, query: &str) -> HttpResponse {
     let counters = state.ingest.counters();
-    match authenticity::verify_challenge(query, known.callback_auth.verify_token.as_ref()) {
-        Some(challenge) => {
-            count(&counters.handshakes);
-            HttpResponse::Ok()
-                .content_type("text/plain; charset=utf-8")
-                .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                .body(challenge)
-        }
-        None => {
-            count(&counters.refused);
-            answer(StatusCode::FORBIDDEN, "forbidden")
-        }
-    }
+    let verify_token = known.callback_auth.verify_token.as_ref();
+    let Some(challenge) = authenticity::verify_challenge(query, verify_token) else {
+        count(&counters.refused);
+        return answer(StatusCode::FORBIDDEN, "forbidden");
+    };
+    count(&counters.handshakes);
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(challenge)
 }
 
 async fn receive(
@@ -150,7 +147,10 @@ async fn receive(
             count(&counters.incomplete);
             return answer(StatusCode::BAD_REQUEST, "bad request");
         }
-        Ok(Err(BodyError::Stopping)) => return unavailable(),
+        Ok(Err(BodyError::Stopping)) => {
+            count(&counters.failed);
+            return unavailable();
+        }
         Err(_) => {
             count(&counters.incomplete);
             return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
