@@ -1,10 +1,11 @@
 //! Accounts whose callback addresses work: those configured, and those that once were.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider::{Account, CallbackAuth, Credentials, ProviderId};
 use crate::domain::secret::Secret;
+use crate::store::accounts::AccountRecord;
 
 /// What receiving needs to know of one account.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +74,18 @@ fn presented(auth: &CallbackAuth) -> impl Iterator<Item = &Secret> {
 pub struct KnownAccounts(HashMap<AccountId, KnownAccount>);
 
 impl KnownAccounts {
+    /// The configured accounts, and of those that the database remembers the rest.
+    pub fn new(configured: &[Account], remembered: &BTreeMap<AccountId, AccountRecord>) -> Self {
+        let departed = remembered.values().map(|record| {
+            let known = KnownAccount::departed(record.provider, record.generation);
+            (record.id.clone(), known)
+        });
+        let configured = configured
+            .iter()
+            .map(|account| (account.id.clone(), KnownAccount::from(account)));
+        departed.chain(configured).collect()
+    }
+
     /// The account of this id.
     pub fn find(&self, id: &AccountId) -> Option<&KnownAccount> {
         self.0.get(id)
@@ -83,5 +96,50 @@ impl FromIterator<(AccountId, KnownAccount)> for KnownAccounts {
     /// Of two with one id the later counts: put the departed first, the configured after them.
     fn from_iter<I: IntoIterator<Item = (AccountId, KnownAccount)>>(accounts: I) -> Self {
         Self(accounts.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::account_with_defaults;
+
+    fn remembered(id: &str, generation: u32) -> (AccountId, AccountRecord) {
+        let id: AccountId = id.parse().unwrap();
+        let record = AccountRecord {
+            id: id.clone(),
+            provider: ProviderId::Kaleyra,
+            generation,
+            pause: None,
+            last_callback_at: None,
+        };
+        (id, record)
+    }
+
+    #[test]
+    fn an_account_keeps_its_address_when_it_leaves_the_configuration() {
+        let credentials = Credentials::Sobot {
+            api_key: Secret::new("key"),
+            api_secret: Secret::new("secret"),
+        };
+        let mut stays = account_with_defaults("stays".parse().unwrap(), credentials);
+        stays.callback_generation = 2;
+        stays.callback_auth.verify_token = Some(Secret::new("token"));
+        let known = KnownAccounts::new(
+            &[stays],
+            &BTreeMap::from([remembered("stays", 1), remembered("left", 5)]),
+        );
+        let find = |id: &str| known.find(&id.parse().unwrap()).cloned();
+        let stays = find("stays").unwrap();
+        assert_eq!((stays.provider, stays.generation), (ProviderId::Sobot, 2));
+        assert_eq!(
+            stays.secrets,
+            ["key", "secret", "token"].map(Secret::new).to_vec()
+        );
+        assert_eq!(
+            find("left"),
+            Some(KnownAccount::departed(ProviderId::Kaleyra, 5))
+        );
+        assert_eq!(find("never"), None);
     }
 }
