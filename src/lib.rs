@@ -9,3 +9,4 @@ pub mod keys;
 pub mod providers;
 pub mod store;
 pub mod telemetry;
+pub mod web;

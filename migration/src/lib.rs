@@ -1,6 +1,5 @@
 //! Two ordered lists of schema changes: the journal's and the main database's.
 
-mod columns;
 mod dialect;
 mod journal;
 // A module named `main` would read as the start of a program.

@@ -67,7 +67,7 @@ fn by_address_or_tag(
 ) -> Option<MessageId> {
     let addressed = match record.route {
         Route::Report(id) => Some(id),
-        Route::Callback => None,
+        Route::Callback | Route::OldCallback => None,
     };
     [addressed, report.tag]
         .into_iter()

@@ -3,8 +3,11 @@
 pub mod accept;
 pub mod correlate;
 pub mod dispatch;
+pub mod ingest;
+pub mod known_accounts;
 pub mod operate;
 pub mod reconcile;
 pub mod redact;
+pub mod redaction;
 pub mod transport;
 pub mod unpack;

@@ -9,6 +9,8 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 pub enum Route {
     /// The account's own address.
     Callback,
+    /// The account's earlier address: of the previous generation, or made with an earlier secret key. It still works.
+    OldCallback,
     /// The signed address of one message; whatever arrives there belongs to it.
     Report(MessageId),
 }

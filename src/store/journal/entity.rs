@@ -63,6 +63,7 @@ pub(super) struct Extent {
 pub(super) fn route_word(route: Route) -> &'static str {
     match route {
         Route::Callback => "callback",
+        Route::OldCallback => "old-callback",
         Route::Report(_) => "report",
     }
 }
@@ -78,6 +79,7 @@ pub(super) fn authenticity_words(authenticity: &Authenticity) -> (&'static str, 
 fn read_route(seq: i64, word: &str, message: Option<Uuid>) -> Result<Route, Error> {
     match (word, message) {
         ("callback", None) => Ok(Route::Callback),
+        ("old-callback", None) => Ok(Route::OldCallback),
         ("report", Some(message)) => Ok(Route::Report(MessageId::from(message))),
         _ => Err(Error::inconsistent(TABLE, "route", seq)),
     }

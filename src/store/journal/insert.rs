@@ -91,7 +91,7 @@ fn placeholders(backend: DbBackend, row: usize) -> String {
 fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
     let (authenticity, refusal) = authenticity_words(&record.authenticity);
     let report_message = match record.route {
-        Route::Callback => None,
+        Route::Callback | Route::OldCallback => None,
         Route::Report(message) => Some(message.uuid()),
     };
     [

@@ -9,6 +9,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use migration::{JournalMigrator, MigratorTrait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +19,8 @@ pub use reader::JournalFilter;
 
 use crate::domain::callback::{CallbackRecord, JournalEntry, JournalSummary};
 use crate::domain::ids::CallbackId;
-use crate::store::connection::Pools;
+use crate::domain::secret::Secret;
+use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, Pools};
 use crate::store::error::Error;
 use insert::InsertStatements;
 use writer::{Append, Writer};
@@ -26,6 +28,8 @@ use writer::{Append, Writer};
 /// PostgreSQL's advisory lock under which sequence numbers are drawn, so that they rise in commit order. `bt_jrnl` in ASCII.
 pub const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
 
+/// The file beside the main database's.
+const FILE_NAME: &str = "journal.db";
 /// Records that may wait for the writer: two batches.
 const WAITING_RECORDS: usize = 1024;
 /// Memory that bodies may hold between being read and being written, in [`ROOM_UNIT`]s: 256 MiB.
@@ -53,6 +57,29 @@ struct Shared {
 /// Leave to hold a body of a certain size in memory; ends when the body has been written or given up.
 #[derive(Debug)]
 pub struct Room(OwnedSemaphorePermit);
+
+/// Opens the journal that belongs to a main database: `journal.db` beside its file, or the same server. Applies nothing; see [`migrate`].
+pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
+    match connection::engine_of(database_url) {
+        Engine::Sqlite => {
+            let path = connection::sqlite_path(database_url).with_file_name(FILE_NAME);
+            Pools::open_sqlite(&path, JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT).await
+        }
+        Engine::Postgres => Pools::open_postgres(database_url, JOURNAL_LOCK).await,
+    }
+}
+
+/// Applies the migrations that are missing, one process at a time.
+pub async fn migrate(pools: &Pools) -> Result<(), Error> {
+    let transaction = pools.begin().await?;
+    match JournalMigrator::up(&transaction, None).await {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(error) => {
+            transaction.rollback().await?;
+            Err(error.into())
+        }
+    }
+}
 
 impl Journal {
     /// Checks that the journal's tables are there and starts its writer. Migrations must have run.

@@ -3,15 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use bluetick::domain::secret::Secret;
-use bluetick::store::connection::{JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
-use bluetick::store::journal::JOURNAL_LOCK;
-use migration::{JournalMigrator, MainMigrator, MigratorTrait};
+use bluetick::store::connection::Pools;
+use bluetick::store::{Store, journal};
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use uuid::Uuid;
-
-/// The advisory lock of the main database's writer in tests; any number but the journal's.
-const MAIN_LOCK: i64 = 1;
 
 /// Databases that vanish with this value.
 pub(crate) struct TestDatabase {
@@ -47,41 +43,31 @@ impl TestDatabase {
         self.schema.is_some()
     }
 
+    /// The main database's address, as configuration writes it.
+    pub(crate) fn url(&self) -> Secret {
+        match &self.schema {
+            Some(schema) => schema.url(),
+            None => Secret::new(format!("sqlite://{}", self.file("bluetick.db").display())),
+        }
+    }
+
     /// The journal, not migrated.
     pub(crate) async fn empty_journal(&self) -> Pools {
-        match &self.schema {
-            Some(schema) => Pools::open_postgres(&schema.url(), JOURNAL_LOCK).await,
-            None => {
-                Pools::open_sqlite(&self.file("journal.db"), JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT)
-                    .await
-            }
-        }
-        .unwrap()
+        journal::connect(&self.url()).await.unwrap()
     }
 
     /// The journal with its tables.
     pub(crate) async fn journal(&self) -> Pools {
         let pools = self.empty_journal().await;
-        JournalMigrator::up(pools.writer(), None).await.unwrap();
+        journal::migrate(&pools).await.unwrap();
         pools
-    }
-
-    /// The main database, not migrated.
-    pub(crate) async fn empty_main(&self) -> Pools {
-        match &self.schema {
-            Some(schema) => Pools::open_postgres(&schema.url(), MAIN_LOCK).await,
-            None => {
-                Pools::open_sqlite(&self.file("bluetick.db"), MAIN_LOCK, MAIN_BUSY_TIMEOUT).await
-            }
-        }
-        .unwrap()
     }
 
     /// The main database with its tables.
-    pub(crate) async fn main(&self) -> Pools {
-        let pools = self.empty_main().await;
-        MainMigrator::up(pools.writer(), None).await.unwrap();
-        pools
+    pub(crate) async fn main(&self) -> Store {
+        let store = Store::open(&self.url()).await.unwrap();
+        store.migrate().await.unwrap();
+        store
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -1,0 +1,63 @@
+//! Reads a callback's body exactly as it comes over the wire: no unpacking, one limit, room in memory asked for first.
+
+use actix_web::{HttpRequest, http::header, web};
+use futures_util::StreamExt;
+
+use crate::store::journal::{Journal, Room};
+use crate::web::callbacks::BODY_LIMIT;
+
+/// Why there is no body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BodyError {
+    /// More than [`BODY_LIMIT`] bytes.
+    TooLarge,
+    /// The client went away or broke the protocol.
+    BrokenOff,
+    /// The journal takes nothing more.
+    Stopping,
+}
+
+/// The body and the leave to hold it.
+pub(super) async fn read_body(
+    journal: &Journal,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+) -> Result<(Vec<u8>, Room), BodyError> {
+    let announced = announced_length(request);
+    if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    // Of a body in chunks nothing is known, so it may become as large as any.
+    let most = announced
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
+    let room = journal
+        .reserve(most)
+        .await
+        .map_err(|_| BodyError::Stopping)?;
+    let mut body = Vec::with_capacity(announced.map_or(0, |_| most));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| BodyError::BrokenOff)?;
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, room))
+}
+
+fn announced_length(request: &HttpRequest) -> Option<u64> {
+    request
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Over HTTP/1.1 a body without a length comes in chunks.
+fn has_body(request: &HttpRequest) -> bool {
+    request.headers().contains_key(header::TRANSFER_ENCODING)
+}

@@ -1,0 +1,223 @@
+//! Where providers call: `/callbacks/{account}/{token}` and `/reports/{token}`. Answers 200 only when the request is durable.
+//!
+//! Every answer is constant, so that it tells nothing about accounts, tokens or secrets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::delivery::ingest::{Ingest, RawRequest, Received, count};
+use crate::delivery::known_accounts::{KnownAccount, KnownAccounts};
+use crate::domain::callback::Route;
+use crate::domain::clock::Clock;
+use crate::domain::ids::AccountId;
+use crate::domain::secret::Secret;
+use crate::keys::{Keys, UrlAge};
+use crate::providers::authenticity;
+use crate::web::callback_body::{BodyError, read_body};
+
+/// The most bytes of a body on the wire; Meta documents batches of up to 3 MB.
+pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// How long a client may take to send a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the handlers need; shared as `web::Data`.
+pub struct CallbackState {
+    /// Makes requests durable, and counts.
+    pub ingest: Ingest,
+    /// Verifies the tokens in addresses.
+    pub keys: Arc<Keys>,
+    /// Accounts whose addresses work.
+    pub accounts: KnownAccounts,
+    /// When a request was received.
+    pub clock: Arc<dyn Clock>,
+    /// How long a client may take to send a body; [`BODY_TIMEOUT`] but in tests.
+    pub body_timeout: Duration,
+}
+
+/// Registers both addresses, for every method.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/callbacks/{account}/{token}").to(receive_callback))
+        .service(web::resource("/reports/{token}").to(receive_report));
+}
+
+async fn receive_callback(
+    state: web::Data<CallbackState>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let (account, token) = path.into_inner();
+    let counters = state.ingest.counters();
+    let Some((account, known, route)) = open_callback(&state, &account, &token) else {
+        count(&counters.refused);
+        return answer(StatusCode::NOT_FOUND, "not found");
+    };
+    // Before any check of a signature: the handshake carries none.
+    if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
+        return answer_handshake(&state, known, request.query_string());
+    }
+    let address = Address {
+        account,
+        route,
+        token: Secret::new(token),
+    };
+    receive(&state, address, Some(known), &request, payload).await
+}
+
+async fn receive_report(
+    state: web::Data<CallbackState>,
+    path: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let token = path.into_inner();
+    let Some((account, message)) = state.keys.verify_report_token(&token) else {
+        count(&state.ingest.counters().refused);
+        return answer(StatusCode::UNAUTHORIZED, "unauthorized");
+    };
+    let known = state.accounts.find(&account);
+    let address = Address {
+        account,
+        route: Route::Report(message),
+        token: Secret::new(token),
+    };
+    receive(&state, address, known, &request, payload).await
+}
+
+/// What the path said, found good.
+struct Address {
+    account: AccountId,
+    route: Route,
+    token: Secret,
+}
+
+/// The account whose address this is; nothing tells an unknown account from a wrong token.
+fn open_callback<'s>(
+    state: &'s CallbackState,
+    account: &str,
+    token: &str,
+) -> Option<(AccountId, &'s KnownAccount, Route)> {
+    let account: AccountId = account.parse().ok()?;
+    let known = state.accounts.find(&account)?;
+    let url =
+        state
+            .keys
+            .verify_callback_token(&account, known.generation, &known.retired, token)?;
+    let route = match url.age {
+        UrlAge::Current => Route::Callback,
+        UrlAge::Old => Route::OldCallback,
+    };
+    Some((account, known, route))
+}
+
+fn answer_handshake(state: &CallbackState, known: &KnownAccount, query: &str) -> HttpResponse {
+    let counters = state.ingest.counters();
+    let verify_token = known.callback_auth.verify_token.as_ref();
+    let Some(challenge) = authenticity::verify_challenge(query, verify_token) else {
+        count(&counters.refused);
+        return answer(StatusCode::FORBIDDEN, "forbidden");
+    };
+    count(&counters.handshakes);
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(challenge)
+}
+
+async fn receive(
+    state: &CallbackState,
+    address: Address,
+    known: Option<&KnownAccount>,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let counters = state.ingest.counters();
+    let reading = read_body(state.ingest.journal(), request, payload);
+    let (body, room) = match tokio::time::timeout(state.body_timeout, reading).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(BodyError::TooLarge)) => {
+            count(&counters.too_large);
+            return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
+        }
+        Ok(Err(BodyError::BrokenOff)) => {
+            count(&counters.incomplete);
+            return answer(StatusCode::BAD_REQUEST, "bad request");
+        }
+        Ok(Err(BodyError::Stopping)) => {
+            count(&counters.failed);
+            return unavailable();
+        }
+        Err(_) => {
+            count(&counters.incomplete);
+            return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
+        }
+    };
+    if is_probe(request, &body) {
+        count(&counters.probes);
+        return answer(StatusCode::OK, "ok");
+    }
+    let raw = RawRequest {
+        account: address.account.clone(),
+        route: address.route,
+        token: address.token,
+        method: request.method().to_string(),
+        query: request.query_string().to_owned(),
+        headers: headers(request),
+        remote: request.peer_addr().map(|peer| peer.ip().to_string()),
+        body,
+    };
+    match state
+        .ingest
+        .receive(raw, known, room, state.clock.now())
+        .await
+    {
+        Ok(Received::Kept(_)) => answer(StatusCode::OK, "ok"),
+        Ok(Received::Unverified(_) | Received::OverBudget) => {
+            answer(StatusCode::UNAUTHORIZED, "unauthorized")
+        }
+        Err(error) => {
+            tracing::error!(account.id = %address.account, %error, "a callback could not be made durable");
+            unavailable()
+        }
+    }
+}
+
+/// Somebody looks whether the address answers; there is nothing to keep.
+fn is_probe(request: &HttpRequest, body: &[u8]) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.query_string().is_empty()
+        && body.is_empty()
+}
+
+/// In the order of their names, those of one name in the order they came.
+fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes())))
+        .collect();
+    headers.sort_by(|one, other| one.0.cmp(&other.0));
+    headers
+}
+
+/// Text of a header that may be of before UTF-8: then every byte is one character.
+fn header_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+fn unavailable() -> HttpResponse {
+    answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+}
+
+fn answer(status: StatusCode, text: &'static str) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}
