@@ -1,10 +1,12 @@
 //! Bluetick sends WhatsApp media messages through four providers and knows what became of every one of them.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod data_dir;
 pub mod delivery;
 pub mod domain;
+pub mod jobs;
 pub mod keys;
 pub mod providers;
 pub mod store;

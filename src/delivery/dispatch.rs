@@ -11,7 +11,7 @@ use rand::RngExt;
 use uuid::Uuid;
 
 use crate::delivery::accept::discard_upload;
-use crate::delivery::redact;
+use crate::delivery::transcript;
 use crate::delivery::transport::Transport;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Fact, Pricing, QueueWord, Receipt, SourceKind, Stage};
@@ -151,7 +151,7 @@ impl Dispatcher {
         };
         let tokens = [report_token(&outgoing.report_url)];
         let request = match providers::of(account.provider()).send(account, &outgoing, &[]) {
-            SendStep::Call(call) => redact::request(&call, account, &tokens),
+            SendStep::Call(call) => transcript::request(&call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
         let attempt = AttemptId::new(now);
@@ -211,7 +211,7 @@ impl Dispatcher {
             http_status: last.as_ref().map(|reply| reply.status),
             duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
             reply: last.map(|reply| {
-                redact::reply(
+                transcript::reply(
                     &reply,
                     &work.account,
                     &[report_token(&work.outgoing.report_url)],

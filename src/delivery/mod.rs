@@ -7,7 +7,8 @@ pub mod ingest;
 pub mod known_accounts;
 pub mod operate;
 pub mod reconcile;
-pub mod redact;
+
 pub mod redaction;
+pub mod transcript;
 pub mod transport;
 pub mod unpack;

@@ -26,11 +26,11 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the handlers need; shared as `web::Data`.
 pub struct CallbackState {
     /// Makes requests durable, and counts.
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
     /// Verifies the tokens in addresses.
     pub keys: Arc<Keys>,
     /// Accounts whose addresses work.
-    pub accounts: KnownAccounts,
+    pub accounts: Arc<KnownAccounts>,
     /// When a request was received.
     pub clock: Arc<dyn Clock>,
     /// How long a client may take to send a body; [`BODY_TIMEOUT`] but in tests.

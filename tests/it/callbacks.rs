@@ -64,9 +64,9 @@ impl Receiver {
         let journal = Journal::open(database.journal().await).await.unwrap();
         let keys = Arc::new(Keys::derive(&Secret::new("k".repeat(32)), &[]));
         let state = web::Data::new(CallbackState {
-            ingest: Ingest::new(journal.clone()),
+            ingest: Arc::new(Ingest::new(journal.clone())),
             keys: keys.clone(),
-            accounts: accounts().into_iter().collect(),
+            accounts: Arc::new(accounts().into_iter().collect()),
             clock: Arc::new(FixedClock::at(noon())),
             body_timeout,
         });

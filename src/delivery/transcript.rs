@@ -1,4 +1,4 @@
-//! Secrets out of what is kept: requests and replies are recorded with `…` in their place.
+//! An exchange with a provider as it is kept: what was asked and answered, secrets as `…`.
 
 use crate::domain::provider::{Account, Credentials};
 use crate::providers::{CallBody, HttpCall, HttpReply};

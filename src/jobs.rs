@@ -1,0 +1,159 @@
+//! The named loops of a running process: dispatch, reconcile, housekeeping. They stop in two steps: claim nothing more, then finish what is in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::delivery::dispatch::Dispatcher;
+use crate::delivery::reconcile::{Reconciler, Step};
+use crate::store::journal::Journal;
+
+/// Messages that are being handed over at the same time.
+const HAND_OVERS: usize = 16;
+/// How often the queue is looked at when nothing wakes the loop: for messages put back with a time.
+const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the lease is renewed, or tried for, while the journal is quiet.
+const LEASE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often expired, abandoned and adoptable messages are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a loop rests after the database refused.
+const REST: Duration = Duration::from_millis(500);
+
+/// The loops of one process.
+#[derive(Clone)]
+pub struct Jobs {
+    dispatcher: Dispatcher,
+    reconciler: Reconciler,
+    journal: Journal,
+    accepted: Arc<Notify>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Jobs {
+    /// Prepares the loops; `accepted` wakes the dispatcher.
+    pub fn new(
+        dispatcher: Dispatcher,
+        reconciler: Reconciler,
+        journal: Journal,
+        accepted: Arc<Notify>,
+    ) -> Self {
+        Self {
+            dispatcher,
+            reconciler,
+            journal,
+            accepted,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Starts every loop.
+    pub fn start(&self) {
+        self.tasks.spawn(self.clone().dispatch());
+        self.tasks.spawn(self.clone().reconcile());
+        self.tasks.spawn(self.clone().sweep());
+        self.tasks.close();
+    }
+
+    /// Stops every loop and waits for hand-overs in flight, at most `deadline`; what is cut off then becomes uncertain.
+    pub async fn stop(&self, deadline: Duration) {
+        self.stop.cancel();
+        if tokio::time::timeout(deadline, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "hand-overs were still in flight at the end; their outcome will show as uncertain"
+            );
+        }
+        if let Err(error) = self.reconciler.release().await {
+            tracing::warn!(%error, "the reconcile lease could not be given back");
+        }
+    }
+
+    async fn dispatch(self) {
+        let room = Arc::new(Semaphore::new(HAND_OVERS));
+        while !self.stop.is_cancelled() {
+            let free = u64::try_from(room.available_permits()).unwrap_or_default();
+            let claimed = if free == 0 {
+                Ok(Vec::new())
+            } else {
+                self.dispatcher.claim_due(free).await
+            };
+            let rest = match claimed {
+                Ok(claimed) => {
+                    let full = u64::try_from(claimed.len()).unwrap_or_default() >= free;
+                    for work in claimed {
+                        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+                            return;
+                        };
+                        let job = self.clone();
+                        self.tasks.spawn(async move {
+                            job.dispatcher.hand_over(work).await;
+                            drop(permit);
+                            job.accepted.notify_one();
+                        });
+                    }
+                    if full && free > 0 {
+                        continue;
+                    } else {
+                        QUEUE_INTERVAL
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the send queue could not be read");
+                    REST
+                }
+            };
+            self.pause(rest, self.accepted.notified()).await;
+        }
+    }
+
+    async fn reconcile(self) {
+        let mut appended = self.journal.appended();
+        while !self.stop.is_cancelled() {
+            // Before the step, so that a commit during it wakes the next one.
+            appended.mark_unchanged();
+            match self.reconciler.step().await {
+                Ok(Step::Applied(applied)) if applied > 0 => {}
+                Ok(Step::Applied(_)) => self.pause(LEASE_INTERVAL, changed(&mut appended)).await,
+                Ok(Step::NotOurs) => self.pause(LEASE_INTERVAL, std::future::pending()).await,
+                Err(error) => {
+                    tracing::warn!(%error, "callbacks could not be applied; trying again");
+                    self.pause(REST, std::future::pending()).await;
+                }
+            }
+        }
+    }
+
+    async fn sweep(self) {
+        while !self.stop.is_cancelled() {
+            if let Err(error) = self.dispatcher.sweep().await {
+                tracing::warn!(%error, "expired and abandoned messages could not be looked for");
+            }
+            if let Err(error) = self.reconciler.adopt().await {
+                tracing::warn!(%error, "unmatched reports could not be adopted");
+            }
+            self.pause(SWEEP_INTERVAL, std::future::pending()).await;
+        }
+    }
+
+    async fn pause(&self, longest: Duration, woken: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(longest) => {}
+            () = woken => {}
+        }
+    }
+}
+
+/// Ends with the next commit; never when the journal's writer has ended.
+async fn changed(appended: &mut tokio::sync::watch::Receiver<()>) {
+    if appended.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
