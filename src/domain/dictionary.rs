@@ -91,6 +91,7 @@ const PROVIDER_TROUBLE: Explanation = Explanation {
 };
 
 /// One row: which codes, of which provider (none: WhatsApp's own, at any provider), beside which key.
+#[derive(Clone, Copy)]
 struct Entry {
     provider: Option<ProviderId>,
     codes: &'static [&'static str],

@@ -1,1 +1,8 @@
 //! Requirements of the whole, against the real program with real databases.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy's own exemption covers test bodies, not the harness"
+)]
+
+mod providers;
+mod reconciliation_fold;
