@@ -17,11 +17,15 @@ use crate::providers::{CallbackPart, Inbound, Report};
 /// Taken are the whole envelope, a list of changes, one change, one value, one bare status, and lists of any of these.
 /// A report may lack ids: a provider's wrapper can still name the message.
 pub(super) fn read(payload: &Value) -> Option<Vec<CallbackPart>> {
-    match payload {
+    let parts = match payload {
         Value::Array(elements) => read_list(elements),
         Value::Object(_) => read_object(payload),
         _ => None,
+    }?;
+    if parts.is_empty() {
+        return Some(vec![unreadable("an envelope that holds nothing")]);
     }
+    Some(parts)
 }
 
 fn read_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {

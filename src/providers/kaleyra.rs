@@ -476,7 +476,10 @@ fn read_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
 /// "Not sent", a V1 query string, or a callback profile with the documented names.
 fn read_flat(payload: &Value) -> Vec<CallbackPart> {
     let extra = payload.get("extra_info").unwrap_or(&Value::Null);
-    if let Some(mut report) = flat::read(&[payload, extra], &NAMES) {
+    let meta = payload
+        .pointer("/meta_object/value")
+        .unwrap_or(&Value::Null);
+    if let Some(mut report) = flat::read(&[payload, extra, meta], &NAMES) {
         add_id(&mut report.ids, first(extra, &["message_id"]));
         report.tag = report.tag.or_else(|| find_tag_anywhere(payload));
         return vec![CallbackPart::Report(report)];

@@ -7,3 +7,5 @@
 mod callbacks;
 mod harness;
 mod journal;
+mod providers;
+mod reconciliation_fold;

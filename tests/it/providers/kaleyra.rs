@@ -1,0 +1,292 @@
+//! Kaleyra: exact requests, its seven error bodies, and callbacks from V2 pass-through to V1 query strings.
+
+use bluetick::domain::dictionary::explain;
+use bluetick::domain::failure::{Failure, FailureClass};
+use bluetick::domain::media::{MediaKind, MediaSource};
+use bluetick::domain::message::References;
+use bluetick::domain::provider::ProviderId::Kaleyra;
+use bluetick::domain::tag;
+use bluetick::providers::{SendStep, of};
+
+use super::{
+    account, call, callback, check_callbacks, check_golden, fixture, lines, message, message_id,
+    outcome, reply,
+};
+
+const W1: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
+const W2: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==";
+const V1: &str = "7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0";
+
+#[test]
+fn each_kind_is_handed_over_as_documented() {
+    let account = account(Kaleyra);
+    let image = message(&account, MediaKind::Image);
+    check_golden("kaleyra/requests/image.json", &call(&account, &image));
+    let mut video = message(&account, MediaKind::Video);
+    video.draft.media.source = MediaSource::Id("1166000000000424".to_owned());
+    video.draft.media.mime_type = None;
+    check_golden("kaleyra/requests/video_by_id.json", &call(&account, &video));
+}
+
+#[test]
+fn three_used_references_travel_with_the_tag_behind_the_last() {
+    let mut account = account(Kaleyra);
+    account.base_url = Some("http://127.0.0.1:9".to_owned());
+    let mut message = message(&account, MediaKind::Video);
+    message.draft.references = References {
+        reference: Some("customer1".to_owned()),
+        reference1: Some("marketing".to_owned()),
+        reference2: Some("dictionary".to_owned()),
+    };
+    message.draft.options.wa_source = Some("shopify".to_owned());
+    message.draft.media.caption = None;
+    check_golden(
+        "kaleyra/requests/video_with_references.json",
+        &call(&account, &message),
+    );
+}
+
+#[test]
+fn references_without_room_for_the_tag_are_not_sent() {
+    let account = account(Kaleyra);
+    let mut message = message(&account, MediaKind::Video);
+    let full = Some("x".repeat(255));
+    message.draft.references = References {
+        reference: full.clone(),
+        reference1: full.clone(),
+        reference2: full,
+    };
+    assert!(matches!(
+        of(Kaleyra).send(&account, &message, &[]),
+        SendStep::Failed(error) if !error.pauses_account() && error.failure().title.unwrap().contains("refs")
+    ));
+}
+
+#[test]
+fn each_of_the_seven_error_bodies_ends_as_it_says() {
+    for (file, status, expected, class) in [
+        (
+            "rbc001",
+            401,
+            "account refused RBC001 | Incorrect SID or API key. | - | error",
+            FailureClass::Account,
+        ),
+        (
+            "wa401_phone_number",
+            401,
+            "account refused WA401 | Phone number is not present or does not belong to the account. | - | phone_number",
+            FailureClass::Account,
+        ),
+        (
+            "wa400",
+            400,
+            "refused WA400 | Refer to correct payload format | Incorrect payload format | payload",
+            FailureClass::Provider,
+        ),
+        (
+            "wa500",
+            500,
+            "try later None WA500 | Please try again later | Internal server error | error",
+            FailureClass::Provider,
+        ),
+        (
+            "e110",
+            400,
+            "account refused E110 | Please check your balance, You have a low balance! | - | balance",
+            FailureClass::Account,
+        ),
+        (
+            "wa-401_account",
+            401,
+            "account refused WA-401 | API is not available for given customer.Please contact support for more info | - | account",
+            FailureClass::Account,
+        ),
+        (
+            "wa-401_version",
+            401,
+            "account refused WA-401 | The phone number you're using is associated with different Version of our WA API. Please use the appropriate endpoint. | - | phone_number",
+            FailureClass::Account,
+        ),
+    ] {
+        let body = fixture(&format!("kaleyra/replies/{file}.json"));
+        for status in [status, 200] {
+            let told = outcome(Kaleyra, reply(status, body.clone()));
+            assert_eq!(told, expected, "{file} with HTTP {status}");
+        }
+        let columns: Vec<_> = expected.split(" | ").collect();
+        let failure = Failure {
+            code: columns[0].split(' ').next_back().map(ToOwned::to_owned),
+            key: Some(columns[3].to_owned()),
+            ..Failure::default()
+        };
+        assert_eq!(explain(Kaleyra, &failure).class, class, "{file}");
+    }
+}
+
+#[test]
+fn an_internal_error_follows_the_documented_schedule() {
+    let minutes: Vec<_> = of(Kaleyra)
+        .capabilities()
+        .retry_schedule
+        .iter()
+        .map(|wait| wait.as_secs() / 60)
+        .collect();
+    assert_eq!(minutes, [5, 10, 15]);
+}
+
+#[test]
+fn both_codes_of_success_are_accepted_and_an_unreadable_reply_is_unclear() {
+    for (status, body, expected) in [
+        (
+            202,
+            fixture("kaleyra/replies/accepted_202.json"),
+            "accepted [A19f2c7d4e8b60351a2c]",
+        ),
+        (
+            200,
+            br#"{"code":"WA200","message":"ok","data":{"message_id":"A2"},"error":{}}"#.to_vec(),
+            "accepted [A2]",
+        ),
+        (
+            202,
+            br#"{"code":"WA202","message":"Request Accepted","data":{},"error":{}}"#.to_vec(),
+            "accepted []",
+        ),
+        (
+            200,
+            br#"{"id":"7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0"}"#.to_vec(),
+            "accepted [7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0]",
+        ),
+        // As printed in the documentation, two commas are missing.
+        (
+            202,
+            fixture("kaleyra/replies/accepted_202_as_printed.txt"),
+            "unclear HTTP 202 with a body that could not be understood",
+        ),
+        (
+            200,
+            br#"{"error":{"to":"invalid number"}}"#.to_vec(),
+            "refused - | - | invalid number | to",
+        ),
+        (
+            200,
+            br#"{"code":"WA777","message":"new","data":{},"error":{}}"#.to_vec(),
+            "refused WA777 | new | - | -",
+        ),
+        (
+            500,
+            br#"{"code":"WA777","message":"new","data":{},"error":{}}"#.to_vec(),
+            "unclear HTTP 500, code WA777: new",
+        ),
+        (
+            400,
+            br#"{"code":"WAV2101","message":"Account daily limit reached"}"#.to_vec(),
+            "account refused WAV2101 | Account daily limit reached | - | -",
+        ),
+    ] {
+        assert_eq!(outcome(Kaleyra, reply(status, body)), expected);
+    }
+}
+
+#[test]
+fn each_callback_shape_gives_its_receipts() {
+    let sent = format!(
+        "sent [{W1}, {W2}] to 447700900123 at 2025-11-20T00:53:51 tag true pricing true marketing Conversation-Based Pricing -"
+    );
+    let not_sent = format!(
+        "failed WAV2101 | Account daily limit reached | - | - [{W2}, {W1}] to - at - tag true"
+    );
+    check_callbacks(
+        Kaleyra,
+        "kaleyra/callbacks",
+        &[
+            ("v2_status_sent.json", &[&sent]),
+            ("v2_status_sent_trailing_comma.txt", &[&sent]),
+            ("v2_status_not_sent_daily_limit.json", &[&not_sent]),
+            (
+                "v2_inbound_contacts.json",
+                &["inbound from 447700900123 at 2025-11-20T00:54:00"],
+            ),
+            ("v1_status_read.txt", &[&format!("read [{V1}] to - at -")]),
+            (
+                "v1_status_unknown_word.txt",
+                &[&format!("other deleted [{V1}] to - at -")],
+            ),
+            (
+                "v1_status_zero.txt",
+                &[&format!("failed - | - | - | - [{V1}] to - at -")],
+            ),
+            (
+                "v1_inbound_text.txt",
+                &["inbound from 447700900123 at 2025-11-20T00:54:10"],
+            ),
+            (
+                "v1_inbound_image.txt",
+                &["inbound from 447700900123 at 2025-11-20T00:54:11"],
+            ),
+            (
+                "quality_update.txt",
+                &["notice quality rating: FLAGGED TIER_10K"],
+            ),
+            (
+                "template_status.json",
+                &["notice template status: APPROVED"],
+            ),
+            (
+                "fallback_flow.json",
+                &[
+                    "other TIMEOUT [1c2d3e4f-0000-4e41-97a5-3ac450000c1b] to 447700900123 at 2025-11-20T01:00:11.379310507",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_conversations_id_is_never_a_messages_also_where_no_conversation_stands_beside_it() {
+    let body = |beside: &str| {
+        format!(
+            r#"{{"meta_object":{{"value":{{"statuses":[{{"id":"c0ffee00c0ffee00c0ffee00c0ffee00","status":"read"{beside}}}]}},"field":"messages"}},"extra_info":{{"ref2":"{}"}},"status":"read"}}"#,
+            tag::write(message_id())
+        )
+    };
+    for beside in [
+        "",
+        r#","conversation":{"id":"c0ffee00c0ffee00c0ffee00c0ffee00"}"#,
+    ] {
+        assert_eq!(
+            lines(Kaleyra, &callback(body(beside), None)),
+            ["read [] to - at - tag true"]
+        );
+    }
+}
+
+#[test]
+fn the_tag_is_found_in_every_slot_and_unfilled_placeholders_are_absent() {
+    let tag = tag::write(message_id());
+    for slot in ["ref", "ref1", "ref2", "my_own_name"] {
+        let body = format!(
+            r#"{{"message_id":"<message_id>","status":"delivered","{slot}":"order 7 {tag}","timestamp":"<time>"}}"#
+        );
+        assert_eq!(
+            lines(Kaleyra, &callback(body, None)),
+            ["delivered [] to - at - tag true"]
+        );
+    }
+    assert_eq!(
+        lines(
+            Kaleyra,
+            &callback(r#"{"message_id":"<message_id>","status":"<status>"}"#, None)
+        ),
+        ["unreadable neither a status nor a message"]
+    );
+}
+
+#[test]
+fn a_failure_that_meta_tells_without_a_status_is_read_from_both() {
+    let body = r#"{"meta_object":{"value":{"messaging_product":"whatsapp","errors":[{"code":131053,"title":"Media upload error"}]},"field":"messages"},"status":"submit-failure","message_id":"m1"}"#;
+    assert_eq!(
+        lines(Kaleyra, &callback(body, None)),
+        ["failed 131053 | Media upload error | - | - [m1] to - at -"]
+    );
+}

@@ -1,0 +1,181 @@
+//! LancePilot: JSON and multipart requests, replies that name no id, and events whose names are guesses.
+
+use bluetick::domain::media::{MediaKind, MediaSource, Upload};
+use bluetick::domain::provider::ProviderId::LancePilot;
+
+use super::{
+    account, call, callback, check_callbacks, check_golden, fixture, lines, message, outcome, reply,
+};
+
+const W1: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
+
+#[test]
+fn each_kind_is_handed_over_as_documented_by_address_and_as_file() {
+    let account = account(LancePilot);
+    for kind in MediaKind::ALL {
+        let mut message = message(&account, kind);
+        check_golden(
+            &format!("lancepilot/requests/{kind}.json"),
+            &call(&account, &message),
+        );
+        message.draft.media.source = MediaSource::Upload(Upload {
+            path: "uploads/1".into(),
+            size: 5120 * 1024,
+        });
+        check_golden(
+            &format!("lancepilot/requests/{kind}_multipart.json"),
+            &call(&account, &message),
+        );
+    }
+}
+
+#[test]
+fn a_3gp_upload_has_its_extension_and_registered_type() {
+    let mut account = account(LancePilot);
+    account.base_url = Some("http://127.0.0.1:9".to_owned());
+    let mut message = message(&account, MediaKind::Video);
+    message.draft.media.mime_type = Some("video/3gp".to_owned());
+    message.draft.media.caption = None;
+    message.draft.media.source = MediaSource::Upload(Upload {
+        path: "uploads/2".into(),
+        size: 9,
+    });
+    check_golden(
+        "lancepilot/requests/video_3gp_multipart.json",
+        &call(&account, &message),
+    );
+}
+
+#[test]
+fn each_documented_reply_ends_as_it_says() {
+    let every_field = "refused 422 | Validation error | file: The file field is required. The file must be a video.; caption: The caption is too long. | file";
+    let with_ids = format!(
+        r#"{{"status":201,"data":{{"id":"l1","attributes":{{"wamid":"{W1}"}},"messages":[{{"id":"l2"}}]}}}}"#
+    );
+    for (status, body, expected) in [
+        (
+            201,
+            fixture("lancepilot/replies/created_201.json"),
+            "accepted []",
+        ),
+        (
+            201,
+            with_ids.into(),
+            format!("accepted [l1, {W1}, l2]").as_str(),
+        ),
+        (
+            401,
+            fixture("lancepilot/replies/refused_401.json"),
+            "account refused 401 | Unauthenticated. | - | -",
+        ),
+        (
+            404,
+            fixture("lancepilot/replies/refused_404.json"),
+            "refused 404 | Resource not found. | - | -",
+        ),
+        (
+            422,
+            fixture("lancepilot/replies/refused_422.json"),
+            every_field,
+        ),
+        // A 200 whose body says failure.
+        (
+            200,
+            fixture("lancepilot/replies/refused_422.json"),
+            every_field,
+        ),
+        (
+            200,
+            fixture("lancepilot/replies/refused_404.json"),
+            "refused 404 | Resource not found. | - | -",
+        ),
+        (
+            200,
+            fixture("lancepilot/replies/refused_401.json"),
+            "unclear HTTP 200 with a body that could not be understood",
+        ),
+        (
+            500,
+            br#"{"message":"Server Error"}"#.to_vec(),
+            "unclear HTTP 500: Server Error",
+        ),
+        (
+            201,
+            b"<html>".to_vec(),
+            "unclear HTTP 201 with a body that could not be understood",
+        ),
+    ] {
+        assert_eq!(outcome(LancePilot, reply(status, body)), expected);
+    }
+}
+
+#[test]
+fn each_callback_shape_gives_its_receipts() {
+    let status = format!(
+        "delivered [0d1c0000-0000-4000-8000-000000000078, {W1}] to 447700900123 at 2025-11-20T01:03:00"
+    );
+    check_callbacks(
+        LancePilot,
+        "lancepilot/callbacks",
+        &[
+            ("incoming_text.json", &["inbound from 447700900123 at -"]),
+            ("incoming_image.json", &["inbound from 447700900123 at -"]),
+            (
+                "outgoing_api.json",
+                &["echo [] to 447700900123 at - kind video"],
+            ),
+            (
+                "outgoing_app.json",
+                &[
+                    "other sent by a person [0d1c0000-0000-4000-8000-000000000079] to - at - kind image",
+                ],
+            ),
+            ("status.json", &[&status]),
+        ],
+    );
+}
+
+#[test]
+fn a_status_is_read_from_the_event_the_attributes_or_their_list() {
+    for (body, expected) in [
+        (
+            r#"{"event":"message.read","data":{"type":"messages","id":"l1","attributes":{"message":{"type":"image","id":"l2"}}}}"#,
+            "read [l1, l2] to - at - kind image",
+        ),
+        (
+            r#"{"type":"message.updated","data":{"attributes":{"uuid":"l1","message_status":"failed","reason":"(#131026) no","to":"447700900123@c.us","updated_at":"2025-11-20 01:00:00"}}}"#,
+            "failed 131026 | (#131026) no | - | - [l1] to 447700900123 at 2025-11-20T01:00:00",
+        ),
+        (
+            r#"{"event":"message.status","data":{"type":"messages","id":"l1","attributes":{"statuses":[{"status":"sent","timestamp":1763600001}]}}}"#,
+            "sent [l1] to - at 2025-11-20T00:53:21",
+        ),
+        (
+            r#"{"event":"whatsapp.webhook","data":{"entry":[{"changes":[{"field":"messages","value":{"statuses":[{"id":"w1","status":"read"}]}}]}]}}"#,
+            "read [w1] to - at -",
+        ),
+        (
+            r#"{"event":"message.teleported","data":{"id":"l1"}}"#,
+            "other teleported [l1] to - at -",
+        ),
+        (
+            r#"{"event":"message.status","data":{"id":"l1","attributes":{"ack":0}}}"#,
+            "other 0 [l1] to - at -",
+        ),
+        (
+            r#"{"event":"message.status","data":{"type":"contacts","id":"c1","attributes":{"status":"delivered","to":"447700900123"}}}"#,
+            "delivered [] to 447700900123 at -",
+        ),
+        (
+            r#"{"event":"contact.created","data":{"id":"c1"}}"#,
+            "notice event contact.created",
+        ),
+        (
+            r#"{"event":"message.status","data":{"id":"l1"}}"#,
+            "unreadable event status without a status",
+        ),
+        (r#"{"data":{"id":"l1"}}"#, "unreadable no event is named"),
+    ] {
+        assert_eq!(lines(LancePilot, &callback(body, None)), [expected]);
+    }
+}
