@@ -6,4 +6,5 @@
 
 mod callbacks;
 mod harness;
+mod house;
 mod journal;
