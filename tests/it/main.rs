@@ -5,6 +5,7 @@
 )]
 
 mod callbacks;
+mod configuration;
 mod harness;
 mod house;
 mod journal;
