@@ -107,10 +107,11 @@ fn make_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError> {
     Ok(Secret::new(key))
 }
 
-/// Takes every right from group and others; leaves alone what is private already.
+/// Takes away every right beyond `mode`; leaves alone what has none.
 fn restrict(path: &Path, mode: u32) -> Result<(), DataDirError> {
     let found = fs::metadata(path).map_err(failed("read", path))?;
-    if found.permissions().mode() & 0o077 == 0 {
+    let given = found.permissions().mode() & 0o777;
+    if given & mode == given {
         return Ok(());
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))

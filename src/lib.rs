@@ -1,4 +1,6 @@
 //! Bluetick sends WhatsApp media messages through four providers and knows what became of every one of them.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 pub mod cli;

@@ -256,11 +256,12 @@ fn parse_country(text: &str) -> Result<String, String> {
 }
 
 fn read_generations(section: &mut Section<'_, '_>) -> (u32, Vec<u32>) {
-    let generation = section
-        .whole("callback_generation", 1..=1_000_000)
-        .unwrap_or(1);
+    let given = section.has("callback_generation");
+    let read = section.whole("callback_generation", 1..=1_000_000);
+    let generation = read.unwrap_or(1);
     let retired = section.wholes("callback_retired");
-    if retired.iter().any(|&old| old == 0 || old >= generation) {
+    let known = read.is_some() || !given;
+    if known && retired.iter().any(|&old| old == 0 || old >= generation) {
         section.problem(
             "callback_retired",
             format!("may name generations below callback_generation, which is {generation}"),

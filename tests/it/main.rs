@@ -5,7 +5,9 @@
 )]
 
 mod callbacks;
+mod configuration;
 mod harness;
+mod house;
 mod journal;
 mod providers;
 mod reconciliation_fold;

@@ -1,0 +1,162 @@
+// The dashboard as a person uses it, with the demo's traffic behind it. Looks at visible text and roles, not at markup.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
+
+const PROVIDERS = ["sobot", "kaleyra", "zixflow", "lancepilot"];
+const PAGES = ["/", "/messages", "/callbacks", "/accounts", "/reports"];
+
+let demo;
+let browser;
+let context;
+let page;
+/** What the browser complained of: script errors, requests that the security policy refused. */
+const complaints = [];
+
+before(async () => {
+  demo = await startDemo();
+  browser = await startBrowser();
+  context = await browser.newContext({ baseURL: demo.origin });
+  context.setDefaultTimeout(PATIENCE);
+  page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  if (demo) assert.equal(await demo.stop(), 0, demo.log());
+});
+
+/** The rows of the table of messages, without its head. */
+function rows(on) {
+  return on.getByRole("table", { name: /messages/i }).getByRole("row").filter({ has: on.getByRole("cell") });
+}
+
+describe("the dashboard", { concurrency: false }, () => {
+  test("lets nobody in without the link", async () => {
+    const stranger = await browser.newContext({ baseURL: demo.origin });
+    const unknown = await stranger.newPage();
+    await unknown.goto("/messages");
+    assert.equal(new URL(unknown.url()).pathname, "/login");
+    await stranger.close();
+  });
+
+  test("is entered by the one-time link and its button", async () => {
+    await page.goto(demo.link);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("link", { name: "Messages", exact: true }).waitFor();
+    assert.equal(new URL(page.url()).pathname, "/");
+  });
+
+  test("takes the link only once", async () => {
+    const stranger = await browser.newContext();
+    const late = await stranger.newPage();
+    await late.goto(demo.link);
+    const button = late.getByRole("button", { name: "Sign in" });
+    if (await button.isVisible()) await button.click();
+    await late.getByText("no longer works").waitFor({ timeout: PATIENCE });
+    await stranger.close();
+  });
+
+  test("shows messages of all four providers on their way to read", async () => {
+    for (const provider of PROVIDERS) {
+      await eventually(page, `/messages?provider=${provider}&state=read`, async () => (await rows(page).count()) > 0);
+    }
+  });
+
+  test("narrows the list by a filter that stands in the address", async () => {
+    await page.goto("/messages");
+    await page.getByLabel("Provider").selectOption("kaleyra");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.waitForURL(/provider=kaleyra/);
+    const shown = await rows(page).allInnerTexts();
+    assert.ok(shown.length > 0);
+    for (const text of shown) assert.match(text, /kaleyra/i);
+    await page.getByRole("navigation", { name: "States" }).getByRole("link", { name: "read" }).click();
+    await page.waitForURL((url) => url.search.includes("provider=kaleyra") && url.search.includes("state=read"));
+    for (const text of await rows(page).allInnerTexts()) assert.match(text, /\bread\b/);
+  });
+
+  test("finds a message by its recipient's number", async () => {
+    await page.goto("/messages?provider=kaleyra&state=read");
+    const link = rows(page).first().getByRole("link").first();
+    const digits = (await link.innerText()).replace(/\D/g, "");
+    const address = await link.getAttribute("href");
+    await page.goto("/messages");
+    await page.getByRole("searchbox").fill(`+${digits}`);
+    await page.getByRole("searchbox").press("Enter");
+    await page.waitForURL(/q=/);
+    const found = await page.locator(`a[href="${address}"]`).count();
+    assert.ok(found > 0, "the message is not among those of its own number");
+  });
+
+  test("opens a message and tells its story in order", async () => {
+    await page.goto("/messages?provider=kaleyra&state=read");
+    await rows(page).first().getByRole("link").first().click();
+    await page.getByRole("heading", { name: "Timeline" }).waitFor();
+    const story = await page
+      .getByRole("region", { name: "Timeline" })
+      .getByRole("listitem")
+      .allInnerTexts();
+    const place = (words) => story.findIndex((entry) => words.test(entry));
+    for (const words of [/queued/i, /delivered/i, /read/i]) {
+      assert.ok(place(words) >= 0, `${words} is not told:\n${story.join("\n--\n")}`);
+    }
+    assert.ok(place(/queued/i) < place(/delivered/i), story.join("\n--\n"));
+  });
+
+  test("shows the raw callback behind a report", async () => {
+    await page.getByRole("link", { name: /^open callback/i }).first().click();
+    await page.waitForURL(/\/callbacks\//);
+    await page.getByRole("heading", { name: "Body" }).waitFor();
+  });
+
+  test("shows each account with its callback address and the steps to enter it", async () => {
+    await page.goto("/accounts");
+    const addresses = page.getByLabel("Callback URL");
+    assert.equal(await addresses.count(), PROVIDERS.length);
+    for (const field of await addresses.all()) {
+      assert.match(await field.inputValue(), /\/callbacks\/[a-z0-9-]+\/[\w-]{43}$/);
+    }
+  });
+
+  test("exports the filtered rows", async () => {
+    await page.goto("/messages?provider=sobot&state=read");
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "CSV" }).click(),
+    ]);
+    let text = "";
+    for await (const chunk of await download.createReadStream()) text += chunk;
+    const [head, ...lines] = text.trimEnd().split(/\r?\n/);
+    assert.ok(head.startsWith("id,account,provider,"), head);
+    assert.ok(lines.length > 0);
+    for (const line of lines) assert.match(line, /,sobot,/);
+  });
+
+  test("is complete without JavaScript, and fits a narrow telephone", async () => {
+    const plain = await browser.newContext({
+      baseURL: demo.origin,
+      javaScriptEnabled: false,
+      storageState: await context.storageState(),
+      viewport: { width: 320, height: 640 },
+    });
+    const narrow = await plain.newPage();
+    for (const address of PAGES) {
+      const answer = await narrow.goto(address);
+      assert.equal(answer.status(), 200, address);
+      await narrow.getByRole("heading", { level: 1 }).waitFor({ timeout: PATIENCE });
+      const width = await narrow.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 320, `${address} is ${width} px wide`);
+    }
+    await plain.close();
+  });
+
+  test("gave the browser nothing to complain of", () => {
+    assert.deepEqual(complaints, []);
+  });
+});

@@ -1,0 +1,69 @@
+//! `bluetick config check`, as an operator runs it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+fn check(file: &str, variables: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bluetick.toml");
+    fs::write(&path, file).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_bluetick"))
+        .args(["config", "check", "--config"])
+        .arg(&path)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(bytes)
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_good_configuration_exits_with_0_and_says_so() {
+    let output = check("public_url = \"https://hooks.example.com\"", &[]);
+    assert!(output.status.success());
+    assert_eq!(lines(&output.stdout), ["configuration is good"]);
+    assert_eq!(lines(&output.stderr), Vec::<String>::new());
+}
+
+#[test]
+fn a_bad_configuration_names_every_wrong_key_on_a_line_of_its_own() {
+    let output = check(
+        "listn = 1\n[retention]\nmessages = -1\n[[accounts]]\nid = \"s\"\nprovider = \"sobot\"\napi_key = \"env:ABSENT\"\n",
+        &[("BLUETICK_REPORT_TIME_ZONE", "Atlantis")],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let mut problems = lines(&output.stderr);
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "bluetick: accounts[0].api_key: environment variable ABSENT is not set",
+            "bluetick: accounts[0].api_secret: is required",
+            "bluetick: listn: unknown key, did you mean listen?",
+            "bluetick: report_time_zone: `Atlantis` is not a time zone; write a name such as Asia/Kolkata (from BLUETICK_REPORT_TIME_ZONE)",
+            "bluetick: retention.messages: must be a whole number from 1 to 36500",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_never_part_of_what_is_wrong() {
+    let output = check(
+        "secret_key = \"hunter2\"\ndatabase_url = \"mysql://root:hunter2@db/x\"\n",
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("secret_key: ") && said.contains("database_url: "),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
