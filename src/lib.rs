@@ -8,3 +8,4 @@ pub mod keys;
 pub mod providers;
 pub mod store;
 pub mod telemetry;
+pub mod web;

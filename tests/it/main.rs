@@ -4,5 +4,6 @@
     reason = "a test that cannot go on fails; clippy's own exemption covers test bodies, not the harness"
 )]
 
+mod dashboard_views;
 mod harness;
 mod journal;
