@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod configuration;
+mod dashboard_views;
 mod harness;
 mod house;
 mod journal;
