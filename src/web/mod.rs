@@ -2,5 +2,4 @@
 
 mod callback_body;
 pub mod callbacks;
-//! The only place that knows actix: routes, pages and the wire.
 pub mod dashboard;
