@@ -8,7 +8,7 @@ use crate::domain::delivery::{DeliveryState, Fact, Pricing, QueueWord, Receipt, 
 use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::media::MediaSource;
-use crate::domain::message::Message;
+use crate::domain::message::{MatchedBy, Message, Origin};
 use crate::store::actions::Action;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
@@ -171,6 +171,48 @@ pub async fn resend(
         .record_action(&decision.about(&message, "resend", detail))
         .await?;
     Ok(receipt.id)
+}
+
+/// Ties a message known only from callbacks to one that was sent: its facts and ids move there.
+pub async fn match_orphan(
+    store: &Store,
+    orphan: MessageId,
+    message: MessageId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    let mut ledger = store.ledger(decision.now).await?;
+    ledger.load(&[orphan, message]).await?;
+    let (heard, sent) = match (ledger.find(orphan)?, ledger.find(message)?) {
+        (Some(heard), Some(sent)) => (heard, sent),
+        (None, _) => {
+            let moved = ledger.survivor(orphan).await?;
+            ledger.roll_back().await;
+            return Err(moved.map_or(OperateError::NotFound("orphan"), OperateError::Moved));
+        }
+        (_, None) => {
+            ledger.roll_back().await;
+            return Err(OperateError::NotFound("message"));
+        }
+    };
+    let refusal = if orphan == message {
+        Some("a message cannot be matched with itself")
+    } else if matches!(heard.origin, Origin::Api | Origin::DryRun) {
+        Some("only a message known from callbacks can be matched; this one was sent")
+    } else if heard.account != sent.account {
+        Some("the two belong to different accounts")
+    } else {
+        None
+    };
+    if let Some(words) = refusal {
+        ledger.roll_back().await;
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    ledger.merge_into(orphan, message).await?;
+    ledger.set_matched_by(message, MatchedBy::Operator)?;
+    ledger
+        .record_action(&decision.about(&sent, "match", Some(format!("with {orphan}"))))
+        .await?;
+    Ok(store.commit(ledger).await?)
 }
 
 /// Lets an account send again.

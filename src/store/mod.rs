@@ -11,6 +11,7 @@ mod instant;
 pub mod journal;
 pub mod ledger;
 pub mod messages;
+pub mod orphans;
 pub mod provider_ids;
 pub mod queue;
 pub mod receipts;

@@ -147,6 +147,11 @@ impl Ledger {
         self.origin(id.into()) == Some(Origin::Provisional)
     }
 
+    /// Merges one loaded message into another by a person's decision.
+    pub async fn merge_into(&mut self, gone: MessageId, survivor: MessageId) -> Result<(), Error> {
+        self.merge(gone.uuid(), survivor.uuid()).await
+    }
+
     /// Moves everything of `gone` to `survivor`; `gone`'s id answers with the survivor's from now on.
     pub(crate) async fn merge(&mut self, gone: Uuid, survivor: Uuid) -> Result<(), Error> {
         self.write_bindings().await?;

@@ -12,7 +12,7 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
-use crate::store::entities::messages::{Column, Entity};
+use crate::store::entities::messages::{Column, Entity, Model};
 use crate::store::entities::provider_ids;
 use crate::store::{Error, Store, instant};
 
@@ -114,6 +114,13 @@ impl Store {
             .limit(wanted)
             .all(self.pools().reader())
             .await?;
+        Page::of(rows, limit)
+    }
+}
+
+impl Page {
+    /// The first `limit` of the rows; one more was asked for to know whether there are more.
+    pub(crate) fn of(rows: Vec<Model>, limit: usize) -> Result<Self, Error> {
         let more = rows.len() > limit;
         let messages = rows
             .into_iter()
@@ -124,7 +131,7 @@ impl Store {
             created_at: last.created_at,
             id: last.id,
         });
-        Ok(Page { messages, next })
+        Ok(Self { messages, next })
     }
 }
 
