@@ -1,10 +1,12 @@
 //! The composition root: opens the databases, derives the keys, and builds what the server and the commands use.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -14,6 +16,7 @@ use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
+use crate::delivery::services::Services;
 use crate::delivery::transport::{Transport, TransportError};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AccountId, MessageId};
@@ -22,6 +25,10 @@ use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
 use crate::store::{self, Store};
+use crate::web::server;
+
+/// How long hand-overs in flight may take after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(15);
 
 /// Why the program cannot start.
 #[derive(Debug, Error)]
@@ -41,35 +48,6 @@ pub enum StartError {
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] TransportError),
-}
-
-/// Everything that a running Bluetick is made of; tests build the same.
-#[derive(Clone)]
-pub struct App {
-    /// The checked configuration.
-    pub config: Arc<Config>,
-    /// Configured accounts by id.
-    pub accounts: Arc<BTreeMap<AccountId, Account>>,
-    /// What "now" is.
-    pub clock: Arc<dyn Clock>,
-    /// Keys of each purpose.
-    pub keys: Arc<Keys>,
-    /// Messages, facts, access.
-    pub store: Store,
-    /// Raw callbacks.
-    pub journal: Journal,
-    /// Takes callbacks in.
-    pub ingest: Arc<Ingest>,
-    /// Accounts whose callback addresses work.
-    pub known_accounts: Arc<KnownAccounts>,
-    /// Takes messages in.
-    pub acceptor: Acceptor,
-    /// Hands messages over.
-    pub dispatcher: Dispatcher,
-    /// Applies callbacks.
-    pub reconciler: Reconciler,
-    /// Wakes the dispatcher when a message was accepted.
-    pub accepted: Arc<Notify>,
 }
 
 /// The databases and keys alone, for commands that serve nothing.
@@ -120,83 +98,57 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     })
 }
 
-impl App {
-    /// Opens everything; listens nowhere and starts no loop yet.
-    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let databases = open_databases(&config).await?;
-        let (store, keys) = (databases.store, Arc::new(databases.keys));
-        let main = |source| StartError::Store {
-            what: "the database",
-            source,
-        };
-        let in_journal = |source| StartError::Store {
-            what: "the journal",
-            source,
-        };
-        let journal = Journal::open(databases.journal).await.map_err(in_journal)?;
-        let end = journal.end().await.map_err(in_journal)?;
-        store
-            .claim_journal(journal.identity(), end)
-            .await
-            .map_err(main)?;
-        store
-            .remember_accounts(&config.accounts, clock.now())
-            .await
-            .map_err(main)?;
-        let remembered = store.list_accounts().await.map_err(main)?;
-        let accounts: BTreeMap<_, _> = config
-            .accounts
-            .iter()
-            .map(|account| (account.id.clone(), account.clone()))
-            .collect();
-        let accounts = Arc::new(accounts);
-        let holder = MessageId::new(clock.now()).uuid();
-        let uploads = config.data_dir.join("uploads");
-        Ok(Self {
-            known_accounts: Arc::new(KnownAccounts::new(&config.accounts, &remembered)),
-            ingest: Arc::new(Ingest::new(journal.clone())),
-            acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads),
-            dispatcher: dispatcher(&config, &store, &accounts, &keys, &clock, holder)?,
-            reconciler: Reconciler::new(
-                store.clone(),
-                journal.clone(),
-                Arc::clone(&accounts),
-                Arc::clone(&clock),
-                holder,
-            ),
-            config: Arc::new(config),
-            accounts,
-            clock,
-            keys,
-            store,
-            journal,
-            accepted: Arc::default(),
-        })
-    }
-
-    /// The loops of this process.
-    pub fn jobs(&self) -> Jobs {
-        Jobs::new(
-            self.dispatcher.clone(),
-            self.reconciler.clone(),
-            self.journal.clone(),
-            Arc::clone(&self.accepted),
-        )
-    }
-
-    /// Where a provider calls back for an account.
-    pub fn callback_url(&self, account: &AccountId, generation: u32) -> String {
-        let token = self.keys.callback_token(account, generation);
-        format!("{}/callbacks/{account}/{token}", self.config.public_url)
-    }
-
-    /// Writes what waits for the journal and closes every connection.
-    pub async fn close(self) {
-        self.journal.stop().await;
-        if let Err(error) = self.store.close().await {
-            tracing::warn!(%error, "the database could not be closed cleanly");
-        }
-    }
+/// Opens everything; listens nowhere and starts no loop yet.
+pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
+    let databases = open_databases(&config).await?;
+    let (store, keys) = (databases.store, Arc::new(databases.keys));
+    let main = |source| StartError::Store {
+        what: "the database",
+        source,
+    };
+    let in_journal = |source| StartError::Store {
+        what: "the journal",
+        source,
+    };
+    let journal = Journal::open(databases.journal).await.map_err(in_journal)?;
+    let end = journal.end().await.map_err(in_journal)?;
+    store
+        .claim_journal(journal.identity(), end)
+        .await
+        .map_err(main)?;
+    store
+        .remember_accounts(&config.accounts, clock.now())
+        .await
+        .map_err(main)?;
+    let remembered = store.list_accounts().await.map_err(main)?;
+    let accounts: BTreeMap<_, _> = config
+        .accounts
+        .iter()
+        .map(|account| (account.id.clone(), account.clone()))
+        .collect();
+    let accounts = Arc::new(accounts);
+    let holder = MessageId::new(clock.now()).uuid();
+    let uploads = config.data_dir.join("uploads");
+    Ok(Services {
+        known_accounts: Arc::new(KnownAccounts::new(&config.accounts, &remembered)),
+        ingest: Arc::new(Ingest::new(journal.clone())),
+        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads),
+        dispatcher: dispatcher(&config, &store, &accounts, &keys, &clock, holder)?,
+        reconciler: Reconciler::new(
+            store.clone(),
+            journal.clone(),
+            Arc::clone(&accounts),
+            Arc::clone(&clock),
+            holder,
+        ),
+        config: Arc::new(config),
+        accounts,
+        clock,
+        keys,
+        store,
+        journal,
+        accepted: Arc::default(),
+    })
 }
 
 fn dispatcher(
@@ -216,4 +168,61 @@ fn dispatcher(
         Arc::clone(clock),
         holder,
     ))
+}
+
+/// A process that serves and works.
+pub struct Running {
+    server: actix_web::dev::Server,
+    services: Services,
+    jobs: Jobs,
+}
+
+/// Starts the server and every loop.
+pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Running> {
+    let server = server::start(listener, services.clone())?;
+    let jobs = Jobs::new(&services);
+    jobs.start();
+    Ok(Running {
+        server,
+        services,
+        jobs,
+    })
+}
+
+impl Running {
+    /// Runs until SIGTERM or SIGINT, then stops in order: requests, loops, journal, databases.
+    pub async fn until_stopped(self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        self.until(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await
+    }
+
+    /// Runs until `stop` ends, then stops in the same order.
+    pub async fn until(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+        let handle = self.server.handle();
+        let mut server = actix_web::rt::spawn(self.server);
+        tokio::select! {
+            ended = &mut server => ended.map_err(std::io::Error::other)??,
+            () = stop => {}
+        }
+        tracing::info!("stopping");
+        handle.stop(true).await;
+        self.jobs.stop(DRAIN).await;
+        close(self.services).await;
+        Ok(())
+    }
+}
+
+/// Writes what waits for the journal and closes every connection.
+pub async fn close(services: Services) {
+    services.journal.stop().await;
+    if let Err(error) = services.store.close().await {
+        tracing::warn!(%error, "the database could not be closed cleanly");
+    }
 }

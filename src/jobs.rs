@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::reconcile::{Reconciler, Step};
+use crate::delivery::services::Services;
 use crate::store::journal::Journal;
 
 /// Messages that are being handed over at the same time.
@@ -34,18 +35,13 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Prepares the loops; `accepted` wakes the dispatcher.
-    pub fn new(
-        dispatcher: Dispatcher,
-        reconciler: Reconciler,
-        journal: Journal,
-        accepted: Arc<Notify>,
-    ) -> Self {
+    /// Prepares the loops.
+    pub fn new(services: &Services) -> Self {
         Self {
-            dispatcher,
-            reconciler,
-            journal,
-            accepted,
+            dispatcher: services.dispatcher.clone(),
+            reconciler: services.reconciler.clone(),
+            journal: services.journal.clone(),
+            accepted: Arc::clone(&services.accepted),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }

@@ -2,6 +2,8 @@
 
 pub mod config;
 pub mod export;
+pub mod migrate;
+pub mod serve;
 pub mod token;
 pub mod user;
 
@@ -25,6 +27,10 @@ pub struct Arguments {
 /// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Serve API, callbacks and dashboard, and hand messages over
+    Serve,
+    /// Apply the schema changes that are missing, and end
+    Migrate,
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -36,6 +42,8 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
+        Command::Serve => serve::run(arguments.config.as_deref()),
+        Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
     }
 }

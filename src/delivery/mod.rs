@@ -9,6 +9,7 @@ pub mod operate;
 pub mod reconcile;
 
 pub mod redaction;
+pub mod services;
 pub mod transcript;
 pub mod transport;
 pub mod unpack;

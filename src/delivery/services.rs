@@ -1,0 +1,56 @@
+//! Everything that the use cases of one process are made of. Built by `app`, handed to handlers and loops.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::delivery::accept::Acceptor;
+use crate::delivery::dispatch::Dispatcher;
+use crate::delivery::ingest::Ingest;
+use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::reconcile::Reconciler;
+use crate::domain::clock::Clock;
+use crate::domain::ids::AccountId;
+use crate::domain::provider::Account;
+use crate::keys::Keys;
+use crate::store::Store;
+use crate::store::journal::Journal;
+
+/// What handlers and loops work with; shared by all of them, built the same in tests.
+#[derive(Clone)]
+pub struct Services {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// Configured accounts by id.
+    pub accounts: Arc<BTreeMap<AccountId, Account>>,
+    /// What "now" is.
+    pub clock: Arc<dyn Clock>,
+    /// Keys of each purpose.
+    pub keys: Arc<Keys>,
+    /// Messages, facts, access.
+    pub store: Store,
+    /// Raw callbacks.
+    pub journal: Journal,
+    /// Takes callbacks in.
+    pub ingest: Arc<Ingest>,
+    /// Accounts whose callback addresses work.
+    pub known_accounts: Arc<KnownAccounts>,
+    /// Takes messages in.
+    pub acceptor: Acceptor,
+    /// Hands messages over.
+    pub dispatcher: Dispatcher,
+    /// Applies callbacks.
+    pub reconciler: Reconciler,
+    /// Wakes the dispatcher when a message was accepted.
+    pub accepted: Arc<Notify>,
+}
+
+impl Services {
+    /// Where a provider calls back for an account.
+    pub fn callback_url(&self, account: &AccountId, generation: u32) -> String {
+        let token = self.keys.callback_token(account, generation);
+        format!("{}/callbacks/{account}/{token}", self.config.public_url)
+    }
+}

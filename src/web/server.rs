@@ -1,0 +1,58 @@
+//! The HTTP server: its listener, its limits, its way to stop.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+
+use crate::delivery::services::Services;
+use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
+use crate::web::routes;
+
+/// How long requests in flight may take after a stop was asked for.
+const SHUTDOWN: u64 = 15;
+/// How long a client may take to send its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
+const BACKLOG: u32 = 1024;
+
+/// A socket to listen on: inherited from systemd (`LISTEN_FDS`), else bound to `address`.
+pub fn listener(address: &str) -> std::io::Result<TcpListener> {
+    let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+    let listener = match inherited {
+        Some(listener) => listener,
+        None => TcpListener::bind(address)?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Runs a future on the server's own runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(future)
+}
+
+/// Starts serving; the server runs as soon as it is polled. Signals are the caller's.
+pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Server> {
+    let callbacks = web::Data::new(CallbackState {
+        ingest: services.ingest.clone(),
+        keys: services.keys.clone(),
+        accounts: services.known_accounts.clone(),
+        clock: services.clock.clone(),
+        body_timeout: BODY_TIMEOUT,
+    });
+    let shared = web::Data::new(services);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(callbacks.clone())
+            .app_data(shared.clone())
+            .configure(routes)
+    })
+    .backlog(BACKLOG)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
