@@ -1,0 +1,137 @@
+//! `/callbacks/{id}`: one raw request, byte for byte, and what it led to.
+
+use std::str;
+
+use askama::Template;
+
+use crate::domain::ids::MessageId;
+use crate::web::dashboard::callbacks::{CallbackListing, CallbackRow, short};
+use crate::web::dashboard::frame::{Frame, Refresh, Section};
+use crate::web::dashboard::masking::Visibility;
+use crate::web::dashboard::text::{hex_dump, indent_json, visible_block, visible_line};
+
+/// Text beyond this many bytes is left to the download.
+const TEXT_SHOWN: usize = 256 * 1024;
+/// Bytes beyond this many are left to the download; a dump is five times as long as its bytes.
+const HEX_SHOWN: usize = 32 * 1024;
+
+/// One callback with all that was kept of it.
+#[derive(Clone, Debug)]
+pub struct CallbackFile<'a> {
+    /// What the list shows.
+    pub listing: &'a CallbackListing,
+    /// The query string as it came, secrets replaced by `…`.
+    pub query: &'a str,
+    /// Headers in their order, secrets replaced by `…`.
+    pub headers: &'a [(String, String)],
+    /// The body.
+    pub body: &'a [u8],
+    /// Who sent it.
+    pub remote_address: Option<&'a str>,
+    /// Why it was quarantined, or what the notice was about.
+    pub detail: Option<&'a str>,
+}
+
+/// The page.
+#[derive(Template, Clone, Debug)]
+#[template(path = "callback.html")]
+pub struct CallbackPage {
+    frame: Frame,
+    row: CallbackRow,
+    id: String,
+    detail: Option<String>,
+    remote_address: Option<String>,
+    messages: Vec<(String, String)>,
+    raw: Option<Raw>,
+}
+
+/// The request itself; absent for who may not see it.
+#[derive(Clone, Debug)]
+struct Raw {
+    headers: Vec<(String, String)>,
+    /// Decoded name and value of each parameter.
+    parameters: Vec<(String, String)>,
+    query: String,
+    body: Body,
+    download: String,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Empty,
+    Json { indented: String, exact: String },
+    Text(Shown),
+    Bytes(Shown),
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    text: String,
+    cut: bool,
+}
+
+impl CallbackPage {
+    /// The page of a callback as `viewer` may see it.
+    pub fn new(file: &CallbackFile<'_>, viewer: Visibility) -> Self {
+        let listing = file.listing;
+        let named = |id: &MessageId| (short(*id), format!("/messages/{id}"));
+        Self {
+            frame: Frame::inside(Section::Callbacks, "Callback", Refresh::Still),
+            row: CallbackRow::new(listing),
+            id: listing.id.to_string(),
+            detail: file.detail.map(|text| viewer.quoted(text)),
+            remote_address: file.remote_address.map(visible_line),
+            messages: listing.messages.iter().map(named).collect(),
+            raw: match viewer {
+                Visibility::Full => Some(Raw::new(file)),
+                Visibility::Masked => None,
+            },
+        }
+    }
+}
+
+impl Raw {
+    fn new(file: &CallbackFile<'_>) -> Self {
+        Self {
+            headers: file
+                .headers
+                .iter()
+                .map(|(name, value)| (visible_line(name), visible_line(value)))
+                .collect(),
+            parameters: form_urlencoded::parse(file.query.as_bytes())
+                .map(|(name, value)| (visible_line(&name), visible_line(&value)))
+                .collect(),
+            query: visible_line(file.query),
+            body: Body::new(file.body),
+            download: format!("/callbacks/{}/raw", file.listing.id),
+        }
+    }
+}
+
+impl Body {
+    fn new(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::Empty;
+        }
+        let Ok(text) = str::from_utf8(bytes) else {
+            let shown = bytes.get(..HEX_SHOWN).unwrap_or(bytes);
+            return Self::Bytes(Shown {
+                text: hex_dump(shown),
+                cut: bytes.len() > HEX_SHOWN,
+            });
+        };
+        if text.len() <= TEXT_SHOWN
+            && let Some(indented) = indent_json(text)
+        {
+            return Self::Json {
+                indented: visible_block(&indented),
+                exact: visible_block(text),
+            };
+        }
+        let end = text.floor_char_boundary(TEXT_SHOWN);
+        Self::Text(Shown {
+            text: visible_block(text.get(..end).unwrap_or(text)),
+            cut: end < text.len(),
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! What the viewer may see of people: everything, or enough to tell two of them apart.
+
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::media::{Media, MediaSource};
+use crate::domain::phone::mask;
+use crate::web::dashboard::text::visible_line;
+
+/// How much of phone numbers, ids, names, captions and addresses is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visibility {
+    /// As they are: the viewer has the scope `operate`.
+    Full,
+    /// Phones and ids masked, names and captions hidden, media address reduced to its host.
+    Masked,
+}
+
+/// Stands for what is hidden.
+const HIDDEN: &str = "hidden";
+
+impl Visibility {
+    /// A phone number, or whatever else a callback named as recipient.
+    pub fn phone(self, text: &str) -> String {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let is_phone =
+            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        match self {
+            Self::Full if is_phone => format!("+{digits}"),
+            Self::Full => visible_line(text),
+            Self::Masked => visible_line(&mask(digits)),
+        }
+    }
+
+    /// A provider's id of a message.
+    pub fn provider_id(self, id: &ProviderMessageId) -> String {
+        match self {
+            Self::Full => visible_line(id.as_str()),
+            Self::Masked => visible_line(&id.masked()),
+        }
+    }
+
+    /// A name or caption.
+    pub fn personal(self, text: &str) -> String {
+        match self {
+            Self::Full => visible_line(text),
+            Self::Masked => HIDDEN.to_owned(),
+        }
+    }
+
+    /// Words of a provider, which may quote a number or an id.
+    pub fn quoted(self, text: &str) -> String {
+        match self {
+            Self::Full => visible_line(text),
+            Self::Masked => text
+                .split(' ')
+                .map(|word| visible_line(&mask_word(word)))
+                .collect::<Vec<_>>()
+                .join(" "),
+        }
+    }
+
+    /// Where the media is, and the link to it where it is an http(s) address that may be seen.
+    pub fn media(self, media: &Media) -> MediaWords {
+        match (&media.source, self) {
+            (MediaSource::Url(address), Self::Full) => MediaWords {
+                text: visible_line(address),
+                link: web_address(address).map(|_| address.clone()),
+            },
+            (MediaSource::Url(address), Self::Masked) => MediaWords {
+                text: web_address(address)
+                    .and_then(|url| url.host_str().map(str::to_owned))
+                    .unwrap_or_else(|| HIDDEN.to_owned()),
+                link: None,
+            },
+            (MediaSource::Id(id), Self::Full) => {
+                MediaWords::plain(format!("asset {}", visible_line(id)))
+            }
+            (MediaSource::Id(_), Self::Masked) => {
+                MediaWords::plain("asset of the provider".to_owned())
+            }
+            (MediaSource::Upload(upload), _) => MediaWords::plain(format!(
+                "uploaded file, {}",
+                crate::web::dashboard::figure::size(upload.size)
+            )),
+        }
+    }
+}
+
+/// Media in words, perhaps with a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MediaWords {
+    /// What is shown.
+    pub text: String,
+    /// The address to open, http or https.
+    pub link: Option<String>,
+}
+
+impl MediaWords {
+    fn plain(text: String) -> Self {
+        Self { text, link: None }
+    }
+}
+
+/// Only http and https may become links.
+fn web_address(text: &str) -> Option<url::Url> {
+    url::Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn mask_word(word: &str) -> String {
+    if let Some(at) = word.find("wamid.") {
+        let (before, id) = word.split_at(at);
+        return ProviderMessageId::parse(id).map_or_else(
+            |_| HIDDEN.to_owned(),
+            |id| format!("{before}{}", id.masked()),
+        );
+    }
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if digits >= 8 {
+        mask(word)
+    } else {
+        word.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::media::MediaKind;
+
+    fn media(address: &str) -> Media {
+        Media {
+            kind: MediaKind::Image,
+            source: MediaSource::Url(address.to_owned()),
+            mime_type: None,
+            caption: None,
+        }
+    }
+
+    #[test]
+    fn without_the_scope_a_number_shows_only_its_ends() {
+        assert_eq!(Visibility::Masked.phone("919970123456"), "9199•••••456");
+        assert_eq!(Visibility::Masked.phone("+919970123456"), "9199•••••456");
+        assert_eq!(Visibility::Full.phone("919970123456"), "+919970123456");
+        assert_eq!(Visibility::Full.phone("user-17"), "user-17");
+    }
+
+    #[test]
+    fn quoted_words_hide_numbers_and_wamids_inside() {
+        assert_eq!(
+            Visibility::Masked
+                .quoted("Recipient 919970123456 of wamid.HBgMOTE5OTcwMTIzNDU2 code 131026"),
+            "Recipient 9199•••••456 of wamid.…MTIzNDU2 code 131026"
+        );
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        let shown = Visibility::Full.media(&media("javascript:alert(1)"));
+        assert_eq!(shown.link, None);
+        let shown = Visibility::Masked.media(&media("https://cdn.example.com/a.jpg?t=secret"));
+        assert_eq!((shown.text.as_str(), shown.link), ("cdn.example.com", None));
+    }
+}

@@ -1,0 +1,3 @@
+//! The only place that knows actix: routes, pages and the wire.
+
+pub mod dashboard;
