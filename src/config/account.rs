@@ -1,0 +1,289 @@
+//! One `[[accounts]]` table: the keys every provider has, and those of each.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::config::address::parse_address;
+use crate::config::callback_auth::{header_secret, read_callback_auth};
+use crate::config::reading::Section;
+use crate::domain::ids::{AccountId, NotASlug};
+use crate::domain::phone::PhoneNumber;
+use crate::domain::provider::{
+    Account, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, Mode,
+    ProviderId,
+};
+
+const ADOPT_AFTER: Duration = Duration::from_mins(10);
+
+/// An account with the defaults of its provider, no senders and no further authentication of callbacks.
+pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account {
+    let provider = credentials.provider();
+    Account {
+        id,
+        credentials,
+        senders: Vec::new(),
+        base_url: None,
+        callback_auth: CallbackAuth::default(),
+        callback_generation: 1,
+        callback_retired: Vec::new(),
+        correlation_slot: CorrelationSlot::default(),
+        adoption: Adoption::After(ADOPT_AFTER),
+        match_by: match provider {
+            ProviderId::LancePilot => MatchBy::Recipient,
+            _ => MatchBy::Off,
+        },
+        default_country: None,
+        deadline: Duration::from_hours(24),
+        timeout: match provider {
+            // Asking for the submission status makes Zixflow wait for WhatsApp.
+            ProviderId::Zixflow => Duration::from_mins(1),
+            _ => Duration::from_secs(30),
+        },
+        send_before: Duration::from_hours(1),
+        rate: None,
+        mode: Mode::Live,
+    }
+}
+
+/// The keys that only some providers have.
+fn own_keys(provider: ProviderId) -> &'static [&'static str] {
+    match provider {
+        ProviderId::Sobot => &["api_key", "api_secret"],
+        ProviderId::Kaleyra => &["api_key", "sid", "region"],
+        ProviderId::Zixflow => &["token", "phone_id"],
+        ProviderId::LancePilot => &["token", "workspace"],
+    }
+}
+
+/// Reads one account; `None` when what it is could not be told. Every problem is noted either way.
+pub(super) fn read_account(
+    section: &mut Section<'_, '_>,
+    taken: &mut BTreeSet<AccountId>,
+) -> Option<Account> {
+    let id = section.required("id", |section, name| {
+        section.parse(name, |text| {
+            let id: AccountId = text.parse().map_err(|error: NotASlug| error.to_string())?;
+            if taken.insert(id.clone()) {
+                Ok(id)
+            } else {
+                Err(format!("`{text}` is another account's id"))
+            }
+        })
+    });
+    let provider = section.required("provider", |section, name| {
+        section.parse(name, str::parse::<ProviderId>)
+    });
+    let credentials = provider.and_then(|provider| read_credentials(section, provider));
+    let senders = read_senders(section, provider);
+    let base_url = section.parse("base_url", parse_address);
+    let callback_auth = section
+        .within("callback_auth", read_callback_auth)
+        .unwrap_or_default();
+    let (generation, retired) = read_generations(section);
+    let common = CommonKeys::read(section);
+    finish(section, provider);
+
+    let defaults = account_with_defaults(id?, credentials?);
+    Some(Account {
+        senders,
+        base_url,
+        callback_auth,
+        callback_generation: generation,
+        callback_retired: retired,
+        ..common.over(defaults)
+    })
+}
+
+/// Keys with a default that one value replaces.
+struct CommonKeys {
+    correlation_slot: Option<CorrelationSlot>,
+    adoption: Option<Adoption>,
+    match_by: Option<MatchBy>,
+    default_country: Option<String>,
+    deadline: Option<Duration>,
+    timeout: Option<Duration>,
+    send_before: Option<Duration>,
+    rate: Option<f64>,
+    mode: Option<Mode>,
+}
+
+impl CommonKeys {
+    fn read(section: &mut Section<'_, '_>) -> Self {
+        let adopt = section.word("adopt", &[("auto", true), ("off", false)]);
+        let adopt_after = section.duration("adopt_after");
+        Self {
+            correlation_slot: section.word(
+                "correlation_slot",
+                &[
+                    ("auto", CorrelationSlot::Auto),
+                    ("ref", CorrelationSlot::Ref),
+                    ("ref1", CorrelationSlot::Ref1),
+                    ("ref2", CorrelationSlot::Ref2),
+                ],
+            ),
+            adoption: match adopt {
+                Some(false) => Some(Adoption::Off),
+                _ => adopt_after.map(Adoption::After),
+            },
+            match_by: section.word(
+                "match_by",
+                &[("recipient", MatchBy::Recipient), ("off", MatchBy::Off)],
+            ),
+            default_country: section.parse("default_country", parse_country),
+            deadline: section.duration("deadline"),
+            timeout: section.duration("timeout"),
+            send_before: section.duration("send_before"),
+            rate: section.positive("rate"),
+            mode: section.word("mode", &[("live", Mode::Live), ("dry-run", Mode::DryRun)]),
+        }
+    }
+
+    fn over(self, defaults: Account) -> Account {
+        Account {
+            correlation_slot: self.correlation_slot.unwrap_or(defaults.correlation_slot),
+            adoption: self.adoption.unwrap_or(defaults.adoption),
+            match_by: self.match_by.unwrap_or(defaults.match_by),
+            default_country: self.default_country,
+            deadline: self.deadline.unwrap_or(defaults.deadline),
+            timeout: self.timeout.unwrap_or(defaults.timeout),
+            send_before: self.send_before.unwrap_or(defaults.send_before),
+            rate: self.rate,
+            mode: self.mode.unwrap_or(defaults.mode),
+            ..defaults
+        }
+    }
+}
+
+fn read_credentials(section: &mut Section<'_, '_>, provider: ProviderId) -> Option<Credentials> {
+    match provider {
+        ProviderId::Sobot => {
+            let api_key = section.required("api_key", header_secret);
+            let api_secret = section.required("api_secret", header_secret);
+            Some(Credentials::Sobot {
+                api_key: api_key?,
+                api_secret: api_secret?,
+            })
+        }
+        ProviderId::Kaleyra => {
+            let api_key = section.required("api_key", header_secret);
+            let sid = section.required("sid", path_part);
+            if !section.has("region") && !section.has("base_url") {
+                section.problem("region", "is required: in, sg or eu (or give base_url)");
+            }
+            let region = section.word(
+                "region",
+                &[
+                    ("in", KaleyraRegion::India),
+                    ("sg", KaleyraRegion::Singapore),
+                    ("eu", KaleyraRegion::Europe),
+                ],
+            );
+            Some(Credentials::Kaleyra {
+                region,
+                sid: sid?,
+                api_key: api_key?,
+            })
+        }
+        ProviderId::Zixflow => {
+            let token = section.required("token", header_secret);
+            let phone_id = section.required("phone_id", path_part);
+            Some(Credentials::Zixflow {
+                token: token?,
+                phone_id: phone_id?,
+            })
+        }
+        ProviderId::LancePilot => {
+            let token = section.required("token", header_secret);
+            let workspace = section.required("workspace", |section, name| {
+                section.parse(name, |text| {
+                    Uuid::try_parse(text)
+                        .map(|uuid| uuid.to_string())
+                        .map_err(|_| format!("`{text}` is not a UUID"))
+                })
+            });
+            Some(Credentials::LancePilot {
+                token: token?,
+                workspace: workspace?,
+            })
+        }
+    }
+}
+
+/// An id that travels in a path or a JSON text.
+fn path_part(section: &mut Section<'_, '_>, name: &'static str) -> Option<String> {
+    section.parse(name, |text| {
+        let fits = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err("has characters other than letters, digits, - _ and .")
+        }
+    })
+}
+
+fn read_senders(section: &mut Section<'_, '_>, provider: Option<ProviderId>) -> Vec<String> {
+    let both = section.has("sender") && section.has("senders");
+    let neither = !section.has("sender") && !section.has("senders");
+    if both {
+        section.problem("senders", "give either sender or senders, not both");
+    }
+    if neither && provider == Some(ProviderId::Kaleyra) {
+        section.problem("sender", "is required for kaleyra");
+    }
+    let one = section.parse("sender", parse_sender);
+    let several = section.parse_each("senders", parse_sender);
+    one.into_iter().chain(several).collect()
+}
+
+fn parse_sender(text: &str) -> Result<String, String> {
+    PhoneNumber::parse(text)
+        .map(|number| number.e164())
+        .map_err(|error| format!("is not a phone number: {error}"))
+}
+
+fn parse_country(text: &str) -> Result<String, String> {
+    let code = text.to_ascii_uppercase();
+    match code.parse::<phonenumber::country::Id>() {
+        Ok(_) => Ok(code),
+        Err(_) => Err(format!(
+            "`{text}` is not a country; write two letters such as IN"
+        )),
+    }
+}
+
+fn read_generations(section: &mut Section<'_, '_>) -> (u32, Vec<u32>) {
+    let generation = section
+        .whole("callback_generation", 1..=1_000_000)
+        .unwrap_or(1);
+    let retired = section.wholes("callback_retired");
+    if retired.iter().any(|&old| old == 0 || old >= generation) {
+        section.problem(
+            "callback_retired",
+            format!("may name generations below callback_generation, which is {generation}"),
+        );
+    }
+    (generation, retired)
+}
+
+/// Names the keys of other providers; the rest is unknown.
+fn finish(section: &mut Section<'_, '_>, provider: Option<ProviderId>) {
+    section.finish(|name| {
+        let owners: Vec<&str> = ProviderId::ALL
+            .into_iter()
+            .filter(|other| own_keys(*other).contains(&name))
+            .map(ProviderId::as_str)
+            .collect();
+        if owners.is_empty() {
+            return None;
+        }
+        let owners = owners.join(" and ");
+        Some(match provider {
+            Some(provider) => format!("is a key of {owners}, not of {provider}"),
+            None => format!("is a key of {owners}"),
+        })
+    });
+}

@@ -1,0 +1,91 @@
+//! Addresses in the configuration: where we listen, where others reach us, where the database is.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+/// Reads an http(s) address without user, query or fragment; a trailing slash is dropped.
+pub(super) fn parse_address(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not an address: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("`{text}` must begin with http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("`{text}` must end before ? and #"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Reads `host:port`; an IPv6 host stands in brackets.
+pub(super) fn parse_listen(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is not an address and port such as 127.0.0.1:8080");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let fits = Host::parse(host).is_ok() && port.parse::<u16>().is_ok();
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Reads `sqlite://PATH` or `postgres://…`; `resolve` says where a relative path lies. Errors never show the text: it may hold a password.
+pub(super) fn parse_database(
+    text: &str,
+    resolve: impl FnOnce(&str) -> PathBuf,
+) -> Result<String, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return match Url::parse(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err(format!("is not an address: {error}")),
+        };
+    }
+    let Some(path) = text.strip_prefix("sqlite:") else {
+        return Err("must begin with sqlite:// or postgres://".to_owned());
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+        return Err("must name a file: sqlite://PATH".to_owned());
+    }
+    Ok(format!("sqlite://{}", resolve(path).display()))
+}
+
+/// How far an address can be seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// From this machine, or nowhere.
+    Machine,
+    /// From a private network.
+    PrivateNetwork,
+    /// From anywhere, as far as the address tells.
+    Anywhere,
+}
+
+/// Judges the host of an address that [`parse_address`] took.
+pub(super) fn reach(address: &str) -> Reach {
+    let Ok(url) = Url::parse(address) else {
+        return Reach::Anywhere;
+    };
+    let ip = match url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
+            return Reach::Machine;
+        }
+        _ => return Reach::Anywhere,
+    };
+    let private = match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    if ip.is_loopback() || ip.is_unspecified() {
+        Reach::Machine
+    } else if private {
+        Reach::PrivateNetwork
+    } else {
+        Reach::Anywhere
+    }
+}

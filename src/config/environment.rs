@@ -1,0 +1,106 @@
+//! Which variables of the environment override which keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+
+use crate::config::reading::unknown;
+use crate::config::reference::KEYS;
+use crate::config::{Environment, Problem};
+
+const PREFIX: &str = "BLUETICK_";
+/// Variables of ours that are no keys.
+const APART: &[&str] = &["BLUETICK_CONFIG", "BLUETICK_LOG"];
+
+/// The environment's part of the configuration.
+pub(super) struct Overrides {
+    values: Dict,
+    /// Overridden keys, each with its variable.
+    pub(super) keys: BTreeMap<String, String>,
+    /// Variables that look like ours and are not.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Overrides {
+    /// Reads every `BLUETICK_…` variable, except those that the file itself names by `env:`.
+    pub(super) fn read(environment: &Environment, file: &Dict) -> Self {
+        let mut found = Self {
+            values: Dict::new(),
+            keys: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        let known: BTreeMap<String, &str> = KEYS
+            .iter()
+            .filter_map(|key| Some((key.variable()?, key.name)))
+            .collect();
+        let mut referenced = BTreeSet::new();
+        collect_referenced(file.values(), &mut referenced);
+        for (variable, text) in environment {
+            if let Some(key) = known.get(variable) {
+                set(&mut found.values, key, text);
+                found.keys.insert((*key).to_owned(), variable.clone());
+            } else if variable.starts_with(PREFIX)
+                && !APART.contains(&variable.as_str())
+                && !referenced.contains(variable)
+                && !is_service_link(variable)
+            {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                found.problems.push(Problem {
+                    key: variable.clone(),
+                    message: unknown(variable, &names),
+                });
+            }
+        }
+        found
+    }
+}
+
+impl Provider for Overrides {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("environment")
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// Variables that Kubernetes sets for a service called `bluetick`; they say nothing to us.
+fn is_service_link(variable: &str) -> bool {
+    variable == "BLUETICK_PORT"
+        || variable.starts_with("BLUETICK_PORT_")
+        || variable.starts_with("BLUETICK_SERVICE_")
+}
+
+fn collect_referenced<'v>(
+    values: impl IntoIterator<Item = &'v Value>,
+    referenced: &mut BTreeSet<String>,
+) {
+    for value in values {
+        match value {
+            Value::String(_, text) => {
+                referenced.extend(text.strip_prefix("env:").map(str::to_owned));
+            }
+            Value::Array(_, items) => collect_referenced(items, referenced),
+            Value::Dict(_, inner) => collect_referenced(inner.values(), referenced),
+            _ => {}
+        }
+    }
+}
+
+fn set(values: &mut Dict, key: &str, text: &str) {
+    match key.split_once('.') {
+        None => {
+            values.insert(key.to_owned(), Value::from(text));
+        }
+        Some((section, rest)) => {
+            let inner = values
+                .entry(section.to_owned())
+                .or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = inner {
+                set(inner, rest, text);
+            }
+        }
+    }
+}

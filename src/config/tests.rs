@@ -1,0 +1,448 @@
+//! What the configuration takes, and what it says of what it refuses.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::reference::{KEYS, Scope};
+use super::*;
+use crate::domain::provider::{
+    Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, Mode,
+};
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    Config::parse(text, Path::new(""), &environment(variables))
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let errors = parse(text, &[]).unwrap_err();
+    errors.0.iter().map(ToString::to_string).collect()
+}
+
+const EVERYTHING: &str = r#"
+listen = "127.0.0.1:9000"
+public_url = "https://hooks.example.com/bluetick/"
+data_dir = "state"
+database_url = "sqlite://other/blue.db"
+secret_key = "0123456789abcdef0123456789abcdef"
+secret_key_previous = ["env:OLD_KEY"]
+report_time_zone = "Asia/Kolkata"
+[retention]
+callbacks = 7
+messages = 30
+[[accounts]]
+id = "kaleyra-in"
+provider = "kaleyra"
+region = "sg"
+sid = "HXAP1600000000IN"
+api_key = "A-secret"
+senders = ["+91 86000 11111", "918600022222"]
+base_url = "http://127.0.0.1:9100/kaleyra/"
+callback_generation = 3
+callback_retired = [1]
+correlation_slot = "ref1"
+adopt = "auto"
+adopt_after = "5m"
+match_by = "recipient"
+default_country = "in"
+deadline = "12h"
+timeout = "10s"
+send_before = "30m"
+rate = 20
+mode = "dry-run"
+[accounts.callback_auth]
+basic = [{ username = "kaleyra", password = "env:OLD_KEY" }]
+header = [{ name = "X-Key", value = "v" }]
+hmac = { header = "X-Hub-Signature-256", secrets = ["one", "two"] }
+verify_token = "t"
+[[accounts]]
+id = "sobot"
+provider = "sobot"
+api_key = "k"
+api_secret = "s"
+sender = "+918600011111"
+[[accounts]]
+id = "zix"
+provider = "zixflow"
+token = "t"
+phone_id = "106540352242922"
+[[accounts]]
+id = "lance"
+provider = "lancepilot"
+token = "t"
+workspace = "9E8D7C6B-0000-4000-8000-000000000001"
+"#;
+
+#[test]
+fn no_file_gives_the_documented_defaults() {
+    let config = parse("", &[]).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:8080");
+    assert_eq!(config.public_url, "http://127.0.0.1:8080");
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.database_url.expose(), "sqlite://data/bluetick.db");
+    assert_eq!(
+        config.retention,
+        Retention {
+            callbacks: 90,
+            messages: 400
+        }
+    );
+    assert_eq!(config.report_time_zone, chrono_tz::UTC);
+    assert!(config.secret_key.is_none() && config.accounts.is_empty());
+    let same = Config::in_folder("data".into());
+    assert_eq!(format!("{config:?}"), format!("{same:?}"));
+}
+
+#[test]
+fn every_key_is_read() {
+    let environment = environment(&[("OLD_KEY", "an older key that is long enough too")]);
+    let config = Config::parse(EVERYTHING, Path::new("/etc/bluetick"), &environment).unwrap();
+    assert_eq!(config.public_url, "https://hooks.example.com/bluetick");
+    assert_eq!(config.data_dir, Path::new("/etc/bluetick/state"));
+    assert_eq!(
+        config.database_url.expose(),
+        "sqlite:///etc/bluetick/other/blue.db"
+    );
+    assert_eq!(config.secret_key_previous.len(), 1);
+    assert_eq!(config.report_time_zone, chrono_tz::Asia::Kolkata);
+    assert_eq!(
+        config.retention,
+        Retention {
+            callbacks: 7,
+            messages: 30
+        }
+    );
+
+    let kaleyra = &config.accounts[0];
+    assert!(matches!(
+        &kaleyra.credentials,
+        Credentials::Kaleyra { region: Some(KaleyraRegion::Singapore), sid, .. } if sid == "HXAP1600000000IN"
+    ));
+    assert_eq!(kaleyra.senders, ["+918600011111", "+918600022222"]);
+    assert_eq!(
+        kaleyra.base_url.as_deref(),
+        Some("http://127.0.0.1:9100/kaleyra")
+    );
+    assert_eq!(
+        (
+            kaleyra.callback_generation,
+            kaleyra.callback_retired.as_slice()
+        ),
+        (3, &[1][..])
+    );
+    assert_eq!(kaleyra.correlation_slot, CorrelationSlot::Ref1);
+    assert_eq!(kaleyra.adoption, Adoption::After(Duration::from_mins(5)));
+    assert_eq!(kaleyra.match_by, MatchBy::Recipient);
+    assert_eq!(kaleyra.default_country.as_deref(), Some("IN"));
+    assert_eq!(kaleyra.deadline, Duration::from_hours(12));
+    assert_eq!(kaleyra.timeout, Duration::from_secs(10));
+    assert_eq!(kaleyra.send_before, Duration::from_mins(30));
+    assert_eq!(kaleyra.rate, Some(20.0));
+    assert_eq!(kaleyra.mode, Mode::DryRun);
+    let auth = &kaleyra.callback_auth;
+    assert_eq!(auth.basic[0].username, "kaleyra");
+    assert_eq!(auth.header[0].value.expose(), "v");
+    assert_eq!(auth.hmac.as_ref().unwrap().secrets.len(), 2);
+    assert_eq!(auth.verify_token.as_ref().unwrap().expose(), "t");
+
+    let defaults: Vec<_> = config.accounts[1..]
+        .iter()
+        .map(|account| {
+            (
+                account.id.as_str(),
+                account.timeout.as_secs(),
+                account.match_by,
+            )
+        })
+        .collect();
+    assert_eq!(
+        defaults,
+        [
+            ("sobot", 30, MatchBy::Off),
+            ("zix", 60, MatchBy::Off),
+            ("lance", 30, MatchBy::Recipient)
+        ]
+    );
+}
+
+#[test]
+fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
+    let environment = environment(&[("OLD_KEY", "x")]);
+    let mut reading = Reading::new(Path::new(""), &environment);
+    read_merged(EVERYTHING, &environment, &mut reading).unwrap();
+    let listed: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
+    let mut asked: BTreeSet<&str> = reading.asked.iter().map(String::as_str).collect();
+    for table in [
+        "retention",
+        "accounts[].callback_auth",
+        "accounts[].callback_auth.basic",
+        "accounts[].callback_auth.header",
+        "accounts[].callback_auth.hmac",
+    ] {
+        assert!(asked.remove(table), "{table} was not read");
+    }
+    assert_eq!(listed, asked);
+    assert_eq!(listed.len(), KEYS.len());
+}
+
+#[test]
+fn every_problem_is_named_at_once() {
+    let found = problems(
+        r#"
+        listn = "x"
+        listen = "nowhere"
+        public_url = "ftp://example.com"
+        report_time_zone = "Mars/Olympus"
+        secret_key = "short"
+        [retention]
+        callbacks = 0
+        calbacks = 1
+        messages = "many"
+        [[accounts]]
+        id = "Not A Slug"
+        provider = "sobot"
+        api_key = "env:MISSING_KEY"
+        sid = "HX"
+        colour = "blue"
+        [[accounts]]
+        id = "k"
+        provider = "kaleyra"
+        api_key = "file:/nowhere/at/all"
+        sid = "a/b"
+        sender = "12"
+        adopt = "never"
+        adopt_after = "10"
+        rate = 0
+        default_country = "ZZ"
+        callback_retired = [1]
+        base_url = "https://user:pw@example.com"
+        [[accounts]]
+        id = "k"
+        provider = "telex"
+        "#,
+    );
+    let keys: Vec<&str> = found
+        .iter()
+        .filter_map(|line| line.split_once(": ").map(|(key, _)| key))
+        .collect();
+    for key in [
+        "listn",
+        "listen",
+        "public_url",
+        "report_time_zone",
+        "secret_key",
+        "retention.callbacks",
+        "retention.calbacks",
+        "retention.messages",
+        "accounts[0].id",
+        "accounts[0].api_key",
+        "accounts[0].api_secret",
+        "accounts[0].sid",
+        "accounts[0].colour",
+        "accounts[1].api_key",
+        "accounts[1].sid",
+        "accounts[1].sender",
+        "accounts[1].adopt",
+        "accounts[1].adopt_after",
+        "accounts[1].rate",
+        "accounts[1].default_country",
+        "accounts[1].callback_retired",
+        "accounts[1].base_url",
+        "accounts[2].id",
+        "accounts[2].provider",
+    ] {
+        assert_eq!(
+            keys.iter().filter(|found| **found == key).count(),
+            1,
+            "{key} in {found:#?}"
+        );
+    }
+    assert_eq!(keys.len(), 24, "{found:#?}");
+    let all = found.join("\n");
+    assert!(
+        all.contains("listn: unknown key, did you mean listen?"),
+        "{all}"
+    );
+    assert!(
+        all.contains("environment variable MISSING_KEY is not set"),
+        "{all}"
+    );
+    assert!(all.contains("/nowhere/at/all"), "{all}");
+    assert!(
+        all.contains("sid: is a key of kaleyra, not of sobot"),
+        "{all}"
+    );
+}
+
+#[test]
+fn each_provider_asks_for_its_own_keys() {
+    for (provider, required) in [
+        ("sobot", &["api_key", "api_secret"][..]),
+        ("kaleyra", &["api_key", "sid", "region", "sender"]),
+        ("zixflow", &["token", "phone_id"]),
+        ("lancepilot", &["token", "workspace"]),
+    ] {
+        let found = problems(&format!(
+            "[[accounts]]\nid = \"a\"\nprovider = \"{provider}\""
+        ));
+        let expected: Vec<String> = required
+            .iter()
+            .map(|key| format!("accounts[0].{key}: is required"))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for start in expected {
+            assert!(
+                found.iter().any(|line| line.starts_with(&start)),
+                "{start} in {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_environment_overrides_scalars_and_its_mistakes_are_named() {
+    let config = parse(
+        "listen = \"127.0.0.1:1\"",
+        &[
+            ("BLUETICK_LISTEN", "127.0.0.1:2"),
+            ("BLUETICK_RETENTION__CALLBACKS", "12"),
+            ("BLUETICK_LOG", "debug"),
+            ("BLUETICK_PORT", "tcp://10.0.0.1:80"),
+            ("HOME", "/root"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        (config.listen.as_str(), config.retention.callbacks),
+        ("127.0.0.1:2", 12)
+    );
+
+    let errors = parse(
+        "",
+        &[
+            ("BLUETICK_LISTN", "x"),
+            ("BLUETICK_RETENTION__CALLBACKS", "some"),
+        ],
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        errors.contains("BLUETICK_LISTN: unknown key, did you mean BLUETICK_LISTEN?"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("retention.callbacks: ")
+            && errors.contains("(from BLUETICK_RETENTION__CALLBACKS)"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_variable_that_the_file_names_is_no_unknown_key() {
+    let text = "[[accounts]]\nid=\"s\"\nprovider=\"sobot\"\napi_key=\"env:BLUETICK_SOBOT_KEY\"\napi_secret=\"x\"";
+    let config = parse(text, &[("BLUETICK_SOBOT_KEY", "the key\n")]).unwrap();
+    assert!(matches!(
+        &config.accounts[0].credentials,
+        Credentials::Sobot { api_key, .. } if api_key.expose() == "the key"
+    ));
+}
+
+#[test]
+fn a_secret_file_lies_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "0123456789abcdef0123456789abcdef";
+    std::fs::write(folder.path().join("key"), format!("{key}\r\n")).unwrap();
+    let file = folder.path().join("blue.toml");
+    std::fs::write(&file, "secret_key = \"file:key\"").unwrap();
+    let config = Config::load(Some(&file), &Environment::new()).unwrap();
+    assert_eq!(config.secret_key.unwrap().expose(), key);
+    let variable = environment(&[("BLUETICK_CONFIG", file.to_str().unwrap())]);
+    assert_eq!(
+        Config::load(None, &variable).unwrap().data_dir,
+        folder.path().join("data")
+    );
+}
+
+#[test]
+fn a_missing_or_broken_file_is_named_without_showing_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("blue.toml");
+    let missing = Config::load(Some(&file), &Environment::new())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.starts_with(&file.display().to_string()),
+        "{missing}"
+    );
+    std::fs::write(
+        &file,
+        "listen = \"127.0.0.1:1\"\nsecret_key = hunter2hunter2\n",
+    )
+    .unwrap();
+    let broken = Config::load(Some(&file), &Environment::new())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        broken.starts_with(&file.display().to_string()) && broken.contains("line 2"),
+        "{broken}"
+    );
+    assert!(
+        !broken.contains("hunter2") && !broken.contains('\n'),
+        "{broken}"
+    );
+}
+
+#[test]
+fn postgres_needs_a_given_secret_key() {
+    assert_eq!(
+        problems("database_url = \"postgres://db/bluetick\""),
+        ["secret_key: is required with PostgreSQL"]
+    );
+    let wrong = problems("database_url = \"mysql://u:hunter2@db/x\"").join("\n");
+    assert!(
+        wrong.starts_with("database_url: ") && !wrong.contains("hunter2"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn warnings_name_what_cannot_be_meant() {
+    let text = EVERYTHING.replace("https://hooks.example.com/bluetick/", "http://localhost:1");
+    let config = parse(&text, &[("OLD_KEY", "x")]).unwrap();
+    let warnings = config.warnings().join("\n");
+    for key in [
+        "public_url: ",
+        "accounts[0].base_url: ",
+        "accounts[0].mode: ",
+    ] {
+        assert!(warnings.contains(key), "{key} in {warnings}");
+    }
+    let good = parse("public_url = \"https://hooks.example.com\"", &[]).unwrap();
+    assert_eq!(good.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_bound_port_replaces_only_the_default_address() {
+    let bound = "127.0.0.1:40001".parse().unwrap();
+    let config = parse("listen = \"127.0.0.1:0\"", &[]).unwrap();
+    assert_eq!(config.public_url_at(bound), "http://127.0.0.1:40001");
+    let config = parse("public_url = \"https://a.example\"", &[]).unwrap();
+    assert_eq!(config.public_url_at(bound), "https://a.example");
+}
+
+#[test]
+fn every_overridable_key_has_its_variable() {
+    let variables: Vec<_> = KEYS.iter().filter_map(reference::Key::variable).collect();
+    assert!(variables.contains(&"BLUETICK_RETENTION__CALLBACKS".to_owned()));
+    assert!(
+        KEYS.iter()
+            .all(|key| key.name.starts_with("accounts") <= (key.scope == Scope::File))
+    );
+}
