@@ -1,0 +1,64 @@
+//! The command line: what can be asked, and who answers. Each subcommand is a thin file of its own.
+
+pub mod config;
+pub mod export;
+pub mod token;
+pub mod user;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Sends WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and knows what became of every one of them.
+#[derive(Parser, Debug)]
+#[command(name = "bluetick", version, propagate_version = true)]
+pub struct Arguments {
+    /// Configuration file; without it `bluetick.toml` is read where it exists
+    #[arg(long, global = true, value_name = "FILE", env = "BLUETICK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Anything that ends a command; shown on stderr, a line each.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs the subcommand.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Config(command) => config::run(&command, arguments.config.as_deref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_can_be_named_before_and_after_the_subcommand() {
+        for line in [
+            ["bluetick", "--config", "x.toml", "config", "check"],
+            ["bluetick", "config", "check", "--config", "x.toml"],
+        ] {
+            let arguments = Arguments::try_parse_from(line).unwrap();
+            assert_eq!(arguments.config, Some(PathBuf::from("x.toml")));
+        }
+    }
+}
