@@ -1,0 +1,223 @@
+//! Rules of the house that would decay if nothing failed: layers, opening lines, the list of providers, the README.
+
+mod layers;
+mod readme;
+mod sources;
+
+use std::fs;
+
+use bluetick::config::reference::KEYS;
+use bluetick::domain::provider::ProviderId;
+use bluetick::providers;
+
+use layers::violations;
+use sources::{read, root, rust_files};
+
+#[test]
+fn no_import_crosses_a_layer() {
+    let found: Vec<String> = rust_files(&["src"])
+        .iter()
+        .flat_map(|path| violations(path, &read(path)))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn the_layer_check_notices_what_it_is_there_for() {
+    for (path, source, culprit) in [
+        ("src/domain/message.rs", "use serde::Serialize;", "serde"),
+        ("src/domain/message.rs", "use serde as wire;", "serde"),
+        (
+            "src/domain/message.rs",
+            "#[derive(serde::Serialize)] struct Message;",
+            "serde",
+        ),
+        ("src/domain/message.rs", "use std::{fmt, fs};", "std::fs"),
+        (
+            "src/domain/message.rs",
+            "use crate::store::Store;",
+            "crate::store",
+        ),
+        (
+            "src/domain/message.rs",
+            "use super::super::store::Store;",
+            "super::super",
+        ),
+        ("src/providers/sobot.rs", "use tokio::time::sleep;", "tokio"),
+        (
+            "src/providers/sobot.rs",
+            "use crate::{domain::ids, delivery::transport};",
+            "crate::delivery",
+        ),
+        ("src/delivery/accept.rs", "use actix_web::web;", "actix_web"),
+        (
+            "src/delivery/accept.rs",
+            "fn now() -> sea_orm::DbErr { todo() }",
+            "sea_orm",
+        ),
+        (
+            "src/store/messages.rs",
+            "use crate::web::api;",
+            "crate::web",
+        ),
+        ("src/store/messages.rs", "use reqwest::Client;", "reqwest"),
+        (
+            "src/web/mod.rs",
+            "info!(error = %sea_orm::DbErr::RecordNotUpdated);",
+            "sea_orm",
+        ),
+        (
+            "src/cli/serve.rs",
+            "use actix_web::HttpServer;",
+            "actix_web",
+        ),
+        (
+            "src/jobs.rs",
+            "use {migration::Main, std::fmt};",
+            "migration",
+        ),
+    ] {
+        let found = violations(path.as_ref(), source);
+        assert_eq!(found.len(), 1, "{path}: {source}: {found:?}");
+        assert!(found[0].contains(&format!("`{culprit}`")), "{found:?}");
+    }
+}
+
+#[test]
+fn the_layer_check_leaves_the_rest_alone() {
+    for (path, source) in [
+        (
+            "src/domain/message.rs",
+            "//! Knows no serde::Serialize.\nuse chrono::Utc; const X: &str = \"serde::Serialize\";",
+        ),
+        (
+            "src/domain/message.rs",
+            "use crate::domain::{ids::MessageId, media::Media};",
+        ),
+        (
+            "src/domain/message.rs",
+            "#[cfg(test)] mod tests { use proptest::prelude::*; }",
+        ),
+        (
+            "src/providers/sobot.rs",
+            "use serde_json::Value; use crate::domain::ids; fn f() { hmac::sign(); }",
+        ),
+        (
+            "src/store/messages.rs",
+            "use sea_orm::{entity::prelude::*}; use crate::domain::ids;",
+        ),
+        (
+            "src/web/mod.rs",
+            "use actix_web::{web, HttpResponse}; use crate::delivery::accept;",
+        ),
+        (
+            "src/app.rs",
+            "use actix_web::HttpServer; use crate::{store::Store, web};",
+        ),
+    ] {
+        assert_eq!(violations(path.as_ref(), source), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    let silent: Vec<String> = rust_files(&["src", "migration/src", "tests/it", "benches"])
+        .into_iter()
+        .filter(|path| !opens_with_its_purpose(&read(path)))
+        .map(|path| path.display().to_string())
+        .collect();
+    assert!(silent.is_empty(), "no //! sentence opens {silent:?}");
+}
+
+#[test]
+fn a_word_is_no_purpose() {
+    assert!(opens_with_its_purpose("//! The one fold.\n\nuse std::fmt;"));
+    assert!(!opens_with_its_purpose("//! x\nfn main() {}"));
+    assert!(!opens_with_its_purpose("use std::fmt;\n//! Late."));
+}
+
+#[test]
+fn every_provider_is_listed_with_fixtures_and_a_readme_row() {
+    let readme = read("README.md".as_ref());
+    for id in ProviderId::ALL {
+        let name = id.as_str();
+        assert_eq!(
+            providers::of(id).id(),
+            id,
+            "`providers::of` mixes providers up"
+        );
+        assert!(
+            root().join(format!("src/providers/{name}.rs")).exists()
+                || root().join(format!("src/providers/{name}/mod.rs")).exists(),
+            "{name} has no file in src/providers"
+        );
+        let fixtures = root().join("tests/fixtures").join(name);
+        let count = fs::read_dir(&fixtures).map_or(0, Iterator::count);
+        assert!(count > 0, "{} has no fixtures", fixtures.display());
+        let row = format!("| {} |", id.title());
+        assert!(readme.contains(&row), "README.md has no row {row}");
+    }
+}
+
+#[test]
+fn no_provider_is_written_and_left_off_the_list() {
+    for path in rust_files(&["src/providers"]) {
+        if !read(&path).contains("impl Provider for ") {
+            continue;
+        }
+        let listed = ProviderId::ALL.into_iter().any(|id| {
+            path.starts_with(format!("src/providers/{id}.rs"))
+                || path.starts_with(format!("src/providers/{id}"))
+        });
+        assert!(
+            listed,
+            "{} is a provider that is on no list",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_readme_names_no_path_that_is_gone() {
+    let gone: Vec<String> = readme::paths(&read("README.md".as_ref()))
+        .into_iter()
+        .filter(|path| !root().join(path).exists())
+        .collect();
+    assert!(gone.is_empty(), "README.md names {gone:?}");
+}
+
+#[test]
+fn the_readme_check_reads_spans_braces_and_the_map() {
+    let text = "See `src/domain/` and `cargo test`.\n```text\nsrc/delivery/{accept,dispatch}.rs   use cases\n  scripts/test  the tests\n```\n";
+    assert_eq!(
+        readme::paths(text),
+        [
+            "src/domain/",
+            "src/delivery/accept.rs",
+            "src/delivery/dispatch.rs",
+            "scripts/test"
+        ]
+    );
+}
+
+#[test]
+fn the_readme_has_every_configuration_key_with_its_default_and_effect() {
+    let expected: Vec<String> = KEYS
+        .iter()
+        .map(|key| format!("| `{}` | {} | {} |", key.name, key.default, key.effect))
+        .collect();
+    let found = readme::rows_under(&read("README.md".as_ref()), "## Configuration");
+    assert!(
+        found == expected,
+        "the table under `## Configuration` should be\n{}",
+        expected.join("\n")
+    );
+}
+
+/// Whether the file opens with `//!` and something worth reading.
+fn opens_with_its_purpose(source: &str) -> bool {
+    source
+        .strip_prefix("//! ")
+        .and_then(|rest| rest.lines().next())
+        .is_some_and(|line| line.split_whitespace().count() > 1)
+}

@@ -1,0 +1,62 @@
+//! What the README claims: the paths it names and the rows of its tables.
+
+const FOLDERS: &[&str] = &[
+    "src/",
+    "tests/",
+    "scripts/",
+    "migration/",
+    "static/",
+    "templates/",
+    "benches/",
+    ".ci/",
+    "Cargo.",
+];
+
+/// Every path in a code span or at the start of a line in a code block, braces spelt out.
+pub(super) fn paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            found.extend(
+                line.split_whitespace()
+                    .next()
+                    .into_iter()
+                    .flat_map(spell_out),
+            );
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).flat_map(spell_out));
+        }
+    }
+    found.retain(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    found.retain(|path| !path.contains([' ', '<', '*']));
+    found
+}
+
+/// The table rows between a heading and the next, without the table's own head.
+pub(super) fn rows_under(text: &str, heading: &str) -> Vec<String> {
+    text.lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// `a/{b,c}.rs` is two paths.
+fn spell_out(path: &str) -> Vec<String> {
+    let parts = path
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match parts {
+        Some((before, (choices, after))) => choices
+            .split(',')
+            .map(|choice| format!("{before}{choice}{after}"))
+            .collect(),
+        None => vec![path.to_owned()],
+    }
+}

@@ -1,0 +1,39 @@
+//! Finding and reading the files of this repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The top folder of the repository.
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads a file, named from the top folder.
+pub(super) fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+/// Every Rust file below the folders that exist, named from the top folder, in order.
+pub(super) fn rust_files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        collect(Path::new(folder), &mut found);
+    }
+    found.sort();
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(root().join(folder)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = folder.join(entry.file_name());
+        if root().join(&path).is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
