@@ -81,6 +81,10 @@ own_id!(
     /// One decision of an operator, as the audit keeps it.
     ActionId
 );
+own_id!(
+    /// One API token; names it where the token itself may not be shown.
+    TokenId
+);
 
 /// An account id that is not a slug.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave it.
 
+pub mod access;
 pub mod accounts;
 pub mod actions;
 pub mod attempts;

@@ -5,9 +5,7 @@ pub mod callbacks;
 pub mod dashboard;
 pub mod health;
 pub mod server;
-
 use actix_web::web::{ServiceConfig, get};
-
 /// Every address that is answered.
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -15,3 +13,4 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready));
 }
+//! The only place that knows actix: routes, pages and the wire.

@@ -1,0 +1,267 @@
+//! API tokens and sign-in links by their hashes, and the audit of what operators did.
+//!
+//! **Invariant:** the text of a token or link is returned once, when it is made, and never stored.
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use rand::distr::{Alphanumeric, SampleString};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use sha2::{Digest, Sha256};
+
+use crate::domain::access::{Action, Scopes, Token};
+use crate::domain::ids::{MessageId, TokenId};
+use crate::domain::secret::Secret;
+use crate::store::entities::{actions, sign_in_links, tokens};
+use crate::store::ledger::Ledger;
+use crate::store::{Error, Store, instant};
+
+/// How every token begins, so that people and scanners recognise a leaked one.
+pub const TOKEN_PREFIX: &str = "bt_";
+/// How long a sign-in link works.
+pub const SIGN_IN_LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
+/// 43 of 62 characters: 256 bits, out of reach of any guess.
+const SECRET_CHARACTERS: usize = 43;
+
+/// What became of a wish for a token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TokenCreation {
+    /// The token, and its text, which is not stored.
+    Created(Token, Secret),
+    /// A working token has this name already.
+    NameTaken,
+}
+
+impl Store {
+    /// Makes an API token whose name no other working token has.
+    pub async fn create_token(
+        &self,
+        name: &str,
+        scopes: &Scopes,
+        now: DateTime<Utc>,
+    ) -> Result<TokenCreation, Error> {
+        let text = Secret::new(format!("{TOKEN_PREFIX}{}", random_text()));
+        let row = tokens::Model {
+            id: TokenId::new(now).uuid(),
+            name: name.to_owned(),
+            hash: hash(text.expose()),
+            scopes: scopes.to_string(),
+            created_at: instant::write(now),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        let transaction = self.pools().begin().await?;
+        let taken = tokens::Entity::find()
+            .filter(tokens::Column::Name.eq(name))
+            .filter(tokens::Column::RevokedAt.is_null())
+            .one(&transaction)
+            .await?;
+        if taken.is_some() {
+            transaction.rollback().await?;
+            return Ok(TokenCreation::NameTaken);
+        }
+        tokens::Entity::insert(row.clone().into_active_model())
+            .exec_without_returning(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(TokenCreation::Created(row.try_into()?, text))
+    }
+
+    /// Every token, the revoked too, newest first.
+    pub async fn list_tokens(&self) -> Result<Vec<Token>, Error> {
+        let rows = tokens::Entity::find()
+            .order_by_desc(tokens::Column::CreatedAt)
+            .order_by_desc(tokens::Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Token::try_from).collect()
+    }
+
+    /// Withdraws a working token; false when there is none of this id.
+    pub async fn revoke_token(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
+        let revoked = tokens::Entity::update_many()
+            .col_expr(
+                tokens::Column::RevokedAt,
+                Expr::value(Some(instant::write(now))),
+            )
+            .filter(tokens::Column::Id.eq(id.uuid()))
+            .filter(tokens::Column::RevokedAt.is_null())
+            .exec(self.pools().writer())
+            .await?;
+        Ok(revoked.rows_affected == 1)
+    }
+
+    /// The working token with this text.
+    pub async fn find_token(&self, text: &str) -> Result<Option<Token>, Error> {
+        tokens::Entity::find()
+            .filter(tokens::Column::Hash.eq(hash(text)))
+            .filter(tokens::Column::RevokedAt.is_null())
+            .one(self.pools().reader())
+            .await?
+            .map(Token::try_from)
+            .transpose()
+    }
+
+    /// Notes the minute in which a token was used; writes once a minute however often it is called.
+    pub async fn record_token_use(&self, token: &Token, now: DateTime<Utc>) -> Result<(), Error> {
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        if token.last_used_at.is_some_and(|at| at >= minute) {
+            return Ok(());
+        }
+        let minute = instant::write(minute);
+        tokens::Entity::update_many()
+            .col_expr(tokens::Column::LastUsedAt, Expr::value(Some(minute)))
+            .filter(tokens::Column::Id.eq(token.id.uuid()))
+            .filter(
+                tokens::Column::LastUsedAt
+                    .is_null()
+                    .or(tokens::Column::LastUsedAt.lt(minute)),
+            )
+            .exec(self.pools().writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a link that signs in once, within [`SIGN_IN_LINK_LIFE`]; forgets those that ran out.
+    pub async fn create_sign_in_link(&self, now: DateTime<Utc>) -> Result<Secret, Error> {
+        let text = Secret::new(random_text());
+        let row = sign_in_links::Model {
+            hash: hash(text.expose()),
+            created_at: instant::write(now),
+            expires_at: instant::write(now + SIGN_IN_LINK_LIFE),
+            used_at: None,
+        };
+        let transaction = self.pools().begin().await?;
+        sign_in_links::Entity::delete_many()
+            .filter(sign_in_links::Column::ExpiresAt.lt(instant::write(now)))
+            .exec(&transaction)
+            .await?;
+        sign_in_links::Entity::insert(row.into_active_model())
+            .exec_without_returning(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(text)
+    }
+
+    /// Uses a link up; false when it was used, ran out or never was. Of several at once, one succeeds.
+    pub async fn consume_sign_in_link(
+        &self,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let used = sign_in_links::Entity::update_many()
+            .col_expr(
+                sign_in_links::Column::UsedAt,
+                Expr::value(Some(instant::write(now))),
+            )
+            .filter(sign_in_links::Column::Hash.eq(hash(text)))
+            .filter(sign_in_links::Column::UsedAt.is_null())
+            .filter(sign_in_links::Column::ExpiresAt.gt(instant::write(now)))
+            .exec(self.pools().writer())
+            .await?;
+        Ok(used.rows_affected == 1)
+    }
+
+    /// Adds a line to the audit, for what changed no message; see [`Ledger::record_action`].
+    pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
+        insert_action(self.pools().writer(), action).await
+    }
+
+    /// What was done to a message, in its order.
+    pub async fn list_actions_of(&self, message: MessageId) -> Result<Vec<Action>, Error> {
+        let rows = actions::Entity::find()
+            .filter(actions::Column::Message.eq(message.uuid()))
+            .order_by_asc(actions::Column::HappenedAt)
+            .order_by_asc(actions::Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Action::try_from).collect()
+    }
+
+    /// The newest lines of the audit, newest first.
+    pub async fn list_actions(&self, limit: u64) -> Result<Vec<Action>, Error> {
+        let rows = actions::Entity::find()
+            .order_by_desc(actions::Column::HappenedAt)
+            .order_by_desc(actions::Column::Id)
+            .limit(limit)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Action::try_from).collect()
+    }
+}
+
+impl Ledger {
+    /// Adds a line to the audit in the transaction that does what it says.
+    pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
+        insert_action(self.transaction(), action).await
+    }
+}
+
+async fn insert_action(connection: &impl ConnectionTrait, action: &Action) -> Result<(), Error> {
+    let row = actions::Model {
+        id: action.id.uuid(),
+        message: action.message.map(MessageId::uuid),
+        account: action.account.as_ref().map(ToString::to_string),
+        actor: action.actor.clone(),
+        verb: action.verb.as_str().to_owned(),
+        detail: action.detail.clone(),
+        happened_at: instant::write(action.happened_at),
+    };
+    actions::Entity::insert(row.into_active_model())
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+impl TryFrom<tokens::Model> for Token {
+    type Error = Error;
+
+    fn try_from(row: tokens::Model) -> Result<Self, Error> {
+        let time = |column, millis| instant::read_optional("tokens", column, millis);
+        Ok(Self {
+            id: row.id.into(),
+            scopes: row
+                .scopes
+                .parse()
+                .map_err(|_| Error::inconsistent("tokens", "scopes", row.id))?,
+            name: row.name,
+            created_at: instant::read("tokens", "created_at", row.created_at)?,
+            revoked_at: time("revoked_at", row.revoked_at)?,
+            last_used_at: time("last_used_at", row.last_used_at)?,
+        })
+    }
+}
+
+impl TryFrom<actions::Model> for Action {
+    type Error = Error;
+
+    fn try_from(row: actions::Model) -> Result<Self, Error> {
+        let bad = |column| Error::inconsistent("actions", column, row.id);
+        Ok(Self {
+            id: row.id.into(),
+            verb: row.verb.parse().map_err(|_| bad("verb"))?,
+            message: row.message.map(Into::into),
+            account: row
+                .account
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| bad("account"))?,
+            actor: row.actor,
+            detail: row.detail,
+            happened_at: instant::read("actions", "happened_at", row.happened_at)?,
+        })
+    }
+}
+
+/// Letters and digits from the operating system's seeded generator: unguessable, and selected whole by a double click.
+fn random_text() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), SECRET_CHARACTERS)
+}
+
+/// A random text needs no slow hash: there is nothing to guess.
+fn hash(text: &str) -> Vec<u8> {
+    Sha256::digest(text.as_bytes()).to_vec()
+}
