@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod export;
+pub mod simulate;
 pub mod token;
 pub mod user;
 
