@@ -11,6 +11,7 @@ pub mod domain;
 pub mod jobs;
 pub mod keys;
 pub mod providers;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -4,6 +4,7 @@ pub mod config;
 pub mod export;
 pub mod migrate;
 pub mod serve;
+pub mod simulate;
 pub mod token;
 pub mod user;
 

@@ -12,3 +12,4 @@ mod house;
 mod journal;
 mod providers;
 mod reconciliation_fold;
+mod simulator;

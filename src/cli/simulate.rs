@@ -1,0 +1,159 @@
+//! `bluetick simulate`: the four providers played by us, on a socket of their own.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use crate::domain::provider::ProviderId;
+use crate::simulator::chaos::NotASwitch;
+use crate::simulator::{self, Chaos, Settings, Simulator};
+
+/// What can be set on the command line. Defaults of keys and ids are made up and work together.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SimulateArguments {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    pub listen: SocketAddr,
+    /// The same seed and the same sends give the same fates
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Factor on every delay: 1 is lively, 0 is at once
+    #[arg(long, default_value_t = 1.0, value_parser = parse_pace)]
+    pub pace: f64,
+    /// Misbehave: switches by name, separated by commas, or `all`
+    #[arg(long, value_delimiter = ',')]
+    pub chaos: Vec<String>,
+    /// Write what the receiver must know to this file, one JSON object per message
+    #[arg(long)]
+    pub oracle: Option<PathBuf>,
+    /// Where Sobot's callbacks go
+    #[arg(long, value_name = "URL")]
+    pub sobot_callback: Option<String>,
+    /// Where Kaleyra's callbacks go
+    #[arg(long, value_name = "URL")]
+    pub kaleyra_callback: Option<String>,
+    /// Where Zixflow's inbound messages go; its reports go to each message's reportURL
+    #[arg(long, value_name = "URL")]
+    pub zixflow_callback: Option<String>,
+    /// Where LancePilot's callbacks go
+    #[arg(long, value_name = "URL")]
+    pub lancepilot_callback: Option<String>,
+    /// Sobot's x-api-key
+    #[arg(long, default_value = "sobot-key")]
+    pub sobot_api_key: String,
+    /// Sobot's x-api-secret
+    #[arg(long, default_value = "sobot-secret")]
+    pub sobot_api_secret: String,
+    /// Kaleyra's SID
+    #[arg(long, default_value = "HXAP1700000000IN")]
+    pub kaleyra_sid: String,
+    /// Kaleyra's api-key
+    #[arg(long, default_value = "kaleyra-key")]
+    pub kaleyra_api_key: String,
+    /// Kaleyra's sender numbers, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "+919000000002")]
+    pub kaleyra_sender: Vec<String>,
+    /// Zixflow's bearer token
+    #[arg(long, default_value = "zixflow-token")]
+    pub zixflow_token: String,
+    /// Zixflow's phoneId
+    #[arg(long, default_value = "104898309288001")]
+    pub zixflow_phone_id: String,
+    /// LancePilot's bearer token
+    #[arg(long, default_value = "lancepilot-token")]
+    pub lancepilot_token: String,
+    /// LancePilot's workspace
+    #[arg(long, default_value = "9c0e1b1e-0000-4000-8000-00000000000a")]
+    pub lancepilot_workspace: String,
+}
+
+/// Why `simulate` ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// `--chaos` names no switch.
+    #[error(transparent)]
+    Chaos(#[from] NotASwitch),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The simulator.
+    #[error(transparent)]
+    Simulator(#[from] simulator::Error),
+    /// Signals or stdout.
+    #[error("cannot talk to the operating system: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs the simulator until SIGTERM or Ctrl-C, then posts what is queued and writes the oracle's file.
+pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
+    let listener = open_listener(arguments.listen).map_err(|source| SimulateError::Listen {
+        address: arguments.listen,
+        source,
+    })?;
+    // Before the line below, so that whoever waits for it may send the signal at once.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let handle = Simulator::start(settings(arguments)?, listener)?;
+    writeln!(io::stdout(), "listening on http://{}", handle.address())?;
+    io::stdout().flush()?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    handle.stop().await?;
+    Ok(())
+}
+
+/// The inherited socket (systemd's `LISTEN_FDS`) if there is one, else a new one.
+fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    match listenfd::ListenFd::from_env().take_tcp_listener(0)? {
+        Some(inherited) => Ok(inherited),
+        None => TcpListener::bind(address),
+    }
+}
+
+fn settings(arguments: SimulateArguments) -> Result<Settings, NotASwitch> {
+    let mut settings = Settings {
+        seed: arguments.seed,
+        pace: arguments.pace,
+        oracle: arguments.oracle,
+        remembered_requests: 0,
+        chaos: Chaos::none(),
+        ..Settings::default()
+    };
+    for switch in &arguments.chaos {
+        settings.chaos.turn_on(switch)?;
+    }
+    let targets = [
+        (ProviderId::Sobot, arguments.sobot_callback),
+        (ProviderId::Kaleyra, arguments.kaleyra_callback),
+        (ProviderId::Zixflow, arguments.zixflow_callback),
+        (ProviderId::LancePilot, arguments.lancepilot_callback),
+    ];
+    for (provider, url) in targets {
+        if let Some(url) = url {
+            settings.targets = settings.targets.with(provider, url);
+        }
+    }
+    settings.sobot.api_key = arguments.sobot_api_key;
+    settings.sobot.api_secret = arguments.sobot_api_secret;
+    settings.kaleyra.sid = arguments.kaleyra_sid;
+    settings.kaleyra.api_key = arguments.kaleyra_api_key;
+    settings.kaleyra.senders = arguments.kaleyra_sender;
+    settings.zixflow.token = arguments.zixflow_token;
+    settings.zixflow.phone_id = arguments.zixflow_phone_id;
+    settings.lancepilot.token = arguments.lancepilot_token;
+    settings.lancepilot.workspace = arguments.lancepilot_workspace;
+    Ok(settings)
+}
+
+fn parse_pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(pace) if (0.0..=1_000.0).contains(&pace) => Ok(pace),
+        _ => Err("use a number from 0 to 1000".to_owned()),
+    }
+}

@@ -1,0 +1,416 @@
+//! Seeded misbehaviour: what happens to a story on its way to the receiver. Each switch is a share of cases and throws its own dice.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::simulator::dice::Dice;
+use crate::simulator::fate::{Event, Happening, Taken, throw_trouble};
+
+/// The switches. Each is a share from 0 (off) to 1 (always).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Chaos {
+    /// A callback is posted two to four times.
+    pub duplicate: f64,
+    /// The callbacks of a message come in any order.
+    pub reorder: f64,
+    /// A callback comes much later.
+    pub delay: f64,
+    /// A callback never comes.
+    pub drop: f64,
+    /// Neighbouring callbacks of a message come as one.
+    pub batch: f64,
+    /// A callback's body is cut off and spoilt, so that it says nothing.
+    pub corrupt: f64,
+    /// The first callback comes before the reply to the send.
+    pub orphan_first: f64,
+    /// A timestamp is wrong: hours off, or decades.
+    pub skewed_clocks: f64,
+    /// A timestamp is missing.
+    pub missing_timestamps: f64,
+    /// A status word that nobody knows comes too.
+    pub unknown_words: f64,
+    /// A delivered message is then reported as failed.
+    pub failed_after_delivered: f64,
+    /// A failed message is then reported as delivered.
+    pub delivered_after_failed: f64,
+}
+
+/// A word that names no switch.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not a chaos switch; use {all}, or `all`", all = SWITCHES.map(|(name, _)| name).join(", "))]
+pub struct NotASwitch(pub String);
+
+type Switch = (&'static str, fn(&mut Chaos) -> (&mut f64, f64));
+
+/// Every switch by name, with the share that turning it on means.
+const SWITCHES: [Switch; 12] = [
+    ("duplicate", |chaos| (&mut chaos.duplicate, 0.3)),
+    ("reorder", |chaos| (&mut chaos.reorder, 0.5)),
+    ("delay", |chaos| (&mut chaos.delay, 0.2)),
+    ("drop", |chaos| (&mut chaos.drop, 0.1)),
+    ("batch", |chaos| (&mut chaos.batch, 0.3)),
+    ("corrupt", |chaos| (&mut chaos.corrupt, 0.05)),
+    ("orphan-first", |chaos| (&mut chaos.orphan_first, 0.2)),
+    ("skewed-clocks", |chaos| (&mut chaos.skewed_clocks, 0.2)),
+    ("missing-timestamps", |chaos| {
+        (&mut chaos.missing_timestamps, 0.2)
+    }),
+    ("unknown-words", |chaos| (&mut chaos.unknown_words, 0.1)),
+    ("failed-after-delivered", |chaos| {
+        (&mut chaos.failed_after_delivered, 0.1)
+    }),
+    ("delivered-after-failed", |chaos| {
+        (&mut chaos.delivered_after_failed, 0.3)
+    }),
+];
+
+/// Words that no vocabulary holds.
+const STRANGE_WORDS: [&str; 4] = ["rerouted", "in_review", "teleported", "held"];
+
+impl Chaos {
+    /// Every switch off.
+    pub const fn none() -> Self {
+        Self {
+            duplicate: 0.0,
+            reorder: 0.0,
+            delay: 0.0,
+            drop: 0.0,
+            batch: 0.0,
+            corrupt: 0.0,
+            orphan_first: 0.0,
+            skewed_clocks: 0.0,
+            missing_timestamps: 0.0,
+            unknown_words: 0.0,
+            failed_after_delivered: 0.0,
+            delivered_after_failed: 0.0,
+        }
+    }
+
+    /// Every switch on, at its usual share.
+    pub fn all() -> Self {
+        let mut chaos = Self::none();
+        for (_, switch) in SWITCHES {
+            let (share, usual) = switch(&mut chaos);
+            *share = usual;
+        }
+        chaos
+    }
+
+    /// Turns a switch on by its name; `all` turns on every one.
+    pub fn turn_on(&mut self, name: &str) -> Result<(), NotASwitch> {
+        if name == "all" {
+            *self = Self::all();
+            return Ok(());
+        }
+        let (_, switch) = SWITCHES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| NotASwitch(name.to_owned()))?;
+        let (share, usual) = switch(self);
+        *share = usual;
+        Ok(())
+    }
+}
+
+/// One callback to be made: its events and what is done to it.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Planned {
+    /// What it reports; more than one when batched.
+    pub(crate) events: Vec<Event>,
+    /// When it is posted, after acceptance, at pace 1.
+    pub(crate) after: Duration,
+    /// How often it is posted.
+    pub(crate) copies: usize,
+    /// Its body is spoilt.
+    pub(crate) corrupt: bool,
+    /// It comes before the reply to the send.
+    pub(crate) before_reply: bool,
+}
+
+/// Does to a story what the switches say.
+pub(crate) fn disturb(
+    chaos: &Chaos,
+    seed: u64,
+    message: &Taken,
+    mut events: Vec<Event>,
+) -> Vec<Planned> {
+    let dice = |switch: &str| {
+        Dice::new(
+            seed,
+            message.provider.as_str(),
+            message.ordinal,
+            &format!("chaos/{switch}"),
+        )
+    };
+    contradict(chaos, &mut events, &mut dice("contradict"));
+    add_strange_word(chaos.unknown_words, &mut events, &mut dice("unknown-words"));
+    skew(chaos.skewed_clocks, &mut events, &mut dice("skewed-clocks"));
+    forget_times(
+        chaos.missing_timestamps,
+        &mut events,
+        &mut dice("missing-timestamps"),
+    );
+    let mut planned = batch(chaos.batch, events, &mut dice("batch"));
+    let mut drop = dice("drop");
+    planned.retain(|_| !drop.chance(chaos.drop));
+    postpone(chaos.delay, &mut planned, &mut dice("delay"));
+    reorder(chaos.reorder, &mut planned, &mut dice("reorder"));
+    let (mut duplicate, mut corrupt) = (dice("duplicate"), dice("corrupt"));
+    for callback in &mut planned {
+        if duplicate.chance(chaos.duplicate) {
+            callback.copies = 2 + duplicate.below(3);
+        }
+        callback.corrupt = corrupt.chance(chaos.corrupt);
+    }
+    if dice("orphan-first").chance(chaos.orphan_first)
+        && let Some(first) = planned.iter_mut().min_by_key(|callback| callback.after)
+    {
+        first.before_reply = true;
+    }
+    planned
+}
+
+/// Lets a delivered message fail, or a failed one arrive.
+fn contradict(chaos: &Chaos, events: &mut Vec<Event>, dice: &mut Dice) {
+    let Some(last) = events.last().cloned() else {
+        return;
+    };
+    let arrived = events.iter().any(|event| {
+        matches!(
+            event.happening,
+            Happening::Delivered | Happening::Read | Happening::Played
+        )
+    });
+    let happening = match last.happening {
+        _ if arrived && dice.chance(chaos.failed_after_delivered) => {
+            Happening::Failed(throw_trouble(dice))
+        }
+        Happening::Failed(_) if dice.chance(chaos.delivered_after_failed) => Happening::Delivered,
+        _ => return,
+    };
+    events.push(Event {
+        happening,
+        after: last.after + Duration::from_secs(1),
+        at: last.at.map(|at| at + TimeDelta::seconds(1)),
+    });
+}
+
+fn add_strange_word(share: f64, events: &mut Vec<Event>, dice: &mut Dice) {
+    if let Some(last) = events.last().cloned()
+        && dice.chance(share)
+    {
+        events.push(Event {
+            happening: Happening::Unknown(STRANGE_WORDS[dice.below(STRANGE_WORDS.len())]),
+            ..last
+        });
+    }
+}
+
+fn skew(share: f64, events: &mut [Event], dice: &mut Dice) {
+    for event in events {
+        if dice.chance(share) {
+            let hours = *dice.pick(&[-20, -3, -1, 1, 5, 20, 24 * 60, -24 * 365 * 40]);
+            event.at = event.at.map(|at| at + TimeDelta::hours(hours));
+        }
+    }
+}
+
+fn forget_times(share: f64, events: &mut [Event], dice: &mut Dice) {
+    for event in events {
+        if dice.chance(share) {
+            event.at = None;
+        }
+    }
+}
+
+fn batch(share: f64, events: Vec<Event>, dice: &mut Dice) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = Vec::new();
+    for event in events {
+        let fits = event.happening.can_be_batched();
+        let joined = dice.chance(share);
+        match planned.last_mut() {
+            Some(last)
+                if joined
+                    && fits
+                    && last
+                        .events
+                        .iter()
+                        .all(|other| other.happening.can_be_batched()) =>
+            {
+                last.after = event.after;
+                last.events.push(event);
+            }
+            _ => planned.push(Planned {
+                after: event.after,
+                events: vec![event],
+                copies: 1,
+                corrupt: false,
+                before_reply: false,
+            }),
+        }
+    }
+    planned
+}
+
+fn postpone(share: f64, planned: &mut [Planned], dice: &mut Dice) {
+    for callback in planned {
+        if dice.chance(share) {
+            callback.after += Duration::from_secs_f64(dice.between(5.0, 30.0));
+        }
+    }
+}
+
+/// Shuffles the moments at which a message's callbacks come.
+fn reorder(share: f64, planned: &mut [Planned], dice: &mut Dice) {
+    if !dice.chance(share) {
+        return;
+    }
+    for index in (1..planned.len()).rev() {
+        let other = dice.below(index + 1);
+        let (mine, theirs) = (planned[index].after, planned[other].after);
+        planned[index].after = theirs;
+        planned[other].after = mine;
+    }
+}
+
+/// Keeps the first third of a body, which ends before any status, and puts a byte behind it that no text has: no reader finds a fact in it.
+pub(crate) fn spoil(body: &mut Vec<u8>) {
+    body.truncate(body.len() / 3);
+    body.push(0xff);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::media::MediaKind;
+    use crate::domain::provider::ProviderId;
+
+    fn message(ordinal: u64) -> Taken {
+        Taken {
+            provider: ProviderId::Sobot,
+            ordinal,
+            kind: MediaKind::Image,
+            recipient: "919812300001".to_owned(),
+            name: None,
+            sender: "919000000001".to_owned(),
+            media: String::new(),
+            references: Default::default(),
+            report_url: None,
+            reply_ids: Vec::new(),
+            wamid: "wamid.A".to_owned(),
+            second_id: String::new(),
+            shared_id: String::new(),
+            at: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
+        }
+    }
+
+    fn story(words: &[Happening]) -> Vec<Event> {
+        (1..)
+            .zip(words)
+            .map(|(second, happening)| Event {
+                happening: *happening,
+                after: Duration::from_secs(second),
+                at: Some(message(1).at),
+            })
+            .collect()
+    }
+
+    const READ: [Happening; 3] = [Happening::Sent, Happening::Delivered, Happening::Read];
+
+    fn disturbed(switch: &str, share: f64, ordinal: u64) -> Vec<Planned> {
+        let mut chaos = Chaos::none();
+        let (_, reach) = SWITCHES.iter().find(|(name, _)| *name == switch).unwrap();
+        *reach(&mut chaos).0 = share;
+        disturb(&chaos, 1, &message(ordinal), story(&READ))
+    }
+
+    #[test]
+    fn without_a_switch_a_story_is_told_as_it_is() {
+        let planned = disturb(&Chaos::none(), 1, &message(1), story(&READ));
+        let told: Vec<Event> = planned
+            .iter()
+            .flat_map(|callback| callback.events.clone())
+            .collect();
+        assert_eq!(told, story(&READ));
+        assert!(
+            planned
+                .iter()
+                .all(|one| one.copies == 1 && !one.corrupt && !one.before_reply)
+        );
+    }
+
+    #[test]
+    fn every_switch_changes_something() {
+        let calm = disturb(&Chaos::none(), 1, &message(3), story(&READ));
+        for (name, _) in SWITCHES {
+            if name == "delivered-after-failed" {
+                continue;
+            }
+            let changed = (1..9).any(|ordinal| disturbed(name, 1.0, ordinal) != calm);
+            assert!(changed, "{name}");
+        }
+    }
+
+    #[test]
+    fn contradictions_come_in_both_directions() {
+        let after_delivered = disturbed("failed-after-delivered", 1.0, 1);
+        let last = after_delivered.last().unwrap().events[0].happening;
+        assert!(matches!(last, Happening::Failed(_)));
+
+        let chaos = Chaos {
+            delivered_after_failed: 1.0,
+            ..Chaos::none()
+        };
+        let failed = story(&[Happening::Failed(&crate::simulator::fate::DAILY_LIMIT)]);
+        let planned = disturb(&chaos, 1, &message(1), failed);
+        assert_eq!(planned[1].events[0].happening, Happening::Delivered);
+    }
+
+    #[test]
+    fn reordering_keeps_every_callback_and_every_moment() {
+        let moments = |planned: &[Planned]| {
+            let after = planned.iter().map(|callback| callback.after);
+            after.collect::<BTreeSet<_>>()
+        };
+        let calm = disturb(&Chaos::none(), 1, &message(1), story(&READ));
+        for ordinal in 1..20 {
+            let planned = disturbed("reorder", 1.0, ordinal);
+            assert_eq!(planned.len(), 3);
+            assert_eq!(moments(&planned), moments(&calm));
+        }
+    }
+
+    #[test]
+    fn a_switch_does_not_move_the_dice_of_another() {
+        let copies = |chaos: &Chaos| {
+            let planned = disturb(chaos, 1, &message(4), story(&READ));
+            planned.iter().map(|one| one.copies).collect::<Vec<_>>()
+        };
+        let alone = Chaos {
+            duplicate: 0.5,
+            ..Chaos::none()
+        };
+        let beside = Chaos {
+            skewed_clocks: 1.0,
+            missing_timestamps: 0.5,
+            reorder: 1.0,
+            ..alone
+        };
+        assert_eq!(copies(&alone), copies(&beside));
+    }
+
+    #[test]
+    fn switches_are_known_by_name() {
+        let mut chaos = Chaos::none();
+        chaos.turn_on("reorder").unwrap();
+        assert!(chaos.reorder > 0.0 && chaos.drop == 0.0);
+        chaos.turn_on("all").unwrap();
+        assert_eq!(chaos, Chaos::all());
+        assert_eq!(chaos.turn_on("havoc"), Err(NotASwitch("havoc".to_owned())));
+    }
+}

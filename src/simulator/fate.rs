@@ -1,0 +1,307 @@
+//! What becomes of an accepted message, and when: the undisturbed story, before chaos touches it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::media::MediaKind;
+use crate::domain::provider::ProviderId;
+use crate::simulator::dice::Dice;
+use crate::simulator::settings::Settings;
+
+/// How a message ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// No callback ever.
+    Silent,
+    /// `sent`, then nothing.
+    Sent,
+    /// On the phone, never opened.
+    Delivered,
+    /// Opened.
+    Read,
+    /// Opened and played.
+    Played,
+    /// Failed at WhatsApp.
+    Failed,
+    /// Not handed on by the provider; only Kaleyra says so, the others fail instead.
+    NotSent,
+}
+
+/// A message that a simulated provider accepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// Who accepted it.
+    pub provider: ProviderId,
+    /// Which of that provider's sends it is, counted from 1.
+    pub ordinal: u64,
+    /// Image or video.
+    pub kind: MediaKind,
+    /// The customer's number, digits.
+    pub recipient: String,
+    /// The customer's name, where the request tells it.
+    pub name: Option<String>,
+    /// The business number, digits.
+    pub sender: String,
+    /// The media's address, or a note that it was uploaded.
+    pub media: String,
+    /// `ref`, `ref1`, `ref2` as they came (Kaleyra).
+    pub references: [Option<String>; 3],
+    /// Where this message's reports go (Zixflow).
+    pub report_url: Option<String>,
+    /// Ids that the reply named.
+    pub reply_ids: Vec<String>,
+    /// WhatsApp's id, used in reports.
+    pub wamid: String,
+    /// The other id of reports: Kaleyra's second wamid, Zixflow's message id, LancePilot's resource id.
+    pub second_id: String,
+    /// An id that many messages share: Zixflow's campaign, Kaleyra's conversation.
+    pub shared_id: String,
+    /// When it was accepted.
+    pub at: DateTime<Utc>,
+}
+
+/// What WhatsApp or a provider has against a message.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Trouble {
+    /// The code in reports.
+    pub code: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// The longer text.
+    pub details: &'static str,
+    /// Whether `sent` is reported before the failure.
+    after_sent: bool,
+}
+
+/// Failures by WhatsApp, the more frequent ones more than once.
+const TROUBLES: [Trouble; 8] = [
+    UNDELIVERABLE,
+    UNDELIVERABLE,
+    MEDIA_UPLOAD,
+    MEDIA_UPLOAD,
+    WINDOW_CLOSED,
+    Trouble {
+        code: "131049",
+        title: "This message was not delivered to maintain healthy ecosystem engagement.",
+        details: "In order to maintain a healthy ecosystem engagement, the message failed to be delivered.",
+        after_sent: false,
+    },
+    Trouble {
+        code: "470",
+        title: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
+        details: "The customer service window is closed.",
+        after_sent: false,
+    },
+    Trouble {
+        code: "131056",
+        title: "(Business Account, Consumer Account) pair rate limit hit",
+        details: "Too many messages were sent from this phone number to the same phone number in a short period of time.",
+        after_sent: false,
+    },
+];
+
+const UNDELIVERABLE: Trouble = Trouble {
+    code: "131026",
+    title: "Message undeliverable",
+    details: "Message Undeliverable.",
+    after_sent: true,
+};
+
+const MEDIA_UPLOAD: Trouble = Trouble {
+    code: "131053",
+    title: "Media upload error",
+    details: "Downloading media from weblink failed with http code 404, status message Not Found",
+    after_sent: false,
+};
+
+const WINDOW_CLOSED: Trouble = Trouble {
+    code: "131047",
+    title: "Re-engagement message",
+    details: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
+    after_sent: false,
+};
+
+/// Kaleyra's own refusal to hand a message on.
+pub(crate) const DAILY_LIMIT: Trouble = Trouble {
+    code: "WAV2101",
+    title: "Account daily limit reached",
+    details: "Account daily limit reached",
+    after_sent: false,
+};
+
+/// One thing that a provider reports.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Event {
+    /// What.
+    pub(crate) happening: Happening,
+    /// How long after acceptance it is reported, at pace 1.
+    pub(crate) after: Duration,
+    /// The provider's timestamp; chaos may take it away.
+    pub(crate) at: Option<DateTime<Utc>>,
+}
+
+/// What a provider can report.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Happening {
+    /// LancePilot tells that a message went out, with an id but without status.
+    Echo,
+    /// WhatsApp has it.
+    Sent,
+    /// On the phone.
+    Delivered,
+    /// Opened.
+    Read,
+    /// Played.
+    Played,
+    /// Failed at WhatsApp.
+    Failed(&'static Trouble),
+    /// Not handed to WhatsApp.
+    NotSent(&'static Trouble),
+    /// A word nobody knows.
+    Unknown(&'static str),
+    /// The customer wrote back.
+    Answered,
+}
+
+impl Happening {
+    /// The status word of reports.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Echo => "outgoing",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Played => "played",
+            Self::Failed(_) => "failed",
+            Self::NotSent(_) => "not sent",
+            Self::Unknown(word) => word,
+            Self::Answered => "received",
+        }
+    }
+
+    /// The failure, if it is one.
+    pub(crate) fn trouble(self) -> Option<&'static Trouble> {
+        match self {
+            Self::Failed(trouble) | Self::NotSent(trouble) => Some(trouble),
+            _ => None,
+        }
+    }
+
+    /// Whether it can stand beside other statuses in one callback.
+    pub(crate) fn can_be_batched(self) -> bool {
+        matches!(
+            self,
+            Self::Sent | Self::Delivered | Self::Read | Self::Played | Self::Failed(_)
+        )
+    }
+}
+
+/// Any failure by WhatsApp.
+pub(crate) fn throw_trouble(dice: &mut Dice) -> &'static Trouble {
+    &TROUBLES[dice.below(TROUBLES.len())]
+}
+
+/// Everything that will be reported of a message, in order.
+pub(crate) fn tell(message: &Taken, settings: &Settings) -> Vec<Event> {
+    let mut dice = Dice::new(
+        settings.seed,
+        message.provider.as_str(),
+        message.ordinal,
+        "fate",
+    );
+    let thrown = throw_ending(message, settings, &mut dice);
+    let mut story = Story {
+        message,
+        events: Vec::new(),
+        seconds: 0.0,
+        pace: settings.pace,
+    };
+    story.run(settings.ending.unwrap_or(thrown), &mut dice);
+    if matches!(story.last(), Some(Happening::Read | Happening::Played))
+        && dice.chance(settings.answered_share)
+    {
+        story.add(Happening::Answered, dice.between(2.0, 9.0));
+    }
+    story.events
+}
+
+fn throw_ending(message: &Taken, settings: &Settings, dice: &mut Dice) -> Ending {
+    if message.provider == ProviderId::Kaleyra && dice.chance(settings.kaleyra.not_sent_share) {
+        return Ending::NotSent;
+    }
+    match dice.below(100) {
+        0..2 => Ending::Silent,
+        2..8 => Ending::Sent,
+        8..30 => Ending::Delivered,
+        78..89 if message.kind == MediaKind::Video => Ending::Played,
+        30..89 => Ending::Read,
+        _ => Ending::Failed,
+    }
+}
+
+struct Story<'a> {
+    message: &'a Taken,
+    events: Vec<Event>,
+    seconds: f64,
+    pace: f64,
+}
+
+impl Story<'_> {
+    fn run(&mut self, ending: Ending, dice: &mut Dice) {
+        if self.message.provider == ProviderId::LancePilot && ending != Ending::Silent {
+            self.add(Happening::Echo, dice.between(0.1, 0.3));
+        }
+        match ending {
+            Ending::Silent => {}
+            Ending::Sent => self.sent(dice),
+            Ending::Delivered => {
+                self.sent(dice);
+                self.add(Happening::Delivered, dice.between(0.8, 2.2));
+            }
+            Ending::Read => self.read(dice),
+            Ending::Played => {
+                self.read(dice);
+                self.add(Happening::Played, dice.between(1.0, 6.0));
+            }
+            Ending::NotSent if self.message.provider == ProviderId::Kaleyra => {
+                self.add(Happening::NotSent(&DAILY_LIMIT), dice.between(0.2, 0.8));
+            }
+            Ending::Failed | Ending::NotSent => {
+                let trouble = throw_trouble(dice);
+                if trouble.after_sent {
+                    self.sent(dice);
+                }
+                self.add(Happening::Failed(trouble), dice.between(0.5, 2.0));
+            }
+        }
+    }
+
+    fn sent(&mut self, dice: &mut Dice) {
+        self.add(Happening::Sent, dice.between(0.3, 0.9));
+    }
+
+    fn read(&mut self, dice: &mut Dice) {
+        self.sent(dice);
+        // With the chat open, WhatsApp reports no `delivered` at all.
+        if dice.chance(0.94) {
+            self.add(Happening::Delivered, dice.between(0.8, 2.2));
+        }
+        self.add(Happening::Read, dice.between(1.5, 8.0));
+    }
+
+    fn add(&mut self, happening: Happening, seconds: f64) {
+        self.seconds += seconds;
+        let after = Duration::from_secs_f64(self.seconds);
+        let shown = chrono::TimeDelta::from_std(after.mul_f64(self.pace)).unwrap_or_default();
+        self.events.push(Event {
+            happening,
+            after,
+            at: Some(self.message.at + shown),
+        });
+    }
+
+    fn last(&self) -> Option<Happening> {
+        self.events.last().map(|event| event.happening)
+    }
+}

@@ -1,0 +1,259 @@
+//! LancePilot (api.lancepilot.com, read 2026-11-20) played by us: `data: {}` in every reply, uploads with real limits, an echo and status events whose ids the reply never named.
+//!
+//! Its webhooks are not documented; echo and inbound follow what a public consumer reads, the status event is our guess.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::domain::media::{CAPTION_LIMIT, MediaKind};
+use crate::domain::provider::ProviderId;
+use crate::simulator::company::{ANSWERS, Call, Company, Dialect, is_address, is_digits};
+use crate::simulator::dice::Dice;
+use crate::simulator::exchange::{Answer, Form, UploadedFile};
+use crate::simulator::fate::{Event, Happening, Taken};
+use crate::simulator::settings::Settings;
+
+/// The company.
+pub(crate) struct LancePilot;
+
+impl Company for LancePilot {
+    fn answer(&self, call: &Call<'_>) -> Answer {
+        let settings = &call.settings.lancepilot;
+        let request = call.request;
+        if request.bearer() != Some(&settings.token) {
+            return Answer::refused(401, json!({ "message": "Unauthenticated." }));
+        }
+        // api/v3/workspaces/{3}/contacts/number/{6}/messages/{8}
+        let kind = request.segment(8).parse::<MediaKind>();
+        let (true, Ok(kind)) = (request.segment(3) == settings.workspace, kind) else {
+            return Answer::refused(
+                404,
+                json!({ "message": "Resource not found.", "status": 404 }),
+            );
+        };
+        let wrong = check(call, kind);
+        if wrong.is_empty() {
+            accept(call, kind)
+        } else {
+            let body = json!({ "message": "Validation error", "errors": wrong });
+            Answer::refused(422, body)
+        }
+    }
+
+    fn report(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        events: &[Event],
+        _dice: &mut Dice,
+    ) -> Dialect {
+        let Some((last, earlier)) = events.split_last() else {
+            return Dialect::json(&json!({}));
+        };
+        if last.happening == Happening::Echo {
+            return Dialect::json(&echo(settings, message));
+        }
+        let mut attributes = status(message, last);
+        if !earlier.is_empty() {
+            let all: Vec<Value> = events
+                .iter()
+                .map(|event| Value::Object(status(message, event)))
+                .collect();
+            attributes = Map::new();
+            attributes.insert("wamid".to_owned(), json!(message.wamid));
+            attributes.insert("to".to_owned(), json!(format!("+{}", message.recipient)));
+            attributes.insert("statuses".to_owned(), json!(all));
+        }
+        Dialect::json(&json!({
+            "event": "message.status",
+            "data": {
+                "type": "messages",
+                "id": message.second_id,
+                "attributes": attributes,
+                "relationships": contact(message),
+            },
+        }))
+    }
+
+    fn inbound(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        at: DateTime<Utc>,
+        dice: &mut Dice,
+    ) -> Dialect {
+        Dialect::json(&json!({
+            "event": "message.incoming",
+            "data": {
+                "type": "messages",
+                "id": dice.uuid(),
+                "attributes": {
+                    "source": "contact",
+                    "from": format!("+{}", message.recipient),
+                    "to": format!("+{}", settings.lancepilot.number),
+                    "message": { "type": "text", "text": { "body": dice.pick(&ANSWERS) } },
+                    "created_at": laravel_time(at),
+                },
+                "relationships": contact(message),
+            },
+        }))
+    }
+}
+
+fn echo(settings: &Settings, message: &Taken) -> Value {
+    json!({
+        "event": "message.outgoing",
+        "data": {
+            "type": "messages",
+            "id": message.second_id,
+            "attributes": {
+                "source": "api",
+                "from": format!("+{}", settings.lancepilot.number),
+                "to": format!("+{}", message.recipient),
+                "message": {
+                    "type": message.kind.as_str(),
+                    (message.kind.as_str()): { "value": message.media },
+                },
+            },
+            "relationships": contact(message),
+        },
+    })
+}
+
+fn status(message: &Taken, event: &Event) -> Map<String, Value> {
+    let mut attributes = Map::new();
+    let mut add = |key: &str, value: Value| attributes.insert(key.to_owned(), value);
+    add("wamid", json!(message.wamid));
+    add("status", json!(event.happening.word()));
+    add("to", json!(format!("+{}", message.recipient)));
+    if let Some(at) = event.at {
+        add("updated_at", json!(laravel_time(at)));
+    }
+    if let Some(trouble) = event.happening.trouble() {
+        let error =
+            json!({ "code": trouble.code, "title": trouble.title, "details": trouble.details });
+        add("errors", json!([error]));
+    }
+    attributes
+}
+
+fn contact(message: &Taken) -> Value {
+    json!({ "contact": { "attributes": { "number": message.recipient } } })
+}
+
+/// Laravel writes microseconds and `Z`.
+fn laravel_time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What is wrong, per field.
+fn check(call: &Call<'_>, kind: MediaKind) -> Map<String, Value> {
+    let mut wrong = Map::new();
+    let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));
+    if !is_digits(&call.request.segment(6)) {
+        add("number", "The number field format is invalid.".to_owned());
+    }
+    let body = call.request.json();
+    let file = match call.form {
+        Some(form) => check_upload(form, kind),
+        None => check_address(&body["file"]),
+    };
+    if let Err(words) = file {
+        add("file", words);
+    }
+    let caption = match call.form {
+        Some(form) => form
+            .fields
+            .iter()
+            .find(|(name, _)| name == "caption")
+            .map_or(Value::Null, |(_, text)| json!(text)),
+        None => body["caption"].clone(),
+    };
+    match caption {
+        Value::Null => {}
+        Value::String(text) if text.chars().count() <= CAPTION_LIMIT => {}
+        Value::String(_) => {
+            let words =
+                format!("The caption field must not be greater than {CAPTION_LIMIT} characters.");
+            add("caption", words);
+        }
+        _ => {
+            add("caption", "The caption field must be a string.".to_owned());
+        }
+    }
+    wrong
+}
+
+fn check_address(file: &Value) -> Result<(), String> {
+    match file {
+        Value::Null => Err("The file field is required.".to_owned()),
+        Value::String(text) if text.is_empty() => Err("The file field is required.".to_owned()),
+        address if is_address(address) => Ok(()),
+        _ => Err("The file field must be a valid URL.".to_owned()),
+    }
+}
+
+fn check_upload(form: &Form, kind: MediaKind) -> Result<(), String> {
+    let file = form
+        .file
+        .as_ref()
+        .ok_or_else(|| "The file field is required.".to_owned())?;
+    let (kibibytes, types, extensions): (usize, &[&str], &[&str]) = match kind {
+        MediaKind::Image => (5120, &["image/jpeg", "image/png"], &["jpg", "jpeg", "png"]),
+        MediaKind::Video => (
+            16384,
+            &["video/mp4", "video/3gpp", "video/3gp"],
+            &["mp4", "3gp"],
+        ),
+    };
+    if !has_type(file, types, extensions) {
+        let list = match kind {
+            MediaKind::Image => "jpg, png",
+            MediaKind::Video => "mp4, 3gp",
+        };
+        return Err(format!("The file field must be a file of type: {list}."));
+    }
+    if file.size > kibibytes * 1024 {
+        return Err(format!(
+            "The file field must not be greater than {kibibytes} kilobytes."
+        ));
+    }
+    Ok(())
+}
+
+fn has_type(file: &UploadedFile, types: &[&str], extensions: &[&str]) -> bool {
+    let extension = file
+        .name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase())
+        .unwrap_or_default();
+    types.contains(&file.mime_type.as_str()) && extensions.contains(&extension.as_str())
+}
+
+fn accept(call: &Call<'_>, kind: MediaKind) -> Answer {
+    let recipient = call.request.segment(6);
+    let mut dice = call.dice("ids");
+    let id = dice.uuid().to_string();
+    let media = call.request.json()["file"].as_str().map_or_else(
+        || format!("https://media.lancepilot.example/{id}"),
+        str::to_owned,
+    );
+    let message = Taken {
+        provider: ProviderId::LancePilot,
+        ordinal: call.ordinal,
+        kind,
+        name: None,
+        sender: call.settings.lancepilot.number.clone(),
+        media,
+        references: Default::default(),
+        report_url: None,
+        reply_ids: Vec::new(),
+        wamid: dice.wamid(&recipient),
+        second_id: id,
+        shared_id: call.settings.lancepilot.workspace.clone(),
+        recipient,
+        at: call.now,
+    };
+    let reply = json!({ "status": 201, "message": "Resource created successfully.", "data": {} });
+    Answer::taken(201, reply, message)
+}

@@ -1,0 +1,165 @@
+//! What the receiver must know by now, computed from what was really delivered to it and from nothing else: an answer key that shares no code with the product's fold.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::domain::provider::ProviderId;
+use crate::simulator::fate::{Happening, Taken};
+
+/// One fact that a delivered callback told about one message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Claim {
+    /// Whose message.
+    pub provider: ProviderId,
+    /// Which of that provider's sends.
+    pub ordinal: u64,
+    /// What was told.
+    pub(crate) happening: Happening,
+}
+
+/// Whether a callback reached the receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reached {
+    /// Answered with 2xx.
+    Surely,
+    /// Sent, but no answer came back.
+    Perhaps,
+}
+
+/// How the send's reply ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// The documented acceptance.
+    Accepted,
+    /// Something else, though the message was taken.
+    SomethingElse,
+}
+
+/// Every accepted message and what the receiver was told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    known: BTreeMap<(&'static str, u64), Known>,
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    message: Taken,
+    told: Told,
+    /// Words and failure codes with the number of times they were surely delivered.
+    facts: BTreeMap<(&'static str, Option<&'static str>), u64>,
+    doubtful: u64,
+}
+
+impl Oracle {
+    /// Remembers an accepted message.
+    pub(crate) fn record_message(&mut self, message: &Taken, told: Told) {
+        self.changed = true;
+        self.known.insert(
+            (message.provider.as_str(), message.ordinal),
+            Known {
+                message: message.clone(),
+                told,
+                facts: BTreeMap::new(),
+                doubtful: 0,
+            },
+        );
+    }
+
+    /// Remembers what a callback told.
+    pub(crate) fn record_claims(&mut self, claims: &[Claim], reached: Reached) {
+        for claim in claims {
+            let key = (claim.provider.as_str(), claim.ordinal);
+            let Some(known) = self.known.get_mut(&key) else {
+                continue;
+            };
+            self.changed = true;
+            let code = claim.happening.trouble().map(|trouble| trouble.code);
+            match reached {
+                Reached::Surely => {
+                    *known
+                        .facts
+                        .entry((claim.happening.word(), code))
+                        .or_default() += 1;
+                }
+                Reached::Perhaps => known.doubtful += 1,
+            }
+        }
+    }
+
+    /// One JSON object per message, in the order of provider and ordinal.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.known.values().map(Known::line).collect()
+    }
+
+    /// Writes the lines as NDJSON, whole or not at all.
+    pub(crate) fn write(&mut self, path: &Path) -> io::Result<()> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".part");
+        let mut file = io::BufWriter::new(std::fs::File::create(&partial)?);
+        for line in self.lines() {
+            writeln!(file, "{line}")?;
+        }
+        file.flush()?;
+        std::fs::rename(&partial, path)?;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// Whether anything was recorded since the last write.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed
+    }
+}
+
+impl Known {
+    fn has(&self, word: &str) -> bool {
+        self.facts.keys().any(|(known, _)| *known == word)
+    }
+
+    fn state(&self) -> &'static str {
+        let highest = ["played", "read", "delivered"]
+            .into_iter()
+            .find(|word| self.has(word));
+        match highest {
+            Some(word) => word,
+            None if self.has("failed") || self.has("not sent") => "failed",
+            None if self.has("sent") => "sent",
+            None if self.told == Told::Accepted => "submitted",
+            None => "uncertain",
+        }
+    }
+
+    fn line(&self) -> Value {
+        let message = &self.message;
+        let state = self.state();
+        let codes: Vec<&str> = self.facts.keys().filter_map(|(_, code)| *code).collect();
+        let arrived = matches!(state, "delivered" | "read" | "played");
+        let facts: BTreeMap<String, u64> = self
+            .facts
+            .iter()
+            .map(|((word, code), count)| {
+                let name = code.map_or_else(|| (*word).to_owned(), |code| format!("{word} {code}"));
+                (name, *count)
+            })
+            .collect();
+        json!({
+            "provider": message.provider.as_str(),
+            "ordinal": message.ordinal,
+            "recipient": message.recipient,
+            "kind": message.kind.as_str(),
+            "references": message.references,
+            "reply_ids": message.reply_ids,
+            "callback_ids": [message.wamid, message.second_id],
+            "state": state,
+            "conflict": arrived && !codes.is_empty(),
+            "failure_codes": codes,
+            "facts": facts,
+            // Callbacks that may or may not have arrived: with any, `state` is a lower bound.
+            "doubtful": self.doubtful,
+        })
+    }
+}

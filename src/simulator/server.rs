@@ -1,0 +1,241 @@
+//! The HTTP side of the simulator: four APIs under their real paths on one socket, forced replies, and connections that end without a word.
+
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use futures_util::{StreamExt as _, stream};
+use serde_json::json;
+
+use crate::domain::provider::ProviderId;
+use crate::simulator::exchange::{
+    ForcedFate, ForcedReply, ForcedWire, Form, ReceivedRequest, UploadedFile,
+};
+use crate::simulator::oracle::Told;
+use crate::simulator::schedule::Post;
+use crate::simulator::world::World;
+
+/// The largest body taken: above every documented size limit, so that the limits answer and not the server.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
+/// A callback that comes before the reply holds the reply up for no longer.
+const BEFORE_REPLY: Duration = Duration::from_secs(2);
+
+/// The server, not yet running.
+pub(crate) fn build(
+    listener: TcpListener,
+    world: Arc<World>,
+    runtime: tokio::runtime::Handle,
+) -> std::io::Result<Server> {
+    let world = web::Data::from(world);
+    let runtime = web::Data::new(runtime);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(world.clone())
+            .app_data(runtime.clone())
+            .app_data(web::PayloadConfig::new(BODY_LIMIT))
+            .route("/message/", web::post().to(sobot))
+            .route(
+                "/v2/{sid}/whatsapp/{phone}/messages",
+                web::post().to(kaleyra),
+            )
+            .route(
+                "/api/v1/campaign/whatsapp/message/send",
+                web::post().to(zixflow),
+            )
+            .route(
+                "/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}",
+                web::post().to(lancepilot),
+            )
+            .default_service(web::to(nothing_here))
+    })
+    .workers(2)
+    .disable_signals()
+    .shutdown_timeout(5)
+    .on_connect(|connection, data| {
+        if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>()
+            && let Ok(descriptor) = stream.as_fd().try_clone_to_owned()
+        {
+            data.insert(Line(std::net::TcpStream::from(descriptor)));
+        }
+    })
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The connection of a request, to be cut.
+struct Line(std::net::TcpStream);
+
+type WorldData = web::Data<World>;
+type Runtime = web::Data<tokio::runtime::Handle>;
+
+async fn sobot(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Sobot, &r, body, &world, &run).await
+}
+
+async fn kaleyra(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Kaleyra, &r, body, &world, &run).await
+}
+
+async fn zixflow(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Zixflow, &r, body, &world, &run).await
+}
+
+async fn lancepilot(
+    r: HttpRequest,
+    body: web::Bytes,
+    world: WorldData,
+    run: Runtime,
+) -> HttpResponse {
+    exchange(ProviderId::LancePilot, &r, body, &world, &run).await
+}
+
+async fn nothing_here() -> HttpResponse {
+    HttpResponse::NotFound().json(json!({ "message": "Resource not found.", "status": 404 }))
+}
+
+async fn exchange(
+    provider: ProviderId,
+    http: &HttpRequest,
+    body: web::Bytes,
+    world: &World,
+    runtime: &tokio::runtime::Handle,
+) -> HttpResponse {
+    let request = read_request(provider, http, &body);
+    world.record_request(&request);
+    let forced = world
+        .claim_forced(provider)
+        .filter(|reply| reply.wire != ForcedWire::Documented);
+    if let Some(reply) = &forced
+        && reply.fate == ForcedFate::Lost
+    {
+        return play_forced(reply, http, world).await;
+    }
+    if world.schedule.is_full() {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, "1"))
+            .json(json!({ "message": "Too many callbacks are waiting.", "status": 503 }));
+    }
+    let form = read_form(http, body).await;
+    let answer = world.answer(&request, form.as_ref());
+    if let Some(message) = &answer.taken {
+        let told = match forced {
+            Some(_) => Told::SomethingElse,
+            None => Told::Accepted,
+        };
+        post_before_reply(world.take(message, told), world, runtime).await;
+    }
+    match forced {
+        Some(reply) => play_forced(&reply, http, world).await,
+        None => HttpResponse::build(status(answer.status)).json(answer.body),
+    }
+}
+
+/// Posts on the simulator's own runtime: connections of the client must outlive this worker.
+async fn post_before_reply(posts: Vec<Post>, world: &World, runtime: &tokio::runtime::Handle) {
+    for post in posts {
+        let schedule = Arc::clone(&world.schedule);
+        let task = runtime.spawn(async move { schedule.post_now(post).await });
+        // A slow receiver does not hold the reply up; the task goes on.
+        let _ = tokio::time::timeout(BEFORE_REPLY, task).await;
+    }
+}
+
+async fn play_forced(reply: &ForcedReply, http: &HttpRequest, world: &World) -> HttpResponse {
+    match &reply.wire {
+        ForcedWire::Reply {
+            status: code,
+            headers,
+            body,
+        } => {
+            let mut response = HttpResponse::build(status(*code));
+            for (name, value) in headers {
+                response.append_header((name.as_str(), value.as_str()));
+            }
+            response.body(body.clone())
+        }
+        ForcedWire::Silence(patience) => {
+            tokio::select! {
+                () = tokio::time::sleep(*patience) => {}
+                () = world.stopping.cancelled() => {}
+            }
+            cut(http)
+        }
+        ForcedWire::HangUp | ForcedWire::Documented => cut(http),
+    }
+}
+
+/// Ends the connection; the returned response finds no way out any more.
+fn cut(http: &HttpRequest) -> HttpResponse {
+    if let Some(Line(stream)) = http.conn_data::<Line>() {
+        // Fails only when the caller was faster.
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    HttpResponse::build(StatusCode::INTERNAL_SERVER_ERROR)
+        .force_close()
+        .finish()
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn read_request(provider: ProviderId, http: &HttpRequest, body: &web::Bytes) -> ReceivedRequest {
+    ReceivedRequest {
+        provider,
+        method: http.method().as_str().to_owned(),
+        path: http.uri().path().to_owned(),
+        query: http.query_string().to_owned(),
+        headers: http
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect(),
+        body: body.to_vec(),
+    }
+}
+
+/// The parts of a multipart form; nothing if it is none. A broken form has no file.
+async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<Form> {
+    let is_form = http
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
+    if !is_form {
+        return None;
+    }
+    let mut parts = actix_multipart::Multipart::new(http.headers(), stream::iter([Ok(body)]));
+    let mut form = Form::default();
+    while let Some(Ok(mut part)) = parts.next().await {
+        let name = part.name().unwrap_or_default().to_owned();
+        let file_name = part
+            .content_disposition()
+            .and_then(|disposition| disposition.get_filename())
+            .map(str::to_owned);
+        let mime_type = part.content_type().map(ToString::to_string);
+        let mut bytes = Vec::new();
+        while let Some(Ok(chunk)) = part.next().await {
+            bytes.extend_from_slice(&chunk);
+        }
+        match file_name {
+            Some(file_name) if name == "file" => {
+                form.file = Some(UploadedFile {
+                    name: file_name,
+                    mime_type: mime_type.unwrap_or_default(),
+                    size: bytes.len(),
+                });
+            }
+            _ => form
+                .fields
+                .push((name, String::from_utf8_lossy(&bytes).into_owned())),
+        }
+    }
+    Some(form)
+}

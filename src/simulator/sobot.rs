@@ -1,0 +1,182 @@
+//! Sobot (docs.sobot.in, read 2026-11-20) played by us: `POST /message/`, flat status callbacks that come once, inbound arrays.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::domain::media::MediaKind;
+use crate::domain::provider::ProviderId;
+use crate::simulator::company::{
+    ANSWERS, Call, Company, Dialect, cloud_errors, cloud_status, is_address, is_caption, is_digits,
+    read_kind,
+};
+use crate::simulator::dice::Dice;
+use crate::simulator::exchange::Answer;
+use crate::simulator::fate::{Event, Taken};
+use crate::simulator::settings::{RefusalStatus, Settings};
+
+/// The company.
+pub(crate) struct Sobot;
+
+impl Company for Sobot {
+    fn answer(&self, call: &Call<'_>) -> Answer {
+        let account = &call.settings.sobot;
+        let request = call.request;
+        if request.header("x-api-key") != Some(&account.api_key)
+            || request.header("x-api-secret") != Some(&account.api_secret)
+        {
+            return refuse(call, 401, "Invalid API key or secret");
+        }
+        match check(&request.json()) {
+            Ok((kind, number)) => accept(call, kind, &number),
+            Err(words) => refuse(call, 400, words),
+        }
+    }
+
+    fn report(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        events: &[Event],
+        _dice: &mut Dice,
+    ) -> Dialect {
+        let [event] = events else {
+            return Dialect::json(&in_changes(settings, message, events));
+        };
+        let mut status = json!({ "id": message.wamid, "status": event.happening.word() });
+        if let Some(at) = event.at {
+            status["timestamp"] = json!(at.timestamp().to_string());
+        }
+        if let Some(errors) = cloud_errors(event) {
+            status["errors"] = errors;
+        }
+        Dialect::json(&status)
+    }
+
+    fn inbound(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        at: DateTime<Utc>,
+        dice: &mut Dice,
+    ) -> Dialect {
+        let mut written = json!({
+            "from": message.recipient,
+            "id": dice.wamid(&message.recipient),
+            "timestamp": at.timestamp().to_string(),
+        });
+        if dice.chance(0.3) {
+            // Documented as it is: a video's media stands under `image`.
+            written["type"] = json!("video");
+            let id = dice.text(b"0123456789", 15);
+            written["image"] = json!({
+                "mime_type": "video/mp4",
+                "id": id,
+                "url": format!("https://assets.sobot.example/videos/{id}"),
+            });
+        } else {
+            written["text"] = json!({ "body": dice.pick(&ANSWERS) });
+            written["type"] = json!("text");
+        }
+        Dialect::json(&json!([{
+            "value": {
+                "messaging_product": "whatsapp",
+                "metadata": { "display_phone_number": settings.sobot.number },
+                "contacts": [{ "profile": { "name": message.name }, "wa_id": message.recipient }],
+                "messages": [written],
+            },
+            "field": "messages",
+        }]))
+    }
+}
+
+fn in_changes(settings: &Settings, message: &Taken, events: &[Event]) -> Value {
+    let changes: Vec<Value> = events
+        .iter()
+        .map(|event| {
+            json!({
+                "value": {
+                    "messaging_product": "whatsapp",
+                    "metadata": { "display_phone_number": settings.sobot.number },
+                    "statuses": [cloud_status(message, event, &message.wamid)],
+                },
+                "field": "messages",
+            })
+        })
+        .collect();
+    Value::Array(changes)
+}
+
+fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
+    if !body.is_object() {
+        return Err("Invalid request body");
+    }
+    let kind = read_kind(&body["type"]).ok_or("Invalid message type")?;
+    if !is_address(&body["url"]) {
+        return Err("Invalid media url");
+    }
+    // The documentation writes `video/3gp` and not the registered `video/3gpp`.
+    let known: &[&str] = match kind {
+        MediaKind::Image => &["image/jpeg", "image/png"],
+        MediaKind::Video => &["video/mp4", "video/3gp"],
+    };
+    if !body["mime_type"]
+        .as_str()
+        .is_some_and(|given| known.contains(&given))
+    {
+        return Err("Invalid mime type");
+    }
+    let number = body["customer_number"].as_str().unwrap_or_default();
+    if !is_digits(number) {
+        return Err("Invalid mobile number");
+    }
+    if body["customer_name"].as_str().is_none_or(str::is_empty) {
+        return Err("Customer name is required");
+    }
+    if !is_caption(&body["caption"]) {
+        return Err("Caption is too long");
+    }
+    Ok((kind, number.to_owned()))
+}
+
+fn accept(call: &Call<'_>, kind: MediaKind, number: &str) -> Answer {
+    let body = call.request.json();
+    let account = &call.settings.sobot;
+    // Documented: without country code, the business number's is prepended.
+    let recipient = if number.len() <= 10 {
+        let country = account.number.len().saturating_sub(10);
+        format!("{}{number}", &account.number[..country])
+    } else {
+        number.to_owned()
+    };
+    let wamid = call.dice("ids").wamid(&recipient);
+    let reply = json!({
+        "data": { "id": wamid, "status": "submitted" },
+        "message": "Message sent successfully.",
+        "code": 200,
+    });
+    let message = Taken {
+        provider: ProviderId::Sobot,
+        ordinal: call.ordinal,
+        kind,
+        recipient,
+        name: body["customer_name"].as_str().map(str::to_owned),
+        sender: account.number.clone(),
+        media: body["url"].as_str().unwrap_or_default().to_owned(),
+        references: Default::default(),
+        report_url: None,
+        reply_ids: vec![wamid.clone()],
+        second_id: wamid.clone(),
+        shared_id: String::new(),
+        wamid,
+        at: call.now,
+    };
+    Answer::taken(200, reply, message)
+}
+
+fn refuse(call: &Call<'_>, code: u16, words: &str) -> Answer {
+    let status = match call.settings.sobot.refusal_status {
+        RefusalStatus::SameAsCode => code,
+        RefusalStatus::AlwaysOk => 200,
+    };
+    Answer::refused(status, json!({ "message": words, "code": code }))
+}

@@ -1,0 +1,320 @@
+//! Lively traffic for the demo: a small shop that sends pictures and films to its customers through Bluetick's own API.
+//!
+//! Names and numbers are made up; the numbers never leave the machine, since only the simulator is behind them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::media::MediaKind;
+use crate::domain::provider::ProviderId;
+use crate::simulator::dice::Dice;
+
+/// What the shop needs to know.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Traffic {
+    /// Where Bluetick listens, `http://127.0.0.1:8080`.
+    pub base_url: String,
+    /// A token with the scope `send`.
+    pub token: String,
+    /// The accounts to send through.
+    pub accounts: Vec<TrafficAccount>,
+    /// The same seed writes the same messages.
+    pub seed: u64,
+    /// Messages sent quickly at first, so that pages are not empty.
+    pub burst: u64,
+    /// No more messages than these.
+    pub limit: u64,
+    /// The mean pause between two messages after the burst.
+    pub mean_pause: Duration,
+}
+
+/// One account of Bluetick.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrafficAccount {
+    /// Its id.
+    pub id: String,
+    /// Its provider.
+    pub provider: ProviderId,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sent {
+    /// Messages that the API accepted.
+    pub accepted: u64,
+    /// Messages that it refused or that did not reach it.
+    pub refused: u64,
+}
+
+/// The pause between two messages of the burst.
+const BURST_PAUSE: Duration = Duration::from_millis(60);
+
+impl Traffic {
+    /// The usual demo: 24 messages at once, then one every 2.5 s on average, 4,000 at most.
+    pub fn new(base_url: String, token: String, accounts: Vec<TrafficAccount>) -> Self {
+        Self {
+            base_url,
+            token,
+            accounts,
+            seed: 1,
+            burst: 24,
+            limit: 4_000,
+            mean_pause: Duration::from_millis(2_500),
+        }
+    }
+
+    /// Sends until the limit is reached or `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) -> Result<Sent, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        let mut sent = Sent::default();
+        for ordinal in 0..self.limit {
+            let pause = self.pause(ordinal);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let Some(message) = self.write(ordinal) else {
+                break;
+            };
+            let reply = client
+                .post(format!("{}/api/v1/messages", self.base_url))
+                .bearer_auth(&self.token)
+                .json(&message)
+                .send()
+                .await;
+            if reply.is_ok_and(|reply| reply.status().is_success()) {
+                sent.accepted += 1;
+            } else {
+                sent.refused += 1;
+                tracing::warn!(ordinal, "a demo message was not accepted");
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Irregular like customers: exponentially spread, now and then several at once.
+    fn pause(&self, ordinal: u64) -> Duration {
+        if ordinal < self.burst {
+            return BURST_PAUSE;
+        }
+        let mut dice = self.dice(ordinal, "pause");
+        if dice.chance(0.15) {
+            return BURST_PAUSE;
+        }
+        let spread = -dice.between(0.02, 1.0).ln();
+        self.mean_pause.mul_f64(spread.clamp(0.05, 4.0))
+    }
+
+    /// The body of one message as the API takes it; nothing if there is no account.
+    pub fn write(&self, ordinal: u64) -> Option<Value> {
+        let mut dice = self.dice(ordinal, "message");
+        // Taking turns, so that every account is seen within the burst.
+        let turn = usize::try_from(ordinal).unwrap_or_default();
+        let account = self.accounts.get(turn.checked_rem(self.accounts.len())?)?;
+        let country = &COUNTRIES[dice.below(COUNTRIES.len())];
+        let name = format!("{} {}", dice.pick(country.first), dice.pick(country.last));
+        let scene = &SCENES[dice.below(SCENES.len())];
+        let order = format!("{}-{}", scene.order_prefix, 10_480 + ordinal);
+        let mut message = json!({
+            "account": account.id,
+            "to": (country.number)(ordinal, &mut dice),
+            "name": name,
+            "kind": scene.kind.as_str(),
+            "media": { "url": scene.url.replace("{order}", &order), "mime_type": scene.mime_type },
+            "client_reference": order,
+        });
+        if dice.chance(0.85) {
+            let first = name.split(' ').next().unwrap_or_default();
+            let caption = scene.caption.replace("{order}", &order);
+            message["caption"] = json!(caption.replace("{name}", first));
+        }
+        match account.provider {
+            ProviderId::Kaleyra => {
+                message["refs"] = json!({ "ref": order, "ref1": scene.campaign });
+                if dice.chance(0.3) {
+                    message["options"] = json!({ "wa_source": "shopify" });
+                }
+            }
+            ProviderId::Zixflow if dice.chance(0.3) => {
+                message["options"] = json!({ "source": "API", "linkWithRecord": true });
+            }
+            _ if dice.chance(0.4) => message["refs"] = json!({ "ref": order }),
+            _ => {}
+        }
+        Some(message)
+    }
+
+    fn dice(&self, ordinal: u64, purpose: &str) -> Dice {
+        Dice::new(self.seed, "traffic", ordinal, purpose)
+    }
+}
+
+/// Where customers live.
+struct Country {
+    first: &'static [&'static str],
+    last: &'static [&'static str],
+    /// A number that no other message of the run has, so that each can be told by its recipient.
+    number: fn(u64, &mut Dice) -> String,
+}
+
+const COUNTRIES: [Country; 4] = [INDIA, INDIA, BRAZIL, BRITAIN];
+
+const INDIA: Country = Country {
+    first: &[
+        "Asha", "Rohan", "Meera", "Arjun", "Kavya", "Vikram", "Ananya", "Imran", "Divya", "Sanjay",
+    ],
+    last: &[
+        "Rao", "Sharma", "Iyer", "Patel", "Khan", "Nair", "Desai", "Banerjee", "Kulkarni",
+    ],
+    number: |ordinal, dice| format!("+91 9{:04} {:05}", dice.below(10_000), ordinal % 100_000),
+};
+
+const BRAZIL: Country = Country {
+    first: &[
+        "Beatriz", "João", "Camila", "Rafael", "Larissa", "Thiago", "Fernanda", "Caio",
+    ],
+    last: &[
+        "Souza", "Oliveira", "Ferreira", "Almeida", "Ribeiro", "Carvalho",
+    ],
+    number: |ordinal, dice| {
+        let city = dice.pick(&["11", "21", "31", "51", "85"]);
+        format!(
+            "+55 {city} 9{:04}-{:04}",
+            dice.below(10_000),
+            ordinal % 10_000
+        )
+    },
+};
+
+/// Ofcom keeps 07700 900000 to 900999 for drama; the last three digits alone would repeat, so the run goes on behind them.
+const BRITAIN: Country = Country {
+    first: &[
+        "Amelia", "Oliver", "Priya", "Callum", "Isla", "Hamish", "Zara", "George",
+    ],
+    last: &[
+        "Bennett",
+        "Clarke",
+        "Hughes",
+        "Okafor",
+        "Murray",
+        "Whitfield",
+    ],
+    number: |ordinal, _| format!("+44 7700 9{:05}", ordinal % 100_000),
+};
+
+/// One reason to write to a customer.
+struct Scene {
+    kind: MediaKind,
+    mime_type: &'static str,
+    url: &'static str,
+    caption: &'static str,
+    order_prefix: &'static str,
+    campaign: &'static str,
+}
+
+const SCENES: [Scene; 7] = [
+    Scene {
+        kind: MediaKind::Image,
+        mime_type: "image/jpeg",
+        url: "https://media.meridian-home.example/parcels/{order}.jpg",
+        caption: "Hi {name}, your order {order} is packed. This is how it leaves our workshop.",
+        order_prefix: "MH",
+        campaign: "order-packed",
+    },
+    Scene {
+        kind: MediaKind::Image,
+        mime_type: "image/png",
+        url: "https://media.meridian-home.example/invoices/{order}.png",
+        caption: "Invoice for {order}. Thank you for shopping with us, {name}!",
+        order_prefix: "INV",
+        campaign: "invoice",
+    },
+    Scene {
+        kind: MediaKind::Image,
+        mime_type: "image/jpeg",
+        url: "https://media.meridian-home.example/proof/{order}.jpg",
+        caption: "Delivered: {order} is waiting at your door.",
+        order_prefix: "MH",
+        campaign: "proof-of-delivery",
+    },
+    Scene {
+        kind: MediaKind::Video,
+        mime_type: "video/mp4",
+        url: "https://media.meridian-home.example/guides/oak-shelf.mp4",
+        caption: "{name}, two minutes on how to put up your new shelf.",
+        order_prefix: "MH",
+        campaign: "assembly-guide",
+    },
+    Scene {
+        kind: MediaKind::Video,
+        mime_type: "video/mp4",
+        url: "https://media.meridian-home.example/stories/monsoon-lamps.mp4",
+        caption: "The lamps you asked about, seen in three rooms.",
+        order_prefix: "ENQ",
+        campaign: "lamps-2026",
+    },
+    Scene {
+        kind: MediaKind::Image,
+        mime_type: "image/jpeg",
+        url: "https://media.meridian-home.example/samples/{order}.jpg",
+        caption: "{name}, here is the fabric sample for {order}. Shall we go ahead?",
+        order_prefix: "SMP",
+        campaign: "samples",
+    },
+    Scene {
+        kind: MediaKind::Video,
+        mime_type: "video/mp4",
+        url: "https://media.meridian-home.example/repairs/{order}.mp4",
+        caption: "Your repair {order} is finished, see for yourself.",
+        order_prefix: "REP",
+        campaign: "repairs",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::phone::PhoneNumber;
+
+    fn traffic() -> Traffic {
+        let accounts = ProviderId::ALL.map(|provider| TrafficAccount {
+            id: format!("{provider}-demo"),
+            provider,
+        });
+        Traffic::new(String::new(), String::new(), accounts.to_vec())
+    }
+
+    #[test]
+    fn the_burst_uses_every_account_and_both_kinds() {
+        let messages: Vec<Value> = (0..24).filter_map(|n| traffic().write(n)).collect();
+        let seen = |key: &str| {
+            messages
+                .iter()
+                .map(|message| message[key].to_string())
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(seen("account").len(), 4);
+        assert_eq!(seen("kind").len(), 2);
+        assert_eq!(seen("to").len(), 24);
+    }
+
+    #[test]
+    fn every_number_of_a_run_is_complete_and_its_own() {
+        let traffic = traffic();
+        let numbers: BTreeSet<String> = (0..4_000)
+            .filter_map(|n| traffic.write(n))
+            .map(|message| {
+                let text = message["to"].as_str().unwrap_or_default().to_owned();
+                PhoneNumber::parse(&text).unwrap().digits().to_owned()
+            })
+            .collect();
+        assert_eq!(numbers.len(), 4_000);
+    }
+}

@@ -1,0 +1,172 @@
+//! Zixflow's campaign API (docs.zixflow.com, read 2026-11-20) played by us: replies that may lack any id, reports to each message's own `reportURL`.
+//!
+//! The report's payload is not public; this one follows our constructed sample.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::domain::media::MediaKind;
+use crate::domain::provider::ProviderId;
+use crate::simulator::company::{
+    ANSWERS, Call, Company, Dialect, is_address, is_caption, is_digits, read_kind,
+};
+use crate::simulator::dice::Dice;
+use crate::simulator::exchange::Answer;
+use crate::simulator::fate::{Event, Taken};
+use crate::simulator::settings::Settings;
+
+/// The company.
+pub(crate) struct Zixflow;
+
+impl Company for Zixflow {
+    fn answer(&self, call: &Call<'_>) -> Answer {
+        match call.request.bearer() {
+            None => return refuse(401, "No token provided"),
+            Some(token) if token != call.settings.zixflow.token => {
+                return refuse(401, "Unauthorised");
+            }
+            Some(_) => {}
+        }
+        let body = call.request.json();
+        match check(call.settings, &body) {
+            Some((kind, number)) => accept(call, &body, kind, number),
+            None => refuse(400, "Invalid data Provided"),
+        }
+    }
+
+    fn report(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        events: &[Event],
+        dice: &mut Dice,
+    ) -> Dialect {
+        let mut reports: Vec<Map<String, Value>> = events
+            .iter()
+            .map(|event| report_one(settings, message, event))
+            .collect();
+        match (reports.len(), reports.pop()) {
+            (1, Some(report)) if dice.chance(settings.zixflow.form_report_share) => form(&report),
+            (1, Some(report)) => Dialect::json(&Value::Object(report)),
+            (_, last) => {
+                reports.extend(last);
+                Dialect::json(&json!(reports))
+            }
+        }
+    }
+
+    fn inbound(
+        &self,
+        settings: &Settings,
+        message: &Taken,
+        at: DateTime<Utc>,
+        dice: &mut Dice,
+    ) -> Dialect {
+        Dialect::json(&json!({
+            "event": "incoming.whatsapp.message",
+            "eventId": dice.uuid(),
+            "timestamp": at.timestamp_millis(),
+            "phoneId": settings.zixflow.phone_id,
+            "wabaId": "120000000000266",
+            "messageId": dice.wamid(&message.recipient),
+            "sender": { "name": "Customer", "number": message.recipient },
+            "message": { "type": "text", "text": { "body": dice.pick(&ANSWERS) } },
+        }))
+    }
+}
+
+fn report_one(settings: &Settings, message: &Taken, event: &Event) -> Map<String, Value> {
+    let mut report = Map::new();
+    let mut add = |key: &str, value: Value| report.insert(key.to_owned(), value);
+    add("campaignId", json!(message.shared_id));
+    add("messageId", json!(message.second_id));
+    add("wamid", json!(message.wamid));
+    add("phoneId", json!(settings.zixflow.phone_id));
+    add("to", json!(message.recipient));
+    add("status", json!(event.happening.word()));
+    if let Some(at) = event.at {
+        add("timestamp", json!(at.timestamp_millis()));
+    }
+    if let Some(trouble) = event.happening.trouble() {
+        add("errorCode", json!(trouble.code));
+        add(
+            "remark",
+            json!(format!("(#{}) {}", trouble.code, trouble.title)),
+        );
+    }
+    report
+}
+
+fn form(report: &Map<String, Value>) -> Dialect {
+    let mut writer = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in report {
+        match value {
+            Value::String(text) => writer.append_pair(key, text),
+            other => writer.append_pair(key, &other.to_string()),
+        };
+    }
+    Dialect {
+        content_type: "application/x-www-form-urlencoded",
+        body: writer.finish().into_bytes(),
+    }
+}
+
+fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
+    let kind = read_kind(&body["type"])?;
+    let number = body["to"].as_str()?;
+    let media = &body[kind.as_str()];
+    let is_absent_or = |key: &str, fits: fn(&Value) -> bool| {
+        let value = &body[key];
+        value.is_null() || fits(value)
+    };
+    let good = is_digits(number)
+        && body["phoneId"] == settings.zixflow.phone_id
+        && is_address(&media["link"])
+        && is_caption(&media["caption"])
+        && is_absent_or("source", Value::is_string)
+        && is_absent_or("linkWithRecord", Value::is_boolean)
+        && is_absent_or("submissionStatus", Value::is_boolean)
+        && is_absent_or("reportURL", is_address);
+    good.then(|| (kind, number.to_owned()))
+}
+
+fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> Answer {
+    let mut dice = call.dice("ids");
+    let (campaign, id) = (dice.hex(24), dice.hex(24));
+    let waits = body["submissionStatus"] == true;
+    let names_ids = waits
+        && !call
+            .dice("bare-reply")
+            .chance(call.settings.zixflow.bare_reply_share);
+    let reply = if names_ids {
+        json!({ "status": true, "message": "WhatsApp sent successfully!", "campaignId": campaign, "messageId": id })
+    } else {
+        json!({ "status": true, "message": "Message sent successfully" })
+    };
+    let link = &body[kind.as_str()]["link"];
+    let message = Taken {
+        provider: ProviderId::Zixflow,
+        ordinal: call.ordinal,
+        kind,
+        name: None,
+        sender: call.settings.zixflow.phone_id.clone(),
+        media: link.as_str().unwrap_or_default().to_owned(),
+        references: Default::default(),
+        report_url: body["reportURL"].as_str().map(str::to_owned),
+        reply_ids: if names_ids {
+            vec![id.clone()]
+        } else {
+            Vec::new()
+        },
+        wamid: dice.wamid(&recipient),
+        second_id: id,
+        shared_id: campaign,
+        recipient,
+        at: call.now,
+    };
+    Answer::taken(200, reply, message)
+}
+
+fn refuse(status: u16, words: &str) -> Answer {
+    Answer::refused(status, json!({ "status": false, "message": words }))
+}

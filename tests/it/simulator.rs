@@ -1,0 +1,743 @@
+//! The four providers as we play them: every documented reply and error by real HTTP, callbacks in each dialect, fates that repeat.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use bluetick::domain::provider::ProviderId;
+use bluetick::simulator::settings::RefusalStatus;
+use bluetick::simulator::{
+    CallbackTargets, Chaos, Delivery, Ending, ForcedReply, Handle, Settings, Simulator,
+};
+use reqwest::{RequestBuilder, Response, multipart};
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const TO: &str = "919812300001";
+const ALL: [ProviderId; 4] = ProviderId::ALL;
+
+/// A simulator whose callbacks wait for us, and someone who receives them.
+struct Stage {
+    simulator: Handle,
+    receiver: MockServer,
+    client: reqwest::Client,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let receiver = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&receiver)
+            .await;
+        let mut settings = Settings {
+            delivery: Delivery::Manual,
+            answered_share: 0.0,
+            targets: ALL
+                .iter()
+                .fold(CallbackTargets::default(), |all, provider| {
+                    all.with(*provider, format!("{}/{provider}", receiver.uri()))
+                }),
+            ..Settings::default()
+        };
+        settings.zixflow.form_report_share = 0.0;
+        change(&mut settings);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self {
+            simulator: Simulator::start(settings, listener).unwrap(),
+            receiver,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.simulator.base_url());
+        self.client.post(url)
+    }
+
+    fn sobot(&self, body: &Value) -> RequestBuilder {
+        self.post("/message/")
+            .header("x-api-key", "sobot-key")
+            .header("x-api-secret", "sobot-secret")
+            .json(body)
+    }
+
+    fn kaleyra(&self, body: &Value) -> RequestBuilder {
+        self.post("/v2/HXAP1700000000IN/whatsapp/+919000000002/messages")
+            .header("api-key", "kaleyra-key")
+            .json(body)
+    }
+
+    fn zixflow(&self, body: &Value) -> RequestBuilder {
+        self.post("/api/v1/campaign/whatsapp/message/send")
+            .bearer_auth("zixflow-token")
+            .json(body)
+    }
+
+    fn lancepilot(&self, kind: &str) -> RequestBuilder {
+        let workspace = "9c0e1b1e-0000-4000-8000-00000000000a";
+        self.post(&format!(
+            "/api/v3/workspaces/{workspace}/contacts/number/{TO}/messages/{kind}"
+        ))
+        .bearer_auth("lancepilot-token")
+    }
+
+    /// One good message through a provider.
+    async fn send(&self, provider: ProviderId) -> (u16, Value) {
+        let request = match provider {
+            ProviderId::Sobot => self.sobot(&sobot_image()),
+            ProviderId::Kaleyra => self.kaleyra(&kaleyra_video()),
+            ProviderId::Zixflow => self.zixflow(&self.zixflow_image()),
+            ProviderId::LancePilot => self
+                .lancepilot("image")
+                .json(&json!({ "file": "https://media.example/a.png" })),
+        };
+        read(request.send().await.unwrap()).await
+    }
+
+    fn zixflow_image(&self) -> Value {
+        json!({
+            "to": TO,
+            "phoneId": "104898309288001",
+            "type": "image",
+            "image": { "link": "https://media.example/a.png" },
+            "submissionStatus": true,
+            "reportURL": format!("{}/report/abc", self.receiver.uri()),
+        })
+    }
+
+    /// Every callback received, with its path and body.
+    async fn callbacks(&self) -> Vec<(String, Value)> {
+        let requests = self.receiver.received_requests().await.unwrap();
+        requests
+            .iter()
+            .map(|request| {
+                let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+                (request.url.path().to_owned(), body)
+            })
+            .collect()
+    }
+}
+
+async fn read(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or(Value::Null))
+}
+
+async fn ask(request: RequestBuilder) -> (u16, Value) {
+    read(request.send().await.unwrap()).await
+}
+
+fn sobot_image() -> Value {
+    json!({
+        "type": "image",
+        "url": "https://media.example/a.png",
+        "mime_type": "image/png",
+        "customer_number": TO,
+        "customer_name": "Asha Rao",
+    })
+}
+
+fn kaleyra_video() -> Value {
+    json!({
+        "messaging_object": {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": format!("+{TO}"),
+            "type": "video",
+            "video": { "link": "https://media.example/a.mp4", "caption": "Diwali" },
+        },
+        "extra_info": { "ref": "order-1", "ref1": "autumn", "ref2": "bt:tag", "wa_source": "api" },
+    })
+}
+
+fn changed(mut body: Value, pointer: &str, value: Value) -> Value {
+    *body.pointer_mut(pointer).unwrap() = value;
+    body
+}
+
+#[actix_web::test]
+async fn sobot_takes_a_good_message_and_names_its_wamid() {
+    let stage = Stage::start().await;
+    let (status, body) = stage.send(ProviderId::Sobot).await;
+    assert_eq!(status, 200);
+    assert_eq!(body["message"], "Message sent successfully.");
+    assert_eq!(body["code"], 200);
+    assert_eq!(body["data"]["status"], "submitted");
+    assert!(body["data"]["id"].as_str().unwrap().starts_with("wamid."));
+}
+
+#[actix_web::test]
+async fn sobot_refuses_flatly_with_message_and_code() {
+    let stage = Stage::start().await;
+    let wrong_key = stage.post("/message/").json(&sobot_image());
+    let (status, body) = ask(wrong_key).await;
+    assert_eq!((status, &body["code"]), (401, &json!(401)));
+    let cases = [
+        (
+            "/customer_number",
+            json!("+91 98123"),
+            "Invalid mobile number",
+        ),
+        ("/type", json!("sticker"), "Invalid message type"),
+        ("/mime_type", json!("image/webp"), "Invalid mime type"),
+        ("/url", json!("ftp://media.example/a"), "Invalid media url"),
+        ("/customer_name", json!(""), "Customer name is required"),
+    ];
+    for (pointer, value, words) in cases {
+        let reply = ask(stage.sobot(&changed(sobot_image(), pointer, value))).await;
+        assert_eq!(reply, (400, json!({ "message": words, "code": 400 })));
+    }
+}
+
+#[actix_web::test]
+async fn sobot_can_refuse_under_a_200() {
+    let stage = Stage::with(|s| s.sobot.refusal_status = RefusalStatus::AlwaysOk).await;
+    let body = changed(sobot_image(), "/type", json!("text"));
+    let (status, reply) = ask(stage.sobot(&body)).await;
+    assert_eq!((status, &reply["code"]), (200, &json!(400)));
+}
+
+#[actix_web::test]
+async fn kaleyra_takes_a_good_message_with_an_id_of_its_own() {
+    let stage = Stage::start().await;
+    let (status, body) = stage.send(ProviderId::Kaleyra).await;
+    assert_eq!(status, 202);
+    assert_eq!(body["code"], "WA202");
+    assert_eq!(body["error"], json!({}));
+    assert!(
+        body["data"]["message_id"]
+            .as_str()
+            .unwrap()
+            .starts_with('A')
+    );
+}
+
+#[actix_web::test]
+async fn kaleyra_has_seven_error_bodies() {
+    let stage = Stage::with(|s| s.kaleyra.balance = Some(1)).await;
+    let to = |path: &str, key: &str| {
+        stage
+            .post(path)
+            .header("api-key", key)
+            .json(&kaleyra_video())
+    };
+    let good = "/v2/HXAP1700000000IN/whatsapp/+919000000002/messages";
+    let incorrect = "Incorrect SID or API key.";
+    let rbc = json!({ "code": "RBC001", "message": incorrect, "data": [], "error": { "error": incorrect } });
+    assert_eq!(ask(to(good, "wrong")).await, (401, rbc.clone()));
+    let other_sid = "/v2/HXAP1/whatsapp/+919000000002/messages";
+    assert_eq!(ask(to(other_sid, "kaleyra-key")).await, (401, rbc));
+
+    let (status, body) = ask(to(good, "kaleyra-restricted-key")).await;
+    assert_eq!((status, &body["code"]), (401, &json!("WA-401")));
+    assert!(body["error"]["account"].is_string());
+
+    let older = "/v2/HXAP1700000000IN/whatsapp/+919000000092/messages";
+    let (status, body) = ask(to(older, "kaleyra-key")).await;
+    assert_eq!((status, &body["code"]), (401, &json!("WA-401")));
+    assert!(body["error"]["phone_number"].is_string());
+
+    let unknown = "/v2/HXAP1700000000IN/whatsapp/+911/messages";
+    let (status, body) = ask(to(unknown, "kaleyra-key")).await;
+    assert_eq!((status, &body["code"]), (401, &json!("WA401")));
+    assert_eq!(body["data"], json!({}));
+
+    let both = changed(
+        kaleyra_video(),
+        "/messaging_object/video",
+        json!({ "id": "1", "link": "https://media.example/a.mp4" }),
+    );
+    let (status, body) = ask(stage.kaleyra(&both)).await;
+    assert_eq!((status, &body["code"]), (400, &json!("WA400")));
+    assert_eq!(body["error"]["payload"], "Incorrect payload format");
+
+    assert_eq!(ask(to(good, "kaleyra-key")).await.0, 202);
+    let (status, body) = ask(to(good, "kaleyra-key")).await;
+    assert_eq!((status, &body["code"]), (400, &json!("E110")));
+
+    let stage = Stage::with(|s| s.kaleyra.internal_error_share = 1.0).await;
+    let (status, body) = stage.send(ProviderId::Kaleyra).await;
+    assert_eq!((status, &body["code"]), (500, &json!("WA500")));
+    assert_eq!(body["error"]["error"], "Internal server error");
+}
+
+#[actix_web::test]
+async fn zixflow_names_ids_or_leaves_them_out() {
+    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 0.0).await;
+    let (status, body) = stage.send(ProviderId::Zixflow).await;
+    assert_eq!((status, &body["status"]), (200, &json!(true)));
+    assert_eq!(body["messageId"].as_str().unwrap().len(), 24);
+    assert_ne!(body["messageId"], body["campaignId"]);
+
+    let bare = json!({ "status": true, "message": "Message sent successfully" });
+    let hasty = changed(stage.zixflow_image(), "/submissionStatus", json!(false));
+    assert_eq!(ask(stage.zixflow(&hasty)).await, (200, bare.clone()));
+    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    assert_eq!(stage.send(ProviderId::Zixflow).await, (200, bare));
+}
+
+#[actix_web::test]
+async fn zixflow_refuses_wrong_tokens_and_wrong_data() {
+    let stage = Stage::start().await;
+    let wrong_token = stage
+        .post("/api/v1/campaign/whatsapp/message/send")
+        .bearer_auth("other")
+        .json(&stage.zixflow_image());
+    let unauthorised = json!({ "status": false, "message": "Unauthorised" });
+    assert_eq!(ask(wrong_token).await, (401, unauthorised));
+    let invalid = (
+        400,
+        json!({ "status": false, "message": "Invalid data Provided" }),
+    );
+    let cases = [
+        ("/to", json!("+919812300001")),
+        ("/phoneId", json!("1")),
+        ("/image", json!({ "link": "nowhere" })),
+        ("/submissionStatus", json!("true")),
+    ];
+    for (pointer, value) in cases {
+        let body = changed(stage.zixflow_image(), pointer, value);
+        assert_eq!(ask(stage.zixflow(&body)).await, invalid);
+    }
+}
+
+#[actix_web::test]
+async fn lancepilot_takes_an_address_and_names_nothing() {
+    let stage = Stage::start().await;
+    let created = json!({ "status": 201, "message": "Resource created successfully.", "data": {} });
+    assert_eq!(stage.send(ProviderId::LancePilot).await, (201, created));
+}
+
+#[actix_web::test]
+async fn lancepilot_answers_401_404_and_422_per_field() {
+    let stage = Stage::start().await;
+    let file = json!({ "file": "https://media.example/a.mp4" });
+    let path = "/api/v3/workspaces/9c0e1b1e-ffff-4000-8000-000000000000/contacts/number/919812300001/messages/video";
+    let elsewhere = stage.post(path).bearer_auth("lancepilot-token");
+    let nobody = stage.post(path).json(&file);
+    assert_eq!(
+        ask(nobody).await,
+        (401, json!({ "message": "Unauthenticated." }))
+    );
+    assert_eq!(
+        ask(elsewhere.json(&file)).await,
+        (
+            404,
+            json!({ "message": "Resource not found.", "status": 404 })
+        )
+    );
+    let wrong = json!({ "file": "nowhere", "caption": "x".repeat(1025) });
+    let (status, body) = ask(stage.lancepilot("video").json(&wrong)).await;
+    assert_eq!(
+        (status, &body["message"]),
+        (422, &json!("Validation error"))
+    );
+    assert_eq!(
+        body["errors"]["file"],
+        json!(["The file field must be a valid URL."])
+    );
+    assert_eq!(body["errors"]["caption"].as_array().unwrap().len(), 1);
+}
+
+fn upload(name: &str, mime_type: &str, size: usize) -> multipart::Form {
+    let part = multipart::Part::bytes(vec![7; size])
+        .file_name(name.to_owned())
+        .mime_str(mime_type)
+        .unwrap();
+    multipart::Form::new().part("file", part)
+}
+
+#[actix_web::test]
+async fn lancepilot_takes_uploads_up_to_the_last_byte() {
+    let stage = Stage::start().await;
+    let send = async |kind: &str, form| ask(stage.lancepilot(kind).multipart(form)).await;
+    let image = 5120 * 1024;
+    let video = 16384 * 1024;
+    assert_eq!(
+        send("image", upload("a.jpg", "image/jpeg", image)).await.0,
+        201
+    );
+    assert_eq!(
+        send("video", upload("a.mp4", "video/mp4", video)).await.0,
+        201
+    );
+    let (status, body) = send("image", upload("a.jpg", "image/jpeg", image + 1)).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        body["errors"]["file"],
+        json!(["The file field must not be greater than 5120 kilobytes."])
+    );
+    assert_eq!(
+        send("video", upload("a.mp4", "video/mp4", video + 1))
+            .await
+            .0,
+        422
+    );
+    let (_, body) = send("video", upload("a.mov", "video/quicktime", 10)).await;
+    assert_eq!(
+        body["errors"]["file"],
+        json!(["The file field must be a file of type: mp4, 3gp."])
+    );
+    let (_, body) = send("video", multipart::Form::new().text("caption", "x")).await;
+    assert_eq!(
+        body["errors"]["file"],
+        json!(["The file field is required."])
+    );
+}
+
+#[actix_web::test]
+async fn sobot_reports_flat_under_the_replys_id() {
+    let stage = Stage::start().await;
+    stage
+        .simulator
+        .force_ending(ProviderId::Sobot, Ending::Read);
+    let (_, reply) = stage.send(ProviderId::Sobot).await;
+    assert!(stage.callbacks().await.is_empty());
+    assert_eq!(stage.simulator.deliver_due(1).await, 1);
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    let words: Vec<&str> = callbacks
+        .iter()
+        .map(|(_, body)| body["status"].as_str().unwrap())
+        .collect();
+    assert_eq!((words[0], words[words.len() - 1]), ("sent", "read"));
+    for (path, body) in &callbacks {
+        assert_eq!(path, "/sobot");
+        assert_eq!(body["id"], reply["data"]["id"]);
+        assert_eq!(body["timestamp"].as_str().unwrap().len(), 10);
+        assert_eq!(body.as_object().unwrap().len(), 3);
+    }
+}
+
+#[actix_web::test]
+async fn kaleyra_reports_under_other_ids_and_echoes_the_references() {
+    let stage = Stage::start().await;
+    stage
+        .simulator
+        .force_ending(ProviderId::Kaleyra, Ending::Delivered);
+    let (_, reply) = stage.send(ProviderId::Kaleyra).await;
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    assert_eq!(callbacks.len(), 2);
+    for (_, body) in &callbacks {
+        let status = &body["meta_object"]["value"]["statuses"][0];
+        let extra = &body["extra_info"];
+        assert_eq!(status["id"], status["conversation"]["id"]);
+        assert_ne!(extra["message_id"], body["message_id"]);
+        assert!(
+            !body
+                .to_string()
+                .contains(reply["data"]["message_id"].as_str().unwrap())
+        );
+        assert_eq!(
+            (&extra["ref"], &extra["ref1"], &extra["ref2"]),
+            (&json!("order-1"), &json!("autumn"), &json!("bt:tag"))
+        );
+        assert_eq!(body["status"], status["status"]);
+    }
+    assert!(callbacks[0].1["price"].is_null() && callbacks[1].1["price"].is_number());
+}
+
+#[actix_web::test]
+async fn kaleyra_says_not_sent_without_time_and_recipient() {
+    let stage = Stage::start().await;
+    stage
+        .simulator
+        .force_ending(ProviderId::Kaleyra, Ending::NotSent);
+    stage.send(ProviderId::Kaleyra).await;
+    stage.simulator.deliver_all().await;
+    let (_, body) = stage.callbacks().await.remove(0);
+    assert_eq!(
+        (&body["code"], &body["status"]),
+        (&json!("WAV2101"), &json!("not sent"))
+    );
+    assert!(body["meta_object"].is_null() && !body.to_string().contains("timestamp"));
+    assert_eq!(stage.simulator.oracle()[0]["state"], "failed");
+}
+
+#[actix_web::test]
+async fn zixflow_reports_to_the_address_of_the_message() {
+    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    stage
+        .simulator
+        .force_ending(ProviderId::Zixflow, Ending::Delivered);
+    stage.send(ProviderId::Zixflow).await;
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    assert_eq!(callbacks.len(), 2);
+    for (path, body) in &callbacks {
+        assert_eq!(path, "/report/abc");
+        assert!(body["wamid"].as_str().unwrap().starts_with("wamid."));
+        assert!(body["timestamp"].is_u64());
+    }
+    assert_eq!(callbacks[1].1["status"], "delivered");
+}
+
+#[actix_web::test]
+async fn zixflow_reports_as_a_form_too() {
+    let stage = Stage::with(|s| s.zixflow.form_report_share = 1.0).await;
+    stage
+        .simulator
+        .force_ending(ProviderId::Zixflow, Ending::Sent);
+    stage.send(ProviderId::Zixflow).await;
+    stage.simulator.deliver_all().await;
+    let request = stage.receiver.received_requests().await.unwrap().remove(0);
+    assert_eq!(
+        request.headers["content-type"],
+        "application/x-www-form-urlencoded"
+    );
+    let fields: BTreeMap<String, String> =
+        form_urlencoded::parse(&request.body).into_owned().collect();
+    assert_eq!(fields["status"], "sent");
+    assert!(fields["wamid"].starts_with("wamid."));
+}
+
+#[actix_web::test]
+async fn lancepilot_echoes_the_message_and_then_reports_on_it() {
+    let stage = Stage::start().await;
+    stage
+        .simulator
+        .force_ending(ProviderId::LancePilot, Ending::Delivered);
+    stage.send(ProviderId::LancePilot).await;
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    let bodies: Vec<&Value> = callbacks.iter().map(|(_, body)| body).collect();
+    assert_eq!(bodies.len(), 3);
+    assert_eq!(bodies[0]["event"], "message.outgoing");
+    assert_eq!(bodies[0]["data"]["attributes"]["source"], "api");
+    assert_eq!(bodies[0]["data"]["attributes"]["message"]["type"], "image");
+    for body in &bodies {
+        assert_eq!(body["data"]["id"], bodies[0]["data"]["id"]);
+        let contact = &body["data"]["relationships"]["contact"]["attributes"];
+        assert_eq!(contact["number"], TO);
+    }
+    assert_eq!(bodies[2]["data"]["attributes"]["status"], "delivered");
+    let time = bodies[2]["data"]["attributes"]["updated_at"]
+        .as_str()
+        .unwrap();
+    assert!(time.ends_with('Z') && time.len() == "2026-01-28T17:17:59.000000Z".len());
+}
+
+#[actix_web::test]
+async fn customers_answer_in_every_dialect() {
+    let stage = Stage::with(|s| s.answered_share = 1.0).await;
+    for provider in ALL {
+        stage.simulator.force_ending(provider, Ending::Read);
+        stage.send(provider).await;
+    }
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    let found = |path: &str, pointer: &str| {
+        callbacks
+            .iter()
+            .filter(|(at, body)| at == path && body.pointer(pointer).is_some())
+            .count()
+    };
+    assert_eq!(found("/sobot", "/0/value/messages/0/from"), 1);
+    assert_eq!(found("/kaleyra", "/meta_object/value/messages/0/from"), 1);
+    assert_eq!(found("/zixflow", "/sender/number"), 1);
+    let incoming = |(_, body): &&(String, Value)| body["event"] == "message.incoming";
+    assert_eq!(callbacks.iter().filter(incoming).count(), 1);
+}
+
+#[actix_web::test]
+async fn a_refused_callback_is_repeated_except_by_sobot() {
+    let receiver = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(503))
+        .mount(&receiver)
+        .await;
+    for (provider, attempts) in [(ProviderId::Sobot, 1), (ProviderId::Kaleyra, 5)] {
+        let stage = Stage::start().await;
+        stage
+            .simulator
+            .set_targets(CallbackTargets::default().with(provider, receiver.uri()));
+        stage.simulator.force_ending(provider, Ending::Sent);
+        stage.send(provider).await;
+        assert_eq!(stage.simulator.deliver_all().await, attempts);
+        // Nothing was accepted, so nothing must be known beyond the reply.
+        assert_eq!(stage.simulator.oracle()[0]["state"], "submitted");
+    }
+}
+
+#[actix_web::test]
+async fn a_reply_can_be_forced() {
+    let stage = Stage::start().await;
+    let sobot = ProviderId::Sobot;
+    let simulator = &stage.simulator;
+    simulator.force(sobot, ForcedReply::json(200, &json!({ "code": 500 })));
+    simulator.force(
+        sobot,
+        ForcedReply::redirect(302, "https://elsewhere.example/"),
+    );
+    simulator.force(sobot, ForcedReply::hang_up());
+    simulator.force(sobot, ForcedReply::silence());
+    assert_eq!(stage.send(sobot).await, (200, json!({ "code": 500 })));
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none());
+    let client = client.build().unwrap();
+    let url = format!("{}/message/", simulator.base_url());
+    let reply = client.post(&url).json(&sobot_image()).send().await.unwrap();
+    assert_eq!(reply.headers()["location"], "https://elsewhere.example/");
+    assert!(client.post(&url).body("x").send().await.is_err());
+    let silent = client.post(&url).timeout(Duration::from_millis(200));
+    assert!(silent.send().await.unwrap_err().is_timeout());
+    assert_eq!(stage.send(sobot).await.0, 200);
+    assert_eq!(simulator.received().len(), 5);
+}
+
+#[actix_web::test]
+async fn a_message_can_be_taken_although_the_line_went_dead() {
+    let stage = Stage::start().await;
+    let reply = ForcedReply::hang_up().although_taken();
+    stage.simulator.force(ProviderId::Sobot, reply);
+    stage
+        .simulator
+        .force_ending(ProviderId::Sobot, Ending::Sent);
+    assert!(stage.sobot(&sobot_image()).send().await.is_err());
+    assert_eq!(stage.simulator.oracle()[0]["state"], "uncertain");
+    stage.simulator.deliver_all().await;
+    assert_eq!(stage.callbacks().await.len(), 1);
+    assert_eq!(stage.simulator.oracle()[0]["state"], "sent");
+}
+
+#[actix_web::test]
+async fn requests_are_remembered_as_they_came() {
+    let stage = Stage::start().await;
+    stage.send(ProviderId::Kaleyra).await;
+    let request = stage.simulator.received().remove(0);
+    assert_eq!(request.method, "POST");
+    assert_eq!(
+        request.path,
+        "/v2/HXAP1700000000IN/whatsapp/+919000000002/messages"
+    );
+    assert_eq!(request.header("api-key"), Some("kaleyra-key"));
+    assert_eq!(request.json(), kaleyra_video());
+}
+
+/// Every callback and answer key of some sends, without what depends on the clock and on ports.
+async fn fates(seed: u64) -> (Vec<String>, Vec<Value>) {
+    let stage = Stage::with(|settings| {
+        settings.seed = seed;
+        settings.chaos = Chaos::all();
+        settings.answered_share = 0.3;
+        settings.clock = std::sync::Arc::new(bluetick::domain::clock::FixedClock::at(
+            chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
+        ));
+    })
+    .await;
+    for _ in 0..15 {
+        for provider in ALL {
+            stage.send(provider).await;
+        }
+    }
+    let mut queued: Vec<String> = stage
+        .simulator
+        .queued()
+        .iter()
+        .map(|post| format!("{} {}", post.provider, String::from_utf8_lossy(&post.body)))
+        .collect();
+    queued.sort();
+    stage.simulator.deliver_all().await;
+    (queued, stage.simulator.oracle())
+}
+
+#[actix_web::test]
+async fn the_same_seed_gives_the_same_fates() {
+    let first = fates(7).await;
+    assert!(first.0.len() > 100);
+    assert_eq!(first, fates(7).await);
+    assert_ne!(first.1, fates(8).await.1);
+}
+
+#[actix_web::test]
+async fn an_orphan_comes_before_the_reply() {
+    for provider in ALL {
+        let stage = Stage::with(|s| s.chaos.orphan_first = 1.0).await;
+        stage.simulator.force_ending(provider, Ending::Delivered);
+        stage.send(provider).await;
+        assert_eq!(stage.callbacks().await.len(), 1);
+    }
+}
+
+#[actix_web::test]
+async fn a_batch_holds_every_status_in_the_companys_own_shape() {
+    let stage = Stage::with(|s| s.chaos.batch = 1.0).await;
+    for provider in ALL {
+        stage.simulator.force_ending(provider, Ending::Delivered);
+        stage.send(provider).await;
+    }
+    stage.simulator.deliver_all().await;
+    let callbacks = stage.callbacks().await;
+    let last = |pointer: &str| {
+        let words = callbacks
+            .iter()
+            .filter_map(|(_, body)| body.pointer(pointer));
+        words.collect::<Vec<_>>()
+    };
+    for pointer in [
+        "/1/value/statuses/0/status",
+        "/meta_object/value/statuses/1/status",
+        "/1/status",
+        "/data/attributes/statuses/1/status",
+    ] {
+        assert_eq!(last(pointer), ["delivered"], "{pointer}");
+    }
+    for line in stage.simulator.oracle() {
+        assert_eq!(line["state"], "delivered");
+    }
+}
+
+#[actix_web::test]
+async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
+    let stage = Stage::with(|s| s.chaos.corrupt = 1.0).await;
+    for provider in ALL {
+        stage.simulator.force_ending(provider, Ending::Read);
+        stage.send(provider).await;
+    }
+    assert!(stage.simulator.deliver_all().await >= 8);
+    for (_, body) in stage.callbacks().await {
+        assert_eq!(body, Value::Null);
+    }
+    for line in stage.simulator.oracle() {
+        assert_eq!(line["state"], "submitted");
+    }
+}
+
+#[actix_web::test]
+async fn time_delivers_by_itself_and_stopping_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    let oracle = folder.path().join("oracle.ndjson");
+    let file = oracle.clone();
+    let stage = Stage::with(move |settings| {
+        settings.delivery = Delivery::Timed;
+        settings.pace = 0.01;
+        settings.ending = Some(Ending::Delivered);
+        settings.oracle = Some(file);
+    })
+    .await;
+    for provider in ALL {
+        stage.send(provider).await;
+    }
+    stage.simulator.idle().await;
+    assert_eq!(stage.callbacks().await.len(), 9);
+    stage.send(ProviderId::Sobot).await;
+    stage.simulator.stop().await.unwrap();
+    let lines: Vec<Value> = std::fs::read_to_string(oracle)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        assert_eq!(line["state"], "delivered");
+        assert_eq!(line["recipient"], TO);
+    }
+}
