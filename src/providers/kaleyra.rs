@@ -496,6 +496,26 @@ fn read_flat(payload: &Value) -> Vec<CallbackPart> {
                 .and_then(|time| parse_time(&time)),
         })];
     }
+    read_inner(payload)
+}
+
+/// A callback profile may put one or several reports into an element of its own.
+fn read_inner(payload: &Value) -> Vec<CallbackPart> {
+    let inner: Vec<_> = payload
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|value| value.is_object() || value.is_array())
+        .flat_map(|value| items(Some(value)))
+        .filter(|value| value.is_object())
+        .flat_map(read_one)
+        .collect();
+    if inner
+        .iter()
+        .any(|part| !matches!(part, CallbackPart::Unreadable(_)))
+    {
+        return inner;
+    }
     vec![unreadable("neither a status nor a message")]
 }
 
