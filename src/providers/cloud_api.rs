@@ -69,7 +69,7 @@ fn read_entry(entry: &Value) -> Vec<CallbackPart> {
 
 fn read_change(change: &Value) -> Vec<CallbackPart> {
     let value = change.get("value").unwrap_or(&Value::Null);
-    let has = |name: &str| value.get(name).is_some_and(Value::is_array);
+    let has = |name: &str| !items(value.get(name)).is_empty();
     if has("statuses") || has("messages") {
         return read_value(value);
     }

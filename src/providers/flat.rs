@@ -2,10 +2,11 @@
 //!
 //! The names are each provider's; the way of looking for them is here.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::delivery::{Pricing, Stage};
-use crate::domain::ids::ProviderMessageId;
+use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::tag;
 use crate::providers::Report;
 use crate::providers::cloud_api::{read_failure, read_pricing};
@@ -53,7 +54,7 @@ pub(super) fn read(chain: &[&Value], names: &Names) -> Option<Report> {
 }
 
 /// The message that the last tag in any slot names.
-pub(super) fn find_tag(chain: &[&Value], names: &Names) -> Option<crate::domain::ids::MessageId> {
+pub(super) fn find_tag(chain: &[&Value], names: &Names) -> Option<MessageId> {
     chain.iter().find_map(|object| {
         names
             .tags
@@ -110,11 +111,7 @@ fn last_segment(word: String) -> String {
     }
 }
 
-fn find_time(
-    chain: &[&Value],
-    names: &Names,
-    meaning: Option<Meaning>,
-) -> Option<chrono::DateTime<chrono::Utc>> {
+fn find_time(chain: &[&Value], names: &Names, meaning: Option<Meaning>) -> Option<DateTime<Utc>> {
     let of_its_own: &[&str] = match meaning {
         Some(Meaning::Reached(Stage::Sent)) => &["sentAt", "sent_at"],
         Some(Meaning::Reached(Stage::Delivered)) => &["deliveredAt", "delivered_at"],

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::domain::delivery::{Fact, Stage};
 use crate::domain::failure::Failure;
-use crate::domain::ids::ProviderMessageId;
+use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::{Outgoing, References};
 use crate::domain::provider::{
@@ -316,15 +317,12 @@ fn read_refusal(body: &Value, code: Option<String>) -> Failure {
 }
 
 /// Names of the "submit" webhooks, beside the common vocabulary.
-const EXCEPTIONS: Exceptions = &[(
-    "submitsuccess",
-    Meaning::Reached(crate::domain::delivery::Stage::Submitted),
-)];
+const EXCEPTIONS: Exceptions = &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
 
 /// Names in "not sent" reports, V1 query strings and hand-written callback profiles.
 const NAMES: Names = Names {
     ids: &["message_id", "messageId", "id", "wamid"],
-    words: &["status", "statusCode", "event"],
+    words: &["status", "statusCode"],
     doubtful_words: &[],
     times: &["timestamp", "time", "created_at", "createdAt", "updated_at"],
     recipients: &["recipient_id", "to", "mobile", "recipient"],
@@ -393,8 +391,8 @@ fn complete_report(report: Report, payload: &Value) -> Report {
         .or_else(|| cloud_api::read_pricing(payload).price)
         .or_else(|| cloud_api::read_pricing(extra).price);
     let fact = report.fact.map(|fact| match fact {
-        crate::domain::delivery::Fact::Failure(failure) if failure == Failure::default() => {
-            crate::domain::delivery::Fact::Failure(cloud_api::read_failure(&[payload]))
+        Fact::Failure(failure) if failure == Failure::default() => {
+            Fact::Failure(cloud_api::read_failure(&[payload]))
         }
         other => other,
     });
@@ -416,7 +414,7 @@ fn without_conversations(ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> 
         .collect()
 }
 
-fn find_tag(places: &[&Value]) -> Option<crate::domain::ids::MessageId> {
+fn find_tag(places: &[&Value]) -> Option<MessageId> {
     places.iter().find_map(|place| {
         tag::find_in(&References {
             reference: first(place, &["ref"]),
@@ -496,11 +494,31 @@ fn read_flat(payload: &Value) -> Vec<CallbackPart> {
                 .and_then(|time| parse_time(&time)),
         })];
     }
+    read_inner(payload)
+}
+
+/// A callback profile may put one or several reports into an element of its own.
+fn read_inner(payload: &Value) -> Vec<CallbackPart> {
+    let inner: Vec<_> = payload
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|value| value.is_object() || value.is_array())
+        .flat_map(|value| items(Some(value)))
+        .filter(|value| value.is_object())
+        .flat_map(read_one)
+        .collect();
+    if inner
+        .iter()
+        .any(|part| !matches!(part, CallbackPart::Unreadable(_)))
+    {
+        return inner;
+    }
     vec![unreadable("neither a status nor a message")]
 }
 
 /// In a callback profile the operator names the slots: a tag may stand under any name.
-fn find_tag_anywhere(payload: &Value) -> Option<crate::domain::ids::MessageId> {
+fn find_tag_anywhere(payload: &Value) -> Option<MessageId> {
     payload
         .as_object()?
         .values()

@@ -275,7 +275,17 @@ fn read_event(payload: &Value) -> Vec<CallbackPart> {
     if !payload.is_object() {
         return vec![unreadable("an element that is no object")];
     }
-    let data = payload.get("data").unwrap_or(&Value::Null);
+    match payload.get("data") {
+        Some(Value::Array(list)) if !list.is_empty() => list
+            .iter()
+            .flat_map(|data| read_resource(payload, data))
+            .collect(),
+        data => read_resource(payload, data.unwrap_or(&Value::Null)),
+    }
+}
+
+/// One JSON:API resource of an event.
+fn read_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
     for place in [payload, data, attributes] {
         let is_meta = ["entry", "changes", "value"]

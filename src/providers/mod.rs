@@ -11,6 +11,7 @@ mod payload;
 mod replies;
 pub mod sobot;
 pub mod vocabulary;
+mod xml;
 pub mod zixflow;
 
 use chrono::{DateTime, Utc};

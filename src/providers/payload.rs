@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
-use crate::providers::{Callback, CallbackPart};
+use crate::providers::{Callback, CallbackPart, xml};
 
 /// The longest text that is kept as a recipient, in characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// The body as JSON or form fields, else the query string as fields. The error says why there is neither.
+/// The body as JSON, XML, form fields or lines of `name: value`, else the query string as fields. The error says why there is neither.
 pub(super) fn read(callback: &Callback) -> Result<Value, String> {
     let body = callback
         .body
@@ -31,28 +31,29 @@ pub(super) fn read(callback: &Callback) -> Result<Value, String> {
         .content_type
         .as_deref()
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
-    let opens_json = matches!(body.first(), Some(b'{' | b'['));
-    if is_form && !opens_json {
-        return fields(body).ok_or_else(|| "an empty form".to_owned());
-    }
-    match parse_json(text) {
-        Ok(value) => Ok(value),
-        Err(_) if !opens_json && text.contains('=') && !text.starts_with('<') => {
+    match body.first() {
+        Some(b'{' | b'[') => parse_json(text),
+        Some(b'<') => xml::read(text),
+        _ if !is_form && text.lines().count() > 1 => lines(text),
+        _ if is_form || text.contains('=') => {
             fields(body).ok_or_else(|| "an empty form".to_owned())
         }
-        Err(error) => Err(format!(
-            "not JSON: {:?} error at line {}, column {}",
-            error.classify(),
-            error.line(),
-            error.column()
-        )),
+        _ => parse_json(text),
     }
 }
 
 /// JSON; hand-written callback templates may leave a comma before a closing bracket.
-fn parse_json(text: &str) -> Result<Value, serde_json::Error> {
+fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text)
         .or_else(|error| serde_json::from_str(&without_trailing_commas(text)).map_err(|_| error))
+        .map_err(|error| {
+            format!(
+                "not JSON: {:?} error at line {}, column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            )
+        })
 }
 
 fn without_trailing_commas(text: &str) -> String {
@@ -70,19 +71,33 @@ fn without_trailing_commas(text: &str) -> String {
     kept
 }
 
-/// Form fields as an object; of a repeated name the first value that says something.
+/// Form fields as an object.
 fn fields(encoded: &[u8]) -> Option<Value> {
     let mut fields = Map::new();
     for (name, value) in parse(encoded) {
-        let value = Value::String(value.into_owned());
-        match fields.get(name.as_ref()) {
-            Some(known) if text(known).is_some() => {}
-            _ => {
-                fields.insert(name.into_owned(), value);
-            }
-        }
+        add_field(&mut fields, &name, &value);
     }
     (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+/// Plain text of a callback profile: `name: value` or `name=value` on lines of their own.
+fn lines(text: &str) -> Result<Value, String> {
+    let mut fields = Map::new();
+    for (name, value) in text.lines().filter_map(|line| line.split_once([':', '='])) {
+        add_field(&mut fields, name.trim(), value.trim());
+    }
+    if fields.is_empty() {
+        return Err("text without names and values".to_owned());
+    }
+    Ok(Value::Object(fields))
+}
+
+/// Of a repeated name the first value that says something stays.
+fn add_field(fields: &mut Map<String, Value>, name: &str, value: &str) {
+    let says_something = fields.get(name).and_then(text).is_some();
+    if !says_something {
+        fields.insert(name.to_owned(), Value::from(value));
+    }
 }
 
 /// A text, or a whole number as text. Empty texts and unfilled `<placeholders>` are absent, and so is a number that is not exact.

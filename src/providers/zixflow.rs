@@ -17,7 +17,7 @@ use crate::domain::provider::{
     Account, Capabilities, Credentials, KnownOption, MediaSources, ProviderId, SendError,
 };
 use crate::providers::flat::{self, Names};
-use crate::providers::payload::{self, first, plain_word, recipient};
+use crate::providers::payload::{self, first, items, plain_word, recipient};
 use crate::providers::vocabulary::parse_time;
 use crate::providers::{
     Callback, CallbackPart, Header, HttpReply, Inbound, Provider, SendStep, cloud_api, replies,
@@ -249,7 +249,7 @@ fn read_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     let inner: Vec<&Value> = NESTS
         .iter()
         .filter_map(|name| payload.get(name))
-        .filter(|value| value.is_object() || value.is_array())
+        .filter(|value| items(Some(value)).iter().any(Value::is_object))
         .collect();
     if inner.is_empty() {
         return vec![flat::read(&chain, &NAMES).map_or_else(
@@ -262,6 +262,9 @@ fn read_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         .flat_map(|value| read_nested(value, &chain))
         .collect()
 }
+
+/// The post-back names one of these where it is not about WhatsApp.
+const OTHER_CHANNELS: &[&str] = &["sms", "rcs", "email", "voice"];
 
 /// What the account's webhook and the post-back of other channels say.
 fn read_event(payload: &Value) -> Option<CallbackPart> {
@@ -278,9 +281,10 @@ fn read_event(payload: &Value) -> Option<CallbackPart> {
     if event.starts_with("incoming.") {
         return Some(CallbackPart::Notice(plain_word(&event)));
     }
-    let channel = first(payload, &["channel"])?;
-    (!channel.eq_ignore_ascii_case("whatsapp"))
-        .then(|| CallbackPart::Notice(format!("a report of the channel {}", plain_word(&channel))))
+    let channel = first(payload, &["channel"])?.to_ascii_lowercase();
+    OTHER_CHANNELS
+        .contains(&channel.as_str())
+        .then(|| CallbackPart::Notice(format!("a report of the channel {channel}")))
 }
 
 fn unreadable(reason: &str) -> CallbackPart {

@@ -66,6 +66,18 @@ fn an_http_status_without_a_readable_body_means_the_same_everywhere() {
 }
 
 #[test]
+fn too_many_requests_keeps_the_providers_words_and_its_wait() {
+    let body = r#"{"message":"Too Many Attempts."}"#;
+    for provider in ProviderId::ALL {
+        let reply = reply_with(429, ("retry-after", "30"), body);
+        assert_eq!(
+            outcome(provider, reply),
+            "try later Some(30s) 429 | Too Many Attempts. | - | -"
+        );
+    }
+}
+
+#[test]
 fn secrets_travel_in_headers_that_are_marked_and_nowhere_else() {
     for provider in ProviderId::ALL {
         let account = account(provider);

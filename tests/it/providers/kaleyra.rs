@@ -225,6 +225,17 @@ fn each_callback_shape_gives_its_receipts() {
                 &["inbound from 447700900123 at 2025-11-20T00:54:11"],
             ),
             (
+                "profile_batch.xml",
+                &[
+                    &format!("delivered [{W1}] to 447700900123 at 2025-11-20T00:54:25 tag true"),
+                    &format!("read [{W2}] to - at -"),
+                ],
+            ),
+            (
+                "profile_lines.txt",
+                &[&format!("read [{W1}] to 447700900123 at - tag true")],
+            ),
+            (
                 "quality_update.txt",
                 &["notice quality rating: FLAGGED TIER_10K"],
             ),

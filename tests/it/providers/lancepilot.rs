@@ -179,3 +179,12 @@ fn a_status_is_read_from_the_event_the_attributes_or_their_list() {
         assert_eq!(lines(LancePilot, &callback(body, None)), [expected]);
     }
 }
+
+#[test]
+fn several_resources_in_one_event_are_read_one_by_one() {
+    let body = r#"{"event":"message.delivered","data":[{"type":"messages","id":"l1"},{"type":"messages","id":"l2"}]}"#;
+    assert_eq!(
+        lines(LancePilot, &callback(body, None)),
+        ["delivered [l1] to - at -", "delivered [l2] to - at -"]
+    );
+}

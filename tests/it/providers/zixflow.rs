@@ -192,6 +192,7 @@ fn a_report_is_found_under_every_name_of_the_tolerant_table() {
         r#"{"report":[X]}"#,
         "[X]",
         r#"{"id":"evt-1","event":"update","data":{"message":X}}"#,
+        r#"{"messageId":"x1","status":"delivered","data":[],"message":{"type":"image"}}"#,
     ] {
         let body = nest.replace('X', r#"{"messageId":"x1","status":"delivered"}"#);
         assert_eq!(
@@ -220,6 +221,26 @@ fn a_boolean_is_no_status_and_a_shared_id_is_no_messages_id() {
         ),
         ["read [] to - at -"]
     );
+}
+
+#[test]
+fn a_report_of_another_channel_and_an_inbound_message_elsewhere_are_notices() {
+    for (body, expected) in [
+        (
+            r#"{"type":"delivery_status","channel":"SMS","message_id":7,"status":"delivered"}"#,
+            "notice a report of the channel sms",
+        ),
+        (
+            r#"{"event":"incoming.rcs.message","eventId":"e"}"#,
+            "notice incoming.rcs.message",
+        ),
+        (
+            r#"{"event":"incoming.whatsapp.message","eventId":"e"}"#,
+            "inbound from - at -",
+        ),
+    ] {
+        assert_eq!(lines(Zixflow, &callback(body, None)), [expected]);
+    }
 }
 
 #[test]
