@@ -112,8 +112,6 @@ fn restrict(path: &Path, mode: u32) -> Result<(), DataDirError> {
     let found = fs::metadata(path).map_err(failed("read", path))?;
     let given = found.permissions().mode() & 0o777;
     if given & mode == given {
-/// Takes every right from group and others; leaves alone what is private already.
-    if found.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::web::server;
+
 /// Sends WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and knows what became of every one of them.
 #[derive(Parser, Debug)]
 #[command(name = "bluetick", version, propagate_version = true)]
@@ -32,6 +34,8 @@ pub enum Command {
     Serve,
     /// Apply the schema changes that are missing, and end
     Migrate,
+    /// Play the four providers: send APIs, callbacks, chaos
+    Simulate(simulate::SimulateArguments),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -45,6 +49,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
+        Command::Simulate(arguments) => Ok(server::block_on(simulate::run(arguments))?),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
     }
 }

@@ -262,10 +262,6 @@ fn read_generations(section: &mut Section<'_, '_>) -> (u32, Vec<u32>) {
     let retired = section.wholes("callback_retired");
     let known = read.is_some() || !given;
     if known && retired.iter().any(|&old| old == 0 || old >= generation) {
-    let generation = section
-        .whole("callback_generation", 1..=1_000_000)
-        .unwrap_or(1);
-    if retired.iter().any(|&old| old == 0 || old >= generation) {
         section.problem(
             "callback_retired",
             format!("may name generations below callback_generation, which is {generation}"),

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::delivery::accept::{AcceptError, Acceptor, Submission};
+use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind};
 use crate::domain::failure::Failure;
-use crate::domain::ids::{AccountId, ActionId, MessageId};
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
 use crate::domain::message::{MatchedBy, Message, Origin};
-use crate::store::actions::Action;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
 use crate::store::{self, Store};
@@ -44,15 +44,12 @@ pub struct Decision<'a> {
 }
 
 impl Decision<'_> {
-    fn about(&self, message: &Message, verb: &str, detail: Option<String>) -> Action {
+    fn about(&self, message: &Message, verb: Verb, detail: Option<String>) -> Action {
         Action {
-            id: ActionId::new(self.now),
             message: Some(message.id),
             account: Some(message.account.clone()),
-            actor: self.actor.to_owned(),
-            verb: verb.to_owned(),
             detail,
-            happened_at: self.now,
+            ..Action::new(self.actor, verb, self.now)
         }
     }
 }
@@ -81,7 +78,7 @@ pub async fn cancel(
     };
     ledger.leave_queue(id, QueueWord::Cancelled)?;
     ledger
-        .record_action(&decision.about(&message, "cancel", None))
+        .record_action(&decision.about(&message, Verb::Cancel, None))
         .await?;
     Ok(store.commit(ledger).await?)
 }
@@ -111,7 +108,7 @@ pub async fn mark_failed(
             return Err(refusal?);
         }
     };
-    let action = decision.about(&message, "mark-failed", reason.map(ToOwned::to_owned));
+    let action = decision.about(&message, Verb::MarkFailed, reason.map(ToOwned::to_owned));
     let failure = Failure {
         title: Some("marked as failed by an operator".to_owned()),
         detail: reason.map(ToOwned::to_owned),
@@ -168,7 +165,7 @@ pub async fn resend(
         .await?;
     let detail = Some(format!("as {}", receipt.id));
     store
-        .record_action(&decision.about(&message, "resend", detail))
+        .record_action(&decision.about(&message, Verb::Resend, detail))
         .await?;
     Ok(receipt.id)
 }
@@ -210,7 +207,7 @@ pub async fn match_orphan(
     ledger.merge_into(orphan, message).await?;
     ledger.set_matched_by(message, MatchedBy::Operator)?;
     ledger
-        .record_action(&decision.about(&sent, "match", Some(format!("with {orphan}"))))
+        .record_action(&decision.about(&sent, Verb::Match, Some(format!("with {orphan}"))))
         .await?;
     Ok(store.commit(ledger).await?)
 }
@@ -228,13 +225,8 @@ pub async fn resume(
         return Err(OperateError::NotNow("the account is not paused".to_owned()));
     }
     let action = Action {
-        id: ActionId::new(decision.now),
-        message: None,
         account: Some(account.clone()),
-        actor: decision.actor.to_owned(),
-        verb: "resume".to_owned(),
-        detail: None,
-        happened_at: decision.now,
+        ..Action::new(decision.actor, Verb::ResumeAccount, decision.now)
     };
     Ok(store.record_action(&action).await?)
 }

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** nothing here does IO, reads a clock, or knows JSON, HTTP or SQL; `tests/it/house.rs` checks the imports.
 
-pub mod callback;
 pub mod access;
+pub mod callback;
 pub mod clock;
 pub mod delivery;
 pub mod dictionary;

@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod accounts;
-pub mod actions;
 pub mod attempts;
 pub mod callbacks;
 pub mod connection;

@@ -13,4 +13,3 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready));
 }
-//! The only place that knows actix: routes, pages and the wire.
