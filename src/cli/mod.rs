@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and who answers. Each subcommand is a thin file of its own.
 
 pub mod config;
+pub mod demo;
 pub mod export;
 pub mod migrate;
 pub mod serve;
@@ -32,6 +33,8 @@ pub struct Arguments {
 pub enum Command {
     /// Serve API, callbacks and dashboard, and hand messages over
     Serve,
+    /// Show everything at work: a fresh database, four simulated providers, lively traffic
+    Demo,
     /// Apply the schema changes that are missing, and end
     Migrate,
     /// Play the four providers: send APIs, callbacks, chaos
@@ -48,6 +51,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
+        Command::Demo => demo::run(),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(arguments))?),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),

@@ -1,0 +1,149 @@
+//! `bluetick demo`: the whole product on a fresh database in a temporary folder, with four simulated providers and lively traffic.
+//!
+//! Ignores configuration and environment; listens on 127.0.0.1 only; everything is gone when it ends.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app;
+use crate::cli::Failure;
+use crate::cli::serve::announce;
+use crate::config::{Config, account_with_defaults};
+use crate::delivery::services::Services;
+use crate::domain::access::{Scope, Scopes};
+use crate::domain::clock::SystemClock;
+use crate::domain::ids::AccountId;
+use crate::domain::provider::{Account, Credentials, KaleyraRegion};
+use crate::domain::secret::Secret;
+use crate::simulator::traffic::{Traffic, TrafficAccount};
+use crate::simulator::{CallbackTargets, Settings, Simulator};
+use crate::store::access::TokenCreation;
+use crate::web::server;
+
+/// The port that is tried first; a free one is taken when it is in use.
+const PORT: u16 = 8080;
+
+/// Runs until SIGTERM or Ctrl-C.
+pub fn run() -> Result<(), Failure> {
+    server::block_on(demonstrate())
+}
+
+async fn demonstrate() -> Result<(), Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("bluetick-demo-")
+        .tempdir()?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", PORT)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let settings = Settings::default();
+    let simulated = TcpListener::bind(("127.0.0.1", 0))?;
+    let accounts = accounts(&settings, &format!("http://{}", simulated.local_addr()?))?;
+    let simulator = Simulator::start(settings, simulated)?;
+
+    let mut config = Config::in_folder(folder.path().to_path_buf());
+    config.listen = address.to_string();
+    config.public_url = format!("http://{address}");
+    config.accounts = accounts;
+    let services = app::open(config, Arc::new(SystemClock)).await?;
+    simulator.set_targets(targets(&services));
+    let running = app::start(listener, services.clone())?;
+    let stop = CancellationToken::new();
+    let traffic = tokio::spawn(traffic(&services).await?.run(stop.clone()));
+
+    let link = services
+        .store
+        .create_sign_in_link(services.clock.now())
+        .await?;
+    announce(&format!("listening on http://{address}"))?;
+    announce("four simulated providers; everything is gone when you stop with Ctrl-C")?;
+    announce(&format!(
+        "sign in (once, within 15 minutes): http://{address}/login?token={}",
+        link.expose()
+    ))?;
+    let ended = running.until_stopped().await;
+    stop.cancel();
+    if let Ok(Err(error)) = traffic.await {
+        tracing::warn!(error = %error.without_url(), "the demo's traffic ended early");
+    }
+    simulator.stop().await?;
+    Ok(ended?)
+}
+
+/// One account a provider, with the keys that the simulator accepts.
+fn accounts(settings: &Settings, base_url: &str) -> Result<Vec<Account>, Failure> {
+    let account = |id: &str, credentials, sender: &str| -> Result<Account, Failure> {
+        let id: AccountId = id.parse()?;
+        Ok(Account {
+            base_url: Some(base_url.to_owned()),
+            senders: vec![sender.to_owned()],
+            ..account_with_defaults(id, credentials)
+        })
+    };
+    let sobot = Credentials::Sobot {
+        api_key: Secret::new(&settings.sobot.api_key),
+        api_secret: Secret::new(&settings.sobot.api_secret),
+    };
+    let kaleyra = Credentials::Kaleyra {
+        region: Some(KaleyraRegion::India),
+        sid: settings.kaleyra.sid.clone(),
+        api_key: Secret::new(&settings.kaleyra.api_key),
+    };
+    let zixflow = Credentials::Zixflow {
+        token: Secret::new(&settings.zixflow.token),
+        phone_id: settings.zixflow.phone_id.clone(),
+    };
+    let lancepilot = Credentials::LancePilot {
+        token: Secret::new(&settings.lancepilot.token),
+        workspace: settings.lancepilot.workspace.clone(),
+    };
+    let kaleyra_sender = settings
+        .kaleyra
+        .senders
+        .first()
+        .map_or("+919000000002", String::as_str);
+    Ok(vec![
+        account("sobot-main", sobot, "+919000000001")?,
+        account("kaleyra-in", kaleyra, kaleyra_sender)?,
+        account("zixflow-main", zixflow, "+919000000003")?,
+        account("lancepilot-br", lancepilot, "+5511900000004")?,
+    ])
+}
+
+fn targets(services: &Services) -> CallbackTargets {
+    services
+        .accounts
+        .values()
+        .fold(CallbackTargets::default(), |targets, account| {
+            targets.with(
+                account.provider(),
+                services.callback_url(&account.id, account.callback_generation),
+            )
+        })
+}
+
+async fn traffic(services: &Services) -> Result<Traffic, Failure> {
+    let scopes = Scopes::new(&[Scope::Send]);
+    let created = services
+        .store
+        .create_token("demo traffic", &scopes, services.clock.now())
+        .await?;
+    let TokenCreation::Created(_, token) = created else {
+        return Err("the demo's database is not new".into());
+    };
+    let accounts = services
+        .accounts
+        .values()
+        .map(|account| TrafficAccount {
+            id: account.id.to_string(),
+            provider: account.provider(),
+        })
+        .collect();
+    Ok(Traffic::new(
+        services.config.public_url.clone(),
+        token.expose().to_owned(),
+        accounts,
+    ))
+}
