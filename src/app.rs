@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -148,6 +149,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         store,
         journal,
         accepted: Arc::default(),
+        stopping: CancellationToken::new(),
     })
 }
 
@@ -212,6 +214,7 @@ impl Running {
             () = stop => {}
         }
         tracing::info!("stopping");
+        self.services.stopping.cancel();
         handle.stop(true).await;
         self.jobs.stop(DRAIN).await;
         close(self.services).await;

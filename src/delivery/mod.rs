@@ -10,6 +10,7 @@ pub mod reconcile;
 
 pub mod redaction;
 pub mod services;
+pub mod standing;
 pub mod transcript;
 pub mod transport;
 pub mod unpack;

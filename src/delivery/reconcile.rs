@@ -352,6 +352,7 @@ fn outcome(entry: &JournalEntry, outcome: Outcome, detail: Option<String>) -> Ca
         seq: entry.seq,
         account: entry.record.account.clone(),
         received_at: entry.record.received_at,
+        by_old_address: entry.record.route == Route::OldCallback,
         outcome,
         detail,
     }

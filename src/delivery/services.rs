@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::delivery::accept::Acceptor;
@@ -45,6 +46,8 @@ pub struct Services {
     pub reconciler: Reconciler,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
+    /// Cancelled when the process stops; ends what would otherwise never end.
+    pub stopping: CancellationToken,
 }
 
 impl Services {

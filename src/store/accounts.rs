@@ -27,6 +27,8 @@ pub struct AccountRecord {
     pub pause: Option<Pause>,
     /// When its provider last called back.
     pub last_callback_at: Option<DateTime<Utc>>,
+    /// When an earlier callback address was last used.
+    pub old_address_at: Option<DateTime<Utc>>,
 }
 
 /// Why an account does not send.
@@ -121,14 +123,19 @@ impl Ledger {
     }
 }
 
-/// Remembers when a provider last called back.
+/// Remembers when a provider last called back, and by an earlier address.
 pub(crate) async fn heard_from(
     connection: &impl ConnectionTrait,
     account: &AccountId,
-    at: DateTime<Utc>,
+    last: DateTime<Utc>,
+    by_old_address: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
-    Entity::update_many()
-        .col_expr(Column::LastCallbackAt, Expr::value(instant::write(at)))
+    let mut heard =
+        Entity::update_many().col_expr(Column::LastCallbackAt, Expr::value(instant::write(last)));
+    if let Some(at) = by_old_address {
+        heard = heard.col_expr(Column::OldAddressAt, Expr::value(instant::write(at)));
+    }
+    heard
         .filter(Column::Id.eq(account.as_str()))
         .exec(connection)
         .await?;
@@ -153,6 +160,11 @@ impl TryFrom<Model> for AccountRecord {
                 "accounts",
                 "last_callback_at",
                 row.last_callback_at,
+            )?,
+            old_address_at: instant::read_optional(
+                "accounts",
+                "old_address_at",
+                row.old_address_at,
             )?,
         })
     }

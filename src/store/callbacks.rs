@@ -67,6 +67,8 @@ pub struct CallbackOutcome {
     pub account: AccountId,
     /// When it was received.
     pub received_at: DateTime<Utc>,
+    /// Whether it came by an earlier callback address. Known when it is recorded, not read back.
+    pub by_old_address: bool,
     /// What it was.
     pub outcome: Outcome,
     /// In words, without personal data.
@@ -96,12 +98,15 @@ impl Ledger {
         quarantined: Vec<Quarantined>,
         position: (i64, i64),
     ) -> Result<(), Error> {
-        let mut heard: HashMap<AccountId, DateTime<Utc>> = HashMap::new();
+        let mut heard: HashMap<AccountId, (DateTime<Utc>, Option<DateTime<Utc>>)> = HashMap::new();
         for outcome in &outcomes {
-            let last = heard
+            let (last, old) = heard
                 .entry(outcome.account.clone())
-                .or_insert(outcome.received_at);
+                .or_insert((outcome.received_at, None));
             *last = (*last).max(outcome.received_at);
+            if outcome.by_old_address {
+                *old = (*old).max(Some(outcome.received_at));
+            }
         }
         let rows: Vec<_> = outcomes
             .into_iter()
@@ -138,8 +143,8 @@ impl Ledger {
                 .exec_without_returning(self.transaction())
                 .await?;
         }
-        for (account, at) in heard {
-            accounts::heard_from(self.transaction(), &account, at).await?;
+        for (account, (last, old)) in heard {
+            accounts::heard_from(self.transaction(), &account, last, old).await?;
         }
         settings::move_position(self.transaction(), position.0, position.1).await
     }
@@ -226,6 +231,7 @@ fn outcome(row: callback_outcomes::Model) -> Result<CallbackOutcome, Error> {
         seq: row.seq,
         account: row.account.parse().map_err(|_| bad("account"))?,
         received_at: instant::read("callback_outcomes", "received_at", row.received_at)?,
+        by_old_address: false,
         outcome: Outcome::parse(&row.outcome).ok_or_else(|| bad("outcome"))?,
         detail: row.detail,
     })
