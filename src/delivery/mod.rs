@@ -1,6 +1,7 @@
 //! Use cases, one verb a file: accept a message, hand it over, take a callback in, reconcile what it says. No HTTP framework types.
 
 pub mod accept;
+pub mod callbacks;
 pub mod correlate;
 pub mod dispatch;
 pub mod ingest;

@@ -1,15 +1,25 @@
 //! The only place that knows actix: addresses, requests, replies. Every route is on this screen.
 
+pub mod api;
+pub mod auth;
 mod callback_body;
 pub mod callbacks;
 pub mod dashboard;
+pub mod error;
 pub mod health;
+pub mod login;
+pub mod page_errors;
 pub mod server;
+
 use actix_web::web::{ServiceConfig, get};
+
 /// Every address that is answered.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .configure(error::configure_extractors)
         .configure(callbacks::routes)
+        .configure(api::routes)
+        .configure(login::configure)
         .route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready));
 }

@@ -1,0 +1,182 @@
+//! What a person may decide: cancel, resend, give up, match, resume.
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::delivery::accept::AcceptError;
+use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::ids::{AccountId, MessageId};
+use crate::web::api::messages::moved;
+use crate::web::error::{ApiError, FieldError, parse_json};
+
+/// `POST /messages/{id}/mark-failed`
+#[derive(Deserialize, ToSchema, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MarkFailedRequest {
+    /// Why, in your own words; shown on the message's page.
+    pub(crate) reason: Option<String>,
+}
+
+/// `POST /orphans/{id}/match`
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatchRequest {
+    /// The message that the orphan's reports are about.
+    pub(crate) message_id: Uuid,
+}
+
+/// The message that a decision was about, or made.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct DecidedResponse {
+    pub(crate) id: Uuid,
+    /// The state now.
+    pub(crate) state: &'static str,
+}
+
+/// `POST /messages/{id}/cancel`
+pub(crate) async fn cancel(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let done = operate::cancel(&services.store, id, &decision(&services, &caller)).await;
+    answer(&services, done.map(|()| id)).await
+}
+
+/// `POST /messages/{id}/resend`
+pub(crate) async fn resend(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let done = operate::resend(
+        &services.store,
+        &services.acceptor,
+        id,
+        &decision(&services, &caller),
+    )
+    .await;
+    services.accepted.notify_one();
+    answer(&services, done).await
+}
+
+/// `POST /messages/{id}/mark-failed`
+pub(crate) async fn mark_failed(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let request = if body.is_empty() {
+        MarkFailedRequest::default()
+    } else {
+        parse_json(&body)?
+    };
+    if request
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.chars().count() > 1000 || reason.contains('\0'))
+    {
+        return Err(ApiError::field(
+            "reason",
+            "is longer than 1000 characters, or holds a NUL",
+        ));
+    }
+    let reason = request.reason.as_deref();
+    let done =
+        operate::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
+    answer(&services, done.map(|()| id)).await
+}
+
+/// `POST /orphans/{id}/match`
+pub(crate) async fn match_orphan(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let request: MatchRequest = parse_json(&body)?;
+    let message = MessageId::from(request.message_id);
+    let done =
+        operate::match_orphan(&services.store, id, message, &decision(&services, &caller)).await;
+    answer(&services, done.map(|()| message)).await
+}
+
+/// `POST /accounts/{id}/resume`
+pub(crate) async fn resume(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
+    operate::resume(&services.store, &id, &decision(&services, &caller))
+        .await
+        .map_err(refusal)?;
+    services.accepted.notify_one();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn parse_id(text: &str) -> Result<MessageId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound)
+}
+
+pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
+    Decision {
+        actor: &caller.name,
+        now: services.clock.now(),
+    }
+}
+
+async fn answer(
+    services: &Services,
+    done: Result<MessageId, OperateError>,
+) -> Result<HttpResponse, ApiError> {
+    let id = match done {
+        Ok(id) => id,
+        Err(OperateError::Moved(survivor)) => return Ok(moved(survivor)),
+        Err(error) => return Err(refusal(error)),
+    };
+    match services.store.find_message(id).await? {
+        Some(crate::store::messages::Found::Message(message)) => {
+            Ok(HttpResponse::Ok().json(DecidedResponse {
+                id: id.uuid(),
+                state: message.state.as_str(),
+            }))
+        }
+        _ => Err(ApiError::NotFound),
+    }
+}
+
+/// A decision that was not carried out, as the API tells it.
+pub(crate) fn refusal(error: OperateError) -> ApiError {
+    match error {
+        OperateError::NotFound(_) | OperateError::Moved(_) => ApiError::NotFound,
+        OperateError::NotNow(words) => ApiError::NotPossible(words),
+        OperateError::Accept(AcceptError::Invalid(errors)) => ApiError::Invalid(
+            errors
+                .into_iter()
+                .map(|error| FieldError::new(error.field, error.message))
+                .collect(),
+        ),
+        OperateError::Accept(AcceptError::KeyTaken) => {
+            ApiError::NotPossible("it was sent again already".to_owned())
+        }
+        OperateError::Accept(AcceptError::Upload(error)) => ApiError::Internal(error.into()),
+        OperateError::Accept(AcceptError::Store(error)) | OperateError::Store(error) => {
+            error.into()
+        }
+    }
+}

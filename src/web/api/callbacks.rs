@@ -1,0 +1,94 @@
+//! `/api/v1/callbacks`: what providers said, byte for byte, and what became of it.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::delivery::callbacks::{self, CallbackQuery, ListedCallback};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::ids::CallbackId;
+use crate::store::callbacks::Outcome;
+use crate::web::api::parameters::Parameters;
+use crate::web::api::wire::{self, CallbackResponse, ListResponse};
+use crate::web::error::ApiError;
+
+/// `GET /callbacks`
+pub(crate) async fn list(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let query = parse(request.query_string())?;
+    let page = callbacks::list(&services, &query).await?;
+    Ok(HttpResponse::Ok().json(ListResponse {
+        data: page.callbacks.iter().map(response).collect(),
+        next_cursor: page.next.map(|seq| seq.to_string()),
+    }))
+}
+
+/// The query of a list of callbacks, also of the page's.
+pub(crate) fn parse(query: &str) -> Result<CallbackQuery, ApiError> {
+    let mut parameters = Parameters::read(query, &["account", "outcome", "limit", "cursor"])?;
+    let query = CallbackQuery {
+        account: parameters.parse("account"),
+        outcome: parameters.parse_with("outcome", |word| match word {
+            "pending" => Ok(None),
+            word => Outcome::parse(word).map(Some).ok_or_else(|| {
+                "is not one of receipts, inbound, notice, quarantined, unverified, pending"
+                    .to_owned()
+            }),
+        }),
+        before: parameters.parse("cursor"),
+        limit: parameters.limit(),
+    };
+    parameters.finish(query)
+}
+
+/// `GET /callbacks/{id}`
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let found = callbacks::find(&services, id)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    Ok(HttpResponse::Ok().json(response(&found.listed)))
+}
+
+/// `GET /callbacks/{id}/raw`: the body alone, never as something a browser would run.
+pub(crate) async fn raw(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let found = callbacks::find(&services, id)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"callback-{id}.bin\""),
+        ))
+        .body(found.record.body))
+}
+
+fn response(callback: &ListedCallback) -> CallbackResponse {
+    CallbackResponse {
+        id: callback.summary.id.uuid(),
+        account: callback.summary.account.to_string(),
+        method: callback.summary.method.clone(),
+        received_at: wire::time(callback.summary.received_at),
+        size: callback.summary.size,
+        outcome: callback.outcome.map_or("pending", Outcome::as_str),
+        detail: callback.detail.clone(),
+        message_ids: callback.messages.iter().map(|id| id.uuid()).collect(),
+    }
+}

@@ -1,0 +1,228 @@
+//! `/api/v1/messages`: send one, look at one, list them.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout_at};
+
+use crate::delivery::accept::{AcceptError, Receipt, Repeated};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::delivery::{DeliveryState, fold};
+use crate::domain::ids::MessageId;
+use crate::domain::message::{Message, Origin};
+use crate::store::ledger::Change;
+use crate::store::messages::Found;
+use crate::store::queue::IdempotencyKey;
+use crate::web::api::upload;
+use crate::web::api::wire::{self, AcceptedResponse, MessageResponse};
+use crate::web::error::{ApiError, FieldError};
+
+/// The longest idempotency key, in characters.
+const KEY_LIMIT: usize = 255;
+/// The longest wait that a caller may prefer.
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
+/// How often the database is asked while a caller waits: another process may send the message.
+const WAIT_STEP: Duration = Duration::from_millis(250);
+
+/// `POST /messages`
+pub(crate) async fn send(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Send)?;
+    let key_name = idempotency_key(&request)?;
+    let wait = preferred_wait(&request)?;
+    let received = upload::receive(&services, &request, payload).await?;
+    let key = key_name.map(|name| IdempotencyKey {
+        name,
+        request_hash: received.hash.clone(),
+    });
+    let changes = services.store.changes();
+    let now = services.clock.now();
+    let account = received.submission.account.clone();
+    let receipt = services
+        .acceptor
+        .accept(received.submission, key.as_ref(), now)
+        .await
+        .map_err(refusal)?;
+    services.accepted.notify_one();
+    let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
+    answer(&services, &account, &receipt, state).await
+}
+
+async fn answer(
+    services: &Services,
+    account: &str,
+    receipt: &Receipt,
+    state: DeliveryState,
+) -> Result<HttpResponse, ApiError> {
+    let created_at = match services.store.find_message(receipt.id).await? {
+        Some(Found::Message(message)) => message.created_at,
+        _ => services.clock.now(),
+    };
+    let body = AcceptedResponse {
+        id: receipt.id.uuid(),
+        state: state.as_str(),
+        account: account.to_owned(),
+        created_at: wire::time(created_at),
+        warnings: receipt.warnings.clone(),
+    };
+    let handed_over = !matches!(
+        state,
+        DeliveryState::Queued
+            | DeliveryState::Sending
+            | DeliveryState::Uncertain
+            | DeliveryState::Failed
+            | DeliveryState::Cancelled
+    );
+    let mut response = HttpResponse::build(if handed_over {
+        StatusCode::CREATED
+    } else {
+        StatusCode::ACCEPTED
+    });
+    response.insert_header(("Location", format!("/api/v1/messages/{}", receipt.id)));
+    if receipt.repeated == Repeated::Yes {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    Ok(response.json(body))
+}
+
+fn refusal(error: AcceptError) -> ApiError {
+    match error {
+        AcceptError::Invalid(errors) => ApiError::Invalid(
+            errors
+                .into_iter()
+                .map(|error| FieldError::new(error.field, error.message))
+                .collect(),
+        ),
+        AcceptError::KeyTaken => ApiError::IdempotencyKeyReused,
+        AcceptError::Upload(error) => ApiError::Internal(error.into()),
+        AcceptError::Store(error) => error.into(),
+    }
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let length = text.chars().count();
+    if (1..=KEY_LIMIT).contains(&length) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(ApiError::field(
+            "Idempotency-Key",
+            format!("has {length} characters; use 1 to {KEY_LIMIT} of ASCII"),
+        ))
+    }
+}
+
+/// `Prefer: wait=N`; other preferences are not ours to refuse.
+fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
+    let preferences = request
+        .headers()
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
+    let wait = preferences
+        .flat_map(|value| value.split([',', ';']))
+        .find_map(|preference| preference.trim().strip_prefix("wait="));
+    let Some(wait) = wait else { return Ok(None) };
+    match wait.trim().parse::<u64>() {
+        Ok(seconds) if Duration::from_secs(seconds) <= WAIT_LIMIT => {
+            Ok(Some(Duration::from_secs(seconds)))
+        }
+        _ => Err(ApiError::field(
+            "Prefer",
+            format!("wait takes whole seconds, at most {}", WAIT_LIMIT.as_secs()),
+        )),
+    }
+}
+
+/// The state when the message left the queue, or when the wait was over; `queued` at once for who does not wait.
+async fn wait_for_outcome(
+    services: &Services,
+    id: MessageId,
+    wait: Option<Duration>,
+    mut changes: Receiver<Change>,
+) -> Result<DeliveryState, ApiError> {
+    let Some(wait) = wait else {
+        return Ok(DeliveryState::Queued);
+    };
+    let end = Instant::now() + wait;
+    loop {
+        let state = match services.store.find_message(id).await? {
+            Some(Found::Message(message)) => message.state,
+            _ => return Ok(DeliveryState::Queued),
+        };
+        if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) || Instant::now() >= end
+        {
+            return Ok(state);
+        }
+        let step = end.min(Instant::now() + WAIT_STEP);
+        // A change, a lagging feed or the end of the step: look again.
+        let _ = timeout_at(step, async {
+            while changes
+                .recv()
+                .await
+                .is_ok_and(|change| change.message != id)
+            {}
+        })
+        .await;
+    }
+}
+
+/// `GET /messages/{id}`
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let message = match find(&services, &id).await? {
+        Ok(message) => message,
+        Err(survivor) => return Ok(moved(survivor)),
+    };
+    let receipts = services.store.list_receipts(message.id).await?;
+    let queued_at =
+        matches!(message.origin, Origin::Api | Origin::DryRun).then_some(message.created_at);
+    let delivery = fold(message.queue, queued_at, &receipts);
+    let ids = services.store.list_provider_ids(message.id).await?;
+    let attempts = services.store.list_attempts(message.id).await?;
+    let now = services.clock.now();
+    let visibility = caller.visibility();
+    Ok(HttpResponse::Ok().json(MessageResponse::whole(
+        &message, &delivery, &ids, &attempts, visibility, now,
+    )))
+}
+
+/// The message of an id in a path, or the id it lives on under.
+pub(crate) async fn find(
+    services: &Services,
+    id: &str,
+) -> Result<Result<Message, MessageId>, ApiError> {
+    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
+    match services.store.find_message(id).await? {
+        Some(Found::Message(message)) => Ok(Ok(*message)),
+        Some(Found::Moved(survivor)) => Ok(Err(survivor)),
+        None => Err(ApiError::NotFound),
+    }
+}
+
+/// The old id of a merged message answers with the new one.
+pub(crate) fn moved(survivor: MessageId) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Moved {
+        id: uuid::Uuid,
+    }
+    HttpResponse::PermanentRedirect()
+        .insert_header(("Location", format!("/api/v1/messages/{survivor}")))
+        .json(Moved {
+            id: survivor.uuid(),
+        })
+}

@@ -1,0 +1,154 @@
+//! `/api/v1/problems`, `/orphans`, `/accounts`: what needs a person, and how each account stands.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::DateTime;
+
+use crate::delivery::services::Services;
+use crate::delivery::standing::{self, AccountStanding, Health};
+use crate::domain::access::{Caller, Scope, Visibility};
+use crate::domain::delivery::Stage;
+use crate::domain::message::Message;
+use crate::domain::provider::Mode;
+use crate::providers;
+use crate::store::messages::Cursor;
+use crate::store::orphans::OrphanFilter;
+use crate::web::api::parameters::Parameters;
+use crate::web::api::wire::{
+    self, AccountResponse, CapabilitiesResponse, ListResponse, OrphanResponse, ProblemsResponse,
+};
+use crate::web::error::ApiError;
+
+/// `GET /problems`
+pub(crate) async fn count(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let problems = services.store.count_problems(services.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(ProblemsResponse {
+        orphans: problems.orphans,
+        conflicts: problems.conflicts,
+        id_conflicts: problems.id_conflicts,
+        overdue: problems.overdue,
+        uncertain: problems.uncertain,
+        quarantine: problems.quarantine,
+        unverified: problems.unverified,
+        rejected: services.ingest.counters().refused.load(Ordering::Relaxed),
+        paused_accounts: problems.paused_accounts,
+    }))
+}
+
+/// `GET /orphans`
+pub(crate) async fn list_orphans(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let known = ["account", "provider_id", "recipient", "limit", "cursor"];
+    let mut parameters = Parameters::read(request.query_string(), &known)?;
+    let filter = OrphanFilter {
+        account: parameters.parse("account"),
+        provider_id: parameters.parse("provider_id"),
+        recipient: parameters.parse("recipient"),
+    };
+    let cursor = parameters.parse_with("cursor", |text| {
+        parse_cursor(text).ok_or_else(|| "is not a cursor".to_owned())
+    });
+    let limit = parameters.limit();
+    let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
+    let page = services.store.list_orphans(&filter, cursor, limit).await?;
+    let mut data = Vec::with_capacity(page.messages.len());
+    for orphan in &page.messages {
+        data.push(orphan_response(&services, orphan, caller.visibility()).await?);
+    }
+    let next_cursor = page
+        .next
+        .map(|next| format!("{}_{}", next.created_at.timestamp_millis(), next.id));
+    Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
+}
+
+fn parse_cursor(text: &str) -> Option<Cursor> {
+    let (millis, id) = text.split_once('_')?;
+    Some(Cursor {
+        created_at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
+        id: id.parse().ok()?,
+    })
+}
+
+async fn orphan_response(
+    services: &Services,
+    orphan: &Message,
+    visibility: Visibility,
+) -> Result<OrphanResponse, ApiError> {
+    let ids = services.store.list_provider_ids(orphan.id).await?;
+    let suggestions = services.store.list_suggestions(orphan).await?;
+    let stage = Stage::ALL
+        .into_iter()
+        .rev()
+        .find(|stage| orphan.stage(*stage).is_some());
+    Ok(OrphanResponse {
+        id: orphan.id.uuid(),
+        account: orphan.account.to_string(),
+        provider_ids: ids.iter().map(|id| wire::id_text(id, visibility)).collect(),
+        recipient: orphan
+            .recipient
+            .as_deref()
+            .map(|recipient| wire::recipient_text(recipient, visibility)),
+        first_received_at: wire::time(orphan.created_at),
+        stage: stage.map(Stage::as_str),
+        suggestions: suggestions.into_iter().map(|id| id.uuid()).collect(),
+    })
+}
+
+/// `GET /accounts`
+pub(crate) async fn list_accounts(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let standings = standing::list_accounts(&services).await?;
+    let data = standings
+        .iter()
+        .map(|standing| account_response(standing, caller.visibility()))
+        .collect();
+    Ok(HttpResponse::Ok().json(ListResponse {
+        data,
+        next_cursor: None,
+    }))
+}
+
+fn account_response(standing: &AccountStanding, visibility: Visibility) -> AccountResponse {
+    let shown = visibility == Visibility::Full;
+    let url = if shown {
+        standing.callback_url.as_str()
+    } else {
+        "the account's callback URL"
+    };
+    let steps = providers::of(standing.provider).setup();
+    let (pause_reason, paused_since) = match &standing.health {
+        Health::Paused { reason, since } => (Some(reason.clone()), Some(wire::time(*since))),
+        _ => (None, None),
+    };
+    AccountResponse {
+        id: standing.id.to_string(),
+        provider: standing.provider.as_str(),
+        callback_url: shown.then(|| standing.callback_url.clone()),
+        setup: steps
+            .iter()
+            .map(|step| step.replace("{url}", url))
+            .collect(),
+        capabilities: CapabilitiesResponse::of(standing.provider),
+        senders: standing.senders.clone(),
+        last_callback_at: standing.last_callback_at.map(wire::time),
+        health: standing.health.as_str(),
+        pause_reason,
+        paused_since,
+        mode: standing.mode.map(|mode| match mode {
+            Mode::Live => "live",
+            Mode::DryRun => "dry-run",
+        }),
+    }
+}

@@ -1,0 +1,126 @@
+//! `/api/v1/messages/{id}/timeline`: facts, attempts and decisions by our clock, with both clocks shown.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope, Visibility};
+use crate::domain::delivery::{Fact, Receipt, SourceKind};
+use crate::web::api::messages::{find, moved};
+use crate::web::api::wire::{self, ListResponse};
+use crate::web::error::ApiError;
+
+/// One line of a timeline.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct TimelineResponse {
+    /// Our clock.
+    pub(crate) at: String,
+    /// The provider's clock, where it named a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) occurred_at: Option<String>,
+    /// `stage`, `failure`, `other`, `attempt` or `action`.
+    pub(crate) kind: &'static str,
+    /// The stage, the unknown word, the attempt's outcome or the action's verb.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) word: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    /// The participant or number that the report named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recipient: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+}
+
+/// `GET /messages/{id}/timeline`
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let message = match find(&services, &id).await? {
+        Ok(message) => message,
+        Err(survivor) => return Ok(moved(survivor)),
+    };
+    let visibility = caller.visibility();
+    let mut lines: Vec<(DateTime<Utc>, TimelineResponse)> = Vec::new();
+    for receipt in services.store.list_receipts(message.id).await? {
+        lines.push((receipt.received_at, fact_line(&receipt, visibility)));
+    }
+    for attempt in services.store.list_attempts(message.id).await? {
+        let line = TimelineResponse {
+            word: Some(attempt.outcome.as_str().to_owned()),
+            detail: attempt.detail.clone(),
+            ..bare(attempt.started_at, "attempt")
+        };
+        lines.push((attempt.started_at, line));
+    }
+    for action in services.store.list_actions_of(message.id).await? {
+        let line = TimelineResponse {
+            word: Some(action.verb.as_str().to_owned()),
+            detail: action.detail.clone(),
+            actor: Some(action.actor.clone()),
+            ..bare(action.happened_at, "action")
+        };
+        lines.push((action.happened_at, line));
+    }
+    lines.sort_by_key(|(at, _)| *at);
+    let data: Vec<TimelineResponse> = lines.into_iter().map(|(_, line)| line).collect();
+    Ok(HttpResponse::Ok().json(ListResponse {
+        data,
+        next_cursor: None,
+    }))
+}
+
+fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
+    let shown = |text: &str| wire::recipient_text(text, visibility);
+    let line = TimelineResponse {
+        occurred_at: receipt.occurred_at.map(wire::time),
+        recipient: receipt.recipient.as_deref().map(shown),
+        callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
+        ..bare(receipt.received_at, "other")
+    };
+    match &receipt.fact {
+        Fact::Stage(stage) => TimelineResponse {
+            kind: "stage",
+            word: Some(stage.as_str().to_owned()),
+            ..line
+        },
+        Fact::Failure(failure) => TimelineResponse {
+            kind: "failure",
+            code: failure.code.clone(),
+            title: failure.title.clone(),
+            detail: failure.detail.clone(),
+            ..line
+        },
+        Fact::Other(word) => TimelineResponse {
+            word: Some(word.clone()),
+            ..line
+        },
+    }
+}
+
+fn bare(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {
+    TimelineResponse {
+        at: wire::time(at),
+        occurred_at: None,
+        kind,
+        word: None,
+        code: None,
+        title: None,
+        detail: None,
+        recipient: None,
+        callback_id: None,
+        actor: None,
+    }
+}

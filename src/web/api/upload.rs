@@ -1,0 +1,170 @@
+//! The body of `POST /messages`: JSON, or multipart with the file, streamed to a private temporary file and never held in memory.
+
+use std::io::Write;
+
+use actix_multipart::{Field, Multipart};
+use actix_web::http::header::{self, DispositionParam};
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::delivery::accept::{Submission, UploadedFile};
+use crate::delivery::services::Services;
+use crate::web::api::wire::SendRequest;
+use crate::web::error::{ApiError, parse_json};
+
+/// The longest JSON body, in bytes; every field at its limit fits.
+const JSON_LIMIT: usize = 256 * 1024;
+/// The largest file that is read before it is refused by its exact size: above every provider's limit.
+const FILE_LIMIT: usize = 32 * 1024 * 1024;
+
+/// A request to send, read whole.
+pub(crate) struct Received {
+    /// The message.
+    pub(crate) submission: Submission,
+    /// Tells two bodies apart under one idempotency key.
+    pub(crate) hash: String,
+    /// Removes the file when it was not taken over.
+    _file: Option<NamedTempFile>,
+}
+
+/// Reads the body by its type.
+pub(crate) async fn receive(
+    services: &Services,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Received, ApiError> {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    match kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "application/json" => {
+            let body = payload
+                .to_bytes_limited(JSON_LIMIT)
+                .await
+                .map_err(|_| ApiError::TooLarge { limit: JSON_LIMIT })?
+                .map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+            let message: SendRequest = parse_json(&body)?;
+            Ok(Received {
+                submission: message.into(),
+                hash: hex(Sha256::digest(&body).as_slice()),
+                _file: None,
+            })
+        }
+        "multipart/form-data" => {
+            let multipart = Multipart::new(request.headers(), payload.into_inner());
+            receive_parts(services, multipart).await
+        }
+        _ => Err(ApiError::UnsupportedMediaType(
+            "application/json or multipart/form-data",
+        )),
+    }
+}
+
+async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Received, ApiError> {
+    let mut hasher = Sha256::new();
+    let mut message: Option<SendRequest> = None;
+    let mut file: Option<(NamedTempFile, UploadedFile)> = None;
+    while let Some(part) = parts.next().await {
+        let mut part = part.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+        let name = part.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "message" if message.is_none() => {
+                let body = read_text(&mut part).await?;
+                hasher.update(&body);
+                message = Some(parse_json(&body)?);
+            }
+            "file" if file.is_none() => file = Some(keep(services, &mut part, &mut hasher).await?),
+            "message" | "file" => return Err(ApiError::field(name, "is given twice")),
+            _ => {
+                return Err(ApiError::field(
+                    name,
+                    "is not known here; send the parts `message` and `file`",
+                ));
+            }
+        }
+    }
+    let message = message
+        .ok_or_else(|| ApiError::field("message", "is missing; send it as a part with JSON"))?;
+    let (temporary, uploaded) =
+        file.ok_or_else(|| ApiError::field("file", "is missing; send it as a part"))?;
+    let mut submission = Submission::from(message);
+    submission.upload = Some(uploaded);
+    Ok(Received {
+        submission,
+        hash: hex(hasher.finalize().as_slice()),
+        _file: Some(temporary),
+    })
+}
+
+async fn read_text(part: &mut Field) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = part.next().await {
+        let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+        if body.len() + chunk.len() > JSON_LIMIT {
+            return Err(ApiError::TooLarge { limit: JSON_LIMIT });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Streams the file to the folder where it will be kept, so that keeping it is a rename.
+async fn keep(
+    services: &Services,
+    part: &mut Field,
+    hasher: &mut Sha256,
+) -> Result<(NamedTempFile, UploadedFile), ApiError> {
+    let internal = |error: std::io::Error| ApiError::Internal(error.into());
+    let file_name = part.content_disposition().and_then(|disposition| {
+        disposition
+            .parameters
+            .iter()
+            .find_map(|parameter| match parameter {
+                DispositionParam::Filename(name) => Some(name.clone()),
+                DispositionParam::FilenameExt(name) => String::from_utf8(name.value.clone()).ok(),
+                _ => None,
+            })
+    });
+    let content_type = part
+        .content_type()
+        .map(|kind| kind.essence_str().to_owned());
+    let mut temporary = NamedTempFile::new_in(&services.config.data_dir).map_err(internal)?;
+    let mut size = 0;
+    while let Some(chunk) = part.next().await {
+        let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+        size += chunk.len();
+        if size > FILE_LIMIT {
+            return Err(ApiError::field(
+                "file",
+                format!("is larger than {FILE_LIMIT} bytes; no provider takes that"),
+            ));
+        }
+        hasher.update(&chunk);
+        // Chunks are small; the page cache takes them at memory speed.
+        temporary.write_all(&chunk).map_err(internal)?;
+    }
+    temporary.as_file().sync_all().map_err(internal)?;
+    let path = temporary.path().to_path_buf();
+    let uploaded = UploadedFile {
+        path,
+        size: u64::try_from(size).unwrap_or(u64::MAX),
+        file_name,
+        content_type,
+    };
+    Ok((temporary, uploaded))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
