@@ -58,19 +58,25 @@ fn read_one(payload: &Value) -> Vec<CallbackPart> {
     read_flat(payload)
 }
 
-/// Gives a passed-through status the ids and the tag that stand around it.
+/// Gives passed-through statuses the ids and the tag that stand around them.
+///
+/// The wrapper tells of one message; statuses that name different ids or customers keep to their own.
 fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
-    let reports = |part: &&CallbackPart| matches!(part, CallbackPart::Report(_));
-    let only_one = parts.iter().filter(reports).count() == 1;
     let has_word = first(payload, &["status"]).is_some();
     if has_word && parts.iter().all(|part| !is_about_a_person(part)) {
         // The status stands only outside: Meta's object told of an error or nothing.
         return read_flat(payload);
     }
+    let mut named = parts.iter().filter_map(|part| match part {
+        CallbackPart::Report(report) => Some((&report.ids, &report.recipient)),
+        _ => None,
+    });
+    let first_named = named.next();
+    let is_one_message = named.all(|other| Some(other) == first_named);
     parts
         .into_iter()
         .map(|part| match part {
-            CallbackPart::Report(report) if only_one => {
+            CallbackPart::Report(report) if is_one_message => {
                 CallbackPart::Report(complete_report(report, payload))
             }
             CallbackPart::Report(report) => CallbackPart::Report(Report {
