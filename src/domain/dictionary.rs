@@ -21,7 +21,7 @@ pub struct Explanation {
 }
 
 /// Our own code of a message that waited in the queue longer than `send_before`.
-pub const EXPIRED: &str = "send_before";
+pub const EXPIRED: &str = "expired";
 
 /// Looks a failure up by provider, code and (Kaleyra, LancePilot) the key inside the error; never fails, an unexplained code is `unknown`.
 pub fn explain(provider: ProviderId, failure: &Failure) -> Explanation {

@@ -301,3 +301,21 @@ fn a_failure_that_meta_tells_without_a_status_is_read_from_both() {
         ["failed 131053 | Media upload error | - | - [m1] to - at -"]
     );
 }
+
+#[test]
+fn several_statuses_in_one_wrapper_are_one_message_unless_they_name_different_ones() {
+    let body = |first: &str, second: &str| {
+        format!(
+            r#"{{"meta_object":{{"value":{{"statuses":[{{"id":"{first}","status":"sent"}},{{"id":"{second}","status":"read"}}]}},"field":"messages"}},"extra_info":{{"message_id":"k1"}},"status":"read","message_id":"k2"}}"#
+        )
+    };
+    let conversation = "c0ffee00c0ffee00c0ffee00c0ffee00";
+    assert_eq!(
+        lines(Kaleyra, &callback(body(conversation, conversation), None)),
+        ["sent [k1, k2] to - at -", "read [k1, k2] to - at -"]
+    );
+    assert_eq!(
+        lines(Kaleyra, &callback(body("wamid.a", "wamid.b"), None)),
+        ["sent [wamid.a] to - at -", "read [wamid.b] to - at -"]
+    );
+}

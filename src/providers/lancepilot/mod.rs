@@ -1,0 +1,222 @@
+//! LancePilot (lancepilot.com, API v3). Documentation: <https://api.lancepilot.com/llms.txt>, read on 2026-11-20.
+//!
+//! Authentication: a bearer token; `Accept: application/json`, or errors may come as pages. Callbacks are documented nowhere and not
+//! signed: the token in their URL is the protection.
+//!
+//! Quirks: the 201 reply documents `data` as an object and shows it empty, so a message may be accepted without any id; then its events are
+//! matched by recipient. `{number}` in the path is declared a UUID but is the phone number. Events are JSON:API: `{event, data}`.
+//! `message.outgoing` echoes what was sent, also by us (`source: api`), and can teach the id; names of status events are guesses, so all
+//! plausible ones are read.
+
+mod callback;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::failure::Failure;
+use crate::domain::media::{MediaKind, MediaSource, Upload, extension_of_mime_type};
+use crate::domain::message::Outgoing;
+use crate::domain::provider::{
+    Account, Capabilities, Credentials, MediaSources, ProviderId, SendError,
+};
+use crate::providers::payload::{first, items, text};
+use crate::providers::{
+    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
+    replies,
+};
+
+/// LancePilot.
+#[derive(Debug)]
+pub struct LancePilot;
+
+static CAPABILITIES: Capabilities = Capabilities {
+    kinds: &MediaKind::ALL,
+    sources: MediaSources {
+        url: true,
+        id: false,
+        upload: true,
+    },
+    name_required: false,
+    mime_type_required: false,
+    sender_required: false,
+    carries_references: false,
+    options: &[],
+    image_limit: 5120 * 1024,
+    video_limit: 16384 * 1024,
+    receipts_by_callback: true,
+    status_query: false,
+    retry_schedule: &[],
+};
+
+/// The JSON body of `POST …/messages/{kind}`.
+#[derive(Serialize)]
+struct MessageRequest<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+}
+
+impl Provider for LancePilot {
+    fn id(&self) -> ProviderId {
+        ProviderId::LancePilot
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+        match replies.last() {
+            None => call(account, message),
+            Some(reply) => read_reply(reply),
+        }
+    }
+
+    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        callback::read(callback)
+    }
+
+    fn setup(&self) -> &'static [&'static str] {
+        &[
+            "Sign in at lancepilot.com and open Settings, API: create a token for this account's configuration.",
+            "The workspace's UUID stands in the address of every page of that workspace.",
+            "Open Settings, Webhooks, and enter {url} as the address for this workspace.",
+            "Choose every message event: incoming, outgoing and status.",
+            "Send a test message from here. The reply may name no id; its ticks are then matched by the customer's number.",
+        ]
+    }
+}
+
+fn call(account: &Account, message: &Outgoing) -> SendStep {
+    let draft = &message.draft;
+    let Credentials::LancePilot { token, workspace } = &account.credentials else {
+        return replies::misfit("the account's keys are not LancePilot's");
+    };
+    let base = account
+        .base_url
+        .as_deref()
+        .unwrap_or("https://lancepilot.com");
+    let number = draft.recipient.digits();
+    let kind = draft.media.kind;
+    let url =
+        format!("{base}/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}");
+    let headers = vec![
+        Header::secret("authorization", format!("Bearer {}", token.expose())),
+        Header::plain("accept", "application/json"),
+    ];
+    let caption = draft.media.caption.as_deref();
+    match &draft.media.source {
+        MediaSource::Url(file) => {
+            replies::post_json(url, headers, &MessageRequest { file, caption })
+        }
+        MediaSource::Upload(upload) => {
+            let mime_type = draft.media.mime_type.as_deref().unwrap_or_default();
+            let Some(file) = file_part(kind, mime_type, upload) else {
+                return replies::misfit("the type of the uploaded file is not known");
+            };
+            let fields = caption.map(|text| ("caption", text.to_owned()));
+            SendStep::Call(Box::new(HttpCall {
+                method: http::Method::POST,
+                url,
+                headers,
+                body: CallBody::Multipart {
+                    fields: fields.into_iter().collect(),
+                    file,
+                },
+            }))
+        }
+        MediaSource::Id(_) => replies::misfit("LancePilot takes media by address or upload only"),
+    }
+}
+
+/// LancePilot goes by the extension (`mp4`, `3gp`); the registered name of the latter's type is `video/3gpp`.
+fn file_part(kind: MediaKind, mime_type: &str, upload: &Upload) -> Option<FilePart> {
+    let extension = extension_of_mime_type(mime_type)?;
+    Some(FilePart {
+        field: "file",
+        file_name: format!("{kind}.{extension}"),
+        mime_type: match mime_type {
+            "video/3gp" => "video/3gpp",
+            other => other,
+        }
+        .to_owned(),
+        upload: upload.clone(),
+    })
+}
+
+fn read_reply(reply: &HttpReply) -> SendStep {
+    if let Some(redirect) = replies::redirect(reply) {
+        return redirect;
+    }
+    let Some(body) = replies::object(reply) else {
+        return replies::not_understood(reply);
+    };
+    let own_status = body.get("status").and_then(Value::as_u64);
+    let status = own_status
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (100..600).contains(status))
+        .unwrap_or(reply.status);
+    let failure = read_refusal(&body);
+    if failure.key.is_some() {
+        let refusal = if status < 300 { 422 } else { status };
+        return replies::refused(reply, refusal, failure);
+    }
+    match status {
+        200..300 if own_status.is_some() || body.get("data").is_some() => {
+            replies::accepted(reply_ids(&body))
+        }
+        200..300 if body.get("error").and_then(text).is_some() => {
+            SendStep::Failed(SendError::Refused(failure))
+        }
+        200..300 => replies::not_understood(reply),
+        _ => replies::refused(reply, status, failure),
+    }
+}
+
+/// Every field of a validation error with all its messages; the first field is the key.
+fn read_refusal(body: &Value) -> Failure {
+    let fields: Vec<_> = body
+        .get("errors")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .collect();
+    let lines: Vec<String> = fields
+        .iter()
+        .map(|(field, messages)| {
+            let messages: Vec<_> = items(Some(messages)).iter().filter_map(text).collect();
+            format!("{field}: {}", messages.join(" "))
+        })
+        .collect();
+    Failure {
+        code: first(body, &["code"]),
+        title: first(body, &["message", "error"]),
+        detail: (!lines.is_empty()).then(|| lines.join("; ")),
+        key: fields.first().map(|(field, _)| (*field).clone()),
+    }
+}
+
+/// Places of an id in `data`, whose documented sample is empty: JSON:API's, and those of similar products.
+fn reply_ids(body: &Value) -> Vec<String> {
+    const ATTRIBUTES: &[&str] = &[
+        "wamid",
+        "message_id",
+        "whatsapp_message_id",
+        "wa_message_id",
+        "external_id",
+    ];
+    let data = body.get("data").unwrap_or(&Value::Null);
+    let attributes = data.get("attributes").unwrap_or(&Value::Null);
+    let message = data.get("message").unwrap_or(&Value::Null);
+    let messages = items(data.get("messages"));
+    let mut ids: Vec<String> = first(data, &["id"]).into_iter().collect();
+    ids.extend(
+        ATTRIBUTES
+            .iter()
+            .filter_map(|name| first(attributes, &[name])),
+    );
+    ids.extend(first(data, &["wamid"]));
+    ids.extend(first(message, &["id"]));
+    ids.extend(messages.first().and_then(|message| first(message, &["id"])));
+    ids
+}
