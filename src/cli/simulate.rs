@@ -157,3 +157,52 @@ fn parse_pace(text: &str) -> Result<f64, String> {
         _ => Err("use a number from 0 to 1000".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: SimulateArguments,
+    }
+
+    fn parse(line: &[&str]) -> Result<SimulateArguments, clap::Error> {
+        Line::try_parse_from([&["simulate"], line].concat()).map(|line| line.arguments)
+    }
+
+    #[test]
+    fn without_arguments_the_made_up_keys_are_the_simulators_own() {
+        let settings = settings(parse(&[]).unwrap()).unwrap();
+        let usual = Settings::default();
+        assert_eq!(settings.sobot, usual.sobot);
+        assert_eq!(settings.kaleyra, usual.kaleyra);
+        assert_eq!(settings.zixflow, usual.zixflow);
+        assert_eq!(settings.lancepilot, usual.lancepilot);
+        assert_eq!(settings.chaos, Chaos::none());
+    }
+
+    #[test]
+    fn switches_and_targets_are_taken_over() {
+        let line = [
+            "--chaos",
+            "drop,batch",
+            "--sobot-callback",
+            "http://127.0.0.1:1/x",
+        ];
+        let settings = settings(parse(&line).unwrap()).unwrap();
+        assert!(settings.chaos.drop > 0.0 && settings.chaos.batch > 0.0);
+        let target = settings.targets.find(ProviderId::Sobot).unwrap();
+        assert_eq!(target.url, "http://127.0.0.1:1/x");
+        assert!(settings.targets.find(ProviderId::Kaleyra).is_none());
+    }
+
+    #[test]
+    fn an_unknown_switch_and_a_negative_pace_are_refused() {
+        assert!(settings(parse(&["--chaos", "havoc"]).unwrap()).is_err());
+        assert!(parse(&["--pace=-1"]).is_err());
+    }
+}

@@ -57,41 +57,15 @@ impl Company for Kaleyra {
         events: &[Event],
         dice: &mut Dice,
     ) -> Dialect {
-        let Some(last) = events.last() else {
-            return Dialect::json(&json!({}));
-        };
-        if let Happening::NotSent(trouble) = last.happening {
-            let mut extra = extra_info(message);
-            extra["message_id"] = json!(message.second_id);
-            return Dialect::json(&json!({
-                "code": trouble.code,
-                "status": last.happening.word(),
-                "reason": trouble.details,
-                "message_id": message.wamid,
-                "extra_info": extra,
-            }));
-        }
-        let mut extra = extra_info(message);
-        extra["trace_id"] = json!(dice.uuid());
-        extra["message_id"] = json!(message.second_id);
-        let statuses: Vec<Value> = events.iter().map(|event| status(message, event)).collect();
-        let mut callback = json!({
-            "meta_object": { "value": {
-                "messaging_product": "whatsapp",
-                "metadata": { "display_phone_number": message.sender, "phone_number_id": PHONE_NUMBER_ID },
-                "statuses": statuses,
-            }, "field": "messages" },
-            "extra_info": extra,
-            "status": last.happening.word(),
-            "message_id": message.wamid,
-        });
-        let delivered = events
+        let reports: Vec<Value> = events
             .iter()
-            .any(|event| event.happening == Happening::Delivered);
-        if delivered && opens_conversation(message) {
-            callback["price"] = json!(0.7846);
+            .map(|event| report_one(message, event, dice))
+            .collect();
+        // Ids and references stand outside Meta's object, for one status: several are several callbacks in an array.
+        match <[Value; 1]>::try_from(reports) {
+            Ok([report]) => Dialect::json(&report),
+            Err(reports) => Dialect::json(&Value::Array(reports)),
         }
-        Dialect::json(&callback)
     }
 
     fn inbound(
@@ -121,6 +95,35 @@ impl Company for Kaleyra {
             "extra_info": extra,
         }))
     }
+}
+
+fn report_one(message: &Taken, event: &Event, dice: &mut Dice) -> Value {
+    let mut extra = extra_info(message);
+    extra["message_id"] = json!(message.second_id);
+    if let Happening::NotSent(trouble) = event.happening {
+        return json!({
+            "code": trouble.code,
+            "status": event.happening.word(),
+            "reason": trouble.details,
+            "message_id": message.wamid,
+            "extra_info": extra,
+        });
+    }
+    extra["trace_id"] = json!(dice.uuid());
+    let mut callback = json!({
+        "meta_object": { "value": {
+            "messaging_product": "whatsapp",
+            "metadata": { "display_phone_number": message.sender, "phone_number_id": PHONE_NUMBER_ID },
+            "statuses": [status(message, event)],
+        }, "field": "messages" },
+        "extra_info": extra,
+        "status": event.happening.word(),
+        "message_id": message.wamid,
+    });
+    if event.happening == Happening::Delivered && opens_conversation(message) {
+        callback["price"] = json!(0.7846);
+    }
+    callback
 }
 
 /// Key, SID and sender, in the order in which the real API seems to look at them.

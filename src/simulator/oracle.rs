@@ -20,6 +20,20 @@ pub struct Claim {
     pub(crate) happening: Happening,
 }
 
+impl Claim {
+    /// `sent` … `played`, `failed CODE`, or `other` for a word nobody knows; nothing for an echo, which only teaches ids.
+    pub fn in_words(&self) -> Option<String> {
+        Some(match self.happening {
+            Happening::Echo | Happening::Answered => return None,
+            Happening::Unknown(_) => "other".to_owned(),
+            Happening::Failed(trouble) | Happening::NotSent(trouble) => {
+                format!("failed {}", trouble.code)
+            }
+            stage => stage.word().to_owned(),
+        })
+    }
+}
+
 /// Whether a callback reached the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reached {

@@ -27,6 +27,8 @@ pub struct Post {
     pub claims: Vec<Claim>,
     /// How often it was tried.
     pub tries: u32,
+    /// A try ended without an answer: it may have arrived.
+    pub unclear: bool,
 }
 
 impl Post {
@@ -206,13 +208,13 @@ impl Schedule {
                 self.oracle().record_claims(&post.claims, Reached::Surely);
             }
             outcome => {
-                let unclear = outcome.is_err_and(|error| !error.is_connect());
+                post.unclear |= outcome.is_err_and(|error| !error.is_connect());
                 if post.may_be_repeated() {
                     let pause = FIRST_PAUSE.mul_f64(self.pace.max(LEAST_PACE_OF_RETRIES))
                         * 2_u32.pow(post.tries - 1);
                     return self.put(post, self.start.elapsed() + pause);
                 }
-                if unclear {
+                if post.unclear {
                     self.oracle().record_claims(&post.claims, Reached::Perhaps);
                 }
             }

@@ -176,6 +176,7 @@ impl World {
             body: dialect.body,
             claims: claims(message, callback),
             tries: 0,
+            unclear: false,
         })
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use bluetick::domain::delivery::Fact;
 use bluetick::domain::provider::ProviderId;
+use bluetick::providers::{self, Callback, CallbackPart};
+use bluetick::simulator::oracle::Claim;
 use bluetick::simulator::settings::RefusalStatus;
 use bluetick::simulator::{
     CallbackTargets, Chaos, Delivery, Ending, ForcedReply, Handle, Settings, Simulator,
@@ -676,20 +679,15 @@ async fn a_batch_holds_every_status_in_the_companys_own_shape() {
     }
     stage.simulator.deliver_all().await;
     let callbacks = stage.callbacks().await;
-    let last = |pointer: &str| {
-        let words = callbacks
-            .iter()
-            .filter_map(|(_, body)| body.pointer(pointer));
-        words.collect::<Vec<_>>()
+    let holds = |path: &str, pointer: &str| {
+        let word = |(_, body): &(String, Value)| body.pointer(pointer).cloned();
+        let at = callbacks.iter().filter(|(at, _)| at == path);
+        at.filter_map(word).any(|word| word == "delivered")
     };
-    for pointer in [
-        "/1/value/statuses/0/status",
-        "/meta_object/value/statuses/1/status",
-        "/1/status",
-        "/data/attributes/statuses/1/status",
-    ] {
-        assert_eq!(last(pointer), ["delivered"], "{pointer}");
-    }
+    assert!(holds("/sobot", "/1/value/statuses/0/status"));
+    assert!(holds("/kaleyra", "/1/meta_object/value/statuses/0/status"));
+    assert!(holds("/report/abc", "/1/status"));
+    assert!(holds("/lancepilot", "/data/attributes/statuses/1/status"));
     for line in stage.simulator.oracle() {
         assert_eq!(line["state"], "delivered");
     }
@@ -708,6 +706,57 @@ async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
     }
     for line in stage.simulator.oracle() {
         assert_eq!(line["state"], "submitted");
+    }
+}
+
+/// What a fact is called in the answer key.
+fn word(fact: &Fact) -> String {
+    match fact {
+        Fact::Stage(stage) => stage.as_str().to_owned(),
+        Fact::Failure(failure) => format!("failed {}", failure.code.as_deref().unwrap_or_default()),
+        Fact::Other(_) => "other".to_owned(),
+    }
+}
+
+#[actix_web::test]
+async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
+    let stage = Stage::with(|settings| {
+        settings.chaos = Chaos {
+            corrupt: 0.1,
+            drop: 0.0,
+            ..Chaos::all()
+        };
+        settings.zixflow.form_report_share = 0.5;
+        settings.kaleyra.not_sent_share = 0.2;
+        settings.answered_share = 0.5;
+    })
+    .await;
+    for _ in 0..60 {
+        for provider in ALL {
+            stage.send(provider).await;
+        }
+    }
+    let posts = stage.simulator.queued();
+    assert!(posts.len() > 600);
+    for post in posts {
+        let callback = Callback {
+            method: "POST".to_owned(),
+            query: String::new(),
+            content_type: Some(post.headers[0].1.clone()),
+            body: post.body.clone(),
+            received_at: chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
+        };
+        let parts = providers::of(post.provider).read_callback(&callback);
+        let found: Vec<String> = parts
+            .iter()
+            .filter_map(|part| match part {
+                CallbackPart::Report(report) => report.fact.as_ref().map(word),
+                _ => None,
+            })
+            .collect();
+        let meant: Vec<String> = post.claims.iter().filter_map(Claim::in_words).collect();
+        let text = String::from_utf8_lossy(&post.body);
+        assert_eq!(found, meant, "{} {text}", post.provider);
     }
 }
 
