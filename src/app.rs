@@ -128,10 +128,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .map(|account| (account.id.clone(), account.clone()))
         .collect();
     let accounts = Arc::new(accounts);
+    let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let holder = MessageId::new(clock.now()).uuid();
     let uploads = config.data_dir.join("uploads");
     Ok(Services {
-        known_accounts: Arc::new(KnownAccounts::new(&config.accounts, &remembered)),
+        known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(journal.clone())),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads),
         dispatcher: dispatcher(&config, &store, &accounts, &keys, &clock, holder)?,
@@ -139,6 +140,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             store.clone(),
             journal.clone(),
             Arc::clone(&accounts),
+            Arc::clone(&known_accounts),
             Arc::clone(&clock),
             holder,
         ),

@@ -96,9 +96,8 @@ impl Jobs {
                     }
                     if full && free > 0 {
                         continue;
-                    } else {
-                        QUEUE_INTERVAL
                     }
+                    QUEUE_INTERVAL
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the send queue could not be read");

@@ -38,7 +38,7 @@ pub enum Command {
     /// Apply the schema changes that are missing, and end
     Migrate,
     /// Play the four providers: send APIs, callbacks, chaos
-    Simulate(simulate::SimulateArguments),
+    Simulate(Box<simulate::SimulateArguments>),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -53,7 +53,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::Demo => demo::run(),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
-        Command::Simulate(arguments) => Ok(server::block_on(simulate::run(arguments))?),
+        Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
     }
 }

@@ -15,6 +15,7 @@ use crate::delivery::transcript;
 use crate::delivery::transport::Transport;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Fact, Pricing, QueueWord, Receipt, SourceKind, Stage};
+use crate::domain::dictionary;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, ActionId, AttemptId, MessageId, ProviderMessageId};
 use crate::domain::message::{Draft, Message, Outgoing};
@@ -31,7 +32,7 @@ use crate::store::{self, Store};
 const RETRIES: u32 = 5;
 /// Our own back-off: 2 s, doubled each time, at most 5 min, with jitter.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(5);
 /// Calls a provider may want for one message; more would be a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
 /// How much longer than the call's time-out a claim lives, for recording the outcome.
@@ -321,7 +322,7 @@ impl Dispatcher {
             ledger.leave_queue(id, QueueWord::Uncertain)?;
             return Ok(Recorded::Finished);
         }
-        if let Some(wait) = wait_before_retry(&work.account, error.retry(), ledger.tries(id)) {
+        if let Some(wait) = wait_before_retry(&work.account, error, ledger.tries(id)) {
             exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(
                 id,
@@ -371,7 +372,7 @@ impl Dispatcher {
             return Ok(());
         };
         let failure = Failure {
-            code: Some("expired".to_owned()),
+            code: Some(dictionary::EXPIRED.to_owned()),
             title: Some("it waited too long to be handed over".to_owned()),
             detail: message.hold,
             key: None,
@@ -440,7 +441,7 @@ async fn learn(
         {
             Bound::Held | Bound::Merged(_) => {}
             Bound::Conflict(other) => {
-                notes.push(format!("the reply's id belongs to message {other} already"))
+                notes.push(format!("the reply's id belongs to message {other} already"));
             }
             Bound::Full => notes.push("the message holds as many ids as it may".to_owned()),
         }
@@ -464,17 +465,22 @@ fn receipt(source_kind: SourceKind, source: Uuid, fact: Fact, now: DateTime<Utc>
 }
 
 /// How long to wait before the next attempt, or `None` when there is none.
-fn wait_before_retry(account: &Account, retry: Retry, tries: u32) -> Option<Duration> {
-    let schedule = providers::of(account.provider())
-        .capabilities()
-        .retry_schedule;
+fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option<Duration> {
     let made = tries.saturating_sub(1);
-    match retry {
+    // A provider's own schedule counts where the provider asked for another try, not where it could not be reached.
+    let schedule = match error {
+        SendError::TryLater { .. } => {
+            providers::of(account.provider())
+                .capabilities()
+                .retry_schedule
+        }
+        _ => &[],
+    };
+    match error.retry() {
         Retry::No => None,
-        Retry::After(wait) => (made < RETRIES).then_some(wait.min(Duration::from_secs(3600))),
-        Retry::BackOff if !schedule.is_empty() && tries > 0 => {
-            let step = usize::try_from(made).ok()?;
-            schedule.get(step).copied()
+        Retry::After(wait) => (made < RETRIES).then_some(wait.min(Duration::from_hours(1))),
+        Retry::BackOff if !schedule.is_empty() => {
+            schedule.get(usize::try_from(made).ok()?).copied()
         }
         Retry::BackOff => (made < RETRIES).then(|| back_off(made)),
     }

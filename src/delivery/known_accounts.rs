@@ -112,6 +112,7 @@ mod tests {
             generation,
             pause: None,
             last_callback_at: None,
+            old_address_at: None,
         };
         (id, record)
     }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent};
+use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::unpack::unpack;
 use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
@@ -34,6 +35,7 @@ pub struct Reconciler {
     store: Store,
     journal: Journal,
     accounts: Arc<BTreeMap<AccountId, Account>>,
+    known: Arc<KnownAccounts>,
     clock: Arc<dyn Clock>,
     holder: Uuid,
 }
@@ -60,6 +62,7 @@ impl Reconciler {
         store: Store,
         journal: Journal,
         accounts: Arc<BTreeMap<AccountId, Account>>,
+        known: Arc<KnownAccounts>,
         clock: Arc<dyn Clock>,
         holder: Uuid,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Reconciler {
             store,
             journal,
             accounts,
+            known,
             clock,
             holder,
         }
@@ -89,7 +93,7 @@ impl Reconciler {
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
-        let read = self.read(&entries).await?;
+        let read = self.read(&entries);
         match self.apply(position, &read).await {
             Ok(()) => Ok(Step::Applied(entries.len())),
             Err(error) if error.is_transient() => Err(error),
@@ -106,35 +110,23 @@ impl Reconciler {
         self.store.release_lease(LEASE, self.holder).await
     }
 
-    async fn read<'a>(&self, entries: &'a [JournalEntry]) -> Result<Vec<Read<'a>>, store::Error> {
-        let mut known: Option<BTreeMap<AccountId, ProviderId>> = None;
-        let mut read = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let account = &entry.record.account;
-            let provider = match self.accounts.get(account) {
-                Some(account) => Some(account.provider()),
-                None => {
-                    if known.is_none() {
-                        let records = self.store.list_accounts().await?;
-                        known = Some(
-                            records
-                                .into_iter()
-                                .map(|(id, record)| (id, record.provider))
-                                .collect(),
-                        );
-                    }
-                    known.as_ref().and_then(|known| known.get(account).copied())
+    fn read<'a>(&self, entries: &'a [JournalEntry]) -> Vec<Read<'a>> {
+        entries
+            .iter()
+            .map(|entry| {
+                let provider = self
+                    .known
+                    .find(&entry.record.account)
+                    .map(|known| known.provider);
+                let parts =
+                    provider.map_or_else(Vec::new, |provider| read_parts(provider, &entry.record));
+                Read {
+                    entry,
+                    provider,
+                    parts,
                 }
-            };
-            let parts =
-                provider.map_or_else(Vec::new, |provider| read_parts(provider, &entry.record));
-            read.push(Read {
-                entry,
-                provider,
-                parts,
-            });
-        }
-        Ok(read)
+            })
+            .collect()
     }
 
     async fn apply(&self, position: i64, batch: &[Read<'_>]) -> Result<(), store::Error> {

@@ -8,47 +8,46 @@ const REPLY_LIMIT: usize = 64 * 1024;
 
 /// The request as it is kept: method, address, headers, body.
 pub fn request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
-    let mut text = format!("{} {}\n", call.method, call.url);
-    for header in &call.headers {
-        let value = if header.secret {
-            "…"
-        } else {
-            header.value.as_str()
-        };
-        text.push_str(&format!("{}: {value}\n", header.name));
-    }
-    text.push('\n');
+    let mut lines = vec![format!("{} {}", call.method, call.url)];
+    lines.extend(call.headers.iter().map(|header| {
+        let value = if header.secret { "…" } else { &header.value };
+        format!("{}: {value}", header.name)
+    }));
+    lines.push(String::new());
     match &call.body {
         CallBody::Empty => {}
-        CallBody::Json(json) => text.push_str(json),
+        CallBody::Json(json) => lines.push(json.clone()),
         CallBody::Multipart { fields, file } => {
-            text.push_str("multipart/form-data\n");
-            for (name, value) in fields {
-                text.push_str(&format!("{name}: {value}\n"));
-            }
-            let size = file.upload.size;
-            text.push_str(&format!(
-                "{}: file {} ({}, {size} bytes)\n",
-                file.field, file.file_name, file.mime_type
+            let (size, kind) = (file.upload.size, &file.mime_type);
+            lines.push("multipart/form-data".to_owned());
+            lines.extend(
+                fields
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {value}")),
+            );
+            lines.push(format!(
+                "{}: file {} ({kind}, {size} bytes)",
+                file.field, file.file_name
             ));
         }
     }
-    hide(text, account, tokens)
+    hide(lines.join("\n"), account, tokens)
 }
 
 /// The reply as it is kept: the headers that matter and the body.
 pub fn reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
-    let mut text = String::new();
-    for (name, value) in &reply.headers {
-        text.push_str(&format!("{name}: {value}\n"));
-    }
-    text.push('\n');
+    let mut lines: Vec<String> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    lines.push(String::new());
     let kept = &reply.body[..reply.body.len().min(REPLY_LIMIT)];
-    text.push_str(&String::from_utf8_lossy(kept).replace('\0', "␀"));
+    lines.push(String::from_utf8_lossy(kept).replace('\0', "␀"));
     if kept.len() < reply.body.len() {
-        text.push_str(&format!("\n… {} bytes in all", reply.body.len()));
+        lines.push(format!("… {} bytes in all", reply.body.len()));
     }
-    hide(text, account, tokens)
+    hide(lines.join("\n"), account, tokens)
 }
 
 fn hide(text: String, account: &Account, tokens: &[&str]) -> String {

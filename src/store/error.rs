@@ -61,7 +61,7 @@ impl Error {
     pub(crate) fn inconsistent(
         table: &'static str,
         column: &'static str,
-        key: impl ToString,
+        key: impl std::fmt::Display,
     ) -> Self {
         Self::InconsistentRow {
             table,

@@ -205,7 +205,7 @@ impl Ledger {
         self.edit(message.id, |row| {
             row.tries += 1;
             number = row.tries;
-            row.queue = QueueWord::Sending.as_str().to_owned();
+            QueueWord::Sending.as_str().clone_into(&mut row.queue);
             row.hold = None;
             row.handed_over_at = Some(instant::write(now));
             row.lease_holder = Some(claim.holder);
@@ -290,7 +290,7 @@ impl Ledger {
     /// The queue's word after an exchange; the claim ends with it.
     pub fn leave_queue(&mut self, id: MessageId, word: QueueWord) -> Result<(), Error> {
         self.edit(id, |row| {
-            row.queue = word.as_str().to_owned();
+            word.as_str().clone_into(&mut row.queue);
             row.hold = None;
             row.next_attempt_at = None;
             row.lease_holder = None;
@@ -306,7 +306,7 @@ impl Ledger {
         reason: &str,
     ) -> Result<(), Error> {
         self.edit(id, |row| {
-            row.queue = QueueWord::Queued.as_str().to_owned();
+            QueueWord::Queued.as_str().clone_into(&mut row.queue);
             row.hold = Some(reason.to_owned());
             row.next_attempt_at = Some(instant::write(at));
             row.lease_holder = None;

@@ -44,7 +44,7 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
         recipient: receipt.recipient.clone(),
         billable: receipt.pricing.billable,
         pricing_category: receipt.pricing.category.clone(),
-        pricing_model: receipt.pricing.model.clone(),
+        pricing_basis: receipt.pricing.model.clone(),
         price: receipt.pricing.price.clone(),
     }
 }
@@ -107,7 +107,7 @@ impl TryFrom<Model> for Receipt {
             pricing: Pricing {
                 billable: row.billable,
                 category: row.pricing_category,
-                model: row.pricing_model,
+                model: row.pricing_basis,
                 price: row.price,
             },
         })

@@ -12,24 +12,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::{Account, Capabilities, KnownOption, Mode};
 use crate::domain::tag;
 use crate::providers;
-
-/// Kaleyra's documented sources; any other would silently become `api`
-/// (<https://developers.kaleyra.io/docs/send-video-messages>, read 2026-11-20).
-const WA_SOURCES: [&str; 13] = [
-    "api",
-    "clevertap",
-    "zoho",
-    "webengage",
-    "shopify",
-    "leadsquared",
-    "responsys",
-    "braze",
-    "hubspot",
-    "salesforce",
-    "zapier",
-    "eloqua",
-    "moengage",
-];
+use crate::providers::kaleyra::WA_SOURCES;
 
 /// A checked message and the account it goes through.
 pub(super) struct Checked<'a> {
@@ -302,7 +285,7 @@ fn check_options(
                 "is not a text of 1 to 255 characters",
             )),
             (KnownOption::LinkWithRecord, Value::Bool(given)) => {
-                options.link_with_record = Some(*given)
+                options.link_with_record = Some(*given);
             }
             (KnownOption::LinkWithRecord, _) => {
                 errors.push(FieldError::new(

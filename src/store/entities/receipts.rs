@@ -23,7 +23,8 @@ pub struct Model {
     pub recipient: Option<String>,
     pub billable: Option<bool>,
     pub pricing_category: Option<String>,
-    pub pricing_model: Option<String>,
+    #[sea_orm(column_name = "pricing_model")]
+    pub pricing_basis: Option<String>,
     pub price: Option<String>,
 }
 

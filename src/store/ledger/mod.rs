@@ -138,7 +138,7 @@ impl Ledger {
                     )
                 })
                 .collect();
-            for (account, id) in chunk.iter().copied() {
+            for (account, id) in chunk {
                 let holder = known.get(&(account.as_str(), id.as_str())).copied();
                 holding.extend(holder.map(MessageId::from));
                 self.holders.insert((account.clone(), id.clone()), holder);

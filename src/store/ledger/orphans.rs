@@ -91,7 +91,7 @@ impl Ledger {
     /// Marks how a loaded message was found by a report without a known id.
     pub fn set_matched_by(&mut self, id: MessageId, matched_by: MatchedBy) -> Result<(), Error> {
         self.edit(id, |row| {
-            row.matched_by = Some(matched_by.as_str().to_owned())
+            row.matched_by = Some(matched_by.as_str().to_owned());
         })
     }
 
@@ -130,7 +130,7 @@ impl Ledger {
             }
         }
         self.edit(id, |row| {
-            row.origin = Origin::Observed.as_str().to_owned();
+            Origin::Observed.as_str().clone_into(&mut row.origin);
             row.adopt_at = None;
         })
     }

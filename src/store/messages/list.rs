@@ -100,11 +100,8 @@ impl Store {
         if let Some(after) = after {
             let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
             query = query.filter(
-                Expr::tuple([
-                    Expr::col(Column::CreatedAt).into(),
-                    Expr::col(Column::Id).into(),
-                ])
-                .lt(Expr::tuple([Expr::value(created_at), Expr::value(id)])),
+                Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)])
+                    .lt(Expr::tuple([Expr::value(created_at), Expr::value(id)])),
             );
         }
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);

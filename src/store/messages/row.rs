@@ -114,7 +114,7 @@ impl NewMessage {
             failure_class: None,
             billable: None,
             pricing_category: None,
-            pricing_model: None,
+            pricing_basis: None,
             price: None,
             provider_id: None,
             matched_by: None,
@@ -167,7 +167,7 @@ pub(crate) fn apply(
     row.failure_key = failure.key;
     row.billable = delivery.pricing.billable;
     row.pricing_category.clone_from(&delivery.pricing.category);
-    row.pricing_model.clone_from(&delivery.pricing.model);
+    row.pricing_basis.clone_from(&delivery.pricing.model);
     row.price.clone_from(&delivery.pricing.price);
     let awaited = matches!(
         delivery.state,
@@ -245,7 +245,7 @@ impl TryFrom<Model> for Message {
             pricing: Pricing {
                 billable: row.billable,
                 category: row.pricing_category,
-                model: row.pricing_model,
+                model: row.pricing_basis,
                 price: row.price,
             },
             resend_of: row.resend_of.map(Into::into),

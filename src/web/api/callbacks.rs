@@ -29,7 +29,7 @@ pub(crate) async fn list(
 
 /// The query of a list of callbacks, also of the page's.
 pub(crate) fn parse(query: &str) -> Result<CallbackQuery, ApiError> {
-    let mut parameters = Parameters::read(query, &["account", "outcome", "limit", "cursor"])?;
+    let mut parameters = Parameters::read(query, &["account", "outcome", "limit", "cursor"]);
     let query = CallbackQuery {
         account: parameters.parse("account"),
         outcome: parameters.parse_with("outcome", |word| match word {

@@ -20,7 +20,7 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     /// Reads a query string; empty values count as absent.
-    pub(crate) fn read(query: &str, known: &[&str]) -> Result<Self, ApiError> {
+    pub(crate) fn read(query: &str, known: &[&str]) -> Self {
         let mut values = BTreeMap::new();
         let mut errors = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -37,7 +37,7 @@ impl Parameters {
                 errors.push(FieldError::new(name, "is given twice"));
             }
         }
-        Ok(Self { values, errors })
+        Self { values, errors }
     }
 
     /// A parameter by its own parser; what cannot be read is noted.

@@ -48,7 +48,7 @@ pub(crate) async fn list_orphans(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let known = ["account", "provider_id", "recipient", "limit", "cursor"];
-    let mut parameters = Parameters::read(request.query_string(), &known)?;
+    let mut parameters = Parameters::read(request.query_string(), &known);
     let filter = OrphanFilter {
         account: parameters.parse("account"),
         provider_id: parameters.parse("provider_id"),
@@ -99,7 +99,10 @@ async fn orphan_response(
             .map(|recipient| wire::recipient_text(recipient, visibility)),
         first_received_at: wire::time(orphan.created_at),
         stage: stage.map(Stage::as_str),
-        suggestions: suggestions.into_iter().map(|id| id.uuid()).collect(),
+        suggestions: suggestions
+            .into_iter()
+            .map(crate::domain::ids::MessageId::uuid)
+            .collect(),
     })
 }
 

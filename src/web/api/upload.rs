@@ -5,6 +5,8 @@ use std::io::Write;
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header::{self, DispositionParam};
 use actix_web::{HttpRequest, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -57,7 +59,7 @@ pub(crate) async fn receive(
             let message: SendRequest = parse_json(&body)?;
             Ok(Received {
                 submission: message.into(),
-                hash: hex(Sha256::digest(&body).as_slice()),
+                hash: URL_SAFE_NO_PAD.encode(Sha256::digest(&body)),
                 _file: None,
             })
         }
@@ -102,7 +104,7 @@ async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Rece
     submission.upload = Some(uploaded);
     Ok(Received {
         submission,
-        hash: hex(hasher.finalize().as_slice()),
+        hash: URL_SAFE_NO_PAD.encode(hasher.finalize()),
         _file: Some(temporary),
     })
 }
@@ -163,8 +165,4 @@ async fn keep(
         content_type,
     };
     Ok((temporary, uploaded))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -151,7 +151,7 @@ impl CallbackRow {
     }
 }
 
-/// The last group of a UUIDv7 is random; its first groups are the time and look alike.
+/// The last group of a `UUIDv7` is random; its first groups are the time and look alike.
 pub(super) fn short(id: MessageId) -> String {
     let text = id.to_string();
     let tail = text.rsplit('-').next().unwrap_or_default();

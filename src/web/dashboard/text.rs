@@ -80,10 +80,7 @@ pub fn indent_json(text: &str) -> Option<String> {
             ' ' | '\t' | '\r' | '\n' => {}
             '{' | '[' => {
                 indented.push(c);
-                while characters
-                    .next_if(|next| next.is_ascii_whitespace())
-                    .is_some()
-                {}
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(end) = characters.next_if(|next| matches!(next, '}' | ']')) {
                     indented.push(end);
                 } else {

@@ -204,9 +204,9 @@ fn fact_words(
 ) -> (Option<Mark>, &'static str, String, Option<String>) {
     match fact {
         Fact::Stage(stage) => {
-            let state = stage.as_str().parse().ok();
+            let reached = stage.as_str().parse().ok();
             (
-                state.map(Mark::of),
+                reached.map(Mark::of),
                 stage.as_str(),
                 format!("Reported {}", stage.as_str()),
                 None,
@@ -245,10 +245,9 @@ fn failure_detail(failure: &Failure, viewer: Visibility) -> Option<String> {
 
 fn pricing_words(receipt: &Receipt) -> Option<String> {
     let pricing = &receipt.pricing;
-    let billable = pricing.billable.map(|charged| match charged {
-        true => "billable",
-        false => "not billable",
-    });
+    let billable = pricing
+        .billable
+        .map(|charged| if charged { "billable" } else { "not billable" });
     let words: Vec<String> = [
         billable.map(str::to_owned),
         pricing.category.as_deref().map(visible_line),
