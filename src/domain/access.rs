@@ -205,6 +205,25 @@ pub struct Token {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
+/// A text that no token may be called.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a token's name has 1 to {TOKEN_NAME_LIMIT} characters and no control characters")]
+pub struct BadTokenName;
+
+/// The longest name of a token, in characters.
+pub const TOKEN_NAME_LIMIT: usize = 64;
+
+/// Reads a token's name; white space around it is dropped.
+pub fn parse_token_name(text: &str) -> Result<&str, BadTokenName> {
+    let name = text.trim();
+    let fits = (1..=TOKEN_NAME_LIMIT).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) {
+        Ok(name)
+    } else {
+        Err(BadTokenName)
+    }
+}
+
 /// What an operator did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verb {

@@ -1,0 +1,1 @@
+//! The HTTP API: what its calls read and answer.

@@ -1,0 +1,137 @@
+//! `/login` and `/logout`: a one-time link becomes a session by the press of a button.
+//!
+//! **Invariant:** GET consumes nothing; chat programs open links to preview them.
+
+use actix_session::Session;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION, REFERRER_POLICY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use url::Url;
+
+use crate::domain::access::{Action, Verb};
+use crate::web::auth;
+use crate::web::dashboard::login::{Invitation, LoginPage};
+use crate::web::error::ApiError;
+
+/// Key of the page that was wanted, inside the session.
+const NEXT: &str = "next";
+
+/// The three routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/login")
+                .route(web::get().to(show))
+                .route(web::post().to(sign_in)),
+        )
+        .service(web::resource("/logout").route(web::post().to(sign_out)));
+}
+
+/// `GET /login`: the button. The page that was wanted is remembered until the link is opened, in another tab perhaps.
+pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
+    let query = request.query_string().as_bytes();
+    if let Some(next) = find(query, "next").filter(|next| is_local(next)) {
+        session
+            .insert(NEXT, next)
+            .map_err(|error| ApiError::Internal(error.to_string().into()))?;
+    }
+    let invitation = find(query, "token").map_or(Invitation::None, Invitation::Link);
+    page(StatusCode::OK, invitation)
+}
+
+/// `POST /login`: uses the link up and begins a session.
+pub async fn sign_in(
+    request: HttpRequest,
+    session: Session,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let access = auth::access_of(&request)?;
+    auth::refuse_other_sites(&access, &request)?;
+    let now = access.clock.now();
+    let token = find(&form, "token").unwrap_or_default();
+    if !access.store.consume_sign_in_link(&token, now).await? {
+        return page(StatusCode::FORBIDDEN, Invitation::Stale);
+    }
+    let next = find(&form, "next")
+        .or_else(|| session.get::<String>(NEXT).ok().flatten())
+        .filter(|next| is_local(next))
+        .unwrap_or_else(|| "/".to_owned());
+    let actor = auth::sign_in(&session, now)?;
+    let action = Action::new(actor, Verb::SignIn, now);
+    access.store.record_action(&action).await?;
+    Ok(lead_to(next))
+}
+
+/// `POST /logout`: forgets the session in this browser.
+pub async fn sign_out(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
+    let access = auth::access_of(&request)?;
+    auth::refuse_other_sites(&access, &request)?;
+    session.purge();
+    Ok(lead_to("/login".to_owned()))
+}
+
+fn find(pairs: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(pairs)
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+fn lead_to(address: String) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, address))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+fn page(status: StatusCode, invitation: Invitation) -> Result<HttpResponse, ApiError> {
+    let html = LoginPage::new(invitation)
+        .render()
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(HttpResponse::build(status)
+        .insert_header(ContentType::html())
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // The address holds the token; nobody else may learn it. `no-referrer` would also hide the Origin of our own POST.
+        .insert_header((REFERRER_POLICY, "same-origin"))
+        .body(html))
+}
+
+/// Whether an address leads to one of our own pages: browsers read `//host`, `/\host` and white space in surprising ways.
+fn is_local(address: &str) -> bool {
+    let plain = address
+        .chars()
+        .all(|c| c.is_ascii_graphic() && c != '\\' && c != '"');
+    let Ok(base) = Url::parse("http://bluetick.invalid/") else {
+        return false;
+    };
+    plain
+        && address.starts_with('/')
+        && !address.starts_with("//")
+        && base
+            .join(address)
+            .is_ok_and(|url| url.origin() == base.origin())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_pages_are_led_to() {
+        for good in ["/", "/messages?state=failed&q=a%20b", "/messages/1#x"] {
+            assert!(is_local(good), "{good}");
+        }
+        for bad in [
+            "",
+            "messages",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "/a\r\nSet-Cookie: x",
+        ] {
+            assert!(!is_local(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Errors of pages: who is not signed in is led to the sign-in page, everything else becomes a page in words.
+
+use actix_session::SessionExt;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse};
+use askama::Template;
+use form_urlencoded::byte_serialize;
+
+use crate::web::auth;
+use crate::web::dashboard::error_page::{ErrorPage, Trouble, Viewer};
+use crate::web::error::Problem;
+
+/// Wraps the scope of pages: turns each problem of the API's form into what a person can read.
+pub async fn show<B>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    B: MessageBody + 'static,
+{
+    let response = next.call(request).await?;
+    let problem = response.response().extensions().get::<Problem>().cloned();
+    Ok(match problem {
+        None => response.map_into_boxed_body(),
+        Some(problem) if problem.status == StatusCode::UNAUTHORIZED => {
+            let location = login_address(response.request());
+            let redirect = HttpResponse::SeeOther()
+                .insert_header((LOCATION, location))
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .finish();
+            response.into_response(redirect)
+        }
+        Some(problem) => {
+            let page = render(&problem, response.request())?;
+            let status = response.status();
+            response.into_response(
+                HttpResponse::build(status)
+                    .insert_header(ContentType::html())
+                    .body(page),
+            )
+        }
+    })
+}
+
+/// The sign-in page, which leads back to a page that was only looked at.
+fn login_address(request: &HttpRequest) -> String {
+    if request.method() != Method::GET {
+        return "/login".to_owned();
+    }
+    let wanted = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |address| address.as_str());
+    let wanted: String = byte_serialize(wanted.as_bytes()).collect();
+    format!("/login?next={wanted}")
+}
+
+fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
+    let trouble = match problem.status {
+        404 => Trouble::NotFound,
+        403 => Trouble::Forbidden,
+        500.. => Trouble::Internal,
+        _ => Trouble::Refused,
+    };
+    let reason = match trouble {
+        Trouble::NotFound | Trouble::Internal => None,
+        Trouble::Forbidden | Trouble::Refused => Some(problem.detail.clone()),
+    };
+    let viewer = if auth::has_session(&request.get_session()) {
+        Viewer::Known
+    } else {
+        Viewer::Unknown
+    };
+    let request_id = problem.request_id.map(|id| id.to_string());
+    ErrorPage::new(trouble, reason, request_id, viewer)
+        .render()
+        .map_err(actix_web::error::ErrorInternalServerError)
+}
