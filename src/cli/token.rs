@@ -1,6 +1,18 @@
-//! `bluetick token`: what can be asked about API tokens.
+//! `bluetick token`: make, list and withdraw API tokens.
 
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
+
+use crate::cli::Failure;
+use crate::domain::access::{Action, Scopes, Token, Verb, parse_token_name};
+use crate::domain::ids::TokenId;
+use crate::store::Store;
+use crate::store::access::TokenCreation;
+
+/// The audit's name for who works on the machine itself.
+pub(super) const ACTOR: &str = "command line";
 
 /// `token …`
 #[derive(Subcommand, Debug)]
@@ -9,7 +21,7 @@ pub enum TokenCommand {
     ///
     /// Only its fingerprint is stored: it cannot be shown again.
     Create(CreateArguments),
-    /// List API tokens: id, name, scopes, when made, when last used
+    /// List API tokens: id, name, scopes, when made, when last used, whether they work
     List,
     /// Withdraw an API token at once
     Revoke(RevokeArguments),
@@ -32,4 +44,101 @@ pub struct RevokeArguments {
     /// Its name or id, as `token list` shows it
     #[arg(value_name = "NAME")]
     pub token: String,
+}
+
+/// Runs it on an open, migrated store; what it tells goes to `out`.
+pub async fn run(
+    command: TokenCommand,
+    store: &Store,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Create(arguments) => create(&arguments, store, now, out).await,
+        TokenCommand::List => Ok(write_table(&store.list_tokens().await?, out)?),
+        TokenCommand::Revoke(arguments) => revoke(&arguments.token, store, now).await,
+    }
+}
+
+async fn create(
+    arguments: &CreateArguments,
+    store: &Store,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let name = parse_token_name(&arguments.name)?;
+    let scopes: Scopes = arguments.scopes.join(",").parse()?;
+    match store.create_token(name, &scopes, now).await? {
+        TokenCreation::NameTaken => Err(format!(
+            "a token named `{name}` works already; choose another name or revoke that one"
+        )
+        .into()),
+        TokenCreation::Created(token, text) => {
+            record(Verb::CreateToken, &token, store, now).await?;
+            writeln!(out, "{}", text.expose())?;
+            Ok(())
+        }
+    }
+}
+
+async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), Failure> {
+    let id = wanted.parse::<TokenId>().ok();
+    let token =
+        store.list_tokens().await?.into_iter().find(|token| {
+            token.revoked_at.is_none() && (Some(token.id) == id || token.name == wanted)
+        });
+    let Some(token) = token else {
+        return Err(format!("no working token has the name or id `{wanted}`").into());
+    };
+    if store.revoke_token(token.id, now).await? {
+        record(Verb::RevokeToken, &token, store, now).await?;
+    }
+    Ok(())
+}
+
+async fn record(
+    verb: Verb,
+    token: &Token,
+    store: &Store,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let mut action = Action::new(ACTOR, verb, now);
+    action.detail = Some(format!("{} ({})", token.name, token.scopes));
+    Ok(store.record_action(&action).await?)
+}
+
+fn write_table(tokens: &[Token], out: &mut impl Write) -> std::io::Result<()> {
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let header = ["ID", "NAME", "SCOPES", "CREATED", "LAST USED", "STATUS"];
+    let rows = tokens.iter().map(|token| {
+        [
+            token.id.to_string(),
+            token.name.clone(),
+            token.scopes.to_string(),
+            time(token.created_at),
+            token.last_used_at.map_or_else(|| "never".to_owned(), time),
+            token
+                .revoked_at
+                .map_or_else(|| "works".to_owned(), |at| format!("revoked {}", time(at))),
+        ]
+    });
+    let table: Vec<[String; 6]> = std::iter::once(header.map(str::to_owned))
+        .chain(rows)
+        .collect();
+    let widths: [usize; 6] = std::array::from_fn(|column| {
+        table
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    });
+    for row in &table {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod configuration;
+mod access;
 mod dashboard_views;
 mod harness;
 mod house;
