@@ -10,10 +10,14 @@ pub mod token;
 pub mod user;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io::stdout;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use crate::app::{self, Databases};
+use crate::config::{Config, process_environment};
+use crate::domain::clock::{Clock, SystemClock};
 use crate::web::server;
 
 /// Sends WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and knows what became of every one of them.
@@ -39,6 +43,12 @@ pub enum Command {
     Migrate,
     /// Play the four providers: send APIs, callbacks, chaos
     Simulate(Box<simulate::SimulateArguments>),
+    /// Make, list and withdraw API tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Let people into the dashboard
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -47,6 +57,18 @@ pub enum Command {
 /// Anything that ends a command; shown on stderr, a line each.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
+/// Databases opened for a command that serves nothing.
+struct Opened {
+    config: Config,
+    databases: Databases,
+}
+
+async fn open(path: Option<&Path>) -> Result<Opened, Failure> {
+    let config = Config::load(path, &process_environment())?;
+    let databases = app::open_databases(&config).await?;
+    Ok(Opened { config, databases })
+}
+
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
@@ -54,6 +76,27 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo => demo::run(),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
+        Command::Token(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            token::run(
+                command,
+                &opened.databases.store,
+                SystemClock.now(),
+                &mut stdout(),
+            )
+            .await
+        }),
+        Command::User(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            user::run(
+                &command,
+                &opened.config,
+                &opened.databases.store,
+                SystemClock.now(),
+                &mut stdout(),
+            )
+            .await
+        }),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
     }
 }

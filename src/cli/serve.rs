@@ -1,13 +1,16 @@
 //! `bluetick serve`: API, callbacks, dashboard and workers until a signal ends it.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::app;
 use crate::cli::Failure;
+use crate::cli::user::make_sign_in_link;
 use crate::config::{Config, process_environment};
+use crate::delivery::services::Services;
 use crate::domain::clock::SystemClock;
+use crate::store::connection::make_private_file;
 use crate::web::server;
 
 /// Serves what the configuration says.
@@ -25,9 +28,34 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let services = app::open(config, Arc::new(SystemClock)).await?;
+    let invitation = invite(&services).await?;
     let running = app::start(listener, services)?;
     announce(&format!("listening on http://{address}"))?;
+    if let Some(link) = invitation {
+        announce(&format!("sign in (once, within 15 minutes): {link}"))?;
+    }
     Ok(running.until_stopped().await?)
+}
+
+/// Until somebody signed in for the first time, every start makes a one-time link: for the terminal, or where there is none in a file that only its owner can read.
+async fn invite(services: &Services) -> Result<Option<String>, Failure> {
+    let file = services.config.data_dir.join("sign-in-link");
+    if services.store.has_signed_in().await? {
+        return Ok(None);
+    }
+    let link = make_sign_in_link(
+        &services.config.public_url,
+        &services.store,
+        services.clock.now(),
+    )
+    .await?;
+    if std::io::stdout().is_terminal() {
+        return Ok(Some(link));
+    }
+    make_private_file(&file)?;
+    std::fs::write(&file, format!("{link}\n"))?;
+    tracing::info!(file = %file.display(), "nobody has signed in yet; a one-time link is in this file");
+    Ok(None)
 }
 
 /// A line that other programs wait for.

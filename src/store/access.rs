@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::domain::access::{Action, Scopes, Token};
+use crate::domain::access::{Action, Scopes, Token, Verb};
 use crate::domain::ids::{MessageId, TokenId};
 use crate::domain::secret::Secret;
 use crate::store::entities::{actions, sign_in_links, tokens};
@@ -167,6 +167,15 @@ impl Store {
     /// Adds a line to the audit, for what changed no message; see [`Ledger::record_action`].
     pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
         insert_action(self.pools().writer(), action).await
+    }
+
+    /// Whether anybody ever opened the dashboard.
+    pub async fn has_signed_in(&self) -> Result<bool, Error> {
+        let action = actions::Entity::find()
+            .filter(actions::Column::Verb.eq(Verb::SignIn.as_str()))
+            .one(self.pools().reader())
+            .await?;
+        Ok(action.is_some())
     }
 
     /// What was done to a message, in its order.

@@ -4,9 +4,9 @@
     reason = "a test that cannot go on fails; clippy's own exemption covers test bodies, not the harness"
 )]
 
+mod access;
 mod callbacks;
 mod configuration;
-mod access;
 mod dashboard_views;
 mod harness;
 mod house;
