@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod data_dir;
+pub mod delivery;
 pub mod domain;
 pub mod keys;
 pub mod providers;

@@ -1,0 +1,3 @@
+//! Use cases: one verb a file, no HTTP framework.
+
+pub mod export;
