@@ -1,8 +1,25 @@
-//! `bluetick export`: what can be asked of it. Filters have the names and words of `GET /api/v1/messages`.
+//! `bluetick export`: messages as a file. Filters have the names and words of `GET /api/v1/messages`.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use futures_util::TryStreamExt;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tempfile::NamedTempFile;
+
+use crate::cli::Failure;
+use crate::delivery::export::{self, Format};
+use crate::domain::access::Visibility;
+use crate::store::Store;
+use crate::web::api::filter;
+use crate::web::error::FieldError;
+
+/// Shorter exports need no progress.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Write messages as CSV or NDJSON
 ///
@@ -41,52 +58,52 @@ pub enum ExportFormat {
 pub struct FilterArguments {
     /// Account id
     #[arg(long, value_name = "ID")]
-    account: Option<String>,
+    pub account: Option<String>,
     /// sobot, kaleyra, zixflow or lancepilot
     #[arg(long)]
-    provider: Option<String>,
+    pub provider: Option<String>,
     /// Business number they were sent from
     #[arg(long, value_name = "PHONE")]
-    from: Option<String>,
+    pub from: Option<String>,
     /// State, such as delivered or failed
     #[arg(long)]
-    state: Option<String>,
+    pub state: Option<String>,
     /// image or video
     #[arg(long)]
-    kind: Option<String>,
+    pub kind: Option<String>,
     /// The customer's number
     #[arg(long, value_name = "PHONE")]
-    to: Option<String>,
+    pub to: Option<String>,
     /// Reference: any of the three, or the client reference
     #[arg(long = "ref", value_name = "TEXT")]
-    reference: Option<String>,
+    pub reference: Option<String>,
     /// Any id that a provider uses for the message
     #[arg(long, value_name = "ID")]
-    provider_id: Option<String>,
+    pub provider_id: Option<String>,
     /// Failure code
     #[arg(long)]
-    code: Option<String>,
+    pub code: Option<String>,
     /// Failure class, such as recipient or window
     #[arg(long)]
-    class: Option<String>,
+    pub class: Option<String>,
     /// Delivered and yet reported as failed: true or false
     #[arg(long, value_name = "BOOL")]
-    conflict: Option<String>,
+    pub conflict: Option<String>,
     /// Nothing heard within the account's deadline: true or false
     #[arg(long, value_name = "BOOL")]
-    overdue: Option<String>,
+    pub overdue: Option<String>,
     /// api, observed or dry-run
     #[arg(long)]
-    origin: Option<String>,
+    pub origin: Option<String>,
     /// Created at or after this instant, RFC 3339
     #[arg(long, value_name = "INSTANT")]
-    created_after: Option<String>,
+    pub created_after: Option<String>,
     /// Created before this instant, RFC 3339
     #[arg(long, value_name = "INSTANT")]
-    created_before: Option<String>,
+    pub created_before: Option<String>,
     /// UUID, wamid, phone number or beginning of a reference
     #[arg(long, value_name = "TEXT")]
-    q: Option<String>,
+    pub q: Option<String>,
 }
 
 impl FilterArguments {
@@ -114,6 +131,85 @@ impl FilterArguments {
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
     }
+}
+
+/// Runs it on an open store.
+pub async fn run(
+    arguments: ExportArguments,
+    store: &Store,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let format = match arguments.format {
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::Ndjson => Format::Ndjson,
+    };
+    let mut pairs: Vec<(String, String)> = arguments
+        .filters
+        .into_parameters()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    pairs.extend(arguments.tz.map(|zone| ("tz".to_owned(), zone)));
+    pairs.extend(arguments.bom.then(|| ("bom".to_owned(), "1".to_owned())));
+    let export = filter::parse_export(&pairs, format, Visibility::Full, now)
+        .map_err(|errors| in_flags(&errors))?;
+    match arguments.output {
+        None => match write(store, export, &mut io::stdout().lock()).await {
+            // `| head` has read enough.
+            Err(failure) if is_broken_pipe(&failure) => Ok(()),
+            other => other,
+        },
+        Some(path) => write_file(store, export, &path).await,
+    }
+}
+
+/// Writes beside the file and renames at the end: a reader never sees half an export.
+async fn write_file(store: &Store, export: export::Export, path: &Path) -> Result<(), Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("cannot write {}: {error}", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    // Made with mode 0600.
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    write(store, export, &mut file).await?;
+    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
+
+async fn write(store: &Store, export: export::Export, out: &mut impl Write) -> Result<(), Failure> {
+    let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(
+        ProgressStyle::with_template("{spinner} {human_pos} messages exported")?,
+    );
+    let started = Instant::now();
+    let mut chunks = pin!(export::stream(store.clone(), export));
+    while let Some(chunk) = chunks.try_next().await? {
+        out.write_all(&chunk.bytes)?;
+        progress.inc(chunk.messages);
+        if progress.is_hidden() && started.elapsed() > PATIENCE {
+            // Draws nothing unless stderr is a terminal.
+            progress.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+    out.flush()?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn in_flags(errors: &[FieldError]) -> String {
+    let lines: Vec<String> = errors
+        .iter()
+        .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))
+        .collect();
+    lines.join("\n")
+}
+
+fn is_broken_pipe(failure: &Failure) -> bool {
+    failure
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

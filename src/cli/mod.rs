@@ -43,6 +43,8 @@ pub enum Command {
     Migrate,
     /// Play the four providers: send APIs, callbacks, chaos
     Simulate(Box<simulate::SimulateArguments>),
+    /// Write messages as CSV or NDJSON
+    Export(Box<export::ExportArguments>),
     /// Make, list and withdraw API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -76,6 +78,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo => demo::run(),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
+        Command::Export(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            export::run(*command, &opened.databases.store, SystemClock.now()).await
+        }),
         Command::Token(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;
             token::run(

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod dictionary;
 pub mod failure;
 pub mod ids;
+pub mod masking;
 pub mod media;
 pub mod message;
 pub mod phone;

@@ -43,6 +43,8 @@ pub struct MessageFilter {
     pub conflict: Option<bool>,
     /// Overdue at this instant.
     pub overdue_at: Option<DateTime<Utc>>,
+    /// Not overdue at this instant.
+    pub on_time_at: Option<DateTime<Utc>>,
     /// How we came to know it.
     pub origin: Option<Origin>,
     /// Created at or after.
@@ -177,6 +179,13 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
     ];
     for condition in given.into_iter().flatten() {
         all = all.add(condition);
+    }
+    if let Some(now) = filter.on_time_at {
+        all = all.add(
+            Column::DueAt
+                .is_null()
+                .or(Column::DueAt.gt(instant::write(now))),
+        );
     }
     if !filter.states.is_empty() {
         all = all.add(Column::State.is_in(filter.states.iter().map(|state| state.as_str())));

@@ -17,8 +17,9 @@ use crate::domain::message::{Message, Origin};
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
+use crate::web::api::filter::{pairs, parse_list};
 use crate::web::api::upload;
-use crate::web::api::wire::{self, AcceptedResponse, MessageResponse};
+use crate::web::api::wire::{self, AcceptedResponse, ListResponse, MessageResponse};
 use crate::web::error::{ApiError, FieldError};
 
 /// The longest idempotency key, in characters.
@@ -175,6 +176,30 @@ async fn wait_for_outcome(
         })
         .await;
     }
+}
+
+/// `GET /messages`
+pub(crate) async fn list(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let now = services.clock.now();
+    let query = parse_list(&pairs(request.query_string()), caller.visibility(), now)?;
+    let page = services
+        .store
+        .list_messages(&query.filter, query.after, query.limit)
+        .await?;
+    let visibility = caller.visibility();
+    Ok(HttpResponse::Ok().json(ListResponse {
+        data: page
+            .messages
+            .iter()
+            .map(|message| MessageResponse::of(message, visibility, now))
+            .collect(),
+        next_cursor: page.next.map(|next| query.write_cursor(next)),
+    }))
 }
 
 /// `GET /messages/{id}`

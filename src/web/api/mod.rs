@@ -2,10 +2,13 @@
 
 mod actions;
 mod callbacks;
+pub mod exports;
+pub mod filter;
 mod live;
 mod messages;
 mod parameters;
 mod problems;
+pub mod search;
 mod timeline;
 mod upload;
 pub mod wire;
@@ -18,7 +21,11 @@ use crate::web::error::not_found;
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")
-            .service(resource("/messages").route(post().to(messages::send)))
+            .service(
+                resource("/messages")
+                    .route(post().to(messages::send))
+                    .route(get().to(messages::list)),
+            )
             .route("/messages/{id}", get().to(messages::show))
             .route("/messages/{id}/timeline", get().to(timeline::show))
             .route("/messages/{id}/cancel", post().to(actions::cancel))
@@ -36,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/accounts", get().to(problems::list_accounts))
             .route("/accounts/{id}/resume", post().to(actions::resume))
             .route("/live", get().to(live::follow))
+            .configure(exports::configure)
             .default_service(actix_web::web::to(not_found)),
     );
 }

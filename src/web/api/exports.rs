@@ -1,0 +1,61 @@
+//! `GET /reports/messages.csv` and `.ndjson`: exactly the rows that the same filters list, streamed.
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::delivery::export::{self, Format};
+use crate::domain::access::{Caller, Scope};
+use crate::web::api::filter;
+use crate::web::auth;
+use crate::web::error::ApiError;
+
+/// The routes, inside `/api/v1`.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .route("/reports/messages.csv", web::get().to(csv))
+        .route("/reports/messages.ndjson", web::get().to(ndjson));
+}
+
+/// `GET /reports/messages.csv`
+pub async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
+    export(&request, &caller, Format::Csv).await
+}
+
+/// `GET /reports/messages.ndjson`
+pub async fn ndjson(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
+    export(&request, &caller, Format::Ndjson).await
+}
+
+async fn export(
+    request: &HttpRequest,
+    caller: &Caller,
+    format: Format,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let access = auth::access_of(request)?;
+    let now = access.clock.now();
+    let pairs = filter::pairs(request.query_string());
+    let export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
+    let mut chunks = Box::pin(export::stream(access.store.clone(), export));
+    // Read before the first byte is sent: a database that cannot be asked is a 5xx and not a broken file.
+    let first = chunks.try_next().await?;
+    let body = stream::iter(first.map(Ok)).chain(chunks).map(|chunk| {
+        chunk
+            .map(|chunk| Bytes::from(chunk.bytes))
+            // The connection breaks, so that nobody takes a part for the whole.
+            .inspect_err(|error| tracing::error!(%error, "an export broke off"))
+    });
+    let name = format!(
+        "attachment; filename=\"messages-{}.{}\"",
+        now.format("%Y%m%dT%H%M%SZ"),
+        format.extension()
+    );
+    Ok(HttpResponse::Ok()
+        .content_type(format.content_type())
+        .insert_header((CONTENT_DISPOSITION, name))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(body))
+}
