@@ -11,6 +11,7 @@ pub mod operate;
 pub mod reconcile;
 
 pub mod redaction;
+pub mod search;
 pub mod services;
 pub mod standing;
 pub mod transcript;

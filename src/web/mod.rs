@@ -10,6 +10,7 @@ pub mod health;
 pub mod login;
 pub mod page_errors;
 pub mod server;
+mod static_files;
 
 use actix_web::web::{ServiceConfig, get};
 
@@ -21,5 +22,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(api::routes)
         .configure(login::configure)
         .route("/healthz", get().to(health::alive))
-        .route("/readyz", get().to(health::ready));
+        .route("/readyz", get().to(health::ready))
+        .route("/static/{name}", get().to(static_files::show))
+        .configure(dashboard::routes);
 }

@@ -2,35 +2,35 @@
 //!
 //! `DASHBOARD_SAMPLES=folder` also writes every page there, to look at.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use askama::Template;
+use bluetick::delivery::callbacks::{FoundCallback, ListedCallback};
+use bluetick::delivery::standing::{AccountStanding, Health};
+use bluetick::domain::access::{Action, Verb, Visibility};
+use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
 use bluetick::domain::delivery::{
     DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
 };
 use bluetick::domain::failure::{Failure, FailureClass};
 use bluetick::domain::ids::{AccountId, AttemptId, CallbackId, MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{
-    LearnedId, ListedFailure, Message, Origin, References, SendOptions,
-};
+use bluetick::domain::message::{ListedFailure, Message, Origin, References, SendOptions};
 use bluetick::domain::provider::{Mode, ProviderId};
-use bluetick::web::dashboard::accounts::{AccountStanding, AccountsPage, Health, Reach};
+use bluetick::store::attempts::{Attempt, AttemptOutcome};
+use bluetick::store::callbacks::Outcome;
+use bluetick::store::messages::Cursor;
+use bluetick::store::reports::{Counts, CountsByState, Problems};
+use bluetick::web::dashboard::accounts::{AccountsPage, Reach};
 use bluetick::web::dashboard::address::MessagesAddress;
-use bluetick::web::dashboard::callback::{CallbackFile, CallbackPage};
-use bluetick::web::dashboard::callbacks::{
-    CallbackListing, CallbacksAddress, CallbacksPage, Outcome,
-};
+use bluetick::web::dashboard::callback::CallbackPage;
+use bluetick::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
 use bluetick::web::dashboard::error_page::{ErrorPage, Trouble, Viewer};
 use bluetick::web::dashboard::login::{Invitation, LoginPage};
-use bluetick::web::dashboard::masking::Visibility;
 use bluetick::web::dashboard::message::{MessageFile, MessagePage};
 use bluetick::web::dashboard::messages::{MessagesFound, MessagesPage};
-use bluetick::web::dashboard::overview::{
-    AccountCounts, FailureCount, Flow, OverviewPage, Problem,
-};
+use bluetick::web::dashboard::overview::{Flow, OverviewPage, Period};
 use bluetick::web::dashboard::reports::ReportsPage;
-use bluetick::web::dashboard::timeline::{Decision, Exchange};
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
 
@@ -176,27 +176,39 @@ fn receipt(part: i32, fact: Fact, occurred: Option<&str>, received: &str) -> Rec
     }
 }
 
-fn listing(outcome: Outcome, messages: Vec<MessageId>) -> CallbackListing {
-    CallbackListing {
-        id: CallbackId::from(uuid::Uuid::from_u128(7)),
-        account: account("kaleyra-in"),
-        method: "POST".to_owned(),
-        received_at: at("2026-11-20T14:03:12.400Z"),
-        size: 1_460,
-        outcome,
+fn listed(outcome: Outcome, messages: Vec<MessageId>) -> ListedCallback {
+    ListedCallback {
+        summary: JournalSummary {
+            seq: 7,
+            id: CallbackId::from(uuid::Uuid::from_u128(7)),
+            account: account("kaleyra-in"),
+            route: Route::Callback,
+            method: "POST".to_owned(),
+            received_at: at("2026-11-20T14:03:12.400Z"),
+            size: 1_460,
+            authenticity: Authenticity::Verified,
+        },
+        outcome: Some(outcome),
+        detail: None,
         messages,
     }
 }
 
-fn exchange() -> Exchange {
-    Exchange {
+fn attempt(message: MessageId) -> Attempt {
+    Attempt {
         id: AttemptId::from(uuid::Uuid::from_u128(9)),
+        message,
         number: 1,
         started_at: at("2026-11-20T14:03:09.300Z"),
-        outcome: "accepted".to_owned(),
+        finished_at: Some(at("2026-11-20T14:03:09.712Z")),
+        outcome: AttemptOutcome::Accepted,
         http_status: Some(202),
         duration_ms: Some(412),
-        request: "POST https://api.in.kaleyra.io/v1/HXAP…/messages\napi-key: …\n\nto=%2B919900001234&type=media".to_owned(),
+        request: "POST https://api.in.kaleyra.io/v1/HXAP…/messages
+api-key: …
+
+to=%2B919900001234&type=media"
+            .to_owned(),
         reply: Some("{\"data\":[{\"message_id\":\"A1:0\"}]}".to_owned()),
         detail: None,
     }
@@ -204,25 +216,20 @@ fn exchange() -> Exchange {
 
 fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> MessagePage {
     let delivery = fold(message.queue, Some(message.created_at), receipts);
-    let ids = [LearnedId {
-        id: ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAERgS").unwrap(),
-        learned_at: at("2026-11-20T14:03:11Z"),
+    let ids = [ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAERgS").unwrap()];
+    let actions = [Action {
+        message: Some(message.id),
+        ..Action::new("dashboard", Verb::MarkFailed, at("2026-11-20T14:05:00Z"))
     }];
-    let decisions = [Decision {
-        at: at("2026-11-20T14:05:00Z"),
-        actor: "operator".to_owned(),
-        verb: "mark-failed".to_owned(),
-        detail: None,
-    }];
-    let callbacks = [listing(Outcome::Receipts, vec![message.id])];
+    let callbacks = [listed(Outcome::Receipts, vec![message.id])];
     MessagePage::new(
         &MessageFile {
             message,
             delivery: &delivery,
             ids: &ids,
             receipts,
-            exchanges: &[exchange()],
-            decisions: &decisions,
+            attempts: &[attempt(message.id)],
+            actions: &actions,
             callbacks: &callbacks,
         },
         viewer,
@@ -273,7 +280,10 @@ fn list(address: &MessagesAddress, messages: &[Message], viewer: Visibility) -> 
         address,
         &MessagesFound {
             messages,
-            next_cursor: (!messages.is_empty()).then(|| "c2Vj/cmV0".to_owned()),
+            next: messages.last().map(|last| Cursor {
+                created_at: last.created_at,
+                id: last.id,
+            }),
             accounts: &[account("kaleyra-in"), account("sobot-main")],
             zone: chrono_tz::Asia::Kolkata,
         },
@@ -307,78 +317,118 @@ fn without_a_link_the_sign_in_page_says_how_to_get_one() {
     assert!(page.main().contains("bluetick user sign-in-link"));
 }
 
+fn overview(
+    providers: &BTreeMap<AccountId, ProviderId>,
+    counts: &Counts,
+    problems: &Problems,
+) -> OverviewPage {
+    OverviewPage::new(&Flow {
+        providers,
+        counts,
+        problems,
+        period: Period::Week,
+        since: Period::Week.since(now(), chrono_tz::UTC),
+    })
+}
+
+fn providers() -> BTreeMap<AccountId, ProviderId> {
+    BTreeMap::from([
+        (account("kaleyra-in"), ProviderId::Kaleyra),
+        (account("sobot-main"), ProviderId::Sobot),
+        (account("lancepilot-demo"), ProviderId::LancePilot),
+    ])
+}
+
+fn by_state(numbers: [i64; 10]) -> CountsByState {
+    DeliveryState::ALL
+        .into_iter()
+        .zip(numbers)
+        .filter(|(_, number)| *number > 0)
+        .collect()
+}
+
+fn busy() -> OverviewPage {
+    let counts = Counts {
+        sent: BTreeMap::from([
+            (
+                account("kaleyra-in"),
+                by_state([3, 1, 2, 40, 120, 1_210, 3_004, 0, 61, 4]),
+            ),
+            (
+                account("sobot-main"),
+                by_state([0, 0, 0, 12, 31, 402, 911, 0, 18, 0]),
+            ),
+            (
+                account("lancepilot-demo"),
+                by_state([0, 0, 1, 4, 9, 77, 120, 0, 3, 0]),
+            ),
+        ]),
+        observed: BTreeMap::from([(
+            account("sobot-main"),
+            by_state([0, 0, 0, 0, 0, 5, 2, 0, 0, 0]),
+        )]),
+        failures: BTreeMap::from([
+            ((account("sobot-main"), "131026".to_owned()), 18),
+            ((account("kaleyra-in"), "131053".to_owned()), 44),
+            ((account("kaleyra-in"), String::new()), 2),
+        ]),
+    };
+    let problems = Problems {
+        uncertain: 3,
+        quarantine: 1,
+        ..Problems::default()
+    };
+    overview(&providers(), &counts, &problems)
+}
+
 #[test]
-fn the_empty_overview_says_how_to_begin() {
-    let page = render("overview-empty", &OverviewPage::new(&Flow::default()));
-    assert!(page.main().contains("Nothing has been sent yet"));
+fn the_overview_without_accounts_says_how_to_begin() {
+    let page = render(
+        "overview-empty",
+        &overview(&BTreeMap::new(), &Counts::default(), &Problems::default()),
+    );
+    assert!(page.main().contains("Connect the first account"));
     assert!(page.main().contains("[[accounts]]"));
 }
 
-fn flow() -> Flow {
-    Flow {
-        accounts: vec![
-            AccountCounts {
-                account: account("kaleyra-in"),
-                provider: ProviderId::Kaleyra,
-                states: [3, 1, 2, 40, 120, 1_210, 3_004, 0, 61, 4],
-            },
-            AccountCounts {
-                account: account("sobot-main"),
-                provider: ProviderId::Sobot,
-                states: [0, 0, 0, 12, 31, 402, 911, 0, 18, 0],
-            },
-            AccountCounts {
-                account: account("lancepilot-demo"),
-                provider: ProviderId::LancePilot,
-                states: [0, 0, 1, 4, 9, 77, 120, 0, 3, 0],
-            },
-        ],
-        failures: vec![
-            FailureCount {
-                provider: ProviderId::Kaleyra,
-                failure: Failure {
-                    code: Some("131053".to_owned()),
-                    title: Some("Media upload error".to_owned()),
-                    ..Failure::default()
-                },
-                count: 44,
-            },
-            FailureCount {
-                provider: ProviderId::Sobot,
-                failure: Failure {
-                    code: Some("131026".to_owned()),
-                    title: Some("Message undeliverable".to_owned()),
-                    ..Failure::default()
-                },
-                count: 21,
-            },
-        ],
-        problems: vec![
-            (Problem::Uncertain, 3),
-            (Problem::Quarantine, 1),
-            (Problem::Overdue, 0),
-        ],
-        period: "in the last 7 days".to_owned(),
-    }
+#[test]
+fn the_overview_without_messages_says_how_to_send_one() {
+    let page = render(
+        "overview-idle",
+        &overview(&providers(), &Counts::default(), &Problems::default()),
+    );
+    assert!(page.main().contains("bluetick token create"));
+    assert!(page.main().contains("kaleyra-in"));
 }
 
 #[test]
 fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
-    let page = render("overview", &OverviewPage::new(&flow()));
+    let page = render("overview", &busy());
     let text = page.main();
     assert!(text.contains("2 things need a person"), "{text}");
     assert!(text.contains("6,033"), "all messages: {text}");
-    assert!(text.contains("131053"));
     assert!(
         !text.contains("Overdue"),
         "a problem that is none is not shown"
+    );
+    let reasons: Vec<_> = page
+        .find("[aria-labelledby=failures] code")
+        .iter()
+        .map(|code| code.text().collect::<String>())
+        .collect();
+    assert_eq!(
+        reasons,
+        ["131053", "131026", "no code"],
+        "most frequent first"
     );
     let links = page.links();
     for expected in [
         "/messages?state=uncertain",
         "/callbacks?outcome=quarantined",
-        "/messages?state=failed&account=kaleyra-in",
-        "/messages?provider=kaleyra&code=131053",
+        "/messages?state=failed&account=kaleyra-in&origin=api&since=2026-11-14",
+        "/messages?account=sobot-main&origin=observed&since=2026-11-14",
+        "/messages?state=failed&account=kaleyra-in&code=131053&since=2026-11-14",
+        "/?days=30",
     ] {
         assert!(
             links.iter().any(|link| link == expected),
@@ -389,7 +439,7 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
 
 #[test]
 fn a_funnel_bar_is_as_long_as_its_share() {
-    let page = render("overview", &OverviewPage::new(&flow()));
+    let page = render("overview", &busy());
     let widths: Vec<_> = page
         .find("rect.fill")
         .iter()
@@ -455,8 +505,9 @@ fn who_may_not_see_people_sees_only_their_ends() {
 
 #[test]
 fn every_link_of_the_list_carries_its_whole_state() {
-    let address =
-        MessagesAddress::parse("state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=abc");
+    let address = MessagesAddress::parse(
+        "state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f",
+    );
     let messages = [message(1, DeliveryState::Read)];
     let page = render(
         "messages-filtered",
@@ -465,7 +516,7 @@ fn every_link_of_the_list_carries_its_whole_state() {
     let links = page.links();
     for expected in [
         "/messages?state=failed&account=kaleyra-in&q=9199&since=2026-11-20",
-        "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=c2Vj%2FcmV0",
+        "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=1795183389120.01a1f94a-eec0-7000-8000-000000000001",
         "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20",
         "/api/v1/reports/messages.csv?state=read&account=kaleyra-in&q=9199&created_after=2026-11-19T18%3A30%3A00Z",
         "/messages",
@@ -510,7 +561,7 @@ fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
         "message",
         &message_page(&read, &read_receipts(), Visibility::Full),
     );
-    assert_eq!(page.text("h1"), "read");
+    assert_eq!(page.text("h1"), "Read");
     let steps: Vec<String> = (1..=5)
         .map(|place| page.text(&format!(".stepper li:nth-child({place})")))
         .collect();
@@ -527,7 +578,7 @@ fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
         "Attempt 1",
         "Reported sent",
         "Reported read",
-        "mark-failed by",
+        "Marked as failed by dashboard",
     ]
     .iter()
     .map(|words| {
@@ -621,15 +672,15 @@ fn only_web_addresses_of_media_become_links() {
 fn the_list_of_callbacks_names_outcome_and_messages() {
     let messages = (0..5).map(|n| message(n, DeliveryState::Sent).id).collect();
     let found = [
-        listing(Outcome::Receipts, messages),
-        listing(Outcome::Quarantined, vec![]),
+        listed(Outcome::Receipts, messages),
+        listed(Outcome::Quarantined, vec![]),
     ];
     let page = render(
         "callbacks",
         &CallbacksPage::new(
             &CallbacksAddress::default(),
             &found,
-            Some("9".to_owned()),
+            Some(9),
             &[account("kaleyra-in")],
         ),
     );
@@ -637,7 +688,7 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
     for expected in ["kaleyra-in", "POST", "1.4 KiB", "receipts", "and 2 more"] {
         assert!(row.contains(expected), "{expected} in {row}");
     }
-    assert!(page.links().contains(&"/callbacks?cursor=9".to_owned()));
+    assert!(page.links().contains(&"/callbacks?before=9".to_owned()));
     let page = render(
         "callbacks-empty",
         &CallbacksPage::new(&CallbacksAddress::default(), &[], None, &[]),
@@ -646,20 +697,23 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
 }
 
 fn callback_page(query: &str, body: &[u8], viewer: Visibility) -> CallbackPage {
-    CallbackPage::new(
-        &CallbackFile {
-            listing: &listing(Outcome::Receipts, vec![message(1, DeliveryState::Read).id]),
-            query,
-            headers: &[
-                ("content-type".to_owned(), "application/json".to_owned()),
-                ("authorization".to_owned(), "…".to_owned()),
-            ],
-            body,
-            remote_address: Some("203.0.113.9"),
-            detail: None,
-        },
-        viewer,
-    )
+    let listed = listed(Outcome::Receipts, vec![message(1, DeliveryState::Read).id]);
+    let record = CallbackRecord {
+        id: listed.summary.id,
+        account: listed.summary.account.clone(),
+        route: Route::Callback,
+        method: "POST".to_owned(),
+        query: query.to_owned(),
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("authorization".to_owned(), "…".to_owned()),
+        ],
+        remote: Some("203.0.113.9".to_owned()),
+        received_at: listed.summary.received_at,
+        body: body.to_vec(),
+        authenticity: Authenticity::Verified,
+    };
+    CallbackPage::new(&FoundCallback { listed, record }, viewer)
 }
 
 #[test]
@@ -714,21 +768,14 @@ fn a_body_that_is_no_text_is_shown_byte_by_byte() {
     assert!(page.main().contains("It has no body"));
 }
 
-fn standing<'a>(
-    id: &str,
-    health: Health,
-    setup: &'a [&'a str],
-    senders: &'a [String],
-) -> AccountStanding<'a> {
+fn standing(id: &str, provider: ProviderId, health: Health) -> AccountStanding {
     AccountStanding {
         id: account(id),
-        provider: ProviderId::Kaleyra,
-        senders,
-        mode: Mode::Live,
-        callback_url: "http://127.0.0.1:8080/callbacks/kaleyra-in/Zm9vYmFyYmF6cXV4",
-        setup,
-        last_callback_at: (health != Health::Unconfigured)
-            .then(|| now() - TimeDelta::from_std(Duration::from_secs(42)).unwrap()),
+        provider,
+        senders: vec!["+918600000001".to_owned()],
+        mode: Some(Mode::Live),
+        callback_url: format!("http://127.0.0.1:8080/callbacks/{id}/Zm9vYmFyYmF6cXV4"),
+        last_callback_at: (health != Health::Unconfigured).then(|| now() - TimeDelta::seconds(42)),
         health,
         old_address_at: None,
     }
@@ -736,23 +783,18 @@ fn standing<'a>(
 
 #[test]
 fn an_account_shows_its_address_steps_and_health() {
-    let senders = ["+918600000001".to_owned()];
-    let setup = [
-        "Open Settings, then Callbacks.",
-        "Enter {url} as status callback and save.",
-    ];
+    let paused = Health::Paused {
+        reason: "RBC001 Insufficient balance".to_owned(),
+        since: now(),
+    };
     let accounts = [
-        standing("kaleyra-in", Health::Unconfigured, &setup, &senders),
-        standing(
-            "kaleyra-eu",
-            Health::Paused {
-                reason: "RBC001 Insufficient balance".to_owned(),
-                since: now(),
-            },
-            &setup,
-            &senders,
-        ),
-        standing("kaleyra-sg", Health::Ok, &setup, &[]),
+        standing("kaleyra-in", ProviderId::Kaleyra, Health::Unconfigured),
+        standing("sobot-main", ProviderId::Sobot, paused),
+        standing("zixflow-eu", ProviderId::Zixflow, Health::Ok),
+        AccountStanding {
+            mode: None,
+            ..standing("lancepilot-old", ProviderId::LancePilot, Health::Ok)
+        },
     ];
     let page = render(
         "accounts",
@@ -762,20 +804,24 @@ fn an_account_shows_its_address_steps_and_health() {
     for expected in [
         "Providers cannot reach this machine",
         "No callback has ever arrived",
-        "Enter http://127.0.0.1:8080/callbacks/kaleyra-in/Zm9vYmFyYmF6cXV4 as status callback",
         "RBC001 Insufficient balance",
         "42 s ago",
         "+918600000001",
+        "No longer configured",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
-    assert_eq!(page.buttons(), ["/accounts/kaleyra-eu/resume"]);
-    assert!(
-        page.find("input[readonly]")[0]
-            .attr("value")
-            .unwrap()
-            .starts_with("http://127.0.0.1")
-    );
+    for (place, account) in accounts.iter().enumerate() {
+        let steps = page.find(".steps");
+        let text: String = steps[place].text().collect();
+        assert!(!text.contains("{url}"), "{text}");
+        assert!(
+            text.contains(&account.callback_url),
+            "{} in {text}",
+            account.callback_url
+        );
+    }
+    assert_eq!(page.buttons(), ["/accounts/sobot-main/resume"]);
     let masked = render(
         "accounts-masked",
         &AccountsPage::new(&accounts, Reach::Public, Visibility::Masked, now()),
@@ -785,6 +831,18 @@ fn an_account_shows_its_address_steps_and_health() {
         "the address is a secret"
     );
     assert!(masked.buttons().is_empty());
+}
+
+#[test]
+fn an_address_of_this_machine_is_out_of_reach() {
+    for near in [
+        "http://127.0.0.1:8080",
+        "http://localhost:8080/base",
+        "http://[::1]:80",
+    ] {
+        assert_eq!(Reach::of(near), Reach::Loopback, "{near}");
+    }
+    assert_eq!(Reach::of("https://hooks.example.com"), Reach::Public);
 }
 
 #[test]

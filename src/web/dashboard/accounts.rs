@@ -2,98 +2,50 @@
 
 use askama::Template;
 use chrono::{DateTime, Utc};
+use url::{Host, Url};
 
-use crate::domain::ids::AccountId;
-use crate::domain::provider::{Mode, ProviderId};
+use crate::delivery::standing::{AccountStanding, Health};
+use crate::domain::access::Visibility;
+use crate::domain::provider::Mode;
+use crate::providers;
 use crate::web::dashboard::figure::ago;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
-use crate::web::dashboard::masking::Visibility;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::text::visible_line;
 
-/// How an account is doing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Health {
-    /// It reports.
-    Ok,
-    /// No callback ever came.
-    Unconfigured,
-    /// We send, and the provider is silent.
-    Silent,
-    /// Its callbacks fail authentication.
-    Refused,
-    /// The provider refused the account; its messages wait.
-    Paused {
-        /// What the provider said.
-        reason: String,
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-    /// Known from before, no longer in the configuration; its callbacks are still kept.
-    Removed,
-}
-
-impl Health {
-    /// The word used in JSON.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unconfigured => "unconfigured",
-            Self::Silent => "silent",
-            Self::Refused => "refused",
-            Self::Paused { .. } => "paused",
-            Self::Removed => "removed",
-        }
+/// What an account's health means, in words, and how alarming it is.
+fn health_words(account: &AccountStanding) -> (&'static str, &'static str, &'static str) {
+    if account.mode.is_none() {
+        return (
+            "removed",
+            "No longer configured. Its callback address still takes what arrives.",
+            "plain",
+        );
     }
-
-    fn in_words(&self) -> &'static str {
-        match self {
-            Self::Ok => "Connected: callbacks arrive.",
-            Self::Unconfigured => "No callback has ever arrived. Follow the steps below.",
-            Self::Silent => {
-                "Messages go out and nothing comes back. Check the callback address in the provider's console."
-            }
-            Self::Refused => {
-                "Callbacks arrive and fail the account's authentication. Compare the secret in the console with the configuration."
-            }
-            Self::Paused { .. } => {
-                "The provider refused the account. Nothing is sent until you resume it."
-            }
-            Self::Removed => "No longer configured. Its callback address still takes what arrives.",
-        }
+    let word = account.health.as_str();
+    match account.health {
+        Health::Ok => (word, "Connected: callbacks arrive.", "good"),
+        Health::Unconfigured => (
+            word,
+            "No callback has ever arrived. Follow the steps below.",
+            "warn",
+        ),
+        Health::Silent => (
+            word,
+            "Messages go out and nothing comes back. Check the callback address in the provider's console.",
+            "warn",
+        ),
+        Health::Refused => (
+            word,
+            "Callbacks arrive and fail the account's authentication. Compare the secret in the console with the configuration.",
+            "bad",
+        ),
+        Health::Paused { .. } => (
+            word,
+            "The provider refused the account. Nothing is sent until you resume it.",
+            "bad",
+        ),
     }
-
-    fn tone(&self) -> &'static str {
-        match self {
-            Self::Ok => "good",
-            Self::Unconfigured | Self::Silent => "warn",
-            Self::Refused | Self::Paused { .. } => "bad",
-            Self::Removed => "plain",
-        }
-    }
-}
-
-/// One account as it stands.
-#[derive(Clone, Debug)]
-pub struct AccountStanding<'a> {
-    /// Its id.
-    pub id: AccountId,
-    /// Its provider.
-    pub provider: ProviderId,
-    /// Business numbers.
-    pub senders: &'a [String],
-    /// Live or dry-run.
-    pub mode: Mode,
-    /// The address for the provider's console.
-    pub callback_url: &'a str,
-    /// Steps for the console, `{url}` standing for the address.
-    pub setup: &'a [&'a str],
-    /// How it is doing.
-    pub health: Health,
-    /// When the last callback came.
-    pub last_callback_at: Option<DateTime<Utc>>,
-    /// When the previous generation of the address was last used.
-    pub old_address_at: Option<DateTime<Utc>>,
 }
 
 /// Whether providers can reach us at all.
@@ -103,6 +55,23 @@ pub enum Reach {
     Public,
     /// `public_url` is this machine.
     Loopback,
+}
+
+impl Reach {
+    /// Judges a public address by its host.
+    pub fn of(public_url: &str) -> Self {
+        let loopback = Url::parse(public_url).is_ok_and(|url| match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        });
+        if loopback {
+            Self::Loopback
+        } else {
+            Self::Public
+        }
+    }
 }
 
 /// The page.
@@ -144,7 +113,7 @@ enum StepPart {
 impl AccountsPage {
     /// The page of all accounts as `viewer` may see them.
     pub fn new(
-        accounts: &[AccountStanding<'_>],
+        accounts: &[AccountStanding],
         reach: Reach,
         viewer: Visibility,
         now: DateTime<Utc>,
@@ -161,38 +130,36 @@ impl AccountsPage {
 }
 
 impl AccountCard {
-    fn new(account: &AccountStanding<'_>, viewer: Visibility, now: DateTime<Utc>) -> Self {
+    fn new(account: &AccountStanding, viewer: Visibility, now: DateTime<Utc>) -> Self {
         let operator = viewer == Visibility::Full;
         let address = if operator {
-            account.callback_url
+            account.callback_url.as_str()
         } else {
             "the callback URL"
         };
+        let (health, health_words, tone) = health_words(account);
+        let setup = providers::of(account.provider).setup();
         Self {
             id: account.id.to_string(),
             provider: account.provider.title(),
-            health: account.health.as_str(),
-            health_words: account.health.in_words(),
-            tone: account.health.tone(),
+            health,
+            health_words,
+            tone,
             paused: match &account.health {
                 Health::Paused { reason, since } => {
                     Some((viewer.quoted(reason), Moment::new(*since)))
                 }
                 _ => None,
             },
-            callback_url: operator.then(|| account.callback_url.to_owned()),
-            steps: account
-                .setup
-                .iter()
-                .map(|step| step_parts(step, address))
-                .collect(),
+            callback_url: operator.then(|| account.callback_url.clone()),
+            steps: setup.iter().map(|step| step_parts(step, address)).collect(),
             steps_open: account.health == Health::Unconfigured,
             senders: account
                 .senders
                 .iter()
                 .map(|number| viewer.phone(number))
                 .collect(),
-            dry_run: account.mode == Mode::DryRun,
+            dry_run: account.mode == Some(Mode::DryRun),
             last_callback: account
                 .last_callback_at
                 .map(|at| (Moment::new(at), ago(now - at))),

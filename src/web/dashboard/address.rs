@@ -6,11 +6,15 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc}
 use chrono_tz::Tz;
 use form_urlencoded::Serializer;
 
+use crate::delivery::search::readings;
+use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
+use crate::store::messages::{Cursor, MessageFilter};
 
 /// The filters of `/messages`, `/reports` and the exports behind them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,12 +37,14 @@ pub struct MessagesAddress {
     pub code: Option<String>,
     /// Only failures of this class.
     pub class: Option<FailureClass>,
+    /// Only messages of this origin.
+    pub origin: Option<Origin>,
     /// Only messages that are on the phone and reported as failed.
     pub conflict: bool,
     /// Only messages of which nothing was heard in time.
     pub overdue: bool,
-    /// Where the page begins; the store's opaque word.
-    pub cursor: Option<String>,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor>,
     /// Parameters that could not be understood, `name=value`; they filter nothing and the page says so.
     pub ignored: Vec<String>,
 }
@@ -67,9 +73,10 @@ impl MessagesAddress {
             "until" => self.until = Some(value.parse().ok()?),
             "code" => self.code = Some(value.to_owned()),
             "class" => self.class = Some(value.parse().ok()?),
+            "origin" => self.origin = Some(value.parse().ok()?),
             "conflict" => self.conflict = value.parse().ok()?,
             "overdue" => self.overdue = value.parse().ok()?,
-            "cursor" => self.cursor = Some(value.to_owned()),
+            "cursor" => self.cursor = Some(parse_cursor(value)?),
             // The button of the export form.
             "format" => {}
             _ => return None,
@@ -81,7 +88,7 @@ impl MessagesAddress {
     pub fn is_filtered(&self) -> bool {
         *self
             != Self {
-                cursor: self.cursor.clone(),
+                cursor: self.cursor,
                 ignored: self.ignored.clone(),
                 ..Self::default()
             }
@@ -92,7 +99,7 @@ impl MessagesAddress {
         let mut pairs = self.shared_pairs();
         pairs.extend(self.since.map(|day| ("since", day.to_string())));
         pairs.extend(self.until.map(|day| ("until", day.to_string())));
-        pairs.extend(self.cursor.clone().map(|cursor| ("cursor", cursor)));
+        pairs.extend(self.cursor.map(|cursor| ("cursor", write_cursor(cursor))));
         with_query("/messages", &pairs)
     }
 
@@ -105,7 +112,7 @@ impl MessagesAddress {
     }
 
     /// The same filters from `cursor` on.
-    pub fn older(&self, cursor: String) -> Self {
+    pub fn older(&self, cursor: Cursor) -> Self {
         Self {
             cursor: Some(cursor),
             ..self.clone()
@@ -138,6 +145,29 @@ impl MessagesAddress {
         )
     }
 
+    /// What to ask the store for.
+    pub fn filter(&self, zone: Tz, viewer: Visibility, now: DateTime<Utc>) -> MessageFilter {
+        MessageFilter {
+            account: self.account.clone(),
+            provider: self.provider,
+            states: self.state.into_iter().collect(),
+            kind: self.kind,
+            code: self.code.clone(),
+            class: self.class,
+            conflict: self.conflict.then_some(true),
+            overdue_at: self.overdue.then_some(now),
+            origin: self.origin,
+            created_after: self.created_after(zone),
+            created_before: self.created_before(zone),
+            search: self
+                .search
+                .as_deref()
+                .map(|text| readings(text, viewer))
+                .unwrap_or_default(),
+            ..MessageFilter::default()
+        }
+    }
+
     /// The first instant of `since` in `zone`.
     pub fn created_after(&self, zone: Tz) -> Option<DateTime<Utc>> {
         self.since.and_then(|day| day_begins(day, zone))
@@ -163,6 +193,7 @@ impl MessagesAddress {
             ("q", self.search.clone()),
             ("code", self.code.clone()),
             ("class", self.class.map(|class| class.to_string())),
+            ("origin", self.origin.map(|origin| origin.to_string())),
             ("conflict", flag(self.conflict)),
             ("overdue", flag(self.overdue)),
         ]
@@ -182,6 +213,13 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
+    /// Reads the file extension.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Csv, Self::Ndjson]
+            .into_iter()
+            .find(|format| format.as_str() == word)
+    }
+
     /// The file extension.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -200,12 +238,25 @@ pub fn with_query(path: &str, pairs: &[(&'static str, String)]) -> String {
     format!("{path}?{query}")
 }
 
+/// Milliseconds and id of the last message shown.
+fn write_cursor(cursor: Cursor) -> String {
+    format!("{}.{}", cursor.created_at.timestamp_millis(), cursor.id)
+}
+
+fn parse_cursor(text: &str) -> Option<Cursor> {
+    let (millis, id) = text.split_once('.')?;
+    Some(Cursor {
+        created_at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
+        id: id.parse().ok()?,
+    })
+}
+
 fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Midnight, or where clocks skip it the first instant after.
-fn day_begins(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+pub(super) fn day_begins(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     let midnight = day.and_time(NaiveTime::MIN);
     (0..=3)
         .filter_map(|hours| midnight.checked_add_signed(chrono::TimeDelta::hours(hours)))
@@ -219,9 +270,9 @@ mod tests {
 
     #[test]
     fn an_address_survives_being_written_and_read() {
-        let query = "state=failed&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&cursor=abc";
+        let query = "state=failed&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
         let address = MessagesAddress::parse(query);
-        assert!(address.ignored.is_empty());
+        assert!(address.ignored.is_empty() && address.cursor.is_some());
         let page = address.page();
         let again = MessagesAddress::parse(page.split_once('?').unwrap().1);
         assert_eq!(again, address);
@@ -237,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_export_covers_whole_days_of_the_report_zone() {
-        let address = MessagesAddress::parse("since=2026-11-20&until=2026-11-20&cursor=x");
+        let address = MessagesAddress::parse("since=2026-11-20&until=2026-11-20");
         assert_eq!(
             address.export(ExportFormat::Csv, chrono_tz::Asia::Kolkata),
             "/api/v1/reports/messages.csv?created_after=2026-11-19T18%3A30%3A00Z&created_before=2026-11-20T18%3A30%3A00Z"

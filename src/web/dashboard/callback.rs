@@ -4,33 +4,17 @@ use std::str;
 
 use askama::Template;
 
+use crate::delivery::callbacks::FoundCallback;
+use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
-use crate::web::dashboard::callbacks::{CallbackListing, CallbackRow, short};
+use crate::web::dashboard::callbacks::{CallbackRow, short};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
-use crate::web::dashboard::masking::Visibility;
 use crate::web::dashboard::text::{hex_dump, indent_json, visible_block, visible_line};
 
 /// Text beyond this many bytes is left to the download.
 const TEXT_SHOWN: usize = 256 * 1024;
 /// Bytes beyond this many are left to the download; a dump is five times as long as its bytes.
 const HEX_SHOWN: usize = 32 * 1024;
-
-/// One callback with all that was kept of it.
-#[derive(Clone, Debug)]
-pub struct CallbackFile<'a> {
-    /// What the list shows.
-    pub listing: &'a CallbackListing,
-    /// The query string as it came, secrets replaced by `…`.
-    pub query: &'a str,
-    /// Headers in their order, secrets replaced by `…`.
-    pub headers: &'a [(String, String)],
-    /// The body.
-    pub body: &'a [u8],
-    /// Who sent it.
-    pub remote_address: Option<&'a str>,
-    /// Why it was quarantined, or what the notice was about.
-    pub detail: Option<&'a str>,
-}
 
 /// The page.
 #[derive(Template, Clone, Debug)]
@@ -72,16 +56,16 @@ struct Shown {
 
 impl CallbackPage {
     /// The page of a callback as `viewer` may see it.
-    pub fn new(file: &CallbackFile<'_>, viewer: Visibility) -> Self {
-        let listing = file.listing;
+    pub fn new(file: &FoundCallback, viewer: Visibility) -> Self {
+        let listed = &file.listed;
         let named = |id: &MessageId| (short(*id), format!("/messages/{id}"));
         Self {
             frame: Frame::inside(Section::Callbacks, "Callback", Refresh::Still),
-            row: CallbackRow::new(listing),
-            id: listing.id.to_string(),
-            detail: file.detail.map(|text| viewer.quoted(text)),
-            remote_address: file.remote_address.map(visible_line),
-            messages: listing.messages.iter().map(named).collect(),
+            row: CallbackRow::new(listed),
+            id: listed.summary.id.to_string(),
+            detail: listed.detail.as_deref().map(|text| viewer.quoted(text)),
+            remote_address: file.record.remote.as_deref().map(visible_line),
+            messages: listed.messages.iter().map(named).collect(),
             raw: match viewer {
                 Visibility::Full => Some(Raw::new(file)),
                 Visibility::Masked => None,
@@ -91,19 +75,20 @@ impl CallbackPage {
 }
 
 impl Raw {
-    fn new(file: &CallbackFile<'_>) -> Self {
+    fn new(file: &FoundCallback) -> Self {
         Self {
             headers: file
+                .record
                 .headers
                 .iter()
                 .map(|(name, value)| (visible_line(name), visible_line(value)))
                 .collect(),
-            parameters: form_urlencoded::parse(file.query.as_bytes())
+            parameters: form_urlencoded::parse(file.record.query.as_bytes())
                 .map(|(name, value)| (visible_line(&name), visible_line(&value)))
                 .collect(),
-            query: visible_line(file.query),
-            body: Body::new(file.body),
-            download: format!("/callbacks/{}/raw", file.listing.id),
+            query: visible_line(&file.record.query),
+            body: Body::new(&file.record.body),
+            download: format!("/api/v1/callbacks/{}/raw", file.record.id),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! `/callbacks`: what did the providers say? Raw requests, newest first, by account and outcome.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
-use std::fmt;
-use std::str::FromStr;
 
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::delivery::callbacks::{CallbackQuery, ListedCallback};
+use crate::domain::ids::{AccountId, MessageId};
+use crate::store::callbacks::Outcome;
 use crate::web::dashboard::address::with_query;
 use crate::web::dashboard::figure;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
@@ -13,100 +12,25 @@ use crate::web::dashboard::messages::Choice;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::text::visible_line;
 
-/// What became of a callback.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// It told something about a message.
-    Receipts,
-    /// A customer wrote.
-    Inbound,
-    /// Understood, not about a message.
-    Notice,
-    /// Not understood; kept.
-    Quarantined,
-    /// It failed the account's authentication; kept, not applied.
-    Unverified,
-    /// Not read yet.
-    Pending,
+/// The word for a callback that was not read yet.
+const PENDING: &str = "pending";
+
+fn outcome_word(outcome: Option<Outcome>) -> &'static str {
+    outcome.map_or(PENDING, Outcome::as_str)
 }
 
-impl Outcome {
-    /// Every outcome, in the order of the filter.
-    pub const ALL: [Self; 6] = [
-        Self::Receipts,
-        Self::Inbound,
-        Self::Notice,
-        Self::Quarantined,
-        Self::Unverified,
-        Self::Pending,
-    ];
-
-    /// The word used in JSON, URLs and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipts => "receipts",
-            Self::Inbound => "inbound",
-            Self::Notice => "notice",
-            Self::Quarantined => "quarantined",
-            Self::Unverified => "unverified",
-            Self::Pending => "pending",
+/// What an outcome means, in words; none is one that was not read yet.
+fn outcome_words(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Receipts) => "It told what became of a message.",
+        Some(Outcome::Inbound) => "A customer wrote; what they wrote is read nowhere.",
+        Some(Outcome::Notice) => "Understood, but not about a message.",
+        Some(Outcome::Quarantined) => {
+            "It, or a part of it, could not be understood. It is kept and can be replayed when the reader is mended."
         }
+        Some(Outcome::Unverified) => "It failed the account's authentication and was not applied.",
+        None => "It is safe in the journal and will be read in a moment.",
     }
-
-    /// What it means, in words.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Receipts => "It told what became of a message.",
-            Self::Inbound => "A customer wrote; what they wrote is read nowhere.",
-            Self::Notice => "Understood, but not about a message.",
-            Self::Quarantined => {
-                "It could not be understood. It is kept and can be replayed when the reader is mended."
-            }
-            Self::Unverified => "It failed the account's authentication and was not applied.",
-            Self::Pending => "It is safe in the journal and will be read in a moment.",
-        }
-    }
-}
-
-/// A word that names no outcome.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an outcome of a callback")]
-pub struct NotAnOutcome(pub String);
-
-impl FromStr for Outcome {
-    type Err = NotAnOutcome;
-
-    fn from_str(text: &str) -> Result<Self, NotAnOutcome> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == text)
-            .ok_or_else(|| NotAnOutcome(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
-/// A callback as lists show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallbackListing {
-    /// Its id.
-    pub id: CallbackId,
-    /// The account whose address it came to.
-    pub account: AccountId,
-    /// HTTP method.
-    pub method: String,
-    /// By our clock.
-    pub received_at: DateTime<Utc>,
-    /// Bytes of the body.
-    pub size: u64,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Messages it told about.
-    pub messages: Vec<MessageId>,
 }
 
 /// One row of the list.
@@ -130,16 +54,16 @@ const MESSAGES_SHOWN: usize = 3;
 
 impl CallbackRow {
     /// The row of a callback.
-    pub fn new(callback: &CallbackListing) -> Self {
+    pub fn new(callback: &ListedCallback) -> Self {
         let more = callback.messages.len().saturating_sub(MESSAGES_SHOWN);
         Self {
-            href: format!("/callbacks/{}", callback.id),
-            received: Moment::new(callback.received_at),
-            account: callback.account.to_string(),
-            method: visible_line(&callback.method),
-            size: figure::size(callback.size),
-            outcome: callback.outcome.as_str(),
-            meaning: callback.outcome.in_words(),
+            href: format!("/callbacks/{}", callback.summary.id),
+            received: Moment::new(callback.summary.received_at),
+            account: callback.summary.account.to_string(),
+            method: visible_line(&callback.summary.method),
+            size: figure::size(callback.summary.size),
+            outcome: outcome_word(callback.outcome),
+            meaning: outcome_words(callback.outcome),
             messages: callback
                 .messages
                 .iter()
@@ -163,10 +87,10 @@ pub(super) fn short(id: MessageId) -> String {
 pub struct CallbacksAddress {
     /// Only this account.
     pub account: Option<AccountId>,
-    /// Only this outcome.
-    pub outcome: Option<Outcome>,
-    /// Where the page begins.
-    pub cursor: Option<String>,
+    /// Only this outcome; `Some(None)` for what was not read yet.
+    pub outcome: Option<Option<Outcome>>,
+    /// Only callbacks before this place in the journal.
+    pub before: Option<i64>,
 }
 
 impl CallbacksAddress {
@@ -176,8 +100,9 @@ impl CallbacksAddress {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "account" => address.account = value.parse().ok(),
-                "outcome" => address.outcome = value.parse().ok(),
-                "cursor" if !value.is_empty() => address.cursor = Some(value.into_owned()),
+                "outcome" if value == PENDING => address.outcome = Some(None),
+                "outcome" => address.outcome = Outcome::parse(&value).map(Some),
+                "before" => address.before = value.parse().ok(),
                 _ => {}
             }
         }
@@ -188,13 +113,26 @@ impl CallbacksAddress {
     pub fn page(&self) -> String {
         let pairs: Vec<_> = [
             ("account", self.account.as_ref().map(AccountId::to_string)),
-            ("outcome", self.outcome.map(|outcome| outcome.to_string())),
-            ("cursor", self.cursor.clone()),
+            (
+                "outcome",
+                self.outcome.map(|outcome| outcome_word(outcome).to_owned()),
+            ),
+            ("before", self.before.map(|seq| seq.to_string())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
         with_query("/callbacks", &pairs)
+    }
+
+    /// What to ask for, `limit` callbacks at the most.
+    pub fn query(&self, limit: usize) -> CallbackQuery {
+        CallbackQuery {
+            account: self.account.clone(),
+            outcome: self.outcome,
+            before: self.before,
+            limit,
+        }
     }
 
     fn is_filtered(&self) -> bool {
@@ -216,16 +154,16 @@ pub struct CallbacksPage {
 }
 
 impl CallbacksPage {
-    /// The list that was found for an address.
+    /// The list that was found for an address; `next` is the place before which older ones follow.
     pub fn new(
         address: &CallbacksAddress,
-        found: &[CallbackListing],
-        next_cursor: Option<String>,
+        found: &[ListedCallback],
+        next: Option<i64>,
         accounts: &[AccountId],
     ) -> Self {
-        let at = |cursor: Option<String>| {
+        let at = |before: Option<i64>| {
             CallbacksAddress {
-                cursor,
+                before,
                 ..address.clone()
             }
             .page()
@@ -239,7 +177,7 @@ impl CallbacksPage {
             frame: Frame::inside(
                 Section::Callbacks,
                 "Callbacks",
-                if address.cursor.is_some() {
+                if address.before.is_some() {
                     Refresh::Still
                 } else {
                     Refresh::Live
@@ -252,11 +190,13 @@ impl CallbacksPage {
                 .collect(),
             outcomes: Outcome::ALL
                 .into_iter()
-                .map(|outcome| choice(outcome.as_str(), address.outcome == Some(outcome)))
+                .map(Some)
+                .chain([None])
+                .map(|outcome| choice(outcome_word(outcome), address.outcome == Some(outcome)))
                 .collect(),
             narrowed: address.is_filtered(),
-            newest: address.cursor.is_some().then(|| at(None)),
-            older: next_cursor.map(|cursor| at(Some(cursor))),
+            newest: address.before.is_some().then(|| at(None)),
+            older: next.map(|seq| at(Some(seq))),
         }
     }
 }

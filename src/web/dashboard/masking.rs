@@ -1,25 +1,17 @@
-//! What the viewer may see of people: everything, or enough to tell two of them apart.
+//! What the viewer may see of people, as pages write it. Who may see what is `domain::access`'s matter.
 
+use crate::domain::access::Visibility;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::phone::mask;
 use crate::web::dashboard::text::visible_line;
-
-/// How much of phone numbers, ids, names, captions and addresses is shown.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Visibility {
-    /// As they are: the viewer has the scope `operate`.
-    Full,
-    /// Phones and ids masked, names and captions hidden, media address reduced to its host.
-    Masked,
-}
 
 /// Stands for what is hidden.
 const HIDDEN: &str = "hidden";
 
 impl Visibility {
     /// A phone number, or whatever else a callback named as recipient.
-    pub fn phone(self, text: &str) -> String {
+    pub(super) fn phone(self, text: &str) -> String {
         let digits = text.strip_prefix('+').unwrap_or(text);
         let is_phone =
             (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -31,7 +23,7 @@ impl Visibility {
     }
 
     /// A provider's id of a message.
-    pub fn provider_id(self, id: &ProviderMessageId) -> String {
+    pub(super) fn provider_id(self, id: &ProviderMessageId) -> String {
         match self {
             Self::Full => visible_line(id.as_str()),
             Self::Masked => visible_line(&id.masked()),
@@ -39,7 +31,7 @@ impl Visibility {
     }
 
     /// A name or caption.
-    pub fn personal(self, text: &str) -> String {
+    pub(super) fn personal(self, text: &str) -> String {
         match self {
             Self::Full => visible_line(text),
             Self::Masked => HIDDEN.to_owned(),
@@ -47,7 +39,7 @@ impl Visibility {
     }
 
     /// Words of a provider, which may quote a number or an id.
-    pub fn quoted(self, text: &str) -> String {
+    pub(super) fn quoted(self, text: &str) -> String {
         match self {
             Self::Full => visible_line(text),
             Self::Masked => text
@@ -59,7 +51,7 @@ impl Visibility {
     }
 
     /// Where the media is, and the link to it where it is an http(s) address that may be seen.
-    pub fn media(self, media: &Media) -> MediaWords {
+    pub(super) fn media(self, media: &Media) -> MediaWords {
         match (&media.source, self) {
             (MediaSource::Url(address), Self::Full) => MediaWords {
                 text: visible_line(address),

@@ -3,23 +3,24 @@
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::domain::delivery::{Delivery, DeliveryState, QueueWord, Receipt, Stage};
+use crate::delivery::callbacks::ListedCallback;
+use crate::domain::access::{Action, Visibility};
+use crate::domain::delivery::{Delivery, DeliveryState, QueueWord, Receipt};
 use crate::domain::dictionary::explain;
-use crate::domain::ids::MessageId;
-use crate::domain::media::MediaKind;
-use crate::domain::message::{LearnedId, MatchedBy, Message, Origin};
+use crate::domain::ids::{MessageId, ProviderMessageId};
+use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
-use crate::web::dashboard::callbacks::{CallbackListing, CallbackRow};
-use crate::web::dashboard::figure::span;
+use crate::store::attempts::Attempt;
+use crate::web::dashboard::callbacks::CallbackRow;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
-use crate::web::dashboard::masking::{MediaWords, Visibility};
+use crate::web::dashboard::masking::MediaWords;
 use crate::web::dashboard::messages::flags;
 use crate::web::dashboard::moment::Moment;
-use crate::web::dashboard::pill::{Mark, StatePill, plain_words};
+use crate::web::dashboard::pill::{Mark, plain_words};
+use crate::web::dashboard::reason::why;
+use crate::web::dashboard::stepper::{Step, steps};
 use crate::web::dashboard::text::{visible_block, visible_line};
-use crate::web::dashboard::timeline::{
-    Decision, Exchange, TimelineEntry, attempts_words, timeline,
-};
+use crate::web::dashboard::timeline::{TimelineEntry, attempts_words, timeline};
 
 /// Everything that is known of one message.
 #[derive(Clone, Debug)]
@@ -29,15 +30,15 @@ pub struct MessageFile<'a> {
     /// The fold of its receipts, which says how surely each stage was reached.
     pub delivery: &'a Delivery,
     /// Every provider id, oldest first.
-    pub ids: &'a [LearnedId],
+    pub ids: &'a [ProviderMessageId],
     /// Every fact.
     pub receipts: &'a [Receipt],
-    /// Every exchange with the send API.
-    pub exchanges: &'a [Exchange],
+    /// Every attempt with the send API.
+    pub attempts: &'a [Attempt],
     /// Every decision of an operator.
-    pub decisions: &'a [Decision],
+    pub actions: &'a [Action],
     /// Every callback that spoke of it.
-    pub callbacks: &'a [CallbackListing],
+    pub callbacks: &'a [ListedCallback],
 }
 
 /// The page.
@@ -48,8 +49,7 @@ pub struct MessagePage {
     id: MessageId,
     state: &'static str,
     mark: Mark,
-    heading: &'static str,
-    pill: StatePill,
+    heading: String,
     flags: Vec<&'static str>,
     why: Vec<String>,
     recipient: String,
@@ -70,17 +70,6 @@ pub struct MessagePage {
     resend_of: Option<MessageId>,
     resent_as: Option<MessageId>,
     actions: Actions,
-}
-
-/// One stage of the stepper.
-#[derive(Clone, Debug)]
-struct Step {
-    label: &'static str,
-    class: &'static str,
-    mark: Mark,
-    at: Option<Moment>,
-    gap: Option<String>,
-    notes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -113,7 +102,6 @@ struct AttemptRow {
 struct IdRow {
     text: String,
     kind: &'static str,
-    learned: Moment,
 }
 
 /// What an operator may do now.
@@ -175,8 +163,7 @@ impl MessagePage {
             id: message.id,
             state: message.state.as_str(),
             mark: Mark::of(message.state),
-            heading: plain_words(message.state),
-            pill: StatePill::new(message.state),
+            heading: capitalised(plain_words(message.state)),
             flags: flags(message, now),
             why: why(message, now, viewer),
             recipient,
@@ -188,16 +175,16 @@ impl MessagePage {
             entries: timeline(
                 accepted_at,
                 file.receipts,
-                file.exchanges,
-                file.decisions,
+                file.attempts,
+                file.actions,
                 viewer,
             ),
             attempts: file
-                .exchanges
+                .attempts
                 .iter()
-                .map(|exchange| attempt_row(exchange, viewer))
+                .map(|attempt| attempt_row(attempt, viewer))
                 .collect(),
-            attempts_words: attempts_words(file.exchanges),
+            attempts_words: attempts_words(file.attempts),
             callbacks: file.callbacks.iter().map(CallbackRow::new).collect(),
             facts: facts(message, viewer),
             media: message.media.as_ref().map(|media| viewer.media(media)),
@@ -206,7 +193,7 @@ impl MessagePage {
             ids: file
                 .ids
                 .iter()
-                .map(|learned| id_row(learned, message.provider, viewer))
+                .map(|id| id_row(id, message.provider, viewer))
                 .collect(),
             resend_of: message.resend_of,
             resent_as: message.resent_as,
@@ -215,98 +202,14 @@ impl MessagePage {
     }
 }
 
-/// Why it stands where it stands, in sentences.
-fn why(message: &Message, now: DateTime<Utc>, viewer: Visibility) -> Vec<String> {
-    let provider = message.provider.title();
-    let first = match message.state {
-        DeliveryState::Queued => {
-            "A worker will hand it over as soon as the account may send.".to_owned()
-        }
-        DeliveryState::Sending => format!("The call to {provider} is under way."),
-        DeliveryState::Uncertain => format!(
-            "The request left us and no clear answer of {provider} came back. It may have been sent, so it is never repeated by itself; a report may still settle it."
-        ),
-        DeliveryState::Submitted => {
-            format!("{provider} accepted it and has not reported on it since.")
-        }
-        DeliveryState::Sent => "WhatsApp took it; the phone has not confirmed it yet.".to_owned(),
-        DeliveryState::Delivered => {
-            "A report says that it is on the phone; none says that it was opened.".to_owned()
-        }
-        DeliveryState::Read => "A report says that it was opened.".to_owned(),
-        DeliveryState::Played => "A report says that it was played.".to_owned(),
-        DeliveryState::Failed => {
-            "A failure was reported, and nothing says that it reached the phone.".to_owned()
-        }
-        DeliveryState::Cancelled => {
-            format!("It was withdrawn before {provider} got it. Nothing was sent.")
-        }
-    };
-    let hold = message
-        .hold
-        .as_deref()
-        .map(|reason| format!("It waits: {}", viewer.quoted(reason)));
-    let conflict = message.conflict.then(|| {
-        "A failure was reported too. What is on a phone cannot be undelivered, so the higher stage counts.".to_owned()
-    });
-    let overdue = message.is_overdue(now).then(|| {
-        "Nothing was heard within the account's deadline, so it counts as overdue.".to_owned()
-    });
-    let matched = message.matched_by.map(|by| match by {
-        MatchedBy::Recipient => format!(
-            "{provider} named no id, so its report was matched by account, recipient and kind."
-        ),
-        MatchedBy::Operator => "A person matched the report to this message.".to_owned(),
-    });
-    std::iter::once(first)
-        .chain([hold, conflict, overdue, matched].into_iter().flatten())
-        .collect()
-}
-
-fn steps(message: &Message, delivery: &Delivery) -> Vec<Step> {
-    let mut previous = None;
-    let shown = Stage::ALL.into_iter().filter(|stage| {
-        *stage != Stage::Played
-            || message.kind != Some(MediaKind::Image)
-            || delivery.stage(Stage::Played).is_some()
-    });
-    shown
-        .map(|stage| {
-            let reached = delivery.stage(stage);
-            let gap = reached.and_then(|reached| {
-                let gap = previous.map(|before| reached.at - before);
-                previous = Some(reached.at);
-                gap.filter(|_| !reached.implied)
-                    .map(|gap| format!("+{}", span(gap)).replace("+−", "−"))
-            });
-            let notes = reached.map(|reached| {
-                [
-                    reached
-                        .implied
-                        .then(|| "implied by a later stage".to_owned()),
-                    (reached.inferred && !reached.implied).then(|| "by our clock".to_owned()),
-                    (reached.count > 1).then(|| format!("reported ×{}", reached.count)),
-                ]
-                .into_iter()
-                .flatten()
-                .collect()
-            });
-            Step {
-                label: stage.as_str(),
-                class: match reached {
-                    None => "open",
-                    Some(reached) if reached.implied => "implied",
-                    Some(_) => "reached",
-                },
-                mark: stage
-                    .as_str()
-                    .parse()
-                    .map_or(Mark::of(DeliveryState::Queued), Mark::of),
-                at: reached.map(|reached| Moment::new(reached.at)),
-                gap,
-                notes: notes.unwrap_or_default(),
-            }
-        })
+/// Headings begin with a capital; WhatsApp keeps its own spelling.
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(letters)
         .collect()
 }
 
@@ -335,24 +238,24 @@ fn failure_box(message: &Message, delivery: &Delivery, viewer: Visibility) -> Op
     })
 }
 
-fn attempt_row(exchange: &Exchange, viewer: Visibility) -> AttemptRow {
+fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {
     let shown = |text: &str| match viewer {
         Visibility::Full => Some(visible_block(text)),
         Visibility::Masked => None,
     };
     AttemptRow {
-        number: exchange.number,
-        at: Moment::new(exchange.started_at),
-        outcome: visible_line(&exchange.outcome),
-        status: exchange
+        number: attempt.number,
+        at: Moment::new(attempt.started_at),
+        outcome: attempt.outcome.as_str().to_owned(),
+        status: attempt
             .http_status
             .map_or_else(|| "–".to_owned(), |status| status.to_string()),
-        duration: exchange
+        duration: attempt
             .duration_ms
             .map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms")),
-        detail: exchange.detail.as_deref().map(|text| viewer.quoted(text)),
-        request: shown(&exchange.request),
-        reply: exchange.reply.as_deref().and_then(shown),
+        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
+        request: shown(&attempt.request),
+        reply: attempt.reply.as_deref().and_then(shown),
     }
 }
 
@@ -401,14 +304,13 @@ fn facts(message: &Message, viewer: Visibility) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-fn id_row(learned: &LearnedId, provider: ProviderId, viewer: Visibility) -> IdRow {
+fn id_row(id: &ProviderMessageId, provider: ProviderId, viewer: Visibility) -> IdRow {
     IdRow {
-        text: viewer.provider_id(&learned.id),
-        kind: if learned.id.is_wamid() {
+        text: viewer.provider_id(id),
+        kind: if id.is_wamid() {
             "WhatsApp"
         } else {
             provider.title()
         },
-        learned: Moment::new(learned.learned_at),
     }
 }

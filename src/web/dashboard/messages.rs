@@ -4,14 +4,15 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::message::{ListedFailure, Message, Origin};
 use crate::domain::provider::ProviderId;
+use crate::store::messages::Cursor;
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
-use crate::web::dashboard::masking::Visibility;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::pill::{Mark, StatePill};
 use crate::web::dashboard::text::visible_line;
@@ -171,6 +172,7 @@ fn hidden(address: &MessagesAddress) -> Vec<(&'static str, String)> {
     [
         ("code", address.code.clone()),
         ("class", address.class.map(|class| class.to_string())),
+        ("origin", address.origin.map(|origin| origin.to_string())),
         ("conflict", address.conflict.then(|| "true".to_owned())),
         ("overdue", address.overdue.then(|| "true".to_owned())),
     ]
@@ -185,7 +187,7 @@ pub struct MessagesFound<'a> {
     /// One page of messages, newest first.
     pub messages: &'a [Message],
     /// Where the next page begins, if there is one.
-    pub next_cursor: Option<String>,
+    pub next: Option<Cursor>,
     /// Every account, for the select box.
     pub accounts: &'a [AccountId],
     /// Zone in which days of the filter and exports are counted.
@@ -233,10 +235,7 @@ impl MessagesPage {
             narrowed: address.is_filtered(),
             zone: found.zone.name(),
             newest: address.cursor.is_some().then(|| address.newest().page()),
-            older: found
-                .next_cursor
-                .clone()
-                .map(|cursor| address.older(cursor).page()),
+            older: found.next.map(|cursor| address.older(cursor).page()),
             csv: address.export(ExportFormat::Csv, found.zone),
             ndjson: address.export(ExportFormat::Ndjson, found.zone),
             address: address.clone(),

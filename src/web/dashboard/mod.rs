@@ -6,16 +6,62 @@ pub mod accounts;
 pub mod address;
 pub mod callback;
 pub mod callbacks;
+mod decisions;
 pub mod error_page;
 pub mod figure;
 pub mod frame;
+pub mod funnel;
 pub mod login;
 pub mod masking;
 pub mod message;
 pub mod messages;
 pub mod moment;
 pub mod overview;
+mod pages;
 pub mod pill;
+mod problem;
+mod reason;
 pub mod reports;
+mod stepper;
 pub mod text;
 pub mod timeline;
+
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{ServiceConfig, get, post, scope};
+
+use crate::web::error::not_found;
+use crate::web::page_errors;
+
+/// Nothing of a page comes from elsewhere, and no other site frames it.
+const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Every page and button. Comes last: whatever nobody else answers is a page that is not there.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(
+        scope("")
+            .wrap(from_fn(page_errors::show))
+            .wrap(
+                DefaultHeaders::new()
+                    .add(("Content-Security-Policy", POLICY))
+                    .add(("Referrer-Policy", "same-origin"))
+                    .add(("X-Content-Type-Options", "nosniff")),
+            )
+            .route("/", get().to(pages::overview))
+            .route("/messages", get().to(pages::messages))
+            .route("/messages/export", get().to(pages::export))
+            .route("/messages/{id}", get().to(pages::message))
+            .route("/messages/{id}/cancel", post().to(decisions::cancel))
+            .route("/messages/{id}/resend", post().to(decisions::resend))
+            .route(
+                "/messages/{id}/mark-failed",
+                post().to(decisions::mark_failed),
+            )
+            .route("/callbacks", get().to(pages::callbacks))
+            .route("/callbacks/{id}", get().to(pages::callback))
+            .route("/accounts", get().to(pages::accounts))
+            .route("/accounts/{id}/resume", post().to(decisions::resume))
+            .route("/reports", get().to(pages::reports))
+            .default_service(actix_web::web::to(not_found)),
+    );
+}

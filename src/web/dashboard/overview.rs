@@ -1,149 +1,104 @@
 //! `/`: is everything flowing? Counts per state and account, failures by reason, what needs a person.
 //!
-//! Every count is a link to the list it counts; where the two disagree, one of them is wrong.
+//! **Invariant:** a count that is a link leads to the list of exactly what it counts: the same days, the same origin.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use crate::domain::delivery::DeliveryState;
 use crate::domain::dictionary::explain;
 use crate::domain::failure::Failure;
 use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
+use crate::store::reports::{Counts, CountsByState, Problems};
 use crate::web::dashboard::address::MessagesAddress;
-use crate::web::dashboard::figure::{count, counted, percent, permille};
+use crate::web::dashboard::figure::{count, counted, percent};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
+use crate::web::dashboard::funnel::{FunnelStep, Sums};
 use crate::web::dashboard::pill::{StatePill, plain_words};
+use crate::web::dashboard::problem::{ProblemRow, problem_rows};
 use crate::web::dashboard::text::visible_line;
 
-/// How many messages of one account are in each state now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AccountCounts {
-    /// The account.
-    pub account: AccountId,
-    /// Its provider.
-    pub provider: ProviderId,
-    /// Messages by the place of their state in [`DeliveryState::ALL`].
-    pub states: [u64; 10],
+/// Failure reasons that the page names; the list behind them has the rest.
+const REASONS_SHOWN: usize = 10;
+
+/// Which days are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Period {
+    /// Today.
+    Day,
+    /// Today and the six days before.
+    #[default]
+    Week,
+    /// Today and the 29 days before.
+    Month,
 }
 
-impl AccountCounts {
-    fn total(&self) -> u64 {
-        self.states.iter().sum()
+impl Period {
+    const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// Reads `days=1`, `7` or `30` from a query string; anything else is a week.
+    pub fn parse(query: &str) -> Self {
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "days")
+            .and_then(|(_, value)| {
+                Self::ALL
+                    .into_iter()
+                    .find(|period| period.days().to_string() == value)
+            })
+            .unwrap_or_default()
     }
-}
 
-/// How often one reason made messages fail.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FailureCount {
-    /// Whose code it is.
-    pub provider: ProviderId,
-    /// Code and words of one such failure.
-    pub failure: Failure,
-    /// Messages that failed for it.
-    pub count: u64,
-}
+    /// The first day counted.
+    pub fn since(self, now: DateTime<Utc>, zone: Tz) -> NaiveDate {
+        let today = now.with_timezone(&zone).date_naive();
+        today
+            .checked_sub_days(Days::new(self.days() - 1))
+            .unwrap_or(today)
+    }
 
-/// Something that needs a person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Problem {
-    /// Handed over, outcome unknown.
-    Uncertain,
-    /// Nothing heard in time.
-    Overdue,
-    /// On the phone and reported as failed.
-    Conflicts,
-    /// Accounts that send nothing.
-    PausedAccounts,
-    /// Callbacks nobody could read.
-    Quarantine,
-    /// Callbacks that failed their account's authentication.
-    Unverified,
-    /// Reports about messages nobody knows.
-    Orphans,
-    /// Ids claimed by two messages.
-    IdConflicts,
-}
-
-impl Problem {
-    fn title(self) -> &'static str {
+    fn days(self) -> u64 {
         match self {
-            Self::Uncertain => "Outcome unknown",
-            Self::Overdue => "Overdue",
-            Self::Conflicts => "Delivered and failed",
-            Self::PausedAccounts => "Paused accounts",
-            Self::Quarantine => "Unreadable callbacks",
-            Self::Unverified => "Unverified callbacks",
-            Self::Orphans => "Unmatched reports",
-            Self::IdConflicts => "Ids claimed twice",
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 30,
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Self::Uncertain => {
-                "Handed over, no clear answer. Never repeated by itself: look, then resend or mark as failed."
-            }
-            Self::Overdue => {
-                "The provider took them, and nothing was heard within the account's deadline."
-            }
-            Self::Conflicts => {
-                "One report says on the phone, another says failed; several devices can do this."
-            }
-            Self::PausedAccounts => {
-                "The provider refused the account. Its messages wait until you resume it."
-            }
-            Self::Quarantine => {
-                "A provider said something that could not be understood. It is kept and can be replayed."
-            }
-            Self::Unverified => {
-                "They came to the right address without the right secret and are applied only when released."
-            }
-            Self::Orphans => {
-                "Providers report on messages that were not sent from here, or not matched yet."
-            }
-            Self::IdConflicts => {
-                "A provider gave two messages the same id; the first one keeps it."
-            }
+            Self::Day => "today",
+            Self::Week => "in the last 7 days",
+            Self::Month => "in the last 30 days",
         }
     }
 
-    fn address(self) -> Option<String> {
-        let list = MessagesAddress::default();
+    fn label(self) -> &'static str {
         match self {
-            Self::Uncertain => Some(list.with_state(Some(DeliveryState::Uncertain)).page()),
-            Self::Overdue => Some(
-                MessagesAddress {
-                    overdue: true,
-                    ..list
-                }
-                .page(),
-            ),
-            Self::Conflicts => Some(
-                MessagesAddress {
-                    conflict: true,
-                    ..list
-                }
-                .page(),
-            ),
-            Self::PausedAccounts => Some("/accounts".to_owned()),
-            Self::Quarantine => Some("/callbacks?outcome=quarantined".to_owned()),
-            Self::Unverified => Some("/callbacks?outcome=unverified".to_owned()),
-            Self::Orphans | Self::IdConflicts => None,
+            Self::Day => "today",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
         }
     }
 }
 
 /// All that the overview shows.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Flow {
-    /// Every account that is configured or has messages.
-    pub accounts: Vec<AccountCounts>,
-    /// Most frequent first.
-    pub failures: Vec<FailureCount>,
-    /// Problems and how many of each.
-    pub problems: Vec<(Problem, u64)>,
-    /// The messages counted, in words: `in the last 7 days`.
-    pub period: String,
+#[derive(Clone, Debug)]
+pub struct Flow<'a> {
+    /// Every account that is configured or was ever heard of.
+    pub providers: &'a BTreeMap<AccountId, ProviderId>,
+    /// Messages created in the period.
+    pub counts: &'a Counts,
+    /// What needs a person now, whenever it was created.
+    pub problems: &'a Problems,
+    /// The days that are counted.
+    pub period: Period,
+    /// The first of them.
+    pub since: NaiveDate,
 }
 
 /// The page.
@@ -153,9 +108,10 @@ pub struct OverviewPage {
     frame: Frame,
     headline: String,
     calm: bool,
-    period: String,
-    has_accounts: bool,
+    period: &'static str,
+    periods: Vec<PeriodLink>,
     total: u64,
+    observed: u64,
     tiles: Vec<Tile>,
     funnel: Vec<FunnelStep>,
     states: Vec<StateCount>,
@@ -165,22 +121,19 @@ pub struct OverviewPage {
 }
 
 #[derive(Clone, Debug)]
+struct PeriodLink {
+    label: &'static str,
+    href: String,
+    current: bool,
+}
+
+#[derive(Clone, Debug)]
 struct Tile {
     label: &'static str,
     value: String,
     note: String,
     tone: &'static str,
-    href: String,
-}
-
-/// One bar of the funnel: messages that got at least this far.
-#[derive(Clone, Debug)]
-struct FunnelStep {
-    class: &'static str,
-    label: &'static str,
-    count: String,
-    share: String,
-    permille: u64,
+    href: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -197,7 +150,6 @@ struct AccountRow {
     account: String,
     provider: &'static str,
     href: String,
-    total: String,
     cells: Vec<AccountCell>,
 }
 
@@ -212,245 +164,234 @@ struct AccountCell {
 #[derive(Clone, Debug)]
 struct FailureRow {
     code: String,
-    provider: &'static str,
+    account: String,
     class: &'static str,
-    words: String,
     meaning: &'static str,
     action: &'static str,
     count: String,
     href: Option<String>,
 }
 
-#[derive(Clone, Debug)]
-struct ProblemRow {
-    title: &'static str,
-    words: &'static str,
-    count: String,
-    href: Option<String>,
-}
-
 impl OverviewPage {
     /// The overview of a flow.
-    pub fn new(flow: &Flow) -> Self {
-        let sums = sum(&flow.accounts);
-        let total: u64 = sums.iter().sum();
-        let problems: Vec<_> = flow
-            .problems
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .collect();
+    pub fn new(flow: &Flow<'_>) -> Self {
+        let sums = Sums::of(flow.counts.sent.values());
+        let list = MessagesAddress {
+            since: Some(flow.since),
+            origin: Some(Origin::Api),
+            ..MessagesAddress::default()
+        };
+        let problems = problem_rows(flow.problems);
+        let observed = Sums::of(flow.counts.observed.values()).total();
         Self {
             frame: Frame::inside(Section::Overview, "Overview", Refresh::Live),
-            headline: headline(total, problems.len()),
+            headline: headline(sums.total() + observed, problems.len()),
             calm: problems.is_empty(),
-            period: flow.period.clone(),
-            has_accounts: !flow.accounts.is_empty(),
-            total,
-            tiles: tiles(&sums, total, &flow.period),
-            funnel: funnel(&sums, total),
-            states: states(&sums, total),
-            accounts: flow.accounts.iter().map(account_row).collect(),
-            failures: flow.failures.iter().map(failure_row).collect(),
-            problems: problems
-                .into_iter()
-                .map(|(problem, count)| problem_row(*problem, *count))
-                .collect(),
+            period: flow.period.words(),
+            periods: period_links(flow.period),
+            total: sums.total(),
+            observed,
+            tiles: tiles(&sums, &list, flow.period.words()),
+            funnel: sums.funnel(),
+            states: states(&sums, &list),
+            accounts: account_rows(flow, &list),
+            failures: failure_rows(flow, &list),
+            problems,
         }
     }
 }
 
-fn headline(total: u64, problems: usize) -> String {
-    match (total, problems) {
-        (0, 0) => "Nothing has been sent yet".to_owned(),
+fn headline(messages: u64, problems: usize) -> String {
+    match (messages, problems) {
+        (0, 0) => "Nothing is on its way".to_owned(),
         (_, 0) => "Everything is flowing".to_owned(),
         (_, 1) => "One thing needs a person".to_owned(),
         (_, several) => format!("{several} things need a person"),
     }
 }
 
-fn sum(accounts: &[AccountCounts]) -> [u64; 10] {
-    accounts.iter().fold([0; 10], |mut sums, account| {
-        for (sum, count) in sums.iter_mut().zip(account.states) {
-            *sum += count;
-        }
-        sums
-    })
+fn period_links(current: Period) -> Vec<PeriodLink> {
+    Period::ALL
+        .into_iter()
+        .map(|period| PeriodLink {
+            label: period.label(),
+            href: match period {
+                Period::Week => "/".to_owned(),
+                other => format!("/?days={}", other.days()),
+            },
+            current: period == current,
+        })
+        .collect()
 }
 
-fn of(states: &[u64; 10], state: DeliveryState) -> u64 {
-    DeliveryState::ALL
-        .iter()
-        .zip(states)
-        .filter(|(known, _)| **known == state)
-        .map(|(_, count)| *count)
-        .sum()
-}
-
-/// Messages whose state is this stage or a higher one.
-fn at_least(states: &[u64; 10], lowest: DeliveryState) -> u64 {
-    const WAY: [DeliveryState; 5] = [
-        DeliveryState::Submitted,
-        DeliveryState::Sent,
-        DeliveryState::Delivered,
-        DeliveryState::Read,
-        DeliveryState::Played,
-    ];
-    WAY.into_iter()
-        .filter(|state| *state >= lowest)
-        .map(|state| of(states, state))
-        .sum()
-}
-
-fn list_of(state: DeliveryState) -> String {
-    MessagesAddress::default().with_state(Some(state)).page()
-}
-
-fn tiles(sums: &[u64; 10], total: u64, period: &str) -> Vec<Tile> {
-    let delivered = at_least(sums, DeliveryState::Delivered);
-    let read = at_least(sums, DeliveryState::Read);
-    let failed = of(sums, DeliveryState::Failed);
-    let waiting = of(sums, DeliveryState::Queued) + of(sums, DeliveryState::Sending);
+/// A tile over several states is no link: the list filters one state.
+fn tiles(sums: &Sums, list: &MessagesAddress, period: &str) -> Vec<Tile> {
+    let total = sums.total();
+    let share = |label, tone, number, href| Tile {
+        label,
+        value: percent(number, total),
+        note: counted(number, "message", "messages"),
+        tone,
+        href,
+    };
+    let failed = sums.get(DeliveryState::Failed);
+    let waiting = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
     vec![
         Tile {
             label: "Messages",
             value: count(total),
             note: period.to_owned(),
             tone: "plain",
-            href: "/messages".to_owned(),
+            href: Some(list.page()),
         },
-        Tile {
-            label: "On the phone",
-            value: percent(delivered, total),
-            note: counted(delivered, "message", "messages"),
-            tone: "delivered",
-            href: list_of(DeliveryState::Delivered),
-        },
-        Tile {
-            label: "Read",
-            value: percent(read, total),
-            note: counted(read, "message", "messages"),
-            tone: "read",
-            href: list_of(DeliveryState::Read),
-        },
-        Tile {
-            label: "Failed",
-            value: percent(failed, total),
-            note: counted(failed, "message", "messages"),
-            tone: if failed > 0 { "failed" } else { "plain" },
-            href: list_of(DeliveryState::Failed),
-        },
+        share(
+            "On the phone",
+            "delivered",
+            sums.at_least(DeliveryState::Delivered),
+            None,
+        ),
+        share("Read", "read", sums.at_least(DeliveryState::Read), None),
+        share(
+            "Failed",
+            if failed > 0 { "failed" } else { "plain" },
+            failed,
+            Some(list.with_state(Some(DeliveryState::Failed)).page()),
+        ),
         Tile {
             label: "Waiting",
             value: count(waiting),
             note: "not handed over yet".to_owned(),
             tone: "plain",
-            href: list_of(DeliveryState::Queued),
+            href: None,
         },
     ]
 }
 
-fn funnel(sums: &[u64; 10], total: u64) -> Vec<FunnelStep> {
-    let step = |class, label, reached| FunnelStep {
-        class,
-        label,
-        count: count(reached),
-        share: percent(reached, total),
-        permille: permille(reached, total),
-    };
-    vec![
-        step("queued", "accepted", total),
-        step(
-            "submitted",
-            "with the provider",
-            at_least(sums, DeliveryState::Submitted),
-        ),
-        step("sent", "with WhatsApp", at_least(sums, DeliveryState::Sent)),
-        step(
-            "delivered",
-            "on the phone",
-            at_least(sums, DeliveryState::Delivered),
-        ),
-        step("read", "read", at_least(sums, DeliveryState::Read)),
-    ]
-}
-
-fn states(sums: &[u64; 10], total: u64) -> Vec<StateCount> {
+fn states(sums: &Sums, list: &MessagesAddress) -> Vec<StateCount> {
     DeliveryState::ALL
         .into_iter()
-        .zip(sums)
-        .filter(|(_, number)| **number > 0)
+        .map(|state| (state, sums.get(state)))
+        .filter(|(_, number)| *number > 0)
         .map(|(state, number)| StateCount {
             pill: StatePill::new(state),
             words: plain_words(state),
-            count: count(*number),
-            share: percent(*number, total),
-            href: list_of(state),
+            count: count(number),
+            share: percent(number, sums.total()),
+            href: list.with_state(Some(state)).page(),
         })
         .collect()
 }
 
-fn account_row(counts: &AccountCounts) -> AccountRow {
-    let list = MessagesAddress {
-        account: Some(counts.account.clone()),
-        ..MessagesAddress::default()
-    };
-    let cells = DeliveryState::ALL
-        .into_iter()
-        .zip(counts.states)
-        .filter(|(state, _)| *state != DeliveryState::Played || counts.states[7] > 0)
-        .map(|(state, number)| AccountCell {
-            label: state.as_str(),
-            count: count(number),
-            href: (number > 0).then(|| list.with_state(Some(state)).page()),
-            alarming: number > 0
-                && matches!(state, DeliveryState::Failed | DeliveryState::Uncertain),
+fn account_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<AccountRow> {
+    let played = Sums::of(flow.counts.sent.values()).get(DeliveryState::Played) > 0;
+    let elsewhere = !flow.counts.observed.is_empty();
+    let nothing = CountsByState::new();
+    flow.providers
+        .iter()
+        .map(|(account, provider)| {
+            let of = |map: &BTreeMap<AccountId, CountsByState>| {
+                Sums::of([map.get(account).unwrap_or(&nothing)])
+            };
+            let (sent, observed) = (of(&flow.counts.sent), of(&flow.counts.observed));
+            let list = MessagesAddress {
+                account: Some(account.clone()),
+                ..list.clone()
+            };
+            let mut cells = vec![AccountCell::new("all", sent.total(), list.page())];
+            cells.extend(
+                DeliveryState::ALL
+                    .into_iter()
+                    .filter(|state| played || *state != DeliveryState::Played)
+                    .map(|state| AccountCell::of(state, sent.get(state), &list)),
+            );
+            if elsewhere {
+                let list = MessagesAddress {
+                    origin: Some(Origin::Observed),
+                    ..list.clone()
+                };
+                cells.push(AccountCell::new(
+                    "sent elsewhere",
+                    observed.total(),
+                    list.page(),
+                ));
+            }
+            AccountRow {
+                account: account.to_string(),
+                provider: provider.title(),
+                href: format!("/messages?account={account}"),
+                cells,
+            }
         })
-        .collect();
-    AccountRow {
-        account: counts.account.to_string(),
-        provider: counts.provider.title(),
-        href: list.page(),
-        total: count(counts.total()),
-        cells,
+        .collect()
+}
+
+impl AccountCell {
+    fn new(label: &'static str, number: u64, href: String) -> Self {
+        Self {
+            label,
+            count: count(number),
+            href: (number > 0).then_some(href),
+            alarming: false,
+        }
+    }
+
+    fn of(state: DeliveryState, number: u64, list: &MessagesAddress) -> Self {
+        let trouble = matches!(state, DeliveryState::Failed | DeliveryState::Uncertain);
+        Self {
+            alarming: trouble && number > 0,
+            ..Self::new(state.as_str(), number, list.with_state(Some(state)).page())
+        }
     }
 }
 
-fn failure_row(reason: &FailureCount) -> FailureRow {
-    let explanation = explain(reason.provider, &reason.failure);
-    let words = [&reason.failure.title, &reason.failure.detail]
+fn failure_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<FailureRow> {
+    let mut reasons: Vec<_> = flow
+        .counts
+        .failures
+        .iter()
+        .filter_map(|((account, code), number)| {
+            let number = u64::try_from(*number).ok().filter(|number| *number > 0)?;
+            let provider = flow.providers.get(account)?;
+            Some((number, account, *provider, code.as_str()))
+        })
+        .collect();
+    reasons.sort_by(|one, other| (other.0, one.1, one.3).cmp(&(one.0, other.1, other.3)));
+    reasons
         .into_iter()
-        .flatten()
-        .next()
-        .map(|text| visible_line(text))
-        .unwrap_or_default();
+        .take(REASONS_SHOWN)
+        .map(|(number, account, provider, code)| failure_row(number, account, provider, code, list))
+        .collect()
+}
+
+fn failure_row(
+    number: u64,
+    account: &AccountId,
+    provider: ProviderId,
+    code: &str,
+    list: &MessagesAddress,
+) -> FailureRow {
+    let code = Some(code).filter(|code| !code.is_empty());
+    let failure = Failure {
+        code: code.map(str::to_owned),
+        ..Failure::default()
+    };
+    let explanation = explain(provider, &failure);
     FailureRow {
-        code: reason
-            .failure
-            .code
-            .as_deref()
-            .map_or_else(|| "no code".to_owned(), visible_line),
-        provider: reason.provider.title(),
+        code: code.map_or_else(|| "no code".to_owned(), visible_line),
+        account: account.to_string(),
         class: explanation.class.as_str(),
-        words,
         meaning: explanation.meaning,
         action: explanation.action,
-        count: count(reason.count),
-        href: reason.failure.code.clone().map(|code| {
+        count: count(number),
+        href: code.map(|code| {
             MessagesAddress {
-                code: Some(code),
-                provider: Some(reason.provider),
-                ..MessagesAddress::default()
+                account: Some(account.clone()),
+                code: Some(code.to_owned()),
+                // Failures are counted wherever the message was sent from.
+                origin: None,
+                ..list.with_state(Some(DeliveryState::Failed))
             }
             .page()
         }),
-    }
-}
-
-fn problem_row(problem: Problem, number: u64) -> ProblemRow {
-    ProblemRow {
-        title: problem.title(),
-        words: problem.words(),
-        count: count(number),
-        href: problem.address(),
     }
 }

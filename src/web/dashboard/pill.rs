@@ -3,7 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{DeliveryState, Stage};
 
 /// A state as it stands in lists.
 #[derive(Template, Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,18 @@ pub struct Mark {
 impl HtmlSafe for Mark {}
 
 impl Mark {
+    /// The mark of a stage: that of the state which bears its name.
+    pub fn of_stage(stage: Stage) -> Self {
+        Self::of(match stage {
+            Stage::Queued => DeliveryState::Queued,
+            Stage::Submitted => DeliveryState::Submitted,
+            Stage::Sent => DeliveryState::Sent,
+            Stage::Delivered => DeliveryState::Delivered,
+            Stage::Read => DeliveryState::Read,
+            Stage::Played => DeliveryState::Played,
+        })
+    }
+
     /// The mark of a state.
     pub fn of(state: DeliveryState) -> Self {
         Self {

@@ -3,50 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::domain::delivery::{Fact, Receipt, SourceKind};
+use crate::domain::access::{Action, Verb, Visibility};
+use crate::domain::delivery::{DeliveryState, Fact, Receipt, SourceKind};
 use crate::domain::failure::Failure;
-use crate::domain::ids::AttemptId;
+use crate::store::attempts::Attempt;
 use crate::web::dashboard::figure::{counted, span};
-use crate::web::dashboard::masking::Visibility;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::pill::Mark;
 use crate::web::dashboard::text::visible_line;
-
-/// One exchange with the provider's send API, redacted when it was written.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Exchange {
-    /// Its id; receipts from the reply name it as their source.
-    pub id: AttemptId,
-    /// Counted from 1.
-    pub number: i32,
-    /// Committed before the first byte left.
-    pub started_at: DateTime<Utc>,
-    /// How it ended: `started`, `accepted`, `refused` …
-    pub outcome: String,
-    /// HTTP status of the reply.
-    pub http_status: Option<u16>,
-    /// From first byte to last.
-    pub duration_ms: Option<i64>,
-    /// What was sent.
-    pub request: String,
-    /// What came back.
-    pub reply: Option<String>,
-    /// More words on the outcome.
-    pub detail: Option<String>,
-}
-
-/// One decision of an operator, as the audit keeps it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Decision {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who.
-    pub actor: String,
-    /// What: `cancel`, `resend`, `mark-failed` …
-    pub verb: String,
-    /// Why, where they said so.
-    pub detail: Option<String>,
-}
 
 /// One line of the timeline.
 #[derive(Clone, Debug)]
@@ -71,20 +35,25 @@ pub struct TimelineEntry {
 pub fn timeline(
     accepted_at: Option<DateTime<Utc>>,
     receipts: &[Receipt],
-    exchanges: &[Exchange],
-    decisions: &[Decision],
+    attempts: &[Attempt],
+    actions: &[Action],
     viewer: Visibility,
 ) -> Vec<TimelineEntry> {
+    // A decision that is itself a fact is told once, as the decision.
+    let told: Vec<&Receipt> = receipts
+        .iter()
+        .filter(|receipt| {
+            actions
+                .iter()
+                .all(|action| action.id.uuid() != receipt.source)
+        })
+        .collect();
     let mut entries: Vec<TimelineEntry> = accepted_at
         .map(accepted)
         .into_iter()
-        .chain(
-            exchanges
-                .iter()
-                .map(|exchange| handed_over(exchange, viewer)),
-        )
-        .chain(decisions.iter().map(|decision| decided(decision, viewer)))
-        .chain(gather(receipts).iter().map(|said| reported(said, viewer)))
+        .chain(attempts.iter().map(|attempt| handed_over(attempt, viewer)))
+        .chain(actions.iter().map(|action| decided(action, viewer)))
+        .chain(gather(&told).iter().map(|said| reported(said, viewer)))
         .collect();
     // Stable: what shares an instant keeps the order above.
     entries.sort_by_key(|entry| entry.order);
@@ -107,47 +76,58 @@ fn accepted(at: DateTime<Utc>) -> TimelineEntry {
     }
 }
 
-fn handed_over(exchange: &Exchange, viewer: Visibility) -> TimelineEntry {
-    let status = exchange
+fn handed_over(attempt: &Attempt, viewer: Visibility) -> TimelineEntry {
+    let status = attempt
         .http_status
         .map(|status| format!(", HTTP {status}"))
         .unwrap_or_default();
     TimelineEntry {
-        order: exchange.started_at,
+        order: attempt.started_at,
         mark: None,
         tone: "sending",
         title: format!(
             "Attempt {}: {}{status}",
-            exchange.number,
-            visible_line(&exchange.outcome)
+            attempt.number,
+            attempt.outcome.as_str()
         ),
-        detail: exchange.detail.as_deref().map(|text| viewer.quoted(text)),
-        ours: Moment::new(exchange.started_at),
+        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
+        ours: Moment::new(attempt.started_at),
         theirs: None,
         lag: None,
         repeats: None,
         source: "attempt",
-        link: Some(format!("#attempt-{}", exchange.number)),
+        link: Some(format!("#attempt-{}", attempt.number)),
     }
 }
 
-fn decided(decision: &Decision, viewer: Visibility) -> TimelineEntry {
+fn decided(action: &Action, viewer: Visibility) -> TimelineEntry {
+    let failed = action.verb == Verb::MarkFailed;
     TimelineEntry {
-        order: decision.at,
-        mark: None,
-        tone: "plain",
+        order: action.happened_at,
+        mark: failed.then(|| Mark::of(DeliveryState::Failed)),
+        tone: if failed { "failed" } else { "plain" },
         title: format!(
             "{} by {}",
-            visible_line(&decision.verb),
-            visible_line(&decision.actor)
+            decision_words(action.verb),
+            visible_line(&action.actor)
         ),
-        detail: decision.detail.as_deref().map(|text| viewer.quoted(text)),
-        ours: Moment::new(decision.at),
+        detail: action.detail.as_deref().map(|text| viewer.quoted(text)),
+        ours: Moment::new(action.happened_at),
         theirs: None,
         lag: None,
         repeats: None,
         source: "operator",
         link: None,
+    }
+}
+
+fn decision_words(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Cancel => "Cancelled",
+        Verb::Resend => "Sent again",
+        Verb::MarkFailed => "Marked as failed",
+        Verb::Match => "Matched",
+        other => other.as_str(),
     }
 }
 
@@ -157,8 +137,8 @@ struct Said<'a> {
     count: u64,
 }
 
-fn gather(receipts: &[Receipt]) -> Vec<Said<'_>> {
-    let mut heard: Vec<&Receipt> = receipts.iter().collect();
+fn gather<'a>(receipts: &[&'a Receipt]) -> Vec<Said<'a>> {
+    let mut heard = receipts.to_vec();
     heard.sort_by_key(|receipt| (receipt.received_at, receipt.source, receipt.part));
     let mut gathered: Vec<Said<'_>> = Vec::new();
     for receipt in heard {
@@ -203,17 +183,14 @@ fn fact_words(
     viewer: Visibility,
 ) -> (Option<Mark>, &'static str, String, Option<String>) {
     match fact {
-        Fact::Stage(stage) => {
-            let reached = stage.as_str().parse().ok();
-            (
-                reached.map(Mark::of),
-                stage.as_str(),
-                format!("Reported {}", stage.as_str()),
-                None,
-            )
-        }
+        Fact::Stage(stage) => (
+            Some(Mark::of_stage(*stage)),
+            stage.as_str(),
+            format!("Reported {}", stage.as_str()),
+            None,
+        ),
         Fact::Failure(failure) => (
-            Some(Mark::of(crate::domain::delivery::DeliveryState::Failed)),
+            Some(Mark::of(DeliveryState::Failed)),
             "failed",
             failure_title(failure),
             failure_detail(failure, viewer),
@@ -283,7 +260,7 @@ fn lag_words(receipt: &Receipt, theirs: DateTime<Utc>) -> Option<String> {
 }
 
 /// `3 attempts`, for headings.
-pub(super) fn attempts_words(exchanges: &[Exchange]) -> String {
-    let number = u64::try_from(exchanges.len()).unwrap_or(u64::MAX);
+pub(super) fn attempts_words(attempts: &[Attempt]) -> String {
+    let number = u64::try_from(attempts.len()).unwrap_or(u64::MAX);
     counted(number, "attempt", "attempts")
 }

@@ -1,0 +1,110 @@
+//! What the buttons do. Each POST decides one thing and leads back to the page that shows it.
+//!
+//! That the POST comes from our own pages is checked where the session is read, in `web::auth`.
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, web};
+
+use crate::delivery::accept::AcceptError;
+use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::ids::{AccountId, MessageId};
+use crate::web::error::ApiError;
+
+/// `POST /messages/{id}/cancel`
+pub(super) async fn cancel(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = allowed(&caller, &id)?;
+    let done = operate::cancel(&services.store, id, &decision(&services, &caller)).await;
+    lead_to_message(done.map(|()| id))
+}
+
+/// `POST /messages/{id}/resend`
+pub(super) async fn resend(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = allowed(&caller, &id)?;
+    let decision = decision(&services, &caller);
+    let done = operate::resend(&services.store, &services.acceptor, id, &decision).await;
+    services.accepted.notify_one();
+    lead_to_message(done)
+}
+
+/// `POST /messages/{id}/mark-failed`
+pub(super) async fn mark_failed(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = allowed(&caller, &id)?;
+    let done = operate::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
+    lead_to_message(done.map(|()| id))
+}
+
+/// `POST /accounts/{id}/resume`
+pub(super) async fn resume(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
+    operate::resume(&services.store, &id, &decision(&services, &caller))
+        .await
+        .map_err(refusal)?;
+    services.accepted.notify_one();
+    Ok(lead_to("/accounts".to_owned()))
+}
+
+fn allowed(caller: &Caller, id: &str) -> Result<MessageId, ApiError> {
+    caller.require(Scope::Operate)?;
+    id.parse().map_err(|_| ApiError::NotFound)
+}
+
+fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
+    Decision {
+        actor: &caller.name,
+        now: services.clock.now(),
+    }
+}
+
+fn lead_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResponse, ApiError> {
+    match done {
+        Ok(id) | Err(OperateError::Moved(id)) => Ok(lead_to(format!("/messages/{id}"))),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+fn lead_to(address: String) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, address))
+        .finish()
+}
+
+fn refusal(error: OperateError) -> ApiError {
+    match error {
+        OperateError::NotFound(_) | OperateError::Moved(_) => ApiError::NotFound,
+        OperateError::NotNow(words) => ApiError::NotPossible(words),
+        OperateError::Accept(AcceptError::Upload(error)) => ApiError::Internal(error.into()),
+        OperateError::Accept(AcceptError::Store(error)) | OperateError::Store(error) => {
+            error.into()
+        }
+        // What was valid once may be refused today: the account's configuration changed.
+        OperateError::Accept(AcceptError::Invalid(errors)) => {
+            let words: Vec<String> = errors
+                .into_iter()
+                .map(|error| format!("{} {}", error.field, error.message))
+                .collect();
+            ApiError::NotPossible(words.join("; "))
+        }
+        OperateError::Accept(AcceptError::KeyTaken) => {
+            ApiError::NotPossible("it was sent again already".to_owned())
+        }
+    }
+}

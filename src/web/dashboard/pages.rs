@@ -1,0 +1,265 @@
+//! What a GET of each page does: read the address, ask the store, build the view model, render.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use crate::delivery::callbacks::{self, ListedCallback};
+use crate::delivery::services::Services;
+use crate::delivery::standing;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::delivery::{Receipt, SourceKind, fold};
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::message::{Message, Origin};
+use crate::domain::provider::ProviderId;
+use crate::store;
+use crate::store::journal::JournalFilter;
+use crate::store::messages::Found;
+use crate::web::dashboard::accounts::{AccountsPage, Reach};
+use crate::web::dashboard::address::{ExportFormat, MessagesAddress, day_begins};
+use crate::web::dashboard::callback::CallbackPage;
+use crate::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
+use crate::web::dashboard::message::{MessageFile, MessagePage};
+use crate::web::dashboard::messages::{MessagesFound, MessagesPage};
+use crate::web::dashboard::overview::{Flow, OverviewPage, Period};
+use crate::web::dashboard::reports::ReportsPage;
+use crate::web::error::ApiError;
+
+/// Rows of one page of a list.
+const ROWS: usize = 50;
+/// Callbacks that a message's page lists; its timeline links every one.
+const CALLBACKS_SHOWN: usize = 50;
+
+/// A page as it is sent. It shows people, so no cache keeps it.
+fn page(template: &impl Template) -> Result<HttpResponse, ApiError> {
+    let html = template
+        .render()
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(HttpResponse::Ok()
+        .insert_header(ContentType::html())
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(html))
+}
+
+/// `/`
+pub(super) async fn overview(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
+    let period = Period::parse(request.query_string());
+    let since = period.since(now, zone);
+    let begin = day_begins(since, zone).unwrap_or(now);
+    let counts = services.store.count_messages(begin).await?;
+    let problems = services.store.count_problems(now).await?;
+    page(&OverviewPage::new(&Flow {
+        providers: &providers(&services).await?,
+        counts: &counts,
+        problems: &problems,
+        period,
+        since,
+    }))
+}
+
+/// `/messages`
+pub(super) async fn messages(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
+    let address = MessagesAddress::parse(request.query_string());
+    let filter = address.filter(zone, caller.visibility(), now);
+    let listed = services
+        .store
+        .list_messages(&filter, address.cursor, ROWS)
+        .await?;
+    let accounts = account_ids(&services).await?;
+    let found = MessagesFound {
+        messages: &listed.messages,
+        next: listed.next,
+        accounts: &accounts,
+        zone,
+    };
+    page(&MessagesPage::new(
+        &address,
+        &found,
+        caller.visibility(),
+        now,
+    ))
+}
+
+/// `/messages/export`: the file of the API, its days turned into instants.
+pub(super) async fn export(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let query = request.query_string();
+    let format = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "format")
+        .map_or(Some(ExportFormat::Csv), |(_, value)| {
+            ExportFormat::parse(&value)
+        })
+        .ok_or_else(|| ApiError::field("format", "is csv or ndjson"))?;
+    let address = MessagesAddress::parse(query).export(format, services.config.report_time_zone);
+    Ok(HttpResponse::SeeOther()
+        .insert_header((LOCATION, address))
+        .finish())
+}
+
+/// `/messages/{id}`
+pub(super) async fn message(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let message = match services.store.find_message(id).await? {
+        Some(Found::Message(message)) => message,
+        Some(Found::Moved(survivor)) => {
+            return Ok(HttpResponse::PermanentRedirect()
+                .insert_header((LOCATION, format!("/messages/{survivor}")))
+                .finish());
+        }
+        None => return Err(ApiError::NotFound),
+    };
+    let receipts = services.store.list_receipts(id).await?;
+    page(&message_page(&services, &caller, &message, &receipts).await?)
+}
+
+async fn message_page(
+    services: &Services,
+    caller: &Caller,
+    message: &Message,
+    receipts: &[Receipt],
+) -> Result<MessagePage, store::Error> {
+    let queued_at =
+        matches!(message.origin, Origin::Api | Origin::DryRun).then_some(message.created_at);
+    let delivery = fold(message.queue, queued_at, receipts);
+    Ok(MessagePage::new(
+        &MessageFile {
+            message,
+            delivery: &delivery,
+            ids: &services.store.list_provider_ids(message.id).await?,
+            receipts,
+            attempts: &services.store.list_attempts(message.id).await?,
+            actions: &services.store.list_actions_of(message.id).await?,
+            callbacks: &callbacks_behind(services, message.id, receipts).await?,
+        },
+        caller.visibility(),
+        services.clock.now(),
+    ))
+}
+
+/// The callbacks that receipts come from, newest first; those past retention are gone.
+async fn callbacks_behind(
+    services: &Services,
+    message: MessageId,
+    receipts: &[Receipt],
+) -> Result<Vec<ListedCallback>, store::Error> {
+    let mut ids: Vec<CallbackId> = receipts
+        .iter()
+        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
+        .map(|receipt| receipt.source.into())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // A UUIDv7 begins with its time: the newest are last.
+    let ids = ids.split_off(ids.len().saturating_sub(CALLBACKS_SHOWN));
+    let mut outcomes = services.store.find_outcomes(&ids).await?;
+    let filter = JournalFilter {
+        account: None,
+        ids: Some(ids),
+    };
+    let limit = u64::try_from(CALLBACKS_SHOWN).unwrap_or(u64::MAX);
+    let summaries = services.journal.list(&filter, None, limit).await?;
+    let listed = summaries.into_iter().map(|summary| {
+        let outcome = outcomes.remove(&summary.id);
+        ListedCallback {
+            outcome: outcome.as_ref().map(|outcome| outcome.outcome),
+            detail: outcome.and_then(|outcome| outcome.detail),
+            messages: vec![message],
+            summary,
+        }
+    });
+    Ok(listed.collect())
+}
+
+/// `/callbacks`
+pub(super) async fn callbacks(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let address = CallbacksAddress::parse(request.query_string());
+    let found = callbacks::list(&services, &address.query(ROWS)).await?;
+    page(&CallbacksPage::new(
+        &address,
+        &found.callbacks,
+        found.next,
+        &account_ids(&services).await?,
+    ))
+}
+
+/// `/callbacks/{id}`
+pub(super) async fn callback(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let found = callbacks::find(&services, id)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    page(&CallbackPage::new(&found, caller.visibility()))
+}
+
+/// `/accounts`
+pub(super) async fn accounts(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    page(&AccountsPage::new(
+        &standing::list_accounts(&services).await?,
+        Reach::of(&services.config.public_url),
+        caller.visibility(),
+        services.clock.now(),
+    ))
+}
+
+/// `/reports`
+pub(super) async fn reports(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    page(&ReportsPage::new(
+        &MessagesAddress::parse(request.query_string()),
+        &account_ids(&services).await?,
+        services.config.report_time_zone,
+    ))
+}
+
+async fn account_ids(services: &Services) -> Result<Vec<AccountId>, store::Error> {
+    Ok(services.store.list_accounts().await?.into_keys().collect())
+}
+
+async fn providers(services: &Services) -> Result<BTreeMap<AccountId, ProviderId>, store::Error> {
+    let accounts = services.store.list_accounts().await?;
+    Ok(accounts
+        .into_iter()
+        .map(|(id, record)| (id, record.provider))
+        .collect())
+}
