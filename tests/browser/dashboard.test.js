@@ -48,7 +48,7 @@ describe("the dashboard", { concurrency: false }, () => {
   test("is entered by the one-time link and its button", async () => {
     await page.goto(demo.link);
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("link", { name: "Messages", exact: true }).waitFor();
+    await page.getByLabel("Pages").getByRole("link", { name: "Messages", exact: true }).waitFor();
     assert.equal(new URL(page.url()).pathname, "/");
   });
 
