@@ -17,7 +17,6 @@ use bluetick::domain::media::{Media, MediaKind, MediaSource};
 use bluetick::domain::message::{Draft, Origin, References, SendOptions};
 use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
-use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
@@ -27,22 +26,21 @@ use bluetick::web::api::filter::{pairs, parse_list};
 use bluetick::web::auth::{Access, session_middleware};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::harness::database::TestDatabase;
 
 const WAMID: &str = "wamid.HBgMOTE5OTcwMDAwMDAxFQIAERgS";
 
 struct Place {
     store: Store,
-    folder: TempDir,
+    database: TestDatabase,
 }
 
 async fn place() -> Place {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
-    let store = Store::open(&Secret::new(url)).await.unwrap();
-    store.migrate().await.unwrap();
-    Place { store, folder }
+    let database = TestDatabase::new().await;
+    let store = database.main().await;
+    Place { store, database }
 }
 
 fn start() -> DateTime<Utc> {
@@ -435,7 +433,7 @@ async fn five_thousand_rows_come_in_order_and_once_each() {
 async fn the_command_line_writes_the_same_file() {
     let place = place().await;
     place.fill().await;
-    let output = place.folder.path().join("out.csv");
+    let output = place.database.folder().join("out.csv");
     let arguments = |filters: FilterArguments| ExportArguments {
         format: ExportFormat::Csv,
         output: Some(output.clone()),
