@@ -14,7 +14,6 @@ use bluetick::cli::token::{self, CreateArguments, RevokeArguments, TokenCommand}
 use bluetick::domain::access::{Action, Caller, Scope, Scopes, Verb};
 use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::MessageId;
-use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
@@ -24,7 +23,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::harness::database::TestDatabase;
 
 const KEY: [u8; 64] = [7; 64];
 const PUBLIC_URL: &str = "https://hooks.example.com";
@@ -32,18 +32,16 @@ const PUBLIC_URL: &str = "https://hooks.example.com";
 struct Place {
     store: Store,
     clock: Arc<FixedClock>,
-    _folder: TempDir,
+    _database: TestDatabase,
 }
 
 async fn place() -> Place {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
-    let store = Store::open(&Secret::new(url)).await.unwrap();
-    store.migrate().await.unwrap();
+    let database = TestDatabase::new().await;
+    let store = database.main().await;
     Place {
         store,
         clock: Arc::new(FixedClock::at(start())),
-        _folder: folder,
+        _database: database,
     }
 }
 

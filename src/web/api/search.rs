@@ -65,10 +65,14 @@ fn phone_readings(digits: &str, visibility: Visibility) -> Vec<Search> {
         readings.push(Search::PhonePrefix(digits.to_owned()));
     }
     // National numbers are often written with a zero that the international form has not.
-    let suffix = digits.trim_start_matches('0');
-    if suffix.len() >= SUFFIX_DIGITS {
-        readings.push(Search::PhoneSuffix(suffix.to_owned()));
-    }
+    let mut suffixes = vec![digits, digits.trim_start_matches('0')];
+    suffixes.dedup();
+    suffixes.retain(|suffix| suffix.len() >= SUFFIX_DIGITS);
+    readings.extend(
+        suffixes
+            .into_iter()
+            .map(|suffix| Search::PhoneSuffix(suffix.to_owned())),
+    );
     readings
 }
 

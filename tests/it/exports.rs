@@ -1,0 +1,471 @@
+//! Messages taken away as a file: the same rows as the list, safe to open, however many there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::body::to_bytes;
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, web};
+use bluetick::cli::export::{self as command, ExportArguments, ExportFormat, FilterArguments};
+use bluetick::delivery::export::columns::COLUMNS;
+use bluetick::domain::access::Visibility;
+use bluetick::domain::clock::FixedClock;
+use bluetick::domain::delivery::{Fact, Pricing, Receipt, SourceKind, Stage};
+use bluetick::domain::failure::Failure;
+use bluetick::domain::ids::{MessageId, ProviderMessageId};
+use bluetick::domain::media::{Media, MediaKind, MediaSource};
+use bluetick::domain::message::{Draft, Origin, References, SendOptions};
+use bluetick::domain::phone::PhoneNumber;
+use bluetick::domain::provider::ProviderId;
+use bluetick::store::Store;
+use bluetick::store::access::TokenCreation;
+use bluetick::store::ledger::LearnedFrom;
+use bluetick::store::queue::Acceptance;
+use bluetick::web::api::exports;
+use bluetick::web::api::filter::{pairs, parse_list};
+use bluetick::web::auth::{Access, session_middleware};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::harness::database::TestDatabase;
+
+const WAMID: &str = "wamid.HBgMOTE5OTcwMDAwMDAxFQIAERgS";
+
+struct Place {
+    store: Store,
+    database: TestDatabase,
+}
+
+async fn place() -> Place {
+    let database = TestDatabase::new().await;
+    let store = database.main().await;
+    Place { store, database }
+}
+
+fn start() -> DateTime<Utc> {
+    "2026-11-20T10:00:00.250Z".parse().unwrap()
+}
+
+fn draft(number: usize) -> Draft {
+    Draft {
+        account: if number.is_multiple_of(2) {
+            "kaleyra-in"
+        } else {
+            "sobot-1"
+        }
+        .parse()
+        .unwrap(),
+        provider: if number.is_multiple_of(2) {
+            ProviderId::Kaleyra
+        } else {
+            ProviderId::Sobot
+        },
+        origin: Origin::Api,
+        sender: Some("+918600000001".to_owned()),
+        recipient: PhoneNumber::parse(&format!("+9199700{number:05}")).unwrap(),
+        name: Some("=HYPERLINK(\"x\"), Asha".to_owned()),
+        media: Media {
+            kind: MediaKind::Image,
+            source: MediaSource::Url("https://cdn.example.com/a.jpg".to_owned()),
+            mime_type: Some("image/jpeg".to_owned()),
+            caption: None,
+        },
+        references: References {
+            reference: Some("line one\nline \"two\"".to_owned()),
+            reference1: None,
+            reference2: None,
+        },
+        client_reference: Some(format!("order-{number}")),
+        options: SendOptions::default(),
+        resend_of: None,
+    }
+}
+
+impl Place {
+    async fn accept(&self, draft: &Draft, now: DateTime<Utc>) -> MessageId {
+        let id = MessageId::new(now);
+        let acceptance = Acceptance {
+            id,
+            draft,
+            key: None,
+            send_before: TimeDelta::hours(1),
+            silence_limit: TimeDelta::hours(24),
+        };
+        self.store.accept(acceptance, now).await.unwrap();
+        id
+    }
+
+    async fn hear(&self, id: MessageId, facts: Vec<Fact>, pricing: Pricing) {
+        let mut ledger = self.store.ledger(start()).await.unwrap();
+        ledger.load(&[id]).await.unwrap();
+        for (part, fact) in (0..).zip(facts) {
+            let receipt = Receipt {
+                source_kind: SourceKind::Callback,
+                source: Uuid::from_u128(id.uuid().as_u128() ^ 1),
+                part,
+                fact,
+                occurred_at: Some(start() + TimeDelta::seconds(i64::from(part) + 1)),
+                received_at: start() + TimeDelta::seconds(60),
+                recipient: None,
+                pricing: pricing.clone(),
+            };
+            ledger.add(id, receipt).unwrap();
+        }
+        self.store.commit(ledger).await.unwrap();
+    }
+
+    /// One that failed, one that was read, one that waits; newest last.
+    async fn fill(&self) -> [MessageId; 3] {
+        let failed = self.accept(&draft(1), start()).await;
+        let read = self
+            .accept(&draft(2), start() + TimeDelta::seconds(1))
+            .await;
+        let waits = self
+            .accept(&draft(3), start() + TimeDelta::seconds(2))
+            .await;
+        let failure = Failure {
+            code: Some("131026".to_owned()),
+            title: Some("Undeliverable".to_owned()),
+            detail: Some("919970000001 is not on WhatsApp".to_owned()),
+            key: None,
+        };
+        let facts = vec![Fact::Stage(Stage::Submitted), Fact::Failure(failure)];
+        self.hear(failed, facts, Pricing::default()).await;
+        let pricing = Pricing {
+            billable: Some(true),
+            category: Some("service".to_owned()),
+            model: None,
+            price: Some("-0.005".to_owned()),
+        };
+        let facts = vec![Fact::Stage(Stage::Delivered), Fact::Stage(Stage::Read)];
+        self.hear(read, facts, pricing).await;
+        let mut ledger = self.store.ledger(start()).await.unwrap();
+        ledger.load(&[failed]).await.unwrap();
+        let id = ProviderMessageId::parse(WAMID).unwrap();
+        let account = draft(1).account;
+        ledger
+            .load_holders(&[(account.clone(), id.clone())])
+            .await
+            .unwrap();
+        ledger
+            .bind(failed, &account, &id, LearnedFrom::Reply)
+            .await
+            .unwrap();
+        self.store.commit(ledger).await.unwrap();
+        [failed, read, waits]
+    }
+
+    /// Asks the API as the bearer of a token with these scopes.
+    async fn get(&self, scopes: &str, address: &str) -> (u16, String, String) {
+        let name = Uuid::from_bytes(rand::random()).to_string();
+        let created = self
+            .store
+            .create_token(&name, &scopes.parse().unwrap(), start())
+            .await
+            .unwrap();
+        let TokenCreation::Created(_, token) = created else {
+            panic!("the name is taken");
+        };
+        let access = Access {
+            store: self.store.clone(),
+            clock: Arc::new(FixedClock::at(start() + TimeDelta::hours(1))),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+        };
+        let server = init_service(
+            App::new()
+                .app_data(web::Data::new(access))
+                .service(web::scope("/api/v1").configure(exports::configure))
+                .wrap(session_middleware(&[1; 64], "http://127.0.0.1:8080")),
+        )
+        .await;
+        let request = TestRequest::get()
+            .uri(address)
+            .insert_header(("Authorization", format!("Bearer {}", token.expose())));
+        let response = call_service(&server, request.to_request()).await;
+        let status = response.status().as_u16();
+        let name = response
+            .headers()
+            .get("Content-Disposition")
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned();
+        let body = to_bytes(response.into_body()).await.unwrap();
+        (status, name, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn csv(&self, scopes: &str, query: &str) -> Vec<BTreeMap<String, String>> {
+        let address = format!("/api/v1/reports/messages.csv?{query}");
+        let (status, _, body) = self.get(scopes, &address).await;
+        assert_eq!(status, 200, "{body}");
+        rows(&body)
+    }
+
+    /// The ids that the list shows for a query, page by page.
+    async fn listed(&self, query: &str) -> Vec<String> {
+        let now = start() + TimeDelta::hours(1);
+        let mut ids = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let pairs = pairs(&format!("{query}&limit=2{cursor}"));
+            let asked = parse_list(&pairs, Visibility::Full, now).unwrap();
+            let page = self
+                .store
+                .list_messages(&asked.filter, asked.after, asked.limit)
+                .await
+                .unwrap();
+            ids.extend(page.messages.iter().map(|message| message.id.to_string()));
+            match page.next {
+                Some(next) => cursor = format!("&cursor={}", asked.write_cursor(next)),
+                None => return ids,
+            }
+        }
+    }
+}
+
+fn rows(body: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(body.as_bytes());
+    let header: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(header, COLUMNS);
+    reader
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            header
+                .iter()
+                .cloned()
+                .zip(record.iter().map(str::to_owned))
+                .collect()
+        })
+        .collect()
+}
+
+fn ids(rows: &[BTreeMap<String, String>]) -> Vec<String> {
+    rows.iter().map(|row| row["id"].clone()).collect()
+}
+
+#[actix_web::test]
+async fn the_columns_are_those_of_the_contract() {
+    assert_eq!(
+        COLUMNS.join(", "),
+        "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
+         client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, \
+         failure_class, failure_detail, billable, pricing_category, price"
+    );
+}
+
+#[actix_web::test]
+async fn a_csv_row_tells_all_there_is_and_runs_nothing() {
+    let place = place().await;
+    let [failed, read, waits] = place.fill().await;
+    let rows = place.csv("operate", "").await;
+    assert_eq!(ids(&rows), [waits, read, failed].map(|id| id.to_string()));
+    let row = &rows[2];
+    for (column, value) in [
+        ("account", "sobot-1"),
+        ("provider", "sobot"),
+        ("from", "+918600000001"),
+        ("to", "+919970000001"),
+        ("name", "'=HYPERLINK(\"x\"), Asha"),
+        ("kind", "image"),
+        ("state", "failed"),
+        ("conflict", "false"),
+        ("overdue", "false"),
+        ("origin", "api"),
+        ("provider_id", WAMID),
+        ("ref", "line one\nline \"two\""),
+        ("ref1", ""),
+        ("client_reference", "order-1"),
+        ("created_at", "2026-11-20T10:00:00.250Z"),
+        ("submitted_at", "2026-11-20T10:00:01.250Z"),
+        ("delivered_at", ""),
+        ("failed_at", "2026-11-20T10:00:02.250Z"),
+        ("failure_code", "131026"),
+        ("failure_detail", "919970000001 is not on WhatsApp"),
+        ("billable", ""),
+    ] {
+        assert_eq!(row[column], value, "{column}");
+    }
+    assert_eq!(rows[1]["billable"], "true");
+    assert_eq!(rows[1]["price"], "'-0.005");
+    assert_eq!(
+        rows[1]["sent_at"], rows[1]["delivered_at"],
+        "an implied stage has the time above"
+    );
+}
+
+#[actix_web::test]
+async fn an_ndjson_row_leaves_out_what_does_not_exist() {
+    let place = place().await;
+    place.fill().await;
+    let (status, name, body) = place
+        .get("operate", "/api/v1/reports/messages.ndjson?state=read")
+        .await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        name,
+        "attachment; filename=\"messages-20261120T110000Z.ndjson\""
+    );
+    assert_eq!(body.lines().count(), 1);
+    let row: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(row["name"], "=HYPERLINK(\"x\"), Asha");
+    assert_eq!(row["conflict"], false);
+    assert_eq!(row["price"], "-0.005");
+    assert!(row.get("failure_code").is_none() && row.get("ref1").is_none());
+    let order: Vec<&String> = row.as_object().unwrap().keys().collect();
+    assert_eq!(order[..5], ["id", "account", "provider", "from", "to"]);
+}
+
+#[actix_web::test]
+async fn who_does_not_operate_sees_no_person() {
+    let place = place().await;
+    place.fill().await;
+    for format in ["csv", "ndjson"] {
+        let address = format!("/api/v1/reports/messages.{format}");
+        let (_, _, body) = place.get("read", &address).await;
+        for secret in ["9970000001", "8600000001", "Asha", WAMID] {
+            assert!(!body.contains(secret), "{secret} in {body}");
+        }
+        assert!(
+            body.contains("9199•••••001") && body.contains("wamid.…"),
+            "{body}"
+        );
+    }
+    let whole = place.csv("read", "q=919970000001").await;
+    assert_eq!(whole.len(), 1);
+    for part in ["91997000", "0000001"] {
+        let query = format!("q={part}");
+        assert_eq!(place.csv("read", &query).await.len(), 0, "{part}");
+        assert!(!place.csv("operate", &query).await.is_empty(), "{part}");
+    }
+}
+
+#[actix_web::test]
+async fn exports_need_the_scope_read_and_name_bad_parameters() {
+    let place = place().await;
+    let (status, _, body) = place.get("send", "/api/v1/reports/messages.csv").await;
+    assert_eq!(status, 403, "{body}");
+    let (status, _, body) = place
+        .get(
+            "read",
+            "/api/v1/reports/messages.csv?colour=red&tz=Moon&limit=5",
+        )
+        .await;
+    assert_eq!(status, 422);
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    let fields: Vec<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["colour", "tz", "limit"]);
+}
+
+#[actix_web::test]
+async fn times_are_told_in_the_zone_that_was_asked_for() {
+    let place = place().await;
+    place.fill().await;
+    let rows = place.csv("operate", "tz=Asia/Kolkata&state=failed").await;
+    assert_eq!(rows[0]["created_at"], "2026-11-20T15:30:00.250+05:30");
+    let (_, _, marked) = place
+        .get("operate", "/api/v1/reports/messages.csv?bom=1")
+        .await;
+    assert!(marked.starts_with("\u{feff}id,account"));
+}
+
+#[actix_web::test]
+async fn an_export_holds_exactly_the_rows_that_the_same_filters_list() {
+    let place = place().await;
+    place.fill().await;
+    for (query, expected) in [
+        ("", 3),
+        ("account=sobot-1", 2),
+        ("provider=kaleyra", 1),
+        ("from=%2B918600000001", 3),
+        ("to=+919970000002", 1),
+        ("state=failed,read", 2),
+        ("state=failed&state=queued", 2),
+        ("kind=video", 0),
+        ("ref=order-3", 1),
+        ("code=131026", 1),
+        ("conflict=true", 0),
+        ("overdue=false", 3),
+        ("overdue=true", 0),
+        ("origin=observed", 0),
+        ("created_after=2026-11-20T10:00:01Z", 2),
+        ("created_before=2026-11-20T15:30:01%2B05:30", 1),
+        ("q=order-", 3),
+        ("q=0000002", 1),
+    ] {
+        let listed = place.listed(query).await;
+        assert_eq!(listed.len(), expected, "{query}");
+        assert_eq!(ids(&place.csv("operate", query).await), listed, "{query}");
+    }
+    let by_wamid = format!("provider_id={WAMID}");
+    assert_eq!(place.csv("operate", &by_wamid).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn five_thousand_rows_come_in_order_and_once_each() {
+    let place = place().await;
+    let mut accepted = Vec::new();
+    for number in 0..5000 {
+        // Several share an instant, so that the order within it is put to the test.
+        let step = i64::try_from(number / 7).unwrap();
+        let now = start() + TimeDelta::milliseconds(step);
+        accepted.push((now, place.accept(&draft(number), now).await));
+    }
+    accepted.sort_by(|a, b| b.cmp(a));
+    let expected: Vec<String> = accepted.iter().map(|(_, id)| id.to_string()).collect();
+    assert_eq!(ids(&place.csv("operate", "").await), expected);
+    let (_, _, body) = place
+        .get("operate", "/api/v1/reports/messages.ndjson")
+        .await;
+    assert_eq!(body.lines().count(), 5000);
+}
+
+#[actix_web::test]
+async fn the_command_line_writes_the_same_file() {
+    let place = place().await;
+    place.fill().await;
+    let output = place.database.folder().join("out.csv");
+    let arguments = |filters: FilterArguments| ExportArguments {
+        format: ExportFormat::Csv,
+        output: Some(output.clone()),
+        tz: None,
+        bom: false,
+        filters,
+    };
+    let filters = FilterArguments {
+        state: Some("failed,read".to_owned()),
+        ..FilterArguments::default()
+    };
+    let now = start() + TimeDelta::hours(1);
+    command::run(arguments(filters), &place.store, now)
+        .await
+        .unwrap();
+    let written = std::fs::read_to_string(&output).unwrap();
+    let (_, _, body) = place
+        .get("operate", "/api/v1/reports/messages.csv?state=failed,read")
+        .await;
+    assert_eq!(written, body);
+    assert_eq!(rows(&written).len(), 2);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&output.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let bad = FilterArguments {
+        created_after: Some("today".to_owned()),
+        ..FilterArguments::default()
+    };
+    let failure = command::run(arguments(bad), &place.store, now)
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().starts_with("--created-after must be"),
+        "{failure}"
+    );
+}
