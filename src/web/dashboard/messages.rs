@@ -86,7 +86,6 @@ pub(super) fn flags(message: &Message, now: DateTime<Utc>) -> Vec<&'static str> 
         message.conflict.then_some("conflict"),
         message.is_overdue(now).then_some("overdue"),
         message.resent_as.map(|_| "resent"),
-        message.matched_by.map(|_| "matched by recipient"),
         origin,
     ]
     .into_iter()

@@ -238,7 +238,7 @@ fn tiles(sums: &Sums, list: &MessagesAddress, period: &str) -> Vec<Tile> {
     let waiting = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
     vec![
         Tile {
-            label: "Messages",
+            label: "Accepted",
             value: count(total),
             note: period.to_owned(),
             tone: "plain",

@@ -71,7 +71,7 @@ fn accepted(at: DateTime<Utc>) -> TimelineEntry {
         theirs: None,
         lag: None,
         repeats: None,
-        source: "us",
+        source: "Bluetick",
         link: None,
     }
 }
