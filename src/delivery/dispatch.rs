@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** the attempt is committed before the first byte leaves, and a message whose outcome is not known is never sent again by itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,39 +87,44 @@ impl Dispatcher {
         }
     }
 
-    /// Claims at most `room` due messages of accounts that may send.
+    /// Claims at most `room` due messages, an equal share of each account that may send, so that none waits behind another.
     pub async fn claim_due(&self, room: u64) -> Result<Vec<HandOver>, store::Error> {
         let now = self.clock.now();
-        let sending = self.sending_accounts().await?;
+        let sending = self.list_sending().await?;
+        let share = (room / u64::try_from(sending.len().max(1)).unwrap_or(1)).max(1);
+        let mut left = room;
         let mut claimed = Vec::new();
-        for message in self.store.list_due(now, &sending, room).await? {
-            let Some(account) = self.accounts.get(&message.account) else {
-                continue;
-            };
-            if !self.takes_slot(account, now) {
-                continue;
-            }
-            if let Some(work) = self.claim(message, account, now).await? {
-                claimed.push(work);
+        for account in sending {
+            for message in self
+                .store
+                .list_due(&account.id, now, share.min(left))
+                .await?
+            {
+                if !self.takes_slot(account, now) {
+                    break;
+                }
+                if let Some(work) = self.claim(message, account, now).await? {
+                    left -= 1;
+                    claimed.push(work);
+                }
             }
         }
         Ok(claimed)
     }
 
-    async fn sending_accounts(&self) -> Result<BTreeSet<AccountId>, store::Error> {
+    /// Live accounts that are not paused.
+    async fn list_sending(&self) -> Result<Vec<&Account>, store::Error> {
         let records = self.store.list_accounts().await?;
+        let is_paused = |account: &&Account| {
+            records
+                .get(&account.id)
+                .is_some_and(|record| record.pause.is_some())
+        };
         let live = self
             .accounts
             .values()
             .filter(|account| account.mode == Mode::Live);
-        Ok(live
-            .filter(|account| {
-                records
-                    .get(&account.id)
-                    .is_none_or(|record| record.pause.is_none())
-            })
-            .map(|account| account.id.clone())
-            .collect())
+        Ok(live.filter(|account| !is_paused(account)).collect())
     }
 
     /// Spaces the messages of an account that has a rate.
@@ -137,6 +142,7 @@ impl Dispatcher {
         if *slot > now {
             return false;
         }
+        // A pause is not made up for by a burst.
         *slot = (*slot).max(now - gap) + gap;
         true
     }

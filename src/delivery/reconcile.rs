@@ -1,9 +1,9 @@
 //! Reading the journal in its order and applying what callbacks say, a batch a transaction, together with the position.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent};
@@ -38,6 +38,7 @@ pub struct Reconciler {
     known: Arc<KnownAccounts>,
     clock: Arc<dyn Clock>,
     holder: Uuid,
+    lease_until: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 /// What one step did.
@@ -73,16 +74,13 @@ impl Reconciler {
             known,
             clock,
             holder,
+            lease_until: Arc::default(),
         }
     }
 
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
-        if !self
-            .store
-            .claim_lease(LEASE, self.holder, self.clock.now(), LEASE_LENGTH)
-            .await?
-        {
+        if !self.holds_lease().await? {
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
@@ -105,8 +103,33 @@ impl Reconciler {
         }
     }
 
+    /// Renews the lease when half of it is used up; a commit a step would be one too many.
+    async fn holds_lease(&self) -> Result<bool, store::Error> {
+        let now = self.clock.now();
+        let good_until = *self
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if good_until.is_some_and(|until| now + LEASE_LENGTH / 2 < until) {
+            return Ok(true);
+        }
+        let held = self
+            .store
+            .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
+            .await?;
+        *self
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = held.then_some(now + LEASE_LENGTH);
+        Ok(held)
+    }
+
     /// Gives the lease back, so that another process takes over at once.
     pub async fn release(&self) -> Result<(), store::Error> {
+        *self
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
         self.store.release_lease(LEASE, self.holder).await
     }
 

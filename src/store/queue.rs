@@ -1,7 +1,5 @@
 //! The send queue: what is due, claimed under a lease, and what an exchange left behind.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
@@ -133,17 +131,17 @@ impl Store {
         Ok(Accepted::New(acceptance.id))
     }
 
-    /// Queued messages whose time has come, oldest first, of accounts that may send.
+    /// Queued messages of an account whose time has come, oldest first.
     pub async fn list_due(
         &self,
+        account: &AccountId,
         now: DateTime<Utc>,
-        accounts: &BTreeSet<AccountId>,
         limit: u64,
     ) -> Result<Vec<Message>, Error> {
         let rows = messages::Entity::find()
             .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+            .filter(messages::Column::Account.eq(account.as_str()))
             .filter(messages::Column::NextAttemptAt.lte(instant::write(now)))
-            .filter(messages::Column::Account.is_in(accounts.iter().map(AccountId::as_str)))
             .order_by_asc(messages::Column::NextAttemptAt)
             .limit(limit)
             .all(self.pools().reader())
