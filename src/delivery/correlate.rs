@@ -27,7 +27,18 @@ pub struct Correspondent<'a> {
     pub configured: Option<&'a Account>,
 }
 
-/// The message that a report is about, made when nobody knows it; `None` when the report says nothing about any message.
+/// What a report turned out to be about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// This message, which may have been made for it.
+    Message(MessageId),
+    /// A message that was sent elsewhere; the report only teaches ids of it.
+    Elsewhere,
+    /// It names no id, no tag and no recipient.
+    Nobody,
+}
+
+/// The message that a report is about, made when nobody knows it.
 ///
 /// Every id of the report is bound to the message it is about.
 pub async fn find_message(
@@ -36,7 +47,7 @@ pub async fn find_message(
     record: &CallbackRecord,
     part: i32,
     report: &Report,
-) -> Result<Option<MessageId>, store::Error> {
+) -> Result<Subject, store::Error> {
     let account = whose.account;
     let found = match by_address_or_tag(ledger, account, record, report) {
         Some(id) => Some(id),
@@ -46,7 +57,10 @@ pub async fn find_message(
         Some(id) => id,
         None => match by_recipient(ledger, whose, record.received_at, report).await? {
             Some(id) => id,
-            None if report.fact.is_none() => return Ok(None),
+            None if report.fact.is_none() => return Ok(Subject::Elsewhere),
+            None if report.ids.is_empty() && report.recipient.is_none() => {
+                return Ok(Subject::Nobody);
+            }
             None => provisional(ledger, whose, record, part, report),
         },
     };
@@ -56,7 +70,7 @@ pub async fn find_message(
             .await?;
     }
     // Binding may have merged what was found into a sent message that holds another of the ids.
-    Ok(Some(ledger.current(found)))
+    Ok(Subject::Message(ledger.current(found)))
 }
 
 fn by_address_or_tag(
