@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::delivery::correlate::{self, Correspondent};
+use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::unpack::unpack;
 use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
@@ -298,11 +298,18 @@ async fn apply_report(
     part: i32,
     report: &Report,
 ) -> Result<(Outcome, Option<String>), store::Error> {
-    let Some(message) = correlate::find_message(ledger, whose, record, part, report).await? else {
-        return Ok((
-            Outcome::Notice,
-            Some("an echo of a message sent elsewhere".to_owned()),
-        ));
+    let message = match correlate::find_message(ledger, whose, record, part, report).await? {
+        Subject::Message(message) => message,
+        Subject::Elsewhere => {
+            return Ok((
+                Outcome::Notice,
+                Some("an echo of a message sent elsewhere".to_owned()),
+            ));
+        }
+        Subject::Nobody => {
+            let reason = "it reports on a message but names no id and no recipient";
+            return Ok((Outcome::Quarantined, Some(reason.to_owned())));
+        }
     };
     let Some(fact) = report.fact.clone() else {
         return Ok((Outcome::Receipts, Some("it taught ids".to_owned())));
