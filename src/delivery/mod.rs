@@ -11,7 +11,6 @@ pub mod operate;
 pub mod reconcile;
 
 pub mod redaction;
-pub mod search;
 pub mod services;
 pub mod standing;
 pub mod transcript;

@@ -428,6 +428,7 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
         "/messages?state=failed&account=kaleyra-in&origin=api&since=2026-11-14",
         "/messages?account=sobot-main&origin=observed&since=2026-11-14",
         "/messages?state=failed&account=kaleyra-in&code=131053&since=2026-11-14",
+        "/messages?state=delivered%2Cread%2Cplayed&origin=api&since=2026-11-14",
         "/?days=30",
     ] {
         assert!(

@@ -6,7 +6,6 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc}
 use chrono_tz::Tz;
 use form_urlencoded::Serializer;
 
-use crate::delivery::search::readings;
 use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -15,12 +14,14 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::store::messages::{Cursor, MessageFilter};
+use crate::web::api::filter;
+use crate::web::error::FieldError;
 
 /// The filters of `/messages`, `/reports` and the exports behind them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessagesAddress {
-    /// Only this state.
-    pub state: Option<DeliveryState>,
+    /// Only these states; empty for all.
+    pub states: Vec<DeliveryState>,
     /// Only this account.
     pub account: Option<AccountId>,
     /// Only this provider.
@@ -64,7 +65,7 @@ impl MessagesAddress {
 
     fn take(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
-            "state" => self.state = Some(value.parse().ok()?),
+            "state" => self.states = parse_states(value)?,
             "account" => self.account = Some(value.parse().ok()?),
             "provider" => self.provider = Some(value.parse().ok()?),
             "kind" => self.kind = Some(value.parse().ok()?),
@@ -104,6 +105,7 @@ impl MessagesAddress {
     }
 
     /// The same filters from the first row on.
+    #[must_use]
     pub fn newest(&self) -> Self {
         Self {
             cursor: None,
@@ -112,6 +114,7 @@ impl MessagesAddress {
     }
 
     /// The same filters from `cursor` on.
+    #[must_use]
     pub fn older(&self, cursor: Cursor) -> Self {
         Self {
             cursor: Some(cursor),
@@ -119,17 +122,47 @@ impl MessagesAddress {
         }
     }
 
-    /// The same filters with another state, from the first row on.
-    pub fn with_state(&self, state: Option<DeliveryState>) -> Self {
+    /// The same filters with other states, from the first row on.
+    #[must_use]
+    pub fn with_states(&self, states: &[DeliveryState]) -> Self {
         Self {
-            state,
+            states: states.to_vec(),
             cursor: None,
             ..self.clone()
         }
     }
 
-    /// The export of exactly these rows. Days become instants by the zone in which reports count days.
+    /// The states as the address writes them.
+    pub fn state_words(&self) -> Option<String> {
+        let words: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
+        (!words.is_empty()).then(|| words.join(","))
+    }
+
+    /// The export of exactly these rows.
     pub fn export(&self, format: ExportFormat, zone: Tz) -> String {
+        with_query(
+            &format!("/api/v1/reports/messages.{}", format.as_str()),
+            &self.api_pairs(zone),
+        )
+    }
+
+    /// What to ask the store for: read by the API's own reader, so that list and export select the same rows.
+    pub fn filter(
+        &self,
+        zone: Tz,
+        viewer: Visibility,
+        now: DateTime<Utc>,
+    ) -> Result<MessageFilter, Vec<FieldError>> {
+        let pairs: Vec<(String, String)> = self
+            .api_pairs(zone)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        Ok(filter::parse_list(&pairs, viewer, now)?.filter)
+    }
+
+    /// The parameters of the API for these filters. Days become instants by the zone in which reports count days.
+    fn api_pairs(&self, zone: Tz) -> Vec<(&'static str, String)> {
         let mut pairs = self.shared_pairs();
         pairs.extend(
             self.created_after(zone)
@@ -139,33 +172,7 @@ impl MessagesAddress {
             self.created_before(zone)
                 .map(|at| ("created_before", instant(at))),
         );
-        with_query(
-            &format!("/api/v1/reports/messages.{}", format.as_str()),
-            &pairs,
-        )
-    }
-
-    /// What to ask the store for.
-    pub fn filter(&self, zone: Tz, viewer: Visibility, now: DateTime<Utc>) -> MessageFilter {
-        MessageFilter {
-            account: self.account.clone(),
-            provider: self.provider,
-            states: self.state.into_iter().collect(),
-            kind: self.kind,
-            code: self.code.clone(),
-            class: self.class,
-            conflict: self.conflict.then_some(true),
-            overdue_at: self.overdue.then_some(now),
-            origin: self.origin,
-            created_after: self.created_after(zone),
-            created_before: self.created_before(zone),
-            search: self
-                .search
-                .as_deref()
-                .map(|text| readings(text, viewer))
-                .unwrap_or_default(),
-            ..MessageFilter::default()
-        }
+        pairs
     }
 
     /// The first instant of `since` in `zone`.
@@ -183,7 +190,7 @@ impl MessagesAddress {
     fn shared_pairs(&self) -> Vec<(&'static str, String)> {
         let flag = |set: bool| set.then(|| "true".to_owned());
         [
-            ("state", self.state.map(|state| state.to_string())),
+            ("state", self.state_words()),
             ("account", self.account.as_ref().map(AccountId::to_string)),
             (
                 "provider",
@@ -238,6 +245,13 @@ pub fn with_query(path: &str, pairs: &[(&'static str, String)]) -> String {
     format!("{path}?{query}")
 }
 
+fn parse_states(words: &str) -> Option<Vec<DeliveryState>> {
+    words
+        .split(',')
+        .map(|word| word.trim().parse().ok())
+        .collect()
+}
+
 /// Milliseconds and id of the last message shown.
 fn write_cursor(cursor: Cursor) -> String {
     format!("{}.{}", cursor.created_at.timestamp_millis(), cursor.id)
@@ -270,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_address_survives_being_written_and_read() {
-        let query = "state=failed&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
+        let query = "state=failed,uncertain&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
         let address = MessagesAddress::parse(query);
         assert!(address.ignored.is_empty() && address.cursor.is_some());
         let page = address.page();

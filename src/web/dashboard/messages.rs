@@ -128,18 +128,18 @@ pub(super) struct FilterForm {
 impl FilterForm {
     pub(super) fn new(address: &MessagesAddress, accounts: &[AccountId]) -> Self {
         Self {
-            states: choices(DeliveryState::ALL, address.state, |state| {
+            states: choices(DeliveryState::ALL, only(&address.states), |state| {
                 (state.as_str().to_owned(), state.as_str().to_owned())
             }),
             accounts: choices(
                 accounts.iter().cloned(),
-                address.account.clone(),
+                address.account.as_ref(),
                 |account| (account.to_string(), account.to_string()),
             ),
-            providers: choices(ProviderId::ALL, address.provider, |provider| {
+            providers: choices(ProviderId::ALL, address.provider.as_ref(), |provider| {
                 (provider.as_str().to_owned(), provider.title().to_owned())
             }),
-            kinds: choices(MediaKind::ALL, address.kind, |kind| {
+            kinds: choices(MediaKind::ALL, address.kind.as_ref(), |kind| {
                 (kind.as_str().to_owned(), kind.as_str().to_owned())
             }),
             search: address.search.clone().unwrap_or_default(),
@@ -150,9 +150,17 @@ impl FilterForm {
     }
 }
 
+/// A select box shows one choice; several states stand in the pills alone.
+fn only(states: &[DeliveryState]) -> Option<&DeliveryState> {
+    match states {
+        [state] => Some(state),
+        _ => None,
+    }
+}
+
 fn choices<T: PartialEq>(
     all: impl IntoIterator<Item = T>,
-    chosen: Option<T>,
+    chosen: Option<&T>,
     words: impl Fn(&T) -> (String, String),
 ) -> Vec<Choice> {
     all.into_iter()
@@ -161,7 +169,7 @@ fn choices<T: PartialEq>(
             Choice {
                 value,
                 label,
-                chosen: chosen.as_ref() == Some(&item),
+                chosen: chosen == Some(&item),
             }
         })
         .collect()
@@ -246,21 +254,21 @@ fn pills(address: &MessagesAddress) -> Vec<FilterPill> {
     let plain = MessagesAddress {
         conflict: false,
         overdue: false,
-        ..address.with_state(None)
+        ..address.with_states(&[])
     };
     let all = FilterPill {
         label: "all",
         mark: None,
         tone: "plain",
         href: plain.page(),
-        current: address.state.is_none() && !address.conflict && !address.overdue,
+        current: address.states.is_empty() && !address.conflict && !address.overdue,
     };
     let states = DeliveryState::ALL.into_iter().map(|state| FilterPill {
         label: state.as_str(),
         mark: Some(Mark::of(state)),
         tone: state.as_str(),
-        href: plain.with_state(Some(state)).page(),
-        current: address.state == Some(state),
+        href: plain.with_states(&[state]).page(),
+        current: address.states.contains(&state),
     });
     let overdue = FilterPill {
         label: "overdue",

@@ -224,7 +224,6 @@ fn period_links(current: Period) -> Vec<PeriodLink> {
         .collect()
 }
 
-/// A tile over several states is no link: the list filters one state.
 fn tiles(sums: &Sums, list: &MessagesAddress, period: &str) -> Vec<Tile> {
     let total = sums.total();
     let share = |label, tone, number, href| Tile {
@@ -236,6 +235,7 @@ fn tiles(sums: &Sums, list: &MessagesAddress, period: &str) -> Vec<Tile> {
     };
     let failed = sums.get(DeliveryState::Failed);
     let waiting = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
+    let of = |states: &[DeliveryState]| Some(list.with_states(states).page());
     vec![
         Tile {
             label: "Accepted",
@@ -248,21 +248,30 @@ fn tiles(sums: &Sums, list: &MessagesAddress, period: &str) -> Vec<Tile> {
             "On the phone",
             "delivered",
             sums.at_least(DeliveryState::Delivered),
-            None,
+            of(&[
+                DeliveryState::Delivered,
+                DeliveryState::Read,
+                DeliveryState::Played,
+            ]),
         ),
-        share("Read", "read", sums.at_least(DeliveryState::Read), None),
+        share(
+            "Read",
+            "read",
+            sums.at_least(DeliveryState::Read),
+            of(&[DeliveryState::Read, DeliveryState::Played]),
+        ),
         share(
             "Failed",
             if failed > 0 { "failed" } else { "plain" },
             failed,
-            Some(list.with_state(Some(DeliveryState::Failed)).page()),
+            of(&[DeliveryState::Failed]),
         ),
         Tile {
             label: "Waiting",
             value: count(waiting),
             note: "not handed over yet".to_owned(),
             tone: "plain",
-            href: None,
+            href: of(&[DeliveryState::Queued, DeliveryState::Sending]),
         },
     ]
 }
@@ -277,7 +286,7 @@ fn states(sums: &Sums, list: &MessagesAddress) -> Vec<StateCount> {
             words: plain_words(state),
             count: count(number),
             share: percent(number, sums.total()),
-            href: list.with_state(Some(state)).page(),
+            href: list.with_states(&[state]).page(),
         })
         .collect()
 }
@@ -339,7 +348,7 @@ impl AccountCell {
         let trouble = matches!(state, DeliveryState::Failed | DeliveryState::Uncertain);
         Self {
             alarming: trouble && number > 0,
-            ..Self::new(state.as_str(), number, list.with_state(Some(state)).page())
+            ..Self::new(state.as_str(), number, list.with_states(&[state]).page())
         }
     }
 }
@@ -389,7 +398,7 @@ fn failure_row(
                 code: Some(code.to_owned()),
                 // Failures are counted wherever the message was sent from.
                 origin: None,
-                ..list.with_state(Some(DeliveryState::Failed))
+                ..list.with_states(&[DeliveryState::Failed])
             }
             .page()
         }),

@@ -74,7 +74,7 @@ pub(super) async fn messages(
     caller.require(Scope::Read)?;
     let (now, zone) = (services.clock.now(), services.config.report_time_zone);
     let address = MessagesAddress::parse(request.query_string());
-    let filter = address.filter(zone, caller.visibility(), now);
+    let filter = address.filter(zone, caller.visibility(), now)?;
     let listed = services
         .store
         .list_messages(&filter, address.cursor, ROWS)

@@ -28,7 +28,7 @@ pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
             problems.uncertain,
             "Outcome unknown",
             "Handed over, no clear answer. Never repeated by itself: look, then send again or mark as failed.",
-            Some(list.with_state(Some(DeliveryState::Uncertain)).page()),
+            Some(list.with_states(&[DeliveryState::Uncertain]).page()),
         ),
         (
             problems.overdue,

@@ -44,7 +44,7 @@ fn stage_step(
     stage: Stage,
     reached: Option<Reached>,
     before: Option<Reached>,
-    state: DeliveryState,
+    outcome: DeliveryState,
 ) -> Step {
     let gap = match (before, reached) {
         (Some(before), Some(reached)) if !before.implied && !reached.implied => {
@@ -53,7 +53,7 @@ fn stage_step(
         _ => None,
     };
     let notes = reached.map_or_else(
-        || vec![open_words(state).to_owned()],
+        || vec![open_words(outcome).to_owned()],
         |reached| {
             [
                 reached
@@ -97,8 +97,8 @@ fn failure_step(delivery: &Delivery) -> Option<Step> {
     })
 }
 
-fn open_words(state: DeliveryState) -> &'static str {
-    match state {
+fn open_words(outcome: DeliveryState) -> &'static str {
+    match outcome {
         DeliveryState::Failed | DeliveryState::Cancelled => "not reached",
         _ => "not yet",
     }
