@@ -12,5 +12,6 @@ mod harness;
 mod house;
 mod journal;
 mod providers;
+mod reconciliation;
 mod reconciliation_fold;
 mod simulator;
