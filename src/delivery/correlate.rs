@@ -51,11 +51,12 @@ pub async fn find_message(
         },
     };
     for id in &report.ids {
+        // Binding the id before may have merged what was found into a message that holds another of the ids.
+        let living = ledger.current(found);
         ledger
-            .bind(found, account, id, LearnedFrom::Callback)
+            .bind(living, account, id, LearnedFrom::Callback)
             .await?;
     }
-    // Binding may have merged what was found into a sent message that holds another of the ids.
     Ok(Some(ledger.current(found)))
 }
 

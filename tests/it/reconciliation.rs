@@ -106,6 +106,7 @@ async fn two_kaleyra_messages_of_one_conversation_stay_two() {
             .force_ending(crate::harness::app::provider_of(KALEYRA), ending);
     }
     let first = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
     let second = app.send_video(KALEYRA).await;
     app.run_jobs_until_idle().await;
     let conversations: BTreeSet<String> = app
