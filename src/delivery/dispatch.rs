@@ -322,6 +322,7 @@ impl Dispatcher {
             ledger.leave_queue(id, QueueWord::Uncertain)?;
             return Ok(Recorded::Finished);
         }
+        ledger.take_back(id)?;
         if let Some(wait) = wait_before_retry(&work.account, error, ledger.tries(id)) {
             exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(

@@ -298,6 +298,11 @@ impl Ledger {
         })
     }
 
+    /// The provider surely did not take a claimed message: no report can be about this attempt.
+    pub fn take_back(&mut self, id: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.handed_over_at = None)
+    }
+
     /// Puts a claimed message back, to be tried at `at`; `reason` is shown until then.
     pub fn postpone(
         &mut self,
