@@ -289,13 +289,7 @@ impl Ledger {
 
     /// The queue's word after an exchange; the claim ends with it.
     pub fn leave_queue(&mut self, id: MessageId, word: QueueWord) -> Result<(), Error> {
-        self.edit(id, |row| {
-            word.as_str().clone_into(&mut row.queue);
-            row.hold = None;
-            row.next_attempt_at = None;
-            row.lease_holder = None;
-            row.lease_until = None;
-        })
+        self.edit(id, |row| leave_queue(row, word))
     }
 
     /// The provider surely did not take a claimed message: no report can be about this attempt.
@@ -318,4 +312,13 @@ impl Ledger {
             row.lease_until = None;
         })
     }
+}
+
+/// The queue's word about a message that it no longer holds.
+pub(crate) fn leave_queue(row: &mut messages::Model, word: QueueWord) {
+    word.as_str().clone_into(&mut row.queue);
+    row.hold = None;
+    row.next_attempt_at = None;
+    row.lease_holder = None;
+    row.lease_until = None;
 }

@@ -14,4 +14,5 @@ mod journal;
 mod providers;
 mod reconciliation;
 mod reconciliation_fold;
+mod retries;
 mod simulator;
