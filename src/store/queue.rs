@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::domain::delivery::QueueWord;
@@ -133,7 +135,7 @@ impl Store {
         Ok(Accepted::New(acceptance.id))
     }
 
-    /// Queued messages whose time has come, oldest first, of accounts that may send.
+    /// Queued messages whose time has come and is not over, oldest first, of accounts that may send.
     pub async fn list_due(
         &self,
         now: DateTime<Utc>,
@@ -143,6 +145,11 @@ impl Store {
         let rows = messages::Entity::find()
             .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
             .filter(messages::Column::NextAttemptAt.lte(instant::write(now)))
+            .filter(
+                messages::Column::SendBefore
+                    .is_null()
+                    .or(messages::Column::SendBefore.gte(instant::write(now))),
+            )
             .filter(messages::Column::Account.is_in(accounts.iter().map(AccountId::as_str)))
             .order_by_asc(messages::Column::NextAttemptAt)
             .limit(limit)
