@@ -91,7 +91,7 @@ impl Dispatcher {
     /// Claims at most `room` due messages of accounts that may send.
     pub async fn claim_due(&self, room: u64) -> Result<Vec<HandOver>, store::Error> {
         let now = self.clock.now();
-        let sending = self.sending_accounts().await?;
+        let sending = self.sending_accounts(now).await?;
         let mut claimed = Vec::new();
         for message in self.store.list_due(now, &sending, room).await? {
             let Some(account) = self.accounts.get(&message.account) else {
@@ -107,7 +107,10 @@ impl Dispatcher {
         Ok(claimed)
     }
 
-    async fn sending_accounts(&self) -> Result<BTreeSet<AccountId>, store::Error> {
+    async fn sending_accounts(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<AccountId>, store::Error> {
         let records = self.store.list_accounts().await?;
         let live = self
             .accounts
@@ -119,8 +122,19 @@ impl Dispatcher {
                     .get(&account.id)
                     .is_none_or(|record| record.pause.is_none())
             })
+            // The backlog of one that must wait for its rate would fill the room of all others.
+            .filter(|account| self.has_slot(account, now))
             .map(|account| account.id.clone())
             .collect())
+    }
+
+    /// Whether an account may send now, as far as its rate is concerned.
+    fn has_slot(&self, account: &Account, now: DateTime<Utc>) -> bool {
+        let slots = self
+            .next_slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        slots.get(&account.id).is_none_or(|slot| *slot <= now)
     }
 
     /// Spaces the messages of an account that has a rate.
