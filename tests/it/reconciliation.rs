@@ -55,9 +55,7 @@ fn ids(message: &Value) -> BTreeSet<String> {
 async fn every_providers_message_moves_to_read() {
     let app = start_app().await;
     for account in crate::harness::app::ACCOUNTS {
-        let image = app
-            .send(&image_to(account, "+44 7700 900111"))
-            .await;
+        let image = app.send(&image_to(account, "+44 7700 900111")).await;
         app.run_jobs_until_idle().await;
         assert_eq!(app.state(&image).await, "submitted", "{account}");
         app.deliver_simulated().await;
@@ -162,8 +160,18 @@ async fn every_changed_character_of_a_report_address_is_refused_and_changes_noth
         let reply = app.client.post(changed).json(&body).send().await.unwrap();
         assert_eq!(reply.status(), 401, "character {place}");
     }
-    for other in [format!("{token}A"), token[1..].to_owned(), token[..token.len() - 1].to_owned()] {
-        let reply = app.client.post(format!("{start}/{other}")).json(&body).send().await.unwrap();
+    for other in [
+        format!("{token}A"),
+        token[1..].to_owned(),
+        token[..token.len() - 1].to_owned(),
+    ] {
+        let reply = app
+            .client
+            .post(format!("{start}/{other}"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(reply.status(), 401, "{other}");
     }
     app.run_jobs_until_idle().await;
@@ -257,7 +265,9 @@ async fn two_lancepilot_messages_to_one_number_need_a_person() {
     )
     .await;
     assert_eq!(app.state(&second).await, "read");
-    let timeline = app.found(&format!("/api/v1/messages/{second}/timeline")).await;
+    let timeline = app
+        .found(&format!("/api/v1/messages/{second}/timeline"))
+        .await;
     assert!(timeline.to_string().contains("\"match\""));
     app.finish().await;
 }
@@ -310,7 +320,10 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     // Refused for certain.
     app.force(
         LANCEPILOT,
-        ForcedReply::json(404, &json!({ "message": "Resource not found.", "status": 404 })),
+        ForcedReply::json(
+            404,
+            &json!({ "message": "Resource not found.", "status": 404 }),
+        ),
     );
     let refused = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
@@ -319,7 +332,12 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     app.force(LANCEPILOT, ForcedReply::json(429, &json!({})));
     let withdrawn = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
-    assert_eq!(app.post(&format!("/api/v1/messages/{withdrawn}/cancel")).await.0, 200);
+    assert_eq!(
+        app.post(&format!("/api/v1/messages/{withdrawn}/cancel"))
+            .await
+            .0,
+        200
+    );
     told(
         &app,
         LANCEPILOT,
@@ -371,7 +389,8 @@ async fn a_callback_before_the_reply_merges_when_the_reply_names_its_id() {
         ),
     );
     let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
-    app.deliver_callback(SOBOT, &status(WAMID, "delivered", 2)).await;
+    app.deliver_callback(SOBOT, &status(WAMID, "delivered", 2))
+        .await;
     app.apply_callbacks().await;
     let orphans = app.orphans().await;
     assert_eq!(orphans.len(), 1);
@@ -533,7 +552,12 @@ async fn failed_and_delivered_is_delivered_with_a_conflict() {
     assert_eq!(shown["state"], "failed");
     assert_eq!(shown["failure"]["code"], "131026");
     assert_eq!(shown["failure"]["class"], "recipient");
-    told(&app, SOBOT, &[status(wamid, "delivered", 2), status(wamid, "sent", 1)]).await;
+    told(
+        &app,
+        SOBOT,
+        &[status(wamid, "delivered", 2), status(wamid, "sent", 1)],
+    )
+    .await;
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "delivered");
     assert_eq!(shown["conflict"], true);
@@ -565,7 +589,10 @@ async fn ids_are_compared_exactly_and_belong_to_one_account() {
     told(
         &app,
         SOBOT,
-        &[status("wamid.abc==", "read", 1), status("wamid.AbC==", "delivered", 1)],
+        &[
+            status("wamid.abc==", "read", 1),
+            status("wamid.AbC==", "delivered", 1),
+        ],
     )
     .await;
     assert_eq!(app.state(&one).await, "delivered");
@@ -625,7 +652,13 @@ async fn garbage_is_quarantined_with_a_copy_of_its_own() {
     let app = start_app().await;
     let garbage = b"\xff\xfe{not json at all".to_vec();
     let url = app.callback_url(KALEYRA);
-    let reply = app.client.post(url).body(garbage.clone()).send().await.unwrap();
+    let reply = app
+        .client
+        .post(url)
+        .body(garbage.clone())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(reply.status(), 200);
     app.run_jobs_until_idle().await;
     let callback = &app.callbacks().await[0];
@@ -743,7 +776,8 @@ async fn every_effect_of_a_callback_is_there_once_after_a_restart() {
     let shown = app.message(&id).await;
     let wamid = shown["provider_id"].as_str().unwrap().to_owned();
     told(&app, SOBOT, &[status(&wamid, "sent", 1)]).await;
-    app.deliver_callback(SOBOT, &status(&wamid, "delivered", 2)).await;
+    app.deliver_callback(SOBOT, &status(&wamid, "delivered", 2))
+        .await;
     let app = app.restart().await;
     assert_eq!(app.state(&id).await, "sent");
     app.run_jobs_until_idle().await;

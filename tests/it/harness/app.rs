@@ -398,11 +398,7 @@ impl App {
             .await;
         let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
         let recounted = sorted(recounted);
-        assert_eq!(
-            sorted(counted),
-            recounted,
-            "rollups differ from a recount"
-        );
+        assert_eq!(sorted(counted), recounted, "rollups differ from a recount");
         let counts = self
             .services
             .store
