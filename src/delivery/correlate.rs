@@ -65,11 +65,12 @@ pub async fn find_message(
         },
     };
     for id in &report.ids {
+        // Binding the id before may have merged what was found into a message that holds another of the ids.
+        let living = ledger.current(found);
         ledger
-            .bind(found, account, id, LearnedFrom::Callback)
+            .bind(living, account, id, LearnedFrom::Callback)
             .await?;
     }
-    // Binding may have merged what was found into a sent message that holds another of the ids.
     Ok(Subject::Message(ledger.current(found)))
 }
 
@@ -119,7 +120,8 @@ async fn by_recipient(
             whose.account,
             recipient,
             report.kind,
-            received_at - MATCH_WINDOW,
+            // Whoever reads the journal late must not match what was handed over since.
+            received_at - MATCH_WINDOW..=received_at,
         )
         .await?;
     let [only] = fitting.as_slice() else {

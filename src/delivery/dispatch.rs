@@ -23,6 +23,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::{Accepted, Account, Mode, Retry, SendError};
 use crate::keys::Keys;
 use crate::providers::{self, HttpReply, SendStep};
+use crate::store::accounts::{AccountRecord, Pause};
 use crate::store::attempts::AttemptOutcome;
 use crate::store::ledger::{Bound, LearnedFrom, Ledger};
 use crate::store::queue::{Claim, Exchange};
@@ -328,6 +329,7 @@ impl Dispatcher {
             ledger.leave_queue(id, QueueWord::Uncertain)?;
             return Ok(Recorded::Finished);
         }
+        ledger.take_back(id)?;
         if let Some(wait) = wait_before_retry(&work.account, error, ledger.tries(id)) {
             exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(
@@ -358,8 +360,12 @@ impl Dispatcher {
     /// Fails what waited too long, and marks as uncertain what a dead worker left behind.
     pub async fn sweep(&self) -> Result<(), store::Error> {
         let now = self.clock.now();
-        for id in self.store.list_expired(now, SWEEP_LIMIT).await? {
-            self.expire(id, now).await?;
+        let expired = self.store.list_expired(now, SWEEP_LIMIT).await?;
+        if !expired.is_empty() {
+            let accounts = self.store.list_accounts().await?;
+            for id in expired {
+                self.expire(id, &accounts, now).await?;
+            }
         }
         for id in self.store.list_abandoned(now, SWEEP_LIMIT).await? {
             self.abandon(id, now).await?;
@@ -367,7 +373,12 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn expire(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), store::Error> {
+    async fn expire(
+        &self,
+        id: MessageId,
+        accounts: &BTreeMap<AccountId, AccountRecord>,
+        now: DateTime<Utc>,
+    ) -> Result<(), store::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
         let Some(message) = ledger
@@ -377,10 +388,13 @@ impl Dispatcher {
             ledger.roll_back().await;
             return Ok(());
         };
+        let pause = accounts
+            .get(&message.account)
+            .and_then(|record| record.pause.as_ref());
         let failure = Failure {
             code: Some(dictionary::EXPIRED.to_owned()),
             title: Some("it waited too long to be handed over".to_owned()),
-            detail: message.hold,
+            detail: pause.map(Pause::in_words).or(message.hold),
             key: None,
         };
         ledger.add(

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::delivery::accept::{AcceptError, Acceptor, Submission};
+use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission};
 use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind};
 use crate::domain::failure::Failure;
@@ -163,10 +163,12 @@ pub async fn resend(
     let receipt = acceptor
         .accept(submission, Some(&key), decision.now)
         .await?;
-    let detail = Some(format!("as {}", receipt.id));
-    store
-        .record_action(&decision.about(&message, Verb::Resend, detail))
-        .await?;
+    if receipt.repeated == Repeated::No {
+        let detail = Some(format!("as {}", receipt.id));
+        store
+            .record_action(&decision.about(&message, Verb::Resend, detail))
+            .await?;
+    }
     Ok(receipt.id)
 }
 

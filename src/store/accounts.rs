@@ -40,6 +40,13 @@ pub struct Pause {
     pub reason: String,
 }
 
+impl Pause {
+    /// Why a message of the account waits.
+    pub fn in_words(&self) -> String {
+        format!("sending is paused: {}", self.reason)
+    }
+}
+
 impl Store {
     /// Remembers the configured accounts.
     pub async fn remember_accounts(

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::domain::delivery::QueueWord;
@@ -131,7 +133,7 @@ impl Store {
         Ok(Accepted::New(acceptance.id))
     }
 
-    /// Queued messages of an account whose time has come, oldest first.
+    /// Queued messages of an account whose time has come and is not over, oldest first.
     pub async fn list_due(
         &self,
         account: &AccountId,
@@ -142,6 +144,11 @@ impl Store {
             .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
             .filter(messages::Column::Account.eq(account.as_str()))
             .filter(messages::Column::NextAttemptAt.lte(instant::write(now)))
+            .filter(
+                messages::Column::SendBefore
+                    .is_null()
+                    .or(messages::Column::SendBefore.gte(instant::write(now))),
+            )
             .order_by_asc(messages::Column::NextAttemptAt)
             .limit(limit)
             .all(self.pools().reader())
@@ -287,13 +294,12 @@ impl Ledger {
 
     /// The queue's word after an exchange; the claim ends with it.
     pub fn leave_queue(&mut self, id: MessageId, word: QueueWord) -> Result<(), Error> {
-        self.edit(id, |row| {
-            word.as_str().clone_into(&mut row.queue);
-            row.hold = None;
-            row.next_attempt_at = None;
-            row.lease_holder = None;
-            row.lease_until = None;
-        })
+        self.edit(id, |row| leave_queue(row, word))
+    }
+
+    /// The provider surely did not take a claimed message: no report can be about this attempt.
+    pub fn take_back(&mut self, id: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.handed_over_at = None)
     }
 
     /// Puts a claimed message back, to be tried at `at`; `reason` is shown until then.
@@ -311,4 +317,13 @@ impl Ledger {
             row.lease_until = None;
         })
     }
+}
+
+/// The queue's word about a message that it no longer holds.
+pub(crate) fn leave_queue(row: &mut messages::Model, word: QueueWord) {
+    word.as_str().clone_into(&mut row.queue);
+    row.hold = None;
+    row.next_attempt_at = None;
+    row.lease_holder = None;
+    row.lease_until = None;
 }

@@ -13,5 +13,7 @@ mod harness;
 mod house;
 mod journal;
 mod providers;
+mod reconciliation;
 mod reconciliation_fold;
+mod retries;
 mod simulator;

@@ -4,12 +4,13 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, IntoActiveModel, Iterable};
 use uuid::Uuid;
 
-use crate::domain::delivery::{QueueWord, Receipt, fold};
+use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
 use crate::domain::message::Origin;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
 use crate::store::ledger::counts::Differences;
 use crate::store::ledger::{Change, Entry, Ledger};
 use crate::store::messages::row;
+use crate::store::queue::leave_queue;
 use crate::store::{Error, instant, receipts};
 
 /// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
@@ -130,7 +131,12 @@ impl Ledger {
 
 fn refold(entry: &mut Entry, facts: &[Receipt]) -> Result<(), Error> {
     let bad = |column| Error::inconsistent("messages", column, entry.row.id);
-    let queue: QueueWord = entry.row.queue.parse().map_err(|_| bad("queue"))?;
+    let mut queue: QueueWord = entry.row.queue.parse().map_err(|_| bad("queue"))?;
+    if queue == QueueWord::Queued && facts.iter().any(is_told_by_the_provider) {
+        // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
+        queue = QueueWord::Done;
+        leave_queue(&mut entry.row, queue);
+    }
     let created_at = instant::read("messages", "created_at", entry.row.created_at)?;
     let sent_by_us =
         [Origin::Api.as_str(), Origin::DryRun.as_str()].contains(&entry.row.origin.as_str());
@@ -139,6 +145,10 @@ fn refold(entry: &mut Entry, facts: &[Receipt]) -> Result<(), Error> {
     let provider = entry.provider()?;
     row::apply(&mut entry.row, provider, &delivery, heard_at);
     Ok(())
+}
+
+fn is_told_by_the_provider(fact: &Receipt) -> bool {
+    fact.source_kind == SourceKind::Callback && !matches!(fact.fact, Fact::Other(_))
 }
 
 fn change(entry: &Entry) -> Result<Change, Error> {

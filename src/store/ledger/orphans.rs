@@ -1,5 +1,7 @@
 //! Messages known only from callbacks: heard of, matched, adopted.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -55,14 +57,18 @@ impl Ledger {
         self.insert(model);
     }
 
-    /// Messages to a recipient that were handed over since `since` and have no provider id; of this kind, where one is named.
+    /// Messages to a recipient that were handed over within `period` and have no provider id; of this kind, where one is named.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
         recipient: &str,
         kind: Option<MediaKind>,
-        since: DateTime<Utc>,
+        period: RangeInclusive<DateTime<Utc>>,
     ) -> Result<Vec<MessageId>, Error> {
+        let (from, to) = (
+            instant::write(*period.start()),
+            instant::write(*period.end()),
+        );
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
             .column(Column::Id)
@@ -70,7 +76,7 @@ impl Ledger {
             .filter(Column::Recipient.eq(recipient))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Column::ProviderId.is_null())
-            .filter(Column::HandedOverAt.gte(instant::write(since)))
+            .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
             .limit(10)
             .into_tuple()
@@ -119,9 +125,9 @@ impl Ledger {
             .parse()
             .map_err(|_| Error::inconsistent("messages", "account", id))?;
         if let Some(recipient) = model.recipient.clone() {
-            let since = self.now() - ADOPTION_HOLD;
+            let period = self.now() - ADOPTION_HOLD..=self.now();
             if !self
-                .list_without_id(&account, &recipient, None, since)
+                .list_without_id(&account, &recipient, None, period)
                 .await?
                 .is_empty()
             {

@@ -113,7 +113,9 @@ impl Store {
             .limit(wanted)
             .all(self.pools().reader())
             .await?;
-        Page::of(rows, limit)
+        let mut page = Page::of(rows, limit)?;
+        self.explain_waiting(&mut page.messages).await?;
+        Ok(page)
     }
 }
 

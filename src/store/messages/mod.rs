@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 pub use list::{Cursor, MessageFilter, Page, Search};
 
-use crate::domain::delivery::Receipt;
+use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::store::entities::messages;
@@ -27,9 +27,31 @@ impl Store {
     pub async fn find_message(&self, id: MessageId) -> Result<Option<Found>, Error> {
         let reader = self.pools().reader();
         if let Some(row) = messages::Entity::find_by_id(id.uuid()).one(reader).await? {
-            return Ok(Some(Found::Message(Box::new(row.try_into()?))));
+            let mut found = [Message::try_from(row)?];
+            self.explain_waiting(&mut found).await?;
+            let [message] = found;
+            return Ok(Some(Found::Message(Box::new(message))));
         }
         Ok(ledger::survivor(reader, id).await?.map(Found::Moved))
+    }
+
+    /// Says of messages that wait for a paused account why they do.
+    async fn explain_waiting(&self, messages: &mut [Message]) -> Result<(), Error> {
+        let mut waiting = messages
+            .iter_mut()
+            .filter(|message| message.queue == QueueWord::Queued)
+            .peekable();
+        if waiting.peek().is_none() {
+            return Ok(());
+        }
+        let accounts = self.list_accounts().await?;
+        for message in waiting {
+            let record = accounts.get(&message.account);
+            if let Some(pause) = record.and_then(|record| record.pause.as_ref()) {
+                message.hold = Some(pause.in_words());
+            }
+        }
+        Ok(())
     }
 
     /// Every fact about a message, in the order we heard of them.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bluetick::domain::secret::Secret;
 use bluetick::store::connection::Pools;
 use bluetick::store::{Store, journal};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -68,6 +68,26 @@ impl TestDatabase {
         let store = Store::open(&self.url()).await.unwrap();
         store.migrate().await.unwrap();
         store
+    }
+
+    /// The column `line` of a query of the main database, past every layer.
+    pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
+        let url = match &self.schema {
+            Some(schema) => schema.server.clone(),
+            None => self.url().expose().to_owned(),
+        };
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        if let Some(schema) = &self.schema {
+            options.set_schema_search_path(schema.name.clone());
+        }
+        let connection = Database::connect(options).await.unwrap();
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(statement).await.unwrap();
+        connection.close().await.unwrap();
+        rows.iter()
+            .map(|row| row.try_get("", "line").unwrap())
+            .collect()
     }
 
     fn file(&self, name: &str) -> PathBuf {

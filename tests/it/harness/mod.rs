@@ -1,3 +1,4 @@
-//! What tests stand on: databases of their own.
+//! What tests stand on: databases of their own, and the whole program around them.
 
+pub(crate) mod app;
 pub(crate) mod database;

@@ -1,0 +1,441 @@
+//! The whole program for a test: a real server on a free port, databases of its own, a clock that stands still, four simulated providers.
+//!
+//! No loop runs: [`App::run_jobs_until_idle`] steps the jobs, so nothing has to be waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use bluetick::app;
+use bluetick::config::{Config, account_with_defaults};
+use bluetick::delivery::reconcile::Step;
+use bluetick::delivery::services::Services;
+use bluetick::domain::access::{Scope, Scopes};
+use bluetick::domain::clock::{Clock, FixedClock};
+use bluetick::domain::ids::AccountId;
+use bluetick::domain::provider::{Account, Credentials, KaleyraRegion, ProviderId};
+use bluetick::domain::secret::Secret;
+use bluetick::simulator::{
+    CallbackTargets, Delivery, Ending, ForcedReply, Handle, ReceivedRequest, Settings, Simulator,
+};
+use bluetick::store::access::TokenCreation;
+use bluetick::web::server;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use crate::harness::database::TestDatabase;
+
+/// One account a provider, by provider.
+pub(crate) const SOBOT: &str = "sobot-main";
+pub(crate) const KALEYRA: &str = "kaleyra-in";
+pub(crate) const ZIXFLOW: &str = "zixflow-main";
+pub(crate) const LANCEPILOT: &str = "lancepilot-br";
+pub(crate) const ACCOUNTS: [&str; 4] = [SOBOT, KALEYRA, ZIXFLOW, LANCEPILOT];
+/// The customer where a test does not care.
+pub(crate) const CUSTOMER: &str = "+44 7700 900123";
+
+/// Where every clock starts.
+pub(crate) fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+/// A status and a JSON body; null where the body is none.
+pub(crate) type Reply = (u16, Value);
+
+/// A running program and its surroundings.
+pub(crate) struct App {
+    pub(crate) services: Services,
+    pub(crate) simulator: Handle,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) client: Client,
+    pub(crate) database: TestDatabase,
+    tokens: BTreeMap<&'static str, String>,
+    server: ServerHandle,
+}
+
+/// The program as most tests want it.
+pub(crate) async fn start_app() -> App {
+    start_app_with(|_, _| {}).await
+}
+
+/// The program after a change of the simulator's settings and of the accounts.
+pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<Account>)) -> App {
+    let database = TestDatabase::new().await;
+    let clock = Arc::new(FixedClock::at(noon()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let simulated = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut settings = Settings {
+        delivery: Delivery::Manual,
+        pace: 0.0,
+        ending: Some(Ending::Read),
+        answered_share: 0.0,
+        clock: clock.clone(),
+        ..Settings::default()
+    };
+    settings.zixflow.bare_reply_share = 0.0;
+    settings.kaleyra.not_sent_share = 0.0;
+    let base = format!("http://{}", simulated.local_addr().unwrap());
+    let mut accounts = accounts(&settings, &base);
+    change(&mut settings, &mut accounts);
+    let mut config = Config::in_folder(database.folder().to_path_buf());
+    config.database_url = database.url();
+    config.secret_key = Some(Secret::new("s".repeat(32)));
+    config.accounts = accounts;
+    let simulator = Simulator::start(settings, simulated).unwrap();
+    let (services, server) = serve(config, listener, clock.clone()).await;
+    let mut tokens = BTreeMap::new();
+    for scope in Scope::ALL {
+        let scopes = Scopes::new(&[scope]);
+        let created = services
+            .store
+            .create_token(scope.as_str(), &scopes, noon())
+            .await
+            .unwrap();
+        let TokenCreation::Created(_, text) = created else {
+            panic!("the database is new");
+        };
+        tokens.insert(scope.as_str(), text.expose().to_owned());
+    }
+    let app = App {
+        services,
+        simulator,
+        clock,
+        client: Client::builder().no_proxy().build().unwrap(),
+        database,
+        tokens,
+        server,
+    };
+    app.aim_callbacks();
+    app
+}
+
+async fn serve(
+    mut config: Config,
+    listener: TcpListener,
+    clock: Arc<FixedClock>,
+) -> (Services, ServerHandle) {
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    config.listen = address.to_string();
+    config.public_url = format!("http://{address}");
+    let services = app::open(config, clock).await.unwrap();
+    let server = server::start(listener, services.clone()).unwrap();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    (services, handle)
+}
+
+fn accounts(settings: &Settings, base_url: &str) -> Vec<Account> {
+    let account = |id: &str, sender: &str, credentials| Account {
+        base_url: Some(base_url.to_owned()),
+        senders: vec![sender.to_owned()],
+        ..account_with_defaults(id.parse().unwrap(), credentials)
+    };
+    let sobot = Credentials::Sobot {
+        api_key: Secret::new(&settings.sobot.api_key),
+        api_secret: Secret::new(&settings.sobot.api_secret),
+    };
+    let kaleyra = Credentials::Kaleyra {
+        region: Some(KaleyraRegion::India),
+        sid: settings.kaleyra.sid.clone(),
+        api_key: Secret::new(&settings.kaleyra.api_key),
+    };
+    let zixflow = Credentials::Zixflow {
+        token: Secret::new(&settings.zixflow.token),
+        phone_id: settings.zixflow.phone_id.clone(),
+    };
+    let lancepilot = Credentials::LancePilot {
+        token: Secret::new(&settings.lancepilot.token),
+        workspace: settings.lancepilot.workspace.clone(),
+    };
+    vec![
+        account(SOBOT, "+919000000001", sobot),
+        account(KALEYRA, "+919000000002", kaleyra),
+        account(ZIXFLOW, "+919000000003", zixflow),
+        account(LANCEPILOT, "+5511900000004", lancepilot),
+    ]
+}
+
+/// The provider of a test account.
+pub(crate) fn provider_of(account: &str) -> ProviderId {
+    account.split('-').next().unwrap().parse().unwrap()
+}
+
+/// A complete message of a kind, to [`CUSTOMER`].
+pub(crate) fn message(account: &str, kind: &str) -> Value {
+    let file = if kind == "image" { "a.jpg" } else { "a.mp4" };
+    json!({
+        "account": account,
+        "to": CUSTOMER,
+        "name": "Ines Moreau",
+        "kind": kind,
+        "media": { "url": format!("https://media.example.com/{file}") },
+        "caption": "Your order is on its way",
+    })
+}
+
+/// A complete image message to a customer.
+pub(crate) fn image_to(account: &str, to: &str) -> Value {
+    let mut message = message(account, "image");
+    message["to"] = json!(to);
+    message
+}
+
+impl App {
+    // --- Verbs of a caller ---------------------------------------------------
+
+    /// Sends an image to [`CUSTOMER`] and returns the message's id.
+    pub(crate) async fn send_image(&self, account: &str) -> String {
+        self.send(&message(account, "image")).await
+    }
+
+    /// Sends a video to [`CUSTOMER`] and returns the message's id.
+    pub(crate) async fn send_video(&self, account: &str) -> String {
+        self.send(&message(account, "video")).await
+    }
+
+    /// Sends a message that must be accepted and returns its id.
+    pub(crate) async fn send(&self, body: &Value) -> String {
+        let (status, reply) = self.post_json("/api/v1/messages", body).await;
+        assert_eq!(status, 202, "{reply}");
+        reply["id"].as_str().unwrap().to_owned()
+    }
+
+    /// POSTs JSON with all rights.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Reply {
+        read(self.request("POST", path).json(body)).await
+    }
+
+    /// POSTs nothing with all rights.
+    pub(crate) async fn post(&self, path: &str) -> Reply {
+        read(self.request("POST", path)).await
+    }
+
+    /// GETs with all rights.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        read(self.request("GET", path)).await
+    }
+
+    /// GETs what must be there.
+    pub(crate) async fn found(&self, path: &str) -> Value {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// A request with all rights.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.request_as(Scope::Admin, method, path)
+    }
+
+    /// A request with the token of one scope.
+    pub(crate) fn request_as(&self, scope: Scope, method: &str, path: &str) -> RequestBuilder {
+        self.client
+            .request(method.parse().unwrap(), self.url(path))
+            .bearer_auth(&self.tokens[scope.as_str()])
+    }
+
+    /// The token of a scope.
+    pub(crate) fn token(&self, scope: Scope) -> &str {
+        &self.tokens[scope.as_str()]
+    }
+
+    /// The complete address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.services.config.public_url)
+    }
+
+    /// One message as the API shows it to who may see everything.
+    pub(crate) async fn message(&self, id: &str) -> Value {
+        self.found(&format!("/api/v1/messages/{id}")).await
+    }
+
+    /// The state of one message.
+    pub(crate) async fn state(&self, id: &str) -> String {
+        self.message(id).await["state"].as_str().unwrap().to_owned()
+    }
+
+    /// The unmatched reports.
+    pub(crate) async fn orphans(&self) -> Vec<Value> {
+        let list = self.found("/api/v1/orphans").await;
+        list["data"].as_array().unwrap().clone()
+    }
+
+    /// The callbacks, newest first.
+    pub(crate) async fn callbacks(&self) -> Vec<Value> {
+        let list = self.found("/api/v1/callbacks").await;
+        list["data"].as_array().unwrap().clone()
+    }
+
+    // --- Verbs of a provider -------------------------------------------------
+
+    /// Where a provider calls back for an account.
+    pub(crate) fn callback_url(&self, account: &str) -> String {
+        let id: AccountId = account.parse().unwrap();
+        let generation = self.services.accounts[&id].callback_generation;
+        self.services.callback_url(&id, generation)
+    }
+
+    /// Posts a callback as JSON; it must be taken.
+    pub(crate) async fn deliver_callback(&self, account: &str, body: &Value) {
+        let url = self.callback_url(account);
+        let reply = self.client.post(url).json(body).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+    }
+
+    /// Posts every callback that the simulator has ready, then applies them.
+    pub(crate) async fn deliver_simulated(&self) {
+        self.simulator.deliver_all().await;
+        self.run_jobs_until_idle().await;
+    }
+
+    /// The next request to an account's provider gets this reply.
+    pub(crate) fn force(&self, account: &str, reply: ForcedReply) {
+        self.simulator.force(provider_of(account), reply);
+    }
+
+    /// Requests that the provider of an account has received.
+    pub(crate) fn received(&self, account: &str) -> Vec<ReceivedRequest> {
+        let provider = provider_of(account);
+        let all = self.simulator.received().into_iter();
+        all.filter(|request| request.provider == provider).collect()
+    }
+
+    // --- Time and jobs -------------------------------------------------------
+
+    /// Moves the clock.
+    pub(crate) fn advance(&self, step: TimeDelta) {
+        self.clock.advance(step);
+    }
+
+    /// The clock.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Does whatever is to be done now: hand over, apply callbacks, sweep, adopt.
+    pub(crate) async fn run_jobs_until_idle(&self) {
+        loop {
+            let claimed = self.services.dispatcher.claim_due(16).await.unwrap();
+            let handed_over = claimed.len();
+            for work in claimed {
+                self.services.dispatcher.hand_over(work).await;
+            }
+            let applied = self.apply_callbacks().await;
+            self.services.dispatcher.sweep().await.unwrap();
+            self.services.reconciler.adopt().await.unwrap();
+            if handed_over == 0 && applied == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Applies what is in the journal and nothing else; returns how many callbacks that were.
+    pub(crate) async fn apply_callbacks(&self) -> usize {
+        match self.services.reconciler.step().await.unwrap() {
+            Step::Applied(applied) => applied,
+            Step::NotOurs => panic!("another process holds the lease"),
+        }
+    }
+
+    /// The process dies and another starts on the same databases, with the same configuration on another port.
+    pub(crate) async fn restart(self) -> Self {
+        let config = (*self.services.config).clone();
+        self.server.stop(false).await;
+        app::close(self.services).await;
+        // The dead process gave no lease back.
+        self.clock.advance(TimeDelta::seconds(31));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (services, server) = serve(config, listener, self.clock.clone()).await;
+        let app = Self {
+            services,
+            server,
+            ..self
+        };
+        app.aim_callbacks();
+        app
+    }
+
+    fn aim_callbacks(&self) {
+        let targets = ACCOUNTS
+            .iter()
+            .fold(CallbackTargets::default(), |targets, account| {
+                targets.with(provider_of(account), self.callback_url(account))
+            });
+        self.simulator.set_targets(targets);
+    }
+
+    // --- The end -------------------------------------------------------------
+
+    /// Checks what must hold after every scenario, and stops everything.
+    pub(crate) async fn finish(self) {
+        self.check_counts().await;
+        self.server.stop(false).await;
+        app::close(self.services).await;
+        self.simulator.stop().await.unwrap();
+    }
+
+    /// The rollups equal a recount of the messages.
+    async fn check_counts(&self) {
+        let counted = self
+            .database
+            .query(
+                "SELECT CAST(bucket / 900000 AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
+                 || '|' || code || '|' || CAST(messages AS TEXT) AS line FROM message_counts WHERE messages <> 0",
+            )
+            .await;
+        let recounted = self
+            .database
+            .query(
+                "SELECT names || '|' || CAST(COUNT(*) AS TEXT) AS line FROM (\
+                 SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
+                 || '|' || state || '|' || CASE WHEN failed_at IS NULL THEN '' ELSE COALESCE(failure_code, '') END AS names \
+                 FROM messages WHERE origin <> 'provisional') AS named GROUP BY names",
+            )
+            .await;
+        let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
+        let recounted = sorted(recounted);
+        assert_eq!(sorted(counted), recounted, "rollups differ from a recount");
+        let counts = self
+            .services
+            .store
+            .count_messages(DateTime::UNIX_EPOCH)
+            .await
+            .unwrap();
+        let sum: i64 = counts
+            .sent
+            .values()
+            .chain(counts.observed.values())
+            .flat_map(BTreeMap::values)
+            .sum();
+        let recount = recounted.iter().map(|line| {
+            let (_, number) = line.rsplit_once('|').unwrap();
+            number.parse::<i64>().unwrap()
+        });
+        assert_eq!(sum, recount.sum::<i64>());
+    }
+}
+
+/// Sends a request and reads status and JSON.
+pub(crate) async fn read(request: RequestBuilder) -> Reply {
+    read_response(request.send().await.unwrap()).await
+}
+
+/// Reads status and JSON.
+pub(crate) async fn read_response(response: Response) -> Reply {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// Looks again until something is so; a real process or thread is on its way there.
+pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{what}: not in time");
+        tokio::task::yield_now().await;
+    }
+}

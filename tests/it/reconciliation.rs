@@ -1,0 +1,788 @@
+//! Reports find their message, whatever ids they name, whenever they come and however often.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use bluetick::simulator::{Ending, ForcedReply};
+use chrono::TimeDelta;
+use flate2::{Compression, write::GzEncoder};
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+
+use crate::harness::app::{
+    App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, message, noon, start_app,
+    start_app_with,
+};
+
+const WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMDAwMDAwMDAwMDAwMDAwMDAwAA==";
+
+/// Sobot's flat status; `second` is the provider's clock after noon.
+fn status(id: &str, word: &str, second: i64) -> Value {
+    let at = noon().timestamp() + second;
+    json!({ "id": id, "status": word, "timestamp": at.to_string() })
+}
+
+/// LancePilot's status of a message.
+fn lancepilot_status(id: &str, wamid: &str, word: &str, to: &str) -> Value {
+    json!({
+        "event": "message.status",
+        "data": {
+            "type": "messages",
+            "id": id,
+            "attributes": { "wamid": wamid, "status": word, "to": to },
+        },
+    })
+}
+
+/// Posts callbacks and applies them.
+async fn told(app: &App, account: &str, bodies: &[Value]) {
+    for body in bodies {
+        app.deliver_callback(account, body).await;
+    }
+    app.run_jobs_until_idle().await;
+}
+
+fn ids(message: &Value) -> BTreeSet<String> {
+    message["provider_ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[actix_web::test]
+async fn every_providers_message_moves_to_read() {
+    let app = start_app().await;
+    for account in crate::harness::app::ACCOUNTS {
+        let image = app.send(&image_to(account, "+44 7700 900111")).await;
+        app.run_jobs_until_idle().await;
+        assert_eq!(app.state(&image).await, "submitted", "{account}");
+        app.deliver_simulated().await;
+        let shown = app.message(&image).await;
+        assert_eq!(shown["state"], "read", "{account}: {shown}");
+        assert!(shown["provider_id"].as_str().unwrap().starts_with("wamid."));
+    }
+    assert!(app.orphans().await.is_empty());
+    app.finish().await;
+}
+
+// --- Kaleyra: the tag ---------------------------------------------------------
+
+#[actix_web::test]
+async fn a_kaleyra_message_with_all_references_used_is_found_by_its_tag() {
+    let app = start_app().await;
+    let mut body = message(KALEYRA, "video");
+    body["refs"] = json!({ "ref": "spring", "ref1": "order 7", "ref2": "second round" });
+    let id = app.send(&body).await;
+    app.run_jobs_until_idle().await;
+    let reply_ids = ids(&app.message(&id).await);
+    assert_eq!(reply_ids.len(), 1);
+    let callbacks = app.simulator.queued();
+    assert!(!callbacks.is_empty());
+    for callback in &callbacks {
+        let text = String::from_utf8(callback.body.clone()).unwrap();
+        assert!(reply_ids.iter().all(|id| !text.contains(id)), "{text}");
+    }
+    app.deliver_simulated().await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "read");
+    assert_eq!(
+        shown["refs"],
+        json!({ "ref": "spring", "ref1": "order 7", "ref2": "second round" })
+    );
+    assert!(ids(&shown).is_superset(&reply_ids));
+    assert!(app.orphans().await.is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn two_kaleyra_messages_of_one_conversation_stay_two() {
+    let app = start_app_with(|settings, _| settings.ending = None).await;
+    for ending in [Ending::Delivered, Ending::Read] {
+        app.simulator
+            .force_ending(crate::harness::app::provider_of(KALEYRA), ending);
+    }
+    let first = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let second = app.send_video(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let conversations: BTreeSet<String> = app
+        .simulator
+        .queued()
+        .iter()
+        .map(|post| {
+            let body: Value = serde_json::from_slice(&post.body).unwrap();
+            body["meta_object"]["value"]["statuses"][0]["id"].to_string()
+        })
+        .collect();
+    assert_eq!(conversations.len(), 1, "one conversation for both");
+    app.deliver_simulated().await;
+    assert_eq!(app.state(&first).await, "delivered");
+    assert_eq!(app.state(&second).await, "read");
+    let (first, second) = (
+        ids(&app.message(&first).await),
+        ids(&app.message(&second).await),
+    );
+    assert!(first.is_disjoint(&second), "{first:?} {second:?}");
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["id_conflicts"], 0);
+    app.finish().await;
+}
+
+// --- Zixflow: the signed report address ---------------------------------------
+
+#[actix_web::test]
+async fn a_zixflow_message_without_any_id_is_found_by_its_report_address() {
+    let app = start_app_with(|settings, _| settings.zixflow.bare_reply_share = 1.0).await;
+    let id = app.send_image(ZIXFLOW).await;
+    app.run_jobs_until_idle().await;
+    assert!(ids(&app.message(&id).await).is_empty());
+    app.deliver_simulated().await;
+    assert_eq!(app.state(&id).await, "read");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_changed_character_of_a_report_address_is_refused_and_changes_nothing() {
+    let app = start_app().await;
+    let id = app.send_image(ZIXFLOW).await;
+    app.run_jobs_until_idle().await;
+    let before = app.message(&id).await;
+    let request = app.received(ZIXFLOW)[0].json();
+    let address = request["reportURL"].as_str().unwrap();
+    let (start, token) = address.rsplit_once('/').unwrap();
+    let body = json!({ "messageId": "x", "status": "read", "timestamp": 1_763_600_000 });
+    for place in 0..token.len() {
+        let mut changed = token.as_bytes().to_vec();
+        changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
+        let changed = format!("{start}/{}", String::from_utf8(changed).unwrap());
+        let reply = app.client.post(changed).json(&body).send().await.unwrap();
+        assert_eq!(reply.status(), 401, "character {place}");
+    }
+    for other in [
+        format!("{token}A"),
+        token[1..].to_owned(),
+        token[..token.len() - 1].to_owned(),
+    ] {
+        let reply = app
+            .client
+            .post(format!("{start}/{other}"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), 401, "{other}");
+    }
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.message(&id).await, before);
+    assert!(app.callbacks().await.is_empty());
+    assert!(app.orphans().await.is_empty());
+    let reply = app.client.post(address).json(&body).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "read");
+    app.finish().await;
+}
+
+// --- LancePilot: the recipient ------------------------------------------------
+
+#[actix_web::test]
+async fn four_lancepilot_messages_without_ids_each_find_their_own_status() {
+    let app = start_app_with(|settings, _| settings.ending = None).await;
+    let cases = [
+        ("+44 7700 900201", Ending::Sent, "sent"),
+        ("+44 7700 900202", Ending::Delivered, "delivered"),
+        ("+44 7700 900203", Ending::Read, "read"),
+        ("+44 7700 900204", Ending::Failed, "failed"),
+    ];
+    let mut sent = Vec::new();
+    for (to, ending, state) in cases {
+        app.simulator
+            .force_ending(crate::harness::app::provider_of(LANCEPILOT), ending);
+        sent.push((app.send(&image_to(LANCEPILOT, to)).await, state));
+        app.run_jobs_until_idle().await;
+    }
+    for (id, _) in &sent {
+        assert!(ids(&app.message(id).await).is_empty());
+    }
+    app.deliver_simulated().await;
+    for (id, state) in &sent {
+        let shown = app.message(id).await;
+        assert_eq!(shown["state"], *state, "{shown}");
+        assert_eq!(shown["matched_by"], "recipient");
+    }
+    assert!(app.orphans().await.is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn two_lancepilot_messages_to_one_number_need_a_person() {
+    let app = start_app().await;
+    let first = app.send_image(LANCEPILOT).await;
+    let second = app.send_image(LANCEPILOT).await;
+    app.run_jobs_until_idle().await;
+    told(
+        &app,
+        LANCEPILOT,
+        &[lancepilot_status("r-1", WAMID, "delivered", CUSTOMER)],
+    )
+    .await;
+    assert_eq!(app.state(&first).await, "submitted");
+    assert_eq!(app.state(&second).await, "submitted");
+    let orphans = app.orphans().await;
+    assert_eq!(orphans.len(), 1, "{orphans:?}");
+    let suggested: BTreeSet<&str> = orphans[0]["suggestions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    assert_eq!(suggested, BTreeSet::from([first.as_str(), second.as_str()]));
+    let orphan = orphans[0]["id"].as_str().unwrap();
+
+    // Neither is adopted while a message without id went to that number.
+    app.advance(TimeDelta::minutes(11));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 1);
+
+    let path = format!("/api/v1/orphans/{orphan}/match");
+    let (status, _) = app.post_json(&path, &json!({ "message_id": second })).await;
+    assert_eq!(status, 200);
+    let shown = app.message(&second).await;
+    assert_eq!(shown["state"], "delivered");
+    assert_eq!(shown["matched_by"], "operator");
+    assert!(ids(&shown).contains(WAMID));
+    assert_eq!(app.state(&first).await, "submitted");
+    assert!(app.orphans().await.is_empty());
+    assert_moved(&app, orphan, &second).await;
+
+    // What the person taught is known from now on.
+    told(
+        &app,
+        LANCEPILOT,
+        &[lancepilot_status("r-1", WAMID, "read", CUSTOMER)],
+    )
+    .await;
+    assert_eq!(app.state(&second).await, "read");
+    let timeline = app
+        .found(&format!("/api/v1/messages/{second}/timeline"))
+        .await;
+    assert!(timeline.to_string().contains("\"match\""));
+    app.finish().await;
+}
+
+/// The old id answers 308 with the new one.
+async fn assert_moved(app: &App, old: &str, new: &str) {
+    let plain = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .build()
+        .unwrap();
+    let request = app
+        .request("GET", &format!("/api/v1/messages/{old}"))
+        .build()
+        .unwrap();
+    let reply = plain.execute(request).await.unwrap();
+    assert_eq!(reply.status(), 308);
+    assert_eq!(
+        reply.headers()["location"],
+        format!("/api/v1/messages/{new}")
+    );
+}
+
+#[actix_web::test]
+async fn a_report_by_recipient_finds_a_message_that_is_still_being_handed_over() {
+    let app = start_app().await;
+    let id = app.send_image(LANCEPILOT).await;
+    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    assert_eq!(app.state(&id).await, "sending");
+    app.deliver_callback(
+        LANCEPILOT,
+        &lancepilot_status("r-1", WAMID, "delivered", CUSTOMER),
+    )
+    .await;
+    app.apply_callbacks().await;
+    assert_eq!(app.state(&id).await, "delivered");
+    for work in claimed {
+        app.services.dispatcher.hand_over(work).await;
+    }
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "delivered");
+    assert_eq!(shown["matched_by"], "recipient");
+    assert!(app.orphans().await.is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_message_that_surely_never_left_is_matched_with_no_report() {
+    let app = start_app().await;
+    // Refused for certain.
+    app.force(
+        LANCEPILOT,
+        ForcedReply::json(
+            404,
+            &json!({ "message": "Resource not found.", "status": 404 }),
+        ),
+    );
+    let refused = app.send_image(LANCEPILOT).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&refused).await, "failed");
+    // Asked to come again later, then withdrawn.
+    app.force(LANCEPILOT, ForcedReply::json(429, &json!({})));
+    let withdrawn = app.send_image(LANCEPILOT).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(
+        app.post(&format!("/api/v1/messages/{withdrawn}/cancel"))
+            .await
+            .0,
+        200
+    );
+    told(
+        &app,
+        LANCEPILOT,
+        &[lancepilot_status("by-hand", WAMID, "delivered", CUSTOMER)],
+    )
+    .await;
+    assert_eq!(app.state(&refused).await, "failed");
+    assert_eq!(app.state(&withdrawn).await, "cancelled");
+    assert_eq!(app.orphans().await.len(), 1);
+    // And it does not stand in the way of the one that left.
+    let good = app.send_image(LANCEPILOT).await;
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+    assert_eq!(app.state(&good).await, "read");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_report_from_before_the_hand_over_is_not_matched_by_recipient() {
+    let app = start_app().await;
+    app.deliver_callback(
+        LANCEPILOT,
+        &lancepilot_status("by-hand", WAMID, "delivered", CUSTOMER),
+    )
+    .await;
+    app.advance(TimeDelta::minutes(1));
+    let id = app.send_image(LANCEPILOT).await;
+    for work in app.services.dispatcher.claim_due(16).await.unwrap() {
+        app.services.dispatcher.hand_over(work).await;
+    }
+    // The journal is read only now.
+    app.apply_callbacks().await;
+    assert_eq!(app.state(&id).await, "submitted");
+    assert_eq!(app.orphans().await.len(), 1);
+    app.finish().await;
+}
+
+// --- Before, twice, out of order ----------------------------------------------
+
+#[actix_web::test]
+async fn a_callback_before_the_reply_merges_when_the_reply_names_its_id() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.force(
+        SOBOT,
+        ForcedReply::json(
+            200,
+            &json!({ "data": { "id": WAMID, "status": "submitted" }, "code": 200 }),
+        ),
+    );
+    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    app.deliver_callback(SOBOT, &status(WAMID, "delivered", 2))
+        .await;
+    app.apply_callbacks().await;
+    let orphans = app.orphans().await;
+    assert_eq!(orphans.len(), 1);
+    assert_eq!(app.state(&id).await, "sending");
+    for work in claimed {
+        app.services.dispatcher.hand_over(work).await;
+    }
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "delivered");
+    assert_eq!(shown["origin"], "api");
+    assert_eq!(shown["provider_id"], WAMID);
+    assert!(app.orphans().await.is_empty());
+    assert_moved(&app, orphans[0]["id"].as_str().unwrap(), &id).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_report_of_a_message_sent_elsewhere_is_adopted_after_ten_minutes() {
+    let app = start_app().await;
+    told(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
+    let orphans = app.orphans().await;
+    let id = orphans[0]["id"].as_str().unwrap();
+    assert_eq!(orphans[0]["stage"], "sent");
+    app.advance(TimeDelta::minutes(9));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 1);
+    app.advance(TimeDelta::minutes(2));
+    app.run_jobs_until_idle().await;
+    assert!(app.orphans().await.is_empty());
+    let shown = app.message(id).await;
+    assert_eq!(shown["origin"], "observed");
+    assert_eq!(shown["state"], "sent");
+    told(&app, SOBOT, &[status(WAMID, "read", 2)]).await;
+    assert_eq!(app.state(id).await, "read");
+    // A person may still find out whose it was.
+    let sent = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let path = format!("/api/v1/orphans/{id}/match");
+    let (matched, _) = app.post_json(&path, &json!({ "message_id": sent })).await;
+    assert_eq!(matched, 200);
+    assert_eq!(app.state(&sent).await, "read");
+    assert_moved(&app, id, &sent).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_account_may_leave_its_unmatched_reports_unadopted() {
+    let app = start_app_with(|_, accounts| {
+        accounts[0].adoption = bluetick::domain::provider::Adoption::Off;
+    })
+    .await;
+    told(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
+    app.advance(TimeDelta::days(2));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_id_that_two_sent_messages_claim_stays_with_the_first() {
+    let app = start_app().await;
+    let reply = json!({ "data": { "id": WAMID, "status": "submitted" }, "code": 200 });
+    app.force(SOBOT, ForcedReply::json(200, &reply));
+    app.force(SOBOT, ForcedReply::json(200, &reply));
+    let first = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let second = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    told(&app, SOBOT, &[status(WAMID, "read", 3)]).await;
+    assert_eq!(app.state(&first).await, "read");
+    let shown = app.message(&second).await;
+    assert_eq!(shown["state"], "submitted");
+    assert!(ids(&shown).is_empty());
+    let detail = shown["attempts"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains(&first), "{detail}");
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["id_conflicts"], 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn one_report_may_tie_several_unmatched_ones_and_a_new_id_together() {
+    let app = start_app().await;
+    let one = json!({ "message_id": "wamid.ONE", "status": "sent" });
+    let two = json!({ "message_id": "wamid.TWO", "status": "delivered" });
+    told(&app, KALEYRA, &[one]).await;
+    app.advance(TimeDelta::seconds(1));
+    told(&app, KALEYRA, &[two]).await;
+    assert_eq!(app.orphans().await.len(), 2);
+    let all = json!({
+        "meta_object": { "value": { "statuses": [{
+            "id": "wamid.TWO", "status": "read", "recipient_id": "447700900123",
+        }] } },
+        "extra_info": { "message_id": "wamid.ONE" },
+        "message_id": "wamid.THREE",
+        "status": "read",
+    });
+    told(&app, KALEYRA, &[all]).await;
+    let orphans = app.orphans().await;
+    assert_eq!(orphans.len(), 1, "{orphans:?}");
+    assert_eq!(orphans[0]["stage"], "read");
+    assert_eq!(orphans[0]["provider_ids"].as_array().unwrap().len(), 3);
+    let outcomes: BTreeSet<String> = app
+        .callbacks()
+        .await
+        .iter()
+        .map(|callback| callback["outcome"].to_string())
+        .collect();
+    assert_eq!(outcomes, BTreeSet::from(["\"receipts\"".to_owned()]));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn order_and_repetition_of_callbacks_change_nothing_but_the_counts() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let wamid = shown["provider_id"].as_str().unwrap();
+    let (sent, delivered, read) = (
+        status(wamid, "sent", 1),
+        status(wamid, "delivered", 2),
+        status(wamid, "read", 3),
+    );
+    told(
+        &app,
+        SOBOT,
+        &[
+            read.clone(),
+            delivered.clone(),
+            sent.clone(),
+            delivered,
+            sent,
+            read.clone(),
+            read,
+        ],
+    )
+    .await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "read");
+    assert_eq!(shown["stages"]["sent"]["at"], "2026-11-20T12:00:01.000Z");
+    assert_eq!(shown["stages"]["delivered"]["count"], 2);
+    assert_eq!(shown["stages"]["read"]["count"], 3);
+    assert_eq!(shown["stages"]["read"]["at"], "2026-11-20T12:00:03.000Z");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn failed_and_delivered_is_delivered_with_a_conflict() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let wamid = shown["provider_id"].as_str().unwrap();
+    let mut failed = status(wamid, "failed", 1);
+    failed["errors"] = json!([{ "code": 131_026, "title": "Message undeliverable" }]);
+    told(&app, SOBOT, &[failed]).await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "failed");
+    assert_eq!(shown["failure"]["code"], "131026");
+    assert_eq!(shown["failure"]["class"], "recipient");
+    told(
+        &app,
+        SOBOT,
+        &[status(wamid, "delivered", 2), status(wamid, "sent", 1)],
+    )
+    .await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "delivered");
+    assert_eq!(shown["conflict"], true);
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["conflicts"], 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn ids_are_compared_exactly_and_belong_to_one_account() {
+    let app = start_app_with(|_, accounts| {
+        let mut twin = accounts[0].clone();
+        twin.id = "sobot-twin".parse().unwrap();
+        accounts.push(twin);
+    })
+    .await;
+    let reply = |id: &str| {
+        ForcedReply::json(
+            200,
+            &json!({ "data": { "id": id, "status": "submitted" }, "code": 200 }),
+        )
+    };
+    app.force(SOBOT, reply("wamid.AbC=="));
+    app.force(SOBOT, reply("wamid.AbC=="));
+    let one = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let other = app.send(&message("sobot-twin", "image")).await;
+    app.run_jobs_until_idle().await;
+    told(
+        &app,
+        SOBOT,
+        &[
+            status("wamid.abc==", "read", 1),
+            status("wamid.AbC==", "delivered", 1),
+        ],
+    )
+    .await;
+    assert_eq!(app.state(&one).await, "delivered");
+    assert_eq!(app.state(&other).await, "submitted");
+    assert_eq!(app.orphans().await.len(), 1);
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["id_conflicts"], 0);
+    app.finish().await;
+}
+
+// --- What cannot be read ------------------------------------------------------
+
+#[actix_web::test]
+async fn one_bad_element_of_a_batch_does_not_stop_its_neighbours() {
+    let app = start_app().await;
+    let first = app.send_image(SOBOT).await;
+    let second = app.send_video(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let change = |id: &Value, word: &str| {
+        json!({ "field": "messages", "value": { "statuses": [
+            { "id": id, "status": word, "timestamp": noon().timestamp().to_string() },
+        ] } })
+    };
+    let (one, two) = (app.message(&first).await, app.message(&second).await);
+    let body = json!([
+        change(&one["provider_id"], "delivered"),
+        { "field": "messages", "value": { "statuses": [{ "timestamp": "1" }] } },
+        change(&two["provider_id"], "read"),
+    ]);
+    told(&app, SOBOT, &[body]).await;
+    assert_eq!(app.state(&first).await, "delivered");
+    assert_eq!(app.state(&second).await, "read");
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["quarantine"], 1);
+    let callback = &app.callbacks().await[0];
+    assert_eq!(callback["outcome"], "receipts");
+    assert_eq!(callback["message_ids"].as_array().unwrap().len(), 2);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_unknown_word_changes_nothing_and_fails_nothing() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let wamid = shown["provider_id"].as_str().unwrap();
+    told(&app, SOBOT, &[status(wamid, "teleported", 1)]).await;
+    assert_eq!(app.state(&id).await, "submitted");
+    let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+    assert!(timeline.to_string().contains("teleported"));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn garbage_is_quarantined_with_a_copy_of_its_own() {
+    let app = start_app().await;
+    let garbage = b"\xff\xfe{not json at all".to_vec();
+    let url = app.callback_url(KALEYRA);
+    let reply = app
+        .client
+        .post(url)
+        .body(garbage.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    app.run_jobs_until_idle().await;
+    let callback = &app.callbacks().await[0];
+    assert_eq!(callback["outcome"], "quarantined");
+    assert_eq!(callback["size"], garbage.len());
+    let copies = app
+        .database
+        .query(if app.database.is_postgres() {
+            "SELECT encode(content, 'hex') AS line FROM quarantine"
+        } else {
+            "SELECT lower(hex(content)) AS line FROM quarantine"
+        })
+        .await;
+    let expected: String = garbage.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(copies, [expected]);
+    assert_eq!(raw(&app, callback).await, garbage);
+    app.finish().await;
+}
+
+/// The body of a listed callback, byte for byte.
+async fn raw(app: &App, callback: &Value) -> Vec<u8> {
+    let path = format!("/api/v1/callbacks/{}/raw", callback["id"].as_str().unwrap());
+    let reply = app.request("GET", &path).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    assert_eq!(reply.headers()["content-type"], "application/octet-stream");
+    assert_eq!(reply.headers()["x-content-type-options"], "nosniff");
+    assert!(
+        reply.headers()["content-disposition"]
+            .to_str()
+            .unwrap()
+            .starts_with("attachment")
+    );
+    reply.bytes().await.unwrap().to_vec()
+}
+
+#[actix_web::test]
+async fn a_gzipped_body_is_read_and_comes_back_byte_identical() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let report = status(shown["provider_id"].as_str().unwrap(), "read", 1);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(report.to_string().as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    let reply = app
+        .client
+        .post(app.callback_url(SOBOT))
+        .header("content-encoding", "gzip")
+        .header("content-type", "application/json")
+        .body(packed.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "read");
+    assert_eq!(raw(&app, &app.callbacks().await[0]).await, packed);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_unverified_callback_is_kept_and_not_applied() {
+    let app = start_app_with(|_, accounts| {
+        accounts[0].callback_auth.header = vec![bluetick::domain::provider::HeaderSecret {
+            name: "x-shop".to_owned(),
+            value: bluetick::domain::secret::Secret::new("right-value-4711"),
+        }];
+    })
+    .await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let report = status(shown["provider_id"].as_str().unwrap(), "read", 1);
+    let post = |value: &str| {
+        app.client
+            .post(app.callback_url(SOBOT))
+            .header("x-shop", value)
+            .json(&report)
+            .send()
+    };
+    assert_eq!(post("wrong").await.unwrap().status(), 401);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "submitted");
+    assert_eq!(app.callbacks().await[0]["outcome"], "unverified");
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["unverified"], 1);
+    assert_eq!(post("right-value-4711").await.unwrap().status(), 200);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "read");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_unknown_account_and_a_wrong_token_are_not_found() {
+    let app = start_app().await;
+    let good = app.callback_url(SOBOT);
+    let stranger = good.replace(SOBOT, "nobody");
+    let other = good.replace(SOBOT, KALEYRA);
+    for url in [stranger, other, format!("{good}x")] {
+        let reply = app.client.post(url).json(&json!({})).send().await.unwrap();
+        assert_eq!(reply.status(), 404);
+    }
+    assert!(app.callbacks().await.is_empty());
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["rejected"], 3);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_effect_of_a_callback_is_there_once_after_a_restart() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    let wamid = shown["provider_id"].as_str().unwrap().to_owned();
+    told(&app, SOBOT, &[status(&wamid, "sent", 1)]).await;
+    app.deliver_callback(SOBOT, &status(&wamid, "delivered", 2))
+        .await;
+    let app = app.restart().await;
+    assert_eq!(app.state(&id).await, "sent");
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "delivered");
+    assert_eq!(shown["stages"]["sent"]["count"], 1);
+    app.finish().await;
+}
