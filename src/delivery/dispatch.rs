@@ -329,7 +329,8 @@ impl Dispatcher {
         exchange: &mut Exchange,
     ) -> Result<Recorded, store::Error> {
         let (id, now) = (work.outgoing.id, ledger.now());
-        let failure = error.failure();
+        let tokens = [report_token(&work.outgoing.report_url)];
+        let failure = transcript::failure(error.failure(), &work.account, &tokens);
         let words = describe(&failure);
         exchange.detail = Some(words.clone());
         if !error.is_certain() {
