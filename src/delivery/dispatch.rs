@@ -239,7 +239,7 @@ impl Dispatcher {
             match self.record(&work, &result, exchange.clone()).await {
                 Ok(done) => {
                     if done == Recorded::Finished {
-                        discard_upload(&work.outgoing.draft).await;
+                        discard_upload(Some(&work.outgoing.draft.media)).await;
                     }
                     return;
                 }
@@ -403,7 +403,7 @@ impl Dispatcher {
         let failure = Failure {
             code: Some(dictionary::EXPIRED.to_owned()),
             title: Some("it waited too long to be handed over".to_owned()),
-            detail: pause.map(Pause::in_words).or(message.hold),
+            detail: pause.map(Pause::in_words).or(message.hold.clone()),
             key: None,
         };
         ledger.add(
@@ -416,19 +416,21 @@ impl Dispatcher {
             ),
         )?;
         ledger.leave_queue(id, QueueWord::Done)?;
-        self.store.commit(ledger).await
+        self.store.commit(ledger).await?;
+        discard_upload(message.media.as_ref()).await;
+        Ok(())
     }
 
     async fn abandon(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), store::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
-        if ledger
+        let Some(message) = ledger
             .find(id)?
-            .is_none_or(|message| message.queue != QueueWord::Sending)
-        {
+            .filter(|message| message.queue == QueueWord::Sending)
+        else {
             ledger.roll_back().await;
             return Ok(());
-        }
+        };
         if let Some(attempt) = ledger.find_open_attempt(id).await? {
             let exchange = Exchange {
                 outcome: AttemptOutcome::Unclear,
@@ -442,7 +444,9 @@ impl Dispatcher {
             ledger.finish_attempt(attempt, exchange).await?;
         }
         ledger.leave_queue(id, QueueWord::Uncertain)?;
-        self.store.commit(ledger).await
+        self.store.commit(ledger).await?;
+        discard_upload(message.media.as_ref()).await;
+        Ok(())
     }
 }
 
