@@ -231,7 +231,7 @@ impl Dispatcher {
             match self.record(&work, &result, exchange.clone()).await {
                 Ok(done) => {
                     if done == Recorded::Finished {
-                        discard_upload(&work.outgoing.draft).await;
+                        discard_upload(Some(&work.outgoing.draft.media)).await;
                     }
                     return;
                 }
@@ -321,7 +321,8 @@ impl Dispatcher {
         exchange: &mut Exchange,
     ) -> Result<Recorded, store::Error> {
         let (id, now) = (work.outgoing.id, ledger.now());
-        let failure = error.failure();
+        let tokens = [report_token(&work.outgoing.report_url)];
+        let failure = transcript::failure(error.failure(), &work.account, &tokens);
         let words = describe(&failure);
         exchange.detail = Some(words.clone());
         if !error.is_certain() {
@@ -394,7 +395,7 @@ impl Dispatcher {
         let failure = Failure {
             code: Some(dictionary::EXPIRED.to_owned()),
             title: Some("it waited too long to be handed over".to_owned()),
-            detail: pause.map(Pause::in_words).or(message.hold),
+            detail: pause.map(Pause::in_words).or(message.hold.clone()),
             key: None,
         };
         ledger.add(
@@ -407,19 +408,21 @@ impl Dispatcher {
             ),
         )?;
         ledger.leave_queue(id, QueueWord::Done)?;
-        self.store.commit(ledger).await
+        self.store.commit(ledger).await?;
+        discard_upload(message.media.as_ref()).await;
+        Ok(())
     }
 
     async fn abandon(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), store::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
-        if ledger
+        let Some(message) = ledger
             .find(id)?
-            .is_none_or(|message| message.queue != QueueWord::Sending)
-        {
+            .filter(|message| message.queue == QueueWord::Sending)
+        else {
             ledger.roll_back().await;
             return Ok(());
-        }
+        };
         if let Some(attempt) = ledger.find_open_attempt(id).await? {
             let exchange = Exchange {
                 outcome: AttemptOutcome::Unclear,
@@ -433,7 +436,9 @@ impl Dispatcher {
             ledger.finish_attempt(attempt, exchange).await?;
         }
         ledger.leave_queue(id, QueueWord::Uncertain)?;
-        self.store.commit(ledger).await
+        self.store.commit(ledger).await?;
+        discard_upload(message.media.as_ref()).await;
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission};
+use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission, discard_upload};
 use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind};
 use crate::domain::failure::Failure;
@@ -80,7 +80,9 @@ pub async fn cancel(
     ledger
         .record_action(&decision.about(&message, Verb::Cancel, None))
         .await?;
-    Ok(store.commit(ledger).await?)
+    store.commit(ledger).await?;
+    discard_upload(message.media.as_ref()).await;
+    Ok(())
 }
 
 /// Gives a message up: it counts as failed, without a provider's code, unless it turns out to have arrived.

@@ -1,5 +1,6 @@
 //! An exchange with a provider as it is kept: what was asked and answered, secrets as `…`.
 
+use crate::domain::failure::Failure;
 use crate::domain::provider::{Account, Credentials};
 use crate::providers::{CallBody, HttpCall, HttpReply};
 
@@ -48,6 +49,17 @@ pub fn reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
         lines.push(format!("… {} bytes in all", reply.body.len()));
     }
     hide(lines.join("\n"), account, tokens)
+}
+
+/// A failure as it is kept: a provider may repeat what it was shown.
+pub fn failure(failure: Failure, account: &Account, tokens: &[&str]) -> Failure {
+    let hidden = |text: Option<String>| text.map(|text| hide(text, account, tokens));
+    Failure {
+        code: hidden(failure.code),
+        title: hidden(failure.title),
+        detail: hidden(failure.detail),
+        key: hidden(failure.key),
+    }
 }
 
 fn hide(text: String, account: &Account, tokens: &[&str]) -> String {

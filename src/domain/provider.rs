@@ -392,7 +392,13 @@ impl SendError {
             | Self::AccountRefused(failure)
             | Self::TryLater { failure, .. } => failure.clone(),
             Self::NotReached(reason) | Self::Unclear(reason) => Failure {
-                title: Some(self.to_string()),
+                title: Some(
+                    match self {
+                        Self::NotReached(_) => "the provider could not be reached",
+                        _ => "the outcome is unknown",
+                    }
+                    .to_owned(),
+                ),
                 detail: Some(reason.clone()),
                 ..Failure::default()
             },

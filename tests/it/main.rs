@@ -17,4 +17,5 @@ mod providers;
 mod reconciliation;
 mod reconciliation_fold;
 mod retries;
+mod sending;
 mod simulator;

@@ -34,7 +34,11 @@ pub(super) fn check(
     }
     let source = source(submission, provider, capabilities, errors);
     let kind = kind?;
-    let mime_type = mime_type(submission, kind, capabilities, errors);
+    let mime_type = match (&source, given_type(submission)) {
+        // What is wrong with the file's place is said already; its name tells nothing.
+        (None, None) => None,
+        _ => mime_type(submission, kind, capabilities, errors),
+    };
     if let Some(upload) = &submission.upload {
         check_size(upload.size, kind, provider, capabilities, errors);
     }
@@ -145,6 +149,19 @@ fn check_url(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The type that the caller wrote, and the field it stands in.
+fn given_type(submission: &Submission) -> Option<(&'static str, &str)> {
+    let of_file = || {
+        let upload = submission.upload.as_ref()?;
+        let given = upload.content_type.as_deref()?;
+        (given != "application/octet-stream").then_some(("file", given))
+    };
+    let written = submission.mime_type.as_deref();
+    written
+        .map(|given| ("media.mime_type", given))
+        .or_else(of_file)
+}
+
 /// The given type, else what the file's name tells; refused when it is not of the kind.
 fn mime_type(
     submission: &Submission,
@@ -153,18 +170,8 @@ fn mime_type(
     errors: &mut Vec<FieldError>,
 ) -> Option<String> {
     let uploaded = submission.upload.as_ref();
-    let given = submission
-        .mime_type
-        .as_deref()
-        .map(|given| ("media.mime_type", given))
-        .or_else(|| {
-            uploaded
-                .and_then(|upload| upload.content_type.as_deref())
-                .filter(|given| *given != "application/octet-stream")
-                .map(|given| ("file", given))
-        });
     let types = kind.mime_types().join(", ");
-    if let Some((field, given)) = given {
+    if let Some((field, given)) = given_type(submission) {
         let known = given.to_ascii_lowercase();
         if kind.mime_types().contains(&known.as_str()) {
             return Some(known);

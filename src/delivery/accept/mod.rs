@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::domain::ids::{AccountId, MessageId};
-use crate::domain::media::{MediaSource, extension_of_mime_type};
+use crate::domain::media::{Media, MediaSource, extension_of_mime_type};
 use crate::domain::message::{Draft, References};
 use crate::domain::provider::{Account, Mode};
 use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
@@ -164,10 +164,11 @@ impl Acceptor {
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
         };
-        let accepted = self.store.accept(acceptance, now).await?;
-        if accepted != Accepted::New(id) {
-            discard_upload(&draft).await;
+        let accepted = self.store.accept(acceptance, now).await;
+        if !matches!(&accepted, Ok(Accepted::New(_))) {
+            discard_upload(Some(&draft.media)).await;
         }
+        let accepted = accepted?;
         let mut warnings = checked.warnings;
         if account.mode == Mode::DryRun {
             warnings.push(format!(
@@ -217,8 +218,8 @@ async fn keep_upload(
 }
 
 /// Removes the file of a message that no longer needs it.
-pub(crate) async fn discard_upload(draft: &Draft) {
-    if let MediaSource::Upload(upload) = &draft.media.source
+pub(crate) async fn discard_upload(media: Option<&Media>) {
+    if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source)
         && let Err(error) = tokio::fs::remove_file(&upload.path).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
