@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::config::Config;
 use crate::data_dir::{self, DataDirError, DatabaseAge};
@@ -19,9 +19,9 @@ use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
 use crate::delivery::services::Services;
 use crate::delivery::transport::{Transport, TransportError};
+use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
-use crate::domain::ids::{AccountId, MessageId};
-use crate::domain::provider::Account;
+use crate::domain::ids::MessageId;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
@@ -45,6 +45,15 @@ pub enum StartError {
         /// What went wrong.
         #[source]
         source: store::Error,
+    },
+    /// The folder of uploaded files.
+    #[error("uploads cannot be kept in {}: {source}", .folder.display())]
+    Uploads {
+        /// The folder.
+        folder: PathBuf,
+        /// The operating system's words.
+        #[source]
+        source: std::io::Error,
     },
     /// The HTTP client.
     #[error(transparent)]
@@ -130,12 +139,24 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let accounts = Arc::new(accounts);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let holder = MessageId::new(clock.now()).uuid();
-    let uploads = config.data_dir.join("uploads");
+    let folder = config.data_dir.join("uploads");
+    let uploads =
+        Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(journal.clone())),
-        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads),
-        dispatcher: dispatcher(&config, &store, &accounts, &keys, &clock, holder)?,
+        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
+        uploads,
+        dispatcher: Dispatcher {
+            store: store.clone(),
+            transport: Transport::new()?,
+            accounts: Arc::clone(&accounts),
+            keys: Arc::clone(&keys),
+            public_url: config.public_url.clone(),
+            clock: Arc::clone(&clock),
+            holder,
+            pace: Arc::default(),
+        },
         reconciler: Reconciler::new(
             store.clone(),
             journal.clone(),
@@ -153,25 +174,6 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         accepted: Arc::default(),
         stopping: CancellationToken::new(),
     })
-}
-
-fn dispatcher(
-    config: &Config,
-    store: &Store,
-    accounts: &Arc<BTreeMap<AccountId, Account>>,
-    keys: &Arc<Keys>,
-    clock: &Arc<dyn Clock>,
-    holder: Uuid,
-) -> Result<Dispatcher, StartError> {
-    Ok(Dispatcher::new(
-        store.clone(),
-        Transport::new()?,
-        Arc::clone(accounts),
-        Arc::clone(keys),
-        config.public_url.clone(),
-        Arc::clone(clock),
-        holder,
-    ))
 }
 
 /// A process that serves and works.

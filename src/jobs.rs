@@ -10,6 +10,9 @@ use tokio_util::task::TaskTracker;
 use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::reconcile::{Reconciler, Step};
 use crate::delivery::services::Services;
+use crate::delivery::uploads::Uploads;
+use crate::domain::clock::Clock;
+use crate::store::Store;
 use crate::store::journal::Journal;
 
 /// Messages that are being handed over at the same time.
@@ -29,6 +32,9 @@ pub struct Jobs {
     dispatcher: Dispatcher,
     reconciler: Reconciler,
     journal: Journal,
+    uploads: Uploads,
+    store: Store,
+    clock: Arc<dyn Clock>,
     accepted: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -41,6 +47,9 @@ impl Jobs {
             dispatcher: services.dispatcher.clone(),
             reconciler: services.reconciler.clone(),
             journal: services.journal.clone(),
+            uploads: services.uploads.clone(),
+            store: services.store.clone(),
+            clock: Arc::clone(&services.clock),
             accepted: Arc::clone(&services.accepted),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -127,11 +136,15 @@ impl Jobs {
 
     async fn sweep(self) {
         while !self.stop.is_cancelled() {
-            if let Err(error) = self.dispatcher.sweep().await {
-                tracing::warn!(%error, "expired and abandoned messages could not be looked for");
-            }
-            if let Err(error) = self.reconciler.adopt().await {
-                tracing::warn!(%error, "unmatched reports could not be adopted");
+            let now = self.clock.now();
+            let dispatched = self.dispatcher.sweep().await;
+            let uploads = self.uploads.sweep(&self.store, now).await;
+            let adopted = self.reconciler.adopt().await.map(|_| ());
+            for error in [dispatched, uploads, adopted]
+                .into_iter()
+                .filter_map(Result::err)
+            {
+                tracing::warn!(%error, "messages that nobody will finish could not be looked for");
             }
             self.pause(SWEEP_INTERVAL, std::future::pending()).await;
         }

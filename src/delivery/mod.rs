@@ -9,6 +9,7 @@ pub mod export;
 pub mod ingest;
 pub mod known_accounts;
 pub mod operate;
+pub mod pace;
 pub mod reconcile;
 
 pub mod redaction;
@@ -17,3 +18,4 @@ pub mod standing;
 pub mod transcript;
 pub mod transport;
 pub mod unpack;
+pub mod uploads;

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission, discard_upload};
+use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission};
+use crate::delivery::uploads;
 use crate::domain::access::{Action, Verb};
-use crate::domain::delivery::{DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind};
+use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKind};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
@@ -81,7 +82,7 @@ pub async fn cancel(
         .record_action(&decision.about(&message, Verb::Cancel, None))
         .await?;
     store.commit(ledger).await?;
-    discard_upload(message.media.as_ref()).await;
+    uploads::discard(message.media.as_ref());
     Ok(())
 }
 
@@ -116,16 +117,12 @@ pub async fn mark_failed(
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };
-    let receipt = Receipt {
-        source_kind: SourceKind::Action,
-        source: action.id.uuid(),
-        part: 0,
-        fact: Fact::Failure(failure),
-        occurred_at: Some(decision.now),
-        received_at: decision.now,
-        recipient: None,
-        pricing: Pricing::default(),
-    };
+    let receipt = Receipt::ours(
+        SourceKind::Action,
+        action.id.uuid(),
+        Fact::Failure(failure),
+        decision.now,
+    );
     ledger.add(id, receipt)?;
     ledger.leave_queue(id, QueueWord::Done)?;
     ledger.record_action(&action).await?;

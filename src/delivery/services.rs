@@ -12,6 +12,7 @@ use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
+use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::Account;
@@ -40,6 +41,8 @@ pub struct Services {
     pub known_accounts: Arc<KnownAccounts>,
     /// Takes messages in.
     pub acceptor: Acceptor,
+    /// Uploaded files on their way.
+    pub uploads: Uploads,
     /// Hands messages over.
     pub dispatcher: Dispatcher,
     /// Applies callbacks.

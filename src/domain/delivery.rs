@@ -297,6 +297,20 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// A fact that we know at first hand, so that our clock is the one it happened by.
+    pub fn ours(source_kind: SourceKind, source: Uuid, fact: Fact, now: DateTime<Utc>) -> Self {
+        Self {
+            source_kind,
+            source,
+            part: 0,
+            fact,
+            occurred_at: Some(now),
+            received_at: now,
+            recipient: None,
+            pricing: Pricing::default(),
+        }
+    }
+
     /// The provider's time if it is believable: not before 2009, not more than a day after we heard.
     pub fn believable_time(&self) -> Option<DateTime<Utc>> {
         self.occurred_at

@@ -1,5 +1,7 @@
 //! The send queue: what is due, claimed under a lease, and what an exchange left behind.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -169,6 +171,22 @@ impl Store {
                 send_before: time("send_before", row.send_before)?,
             })
         })
+    }
+
+    /// Which of these messages the queue still holds.
+    pub async fn list_waiting(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, Error> {
+        let waiting: Vec<Uuid> = messages::Entity::find()
+            .select_only()
+            .column(messages::Column::Id)
+            .filter(messages::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(
+                messages::Column::Queue
+                    .is_in([QueueWord::Queued.as_str(), QueueWord::Sending.as_str()]),
+            )
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        Ok(waiting.into_iter().map(MessageId::from).collect())
     }
 
     /// Queued messages that waited too long.

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
+use crate::delivery::uploads::{self, Uploads};
 use crate::domain::ids::{AccountId, MessageId};
-use crate::domain::media::{Media, MediaSource, extension_of_mime_type};
-use crate::domain::message::{Draft, References};
+use crate::domain::media::{MediaSource, Upload};
+use crate::domain::message::References;
 use crate::domain::provider::{Account, Mode};
 use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
 use crate::store::{self, Store};
@@ -123,7 +124,7 @@ pub enum Repeated {
 pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
-    uploads: PathBuf,
+    uploads: Uploads,
 }
 
 impl Acceptor {
@@ -131,7 +132,7 @@ impl Acceptor {
     pub fn new(
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
-        uploads: PathBuf,
+        uploads: Uploads,
     ) -> Self {
         Self {
             store,
@@ -153,9 +154,14 @@ impl Acceptor {
         let account = checked.account;
         let mut draft = checked.draft;
         if let Some(upload) = &submission.upload {
-            keep_upload(&self.uploads, &mut draft, upload, id)
-                .await
-                .map_err(AcceptError::Upload)?;
+            let kept = self
+                .uploads
+                .keep(&upload.path, id, draft.media.mime_type.as_deref())
+                .await;
+            draft.media.source = MediaSource::Upload(Upload {
+                path: kept.map_err(AcceptError::Upload)?,
+                size: upload.size,
+            });
         }
         let acceptance = Acceptance {
             id,
@@ -164,11 +170,11 @@ impl Acceptor {
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
         };
-        let accepted = self.store.accept(acceptance, now).await;
-        if !matches!(&accepted, Ok(Accepted::New(_))) {
-            discard_upload(Some(&draft.media)).await;
+        // After an error nobody knows whether the message was stored; the sweep of uploads will.
+        let accepted = self.store.accept(acceptance, now).await?;
+        if accepted != Accepted::New(id) {
+            uploads::discard(Some(&draft.media));
         }
-        let accepted = accepted?;
         let mut warnings = checked.warnings;
         if account.mode == Mode::DryRun {
             warnings.push(format!(
@@ -189,40 +195,5 @@ impl Acceptor {
             }),
             Accepted::KeyTaken => Err(AcceptError::KeyTaken),
         }
-    }
-}
-
-/// Moves an uploaded file to where it is kept until it was handed over, readable by its owner alone.
-async fn keep_upload(
-    folder: &std::path::Path,
-    draft: &mut Draft,
-    upload: &UploadedFile,
-    id: MessageId,
-) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let extension = draft
-        .media
-        .mime_type
-        .as_deref()
-        .and_then(extension_of_mime_type)
-        .unwrap_or("bin");
-    tokio::fs::create_dir_all(folder).await?;
-    tokio::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).await?;
-    let kept = folder.join(format!("{id}.{extension}"));
-    tokio::fs::rename(&upload.path, &kept).await?;
-    tokio::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600)).await?;
-    if let MediaSource::Upload(upload) = &mut draft.media.source {
-        upload.path = kept;
-    }
-    Ok(())
-}
-
-/// Removes the file of a message that no longer needs it.
-pub(crate) async fn discard_upload(media: Option<&Media>) {
-    if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source)
-        && let Err(error) = tokio::fs::remove_file(&upload.path).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, "an uploaded file could not be removed");
     }
 }

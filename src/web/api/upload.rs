@@ -141,7 +141,7 @@ async fn keep(
     let content_type = part
         .content_type()
         .map(|kind| kind.essence_str().to_owned());
-    let mut temporary = NamedTempFile::new_in(&services.config.data_dir).map_err(internal)?;
+    let mut temporary = services.uploads.receive().map_err(internal)?;
     let mut size = 0;
     while let Some(chunk) = part.next().await {
         let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
