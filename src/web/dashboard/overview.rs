@@ -178,7 +178,8 @@ impl OverviewPage {
         let sums = Sums::of(flow.counts.sent.values());
         let list = MessagesAddress {
             since: Some(flow.since),
-            origin: Some(Origin::Api),
+            // Without messages sent elsewhere the list holds nothing but ours, dry runs included.
+            origin: (!flow.counts.observed.is_empty()).then_some(Origin::Api),
             ..MessagesAddress::default()
         };
         let problems = problem_rows(flow.problems);
