@@ -8,6 +8,7 @@ pub mod callback;
 pub mod callbacks;
 mod decisions;
 pub mod error_page;
+mod failures;
 pub mod figure;
 pub mod frame;
 pub mod funnel;
