@@ -20,7 +20,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(error::configure_extractors)
         .configure(callbacks::routes)
         .configure(api::routes)
-        .configure(login::configure)
         .route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready))
         .route("/static/{name}", get().to(static_files::show))

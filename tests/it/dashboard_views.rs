@@ -369,7 +369,8 @@ fn busy() -> OverviewPage {
         )]),
         failures: BTreeMap::from([
             ((account("sobot-main"), "131026".to_owned()), 18),
-            ((account("kaleyra-in"), "131053".to_owned()), 44),
+            ((account("kaleyra-in"), "131053".to_owned()), 41),
+            ((account("lancepilot-demo"), "131053".to_owned()), 3),
             ((account("kaleyra-in"), String::new()), 2),
         ]),
     };
@@ -421,13 +422,19 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
         ["131053", "131026", "no code"],
         "most frequent first"
     );
+    let reason = page.text("[aria-labelledby=failures] tbody tr");
+    assert!(
+        reason.starts_with("44 131053 media kaleyra-in, lancepilot-demo"),
+        "one reason, whoever met it: {reason}"
+    );
     let links = page.links();
     for expected in [
         "/messages?state=uncertain",
         "/callbacks?outcome=quarantined",
         "/messages?state=failed&account=kaleyra-in&origin=api&since=2026-11-14",
         "/messages?account=sobot-main&origin=observed&since=2026-11-14",
-        "/messages?state=failed&account=kaleyra-in&code=131053&since=2026-11-14",
+        "/messages?state=failed&code=131053&since=2026-11-14",
+        "/messages?state=failed&account=sobot-main&code=131026&since=2026-11-14",
         "/messages?state=delivered%2Cread%2Cplayed&origin=api&since=2026-11-14",
         "/?days=30",
     ] {

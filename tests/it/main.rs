@@ -7,6 +7,7 @@
 mod access;
 mod callbacks;
 mod configuration;
+mod dashboard;
 mod dashboard_views;
 mod explain;
 mod exports;

@@ -8,6 +8,7 @@ pub mod callback;
 pub mod callbacks;
 mod decisions;
 pub mod error_page;
+mod failures;
 pub mod figure;
 pub mod frame;
 pub mod funnel;
@@ -30,7 +31,7 @@ use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{ServiceConfig, get, post, scope};
 
 use crate::web::error::not_found;
-use crate::web::page_errors;
+use crate::web::{login as sign_in, page_errors};
 
 /// Nothing of a page comes from elsewhere, and no other site frames it.
 const POLICY: &str =
@@ -47,6 +48,7 @@ pub fn routes(config: &mut ServiceConfig) {
                     .add(("Referrer-Policy", "same-origin"))
                     .add(("X-Content-Type-Options", "nosniff")),
             )
+            .configure(sign_in::configure)
             .route("/", get().to(pages::overview))
             .route("/messages", get().to(pages::messages))
             .route("/messages/export", get().to(pages::export))

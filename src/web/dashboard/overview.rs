@@ -9,22 +9,17 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::delivery::DeliveryState;
-use crate::domain::dictionary::explain;
-use crate::domain::failure::Failure;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::store::reports::{Counts, CountsByState, Problems};
 use crate::web::dashboard::address::MessagesAddress;
+use crate::web::dashboard::failures::{FailureRow, failure_rows};
 use crate::web::dashboard::figure::{count, counted, percent};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::funnel::{FunnelStep, Sums};
 use crate::web::dashboard::pill::{StatePill, plain_words};
 use crate::web::dashboard::problem::{ProblemRow, problem_rows};
-use crate::web::dashboard::text::visible_line;
-
-/// Failure reasons that the page names; the list behind them has the rest.
-const REASONS_SHOWN: usize = 10;
 
 /// Which days are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -161,24 +156,14 @@ struct AccountCell {
     alarming: bool,
 }
 
-#[derive(Clone, Debug)]
-struct FailureRow {
-    code: String,
-    account: String,
-    class: &'static str,
-    meaning: &'static str,
-    action: &'static str,
-    count: String,
-    href: Option<String>,
-}
-
 impl OverviewPage {
     /// The overview of a flow.
     pub fn new(flow: &Flow<'_>) -> Self {
         let sums = Sums::of(flow.counts.sent.values());
         let list = MessagesAddress {
             since: Some(flow.since),
-            origin: Some(Origin::Api),
+            // Without messages sent elsewhere the list holds nothing but ours, dry runs included.
+            origin: (!flow.counts.observed.is_empty()).then_some(Origin::Api),
             ..MessagesAddress::default()
         };
         let problems = problem_rows(flow.problems);
@@ -195,7 +180,7 @@ impl OverviewPage {
             funnel: sums.funnel(),
             states: states(&sums, &list),
             accounts: account_rows(flow, &list),
-            failures: failure_rows(flow, &list),
+            failures: failure_rows(flow.counts, flow.providers, flow.since),
             problems,
         }
     }
@@ -350,57 +335,5 @@ impl AccountCell {
             alarming: trouble && number > 0,
             ..Self::new(state.as_str(), number, list.with_states(&[state]).page())
         }
-    }
-}
-
-fn failure_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<FailureRow> {
-    let mut reasons: Vec<_> = flow
-        .counts
-        .failures
-        .iter()
-        .filter_map(|((account, code), number)| {
-            let number = u64::try_from(*number).ok().filter(|number| *number > 0)?;
-            let provider = flow.providers.get(account)?;
-            Some((number, account, *provider, code.as_str()))
-        })
-        .collect();
-    reasons.sort_by(|one, other| (other.0, one.1, one.3).cmp(&(one.0, other.1, other.3)));
-    reasons
-        .into_iter()
-        .take(REASONS_SHOWN)
-        .map(|(number, account, provider, code)| failure_row(number, account, provider, code, list))
-        .collect()
-}
-
-fn failure_row(
-    number: u64,
-    account: &AccountId,
-    provider: ProviderId,
-    code: &str,
-    list: &MessagesAddress,
-) -> FailureRow {
-    let code = Some(code).filter(|code| !code.is_empty());
-    let failure = Failure {
-        code: code.map(str::to_owned),
-        ..Failure::default()
-    };
-    let explanation = explain(provider, &failure);
-    FailureRow {
-        code: code.map_or_else(|| "no code".to_owned(), visible_line),
-        account: account.to_string(),
-        class: explanation.class.as_str(),
-        meaning: explanation.meaning,
-        action: explanation.action,
-        count: count(number),
-        href: code.map(|code| {
-            MessagesAddress {
-                account: Some(account.clone()),
-                code: Some(code.to_owned()),
-                // Failures are counted wherever the message was sent from.
-                origin: None,
-                ..list.with_states(&[DeliveryState::Failed])
-            }
-            .page()
-        }),
     }
 }

@@ -1,0 +1,402 @@
+//! The dashboard as it is served: who gets in, what the pages find in the database, what the buttons do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use bluetick::app;
+use bluetick::config::{Config, Environment};
+use bluetick::delivery::accept::Submission;
+use bluetick::delivery::services::Services;
+use bluetick::domain::clock::FixedClock;
+use bluetick::domain::ids::MessageId;
+use bluetick::domain::message::References;
+use bluetick::web::server;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
+use scraper::{Html, Selector};
+
+use crate::harness::database::TestDatabase;
+
+const ACCOUNTS: &str = r#"
+secret_key = "0123456789abcdef0123456789abcdef"
+public_url = "https://hooks.example.com"
+[[accounts]]
+id = "sobot-shop"
+provider = "sobot"
+api_key = "key"
+api_secret = "secret"
+sender = "+918600000001"
+"#;
+
+/// The product on a port of its own; no loop runs, so nothing happens unless a test asks for it.
+struct Product {
+    base: String,
+    services: Services,
+    clock: Arc<FixedClock>,
+    handle: ServerHandle,
+    client: Client,
+    cookie: Option<String>,
+    _database: TestDatabase,
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+impl Product {
+    /// Nobody is signed in.
+    async fn start() -> Self {
+        let database = TestDatabase::new().await;
+        let mut config = Config::parse(ACCOUNTS, database.folder(), &Environment::new()).unwrap();
+        config.data_dir = database.folder().to_path_buf();
+        config.database_url = database.url();
+        let clock = Arc::new(FixedClock::at(noon()));
+        let services = app::open(config, clock.clone()).await.unwrap();
+        let listener = server::listener("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = server::start(listener, services.clone()).unwrap();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self {
+            base,
+            services,
+            clock,
+            handle,
+            client: Client::builder()
+                .redirect(redirect::Policy::none())
+                .build()
+                .unwrap(),
+            cookie: None,
+            _database: database,
+        }
+    }
+
+    /// Signed in by a one-time link.
+    async fn start_signed_in() -> Self {
+        let mut product = Self::start().await;
+        let link = product
+            .services
+            .store
+            .create_sign_in_link(noon())
+            .await
+            .unwrap();
+        let reply = product
+            .client
+            .post(format!("{}/login", product.base))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(format!("token={}", link.expose()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), StatusCode::SEE_OTHER);
+        let cookie = header(&reply, SET_COOKIE.as_str());
+        product.cookie = cookie.split(';').next().map(str::to_owned);
+        product
+    }
+
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// The visible text of a page's content.
+    async fn read(&self, path: &str) -> String {
+        let reply = self.ask(Method::GET, path, &[]).await;
+        assert_eq!(reply.status(), StatusCode::OK, "{path}");
+        visible(&reply.text().await.unwrap())
+    }
+
+    async fn accept(&self, to: &str, name: &str) -> MessageId {
+        let submission = Submission {
+            account: "sobot-shop".to_owned(),
+            from: None,
+            to: to.to_owned(),
+            name: Some(name.to_owned()),
+            kind: "image".to_owned(),
+            media_url: Some("https://cdn.example.com/a.jpg".to_owned()),
+            media_id: None,
+            upload: None,
+            mime_type: None,
+            caption: None,
+            references: References::default(),
+            client_reference: None,
+            options: BTreeMap::new(),
+            resend_of: None,
+        };
+        self.clock.advance(TimeDelta::seconds(1));
+        let now = self.services.clock.now();
+        let receipt = self.services.acceptor.accept(submission, None, now).await;
+        receipt.unwrap().id
+    }
+
+    async fn stop(self) {
+        self.handle.stop(true).await;
+        app::close(self.services).await;
+    }
+}
+
+fn header(reply: &Response, name: &str) -> String {
+    reply
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap().to_owned())
+        .unwrap_or_default()
+}
+
+fn visible(html: &str) -> String {
+    let page = Html::parse_document(html);
+    let main = Selector::parse("main").unwrap();
+    let text: Vec<_> = page
+        .select(&main)
+        .flat_map(|main| main.text())
+        .flat_map(str::split_whitespace)
+        .collect();
+    text.join(" ")
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_is_led_to_the_sign_in_page_and_back() {
+    let product = Product::start().await;
+    for path in ["/", "/messages", "/callbacks", "/accounts", "/reports"] {
+        let reply = product.ask(Method::GET, path, &[]).await;
+        assert_eq!(reply.status(), StatusCode::SEE_OTHER, "{path}");
+        let address = header(&reply, LOCATION.as_str());
+        assert!(address.starts_with("/login?next="), "{path}: {address}");
+    }
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn every_page_answers_with_a_policy_and_is_kept_by_no_cache() {
+    let product = Product::start_signed_in().await;
+    let message = product.accept("+91 99000 01234", "Mira").await;
+    let message = format!("/messages/{message}");
+    for path in [
+        "/",
+        "/messages",
+        "/callbacks",
+        "/accounts",
+        "/reports",
+        &message,
+    ] {
+        let reply = product.ask(Method::GET, path, &[]).await;
+        assert_eq!(reply.status(), StatusCode::OK, "{path}");
+        let policy = header(&reply, "content-security-policy");
+        assert!(policy.contains("default-src 'self'"), "{path}: {policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(header(&reply, "cache-control"), "no-store", "{path}");
+    }
+    let login = product.ask(Method::GET, "/login", &[]).await;
+    assert!(header(&login, "content-security-policy").contains("frame-ancestors 'none'"));
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn the_list_finds_what_its_address_asks_for() {
+    let product = Product::start_signed_in().await;
+    product.accept("+91 99000 01234", "Mira").await;
+    product.accept("+91 99000 05678", "Ravi").await;
+    let text = product.read("/messages").await;
+    let (mira, ravi) = (text.find("Mira").unwrap(), text.find("Ravi").unwrap());
+    assert!(ravi < mira, "newest first: {text}");
+    for query in ["q=00001234", "q=%2B919900001234", "q=91990000123"] {
+        let text = product.read(&format!("/messages?{query}")).await;
+        assert!(
+            text.contains("Mira") && !text.contains("Ravi"),
+            "{query}: {text}"
+        );
+    }
+    let text = product.read("/messages?state=failed,uncertain").await;
+    assert!(text.contains("No message matches"), "{text}");
+    let text = product
+        .read("/messages?since=2026-11-20&until=2026-11-20")
+        .await;
+    assert!(text.contains("Mira") && text.contains("Ravi"), "{text}");
+    let text = product.read("/messages?until=2026-11-19").await;
+    assert!(text.contains("No message matches"), "{text}");
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn pages_of_the_list_follow_each_other_without_gap_or_repetition() {
+    let product = Product::start_signed_in().await;
+    for number in 0..60 {
+        let to = format!("+9199000{number:05}");
+        product.accept(&to, &format!("Name{number:02}")).await;
+    }
+    let mut path = "/messages?state=queued".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let reply = product.ask(Method::GET, &path, &[]).await;
+        let html = Html::parse_document(&reply.text().await.unwrap());
+        let rows = Selector::parse("tbody tr .muted").unwrap();
+        seen.extend(
+            html.select(&rows)
+                .map(|cell| cell.text().collect::<String>())
+                .filter(|text| text.starts_with("Name")),
+        );
+        let older = Selector::parse("a[rel=next]").unwrap();
+        match html.select(&older).next() {
+            Some(link) => link.attr("href").unwrap().clone_into(&mut path),
+            None => break,
+        }
+    }
+    let expected: Vec<String> = (0..60)
+        .rev()
+        .map(|number| format!("Name{number:02}"))
+        .collect();
+    assert_eq!(seen, expected);
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn the_cancel_button_withdraws_a_message_and_says_who_pressed_it() {
+    let product = Product::start_signed_in().await;
+    let id = product.accept("+91 99000 01234", "Mira").await;
+    let page = format!("/messages/{id}");
+    let foreign = [(ORIGIN.as_str(), "https://evil.example")];
+    let refused = product
+        .ask(Method::POST, &format!("{page}/cancel"), &foreign)
+        .await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(product.read(&page).await.contains("Cancel this message"));
+
+    let own = [(ORIGIN.as_str(), product.base.as_str())];
+    let done = product
+        .ask(Method::POST, &format!("{page}/cancel"), &own)
+        .await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert_eq!(header(&done, LOCATION.as_str()), page);
+    let text = product.read(&page).await;
+    assert!(
+        text.contains("Withdrawn before it was handed over"),
+        "{text}"
+    );
+    assert!(text.contains("Cancelled by dashboard"), "{text}");
+
+    let again = product
+        .ask(Method::POST, &format!("{page}/cancel"), &own)
+        .await;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    let words = visible(&again.text().await.unwrap());
+    assert!(words.contains("only a message that still waits"), "{words}");
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn a_callback_is_pending_until_it_is_read_and_its_bytes_are_shown() {
+    let product = Product::start_signed_in().await;
+    let account = "sobot-shop".parse().unwrap();
+    let url = product.services.callback_url(&account, 1);
+    let path = url.trim_start_matches("https://hooks.example.com");
+    let body = "{\"nonsense\": \"\u{7}\"";
+    let reply = product
+        .client
+        .post(format!("{}{path}", product.base))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    let text = product
+        .read("/callbacks?account=sobot-shop&outcome=pending")
+        .await;
+    assert!(text.contains("sobot-shop POST 16 B pending"), "{text}");
+
+    product.services.reconciler.step().await.unwrap();
+    let text = product.read("/callbacks?outcome=pending").await;
+    assert!(text.contains("No callback matches"), "{text}");
+    let reply = product
+        .ask(Method::GET, "/callbacks?outcome=quarantined", &[])
+        .await;
+    let html = Html::parse_document(&reply.text().await.unwrap());
+    let link = Selector::parse("a.row-link").unwrap();
+    let address = html
+        .select(&link)
+        .next()
+        .unwrap()
+        .attr("href")
+        .unwrap()
+        .to_owned();
+    let text = product.read(&address).await;
+    assert!(text.contains("{\"nonsense\": \"␇\""), "{text}");
+    let raw = product
+        .ask(Method::GET, &format!("/api/v1{address}/raw"), &[])
+        .await;
+    assert_eq!(raw.text().await.unwrap(), body);
+    assert!(product.read("/").await.contains("Unreadable callbacks"));
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn the_export_form_leads_to_the_file_of_exactly_its_rows() {
+    let product = Product::start_signed_in().await;
+    product.accept("+91 99000 01234", "Mira").await;
+    let address = "/messages/export?format=csv&state=&account=sobot-shop&since=2026-11-20&q=Mi";
+    let reply = product.ask(Method::GET, address, &[]).await;
+    assert_eq!(reply.status(), StatusCode::SEE_OTHER);
+    let file = product
+        .ask(Method::GET, &header(&reply, LOCATION.as_str()), &[])
+        .await;
+    assert_eq!(file.status(), StatusCode::OK);
+    assert_eq!(
+        file.text().await.unwrap().lines().count(),
+        1,
+        "no reference begins with Mi"
+    );
+    let all = product
+        .ask(
+            Method::GET,
+            "/api/v1/reports/messages.csv?account=sobot-shop",
+            &[],
+        )
+        .await;
+    assert_eq!(all.text().await.unwrap().lines().count(), 2);
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_not_there_is_a_page_with_a_way_back() {
+    let product = Product::start_signed_in().await;
+    let nobody = format!("/messages/{}", MessageId::new(noon()));
+    for path in ["/nowhere", "/messages/abc", &nobody, "/callbacks/7"] {
+        let reply = product.ask(Method::GET, path, &[]).await;
+        assert_eq!(reply.status(), StatusCode::NOT_FOUND, "{path}");
+        let text = visible(&reply.text().await.unwrap());
+        assert!(text.contains("Back to the overview"), "{path}: {text}");
+    }
+    product.stop().await;
+}
+
+#[actix_web::test]
+async fn the_stylesheet_is_served_from_the_binary_and_asked_for_again() {
+    let product = Product::start().await;
+    for (name, kind) in [
+        ("app.css", "text/css; charset=utf-8"),
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ] {
+        let path = format!("/static/{name}");
+        let reply = product.ask(Method::GET, &path, &[]).await;
+        assert_eq!(reply.status(), StatusCode::OK, "{path}");
+        assert_eq!(header(&reply, CONTENT_TYPE.as_str()), kind);
+        let tag = header(&reply, ETAG.as_str());
+        let known = [(IF_NONE_MATCH.as_str(), tag.as_str())];
+        let again = product.ask(Method::GET, &path, &known).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
+    }
+    let missing = product.ask(Method::GET, "/static/.gitkeep", &[]).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    product.stop().await;
+}
