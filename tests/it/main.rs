@@ -11,6 +11,7 @@ mod dashboard_views;
 mod harness;
 mod house;
 mod journal;
+mod operations;
 mod providers;
 mod reconciliation;
 mod reconciliation_fold;
