@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -181,10 +181,14 @@ pub struct Running {
     server: actix_web::dev::Server,
     services: Services,
     jobs: Jobs,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// Starts the server and every loop.
+/// Starts the server and every loop. From now on SIGTERM and SIGINT wait for [`Running::until_stopped`].
 pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Running> {
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let server = server::start(listener, services.clone())?;
     let jobs = Jobs::new(&services);
     jobs.start();
@@ -192,30 +196,20 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Runni
         server,
         services,
         jobs,
+        terminate,
+        interrupt,
     })
 }
 
 impl Running {
     /// Runs until SIGTERM or SIGINT, then stops in order: requests, loops, journal, databases.
-    pub async fn until_stopped(self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        self.until(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await
-    }
-
-    /// Runs until `stop` ends, then stops in the same order.
-    pub async fn until(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+    pub async fn until_stopped(mut self) -> std::io::Result<()> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
         tokio::select! {
             ended = &mut server => ended.map_err(std::io::Error::other)??,
-            () = stop => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
         tracing::info!("stopping");
         self.services.stopping.cancel();

@@ -14,6 +14,7 @@ mod exports;
 mod harness;
 mod house;
 mod journal;
+mod operations;
 mod providers;
 mod reconciliation;
 mod reconciliation_fold;

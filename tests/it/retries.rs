@@ -30,8 +30,8 @@ fn outcomes(message: &Value) -> Vec<&str> {
 
 /// Lets a day go by in steps, doing at each whatever is due.
 async fn let_a_day_pass(app: &App) {
-    for _ in 0..96 {
-        app.advance(TimeDelta::minutes(15));
+    for _ in 0..24 {
+        app.advance(TimeDelta::hours(1));
         app.run_jobs_until_idle().await;
     }
 }

@@ -51,6 +51,17 @@ impl TestDatabase {
         }
     }
 
+    /// The same for a program whose data lies in a folder inside.
+    pub(crate) fn url_in(&self, folder: &str) -> Secret {
+        match &self.schema {
+            Some(schema) => schema.url(),
+            None => Secret::new(format!(
+                "sqlite://{}",
+                self.file(folder).join("bluetick.db").display()
+            )),
+        }
+    }
+
     /// The journal, not migrated.
     pub(crate) async fn empty_journal(&self) -> Pools {
         journal::connect(&self.url()).await.unwrap()
@@ -72,9 +83,14 @@ impl TestDatabase {
 
     /// The column `line` of a query of the main database, past every layer.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
+        self.query_in("", sql).await
+    }
+
+    /// The same of a program whose data lies in a folder inside.
+    pub(crate) async fn query_in(&self, folder: &str, sql: &str) -> Vec<String> {
         let url = match &self.schema {
             Some(schema) => schema.server.clone(),
-            None => self.url().expose().to_owned(),
+            None => self.url_in(folder).expose().to_owned(),
         };
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);

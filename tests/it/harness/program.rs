@@ -1,0 +1,92 @@
+//! The real binary as an operator starts it, with its output watched.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `bluetick`; killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    stderr: PathBuf,
+    pub(crate) address: String,
+}
+
+/// The binary with these arguments and nothing of our environment but `variables`.
+pub(crate) fn command(arguments: &[&str], variables: &[(&str, &Path)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluetick"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null());
+    command
+}
+
+impl Program {
+    /// Starts it and waits until it says where it listens; stderr goes to a file.
+    pub(crate) fn start(mut command: Command, stderr: &Path) -> Self {
+        let log = std::fs::File::create(stderr).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next();
+        let Some(Ok(line)) = first else {
+            child.wait().unwrap();
+            panic!("it ended: {}", std::fs::read_to_string(stderr).unwrap());
+        };
+        let address = line.strip_prefix("listening on ").unwrap().to_owned();
+        assert!(address.starts_with("http://127.0.0.1:"), "{line}");
+        Self {
+            child,
+            lines,
+            stderr: stderr.to_owned(),
+            address,
+        }
+    }
+
+    /// The next line on stdout.
+    pub(crate) fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    /// Everything on stderr so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Asks it to stop and waits until it did.
+    pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(asked.success());
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::yield_now();
+        };
+        (status, self.stderr())
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

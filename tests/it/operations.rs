@@ -1,0 +1,469 @@
+//! The real program on a real machine: starting, refusing to start, stopping, dying, and what it leaves on disk and in its log.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bluetick::domain::secret::Secret;
+use bluetick::keys::Keys;
+use bluetick::store::journal::Journal;
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::harness::app::read;
+use crate::harness::database::TestDatabase;
+use crate::harness::program::{Program, command};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
+const ACCOUNT: &str = "sobot-main";
+
+/// A folder with a configuration, and a database.
+struct Place {
+    database: TestDatabase,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let place = Self {
+            database: TestDatabase::new().await,
+        };
+        place.configure(&format!("secret_key = \"{KEY}\""));
+        place
+    }
+
+    /// Writes the configuration: these lines, a free port, the database, one account.
+    fn configure(&self, lines: &str) {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\ndatabase_url = \"{}\"\n{lines}\n\
+             [[accounts]]\nid = \"{ACCOUNT}\"\nprovider = \"sobot\"\napi_key = \"key-0815-4711\"\napi_secret = \"secret-0815-4711\"\n\
+             base_url = \"http://127.0.0.1:9\"\n",
+            self.database.url_in("data").expose()
+        );
+        fs::create_dir_all(self.data()).unwrap();
+        fs::write(self.file(), text).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.database.folder().join("bluetick.toml")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.database.folder().join("data")
+    }
+
+    fn serve(&self) -> Program {
+        Program::start(
+            command(&["serve"], &[("BLUETICK_CONFIG", &self.file())]),
+            &self.database.folder().join("stderr"),
+        )
+    }
+
+    /// Runs a command to its end: exit code, stdout, stderr.
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = command(arguments, &[("BLUETICK_CONFIG", &self.file())])
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    /// A token with every right.
+    fn token(&self) -> String {
+        let (code, token, stderr) =
+            self.run(&["token", "create", "--name", "t", "--scopes", "admin"]);
+        assert_eq!(code, Some(0), "{stderr}");
+        token.trim_end().to_owned()
+    }
+}
+
+/// Where Sobot calls back.
+fn callback_url(program: &Program) -> String {
+    let keys = Keys::derive(&Secret::new(KEY), &[]);
+    let token = keys.callback_token(&ACCOUNT.parse().unwrap(), 1);
+    format!("{}/callbacks/{ACCOUNT}/{token}", program.address)
+}
+
+fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// Asks until the answer is as wanted; a real process is on its way there.
+async fn until(
+    what: &str,
+    ask: impl Fn() -> RequestBuilder,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (_, body) = read(ask()).await;
+        if wanted(&body) {
+            return body;
+        }
+        assert!(Instant::now() < deadline, "{what}: not in time: {body}");
+    }
+}
+
+/// Every file below a folder is its owner's alone; returns how many there are.
+fn check_modes(folder: &Path) -> usize {
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // SQLite removes its side files when it closes.
+        let Ok(metadata) = path.metadata() else {
+            continue;
+        };
+        let mode = metadata.permissions().mode() & 0o777;
+        if metadata.is_dir() {
+            assert_eq!(mode, 0o700, "{}", path.display());
+            files += check_modes(&path);
+        } else {
+            assert_eq!(mode, 0o600, "{}", path.display());
+            files += 1;
+        }
+    }
+    files
+}
+
+#[actix_web::test]
+async fn serve_says_where_it_listens_and_a_signal_ends_it_cleanly() {
+    let place = Place::new().await;
+    let program = place.serve();
+    let client = client();
+    let health = client
+        .get(format!("{}/healthz", program.address))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(health.status(), 200);
+    let body = json!({ "id": "wamid.A", "status": "sent" });
+    let reply = client
+        .post(callback_url(&program))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    assert!(check_modes(&place.data()) >= 1);
+    let mode = fs::metadata(place.data()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o700);
+    // The client keeps its connection open.
+    let began = Instant::now();
+    let (status, stderr) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it waited for idle connections"
+    );
+    check_modes(&place.data());
+}
+
+#[actix_web::test]
+async fn a_signal_right_after_the_listening_line_ends_it_cleanly_too() {
+    let place = Place::new().await;
+    for _ in 0..5 {
+        let (status, stderr) = place.serve().terminate();
+        assert_eq!(status.code(), Some(0), "{stderr}");
+    }
+}
+
+#[actix_web::test]
+async fn a_foreign_secret_key_is_refused_with_the_reason_until_the_old_one_is_listed() {
+    let place = Place::new().await;
+    place.serve().terminate();
+    place.configure(&format!("secret_key = \"{OTHER_KEY}\""));
+    let (code, stdout, stderr) = place.run(&["serve"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(
+        stderr.contains("secret_key is not the one this database was made with"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains(KEY) && !stderr.contains(OTHER_KEY));
+    place.configure(&format!(
+        "secret_key = \"{OTHER_KEY}\"\nsecret_key_previous = [\"{KEY}\"]"
+    ));
+    let program = place.serve();
+    // Addresses made with the old key still work.
+    let reply = client()
+        .post(callback_url(&program))
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    assert_eq!(program.terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_journal_of_another_time_or_place_is_refused_with_the_reason() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    place.serve().terminate();
+    let journal = place.data().join("journal.db");
+    let early = fs::read(&journal).unwrap();
+    let program = place.serve();
+    let token = place.token();
+    let client = client();
+    let body = json!({ "id": "wamid.A", "status": "sent" });
+    client
+        .post(callback_url(&program))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let url = format!("{}/api/v1/orphans", program.address);
+    until(
+        "the callback is applied",
+        || client.get(&url).bearer_auth(&token),
+        |body| body["data"][0].is_object(),
+    )
+    .await;
+    program.terminate();
+
+    let late = fs::read(&journal).unwrap();
+    fs::write(&journal, early).unwrap();
+    let (code, _, stderr) = place.run(&["serve"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("but journal.db ends at 0"), "{stderr}");
+
+    let elsewhere = Place::new().await;
+    elsewhere.serve().terminate();
+    fs::copy(elsewhere.data().join("journal.db"), &journal).unwrap();
+    let (code, _, stderr) = place.run(&["serve"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("do not belong together"), "{stderr}");
+
+    fs::write(&journal, late).unwrap();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn serve_names_every_wrong_key_of_its_configuration() {
+    let place = Place::new().await;
+    place.configure("secret_key = \"short\"\nlistn = 1\nretention = { callbacks = 0 }\npublic_url = \"nowhere\"");
+    let (code, stdout, stderr) = place.run(&["serve"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    for key in [
+        "secret_key:",
+        "listn:",
+        "retention.callbacks:",
+        "public_url:",
+    ] {
+        assert!(stderr.contains(key), "{key} in {stderr}");
+    }
+    assert_eq!(stderr.lines().count(), 4, "{stderr}");
+}
+
+#[actix_web::test]
+async fn a_made_secret_key_is_needed_as_long_as_its_database_lives() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    place.configure("");
+    place.serve().terminate();
+    fs::remove_file(place.data().join("secret_key")).unwrap();
+    let (code, _, stderr) = place.run(&["serve"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("is missing; restore it"), "{stderr}");
+}
+
+/// Posts callbacks until it is told to stop; notes the id of each that was answered 2xx.
+async fn pour(
+    url: String,
+    number: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    noted: Arc<Mutex<BTreeSet<String>>>,
+) {
+    let client = client();
+    while !stop.load(Ordering::Relaxed) {
+        let id = format!("wamid.{:06}", number.fetch_add(1, Ordering::Relaxed));
+        let body = json!({ "id": id, "status": "delivered", "timestamp": "1763600000" });
+        let reply = client.post(&url).json(&body).send().await;
+        if reply.is_ok_and(|reply| reply.status().is_success()) {
+            noted.lock().unwrap().insert(id);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_callback_answered_2xx_survives_kill_9() {
+    let place = Place::new().await;
+    let noted = Arc::new(Mutex::new(BTreeSet::new()));
+    let number = Arc::new(AtomicUsize::new(0));
+    for round in 1..=3 {
+        let program = place.serve();
+        let stop = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> = (0..8)
+            .map(|_| {
+                actix_web::rt::spawn(pour(
+                    callback_url(&program),
+                    number.clone(),
+                    stop.clone(),
+                    noted.clone(),
+                ))
+            })
+            .collect();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while noted.lock().unwrap().len() < round * 150 {
+            assert!(Instant::now() < deadline, "callbacks are not answered");
+            actix_web::rt::task::yield_now().await;
+        }
+        // In the middle of everything.
+        program.kill();
+        stop.store(true, Ordering::Relaxed);
+        for sender in senders {
+            sender.await.unwrap();
+        }
+    }
+    let program = place.serve();
+    let token = place.token();
+    let client = client();
+    let url = format!(
+        "{}/api/v1/callbacks?outcome=pending&limit=1",
+        program.address
+    );
+    until(
+        "everything is applied",
+        || client.get(&url).bearer_auth(&token),
+        |body| body["data"] == json!([]),
+    )
+    .await;
+    assert_eq!(program.terminate().0.code(), Some(0));
+
+    let pools = bluetick::store::journal::connect(&place.database.url_in("data"))
+        .await
+        .unwrap();
+    let journal = Journal::open(pools).await.unwrap();
+    let mut kept = Vec::new();
+    let mut position = 0;
+    loop {
+        let entries = journal.read_after(position, 500, u64::MAX).await.unwrap();
+        let Some(last) = entries.last() else { break };
+        position = last.seq;
+        kept.extend(entries.iter().map(|entry| {
+            let body: Value = serde_json::from_slice(&entry.record.body).unwrap();
+            body["id"].as_str().unwrap().to_owned()
+        }));
+    }
+    journal.stop().await;
+    let ids: BTreeSet<String> = kept.iter().cloned().collect();
+    assert_eq!(ids.len(), kept.len(), "each once");
+    let noted = noted.lock().unwrap();
+    let lost: Vec<&String> = noted.difference(&ids).collect();
+    assert!(
+        lost.is_empty(),
+        "lost {} of {}: {lost:?}",
+        lost.len(),
+        noted.len()
+    );
+    // Each had its effect, once.
+    let receipts = place
+        .database
+        .query_in(
+            "data",
+            "SELECT CAST(COUNT(*) AS TEXT) AS line FROM receipts",
+        )
+        .await;
+    assert_eq!(receipts, [kept.len().to_string()]);
+}
+
+/// Runs of digits as long as a phone number, outside of UUIDs.
+fn long_numbers(text: &str) -> Vec<&str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| uuid::Uuid::try_parse(word).is_err())
+        .flat_map(|word| word.split(|c: char| !c.is_ascii_digit()))
+        .filter(|digits| digits.len() >= 10)
+        .collect()
+}
+
+#[test]
+fn the_search_for_phone_numbers_finds_them() {
+    assert_eq!(long_numbers("to=+447700900123,x"), ["447700900123"]);
+    assert_eq!(
+        long_numbers("/number/919812300001/messages"),
+        ["919812300001"]
+    );
+    let uuid = "id 01a1f8d3-ea00-7000-8000-012345678901 2026-11-20T12:00:00.123456Z :54321";
+    assert_eq!(long_numbers(uuid), Vec::<&str>::new());
+}
+
+#[actix_web::test]
+async fn the_demo_moves_messages_of_all_four_and_its_log_names_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let mut program = Program::start(
+        command(&["demo"], &[("TMPDIR", folder.path())]),
+        &folder.path().join("stderr"),
+    );
+    let link = loop {
+        let line = program.line();
+        if let Some((_, link)) = line
+            .split_once("http://")
+            .filter(|_| line.contains("sign in"))
+        {
+            break format!("http://{link}");
+        }
+    };
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let (login, token) = link.split_once("?token=").unwrap();
+    let reply = client
+        .post(login)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("token={token}"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 303);
+    let cookie = reply.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let get = |path: &str| {
+        client
+            .get(format!("{}{path}", program.address))
+            .header("cookie", &cookie)
+    };
+    for provider in ["sobot", "kaleyra", "zixflow", "lancepilot"] {
+        let read = format!("/api/v1/messages?provider={provider}&state=read&limit=1");
+        until(provider, || get(&read), |body| body["data"][0].is_object()).await;
+    }
+    let (_, list) = read(get("/api/v1/messages?limit=500")).await;
+    let messages = list["data"].as_array().unwrap().clone();
+    assert!(messages.len() >= 20);
+    let demo = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir())
+        .unwrap();
+    assert!(check_modes(&demo) >= 3);
+    let (status, stderr) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(!demo.exists(), "the demo leaves nothing");
+
+    assert!(!stderr.is_empty(), "a log that says nothing proves nothing");
+    assert_eq!(long_numbers(&stderr), Vec::<&str>::new(), "{stderr}");
+    for pattern in ["wamid.", "bt_", "token=", token] {
+        assert!(!stderr.contains(pattern), "{pattern}: {stderr}");
+    }
+    for message in &messages {
+        for field in ["to", "name", "caption", "provider_id"] {
+            if let Some(text) = message[field].as_str() {
+                assert!(!stderr.contains(text), "{field} in {stderr}");
+            }
+        }
+    }
+}
