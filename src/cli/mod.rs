@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod export;
 pub mod migrate;
 pub mod serve;
@@ -45,6 +46,8 @@ pub enum Command {
     Simulate(Box<simulate::SimulateArguments>),
     /// Write messages as CSV or NDJSON
     Export(Box<export::ExportArguments>),
+    /// Say why a message's state is what it is
+    Explain(explain::ExplainArguments),
     /// Make, list and withdraw API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -81,6 +84,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Export(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;
             export::run(*command, &opened.databases.store, SystemClock.now()).await
+        }),
+        Command::Explain(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            explain::run(
+                &command,
+                &opened.config,
+                &opened.databases.store,
+                SystemClock.now(),
+                &mut stdout(),
+            )
+            .await
         }),
         Command::Token(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod callbacks;
 pub mod correlate;
 pub mod dispatch;
+pub mod explain;
 pub mod export;
 pub mod ingest;
 pub mod known_accounts;

@@ -231,6 +231,11 @@ impl Message {
         self.due_at.is_some_and(|due| due <= now)
     }
 
+    /// When it entered our queue; absent for a message that was sent elsewhere.
+    pub fn queued_at(&self) -> Option<DateTime<Utc>> {
+        matches!(self.origin, Origin::Api | Origin::DryRun).then_some(self.created_at)
+    }
+
     /// When a stage was reached.
     pub fn stage(&self, stage: Stage) -> Option<DateTime<Utc>> {
         self.stages[stage.index()]

@@ -7,6 +7,7 @@ pub mod callback;
 pub mod clock;
 pub mod delivery;
 pub mod dictionary;
+pub mod explain;
 pub mod failure;
 pub mod ids;
 pub mod masking;

@@ -1,10 +1,17 @@
 //! Every id a provider has used for one message, and ids that two messages claim.
 
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
+use crate::domain::explain::Ties;
 use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::store::entities::{id_conflicts, provider_ids};
+use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
+use crate::store::ledger::LearnedFrom;
 use crate::store::{Error, Store};
+
+/// Claims on a message's ids that are looked at; more would be a provider that mixes everything up.
+const CONTENDERS: u64 = 20;
 
 impl Store {
     /// The ids of a message in the order they were learned.
@@ -22,6 +29,43 @@ impl Store {
             .map(|row| ProviderMessageId::parse(&row.provider_id))
             .collect::<Result<_, _>>()
             .map_err(|_| Error::inconsistent("provider_ids", "provider_id", message))
+    }
+
+    /// How a message came to facts that were not told to it directly.
+    pub async fn find_ties(&self, message: MessageId) -> Result<Ties, Error> {
+        let reader = self.pools().reader();
+        let merged = merged_messages::Entity::find()
+            .filter(merged_messages::Column::Survivor.eq(message.uuid()))
+            .count(reader)
+            .await?;
+        let claims = id_conflicts::Entity::find()
+            .filter(
+                id_conflicts::Column::Message
+                    .eq(message.uuid())
+                    .or(id_conflicts::Column::Claimant.eq(message.uuid())),
+            )
+            .order_by_asc(id_conflicts::Column::SeenAt)
+            .limit(CONTENDERS)
+            .all(reader)
+            .await?;
+        let registered = provider_ids::Entity::find()
+            .filter(provider_ids::Column::Message.eq(message.uuid()))
+            .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+            .count(reader)
+            .await?;
+        let mut contenders: Vec<MessageId> = claims
+            .iter()
+            .flat_map(|claim| [claim.message, claim.claimant])
+            .map(MessageId::from)
+            .filter(|other| *other != message)
+            .collect();
+        contenders.sort();
+        contenders.dedup();
+        Ok(Ties {
+            merged,
+            contenders,
+            registered: registered > 0,
+        })
     }
 
     /// How many ids two sent messages claim.

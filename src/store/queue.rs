@@ -8,6 +8,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::delivery::QueueWord;
+use crate::domain::explain::QueuePlace;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
 use crate::domain::message::{Draft, Message};
 use crate::store::attempts::AttemptOutcome;
@@ -154,6 +155,20 @@ impl Store {
             .all(self.pools().reader())
             .await?;
         rows.into_iter().map(Message::try_from).collect()
+    }
+
+    /// When a message is tried next, and until when.
+    pub async fn find_queue_place(&self, id: MessageId) -> Result<QueuePlace, Error> {
+        let row = messages::Entity::find_by_id(id.uuid())
+            .one(self.pools().reader())
+            .await?;
+        let time = |column, millis| instant::read_optional("messages", column, millis);
+        row.map_or(Ok(QueuePlace::default()), |row| {
+            Ok(QueuePlace {
+                next_attempt_at: time("next_attempt_at", row.next_attempt_at)?,
+                send_before: time("send_before", row.send_before)?,
+            })
+        })
     }
 
     /// Queued messages that waited too long.

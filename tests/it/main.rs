@@ -8,6 +8,7 @@ mod access;
 mod callbacks;
 mod configuration;
 mod dashboard_views;
+mod explain;
 mod exports;
 mod harness;
 mod house;

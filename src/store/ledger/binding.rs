@@ -21,7 +21,8 @@ pub enum LearnedFrom {
 }
 
 impl LearnedFrom {
-    fn as_str(self) -> &'static str {
+    /// The word used in the database.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",
             Self::Callback => "callback",

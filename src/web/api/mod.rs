@@ -2,6 +2,7 @@
 
 mod actions;
 mod callbacks;
+mod explain;
 pub mod exports;
 pub mod filter;
 mod live;
@@ -28,6 +29,7 @@ pub fn routes(config: &mut ServiceConfig) {
             )
             .route("/messages/{id}", get().to(messages::show))
             .route("/messages/{id}/timeline", get().to(timeline::show))
+            .route("/messages/{id}/explain", get().to(explain::show))
             .route("/messages/{id}/cancel", post().to(actions::cancel))
             .route("/messages/{id}/resend", post().to(actions::resend))
             .route(

@@ -1,4 +1,5 @@
-//! What tests stand on: databases of their own, and the whole program around them.
+//! What tests stand on: databases of their own, the whole program around them, and texts approved once.
 
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod golden;

@@ -1,0 +1,212 @@
+//! The sentence that stands first, and what happens or can be done next.
+
+use crate::domain::delivery::{DeliveryState, Fact, SourceKind, Stage};
+use crate::domain::dictionary;
+use crate::domain::explain::{Story, at, span};
+use crate::domain::message::Origin;
+use crate::domain::provider::Mode;
+
+/// What an operator's mark means, and what to do about it; no dictionary knows it.
+pub(super) const GIVEN_UP: &str = "An operator gave it up.";
+pub(super) const AFTER_GIVING_UP: &str =
+    "Nothing, or Resend: that makes a new message with the same content.";
+
+/// The state in one or two sentences that stand alone.
+pub(super) fn summary(story: &Story<'_>) -> String {
+    let provider = story.provider();
+    let overdue = story.message.is_overdue(story.now);
+    let silent = if overdue {
+        " Nothing more was heard for longer than is normal."
+    } else {
+        ""
+    };
+    let words = match story.delivery.state {
+        DeliveryState::Queued if story.message.origin == Origin::DryRun => {
+            "It is kept and never handed over: dry-run.".to_owned()
+        }
+        DeliveryState::Queued => {
+            format!("It waits and has not been handed over to {provider} yet.")
+        }
+        DeliveryState::Sending => format!("It is being handed over to {provider} right now."),
+        DeliveryState::Uncertain => {
+            format!(
+                "It was handed over to {provider}, and nobody knows whether {provider} took it."
+            )
+        }
+        DeliveryState::Submitted => {
+            format!("{provider} has it; that WhatsApp took it is not reported.{silent}")
+        }
+        DeliveryState::Sent => {
+            format!("WhatsApp has it; that it reached the phone is not reported.{silent}")
+        }
+        DeliveryState::Delivered => "It is on the customer's phone.".to_owned(),
+        DeliveryState::Read => "The customer has opened it.".to_owned(),
+        DeliveryState::Played => "The customer has played it.".to_owned(),
+        DeliveryState::Failed => format!("It will not arrive. {}", meaning(story)),
+        DeliveryState::Cancelled => {
+            "It was withdrawn before it was handed over; the customer gets nothing.".to_owned()
+        }
+    };
+    if story.delivery.conflict {
+        format!("{words} A report also says that it failed.")
+    } else {
+        words
+    }
+}
+
+fn meaning(story: &Story<'_>) -> &'static str {
+    story.delivery.failure.as_ref().map_or("", |failed| {
+        if is_mark(story) {
+            GIVEN_UP
+        } else {
+            dictionary::explain(story.message.provider, &failed.failure).meaning
+        }
+    })
+}
+
+/// Whether the failure that is shown is an operator's mark; the queue's own `expired` is none.
+pub(super) fn is_mark(story: &Story<'_>) -> bool {
+    let shown = story
+        .delivery
+        .failure
+        .as_ref()
+        .map(|failed| &failed.failure);
+    shown.is_some_and(|failure| failure.code.is_none())
+        && story.receipts.iter().any(|receipt| {
+            receipt.source_kind == SourceKind::Action
+                && matches!(&receipt.fact, Fact::Failure(failure) if Some(failure) == shown)
+        })
+}
+
+/// What happens by itself, and what a person can do.
+pub(super) fn what_next(story: &Story<'_>) -> Vec<String> {
+    if story.message.origin == Origin::Provisional {
+        return unmatched(story);
+    }
+    let mut lines = match story.delivery.state {
+        DeliveryState::Queued => queued(story),
+        DeliveryState::Sending => vec![
+            "The answer is awaited; if the program dies before it is recorded, the message becomes uncertain and is not repeated."
+                .to_owned(),
+        ],
+        DeliveryState::Uncertain => uncertain(story),
+        DeliveryState::Submitted | DeliveryState::Sent => awaited(story),
+        DeliveryState::Failed => failed(story),
+        DeliveryState::Cancelled if story.message.resent_as.is_none() => {
+            vec!["Resend makes a new message with the same content.".to_owned()]
+        }
+        DeliveryState::Delivered
+        | DeliveryState::Read
+        | DeliveryState::Played
+        | DeliveryState::Cancelled => Vec::new(),
+    };
+    if story.delivery.conflict {
+        lines.push(
+            "Nothing needs to be sent again. If the customer says that it is missing, compare the raw callbacks in the timeline."
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn unmatched(story: &Story<'_>) -> Vec<String> {
+    let wait = story.account.adopt_after.map_or_else(
+        || "It stays among the unmatched reports until a person decides: adoption is off for its account.".to_owned(),
+        |wait| format!("Unless a message turns out to hold its id, it becomes one \"sent elsewhere\" {} after the first report.", span(wait)),
+    );
+    vec![
+        wait,
+        "If you know which message it is about, match it on its page or with POST /orphans/{id}/match."
+            .to_owned(),
+    ]
+}
+
+fn queued(story: &Story<'_>) -> Vec<String> {
+    if story.message.origin == Origin::DryRun {
+        return vec![
+            "To send for real, set the account's mode to live and send a new message.".to_owned(),
+        ];
+    }
+    let mut lines = Vec::new();
+    if story.account.pause.is_some() {
+        lines.push(
+            "Mend what the provider complains about, then resume the account; waiting messages go out then."
+                .to_owned(),
+        );
+    } else if story.account.mode.is_none() {
+        lines.push("Put the account back into the configuration.".to_owned());
+    } else if story.account.mode == Some(Mode::DryRun) {
+        lines.push("Set the account's mode to live.".to_owned());
+    } else {
+        lines.push("It is handed over by itself.".to_owned());
+    }
+    lines.push("Until then it can be cancelled.".to_owned());
+    lines
+}
+
+fn uncertain(story: &Story<'_>) -> Vec<String> {
+    if let Some(again) = story.message.resent_as {
+        return vec![format!(
+            "It was sent again as {again}. If a report on this one still comes, its state follows it."
+        )];
+    }
+    vec![
+        "If it was taken after all, a report will say so, and the state follows it.".to_owned(),
+        format!(
+            "Look for it in {}'s console. If it is not there, Resend makes a new message; if you give it up, Mark as failed.",
+            story.provider()
+        ),
+    ]
+}
+
+fn awaited(story: &Story<'_>) -> Vec<String> {
+    if !story.message.is_overdue(story.now) {
+        return story
+            .message
+            .due_at
+            .map(|due| {
+                format!(
+                    "Reports are awaited; without any by {} it counts as overdue.",
+                    at(due)
+                )
+            })
+            .into_iter()
+            .collect();
+    }
+    let phone = if story.delivery.highest() >= Some(Stage::Sent) {
+        "The customer's phone may be off or without a connection; WhatsApp keeps a message for up to 30 days."
+    } else {
+        "Check on the accounts page whether this account's callbacks arrive, and look for the message in the provider's console."
+    };
+    vec![
+        phone.to_owned(),
+        "It is not sent again by itself. If you give it up, Mark as failed; after that Resend is possible."
+            .to_owned(),
+    ]
+}
+
+fn failed(story: &Story<'_>) -> Vec<String> {
+    if let Some(again) = story.message.resent_as {
+        return vec![format!("It was sent again as {again}; look there.")];
+    }
+    let Some(failed) = &story.delivery.failure else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    if is_mark(story) {
+        lines.push(
+            "If it arrives after all, a report will say so, and the state follows it.".to_owned(),
+        );
+        lines.push("Resend makes a new message with the same content.".to_owned());
+    } else {
+        lines.push(
+            dictionary::explain(story.message.provider, &failed.failure)
+                .action
+                .to_owned(),
+        );
+    }
+    if story.account.pause.is_some() {
+        lines.push("The account is paused: resume it once that is mended.".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,281 @@
+//! Why a message's state is what it is, in words: which facts, which rule of the fold, what the failure means, what comes next.
+//!
+//! Pure: the same story gives the same words on the page, in the API and on the command line. It decides nothing; the fold did.
+
+mod advice;
+mod evidence;
+mod hand_over;
+mod ties;
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::access::{Action, Visibility};
+use crate::domain::delivery::{Delivery, DeliveryState, Receipt};
+use crate::domain::dictionary;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::MessageId;
+use crate::domain::masking::mask_quoted;
+use crate::domain::message::Message;
+use crate::domain::provider::Mode;
+
+/// Everything that is known of one message, as the explanation needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// What the fold made of its facts.
+    pub delivery: &'a Delivery,
+    /// The facts, in the order we heard of them.
+    pub receipts: &'a [Receipt],
+    /// Our exchanges with the provider, oldest first.
+    pub exchanges: &'a [Exchange],
+    /// What operators did about it, oldest first.
+    pub actions: &'a [Action],
+    /// Its account as it stands.
+    pub account: &'a AccountSituation,
+    /// Its place in the send queue.
+    pub queue: QueuePlace,
+    /// How it came to its facts.
+    pub ties: &'a Ties,
+    /// The instant of the explanation.
+    pub now: DateTime<Utc>,
+    /// What the reader may see of people.
+    pub visibility: Visibility,
+}
+
+/// One exchange with the provider's send API.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    /// Before the first byte.
+    pub at: DateTime<Utc>,
+    /// How it ended.
+    pub end: ExchangeEnd,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExchangeEnd {
+    /// It has not.
+    Running,
+    /// The provider took the message.
+    Accepted,
+    /// The provider refused it.
+    Refused,
+    /// It will be tried again.
+    Postponed,
+    /// Nobody knows.
+    Unclear,
+}
+
+/// What of an account decides whether its messages leave the queue and when silence is too long.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct AccountSituation {
+    /// The provider's reason for which sending is paused, and since when.
+    pub pause: Option<(String, DateTime<Utc>)>,
+    /// Live or dry-run; absent when it is not configured any more.
+    pub mode: Option<Mode>,
+    /// Messages per second at the most.
+    pub rate: Option<f64>,
+    /// How long silence after hand-over is normal.
+    pub deadline: Option<Duration>,
+    /// How long unmatched reports wait before they become a message.
+    pub adopt_after: Option<Duration>,
+}
+
+/// A message's place in the send queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct QueuePlace {
+    /// When it is tried next.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Later than this it fails as expired.
+    pub send_before: Option<DateTime<Utc>>,
+}
+
+/// How a message came to facts that were not told to it directly.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ties {
+    /// Messages known only from callbacks that live on in this one.
+    pub merged: u64,
+    /// Other sent messages that claim an id of this one, or hold one that it claims.
+    pub contenders: Vec<MessageId>,
+    /// Whether the caller registered it rather than sent it.
+    pub registered: bool,
+}
+
+/// Why a message's state is what it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explanation {
+    /// The state that is explained.
+    pub state: DeliveryState,
+    /// One or two sentences that stand alone.
+    pub summary: String,
+    /// Which facts, and which rule of the fold; a sentence or two each.
+    pub because: Vec<String>,
+    /// What the failure that is shown means; also where the state is not `failed`.
+    pub failure: Option<FailureWords>,
+    /// What happens by itself, and what a person can do.
+    pub what_next: Vec<String>,
+}
+
+/// A failure in the provider's words and in ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailureWords {
+    /// The code, if the provider gave one.
+    pub code: Option<String>,
+    /// The provider's own words, or the operator's; empty where there were none.
+    pub words: String,
+    /// Who can mend it.
+    pub class: FailureClass,
+    /// What happened, in plain words.
+    pub meaning: &'static str,
+    /// What to do.
+    pub action: &'static str,
+}
+
+/// Explains a message.
+pub fn explain(story: &Story<'_>) -> Explanation {
+    let mut because = hand_over::beginnings(story);
+    because.extend(hand_over::exchanges(story));
+    because.extend(evidence::stages(story));
+    because.extend(evidence::failures(story));
+    because.extend(evidence::rest(story));
+    because.extend(ties::sentences(story));
+    because.extend(evidence::rule(story));
+    Explanation {
+        state: story.delivery.state,
+        summary: advice::summary(story),
+        because,
+        failure: failure_words(story),
+        what_next: advice::what_next(story),
+    }
+}
+
+fn failure_words(story: &Story<'_>) -> Option<FailureWords> {
+    let failure = &story.delivery.failure.as_ref()?.failure;
+    let known = dictionary::explain(story.message.provider, failure);
+    let (meaning, action) = if advice::is_mark(story) {
+        (advice::GIVEN_UP, advice::AFTER_GIVING_UP)
+    } else {
+        (known.meaning, known.action)
+    };
+    let words: Vec<&str> = [&failure.title, &failure.detail]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .filter(|text| !text.trim().is_empty())
+        .collect();
+    Some(FailureWords {
+        code: failure.code.as_deref().map(|code| story.quote(code)),
+        words: story.quote(&words.join(": ")),
+        class: known.class,
+        meaning,
+        action,
+    })
+}
+
+impl Story<'_> {
+    /// The provider's name as the company writes it.
+    fn provider(&self) -> &'static str {
+        self.message.provider.title()
+    }
+
+    /// Words that others wrote, as the reader may see them, on one line.
+    fn quote(&self, text: &str) -> String {
+        let line: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        if self.visibility == Visibility::Full {
+            return line;
+        }
+        let named = match self.message.name.as_deref().map(str::trim) {
+            Some(name) if !name.is_empty() => line.replace(name, "•••"),
+            _ => line,
+        };
+        mask_quoted(&named)
+    }
+}
+
+impl Explanation {
+    /// The explanation as lines of text, as the command line prints it.
+    pub fn text(&self) -> String {
+        let mut lines = vec![
+            format!("{}: {}", self.state, self.summary),
+            String::new(),
+            "Because".to_owned(),
+        ];
+        lines.extend(self.because.iter().map(|line| format!("- {line}")));
+        if let Some(failure) = &self.failure {
+            lines.extend([String::new(), "The failure".to_owned()]);
+            lines.extend(failure.lines());
+        }
+        if !self.what_next.is_empty() {
+            lines.extend([String::new(), "What next".to_owned()]);
+            lines.extend(self.what_next.iter().map(|line| format!("- {line}")));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+impl FailureWords {
+    fn lines(&self) -> Vec<String> {
+        let said = match (&self.code, self.words.as_str()) {
+            (Some(code), "") => code.clone(),
+            (Some(code), words) => format!("{code}: {words}"),
+            (None, "") => "(no code and no words)".to_owned(),
+            (None, words) => format!("(no code) {words}"),
+        };
+        vec![
+            format!("  said:    {said}"),
+            format!("  meaning: {}", self.meaning),
+            format!("  to do:   {}", self.action),
+            format!("  class:   {}", self.class),
+        ]
+    }
+}
+
+/// An instant as the sentences write it.
+fn at(instant: DateTime<Utc>) -> String {
+    instant
+        .to_rfc3339_opts(SecondsFormat::Secs, true)
+        .replace('T', " ")
+        .replace('Z', " UTC")
+}
+
+/// `24 hours`, `90 minutes`, `30 seconds`.
+fn span(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let (number, unit) = match seconds {
+        0 => (0, "second"),
+        _ if seconds.is_multiple_of(86_400) && seconds > 86_400 => (seconds / 86_400, "day"),
+        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    counted(number, unit)
+}
+
+/// `1 report`, `3 reports`.
+fn counted(number: u64, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+/// ` (×3)` from the second on.
+fn times(count: u32) -> String {
+    if count > 1 {
+        format!(" (×{count})")
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,462 @@
+//! Explanations: someone who never saw the program can tell from the words why a message's state is what it is, and what to do.
+
+use std::time::Duration;
+
+use bluetick::domain::access::{Action, Verb, Visibility};
+use bluetick::domain::delivery::{
+    Delivery, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
+};
+use bluetick::domain::dictionary;
+use bluetick::domain::explain::{
+    AccountSituation, Exchange, ExchangeEnd, Explanation, QueuePlace, Story, Ties, explain,
+};
+use bluetick::domain::failure::Failure;
+use bluetick::domain::ids::MessageId;
+use bluetick::domain::media::MediaKind;
+use bluetick::domain::message::{
+    ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
+};
+use bluetick::domain::provider::{Mode, ProviderId};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::harness::golden::Goldens;
+
+/// Texts that must never be shown without `operate`.
+const PERSONAL: [&str; 4] = ["919970123456", "99701 23456", "Asha Rao", "HBgMOTE5OTcw"];
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn second(offset: i64) -> DateTime<Utc> {
+    noon() + TimeDelta::seconds(offset)
+}
+
+fn message_id(number: u128) -> MessageId {
+    Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + number).into()
+}
+
+/// A story under construction: a message of Kaleyra's, accepted at noon, asked about an hour later.
+struct Tale {
+    message: Message,
+    receipts: Vec<Receipt>,
+    exchanges: Vec<Exchange>,
+    actions: Vec<Action>,
+    account: AccountSituation,
+    queue: QueuePlace,
+    ties: Ties,
+    now: DateTime<Utc>,
+}
+
+impl Tale {
+    fn new(provider: ProviderId, queue: QueueWord) -> Self {
+        Self {
+            message: Message {
+                id: message_id(1),
+                account: "shop".parse().unwrap(),
+                provider,
+                origin: Origin::Api,
+                sender: None,
+                recipient: Some("919970123456".to_owned()),
+                name: Some("Asha Rao".to_owned()),
+                kind: Some(MediaKind::Video),
+                media: None,
+                references: References::default(),
+                client_reference: None,
+                options: SendOptions::default(),
+                queue,
+                hold: None,
+                state: bluetick::domain::delivery::DeliveryState::Queued,
+                conflict: false,
+                due_at: None,
+                stages: Default::default(),
+                failure: None,
+                pricing: Pricing::default(),
+                provider_id: None,
+                matched_by: None,
+                resend_of: None,
+                resent_as: None,
+                created_at: noon(),
+                updated_at: noon(),
+            },
+            receipts: Vec::new(),
+            exchanges: Vec::new(),
+            actions: Vec::new(),
+            account: AccountSituation {
+                pause: None,
+                mode: Some(Mode::Live),
+                rate: None,
+                deadline: Some(Duration::from_hours(24)),
+                adopt_after: Some(Duration::from_mins(10)),
+            },
+            queue: QueuePlace::default(),
+            ties: Ties::default(),
+            now: second(3600),
+        }
+    }
+
+    /// Handed over and accepted one second after noon.
+    fn accepted(provider: ProviderId) -> Self {
+        let mut tale = Self::new(provider, QueueWord::Done);
+        tale.exchange(ExchangeEnd::Accepted, Some(202), None);
+        tale.receipt(
+            SourceKind::Attempt,
+            Fact::Stage(Stage::Submitted),
+            Some(1),
+            1,
+        );
+        tale
+    }
+
+    fn exchange(&mut self, end: ExchangeEnd, http_status: Option<u16>, detail: Option<&str>) {
+        self.exchanges.push(Exchange {
+            at: second(1),
+            end,
+            http_status,
+            detail: detail.map(ToOwned::to_owned),
+        });
+    }
+
+    fn receipt(&mut self, kind: SourceKind, fact: Fact, occurred: Option<i64>, received: i64) {
+        self.receipts.push(Receipt {
+            source_kind: kind,
+            source: Uuid::from_u128(u128::try_from(self.receipts.len()).unwrap()),
+            part: 0,
+            fact,
+            occurred_at: occurred.map(second),
+            received_at: second(received),
+            recipient: None,
+            pricing: Pricing::default(),
+        });
+    }
+
+    fn reported(&mut self, stage: Stage, occurred: Option<i64>, received: i64) {
+        self.receipt(SourceKind::Callback, Fact::Stage(stage), occurred, received);
+    }
+
+    fn failed(&mut self, code: Option<&str>, title: &str, detail: &str, occurred: i64) {
+        let failure = Failure {
+            code: code.map(ToOwned::to_owned),
+            title: Some(title.to_owned()),
+            detail: Some(detail.to_owned()),
+            key: None,
+        };
+        self.receipt(
+            SourceKind::Callback,
+            Fact::Failure(failure),
+            Some(occurred),
+            occurred + 1,
+        );
+    }
+
+    fn acted(&mut self, verb: Verb, detail: Option<&str>) {
+        let mut action = Action::new("night shift", verb, second(1800));
+        action.detail = detail.map(ToOwned::to_owned);
+        self.actions.push(action);
+    }
+
+    fn explain(&mut self, visibility: Visibility) -> Explanation {
+        let delivery = fold(self.message.queue, self.message.queued_at(), &self.receipts);
+        self.settle(&delivery);
+        explain(&Story {
+            message: &self.message,
+            delivery: &delivery,
+            receipts: &self.receipts,
+            exchanges: &self.exchanges,
+            actions: &self.actions,
+            account: &self.account,
+            queue: self.queue,
+            ties: &self.ties,
+            now: self.now,
+            visibility,
+        })
+    }
+
+    /// What the store's flush writes into the row.
+    fn settle(&mut self, delivery: &Delivery) {
+        self.message.state = delivery.state;
+        self.message.conflict = delivery.conflict;
+        self.message.failure = delivery.failure.as_ref().map(|failed| ListedFailure {
+            failure: failed.failure.clone(),
+            class: dictionary::explain(self.message.provider, &failed.failure).class,
+            at: failed.at,
+        });
+        let last = self
+            .receipts
+            .iter()
+            .map(|receipt| receipt.received_at)
+            .max();
+        let awaited = ["submitted", "sent"].contains(&delivery.state.as_str());
+        self.message.due_at = last.filter(|_| awaited).map(|at| at + TimeDelta::hours(24));
+    }
+}
+
+fn waiting_stories() -> Vec<(&'static str, Tale)> {
+    let mut paused = Tale::new(ProviderId::Kaleyra, QueueWord::Queued);
+    paused.account.pause = Some((
+        "E110: Insufficient balance for +91 99701 23456.".to_owned(),
+        second(-600),
+    ));
+    paused.queue.send_before = Some(second(7200));
+    let mut again = Tale::new(ProviderId::Kaleyra, QueueWord::Queued);
+    again.exchange(
+        ExchangeEnd::Postponed,
+        Some(500),
+        Some("WA500: Internal error"),
+    );
+    again.message.hold = Some("WA500: Internal error".to_owned());
+    again.queue.next_attempt_at = Some(second(3900));
+    let mut slow = Tale::new(ProviderId::Sobot, QueueWord::Queued);
+    slow.account.rate = Some(0.5);
+    let mut rehearsal = Tale::new(ProviderId::Sobot, QueueWord::Queued);
+    rehearsal.message.origin = Origin::DryRun;
+    rehearsal.account.mode = Some(Mode::DryRun);
+    let mut sending = Tale::new(ProviderId::Zixflow, QueueWord::Sending);
+    sending.exchange(ExchangeEnd::Running, None, None);
+    let mut cancelled = Tale::new(ProviderId::Sobot, QueueWord::Cancelled);
+    cancelled.acted(Verb::Cancel, None);
+    let mut expired = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    let failure = Failure {
+        code: Some(dictionary::EXPIRED.to_owned()),
+        title: Some("it waited too long to be handed over".to_owned()),
+        ..Failure::default()
+    };
+    expired.receipt(SourceKind::Action, Fact::Failure(failure), Some(3000), 3000);
+    vec![
+        ("waiting_because_the_account_is_paused", paused),
+        ("waiting_to_be_tried_again", again),
+        ("waiting_for_the_rate", slow),
+        ("dry_run", rehearsal),
+        ("sending", sending),
+        ("cancelled", cancelled),
+        ("expired", expired),
+    ]
+}
+
+fn awaited_stories() -> Vec<(&'static str, Tale)> {
+    let mut uncertain = Tale::new(ProviderId::Zixflow, QueueWord::Uncertain);
+    uncertain.exchange(
+        ExchangeEnd::Unclear,
+        None,
+        Some("the outcome is unknown: timed out after 30s"),
+    );
+    let mut resent = Tale::new(ProviderId::Zixflow, QueueWord::Uncertain);
+    resent.exchange(ExchangeEnd::Unclear, Some(502), None);
+    resent.message.resent_as = Some(message_id(2));
+    let submitted = Tale::accepted(ProviderId::Sobot);
+    let mut silent = Tale::accepted(ProviderId::Sobot);
+    silent.now = second(90_000);
+    let mut sent = Tale::accepted(ProviderId::Kaleyra);
+    sent.reported(Stage::Sent, Some(3), 4);
+    sent.now = second(100_000);
+    vec![
+        ("uncertain", uncertain),
+        ("uncertain_and_resent", resent),
+        ("submitted", submitted),
+        ("submitted_and_overdue", silent),
+        ("sent_and_overdue", sent),
+    ]
+}
+
+fn arrived_stories() -> Vec<(&'static str, Tale)> {
+    let mut delivered = Tale::accepted(ProviderId::Kaleyra);
+    for _ in 0..3 {
+        delivered.reported(Stage::Sent, Some(3), 4);
+    }
+    delivered.reported(Stage::Delivered, Some(9), 10);
+    let mut read = Tale::accepted(ProviderId::Kaleyra);
+    read.reported(Stage::Read, None, 300);
+    let mut played = Tale::accepted(ProviderId::LancePilot);
+    played.reported(Stage::Played, Some(60), 61);
+    played.message.matched_by = Some(MatchedBy::Recipient);
+    let mut odd = Tale::accepted(ProviderId::Sobot);
+    odd.reported(Stage::Delivered, Some(-2_000_000_000), 10);
+    odd.receipt(
+        SourceKind::Callback,
+        Fact::Other("rerouted".to_owned()),
+        None,
+        12,
+    );
+    let mut group = Tale::accepted(ProviderId::Kaleyra);
+    group.reported(Stage::Delivered, Some(9), 10);
+    group.reported(Stage::Read, Some(30), 31);
+    group.receipts[1].recipient = Some("919970123456".to_owned());
+    group.receipts[2].recipient = Some("919970123457".to_owned());
+    let mut conflict = Tale::accepted(ProviderId::Kaleyra);
+    conflict.failed(
+        Some("131026"),
+        "Message undeliverable",
+        "919970123456 did not receive it",
+        5,
+    );
+    conflict.reported(Stage::Delivered, Some(9), 10);
+    vec![
+        ("delivered_and_repeated", delivered),
+        ("read_implies_delivered", read),
+        ("played_and_matched_by_recipient", played),
+        ("unbelievable_time_and_strange_word", odd),
+        ("group", group),
+        ("conflict", conflict),
+    ]
+}
+
+fn failed_stories() -> Vec<(&'static str, Tale)> {
+    let mut window = Tale::accepted(ProviderId::Sobot);
+    window.failed(
+        Some("131047"),
+        "Re-engagement message",
+        "More than 24 hours have passed since Asha Rao (+91 99701 23456) last replied",
+        5,
+    );
+    let mut after_sent = Tale::accepted(ProviderId::Kaleyra);
+    after_sent.reported(Stage::Sent, Some(3), 4);
+    after_sent.failed(
+        Some("131053"),
+        "Media upload error",
+        "wamid.HBgMOTE5OTcwMTIzNDU2FQIAERgSMTIzNDU2 at https://cdn.example.com/v.mp4: 404",
+        8,
+    );
+    let mut several = Tale::accepted(ProviderId::Kaleyra);
+    several.failed(None, "failed", "no reason", 20);
+    several.failed(Some("131000"), "Something went wrong", "generic", 6);
+    several.failed(
+        Some("131026"),
+        "Message undeliverable",
+        "not on WhatsApp",
+        7,
+    );
+    let mut refused = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    refused.exchange(
+        ExchangeEnd::Refused,
+        Some(401),
+        Some("RBC001: Invalid API key"),
+    );
+    let failure = Failure {
+        code: Some("RBC001".to_owned()),
+        title: Some("Invalid API key".to_owned()),
+        ..Failure::default()
+    };
+    refused.receipt(SourceKind::Attempt, Fact::Failure(failure), Some(1), 1);
+    refused.account.pause = Some(("RBC001: Invalid API key".to_owned(), second(1)));
+    let mut marked = Tale::new(ProviderId::Zixflow, QueueWord::Done);
+    marked.exchange(ExchangeEnd::Unclear, Some(504), None);
+    let failure = Failure {
+        title: Some("marked as failed by an operator".to_owned()),
+        detail: Some("Asha Rao says nothing came".to_owned()),
+        ..Failure::default()
+    };
+    marked.receipt(SourceKind::Action, Fact::Failure(failure), Some(1800), 1800);
+    marked.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
+    let mut unknown = Tale::accepted(ProviderId::LancePilot);
+    unknown.failed(Some("LP-77"), "Blocked", "", 5);
+    unknown.message.resent_as = Some(message_id(2));
+    vec![
+        ("failed_window_closed", window),
+        ("failed_after_sent", after_sent),
+        ("failed_several_times", several),
+        ("failed_refused_and_paused", refused),
+        ("failed_marked_by_an_operator", marked),
+        ("failed_with_an_unknown_code_and_resent", unknown),
+    ]
+}
+
+fn tied_stories() -> Vec<(&'static str, Tale)> {
+    let mut observed = Tale::new(ProviderId::Sobot, QueueWord::Done);
+    observed.message.origin = Origin::Observed;
+    observed.reported(Stage::Delivered, Some(2), 3);
+    let mut registered = Tale::new(ProviderId::Sobot, QueueWord::Done);
+    registered.message.origin = Origin::Observed;
+    registered.ties.registered = true;
+    registered.reported(Stage::Sent, Some(2), 3);
+    let mut provisional = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    provisional.message.origin = Origin::Provisional;
+    provisional.reported(Stage::Delivered, Some(2), 3);
+    let mut matched = Tale::accepted(ProviderId::LancePilot);
+    matched.reported(Stage::Delivered, Some(9), 10);
+    matched.message.matched_by = Some(MatchedBy::Operator);
+    matched.message.resend_of = Some(message_id(3));
+    matched.acted(Verb::Match, Some("with an orphan"));
+    matched.ties.merged = 1;
+    let mut contended = Tale::accepted(ProviderId::Kaleyra);
+    contended.ties.contenders = vec![message_id(4)];
+    contended.reported(Stage::Sent, Some(2), 3);
+    vec![
+        ("observed", observed),
+        ("registered", registered),
+        ("provisional", provisional),
+        ("matched_by_an_operator_and_merged", matched),
+        ("id_conflict", contended),
+    ]
+}
+
+fn stories() -> Vec<(&'static str, Tale)> {
+    [
+        waiting_stories(),
+        awaited_stories(),
+        arrived_stories(),
+        failed_stories(),
+        tied_stories(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[test]
+fn every_story_is_told_in_the_words_that_were_approved() {
+    let mut goldens = Goldens::of("explain");
+    for (name, mut tale) in stories() {
+        goldens.check(name, &tale.explain(Visibility::Full).text());
+    }
+    goldens.finish();
+}
+
+#[test]
+fn without_operate_no_number_name_or_whole_wamid_is_told() {
+    let mut hidden = 0;
+    for (name, mut tale) in stories() {
+        let full = tale.explain(Visibility::Full).text();
+        let masked = tale.explain(Visibility::Masked).text();
+        for text in PERSONAL {
+            assert!(!masked.contains(text), "{name} tells {text}:\n{masked}");
+        }
+        hidden += usize::from(full != masked);
+    }
+    assert!(hidden >= 5, "only {hidden} stories had anything to hide");
+}
+
+#[test]
+fn every_explanation_says_what_it_is_because_of_and_a_failure_what_to_do() {
+    for (name, mut tale) in stories() {
+        let explanation = tale.explain(Visibility::Full);
+        assert!(!explanation.because.is_empty(), "{name}");
+        for sentence in std::iter::once(&explanation.summary)
+            .chain(&explanation.because)
+            .chain(&explanation.what_next)
+        {
+            let first = sentence.chars().next().unwrap();
+            assert!(
+                sentence.ends_with('.') && !first.is_lowercase(),
+                "{name}: {sentence}"
+            );
+        }
+        if name.starts_with("failed") {
+            assert!(explanation.failure.is_some(), "{name}");
+            assert!(!explanation.what_next.is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn control_characters_of_a_provider_break_no_line() {
+    let mut tale = Tale::accepted(ProviderId::Sobot);
+    tale.failed(Some("1\n2"), "a\r\nb", "c\u{7}", 5);
+    let explanation = tale.explain(Visibility::Full);
+    let words = explanation.failure.unwrap();
+    assert_eq!(
+        (words.code.as_deref(), words.words.as_str()),
+        (Some("1 2"), "a  b: c ")
+    );
+    assert!(explanation.because.iter().all(|line| !line.contains('\n')));
+}

@@ -1,0 +1,51 @@
+//! Texts that were read and approved once: compared with a file, rewritten with `UPDATE_GOLDEN=1`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// A folder of approved texts, each file of which must be asked for.
+pub(crate) struct Goldens {
+    folder: PathBuf,
+    asked: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+impl Goldens {
+    /// The folder `tests/fixtures/{name}`.
+    pub(crate) fn of(name: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(name);
+        fs::create_dir_all(&folder).unwrap();
+        Self {
+            folder,
+            asked: BTreeSet::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// Compares a text with the approved one, or approves it.
+    pub(crate) fn check(&mut self, name: &str, text: &str) {
+        let file = format!("{name}.txt");
+        let path = self.folder.join(&file);
+        assert!(self.asked.insert(file), "{name} is used twice");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, text).unwrap();
+        } else if fs::read_to_string(&path).unwrap_or_default() != text {
+            self.wrong
+                .push(format!("{} is not what came:\n{text}", path.display()));
+        }
+    }
+
+    /// Fails on every difference, and on files that nobody asked for.
+    pub(crate) fn finish(mut self) {
+        for entry in fs::read_dir(&self.folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if !self.asked.contains(&name) {
+                self.wrong.push(format!("nothing asks for {name}"));
+            }
+        }
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n\n"));
+    }
+}
