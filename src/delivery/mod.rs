@@ -9,6 +9,8 @@ pub mod export;
 pub mod ingest;
 pub mod known_accounts;
 pub mod operate;
+pub mod precedents;
+pub mod rebuild;
 pub mod reconcile;
 
 pub mod redaction;
@@ -17,3 +19,4 @@ pub mod standing;
 pub mod transcript;
 pub mod transport;
 pub mod unpack;
+pub mod verify;

@@ -18,7 +18,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub(crate) use binding::chief_id;
 pub use binding::{Bound, LearnedFrom};
+pub(crate) use counts::{BUCKET, key as count_key};
+pub(crate) use flush::refold;
 pub use orphans::Heard;
 pub use replay::StateDifference;
 
@@ -55,6 +58,8 @@ pub struct Ledger {
     merges: Vec<(Uuid, Uuid)>,
     /// Of parts that were settled before the commit.
     changes: Vec<Change>,
+    /// Messages that were left without facts and removed, with their last state.
+    removed: Vec<(MessageId, DeliveryState)>,
     times: Times,
 }
 
@@ -90,6 +95,7 @@ impl Ledger {
             conflicts: Vec::new(),
             merges: Vec::new(),
             changes: Vec::new(),
+            removed: Vec::new(),
             times: Times::Now,
         })
     }
