@@ -14,6 +14,7 @@ mod harness;
 mod house;
 mod journal;
 mod providers;
+mod rebuilding;
 mod reconciliation;
 mod reconciliation_fold;
 mod retries;

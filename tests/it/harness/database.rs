@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bluetick::domain::secret::Secret;
 use bluetick::store::connection::Pools;
 use bluetick::store::{Store, journal};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -72,6 +72,23 @@ impl TestDatabase {
 
     /// The column `line` of a query of the main database, past every layer.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
+        let connection = self.connect().await;
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(statement).await.unwrap();
+        connection.close().await.unwrap();
+        rows.iter()
+            .map(|row| row.try_get("", "line").unwrap())
+            .collect()
+    }
+
+    /// Changes the main database past every layer, as nothing of ours would.
+    pub(crate) async fn spoil(&self, sql: &str) {
+        let connection = self.connect().await;
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn connect(&self) -> DatabaseConnection {
         let url = match &self.schema {
             Some(schema) => schema.server.clone(),
             None => self.url().expose().to_owned(),
@@ -81,13 +98,7 @@ impl TestDatabase {
         if let Some(schema) = &self.schema {
             options.set_schema_search_path(schema.name.clone());
         }
-        let connection = Database::connect(options).await.unwrap();
-        let statement = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        connection.close().await.unwrap();
-        rows.iter()
-            .map(|row| row.try_get("", "line").unwrap())
-            .collect()
+        Database::connect(options).await.unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {
