@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::delivery::precedents::Precedents;
 use crate::domain::callback::{CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::message::{MatchedBy, Origin};
@@ -25,6 +26,8 @@ pub struct Correspondent<'a> {
     pub provider: ProviderId,
     /// Its configuration, while it has one.
     pub configured: Option<&'a Account>,
+    /// Operators' decisions about what is read again.
+    pub precedents: &'a Precedents,
 }
 
 /// What a report turned out to be about.
@@ -61,14 +64,19 @@ pub async fn find_message(
             None if report.ids.is_empty() && report.recipient.is_none() => {
                 return Ok(Subject::Nobody);
             }
-            None => provisional(ledger, whose, record, part, report),
+            None => provisional(ledger, whose, record, part, report).await?,
         },
     };
     for id in &report.ids {
         // Binding the id before may have merged what was found into a message that holds another of the ids.
         let living = ledger.current(found);
         ledger
-            .bind(living, account, id, LearnedFrom::Callback)
+            .bind(
+                living,
+                account,
+                id,
+                LearnedFrom::Callback(record.received_at),
+            )
             .await?;
     }
     Ok(Subject::Message(ledger.current(found)))
@@ -131,13 +139,17 @@ async fn by_recipient(
     Ok(Some(*only))
 }
 
-fn provisional(
+async fn provisional(
     ledger: &mut Ledger,
     whose: Correspondent<'_>,
     record: &CallbackRecord,
     part: i32,
     report: &Report,
-) -> MessageId {
+) -> Result<MessageId, store::Error> {
+    let id = derived_id(record.id, part, record.received_at);
+    if let Some(decided) = decided(ledger, whose, id).await? {
+        return Ok(decided);
+    }
     let adoption = whose
         .configured
         .map_or(Adoption::Off, |account| account.adoption);
@@ -148,8 +160,7 @@ fn provisional(
     let deadline = whose
         .configured
         .and_then(|account| TimeDelta::from_std(account.deadline).ok());
-    let id = derived_id(record.id, part, record.received_at);
-    ledger.hear_of(Heard {
+    let heard = Heard {
         id,
         account: whose.account,
         provider: whose.provider,
@@ -158,8 +169,27 @@ fn provisional(
         silence_limit: deadline.unwrap_or(DEFAULT_DEADLINE),
         recipient: report.recipient.as_deref(),
         kind: report.kind,
-    });
-    id
+    };
+    ledger.hear_of(heard).await?;
+    Ok(id)
+}
+
+/// The message that an operator tied this report to when it was read before.
+async fn decided(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    orphan: MessageId,
+) -> Result<Option<MessageId>, store::Error> {
+    let Some(message) = whose.precedents.matched.get(&orphan).copied() else {
+        return Ok(None);
+    };
+    ledger.load(&[message]).await?;
+    let living = match ledger.survivor(message).await? {
+        Some(survivor) if !ledger.belongs(message, whose.account) => survivor,
+        _ => ledger.current(message),
+    };
+    ledger.load(&[living]).await?;
+    Ok(Some(living).filter(|living| ledger.belongs(*living, whose.account)))
 }
 
 /// The same callback and part always make the same id, so that a rebuild makes the same message.

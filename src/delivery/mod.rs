@@ -10,6 +10,8 @@ pub mod ingest;
 pub mod known_accounts;
 pub mod operate;
 pub mod pace;
+pub mod precedents;
+pub mod rebuild;
 pub mod reconcile;
 
 pub mod redaction;
@@ -19,3 +21,4 @@ pub mod transcript;
 pub mod transport;
 pub mod unpack;
 pub mod uploads;
+pub mod verify;

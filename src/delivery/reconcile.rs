@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::precedents::Precedents;
 use crate::delivery::unpack::unpack;
 use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Receipt, SourceKind};
-use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::provider::{Account, ProviderId};
 use crate::providers::{self, Callback, CallbackPart, Report};
 use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
@@ -48,6 +49,13 @@ pub enum Step {
     Applied(usize),
     /// Another process follows the journal.
     NotOurs,
+}
+
+/// Whether callbacks are read for the first time.
+enum Pass {
+    First,
+    /// They were read before, and operators decided about them.
+    Again(Precedents),
 }
 
 /// A callback with everything it says.
@@ -88,19 +96,55 @@ impl Reconciler {
             .journal
             .read_after(position, BATCH_ROWS, BATCH_BYTES)
             .await?;
+        let pass = self.pass(position, entries.is_empty()).await?;
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
         let read = self.read(&entries);
-        match self.apply(position, &read).await {
+        match self.apply(position, &read, &pass).await {
             Ok(()) => Ok(Step::Applied(entries.len())),
             Err(error) if error.is_transient() => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a batch of callbacks could not be applied; going one by one");
-                self.apply_singly(position, read).await?;
+                self.apply_singly(position, read, &pass).await?;
                 Ok(Step::Applied(entries.len()))
             }
         }
+    }
+
+    /// Whether what comes now was read before. A rebuild that has caught up, also one that another process began, ends here.
+    async fn pass(&self, position: i64, is_end: bool) -> Result<Pass, store::Error> {
+        match self.store.rebuilding_until().await? {
+            None => Ok(Pass::First),
+            Some(until) if position >= until || is_end => {
+                self.store.finish_rebuild(self.clock.now()).await?;
+                Ok(Pass::First)
+            }
+            Some(_) => Ok(Pass::Again(Precedents::load(&self.store).await?)),
+        }
+    }
+
+    /// Takes back what these callbacks told and reads them again, in a ledger of the caller's; returns what they are now.
+    pub(super) async fn read_again(
+        &self,
+        ledger: &mut Ledger,
+        entries: &[JournalEntry],
+        precedents: Precedents,
+    ) -> Result<Vec<CallbackOutcome>, store::Error> {
+        let ids: Vec<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
+        ledger.retract(&ids).await?;
+        let (outcomes, quarantined) = self
+            .apply_all(ledger, &self.read(entries), &Pass::Again(precedents))
+            .await?;
+        ledger
+            .replace_outcomes(outcomes.clone(), quarantined)
+            .await?;
+        Ok(outcomes)
+    }
+
+    /// Takes or renews the lease; false while another process follows the journal.
+    pub(super) async fn claim(&self) -> Result<bool, store::Error> {
+        self.holds_lease().await
     }
 
     /// Renews the lease when half of it is used up; a commit a step would be one too many.
@@ -152,15 +196,28 @@ impl Reconciler {
             .collect()
     }
 
-    async fn apply(&self, position: i64, batch: &[Read<'_>]) -> Result<(), store::Error> {
+    async fn apply(
+        &self,
+        position: i64,
+        batch: &[Read<'_>],
+        pass: &Pass,
+    ) -> Result<(), store::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
+        let position = (position, last.entry.seq);
         let mut ledger = self.store.ledger(self.clock.now()).await?;
-        match self
-            .apply_all(&mut ledger, batch, (position, last.entry.seq))
-            .await
-        {
+        if matches!(pass, Pass::Again(_)) {
+            ledger.keep_times();
+        }
+        let applied = async {
+            let (outcomes, quarantined) = self.apply_all(&mut ledger, batch, pass).await?;
+            ledger
+                .record_outcomes(outcomes, quarantined, position)
+                .await
+        }
+        .await;
+        match applied {
             Ok(()) => self.store.commit(ledger).await,
             Err(error) => {
                 ledger.roll_back().await;
@@ -173,29 +230,38 @@ impl Reconciler {
         &self,
         ledger: &mut Ledger,
         batch: &[Read<'_>],
-        position: (i64, i64),
-    ) -> Result<(), store::Error> {
+        pass: &Pass,
+    ) -> Result<(Vec<CallbackOutcome>, Vec<Quarantined>), store::Error> {
+        let none = Precedents::default();
+        let precedents = match pass {
+            Pass::First => &none,
+            Pass::Again(precedents) => precedents,
+        };
         let (messages, ids) = named(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut quarantined = Vec::new();
         for read in batch {
-            outcomes.push(self.apply_one(ledger, read, &mut quarantined).await?);
+            let outcome = self
+                .apply_one(ledger, read, precedents, &mut quarantined)
+                .await?;
+            outcomes.push(outcome);
         }
-        ledger
-            .record_outcomes(outcomes, quarantined, position)
-            .await
+        Ok((outcomes, quarantined))
     }
 
     async fn apply_one(
         &self,
         ledger: &mut Ledger,
         read: &Read<'_>,
+        precedents: &Precedents,
         quarantined: &mut Vec<Quarantined>,
     ) -> Result<CallbackOutcome, store::Error> {
         let record = &read.entry.record;
-        if let Authenticity::Unverified { reason } = &record.authenticity {
+        if let Authenticity::Unverified { reason } = &record.authenticity
+            && !precedents.released.contains(&record.id)
+        {
             return Ok(outcome(
                 read.entry,
                 Outcome::Unverified,
@@ -213,6 +279,7 @@ impl Reconciler {
             account: &record.account,
             provider,
             configured: self.accounts.get(&record.account),
+            precedents,
         };
         let mut seen = Vec::new();
         for (part, said) in (0_i32..).zip(&read.parts) {
@@ -237,6 +304,7 @@ impl Reconciler {
                     } else {
                         Vec::new()
                     },
+                    received_at: record.received_at,
                 });
             }
             seen.push((what, detail));
@@ -254,11 +322,16 @@ impl Reconciler {
     }
 
     /// A callback that fails alone is quarantined as internal and passed, so that it cannot stop the others.
-    async fn apply_singly(&self, position: i64, batch: Vec<Read<'_>>) -> Result<(), store::Error> {
+    async fn apply_singly(
+        &self,
+        position: i64,
+        batch: Vec<Read<'_>>,
+        pass: &Pass,
+    ) -> Result<(), store::Error> {
         let mut from = position;
         for read in batch {
             let to = read.entry.seq;
-            match self.apply(from, std::slice::from_ref(&read)).await {
+            match self.apply(from, std::slice::from_ref(&read), pass).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
@@ -266,7 +339,7 @@ impl Reconciler {
                     let parts = vec![CallbackPart::Unreadable(
                         "internal: it could not be applied; see the log".to_owned(),
                     )];
-                    self.apply(from, &[Read { parts, ..read }]).await?;
+                    self.apply(from, &[Read { parts, ..read }], pass).await?;
                 }
             }
             from = to;

@@ -85,6 +85,17 @@ pub struct JournalEntry {
     pub record: CallbackRecord,
 }
 
+/// A place in the journal and what stands there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalPlace {
+    /// The place.
+    pub seq: i64,
+    /// The callback.
+    pub id: CallbackId,
+    /// When it was received, by our clock.
+    pub received_at: DateTime<Utc>,
+}
+
 /// What a list of callbacks shows: everything but the body and the headers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JournalSummary {

@@ -189,6 +189,17 @@ impl Store {
         rows.into_iter().map(Action::try_from).collect()
     }
 
+    /// Every action of these kinds, oldest first.
+    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
+        let rows = actions::Entity::find()
+            .filter(actions::Column::Verb.is_in(verbs.iter().map(|verb| verb.as_str())))
+            .order_by_asc(actions::Column::HappenedAt)
+            .order_by_asc(actions::Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Action::try_from).collect()
+    }
+
     /// The newest lines of the audit, newest first.
     pub async fn list_actions(&self, limit: u64) -> Result<Vec<Action>, Error> {
         let rows = actions::Entity::find()

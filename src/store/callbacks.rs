@@ -88,6 +88,8 @@ pub struct Quarantined {
     pub reason: String,
     /// Its own copy of the body, so that retention of the journal loses nothing.
     pub content: Vec<u8>,
+    /// When the callback was received.
+    pub received_at: DateTime<Utc>,
 }
 
 impl Ledger {
@@ -108,6 +110,19 @@ impl Ledger {
                 *old = (*old).max(Some(outcome.received_at));
             }
         }
+        self.replace_outcomes(outcomes, quarantined).await?;
+        for (account, (last, old)) in heard {
+            accounts::heard_from(self.transaction(), &account, last, old).await?;
+        }
+        settings::move_position(self.transaction(), position.0, position.1).await
+    }
+
+    /// Records what became of callbacks that were read before.
+    pub async fn replace_outcomes(
+        &mut self,
+        outcomes: Vec<CallbackOutcome>,
+        quarantined: Vec<Quarantined>,
+    ) -> Result<(), Error> {
         let rows: Vec<_> = outcomes
             .into_iter()
             .map(|outcome| row(outcome).into_active_model())
@@ -124,7 +139,6 @@ impl Ledger {
                 .exec_without_returning(self.transaction())
                 .await?;
         }
-        let now = instant::write(self.now());
         for part in quarantined {
             let kept = quarantine::Model {
                 callback: part.callback.uuid(),
@@ -132,7 +146,7 @@ impl Ledger {
                 account: part.account.to_string(),
                 reason: part.reason,
                 content: part.content,
-                quarantined_at: now,
+                quarantined_at: instant::write(part.received_at),
             };
             let again =
                 OnConflict::columns([quarantine::Column::Callback, quarantine::Column::Part])
@@ -143,10 +157,7 @@ impl Ledger {
                 .exec_without_returning(self.transaction())
                 .await?;
         }
-        for (account, (last, old)) in heard {
-            accounts::heard_from(self.transaction(), &account, last, old).await?;
-        }
-        settings::move_position(self.transaction(), position.0, position.1).await
+        Ok(())
     }
 }
 

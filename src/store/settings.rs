@@ -16,6 +16,10 @@ mod name {
     pub(super) const JOURNAL_IDENTITY: &str = "journal_identity";
     /// Last journal `seq` whose effects are here.
     pub(super) const POSITION: &str = "reconcile_position";
+    /// Journal `seq` up to which a rebuild reads again; absent when none is under way.
+    pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
+    /// Messages created before this instant (ms) were purged, so their counts have no rows behind them; absent when none were.
+    pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
 }
 
 impl Store {
@@ -73,6 +77,11 @@ impl Store {
     /// The last journal `seq` whose effects are in this database; 0 before the first.
     pub async fn position(&self) -> Result<i64, Error> {
         position(self.pools().reader()).await
+    }
+
+    /// The journal `seq` up to which a rebuild reads again, while one is under way.
+    pub async fn rebuilding_until(&self) -> Result<Option<i64>, Error> {
+        find_number(self.pools().reader(), name::REBUILDING_UNTIL).await
     }
 
     /// Takes or renews a lease; false while another holder's has not run out.
@@ -148,13 +157,45 @@ pub(crate) async fn move_position(
     }
 }
 
-async fn position(connection: &impl ConnectionTrait) -> Result<i64, Error> {
-    match find(connection, name::POSITION).await? {
-        None => Ok(0),
-        Some(text) => text
-            .parse()
-            .map_err(|_| Error::inconsistent("settings", "value", name::POSITION)),
-    }
+pub(crate) async fn position(connection: &impl ConnectionTrait) -> Result<i64, Error> {
+    Ok(find_number(connection, name::POSITION)
+        .await?
+        .unwrap_or_default())
+}
+
+/// Sets the position back and remembers up to where the journal is read again.
+pub(crate) async fn begin_rebuild(
+    connection: &impl ConnectionTrait,
+    position: i64,
+    until: i64,
+) -> Result<(), Error> {
+    set(connection, name::POSITION, &position.to_string()).await?;
+    set(connection, name::REBUILDING_UNTIL, &until.to_string()).await
+}
+
+/// Everything was read again.
+pub(crate) async fn end_rebuild(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    settings::Entity::delete_by_id(name::REBUILDING_UNTIL)
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+/// The instant (ms) before which messages were purged.
+pub(crate) async fn purged_before(connection: &impl ConnectionTrait) -> Result<Option<i64>, Error> {
+    find_number(connection, name::MESSAGES_PURGED_BEFORE).await
+}
+
+async fn find_number(
+    connection: &impl ConnectionTrait,
+    name: &'static str,
+) -> Result<Option<i64>, Error> {
+    let text = find(connection, name).await?;
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| Error::inconsistent("settings", "value", name))
+    })
+    .transpose()
 }
 
 async fn find(connection: &impl ConnectionTrait, name: &str) -> Result<Option<String>, Error> {

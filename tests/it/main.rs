@@ -16,6 +16,7 @@ mod house;
 mod journal;
 mod operations;
 mod providers;
+mod rebuilding;
 mod reconciliation;
 mod reconciliation_fold;
 mod retries;

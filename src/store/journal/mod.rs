@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use reader::JournalFilter;
 
-use crate::domain::callback::{CallbackRecord, JournalEntry, JournalSummary};
+use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, Pools};
@@ -163,6 +163,11 @@ impl Journal {
         limit: u64,
     ) -> Result<Vec<JournalSummary>, Error> {
         reader::list(&self.0.pools, filter, before_seq, limit).await
+    }
+
+    /// Places after `seq`, in order, without bodies.
+    pub async fn list_places(&self, seq: i64, limit: u64) -> Result<Vec<JournalPlace>, Error> {
+        reader::list_places(&self.0.pools, seq, limit).await
     }
 
     /// The highest place ever given, 0 for none: no reader's position lies beyond it. The entry itself may be gone, or may never have come to be.

@@ -6,10 +6,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::domain::callback::{JournalEntry, JournalSummary};
+use crate::domain::callback::{JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::connection::Pools;
 use crate::store::error::Error;
+use crate::store::instant;
 use crate::store::journal::entity::{Column, Entity, Extent, SummaryRow};
 
 /// Which callbacks a list shows; what is absent does not restrict.
@@ -97,6 +98,31 @@ pub(super) async fn list(
         .await?
         .into_iter()
         .map(JournalSummary::try_from)
+        .collect()
+}
+
+pub(super) async fn list_places(
+    pools: &Pools,
+    seq: i64,
+    limit: u64,
+) -> Result<Vec<JournalPlace>, Error> {
+    let rows: Vec<(i64, Uuid, i64)> = Entity::find()
+        .select_only()
+        .columns([Column::Seq, Column::Id, Column::ReceivedAt])
+        .filter(Column::Seq.gt(seq))
+        .order_by_asc(Column::Seq)
+        .limit(limit)
+        .into_tuple()
+        .all(pools.reader())
+        .await?;
+    rows.into_iter()
+        .map(|(seq, id, received_at)| {
+            Ok(JournalPlace {
+                seq,
+                id: id.into(),
+                received_at: instant::read("journal", "received_at", received_at)?,
+            })
+        })
         .collect()
 }
 

@@ -1,6 +1,8 @@
 //! Which message a provider's id belongs to, and what happens when two messages claim one.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
@@ -14,8 +16,8 @@ use crate::store::{Error, instant};
 pub enum LearnedFrom {
     /// The provider's reply to our call.
     Reply,
-    /// A callback.
-    Callback,
+    /// A callback, received then. Its own time, so that reading it again learns the same.
+    Callback(DateTime<Utc>),
     /// The caller registered it.
     Registration,
 }
@@ -25,8 +27,15 @@ impl LearnedFrom {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",
-            Self::Callback => "callback",
+            Self::Callback(_) => "callback",
             Self::Registration => "registration",
+        }
+    }
+
+    fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Reply | Self::Registration => now,
+            Self::Callback(received_at) => received_at,
         }
     }
 }
@@ -54,16 +63,52 @@ impl Ledger {
         learned_from: LearnedFrom,
     ) -> Result<Bound, Error> {
         let message = message.uuid();
-        match self
+        let bound = match self
             .holders
             .get(&(account.clone(), id.clone()))
             .copied()
             .flatten()
         {
-            Some(holder) if holder == message => Ok(Bound::Held),
-            Some(holder) => self.settle(message, holder, account, id).await,
-            None => self.hold(message, account, id, learned_from).await,
+            Some(holder) if holder == message => Bound::Held,
+            Some(holder) => {
+                self.contend(message, holder, account, id, learned_from)
+                    .await?
+            }
+            None => return self.hold(message, account, id, learned_from).await,
+        };
+        if matches!(bound, Bound::Held | Bound::Merged(_)) {
+            self.confirm(message, account, id, learned_from).await?;
         }
+        Ok(bound)
+    }
+
+    /// An id that a callback taught first is as good as one that was only ever in the reply: a rebuild must not forget it.
+    async fn confirm(
+        &mut self,
+        message: Uuid,
+        account: &AccountId,
+        id: &ProviderMessageId,
+        learned_from: LearnedFrom,
+    ) -> Result<(), Error> {
+        if matches!(learned_from, LearnedFrom::Callback(_)) {
+            return Ok(());
+        }
+        self.write_bindings().await?;
+        provider_ids::Entity::update_many()
+            .col_expr(
+                provider_ids::Column::LearnedFrom,
+                learned_from.as_str().into(),
+            )
+            .filter(provider_ids::Column::Account.eq(account.as_str()))
+            .filter(provider_ids::Column::ProviderId.eq(id.as_str()))
+            .filter(provider_ids::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .exec(&self.transaction)
+            .await?;
+        let current = self.current(message.into());
+        let entry = self.entry(current)?;
+        entry.renamed = true;
+        entry.touched = true;
+        Ok(())
     }
 
     async fn hold(
@@ -91,21 +136,24 @@ impl Ledger {
             provider_id: id.as_str().to_owned(),
             message,
             learned_from: learned_from.as_str().to_owned(),
-            learned_at: instant::write(self.now),
+            learned_at: instant::write(learned_from.instant(self.now)),
         });
         self.holders
             .insert((account.clone(), id.clone()), Some(message));
-        self.edit(message.into(), |row| name_by(row, id, learned_from))?;
+        let entry = self.entry(message.into())?;
+        entry.renamed = true;
+        entry.touched = true;
         Ok(Bound::Held)
     }
 
     /// Two messages claim one id: the one known only from callbacks gives way; two sent ones keep their truth and show the conflict.
-    async fn settle(
+    async fn contend(
         &mut self,
         message: Uuid,
         holder: Uuid,
         account: &AccountId,
         id: &ProviderMessageId,
+        learned_from: LearnedFrom,
     ) -> Result<Bound, Error> {
         self.load(&[message.into(), holder.into()]).await?;
         let sent = |origin: Option<Origin>| matches!(origin, Some(Origin::Api | Origin::DryRun));
@@ -119,7 +167,7 @@ impl Ledger {
                     provider_id: id.as_str().to_owned(),
                     message: holder,
                     claimant: message,
-                    seen_at: instant::write(self.now),
+                    seen_at: instant::write(learned_from.instant(self.now)),
                 });
                 Ok(Bound::Conflict(holder.into()))
             }
@@ -177,7 +225,16 @@ impl Ledger {
             survivor,
             merged_at: instant::write(self.now),
         };
-        record.into_active_model().insert(transaction).await?;
+        let again = OnConflict::column(merged_messages::Column::Id)
+            .update_columns([
+                merged_messages::Column::Survivor,
+                merged_messages::Column::MergedAt,
+            ])
+            .to_owned();
+        merged_messages::Entity::insert(record.into_active_model())
+            .on_conflict(again)
+            .exec_without_returning(transaction)
+            .await?;
         messages::Entity::delete_by_id(gone)
             .exec(transaction)
             .await?;
@@ -196,15 +253,8 @@ impl Ledger {
         let entry = self.entry(survivor.into())?;
         entry.added.extend(given.added);
         entry.touched = true;
+        entry.renamed = true;
         let (row, given) = (&mut entry.row, given.row);
-        if row
-            .provider_id
-            .as_deref()
-            .is_none_or(|id| !id.starts_with("wamid."))
-            && given.provider_id.is_some()
-        {
-            row.provider_id = given.provider_id;
-        }
         if row.recipient.is_none() {
             row.recipient = given.recipient;
             row.recipient_reversed = given.recipient_reversed;
@@ -213,14 +263,18 @@ impl Ledger {
     }
 }
 
-/// The wamid if any is known, else the send reply's id, else whatever came first.
-fn name_by(row: &mut messages::Model, id: &ProviderMessageId, learned_from: LearnedFrom) {
-    let has_wamid = row
-        .provider_id
-        .as_deref()
-        .is_some_and(|known| known.starts_with("wamid."));
-    let better = row.provider_id.is_none() || learned_from == LearnedFrom::Reply || id.is_wamid();
-    if !has_wamid && better {
-        row.provider_id = Some(id.as_str().to_owned());
-    }
+/// The id a message is called by, from all it has: a wamid, else the send reply's, else whatever came first. A function of the set, so that the order of learning cannot change it.
+pub(crate) fn chief_id(ids: &[provider_ids::Model]) -> Option<String> {
+    let rank = |row: &provider_ids::Model| {
+        if row.provider_id.starts_with("wamid.") {
+            0
+        } else if row.learned_from == LearnedFrom::Reply.as_str() {
+            1
+        } else {
+            2
+        }
+    };
+    ids.iter()
+        .min_by_key(|row| (rank(row), row.learned_at, &row.provider_id))
+        .map(|row| row.provider_id.clone())
 }

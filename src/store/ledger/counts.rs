@@ -13,7 +13,7 @@ use crate::store::ledger::Ledger;
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 
 /// Bucket, account, kind, origin, state, failure code.
-type Key = (i64, String, String, String, String, String);
+pub(crate) type Key = (i64, String, String, String, String, String);
 
 /// Differences to be added, by key.
 #[derive(Debug, Default)]
@@ -76,7 +76,8 @@ impl Ledger {
     }
 }
 
-fn key(row: &Model) -> Key {
+/// Where a message is counted.
+pub(crate) fn key(row: &Model) -> Key {
     (
         row.created_at.div_euclid(BUCKET) * BUCKET,
         row.account.clone(),

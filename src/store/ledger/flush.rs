@@ -1,14 +1,18 @@
 //! The end of a ledger: fold what was touched, count the difference, write few large statements.
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{EntityTrait, IntoActiveModel, Iterable};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter};
 use uuid::Uuid;
 
 use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
 use crate::domain::message::Origin;
+use crate::domain::provider::ProviderId;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
+use crate::store::ledger::binding::chief_id;
 use crate::store::ledger::counts::Differences;
-use crate::store::ledger::{Change, Entry, Ledger};
+use crate::store::ledger::{Change, Entry, Ledger, Times};
 use crate::store::messages::row;
 use crate::store::queue::leave_queue;
 use crate::store::{Error, instant, receipts};
@@ -28,18 +32,22 @@ impl Ledger {
             .filter(|(_, entry)| entry.touched)
             .map(|(id, _)| *id)
             .collect();
+        self.rename(&touched).await?;
         let facts = receipts::find_of(&self.transaction, &touched).await?;
+        let touched = self.remove_emptied(touched, &facts).await?;
         let mut differences = Differences::default();
         let mut changes = Vec::with_capacity(touched.len());
         for id in &touched {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            refold(entry, facts.get(id).map_or(&[], Vec::as_slice))?;
+            refold(&mut entry.row, facts.get(id).map_or(&[], Vec::as_slice))?;
             if entry.before.as_ref() == Some(&entry.row) {
                 continue;
             }
-            entry.row.updated_at = instant::write(self.now);
+            if self.times == Times::Now {
+                entry.row.updated_at = instant::write(self.now);
+            }
             differences.note(entry.before.as_ref(), Some(&entry.row));
             if entry.row.origin != Origin::Provisional.as_str() {
                 changes.push(change(entry)?);
@@ -48,6 +56,32 @@ impl Ledger {
         self.write_messages(&touched).await?;
         differences.write(&self.transaction).await?;
         Ok(changes)
+    }
+
+    /// Calls messages whose ids changed by the best of all they have.
+    async fn rename(&mut self, touched: &[Uuid]) -> Result<(), Error> {
+        let renamed: Vec<Uuid> = touched
+            .iter()
+            .filter(|id| self.entries.get(id).is_some_and(|entry| entry.renamed))
+            .copied()
+            .collect();
+        for chunk in renamed.chunks(receipts::IDS_PER_QUERY) {
+            let mut ids: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
+            let rows = provider_ids::Entity::find()
+                .filter(provider_ids::Column::Message.is_in(chunk.iter().copied()))
+                .all(&self.transaction)
+                .await?;
+            for row in rows {
+                ids.entry(row.message).or_default().push(row);
+            }
+            for id in chunk {
+                let chief = ids.get(id).and_then(|ids| chief_id(ids));
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.row.provider_id = chief;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
@@ -94,13 +128,13 @@ impl Ledger {
             .conflicts
             .drain(..)
             .map(IntoActiveModel::into_active_model);
-        let seen = OnConflict::columns([
+        let key = [
             id_conflicts::Column::Account,
             id_conflicts::Column::ProviderId,
             id_conflicts::Column::Claimant,
-        ])
-        .update_column(id_conflicts::Column::SeenAt)
-        .to_owned();
+        ];
+        // Every later callback with that id says it again; it was first seen then.
+        let seen = OnConflict::columns(key).do_nothing_on(key).to_owned();
         id_conflicts::Entity::insert_many(models)
             .on_conflict(seen)
             .exec_without_returning(&self.transaction)
@@ -129,21 +163,22 @@ impl Ledger {
     }
 }
 
-fn refold(entry: &mut Entry, facts: &[Receipt]) -> Result<(), Error> {
-    let bad = |column| Error::inconsistent("messages", column, entry.row.id);
-    let mut queue: QueueWord = entry.row.queue.parse().map_err(|_| bad("queue"))?;
+/// Writes what the facts say into a row.
+pub(crate) fn refold(row: &mut messages::Model, facts: &[Receipt]) -> Result<(), Error> {
+    let id = row.id;
+    let bad = |column| Error::inconsistent("messages", column, id);
+    let mut queue: QueueWord = row.queue.parse().map_err(|_| bad("queue"))?;
     if queue == QueueWord::Queued && facts.iter().any(is_told_by_the_provider) {
         // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
         queue = QueueWord::Done;
-        leave_queue(&mut entry.row, queue);
+        leave_queue(row, queue);
     }
-    let created_at = instant::read("messages", "created_at", entry.row.created_at)?;
-    let sent_by_us =
-        [Origin::Api.as_str(), Origin::DryRun.as_str()].contains(&entry.row.origin.as_str());
+    let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
+    let created_at = instant::read("messages", "created_at", row.created_at)?;
+    let sent_by_us = [Origin::Api.as_str(), Origin::DryRun.as_str()].contains(&row.origin.as_str());
     let delivery = fold(queue, sent_by_us.then_some(created_at), facts);
     let heard_at = facts.iter().map(|fact| fact.received_at).max();
-    let provider = entry.provider()?;
-    row::apply(&mut entry.row, provider, &delivery, heard_at);
+    row::apply(row, provider, &delivery, heard_at);
     Ok(())
 }
 

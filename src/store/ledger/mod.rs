@@ -7,6 +7,8 @@ mod binding;
 mod counts;
 mod flush;
 mod orphans;
+mod rebuild;
+mod replay;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,13 +18,16 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub(crate) use binding::chief_id;
 pub use binding::{Bound, LearnedFrom};
+pub(crate) use counts::{BUCKET, key as count_key};
+pub(crate) use flush::refold;
 pub use orphans::Heard;
+pub use replay::StateDifference;
 
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
-use crate::domain::provider::ProviderId;
 use crate::store::connection::Pools;
 use crate::store::entities::{merged_messages, messages, provider_ids};
 use crate::store::{Error, receipts};
@@ -51,6 +56,11 @@ pub struct Ledger {
     bindings: Vec<provider_ids::Model>,
     conflicts: Vec<crate::store::entities::id_conflicts::Model>,
     merges: Vec<(Uuid, Uuid)>,
+    /// Of parts that were settled before the commit.
+    changes: Vec<Change>,
+    /// Messages that were left without facts and removed, with their last state.
+    removed: Vec<(MessageId, DeliveryState)>,
+    times: Times,
 }
 
 /// One message under change.
@@ -60,6 +70,17 @@ struct Entry {
     row: messages::Model,
     added: Vec<Receipt>,
     touched: bool,
+    /// Its ids changed, so the one it is called by may.
+    renamed: bool,
+    /// Facts were taken from it; known only from callbacks and left without any, it goes.
+    stripped: bool,
+}
+
+/// Whether rows that change get a new `updated_at`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Times {
+    Now,
+    Kept,
 }
 
 impl Ledger {
@@ -73,6 +94,9 @@ impl Ledger {
             bindings: Vec::new(),
             conflicts: Vec::new(),
             merges: Vec::new(),
+            changes: Vec::new(),
+            removed: Vec::new(),
+            times: Times::Now,
         })
     }
 
@@ -106,6 +130,8 @@ impl Ledger {
                         row,
                         added: Vec::new(),
                         touched: false,
+                        renamed: false,
+                        stripped: false,
                     },
                 );
             }
@@ -196,6 +222,8 @@ impl Ledger {
                 row,
                 added: Vec::new(),
                 touched: true,
+                renamed: false,
+                stripped: false,
             },
         );
     }
@@ -233,9 +261,10 @@ impl Ledger {
     /// Folds, counts, writes and commits; returns what the live feed tells.
     pub async fn commit(mut self) -> Result<Vec<Change>, Error> {
         match self.flush().await {
-            Ok(changes) => {
+            Ok(last) => {
                 self.transaction.commit().await?;
-                Ok(changes)
+                self.changes.extend(last);
+                Ok(self.changes)
             }
             Err(error) => {
                 self.roll_back().await;
@@ -249,15 +278,6 @@ impl Ledger {
         if let Err(error) = TransactionSession::rollback(self.transaction).await {
             tracing::warn!(error = %error, "a transaction could not be rolled back");
         }
-    }
-}
-
-impl Entry {
-    fn provider(&self) -> Result<ProviderId, Error> {
-        self.row
-            .provider
-            .parse()
-            .map_err(|_| Error::inconsistent("messages", "provider", self.row.id))
     }
 }
 

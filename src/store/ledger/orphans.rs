@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::domain::delivery::QueueWord;
@@ -12,6 +13,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Entity};
+use crate::store::entities::provider_ids;
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
 use crate::store::{Error, Store, instant};
@@ -41,8 +43,15 @@ pub struct Heard<'a> {
 }
 
 impl Ledger {
-    /// Adds a provisional message.
-    pub fn hear_of(&mut self, heard: Heard<'_>) {
+    /// Adds a provisional message, or takes the one that the same report made before.
+    pub async fn hear_of(&mut self, heard: Heard<'_>) -> Result<(), Error> {
+        self.load(&[heard.id]).await?;
+        if self.row(heard.id).is_some() {
+            return self.edit(heard.id, |row| {
+                row.kind = heard.kind.map(|kind| kind.as_str().to_owned());
+                row::set_recipient(row, heard.recipient);
+            });
+        }
         let new = NewMessage {
             id: heard.id,
             created_at: heard.at,
@@ -55,9 +64,12 @@ impl Ledger {
         model.kind = heard.kind.map(|kind| kind.as_str().to_owned());
         row::set_recipient(&mut model, heard.recipient);
         self.insert(model);
+        Ok(())
     }
 
-    /// Messages to a recipient that were handed over within `period` and have no provider id; of this kind, where one is named.
+    /// Messages to a recipient that were handed over within `period` and had no provider id at its end; of this kind, where one is named.
+    ///
+    /// What was learned later does not count, so that reading a callback again finds what it found at first.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
@@ -65,17 +77,27 @@ impl Ledger {
         kind: Option<MediaKind>,
         period: RangeInclusive<DateTime<Utc>>,
     ) -> Result<Vec<MessageId>, Error> {
+        self.write_bindings().await?;
         let (from, to) = (
             instant::write(*period.start()),
             instant::write(*period.end()),
         );
+        let named_by_then = Query::select()
+            .expr(Expr::value(1))
+            .from(provider_ids::Entity)
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
+                    .equals((Entity, Column::Id)),
+            )
+            .and_where(provider_ids::Column::LearnedAt.lte(to))
+            .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(Column::Account.eq(account.as_str()))
             .filter(Column::Recipient.eq(recipient))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
-            .filter(Column::ProviderId.is_null())
+            .filter(Expr::exists(named_by_then).not())
             .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
             .limit(10)
@@ -84,11 +106,10 @@ impl Ledger {
             .await?;
         let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
         self.load(&ids).await?;
-        // A report earlier in this batch may have taught one of them its id.
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
                 let same_kind = kind.is_none_or(|kind| row.kind.as_deref() == Some(kind.as_str()));
-                row.provider_id.is_none() && row.queue != QueueWord::Queued.as_str() && same_kind
+                row.queue != QueueWord::Queued.as_str() && same_kind
             })
         };
         Ok(ids.into_iter().filter(fits).collect())
@@ -97,7 +118,10 @@ impl Ledger {
     /// Marks how a loaded message was found by a report without a known id.
     pub fn set_matched_by(&mut self, id: MessageId, matched_by: MatchedBy) -> Result<(), Error> {
         self.edit(id, |row| {
-            row.matched_by = Some(matched_by.as_str().to_owned());
+            // A person's decision stays, whatever fits besides.
+            if row.matched_by.as_deref() != Some(MatchedBy::Operator.as_str()) {
+                row.matched_by = Some(matched_by.as_str().to_owned());
+            }
         })
     }
 

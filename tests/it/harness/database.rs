@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bluetick::domain::secret::Secret;
 use bluetick::store::connection::Pools;
 use bluetick::store::{Store, journal};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -88,6 +88,23 @@ impl TestDatabase {
 
     /// The same of a program whose data lies in a folder inside.
     pub(crate) async fn query_in(&self, folder: &str, sql: &str) -> Vec<String> {
+        let connection = self.connect(folder).await;
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(statement).await.unwrap();
+        connection.close().await.unwrap();
+        rows.iter()
+            .map(|row| row.try_get("", "line").unwrap())
+            .collect()
+    }
+
+    /// Changes the main database past every layer, as nothing of ours would.
+    pub(crate) async fn spoil(&self, sql: &str) {
+        let connection = self.connect("").await;
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn connect(&self, folder: &str) -> DatabaseConnection {
         let url = match &self.schema {
             Some(schema) => schema.server.clone(),
             None => self.url_in(folder).expose().to_owned(),
@@ -97,13 +114,7 @@ impl TestDatabase {
         if let Some(schema) = &self.schema {
             options.set_schema_search_path(schema.name.clone());
         }
-        let connection = Database::connect(options).await.unwrap();
-        let statement = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        connection.close().await.unwrap();
-        rows.iter()
-            .map(|row| row.try_get("", "line").unwrap())
-            .collect()
+        Database::connect(options).await.unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {

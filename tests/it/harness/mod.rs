@@ -1,7 +1,7 @@
-//! What tests stand on: databases of their own, and the whole program around them.
-//! What tests stand on: databases of their own, and texts approved once.
+//! What tests stand on: databases of their own, the whole program around them, and texts approved once.
 
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod dump;
 pub(crate) mod golden;
 pub(crate) mod program;

@@ -1,0 +1,53 @@
+//! What operators decided about callbacks, so that reading them again comes to the same end.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::access::Verb;
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::{self, Store};
+
+/// Decisions that hold when a callback is read again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Precedents {
+    /// Orphans that were tied to a message.
+    pub matched: HashMap<MessageId, MessageId>,
+    /// Callbacks that failed authentication and were applied all the same.
+    pub released: HashSet<CallbackId>,
+}
+
+impl Precedents {
+    /// All that the audit tells.
+    pub async fn load(store: &Store) -> Result<Self, store::Error> {
+        let mut precedents = Self::default();
+        for action in store
+            .list_actions_by(&[Verb::Match, Verb::ReleaseCallback])
+            .await?
+        {
+            let detail = action.detail.as_deref().unwrap_or_default();
+            match (action.verb, action.message) {
+                (Verb::Match, Some(message)) => {
+                    if let Some(orphan) = find_id(detail) {
+                        precedents.matched.insert(orphan.into(), message);
+                    }
+                }
+                (Verb::ReleaseCallback, _) => {
+                    if let Some(callback) = find_id(detail) {
+                        precedents.released.insert(callback.into());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(precedents)
+    }
+}
+
+/// The words in which the audit names a released callback.
+pub(crate) fn release_words(callback: CallbackId) -> String {
+    format!("callback {callback}")
+}
+
+/// The id that ends a line of the audit: `with {orphan}`, `callback {id}`.
+fn find_id(detail: &str) -> Option<uuid::Uuid> {
+    detail.rsplit(' ').next()?.parse().ok()
+}

@@ -1,0 +1,238 @@
+//! Dropping what is derived, so that reading the journal again derives it anew; and the end of that, when leftovers go.
+//!
+//! Kept are the roots: sent and registered messages, attempts, ids from replies and registrations, operator decisions, and whatever came from
+//! callbacks that the journal does not hold any more. Messages known only from callbacks keep their rows until the end, so that one adopted
+//! before is adopted afterwards; those that nothing tells of again go then.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::domain::callback::JournalPlace;
+use crate::domain::delivery::SourceKind;
+use crate::domain::ids::MessageId;
+use crate::domain::message::{MatchedBy, Origin};
+use crate::store::entities::{
+    callback_outcomes, id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
+};
+use crate::store::ledger::{LearnedFrom, Ledger, Times};
+use crate::store::{Error, Store, instant, settings};
+
+/// Messages folded in one go.
+const CHUNK: u64 = 400;
+/// How long before its first report a message matched by recipient may have been handed over.
+const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
+
+impl Ledger {
+    /// Leaves `updated_at` as it is: what is derived again did not change now.
+    pub fn keep_times(&mut self) {
+        self.times = Times::Kept;
+    }
+
+    /// Takes back whatever came from callbacks that the journal still holds; returns how many messages were folded anew.
+    pub(crate) async fn strip(&mut self, start: JournalPlace) -> Result<u64, Error> {
+        self.keep_times();
+        self.forget_callbacks(start).await?;
+        let mut after = Uuid::nil();
+        let mut folded = 0;
+        loop {
+            let ids: Vec<Uuid> = messages::Entity::find()
+                .select_only()
+                .column(messages::Column::Id)
+                .filter(messages::Column::Id.gt(after))
+                .order_by_asc(messages::Column::Id)
+                .limit(CHUNK)
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            let Some(last) = ids.last() else {
+                return Ok(folded);
+            };
+            after = *last;
+            folded += u64::try_from(ids.len()).unwrap_or_default();
+            let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
+            self.load(&ids).await?;
+            self.strip_loaded(start);
+            self.settle().await?;
+        }
+    }
+
+    async fn forget_callbacks(&self, start: JournalPlace) -> Result<(), Error> {
+        let transaction = &self.transaction;
+        receipts::Entity::delete_many()
+            .filter(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
+            .filter(receipts::Column::Source.in_subquery(callbacks_since(start)))
+            .exec(transaction)
+            .await?;
+        quarantine::Entity::delete_many()
+            .filter(quarantine::Column::Callback.in_subquery(callbacks_since(start)))
+            .exec(transaction)
+            .await?;
+        callback_outcomes::Entity::delete_many()
+            .filter(callback_outcomes::Column::Seq.gte(start.seq))
+            .exec(transaction)
+            .await?;
+        provider_ids::Entity::delete_many()
+            .filter(
+                provider_ids::Column::LearnedFrom
+                    .eq(LearnedFrom::Callback(start.received_at).as_str()),
+            )
+            .filter(provider_ids::Column::LearnedAt.gte(instant::write(start.received_at)))
+            .exec(transaction)
+            .await?;
+        Ok(())
+    }
+
+    fn strip_loaded(&mut self, start: JournalPlace) {
+        let matched_since = instant::write(start.received_at - MATCH_WINDOW);
+        for entry in self.entries.values_mut() {
+            entry.touched = true;
+            entry.renamed = true;
+            let by_recipient =
+                entry.row.matched_by.as_deref() == Some(MatchedBy::Recipient.as_str());
+            if by_recipient
+                && entry
+                    .row
+                    .handed_over_at
+                    .is_some_and(|at| at >= matched_since)
+            {
+                entry.row.matched_by = None;
+            }
+        }
+    }
+
+    /// Removes what nothing told of again: messages known only from callbacks without a fact, and whatever points to messages that are gone.
+    pub(crate) async fn sweep_leftovers(&mut self) -> Result<(), Error> {
+        self.keep_times();
+        let mut after = Uuid::nil();
+        loop {
+            let ids: Vec<Uuid> = messages::Entity::find()
+                .select_only()
+                .column(messages::Column::Id)
+                .filter(messages::Column::Id.gt(after))
+                .filter(
+                    messages::Column::Origin
+                        .is_in([Origin::Provisional.as_str(), Origin::Observed.as_str()]),
+                )
+                .filter(Expr::exists(facts_of_the_message()).not())
+                .order_by_asc(messages::Column::Id)
+                .limit(CHUNK)
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            let Some(last) = ids.last() else { break };
+            after = *last;
+            let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
+            self.load(&ids).await?;
+            for entry in self.entries.values_mut() {
+                entry.touched = true;
+                entry.stripped = true;
+            }
+            self.settle().await?;
+        }
+        self.sweep_pointers().await
+    }
+
+    async fn sweep_pointers(&self) -> Result<(), Error> {
+        let transaction = &self.transaction;
+        let every_message = || {
+            Query::select()
+                .column(messages::Column::Id)
+                .from(messages::Entity)
+                .to_owned()
+        };
+        merged_messages::Entity::delete_many()
+            .filter(
+                merged_messages::Column::Survivor
+                    .not_in_subquery(every_message())
+                    .or(merged_messages::Column::Id.in_subquery(every_message())),
+            )
+            .exec(transaction)
+            .await?;
+        let holder_still_holds = Query::select()
+            .expr(Expr::value(1))
+            .from(provider_ids::Entity)
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::Account))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::Account)),
+            )
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::ProviderId))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::ProviderId)),
+            )
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::Message)),
+            )
+            .to_owned();
+        id_conflicts::Entity::delete_many()
+            .filter(Expr::exists(holder_still_holds).not())
+            .exec(transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+fn callbacks_since(start: JournalPlace) -> SelectStatement {
+    Query::select()
+        .column(callback_outcomes::Column::Callback)
+        .from(callback_outcomes::Entity)
+        .and_where(callback_outcomes::Column::Seq.gte(start.seq))
+        .to_owned()
+}
+
+fn facts_of_the_message() -> SelectStatement {
+    Query::select()
+        .expr(Expr::value(1))
+        .from(receipts::Entity)
+        .and_where(
+            Expr::col((receipts::Entity, receipts::Column::Message))
+                .equals((messages::Entity, messages::Column::Id)),
+        )
+        .to_owned()
+}
+
+impl Store {
+    /// Drops what is derived from callbacks since `start`, and sets the position before them; reading on to `end` derives it again.
+    ///
+    /// One transaction: an interrupted rebuild is either not begun, or an unread backlog that the next reconciler reads.
+    pub async fn begin_rebuild(
+        &self,
+        start: JournalPlace,
+        end: i64,
+        now: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        let mut ledger = self.ledger(now).await?;
+        let begun = async {
+            let folded = ledger.strip(start).await?;
+            settings::begin_rebuild(ledger.transaction(), start.seq - 1, end).await?;
+            Ok(folded)
+        }
+        .await;
+        match begun {
+            Ok(folded) => self.commit(ledger).await.map(|()| folded),
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a rebuild that has read everything: what nothing told of again goes.
+    pub async fn finish_rebuild(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut ledger = self.ledger(now).await?;
+        let ended = async {
+            ledger.sweep_leftovers().await?;
+            settings::end_rebuild(ledger.transaction()).await
+        }
+        .await;
+        match ended {
+            Ok(()) => self.commit(ledger).await,
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Taking facts back so that their source can be read again, and telling what a ledger would change.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use crate::domain::delivery::{DeliveryState, Receipt, SourceKind};
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::message::Origin;
+use crate::store::entities::{
+    id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
+};
+use crate::store::ledger::{Entry, LearnedFrom, Ledger};
+use crate::store::{Error, receipts as facts_of};
+
+/// What a ledger made of one message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StateDifference {
+    /// The message.
+    pub message: MessageId,
+    /// Its state before; absent when it did not exist.
+    pub before: Option<DeliveryState>,
+    /// Its state after; absent when it is gone.
+    pub after: Option<DeliveryState>,
+}
+
+impl Ledger {
+    /// Takes back every fact that these callbacks told, and what was kept of their unreadable parts; the messages are folded anew at the flush.
+    pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
+        for chunk in callbacks.chunks(facts_of::IDS_PER_QUERY) {
+            let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
+            let of_these = receipts::Column::Source
+                .is_in(sources.iter().copied())
+                .and(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()));
+            let touched: Vec<Uuid> = receipts::Entity::find()
+                .select_only()
+                .column(receipts::Column::Message)
+                .distinct()
+                .filter(of_these.clone())
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            receipts::Entity::delete_many()
+                .filter(of_these)
+                .exec(&self.transaction)
+                .await?;
+            quarantine::Entity::delete_many()
+                .filter(quarantine::Column::Callback.is_in(sources))
+                .exec(&self.transaction)
+                .await?;
+            let ids: Vec<MessageId> = touched.iter().copied().map(MessageId::from).collect();
+            self.load(&ids).await?;
+            for id in &touched {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.touched = true;
+                    entry.stripped = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes what was done so far and forgets the rows, so that a long ledger holds little; tells which states changed.
+    pub async fn settle(&mut self) -> Result<Vec<StateDifference>, Error> {
+        let merged: Vec<Uuid> = self.merges.iter().map(|(gone, _)| *gone).collect();
+        let changes = self.flush().await?;
+        self.changes.extend(changes);
+        let mut differences = Vec::new();
+        for entry in std::mem::take(&mut self.entries).into_values() {
+            let before = entry.before.as_ref().map(state).transpose()?;
+            let after = Some(state(&entry.row)?);
+            if before != after {
+                differences.push(StateDifference {
+                    message: entry.row.id.into(),
+                    before,
+                    after,
+                });
+            }
+        }
+        for (id, before) in std::mem::take(&mut self.removed) {
+            differences.push(StateDifference {
+                message: id,
+                before: Some(before),
+                after: None,
+            });
+        }
+        differences.retain(|one| one.before.is_some() || !merged.contains(&one.message.uuid()));
+        self.holders.clear();
+        self.merges.clear();
+        Ok(differences)
+    }
+
+    /// Removes messages known only from callbacks that were left without any fact.
+    pub(super) async fn remove_emptied(
+        &mut self,
+        touched: Vec<Uuid>,
+        facts: &HashMap<Uuid, Vec<Receipt>>,
+    ) -> Result<Vec<Uuid>, Error> {
+        let emptied = |id: &Uuid| {
+            facts.get(id).is_none_or(Vec::is_empty)
+                && self.entries.get(id).is_some_and(Entry::is_left_over)
+        };
+        let candidates: Vec<Uuid> = touched.iter().filter(|id| emptied(id)).copied().collect();
+        if candidates.is_empty() {
+            return Ok(touched);
+        }
+        let registered: Vec<Uuid> = provider_ids::Entity::find()
+            .select_only()
+            .column(provider_ids::Column::Message)
+            .filter(provider_ids::Column::Message.is_in(candidates.iter().copied()))
+            .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        let gone: Vec<Uuid> = candidates
+            .into_iter()
+            .filter(|id| !registered.contains(id))
+            .collect();
+        for id in &gone {
+            self.remove(*id).await?;
+        }
+        Ok(touched
+            .into_iter()
+            .filter(|id| !gone.contains(id))
+            .collect())
+    }
+
+    async fn remove(&mut self, id: Uuid) -> Result<(), Error> {
+        let Some(entry) = self.entries.remove(&id) else {
+            return Ok(());
+        };
+        self.count_removal(entry.before.as_ref()).await?;
+        let transaction = &self.transaction;
+        provider_ids::Entity::delete_many()
+            .filter(provider_ids::Column::Message.eq(id))
+            .exec(transaction)
+            .await?;
+        id_conflicts::Entity::delete_many()
+            .filter(
+                id_conflicts::Column::Message
+                    .eq(id)
+                    .or(id_conflicts::Column::Claimant.eq(id)),
+            )
+            .exec(transaction)
+            .await?;
+        merged_messages::Entity::delete_many()
+            .filter(merged_messages::Column::Survivor.eq(id))
+            .exec(transaction)
+            .await?;
+        messages::Entity::delete_by_id(id).exec(transaction).await?;
+        if let Some(before) = &entry.before {
+            self.removed.push((id.into(), state(before)?));
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Known only from callbacks, and robbed of facts.
+    fn is_left_over(&self) -> bool {
+        let heard_of = [Origin::Provisional.as_str(), Origin::Observed.as_str()];
+        self.stripped && heard_of.contains(&self.row.origin.as_str())
+    }
+}
+
+fn state(row: &messages::Model) -> Result<DeliveryState, Error> {
+    row.state
+        .parse()
+        .map_err(|_| Error::inconsistent("messages", "state", row.id))
+}

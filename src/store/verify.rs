@@ -1,0 +1,424 @@
+//! Reading everything once, in pieces, to see whether what is stored agrees with itself. Writes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{
+    AccessMode, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
+    ExprTrait, IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
+use uuid::Uuid;
+
+use crate::domain::delivery::SourceKind;
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::message::Origin;
+use crate::store::callbacks::Outcome;
+use crate::store::entities::{
+    attempts, callback_outcomes, merged_messages, message_counts, messages, provider_ids, receipts,
+};
+use crate::store::ledger::{BUCKET, chief_id, count_key, refold};
+use crate::store::{Error, Store, receipts as facts_of, settings};
+
+/// Rows of a piece.
+const PIECE: u64 = 400;
+/// Quarter hours counted in one go: a day.
+const BUCKETS: i64 = 96;
+
+/// Two stored things that do not agree; told by ids alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Discrepancy {
+    /// What does not agree, naming ids and no person.
+    pub words: String,
+}
+
+impl fmt::Display for Discrepancy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.words)
+    }
+}
+
+fn discrepancy(words: String) -> Discrepancy {
+    Discrepancy { words }
+}
+
+/// The main database as it is at one instant.
+#[derive(Debug)]
+pub struct Snapshot {
+    transaction: DatabaseTransaction,
+}
+
+impl Store {
+    /// Looks at the database as it is now, whatever is written meanwhile.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let reader = self.pools().reader();
+        let transaction = if reader.get_database_backend() == DbBackend::Postgres {
+            let isolation = Some(IsolationLevel::RepeatableRead);
+            reader
+                .begin_with_config(isolation, Some(AccessMode::ReadOnly))
+                .await?
+        } else {
+            reader.begin().await?
+        };
+        Ok(Snapshot { transaction })
+    }
+}
+
+impl Snapshot {
+    /// The last journal `seq` whose effects are here.
+    pub async fn position(&self) -> Result<i64, Error> {
+        settings::position(&self.transaction).await
+    }
+
+    /// How many messages there are, for a progress bar.
+    pub async fn count_messages(&self) -> Result<u64, Error> {
+        use sea_orm::PaginatorTrait;
+        Ok(messages::Entity::find().count(&self.transaction).await?)
+    }
+
+    /// Outcomes of callbacks by their places in the journal, within `(after, until]`.
+    pub async fn list_outcomes(
+        &self,
+        after: i64,
+        until: i64,
+    ) -> Result<BTreeMap<i64, CallbackId>, Error> {
+        let rows: Vec<(i64, Uuid)> = callback_outcomes::Entity::find()
+            .select_only()
+            .columns([
+                callback_outcomes::Column::Seq,
+                callback_outcomes::Column::Callback,
+            ])
+            .filter(callback_outcomes::Column::Seq.gt(after))
+            .filter(callback_outcomes::Column::Seq.lte(until))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        Ok(rows.into_iter().map(|(seq, id)| (seq, id.into())).collect())
+    }
+
+    /// The next piece of messages: whether each is what its facts and ids say. `None` after the last.
+    pub async fn check_messages(
+        &self,
+        after: Option<MessageId>,
+    ) -> Result<Option<(MessageId, u64, Vec<Discrepancy>)>, Error> {
+        let rows = messages::Entity::find()
+            .filter(messages::Column::Id.gt(after.map_or(Uuid::nil(), MessageId::uuid)))
+            .order_by_asc(messages::Column::Id)
+            .limit(PIECE)
+            .all(&self.transaction)
+            .await?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        let (last, number) = (last.id, u64::try_from(rows.len()).unwrap_or_default());
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let facts = facts_of::find_of(&self.transaction, &ids).await?;
+        let names = self.names_of(&ids).await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let names = names.get(&row.id).map_or(&[][..], Vec::as_slice);
+            let mut derived = row.clone();
+            refold(&mut derived, facts.get(&row.id).map_or(&[], Vec::as_slice))?;
+            derived.provider_id = chief_id(names);
+            found.extend(compare(row, &derived));
+            for name in names.iter().filter(|name| name.account != row.account) {
+                found.push(discrepancy(format!(
+                    "message {} of account {} holds an id of account {}",
+                    row.id, row.account, name.account
+                )));
+            }
+        }
+        Ok(Some((last.into(), number, found)))
+    }
+
+    async fn names_of(
+        &self,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<provider_ids::Model>>, Error> {
+        let rows = provider_ids::Entity::find()
+            .filter(provider_ids::Column::Message.is_in(ids.iter().copied()))
+            .all(&self.transaction)
+            .await?;
+        let mut names: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
+        for row in rows {
+            names.entry(row.message).or_default().push(row);
+        }
+        Ok(names)
+    }
+
+    /// The next day of counts at or after `bucket`: whether they equal a recount. `None` after the last.
+    pub async fn check_counts(
+        &self,
+        bucket: i64,
+    ) -> Result<Option<(i64, u64, Vec<Discrepancy>)>, Error> {
+        let Some(first) = self.next_bucket(bucket).await? else {
+            return Ok(None);
+        };
+        let next = first + BUCKETS * BUCKET;
+        let stored = message_counts::Entity::find()
+            .filter(message_counts::Column::Bucket.gte(first))
+            .filter(message_counts::Column::Bucket.lt(next))
+            .all(&self.transaction)
+            .await?;
+        let mut numbers: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+        for row in stored {
+            let key = (
+                row.bucket,
+                row.account,
+                row.kind,
+                row.origin,
+                row.state,
+                row.code,
+            );
+            numbers.entry(key).or_default().0 = row.messages;
+        }
+        self.recount(first, next, &mut numbers).await?;
+        let purged_before = settings::purged_before(&self.transaction).await?;
+        let checked = u64::try_from(numbers.len()).unwrap_or_default();
+        let wrong = numbers.into_iter().filter(|(key, (stored, recounted))| {
+            // Purging takes rows and leaves their counts.
+            let purged = purged_before.is_some_and(|before| key.0 < before);
+            if purged {
+                stored < recounted
+            } else {
+                stored != recounted
+            }
+        });
+        let found = wrong
+            .map(|((bucket, account, kind, origin, state, code), (stored, recounted))| {
+                discrepancy(format!(
+                    "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}` is {stored}; a recount says {recounted}"
+                ))
+            })
+            .collect();
+        Ok(Some((next, checked, found)))
+    }
+
+    /// The first quarter hour at or after `bucket` of which anything is counted or there.
+    async fn next_bucket(&self, bucket: i64) -> Result<Option<i64>, Error> {
+        let counted: Option<i64> = message_counts::Entity::find()
+            .select_only()
+            .column(message_counts::Column::Bucket)
+            .filter(message_counts::Column::Bucket.gte(bucket))
+            .order_by_asc(message_counts::Column::Bucket)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let created: Option<i64> = messages::Entity::find()
+            .select_only()
+            .column(messages::Column::CreatedAt)
+            .filter(messages::Column::CreatedAt.gte(bucket))
+            .order_by_asc(messages::Column::CreatedAt)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let created = created.map(|at| at.div_euclid(BUCKET) * BUCKET);
+        Ok([counted, created].into_iter().flatten().min())
+    }
+
+    async fn recount(
+        &self,
+        first: i64,
+        next: i64,
+        numbers: &mut BTreeMap<(i64, String, String, String, String, String), (i64, i64)>,
+    ) -> Result<(), Error> {
+        let mut after = (first, Uuid::nil());
+        loop {
+            let rows = messages::Entity::find()
+                .filter(messages::Column::CreatedAt.lt(next))
+                .filter(
+                    Expr::tuple([
+                        Expr::col(messages::Column::CreatedAt),
+                        Expr::col(messages::Column::Id),
+                    ])
+                    .gt(Expr::tuple([Expr::value(after.0), Expr::value(after.1)])),
+                )
+                .order_by_asc(messages::Column::CreatedAt)
+                .order_by_asc(messages::Column::Id)
+                .limit(PIECE)
+                .all(&self.transaction)
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = (last.created_at, last.id);
+            let counted = rows
+                .iter()
+                .filter(|row| row.origin != Origin::Provisional.as_str());
+            for row in counted {
+                numbers.entry(count_key(row)).or_default().1 += 1;
+            }
+        }
+    }
+
+    /// Facts, attempts, ids and forwarding addresses that point to nothing, at most `limit` of each kind.
+    pub async fn find_dangling(&self, limit: u64) -> Result<Vec<Discrepancy>, Error> {
+        let every_message = || {
+            Query::select()
+                .column(messages::Column::Id)
+                .from(messages::Entity)
+                .to_owned()
+        };
+        let mut found = Vec::new();
+        let facts: Vec<(Uuid, i32, Uuid)> = receipts::Entity::find()
+            .select_only()
+            .columns([
+                receipts::Column::Source,
+                receipts::Column::Part,
+                receipts::Column::Message,
+            ])
+            .filter(receipts::Column::Message.not_in_subquery(every_message()))
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        found.extend(facts.into_iter().map(|(source, part, message)| {
+            discrepancy(format!(
+                "fact {source}/{part} is about message {message}, which is not there"
+            ))
+        }));
+        let exchanges: Vec<(Uuid, Uuid)> = attempts::Entity::find()
+            .select_only()
+            .columns([attempts::Column::Id, attempts::Column::Message])
+            .filter(attempts::Column::Message.not_in_subquery(every_message()))
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        found.extend(exchanges.into_iter().map(|(attempt, message)| {
+            discrepancy(format!(
+                "attempt {attempt} is about message {message}, which is not there"
+            ))
+        }));
+        let holders: Vec<Uuid> = provider_ids::Entity::find()
+            .select_only()
+            .column(provider_ids::Column::Message)
+            .distinct()
+            .filter(provider_ids::Column::Message.not_in_subquery(every_message()))
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        found.extend(holders.into_iter().map(|message| {
+            discrepancy(format!(
+                "a provider id leads to message {message}, which is not there"
+            ))
+        }));
+        let forwarded: Vec<(Uuid, Uuid)> = merged_messages::Entity::find()
+            .select_only()
+            .columns([
+                merged_messages::Column::Id,
+                merged_messages::Column::Survivor,
+            ])
+            .filter(merged_messages::Column::Survivor.not_in_subquery(every_message()))
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        found.extend(forwarded.into_iter().map(|(id, survivor)| {
+            discrepancy(format!(
+                "{id} is said to live on in message {survivor}, which is not there"
+            ))
+        }));
+        Ok(found)
+    }
+
+    /// Callbacks whose facts and outcome contradict each other, at most `limit` of each kind.
+    pub async fn find_contradictions(&self, limit: u64) -> Result<Vec<Discrepancy>, Error> {
+        let told: Vec<(Uuid, String)> = callback_outcomes::Entity::find()
+            .select_only()
+            .columns([
+                callback_outcomes::Column::Callback,
+                callback_outcomes::Column::Outcome,
+            ])
+            .filter(callback_outcomes::Column::Outcome.ne(Outcome::Receipts.as_str()))
+            .filter(
+                callback_outcomes::Column::Callback.in_subquery(
+                    Query::select()
+                        .column(receipts::Column::Source)
+                        .from(receipts::Entity)
+                        .and_where(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
+                        .to_owned(),
+                ),
+            )
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        let mut found: Vec<Discrepancy> = told
+            .into_iter()
+            .map(|(callback, outcome)| {
+                discrepancy(format!(
+                    "callback {callback} counts as `{outcome}` and yet told facts"
+                ))
+            })
+            .collect();
+        if settings::purged_before(&self.transaction).await?.is_some() {
+            // Facts go with their messages, outcomes with their callbacks.
+            return Ok(found);
+        }
+        let silent: Vec<Uuid> = callback_outcomes::Entity::find()
+            .select_only()
+            .column(callback_outcomes::Column::Callback)
+            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Receipts.as_str()))
+            .filter(callback_outcomes::Column::Detail.is_null())
+            .filter(
+                callback_outcomes::Column::Callback.not_in_subquery(
+                    Query::select()
+                        .column(receipts::Column::Source)
+                        .from(receipts::Entity)
+                        .to_owned(),
+                ),
+            )
+            .limit(limit)
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        found.extend(silent.into_iter().map(|callback| {
+            discrepancy(format!(
+                "callback {callback} counts as `receipts` and no fact of it is there"
+            ))
+        }));
+        Ok(found)
+    }
+}
+
+/// In which columns a row is not what its facts say.
+fn compare(stored: &messages::Model, derived: &messages::Model) -> Option<Discrepancy> {
+    if stored == derived {
+        return None;
+    }
+    if stored.state != derived.state {
+        return Some(discrepancy(format!(
+            "message {} is stored as {}; its facts say {}",
+            stored.id, stored.state, derived.state
+        )));
+    }
+    let columns = [
+        ("queue", stored.queue != derived.queue),
+        ("conflict", stored.conflict != derived.conflict),
+        ("due_at", stored.due_at != derived.due_at),
+        ("submitted_at", stored.submitted_at != derived.submitted_at),
+        ("sent_at", stored.sent_at != derived.sent_at),
+        ("delivered_at", stored.delivered_at != derived.delivered_at),
+        ("read_at", stored.read_at != derived.read_at),
+        ("played_at", stored.played_at != derived.played_at),
+        ("failed_at", stored.failed_at != derived.failed_at),
+        ("failure_code", stored.failure_code != derived.failure_code),
+        ("provider_id", stored.provider_id != derived.provider_id),
+    ];
+    let wrong: Vec<&str> = columns
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name)
+        .collect();
+    let names = if wrong.is_empty() {
+        "failure words, pricing or class".to_owned()
+    } else {
+        wrong.join(", ")
+    };
+    Some(discrepancy(format!(
+        "message {}: {names} are not what its facts and ids say",
+        stored.id
+    )))
+}

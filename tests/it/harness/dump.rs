@@ -1,0 +1,76 @@
+//! Everything that is derived from callbacks, as lines of text that can be compared.
+
+use crate::harness::database::TestDatabase;
+
+/// Tables and the columns that count. `adopt_at` of a message that waits, and the position, move with time and are no facts.
+const TABLES: [(&str, &str, &str); 8] = [
+    (
+        "messages",
+        "id resend_of resent_as",
+        "account origin sender recipient recipient_reversed kind queue state conflict due_at submitted_at sent_at \
+         delivered_at read_at played_at failed_at failure_code failure_title failure_detail failure_key failure_class billable \
+         pricing_category pricing_model price provider_id matched_by created_at updated_at adopt_at handed_over_at",
+    ),
+    (
+        "receipts",
+        "source message",
+        "part source_kind fact stage code title detail failure_key word occurred_at received_at recipient billable \
+         pricing_category pricing_model price",
+    ),
+    (
+        "provider_ids",
+        "message",
+        "account provider_id learned_from learned_at",
+    ),
+    (
+        "callback_outcomes",
+        "callback",
+        "seq account received_at outcome detail",
+    ),
+    (
+        "quarantine",
+        "callback",
+        "part account reason quarantined_at",
+    ),
+    (
+        "message_counts",
+        "",
+        "bucket account kind origin state code messages",
+    ),
+    ("merged_messages", "id survivor", ""),
+    (
+        "id_conflicts",
+        "message claimant",
+        "account provider_id seen_at",
+    ),
+];
+
+/// One sorted line a row.
+pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (table, ids, columns) in TABLES {
+        let ids = ids.split_whitespace().map(|id| {
+            if database.is_postgres() {
+                format!("COALESCE(CAST({id} AS TEXT), '-')")
+            } else {
+                format!("COALESCE(hex({id}), '-')")
+            }
+        });
+        let columns = columns
+            .split_whitespace()
+            .map(|column| format!("COALESCE(CAST({column} AS TEXT), '-')"));
+        let all: Vec<String> = ids.chain(columns).collect();
+        let only = if table == "message_counts" {
+            " WHERE messages <> 0"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "SELECT '{table} ' || {} AS line FROM {table}{only}",
+            all.join(" || '|' || ")
+        );
+        lines.extend(database.query(&sql).await);
+    }
+    lines.sort();
+    lines
+}

@@ -1,0 +1,286 @@
+//! Everything derived can be derived again: rebuild changes nothing, verify finds what does not agree.
+
+use bluetick::delivery::rebuild::{RebuildError, rebuild};
+use bluetick::delivery::verify::{Checked, verify};
+use bluetick::simulator::{Chaos, Settings};
+use chrono::TimeDelta;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::harness::app::{ACCOUNTS, App, LANCEPILOT, SOBOT, image_to, noon, start_app_with};
+use crate::harness::dump::dump;
+
+/// The program with every chaos switch on and the dice deciding how messages end.
+async fn start_chaos(seed: u64) -> App {
+    start_app_with(|settings: &mut Settings, _| {
+        settings.seed = seed;
+        settings.chaos = Chaos::all();
+        settings.ending = None;
+        settings.answered_share = 0.3;
+        settings.kaleyra.not_sent_share = 0.1;
+        settings.zixflow.bare_reply_share = 0.3;
+    })
+    .await
+}
+
+/// Sends to many customers through every account, with time passing between hand-over and reports, and operators at work.
+async fn live(app: &App) {
+    let mut sent = Vec::new();
+    for round in 0..4 {
+        for (place, account) in ACCOUNTS.iter().enumerate() {
+            for customer in 0..3 {
+                let to = format!("+44 7700 90{round}{place}{customer}3");
+                sent.push(app.send(&image_to(account, &to)).await);
+            }
+        }
+        app.run_jobs_until_idle().await;
+        app.advance(TimeDelta::seconds(20));
+        app.simulator.deliver_due(15).await;
+        app.run_jobs_until_idle().await;
+        app.advance(TimeDelta::seconds(40));
+    }
+    app.deliver_simulated().await;
+    elsewhere(app).await;
+    decide(app, &sent).await;
+    app.advance(TimeDelta::minutes(11));
+    app.run_jobs_until_idle().await;
+    elsewhere(app).await;
+}
+
+/// Reports on messages that were never sent here, and one that nobody understands.
+async fn elsewhere(app: &App) {
+    let second = (app.now() - noon()).num_seconds();
+    for (id, word) in [("wamid.elsewhere", "sent"), ("wamid.nowhere", "read")] {
+        let id = format!("{id}.{second}");
+        let body = json!({ "id": id, "status": word, "timestamp": noon().timestamp().to_string() });
+        app.deliver_callback(SOBOT, &body).await;
+        app.deliver_callback(SOBOT, &body).await;
+    }
+    app.deliver_callback(SOBOT, &json!({ "gibberish": second }))
+        .await;
+    app.run_jobs_until_idle().await;
+}
+
+/// One orphan is matched, one message is given up, one is sent again.
+async fn decide(app: &App, sent: &[String]) {
+    let orphans = app.orphans().await;
+    if let Some(orphan) = orphans.iter().find(|orphan| orphan["account"] == SOBOT) {
+        let own = sent_through(app, sent, SOBOT).await;
+        let path = format!("/api/v1/orphans/{}/match", orphan["id"].as_str().unwrap());
+        let (status, body) = app.post_json(&path, &json!({ "message_id": own })).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    for id in sent {
+        let state = app.state(id).await;
+        if ["submitted", "sent", "uncertain"].contains(&state.as_str()) {
+            let (status, _) = app
+                .post(&format!("/api/v1/messages/{id}/mark-failed"))
+                .await;
+            assert_eq!(status, 200);
+            let (status, _) = app.post(&format!("/api/v1/messages/{id}/resend")).await;
+            assert_eq!(status, 200);
+            break;
+        }
+    }
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+}
+
+async fn sent_through(app: &App, sent: &[String], account: &str) -> String {
+    for id in sent {
+        if app.message(id).await["account"] == account {
+            return id.clone();
+        }
+    }
+    panic!("nothing went through {account}");
+}
+
+async fn verified(app: &App) -> (Checked, Vec<String>) {
+    let mut found = Vec::new();
+    let checked = verify(
+        &app.services.store,
+        &app.services.journal,
+        &mut |discrepancy| found.push(discrepancy.to_string()),
+        &mut |_| {},
+    )
+    .await
+    .unwrap();
+    (checked, found)
+}
+
+fn assert_same(before: &[String], after: &[String]) {
+    let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+    let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert!(
+        gone.is_empty() && new.is_empty(),
+        "gone:\n{gone:#?}\nnew:\n{new:#?}"
+    );
+}
+
+#[actix_web::test]
+async fn rebuild_changes_nothing_whatever_order_and_chaos_the_reports_came_in() {
+    for seed in [1, 2, 3] {
+        let app = start_chaos(seed).await;
+        live(&app).await;
+        let before = dump(&app.database).await;
+        for table in [
+            "receipts",
+            "quarantine",
+            "merged_messages",
+            "message_counts",
+        ] {
+            assert!(
+                before.iter().any(|line| line.starts_with(table)),
+                "seed {seed} leaves {table} empty"
+            );
+        }
+        let (checked, found) = verified(&app).await;
+        assert_eq!(found, Vec::<String>::new(), "seed {seed}");
+        assert_eq!(checked.backlog, 0);
+        assert!(checked.messages > 40 && checked.callbacks > 40 && checked.counts > 0);
+
+        let rebuilt = rebuild(&app.services, &mut |_| {}).await.unwrap();
+        assert_eq!(rebuilt.callbacks, checked.callbacks);
+        let after = dump(&app.database).await;
+        assert_same(&before, &after);
+        let (_, found) = verified(&app).await;
+        assert_eq!(found, Vec::<String>::new(), "seed {seed} after the rebuild");
+        // Nothing is half done, and the next callback is read as ever.
+        app.deliver_callback(SOBOT, &json!({ "id": "wamid.later", "status": "sent" }))
+            .await;
+        assert_eq!(app.apply_callbacks().await, 1);
+        app.finish().await;
+    }
+}
+
+#[actix_web::test]
+async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
+    let app = start_chaos(7).await;
+    live(&app).await;
+    let before = dump(&app.database).await;
+    let store = &app.services.store;
+    let end = app.services.journal.end().await.unwrap();
+    let first = app.services.journal.list_places(0, 1).await.unwrap()[0];
+    store.begin_rebuild(first, end, app.now()).await.unwrap();
+    let (checked, found) = verified(&app).await;
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(checked.callbacks, 0, "everything is backlog");
+    assert!(checked.backlog > 40);
+
+    let app = app.restart().await;
+    app.run_jobs_until_idle().await;
+    assert_same(&before, &dump(&app.database).await);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn rebuild_is_refused_while_another_process_follows_the_journal() {
+    let app = start_chaos(1).await;
+    let store = &app.services.store;
+    let other = Uuid::from_u128(7);
+    let length = TimeDelta::seconds(30);
+    assert!(
+        store
+            .claim_lease("reconcile", other, app.now(), length)
+            .await
+            .unwrap()
+    );
+    let refused = rebuild(&app.services, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(refused, RebuildError::Served), "{refused}");
+    app.advance(TimeDelta::seconds(31));
+    rebuild(&app.services, &mut |_| {}).await.unwrap();
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn verify_is_content_with_a_backlog() {
+    let app = start_chaos(1).await;
+    app.deliver_callback(LANCEPILOT, &json!({ "x": 1 })).await;
+    let (checked, found) = verified(&app).await;
+    assert_eq!((checked.backlog, checked.callbacks), (1, 0));
+    assert_eq!(found, Vec::<String>::new());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn verify_tells_every_kind_of_damage_by_ids_alone() {
+    let app = start_chaos(2).await;
+    live(&app).await;
+    let some = |table: &str, column: &str, condition: &str| {
+        format!("(SELECT {column} FROM {table} WHERE {condition} LIMIT 1)")
+    };
+    let damages = [
+        (
+            format!(
+                "UPDATE messages SET state = 'queued' WHERE id = {}",
+                some("messages", "id", "state = 'read'")
+            ),
+            "its facts say",
+        ),
+        (
+            format!(
+                "UPDATE messages SET provider_id = 'x' WHERE id = {}",
+                some("messages", "id", "state = 'delivered'")
+            ),
+            "provider_id",
+        ),
+        (
+            format!(
+                "DELETE FROM callback_outcomes WHERE callback = {}",
+                some("callback_outcomes", "callback", "outcome = 'quarantined'")
+            ),
+            "has no outcome",
+        ),
+        (
+            format!(
+                "UPDATE callback_outcomes SET outcome = 'notice' WHERE callback = {}",
+                some(
+                    "callback_outcomes",
+                    "callback",
+                    "outcome = 'receipts' AND detail IS NULL"
+                )
+            ),
+            "and yet told facts",
+        ),
+        (
+            "INSERT INTO message_counts (bucket, account, kind, origin, state, code, messages) \
+             VALUES (1763640000000, 'sobot-main', 'image', 'api', 'read', 'zz', 3)"
+                .to_owned(),
+            "a recount says 0",
+        ),
+        (
+            format!(
+                "UPDATE provider_ids SET account = 'someone-else' WHERE message = {}",
+                some("provider_ids", "message", "account = 'zixflow-main'")
+            ),
+            "holds an id of account someone-else",
+        ),
+        (
+            format!(
+                "DELETE FROM messages WHERE id = {}",
+                some(
+                    "messages",
+                    "id",
+                    "account = 'kaleyra-in' AND state = 'failed'"
+                )
+            ),
+            "which is not there",
+        ),
+    ];
+    for (damage, words) in damages {
+        let (_, before) = verified(&app).await;
+        app.database.spoil(&damage).await;
+        let (_, after) = verified(&app).await;
+        let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+        assert!(
+            new.iter().any(|line| line.contains(words)),
+            "{damage}: {new:#?}"
+        );
+        for line in new {
+            assert!(
+                !line.contains("447700") && !line.contains("wamid."),
+                "{line}"
+            );
+        }
+    }
+}
