@@ -72,6 +72,11 @@ impl Parameters {
         .unwrap_or(DEFAULT_LIMIT)
     }
 
+    /// Notes what is wrong with a parameter that can be read.
+    pub(crate) fn refuse(&mut self, name: &str, message: &str) {
+        self.errors.push(FieldError::new(name, message));
+    }
+
     /// What was read, unless anything was wrong.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, ApiError> {
         if self.errors.is_empty() {
