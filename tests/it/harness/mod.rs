@@ -4,3 +4,4 @@
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod golden;
+pub(crate) mod recount;
