@@ -17,6 +17,7 @@ pub mod reconcile;
 pub mod redaction;
 pub mod services;
 pub mod standing;
+pub mod statistics;
 pub mod transcript;
 pub mod transport;
 pub mod unpack;

@@ -10,6 +10,7 @@ pub mod dictionary;
 pub mod explain;
 pub mod failure;
 pub mod ids;
+pub mod latency;
 pub mod masking;
 pub mod media;
 pub mod message;

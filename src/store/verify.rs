@@ -17,7 +17,7 @@ use crate::store::callbacks::Outcome;
 use crate::store::entities::{
     attempts, callback_outcomes, merged_messages, message_counts, messages, provider_ids, receipts,
 };
-use crate::store::ledger::{BUCKET, chief_id, count_key, refold};
+use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, refold};
 use crate::store::{Error, Store, receipts as facts_of, settings};
 
 /// Rows of a piece.
@@ -163,12 +163,8 @@ impl Snapshot {
         let mut numbers: BTreeMap<_, (i64, i64)> = BTreeMap::new();
         for row in stored {
             let key = (
-                row.bucket,
-                row.account,
-                row.kind,
-                row.origin,
-                row.state,
-                row.code,
+                (row.bucket, row.account, row.kind),
+                (row.origin, row.state, row.code, row.class),
             );
             numbers.entry(key).or_default().0 = row.messages;
         }
@@ -177,7 +173,7 @@ impl Snapshot {
         let checked = u64::try_from(numbers.len()).unwrap_or_default();
         let wrong = numbers.into_iter().filter(|(key, (stored, recounted))| {
             // Purging takes rows and leaves their counts.
-            let purged = purged_before.is_some_and(|before| key.0 < before);
+            let purged = purged_before.is_some_and(|before| key.0.0 < before);
             if purged {
                 stored < recounted
             } else {
@@ -185,7 +181,7 @@ impl Snapshot {
             }
         });
         let found = wrong
-            .map(|((bucket, account, kind, origin, state, code), (stored, recounted))| {
+            .map(|(((bucket, account, kind), (origin, state, code, _)), (stored, recounted))| {
                 discrepancy(format!(
                     "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}` is {stored}; a recount says {recounted}"
                 ))
@@ -220,7 +216,7 @@ impl Snapshot {
         &self,
         first: i64,
         next: i64,
-        numbers: &mut BTreeMap<(i64, String, String, String, String, String), (i64, i64)>,
+        numbers: &mut BTreeMap<(Cohort, Standing), (i64, i64)>,
     ) -> Result<(), Error> {
         let mut after = (first, Uuid::nil());
         loop {

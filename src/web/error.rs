@@ -12,10 +12,12 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError, web};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::access::{MissingScope, Scope};
 use crate::store;
+use crate::web::problem_code::ProblemCode;
 
 /// The media type of every error of the API.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -73,7 +75,7 @@ pub enum ApiError {
 }
 
 /// What is wrong with one field of a body or one parameter.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct FieldError {
     /// Its name, as the caller wrote it: `media.url`, `created_after`.
     pub field: String,
@@ -92,7 +94,7 @@ impl FieldError {
 }
 
 /// An error as it is sent; kept among the response's extensions, so that pages can show it as HTML.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: the code says what kind it is.
     #[serde(rename = "type")]
@@ -119,23 +121,23 @@ impl ApiError {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
-    /// The word for programs.
-    pub fn code(&self) -> &'static str {
+    /// What kind of problem this is, for programs.
+    pub fn code(&self) -> ProblemCode {
         match self {
-            Self::MalformedJson(_) => "malformed_json",
-            Self::MalformedRequest(_) => "malformed_request",
-            Self::Invalid(_) => "invalid_request",
-            Self::Unauthenticated => "unauthenticated",
-            Self::MissingScope(_) => "missing_scope",
-            Self::CrossSite => "cross_site",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::NotPossible(_) => "not_possible",
-            Self::TooLarge { .. } => "too_large",
-            Self::UnsupportedMediaType(_) => "unsupported_media_type",
-            Self::Unavailable(_) => "unavailable",
-            Self::Internal(_) => "internal",
+            Self::MalformedJson(_) => ProblemCode::MalformedJson,
+            Self::MalformedRequest(_) => ProblemCode::MalformedRequest,
+            Self::Invalid(_) => ProblemCode::InvalidRequest,
+            Self::Unauthenticated => ProblemCode::Unauthenticated,
+            Self::MissingScope(_) => ProblemCode::MissingScope,
+            Self::CrossSite => ProblemCode::CrossSite,
+            Self::NotFound => ProblemCode::NotFound,
+            Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
+            Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
+            Self::NotPossible(_) => ProblemCode::NotPossible,
+            Self::TooLarge { .. } => ProblemCode::TooLarge,
+            Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
+            Self::Unavailable(_) => ProblemCode::Unavailable,
+            Self::Internal(_) => ProblemCode::Internal,
         }
     }
 
@@ -144,14 +146,14 @@ impl ApiError {
         let status = self.status_code();
         let request_id = self.cause().map(|cause| {
             let id = Uuid::from_bytes(rand::random());
-            tracing::error!(request.id = %id, code = self.code(), error = cause, "a request failed");
+            tracing::error!(request.id = %id, code = self.code().as_str(), error = cause, "a request failed");
             id
         });
         Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            code: self.code(),
+            code: self.code().as_str(),
             detail: self.to_string(),
             errors: match self {
                 Self::Invalid(errors) => errors.clone(),
@@ -171,19 +173,7 @@ impl ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        match self {
-            Self::MalformedJson(_) | Self::MalformedRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::MissingScope(_) | Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::IdempotencyKeyReused | Self::NotPossible(_) => StatusCode::CONFLICT,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        self.code().status()
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -243,6 +233,11 @@ pub fn configure_extractors(config: &mut web::ServiceConfig) {
         .app_data(web::JsonConfig::default().error_handler(|error, _| from_json(error).into()))
         .app_data(web::QueryConfig::default().error_handler(|error, _| from_query(&error).into()))
         .app_data(web::PathConfig::default().error_handler(|error, _| from_path(&error).into()));
+}
+
+/// The answer to a method that an address does not know.
+pub fn method_not_allowed() -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::MethodNotAllowed))
 }
 
 /// The answer to an address that nobody has.

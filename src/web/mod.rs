@@ -9,6 +9,7 @@ pub mod error;
 pub mod health;
 pub mod login;
 pub mod page_errors;
+pub mod problem_code;
 pub mod server;
 mod static_files;
 

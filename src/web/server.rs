@@ -7,6 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
 use crate::delivery::services::Services;
+use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
 use crate::web::routes;
@@ -48,6 +49,7 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Serve
         clock: services.clock.clone(),
         public_url: services.config.public_url.clone(),
     });
+    let document = web::Data::new(Document::new(&services.config.public_url));
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
@@ -55,6 +57,7 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Serve
         App::new()
             .app_data(callbacks.clone())
             .app_data(access.clone())
+            .app_data(document.clone())
             .app_data(shared.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .configure(routes)

@@ -21,7 +21,7 @@ use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
 use bluetick::store::queue::Acceptance;
-use bluetick::web::api::exports;
+use bluetick::web::api;
 use bluetick::web::api::filter::{pairs, parse_list};
 use bluetick::web::auth::{Access, session_middleware};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -175,7 +175,7 @@ impl Place {
         let server = init_service(
             App::new()
                 .app_data(web::Data::new(access))
-                .service(web::scope("/api/v1").configure(exports::configure))
+                .configure(api::routes)
                 .wrap(session_middleware(&[1; 64], "http://127.0.0.1:8080")),
         )
         .await;

@@ -5,6 +5,8 @@
 )]
 
 mod access;
+mod api;
+mod api_description;
 mod callbacks;
 mod configuration;
 mod dashboard;
@@ -22,3 +24,4 @@ mod reconciliation_fold;
 mod retries;
 mod sending;
 mod simulator;
+mod statistics;

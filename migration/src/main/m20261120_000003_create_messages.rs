@@ -60,6 +60,7 @@ CREATE TABLE messages (
     delivered_at {instant},
     read_at {instant},
     played_at {instant},
+    implied_stages {instant} NOT NULL,
     failed_at {instant},
     failure_code {text},
     failure_title {text},

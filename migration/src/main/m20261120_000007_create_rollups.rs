@@ -1,4 +1,4 @@
-//! Creates message counts per quarter hour, kept by the writer of every change.
+//! Creates message counts and latency histograms per quarter hour, kept by the writer of every change.
 
 use sea_orm_migration::prelude::*;
 
@@ -26,9 +26,19 @@ CREATE TABLE message_counts (
     origin {text} NOT NULL,
     state {text} NOT NULL,
     code {text} NOT NULL,
+    class {text} NOT NULL,
     messages {instant} NOT NULL,
-    PRIMARY KEY (bucket, account, kind, origin, state, code)
+    PRIMARY KEY (bucket, account, kind, origin, state, code, class)
+);
+CREATE TABLE latency_counts (
+    bucket {instant} NOT NULL,
+    account {text} NOT NULL,
+    kind {text} NOT NULL,
+    stage {text} NOT NULL,
+    latency {instant} NOT NULL,
+    messages {instant} NOT NULL,
+    PRIMARY KEY (bucket, account, kind, stage, latency)
 )
 ";
 
-const DOWN: &str = "DROP TABLE message_counts";
+const DOWN: &str = "DROP TABLE latency_counts; DROP TABLE message_counts";

@@ -9,12 +9,17 @@ use crate::delivery::export::columns::{COLUMNS, COUNT, Cell, is_phone};
 
 /// What stands before the first row: perhaps a mark, and the header.
 pub(super) fn opening(mark: ByteOrderMark) -> Vec<u8> {
-    let mut bytes = match mark {
-        ByteOrderMark::Written => "\u{feff}".as_bytes().to_vec(),
-        ByteOrderMark::Absent => Vec::new(),
-    };
+    let mut bytes = opening_mark(mark);
     write(&mut bytes, |writer| writer.write_record(COLUMNS));
     bytes
+}
+
+/// The mark alone, if there is to be one.
+pub(super) fn opening_mark(mark: ByteOrderMark) -> Vec<u8> {
+    match mark {
+        ByteOrderMark::Written => "\u{feff}".as_bytes().to_vec(),
+        ByteOrderMark::Absent => Vec::new(),
+    }
 }
 
 /// Appends rows.
@@ -30,11 +35,12 @@ pub(super) fn write_rows(rows: impl Iterator<Item = [Cell; COUNT]>, bytes: &mut 
     });
 }
 
+/// Appends what `rows` writes.
 #[expect(
     clippy::expect_used,
     reason = "writing rows of one length to memory cannot fail"
 )]
-fn write(
+pub(super) fn write(
     bytes: &mut Vec<u8>,
     rows: impl FnOnce(&mut Writer<&mut Vec<u8>>) -> Result<(), csv::Error>,
 ) {
@@ -54,7 +60,7 @@ fn shown(cell: &Cell) -> Cow<'_, str> {
 }
 
 /// Spreadsheets take `= + - @`, tab and CR at the beginning for a formula; a leading `'` makes it text. A phone number is none.
-fn guarded(text: &str) -> Cow<'_, str> {
+pub(super) fn guarded(text: &str) -> Cow<'_, str> {
     let phone = text.strip_prefix('+').is_some_and(is_phone);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !phone {
         Cow::Owned(format!("'{text}"))

@@ -5,6 +5,7 @@
 pub mod columns;
 mod csv;
 mod ndjson;
+pub mod summary;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;

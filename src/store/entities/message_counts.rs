@@ -1,4 +1,4 @@
-//! Row of `message_counts`. Messages of one quarter hour by account, kind, origin, state and code.
+//! Row of `message_counts`. Messages of one quarter hour by account, kind, origin, state, failure code and class.
 
 use sea_orm::entity::prelude::*;
 
@@ -17,6 +17,8 @@ pub struct Model {
     pub state: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub code: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub class: String,
     pub messages: i64,
 }
 

@@ -46,6 +46,7 @@ pub struct Model {
     pub delivered_at: Option<i64>,
     pub read_at: Option<i64>,
     pub played_at: Option<i64>,
+    pub implied_stages: i64,
     pub failed_at: Option<i64>,
     pub failure_code: Option<String>,
     pub failure_title: Option<String>,

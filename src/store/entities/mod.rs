@@ -11,6 +11,7 @@ pub(super) mod attempts;
 pub(super) mod callback_outcomes;
 pub(super) mod id_conflicts;
 pub(super) mod idempotency_keys;
+pub(super) mod latency_counts;
 pub(super) mod leases;
 pub(super) mod merged_messages;
 pub(super) mod message_counts;

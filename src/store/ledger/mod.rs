@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use binding::chief_id;
 pub use binding::{Bound, LearnedFrom};
-pub(crate) use counts::{BUCKET, key as count_key};
+pub(crate) use counts::{BUCKET, Cohort, Standing, key as count_key};
 pub(crate) use flush::refold;
 pub use orphans::Heard;
 pub use replay::StateDifference;

@@ -106,6 +106,7 @@ impl NewMessage {
             delivered_at: None,
             read_at: None,
             played_at: None,
+            implied_stages: 0,
             failed_at: None,
             failure_code: None,
             failure_title: None,
@@ -151,6 +152,7 @@ pub(crate) fn apply(
     row.delivered_at = at(Stage::Delivered);
     row.read_at = at(Stage::Read);
     row.played_at = at(Stage::Played);
+    row.implied_stages = implied_stages(delivery);
     let failed = delivery.failure.as_ref();
     let failure = failed
         .map(|failed| failed.failure.clone())
@@ -176,6 +178,35 @@ pub(crate) fn apply(
     row.due_at = heard_at
         .filter(|_| awaited)
         .map(|at| instant::write(at) + row.silence_limit);
+}
+
+/// One bit for each stage that no fact names, by its place in [`Stage::ALL`].
+fn implied_stages(delivery: &Delivery) -> i64 {
+    Stage::ALL
+        .into_iter()
+        .filter(|stage| {
+            delivery
+                .stage(*stage)
+                .is_some_and(|reached| reached.implied)
+        })
+        .fold(0, |bits, stage| bits | stage_bit(stage))
+}
+
+fn stage_bit(stage: Stage) -> i64 {
+    1 << stage.index()
+}
+
+/// When a fact named a stage; absent for a stage that is only implied.
+pub(crate) fn told_at(row: &Model, stage: Stage) -> Option<i64> {
+    let at = match stage {
+        Stage::Queued => None,
+        Stage::Submitted => row.submitted_at,
+        Stage::Sent => row.sent_at,
+        Stage::Delivered => row.delivered_at,
+        Stage::Read => row.read_at,
+        Stage::Played => row.played_at,
+    };
+    at.filter(|_| row.implied_stages & stage_bit(stage) == 0)
 }
 
 impl TryFrom<Model> for Message {

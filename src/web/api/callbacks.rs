@@ -19,18 +19,21 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
-    let query = parse(request.query_string())?;
+    let known = ["account", "outcome", "limit", "cursor"];
+    let mut parameters = Parameters::read(request.query_string(), &known);
+    let query = read(&mut parameters);
+    let query = parameters.finish(query)?;
     let page = callbacks::list(&services, &query).await?;
     Ok(HttpResponse::Ok().json(ListResponse {
         data: page.callbacks.iter().map(response).collect(),
-        next_cursor: page.next.map(|seq| seq.to_string()),
+        next_cursor: page
+            .next
+            .map(|seq| parameters.write_cursor(&seq.to_string())),
     }))
 }
 
-/// The query of a list of callbacks, also of the page's.
-pub(crate) fn parse(query: &str) -> Result<CallbackQuery, ApiError> {
-    let mut parameters = Parameters::read(query, &["account", "outcome", "limit", "cursor"]);
-    let query = CallbackQuery {
+fn read(parameters: &mut Parameters) -> CallbackQuery {
+    CallbackQuery {
         account: parameters.parse("account"),
         outcome: parameters.parse_with("outcome", |word| match word {
             "pending" => Ok(None),
@@ -39,10 +42,9 @@ pub(crate) fn parse(query: &str) -> Result<CallbackQuery, ApiError> {
                     .to_owned()
             }),
         }),
-        before: parameters.parse("cursor"),
+        before: parameters.cursor(|seq| seq.parse().ok()),
         limit: parameters.limit(),
-    };
-    parameters.finish(query)
+    }
 }
 
 /// `GET /callbacks/{id}`

@@ -1,7 +1,7 @@
 //! `GET /reports/messages.csv` and `.ndjson`: exactly the rows that the same filters list, streamed.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -10,13 +10,6 @@ use crate::domain::access::{Caller, Scope};
 use crate::web::api::filter;
 use crate::web::auth;
 use crate::web::error::ApiError;
-
-/// The routes, inside `/api/v1`.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .route("/reports/messages.csv", web::get().to(csv))
-        .route("/reports/messages.ndjson", web::get().to(ndjson));
-}
 
 /// `GET /reports/messages.csv`
 pub async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {

@@ -330,7 +330,7 @@ fn parse_zone(value: &str) -> Result<Tz, String> {
 }
 
 /// An instant; the `+` of its offset arrives as a space where nobody encoded it.
-fn parse_instant(value: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn parse_instant(value: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(value)
         .or_else(|_| DateTime::parse_from_rfc3339(&value.replacen(' ', "+", 1)))
         .map(|at| at.to_utc())

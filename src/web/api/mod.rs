@@ -1,51 +1,59 @@
 //! The HTTP API under `/api/v1`: what its calls read and answer.
 
 mod actions;
+mod call;
 mod callbacks;
 mod explain;
 pub mod exports;
 pub mod filter;
 mod live;
 mod messages;
+pub mod openapi;
 mod parameters;
 mod problems;
 pub mod search;
+mod statistics;
 mod timeline;
 mod upload;
 pub mod wire;
 
-use actix_web::web::{ServiceConfig, get, post, resource, scope};
+use actix_web::web::{self, ServiceConfig};
 
-use crate::web::error::not_found;
+use crate::domain::access::Scope::{Operate, Read, Send};
+use crate::web::api::call::{Call, get, post};
+use crate::web::api::openapi::calls as words;
 
-/// Every call.
+/// Every call: its address, the scope it needs, what answers it, what the description says.
+#[rustfmt::skip] // one call a line
+fn calls() -> Vec<Call> {
+    vec![
+        post("/messages", Send, || web::post().to(messages::send), words::send_message),
+        get("/messages", Read, || web::get().to(messages::list), words::list_messages),
+        get("/messages/{id}", Read, || web::get().to(messages::show), words::show_message),
+        get("/messages/{id}/timeline", Read, || web::get().to(timeline::show), words::show_timeline),
+        get("/messages/{id}/explain", Read, || web::get().to(explain::show), words::explain),
+        post("/messages/{id}/cancel", Operate, || web::post().to(actions::cancel), words::cancel),
+        post("/messages/{id}/resend", Operate, || web::post().to(actions::resend), words::resend),
+        post("/messages/{id}/mark-failed", Operate, || web::post().to(actions::mark_failed), words::mark_failed),
+        get("/callbacks", Read, || web::get().to(callbacks::list), words::list_callbacks),
+        get("/callbacks/{id}", Read, || web::get().to(callbacks::show), words::show_callback),
+        get("/callbacks/{id}/raw", Operate, || web::get().to(callbacks::raw), words::raw_callback),
+        get("/orphans", Read, || web::get().to(problems::list_orphans), words::list_orphans),
+        post("/orphans/{id}/match", Operate, || web::post().to(actions::match_orphan), words::match_orphan),
+        get("/problems", Read, || web::get().to(problems::count), words::count_problems),
+        get("/stats", Read, || web::get().to(statistics::show), words::show_statistics),
+        get("/reports/messages.csv", Read, || web::get().to(exports::csv), words::export_csv),
+        get("/reports/messages.ndjson", Read, || web::get().to(exports::ndjson), words::export_ndjson),
+        get("/reports/summary.csv", Read, || web::get().to(statistics::summary_csv), words::summary_csv),
+        get("/reports/summary.json", Read, || web::get().to(statistics::summary_json), words::summary_json),
+        get("/accounts", Read, || web::get().to(problems::list_accounts), words::list_accounts),
+        post("/accounts/{id}/resume", Operate, || web::post().to(actions::resume), words::resume_account),
+        get("/live", Read, || web::get().to(live::follow), words::follow),
+    ]
+}
+
+/// Makes every call answer.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(
-        scope("/api/v1")
-            .service(
-                resource("/messages")
-                    .route(post().to(messages::send))
-                    .route(get().to(messages::list)),
-            )
-            .route("/messages/{id}", get().to(messages::show))
-            .route("/messages/{id}/timeline", get().to(timeline::show))
-            .route("/messages/{id}/explain", get().to(explain::show))
-            .route("/messages/{id}/cancel", post().to(actions::cancel))
-            .route("/messages/{id}/resend", post().to(actions::resend))
-            .route(
-                "/messages/{id}/mark-failed",
-                post().to(actions::mark_failed),
-            )
-            .route("/callbacks", get().to(callbacks::list))
-            .route("/callbacks/{id}", get().to(callbacks::show))
-            .route("/callbacks/{id}/raw", get().to(callbacks::raw))
-            .route("/orphans", get().to(problems::list_orphans))
-            .route("/orphans/{id}/match", post().to(actions::match_orphan))
-            .route("/problems", get().to(problems::count))
-            .route("/accounts", get().to(problems::list_accounts))
-            .route("/accounts/{id}/resume", post().to(actions::resume))
-            .route("/live", get().to(live::follow))
-            .configure(exports::configure)
-            .default_service(actix_web::web::to(not_found)),
-    );
+    config.route("/api/openapi.json", web::get().to(openapi::show));
+    call::register(config, &calls());
 }

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
 use crate::web::error::{ApiError, FieldError};
 
 /// Rows of a page that asks for nothing else.
 const DEFAULT_LIMIT: usize = 50;
 /// The most rows of a page.
 const LARGEST_LIMIT: usize = 500;
+/// Bytes of the filters' fingerprint inside a cursor.
+const FINGERPRINT: usize = 8;
 
 /// Parameters by name, each given once.
 #[derive(Debug)]
@@ -72,12 +78,47 @@ impl Parameters {
         .unwrap_or(DEFAULT_LIMIT)
     }
 
+    /// Where a page starts; only the same parameters (whatever their order, `limit` aside) accept the word.
+    pub(crate) fn cursor<T>(&mut self, parser: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let fingerprint = self.fingerprint();
+        self.parse_with("cursor", |text| {
+            text.split_once('.')
+                .filter(|(_, bound)| *bound == fingerprint)
+                .and_then(|(place, _)| parser(place))
+                .ok_or_else(|| "belongs to no page of these filters".to_owned())
+        })
+    }
+
+    /// The word that [`Parameters::cursor`] reads.
+    pub(crate) fn write_cursor(&self, place: &str) -> String {
+        format!("{place}.{}", self.fingerprint())
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let filters = self.values.iter();
+        for (name, value) in
+            filters.filter(|(name, _)| !["cursor", "limit"].contains(&name.as_str()))
+        {
+            for text in [name, value] {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        }
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..FINGERPRINT])
+    }
+
+    /// Notes what is wrong with a parameter that can be read.
+    pub(crate) fn refuse(&mut self, name: &str, message: &str) {
+        self.errors.push(FieldError::new(name, message));
+    }
+
     /// What was read, unless anything was wrong.
-    pub(crate) fn finish<T>(self, value: T) -> Result<T, ApiError> {
+    pub(crate) fn finish<T>(&mut self, value: T) -> Result<T, ApiError> {
         if self.errors.is_empty() {
             Ok(value)
         } else {
-            Err(ApiError::Invalid(self.errors))
+            Err(ApiError::Invalid(std::mem::take(&mut self.errors)))
         }
     }
 }

@@ -54,9 +54,7 @@ pub(crate) async fn list_orphans(
         provider_id: parameters.parse("provider_id"),
         recipient: parameters.parse("recipient"),
     };
-    let cursor = parameters.parse_with("cursor", |text| {
-        parse_cursor(text).ok_or_else(|| "is not a cursor".to_owned())
-    });
+    let cursor = parameters.cursor(parse_cursor);
     let limit = parameters.limit();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
     let page = services.store.list_orphans(&filter, cursor, limit).await?;
@@ -66,7 +64,8 @@ pub(crate) async fn list_orphans(
     }
     let next_cursor = page
         .next
-        .map(|next| format!("{}_{}", next.created_at.timestamp_millis(), next.id));
+        .map(|next| format!("{}_{}", next.created_at.timestamp_millis(), next.id))
+        .map(|place| parameters.write_cursor(&place));
     Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
 }
 

@@ -5,3 +5,4 @@ pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod golden;
 pub(crate) mod program;
+pub(crate) mod recount;

@@ -1,0 +1,129 @@
+//! How long a stage took, in buckets that grow with the time: eight to every doubling, so no percentile is off by more than an eighth.
+
+use chrono::TimeDelta;
+
+/// Steps of one doubling.
+const STEPS: u64 = 8;
+
+/// The bucket of a histogram in which a time falls.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LatencyBucket(i64);
+
+impl LatencyBucket {
+    /// The bucket of a time. A provider's clock may be behind ours: what happened before the beginning took no time.
+    pub fn of(time: TimeDelta) -> Self {
+        let millis = u64::try_from(time.num_milliseconds()).unwrap_or(0).max(1);
+        let doublings = u64::from(millis.ilog2());
+        // `millis` lies in 2^doublings .. 2^(doublings + 1); which eighth of that range is it in?
+        let step = ((u128::from(millis) * u128::from(STEPS)) >> doublings) % u128::from(STEPS);
+        let number = u128::from(doublings * STEPS) + step;
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The bucket of a stored number.
+    pub fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Its number, for the database.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// Where it begins, in milliseconds; the next one begins where it ends.
+    fn start(self) -> f64 {
+        let number = i32::try_from(self.0).unwrap_or(i32::MAX).max(0);
+        let (doublings, step) = (number / 8, number % 8);
+        2_f64.powi(doublings) * f64::from(8 + step) / 8.0
+    }
+}
+
+/// How many times fell into which bucket.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Histogram(std::collections::BTreeMap<LatencyBucket, i64>);
+
+impl Histogram {
+    /// Puts `messages` more into a bucket.
+    pub fn add(&mut self, bucket: LatencyBucket, messages: i64) {
+        *self.0.entry(bucket).or_default() += messages;
+    }
+
+    /// How many times there are.
+    pub fn count(&self) -> i64 {
+        self.0.values().sum()
+    }
+
+    /// The time, in milliseconds, that `percent` of all times do not exceed; absent where there are none.
+    pub fn percentile(&self, percent: u32) -> Option<f64> {
+        let wanted = as_float(self.count()) * f64::from(percent) / 100.0;
+        let mut below = 0;
+        for (bucket, messages) in self.0.iter().filter(|(_, messages)| **messages > 0) {
+            let within = (wanted - as_float(below)) / as_float(*messages);
+            if within <= 1.0 {
+                let next = LatencyBucket(bucket.0 + 1);
+                return Some(bucket.start() + (next.start() - bucket.start()) * within);
+            }
+            below += messages;
+        }
+        None
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of messages stay far below 2^52"
+)]
+fn as_float(count: i64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bucket(millis: i64) -> LatencyBucket {
+        LatencyBucket::of(TimeDelta::milliseconds(millis))
+    }
+
+    #[test]
+    fn nothing_and_less_than_nothing_take_the_first_bucket() {
+        for millis in [i64::MIN / 1000, -5, 0, 1] {
+            assert_eq!(bucket(millis).number(), 0, "{millis}");
+        }
+    }
+
+    #[test]
+    fn percentiles_lie_where_most_times_are() {
+        let mut times = Histogram::default();
+        times.add(bucket(1000), 90);
+        times.add(bucket(60_000), 9);
+        times.add(bucket(3_600_000), 1);
+        let near = |percent, millis: f64| {
+            let found = times.percentile(percent).unwrap();
+            assert!((found / millis - 1.0).abs() < 0.125, "{percent}: {found}");
+        };
+        near(50, 1000.0);
+        near(95, 60_000.0);
+        near(100, 3_600_000.0);
+        assert_eq!(times.count(), 100);
+        assert_eq!(Histogram::default().percentile(50), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_bucket_holds_its_time_and_is_narrow(millis in 1_i64..100_000_000_000) {
+            let here = bucket(millis);
+            let next = LatencyBucket(here.0 + 1);
+            let time = as_float(millis);
+            prop_assert!(here.start() <= time && time < next.start());
+            prop_assert!(next.start() / here.start() <= 1.1251);
+        }
+
+        #[test]
+        fn longer_times_never_fall_into_lower_buckets(a in 0_i64..1_000_000_000, b in 0_i64..1_000_000_000) {
+            prop_assert_eq!(a.min(b).cmp(&a.max(b)).is_le(), bucket(a.min(b)) <= bucket(a.max(b)));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The OpenAPI document against the running program: whatever it says of a call is so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bluetick::domain::access::Scope;
+use serde_json::{Map, Value};
+
+use crate::harness::app::{App, read, start_app};
+
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
+/// One operation of the document.
+struct Operation {
+    method: String,
+    path: String,
+    scope: Scope,
+    told: Map<String, Value>,
+}
+
+async fn document(app: &App) -> Value {
+    let reply = app
+        .client
+        .get(app.url("/api/openapi.json"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    assert!(
+        reply.headers()["cache-control"]
+            .to_str()
+            .unwrap()
+            .contains("max-age")
+    );
+    reply.json().await.unwrap()
+}
+
+async fn operations(app: &App) -> Vec<Operation> {
+    let document = document(app).await;
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, told) in item.as_object().unwrap() {
+            let scope = told["security"][0]["bearer"][0].as_str().unwrap();
+            assert_eq!(told["security"][1]["session"][0], scope, "{path}");
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                scope: scope.parse().unwrap(),
+                told: told.as_object().unwrap().clone(),
+            });
+        }
+    }
+    operations
+}
+
+impl Operation {
+    /// The address, about something that does not exist.
+    fn address(&self) -> String {
+        self.path.replace("{id}", NOBODY)
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+#[actix_web::test]
+async fn the_calls_of_the_contract_are_all_there() {
+    let app = start_app().await;
+    let names: BTreeSet<String> = operations(&app).await.iter().map(Operation::name).collect();
+    for call in [
+        "POST /api/v1/messages",
+        "GET /api/v1/messages",
+        "GET /api/v1/messages/{id}",
+        "GET /api/v1/messages/{id}/timeline",
+        "GET /api/v1/messages/{id}/explain",
+        "POST /api/v1/messages/{id}/cancel",
+        "POST /api/v1/messages/{id}/resend",
+        "POST /api/v1/messages/{id}/mark-failed",
+        "GET /api/v1/callbacks",
+        "GET /api/v1/callbacks/{id}",
+        "GET /api/v1/callbacks/{id}/raw",
+        "GET /api/v1/orphans",
+        "POST /api/v1/orphans/{id}/match",
+        "GET /api/v1/problems",
+        "GET /api/v1/stats",
+        "GET /api/v1/reports/messages.csv",
+        "GET /api/v1/reports/messages.ndjson",
+        "GET /api/v1/reports/summary.csv",
+        "GET /api/v1/reports/summary.json",
+        "GET /api/v1/accounts",
+        "POST /api/v1/accounts/{id}/resume",
+        "GET /api/v1/live",
+    ] {
+        assert!(names.contains(call), "{call} is missing");
+    }
+    app.finish().await;
+}
+
+/// Routes and document come from one list; what keeps a route from being added beside it is that nobody else mentions actix's routing.
+#[test]
+fn no_route_of_the_api_is_made_beside_the_list() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/api");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() || name == "call.rs" {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let routing = source
+            .matches(".route(")
+            .count()
+            .saturating_add(source.matches(".service(").count());
+        // The document itself is the one address beside the calls.
+        assert_eq!(routing, usize::from(name == "mod.rs"), "{name}");
+        checked += 1;
+    }
+    assert!(checked > 10);
+}
+
+#[actix_web::test]
+async fn every_reference_of_the_document_leads_somewhere_and_names_are_unique() {
+    let app = start_app().await;
+    let document = document(&app).await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(document["servers"][0]["url"], app.url(""));
+    let text = document.to_string();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut referred = 0;
+    for piece in text.split("\"#/components/schemas/").skip(1) {
+        let name = piece.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+        referred += 1;
+    }
+    assert!(referred > 50);
+    assert!(!text.contains("\"null\""), "absent, not null");
+    let mut names = BTreeSet::new();
+    for operation in operations(&app).await {
+        let name = operation.told["operationId"].as_str().unwrap().to_owned();
+        assert!(names.insert(name), "{}", operation.name());
+        assert!(operation.told["summary"].as_str().unwrap().len() > 10);
+    }
+    for scheme in ["bearer", "session"] {
+        assert!(document["components"]["securitySchemes"][scheme].is_object());
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn who_knows_the_document_is_not_sent_it_again() {
+    let app = start_app().await;
+    let url = app.url("/api/openapi.json");
+    let first = app.client.get(&url).send().await.unwrap();
+    let tag = first.headers()["etag"].clone();
+    let again = app.client.get(&url).header("if-none-match", tag);
+    assert_eq!(again.send().await.unwrap().status(), 304);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_call_asks_for_the_scope_that_it_names() {
+    let app = start_app().await;
+    for operation in operations(&app).await {
+        let address = operation.address();
+        let nobody = app
+            .client
+            .request(operation.method.parse().unwrap(), app.url(&address));
+        let (status, problem) = read(nobody).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (401, &"unauthenticated".into()),
+            "{}",
+            operation.name()
+        );
+        for scope in Scope::ALL {
+            let reply = app
+                .request_as(scope, &operation.method, &address)
+                .send()
+                .await
+                .unwrap();
+            let allowed = scope.implies(operation.scope);
+            let status = reply.status().as_u16();
+            assert_eq!(
+                status != 403,
+                allowed,
+                "{} as {scope}: {status}",
+                operation.name()
+            );
+            if !allowed {
+                let problem: Value = reply.json().await.unwrap();
+                assert_eq!(problem["code"], "missing_scope");
+            }
+        }
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_parameter_of_the_document_is_known_and_no_other() {
+    let app = start_app().await;
+    for operation in operations(&app).await {
+        let parameters = operation.told.get("parameters").and_then(Value::as_array);
+        let query: Vec<&str> = parameters
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        if query.is_empty() {
+            continue;
+        }
+        let given: Vec<String> = query.iter().map(|name| format!("{name}=%00")).collect();
+        let address = format!("{}?{}&colour=red", operation.address(), given.join("&"));
+        let (status, problem) = app.get(&address).await;
+        assert_eq!(status, 422, "{}", operation.name());
+        let errors: BTreeMap<&str, &str> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| {
+                (
+                    error["field"].as_str().unwrap(),
+                    error["message"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        let unknown = |message: &str| {
+            message.contains("is not known here") || message.contains("is not a parameter")
+        };
+        assert!(unknown(errors["colour"]), "{}", operation.name());
+        for name in query {
+            let refused = errors.get(name).is_some_and(|message| unknown(message));
+            assert!(!refused, "{} does not know {name}", operation.name());
+        }
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn calls_without_parameters_refuse_any_by_name() {
+    let app = start_app().await;
+    for operation in operations(&app).await {
+        let address = format!("{}?colour=red", operation.address());
+        let request = app.request(&operation.method, &address).json(&Value::Null);
+        let (status, problem) = read(request).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (422, &"colour".into()),
+            "{}: {problem}",
+            operation.name()
+        );
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_names_nothing_is_a_problem_that_says_so() {
+    let app = start_app().await;
+    for operation in operations(&app).await {
+        if !operation.path.contains("{id}") {
+            continue;
+        }
+        let body = serde_json::json!({ "message_id": NOBODY });
+        let mut request = app.request(&operation.method, &operation.address());
+        if operation.path.ends_with("/match") {
+            request = request.json(&body);
+        }
+        let (status, problem) = read(request).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (404, &"not_found".into()),
+            "{}: {problem}",
+            operation.name()
+        );
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_method_that_an_address_does_not_know_is_a_problem() {
+    let app = start_app().await;
+    for operation in operations(&app).await {
+        let reply = app
+            .request("DELETE", &operation.address())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), 405, "{}", operation.path);
+        assert_eq!(reply.headers()["content-type"], "application/problem+json");
+        let problem: Value = reply.json().await.unwrap();
+        assert_eq!(problem["code"], "method_not_allowed");
+        assert_eq!(problem["status"], 405);
+    }
+    let (status, problem) = app.get("/api/v1/nothing").await;
+    assert_eq!((status, &problem["code"]), (404, &"not_found".into()));
+    app.finish().await;
+}

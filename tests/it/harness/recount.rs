@@ -1,0 +1,75 @@
+//! Rollups against a recount of messages and facts, in plain SQL past every layer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::harness::database::TestDatabase;
+
+/// Fails unless counts and histograms equal a recount; returns how many messages are counted.
+pub(crate) async fn check_rollups(database: &TestDatabase) -> i64 {
+    check_latencies(database).await;
+    let counted = database
+        .query(
+            "SELECT CAST(bucket / 900000 AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
+             || '|' || code || '|' || class || '|' || CAST(messages AS TEXT) AS line FROM message_counts WHERE messages <> 0",
+        )
+        .await;
+    let recounted = database
+        .query(
+            "SELECT names || '|' || CAST(COUNT(*) AS TEXT) AS line FROM (\
+             SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
+             || '|' || state || '|' || CASE WHEN failed_at IS NULL THEN '' ELSE COALESCE(failure_code, '') END \
+             || '|' || COALESCE(failure_class, '') AS names \
+             FROM messages WHERE origin <> 'provisional') AS named GROUP BY names",
+        )
+        .await;
+    let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
+    let recounted = sorted(recounted);
+    assert_eq!(sorted(counted), recounted, "rollups differ from a recount");
+    let numbers = recounted.iter().map(|line| {
+        let (_, number) = line.rsplit_once('|').unwrap();
+        number.parse::<i64>().unwrap()
+    });
+    numbers.sum()
+}
+
+/// A stage is timed when a fact names it; which bucket a time falls into is reckoned here in another way than there.
+async fn check_latencies(database: &TestDatabase) {
+    let counted = database
+        .query(
+            "SELECT CAST(bucket / 900000 AS TEXT) || '|' || account || '|' || kind || '|' || stage || '|' \
+             || CAST(latency AS TEXT) || '|' || CAST(messages AS TEXT) AS line FROM latency_counts WHERE messages <> 0",
+        )
+        .await;
+    let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
+    for stage in ["sent", "delivered", "read"] {
+        let told = database
+            .query(&format!(
+                "SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
+                 || CAST({stage}_at - created_at AS TEXT) AS line FROM messages \
+                 WHERE origin = 'api' AND EXISTS (SELECT 1 FROM receipts \
+                 WHERE receipts.message = messages.id AND receipts.stage = '{stage}')",
+            ))
+            .await;
+        for line in told {
+            let (names, millis) = line.rsplit_once('|').unwrap();
+            let bucket = bucket(millis.parse().unwrap());
+            *recounted.entry(format!("{names}|{bucket}")).or_default() += 1;
+        }
+    }
+    let recounted: BTreeSet<String> = recounted
+        .into_iter()
+        .map(|(names, messages)| format!("{names}|{messages}"))
+        .collect();
+    let counted: BTreeSet<String> = counted.into_iter().collect();
+    assert_eq!(counted, recounted, "histograms differ from a recount");
+}
+
+/// Eight equal steps to every doubling of milliseconds.
+fn bucket(millis: i64) -> i64 {
+    let (mut doublings, mut low) = (0, 1);
+    while low * 2 <= millis.max(1) {
+        low *= 2;
+        doublings += 1;
+    }
+    doublings * 8 + (millis.max(1) - low) * 8 / low
+}
