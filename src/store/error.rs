@@ -98,6 +98,19 @@ impl Error {
         }
     }
 
+    /// Whether somebody else holds a lock: nothing is wrong with the database.
+    pub fn is_busy(&self) -> bool {
+        let Self::Driver { source } = self else {
+            return matches!(self, Self::TooSlow);
+        };
+        let Some(SqlxError::Database(refusal)) = sqlx_error(source) else {
+            return false;
+        };
+        let code = refusal.code();
+        let code = code.as_deref().unwrap_or_default();
+        code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
+    }
+
     /// Whether the database refused what a row holds, so that it would refuse the same row again and again.
     pub fn is_about_content(&self) -> bool {
         let Self::Driver { source } = self else {

@@ -211,7 +211,7 @@ impl SpoolFile {
     }
 
     /// Removes a drained file. One with unreadable bytes between its records is kept under another name, for a person to look at.
-    pub(super) fn retire(self) -> io::Result<Option<PathBuf>> {
+    pub(super) fn retire(&self) -> io::Result<Option<PathBuf>> {
         if !self.damaged {
             remove(&self.path)?;
             return Ok(None);

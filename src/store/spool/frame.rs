@@ -203,18 +203,20 @@ mod tests {
             0_i64..4_000_000_000_000,
             (route, authenticity, body),
         )
-            .prop_map(|(id, texts, headers, remote, millis, rest)| CallbackRecord {
-                id: CallbackId::from(Uuid::from_u128(id)),
-                account: texts.0.parse().unwrap(),
-                route: rest.0,
-                method: texts.1,
-                query: texts.2,
-                headers,
-                remote,
-                received_at: DateTime::from_timestamp_millis(millis).unwrap(),
-                body: rest.2,
-                authenticity: rest.1,
-            })
+            .prop_map(
+                |(id, texts, headers, remote, millis, rest)| CallbackRecord {
+                    id: CallbackId::from(Uuid::from_u128(id)),
+                    account: texts.0.parse().unwrap(),
+                    route: rest.0,
+                    method: texts.1,
+                    query: texts.2,
+                    headers,
+                    remote,
+                    received_at: DateTime::from_timestamp_millis(millis).unwrap(),
+                    body: rest.2,
+                    authenticity: rest.1,
+                },
+            )
     }
 
     fn written(record: &CallbackRecord) -> Vec<u8> {

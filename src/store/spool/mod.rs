@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::domain::callback::CallbackRecord;
@@ -92,6 +93,7 @@ pub(in crate::store) struct Spool {
     refused: Option<Shared>,
     /// Files that are not ours to drain; told once.
     ignored: BTreeSet<PathBuf>,
+    looking: Option<JoinHandle<io::Result<Vec<(PathBuf, Found)>>>>,
     standing: watch::Sender<SpoolStanding>,
 }
 
@@ -104,6 +106,15 @@ pub(in crate::store) struct Chunk {
     pub(in crate::store) records: Vec<CallbackRecord>,
     file: Shared,
     next: u64,
+}
+
+/// Whether the search for files of ended processes has come to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::store) enum Look {
+    /// It has begun and goes on.
+    GoesOn,
+    /// What was found is claimed.
+    Ended,
 }
 
 impl Spool {
@@ -121,6 +132,7 @@ impl Spool {
             abandoned: VecDeque::new(),
             refused: None,
             ignored: BTreeSet::new(),
+            looking: None,
             standing: watch::Sender::default(),
         })
     }
@@ -249,14 +261,21 @@ impl Spool {
         Ok(path)
     }
 
-    /// Looks for files of ended processes and takes them over.
-    pub(in crate::store) async fn claim_abandoned(&mut self) -> Result<(), Error> {
-        let folder = self.settings.folder.clone();
-        let journal = self.journal;
-        let known = self.known_paths();
-        let claimed = spawn(move || claim_in(&folder, journal, &known)).await;
-        let claimed = claimed.map_err(|source| file_error(&self.settings.folder, source))?;
-        for (path, found) in claimed {
+    /// Looks for files of ended processes and takes them over. Looking may take a while and goes on in the background: call again until it has ended.
+    pub(in crate::store) async fn claim_abandoned(&mut self) -> Result<Look, Error> {
+        let Some(looking) = self.looking.take_if(|looking| looking.is_finished()) else {
+            if self.looking.is_none() {
+                let folder = self.settings.folder.clone();
+                let (journal, known) = (self.journal, self.known_paths());
+                let looking = move || claim_in(&folder, journal, &known);
+                self.looking = Some(tokio::task::spawn_blocking(looking));
+            }
+            return Ok(Look::GoesOn);
+        };
+        let claimed = looking
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        for (path, found) in claimed.map_err(|source| file_error(&self.settings.folder, source))? {
             match found {
                 Found::Claimed(file) => {
                     tracing::info!(
@@ -273,17 +292,13 @@ impl Spool {
             }
         }
         self.tell(|_| {});
-        Ok(())
+        Ok(Look::Ended)
     }
 
     /// Removes this process's file if nothing is left in it; what is left, the next process drains.
     pub(in crate::store) async fn close(self) {
         let own = self.own;
-        let closed = spawn(move || {
-            let Ok(file) = Arc::try_unwrap(own) else {
-                return Ok(());
-            };
-            let file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let closed = blocking(&own, |file| {
             if file.is_drained() {
                 file.retire()?;
             }
@@ -295,13 +310,11 @@ impl Spool {
     }
 
     async fn retire_first(&mut self) -> Result<(), Error> {
-        let Some(Ok(file)) = self.abandoned.pop_front().map(Arc::try_unwrap) else {
+        let Some(file) = self.abandoned.pop_front() else {
             return Ok(());
         };
-        let file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let path = file.path().to_owned();
-        let retired = spawn(move || file.retire()).await;
-        let kept = retired.map_err(|source| file_error(&path, source))?;
+        let retired = blocking(&file, |file| file.retire()).await;
+        let kept = retired.map_err(|source| file_error(lock(&file).path(), source))?;
         if let Some(kept) = kept {
             tracing::error!(file = %kept.display(), "parts of a spool file could not be read; it is kept");
         }
