@@ -303,3 +303,170 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::callback::{Authenticity, Route};
+    use crate::domain::ids::CallbackId;
+    use crate::store::spool::frame;
+
+    const SEAL: Seal = *b"the seal";
+    const JOURNAL: Uuid = Uuid::from_u128(7);
+
+    fn record(number: u128, body: &[u8]) -> CallbackRecord {
+        CallbackRecord {
+            id: CallbackId::from(Uuid::from_u128(number)),
+            account: "shop".parse().unwrap(),
+            route: Route::Callback,
+            method: "POST".to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            remote: None,
+            received_at: chrono::DateTime::UNIX_EPOCH,
+            body: body.to_vec(),
+            authenticity: Authenticity::Verified,
+        }
+    }
+
+    fn bytes(record: &CallbackRecord) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, SEAL, record).unwrap();
+        bytes
+    }
+
+    /// A file with these records, whose process has ended.
+    fn left_behind(records: &[CallbackRecord]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("left.spool");
+        let mut file = SpoolFile::create(path.clone(), SEAL, JOURNAL).unwrap();
+        for record in records {
+            file.append(&bytes(record), 1).unwrap();
+        }
+        (folder, path)
+    }
+
+    fn claim(path: &Path) -> SpoolFile {
+        match SpoolFile::claim(path.to_owned(), JOURNAL).unwrap() {
+            Found::Claimed(file) => file,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn read_all(file: &mut SpoolFile) -> Vec<CallbackRecord> {
+        let mut all = Vec::new();
+        loop {
+            let read = file.read(2, u64::MAX).unwrap();
+            file.drained(read.next, read.records.len() as u64).unwrap();
+            if read.records.is_empty() {
+                assert!(file.is_drained());
+                return all;
+            }
+            all.extend(read.records);
+        }
+    }
+
+    #[test]
+    fn a_last_record_torn_at_any_byte_costs_no_earlier_one() {
+        let records = [
+            record(1, b"one"),
+            record(2, b""),
+            record(3, b"three"),
+            record(4, b"the last"),
+        ];
+        let (_folder, path) = left_behind(&records);
+        let whole = fs::metadata(&path).unwrap().len();
+        let torn = bytes(&records[3]).len() as u64;
+        for cut in 1..=torn {
+            let (_folder, path) = left_behind(&records);
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(whole - cut).unwrap();
+            let mut claimed = claim(&path);
+            assert_eq!(claimed.waiting(), 3, "{cut} bytes are missing");
+            assert_eq!(
+                read_all(&mut claimed),
+                records[..3],
+                "{cut} bytes are missing"
+            );
+            assert_eq!(claimed.retire().unwrap(), None);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_anywhere_costs_its_own_record_alone() {
+        let records = [record(1, b"one"), record(2, b"two"), record(3, b"three")];
+        let start = OPENING + bytes(&records[0]).len() as u64;
+        let length = bytes(&records[1]).len() as u64;
+        for at in start..start + length {
+            let (_folder, path) = left_behind(&records);
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&path)
+                .unwrap();
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, at).unwrap();
+            file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
+            let mut claimed = claim(&path);
+            let read = read_all(&mut claimed);
+            assert_eq!(read, [records[0].clone(), records[2].clone()], "byte {at}");
+            let kept = claimed.retire().unwrap();
+            assert_eq!(kept, Some(path.with_extension("damaged")));
+        }
+    }
+
+    #[test]
+    fn a_record_inside_a_body_is_never_taken_for_one() {
+        let mut forged = Vec::new();
+        frame::write(&mut forged, *b"guessed!", &record(9, b"forged")).unwrap();
+        let records = [record(1, &forged), record(2, b"two")];
+        let (_folder, path) = left_behind(&records);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        // The head of the record around it.
+        file.write_all_at(&[0xff; 4], OPENING + 8).unwrap();
+        assert_eq!(read_all(&mut claim(&path)), records[1..]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_whole_leaves_nothing_between_records() {
+        let (_folder, path) = left_behind(&[]);
+        fs::remove_file(&path).unwrap();
+        let mut file = SpoolFile::create(path.clone(), SEAL, JOURNAL).unwrap();
+        file.append(&bytes(&record(1, b"one")), 1).unwrap();
+        let half = bytes(&record(2, b"half"));
+        file.file.write_all_at(&half[..10], file.end).unwrap();
+        file.append(&bytes(&record(3, b"three")), 1).unwrap();
+        assert_eq!(
+            read_all(&mut file),
+            [record(1, b"one"), record(3, b"three")]
+        );
+    }
+
+    #[test]
+    fn a_file_in_use_and_a_file_of_another_journal_are_left_alone() {
+        let (_folder, path) = left_behind(&[record(1, b"one")]);
+        let claimed = claim(&path);
+        let again = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
+        assert!(matches!(again, Found::InUse));
+        drop(claimed);
+        let foreign = SpoolFile::claim(path.clone(), Uuid::from_u128(8)).unwrap();
+        assert!(matches!(foreign, Found::Foreign(_)));
+        fs::write(&path, [b'x'; 100]).unwrap();
+        let unknown = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
+        assert!(matches!(unknown, Found::Foreign(_)));
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_drained_file_is_emptied_and_can_be_filled_again() {
+        let (_folder, path) = left_behind(&[record(1, b"one")]);
+        let mut file = claim(&path);
+        assert_eq!(read_all(&mut file).len(), 1);
+        assert_eq!(file.bytes(), 0);
+        file.append(&bytes(&record(2, b"two")), 1).unwrap();
+        assert_eq!(read_all(&mut file), [record(2, b"two")]);
+    }
+}

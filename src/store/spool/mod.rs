@@ -318,6 +318,7 @@ impl Spool {
         if let Some(kept) = kept {
             tracing::error!(file = %kept.display(), "parts of a spool file could not be read; it is kept");
         }
+        tracing::info!("the journal has what an ended process left in its spool file");
         self.tell(|_| {});
         Ok(())
     }
