@@ -89,8 +89,9 @@ impl Error {
     /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a full disk or pool.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::TooSlow | Self::NotDurable { .. } => true,
-            Self::Driver {
+            Self::TooSlow
+            | Self::NotDurable { .. }
+            | Self::Driver {
                 source: DbErr::ConnectionAcquire(_) | DbErr::Conn(_),
             } => true,
             Self::Driver { source } => sqlx_error(source).is_some_and(is_transient),

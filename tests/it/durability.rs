@@ -248,7 +248,7 @@ async fn only_when_the_spool_is_full_too_is_a_callback_refused() {
     assert_eq!(journal.spool().borrow().failed, 1);
     lock.release().await;
     drained(&journal).await;
-    append_all(&journal, &[record(&[b'z'; 20_000])]).await;
+    append_all(&journal, &[record(&vec![b'z'; 20_000])]).await;
     assert_eq!(bodies(&journal).await.len(), 3);
 }
 

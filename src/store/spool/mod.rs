@@ -4,6 +4,7 @@
 
 mod file;
 mod frame;
+mod standing;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -18,6 +19,7 @@ use crate::domain::callback::CallbackRecord;
 use crate::store::error::Error;
 use file::{Found, SpoolFile};
 use frame::Seal;
+pub use standing::{SpoolLimits, SpoolSettings, SpoolStanding};
 
 /// The name of every spool file ends with this.
 const EXTENSION: &str = "spool";
@@ -25,63 +27,6 @@ const EXTENSION: &str = "spool";
 const REFUSED_EXTENSION: &str = "refused";
 /// Tries to make a file that nobody removes in the same moment.
 const CREATE_TRIES: u32 = 5;
-
-/// How much a spool may take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SpoolLimits {
-    /// Bytes of this process's file.
-    pub bytes: u64,
-    /// Percent of the disk that stay free, so that the database can still be opened.
-    pub free_percent: u64,
-}
-
-impl Default for SpoolLimits {
-    /// 4 GiB, some millions of callbacks, and 5 % of the disk.
-    fn default() -> Self {
-        Self {
-            bytes: 4 * 1024 * 1024 * 1024,
-            free_percent: 5,
-        }
-    }
-}
-
-/// Where a spool lies and what it may take.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SpoolSettings {
-    /// The data folder.
-    pub folder: PathBuf,
-    /// How much it may take.
-    pub limits: SpoolLimits,
-}
-
-impl SpoolSettings {
-    /// A spool in this folder, with the usual limits.
-    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            limits: SpoolLimits::default(),
-        }
-    }
-}
-
-/// How the spool stands, and what was counted since the process started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SpoolStanding {
-    /// Whether callbacks go to the spool now because the journal does not take them.
-    pub in_use: bool,
-    /// Records that are not in the journal yet.
-    pub depth: u64,
-    /// Bytes of the files that hold them.
-    pub bytes: u64,
-    /// Records put here.
-    pub spooled: u64,
-    /// Records moved on into the journal, those of ended processes included.
-    pub drained: u64,
-    /// Records that neither journal nor spool took.
-    pub failed: u64,
-    /// Records that the journal refused for what they hold; kept in a file of their own.
-    pub set_aside: u64,
-}
 
 /// The files of one process.
 #[derive(Debug)]
@@ -93,11 +38,12 @@ pub(in crate::store) struct Spool {
     refused: Option<Shared>,
     /// Files that are not ours to drain; told once.
     ignored: BTreeSet<PathBuf>,
-    looking: Option<JoinHandle<io::Result<Vec<(PathBuf, Found)>>>>,
+    looking: Option<JoinHandle<io::Result<FoundFiles>>>,
     standing: watch::Sender<SpoolStanding>,
 }
 
 type Shared = Arc<Mutex<SpoolFile>>;
+type FoundFiles = Vec<(PathBuf, Found)>;
 
 /// Records on their way from a file into the journal.
 #[derive(Debug)]
@@ -233,12 +179,11 @@ impl Spool {
 
     /// Keeps the only record of a chunk, which the journal refuses for what it holds, in a file for a person to look at.
     pub(in crate::store) async fn set_aside(&mut self, chunk: &Chunk) -> Result<PathBuf, Error> {
-        let file = match &self.refused {
-            Some(file) => Arc::clone(file),
-            None => {
-                let file = create(&self.settings.folder, REFUSED_EXTENSION, self.journal).await?;
-                Arc::clone(self.refused.insert(file))
-            }
+        let file = if let Some(file) = &self.refused {
+            Arc::clone(file)
+        } else {
+            let file = create(&self.settings.folder, REFUSED_EXTENSION, self.journal).await?;
+            Arc::clone(self.refused.insert(file))
         };
         let path = lock(&file).path().to_owned();
         let seal = lock(&file).seal();
@@ -363,11 +308,7 @@ async fn create(folder: &Path, extension: &'static str, journal: Uuid) -> Result
     }
 }
 
-fn claim_in(
-    folder: &Path,
-    journal: Uuid,
-    known: &BTreeSet<PathBuf>,
-) -> io::Result<Vec<(PathBuf, Found)>> {
+fn claim_in(folder: &Path, journal: Uuid, known: &BTreeSet<PathBuf>) -> io::Result<FoundFiles> {
     let mut claimed = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
