@@ -25,6 +25,7 @@ use crate::domain::ids::MessageId;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
+use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::server;
 
@@ -120,7 +121,10 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         what: "the journal",
         source,
     };
-    let journal = Journal::open(databases.journal).await.map_err(in_journal)?;
+    let spool = SpoolSettings::in_folder(&config.data_dir);
+    let journal = Journal::open_with_spool(databases.journal, spool)
+        .await
+        .map_err(in_journal)?;
     let end = journal.end().await.map_err(in_journal)?;
     store
         .claim_journal(journal.identity(), end)

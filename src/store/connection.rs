@@ -17,6 +17,8 @@ pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Readers of SQLite: two pages, an export and the API at once; more would only share the same two cores.
 const SQLITE_READERS: u32 = 4;
+/// How long a writer waits for its turn: two that wait for a lock before it. Then the API answers 503.
+const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections a PostgreSQL process may hold: one writes at a time, the rest read.
 const POSTGRES_CONNECTIONS: u32 = 8;
 /// WAL pages between checkpoints: 4000 was the throughput choice of the measurements in `performance.md` §3e.
@@ -66,9 +68,10 @@ impl Pools {
     ) -> Result<Self, Error> {
         make_private_file(path)?;
         let url = format!("sqlite://{}?mode=rwc", path.display());
-        let writer = Database::connect(sqlite_options(&url, 1, "OFF", busy_timeout)).await?;
-        let readers =
-            Database::connect(sqlite_options(&url, SQLITE_READERS, "ON", busy_timeout)).await?;
+        let is_new = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        let writing = if is_new { Use::Making } else { Use::Writing };
+        let writer = Database::connect(sqlite_options(&url, writing, busy_timeout)).await?;
+        let readers = Database::connect(sqlite_options(&url, Use::Reading, busy_timeout)).await?;
         Ok(Self {
             writer,
             readers,
@@ -133,28 +136,39 @@ impl Pools {
     }
 }
 
-fn sqlite_options(
-    url: &str,
-    connections: u32,
-    query_only: &'static str,
-    busy_timeout: Duration,
-) -> ConnectOptions {
+/// What connections to a SQLite file are for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Use {
+    /// The first tables, and writing from then on.
+    Making,
+    Writing,
+    Reading,
+}
+
+fn sqlite_options(url: &str, purpose: Use, busy_timeout: Duration) -> ConnectOptions {
+    let (connections, query_only) = match purpose {
+        Use::Making | Use::Writing => (1, "OFF"),
+        Use::Reading => (SQLITE_READERS, "ON"),
+    };
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
         .min_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
         // A recycled writer would lose its page cache and its prepared statements.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = match purpose {
+                // Freed pages go back to the file system in steps; must come before the first table. It takes the write lock, so that under somebody's lock no connection with it would open.
+                Use::Making => sqlite.pragma("auto_vacuum", "INCREMENTAL"),
+                Use::Writing | Use::Reading => sqlite,
+            };
             sqlite
                 .busy_timeout(busy_timeout)
                 .statement_cache_capacity(200)
-                // Freed pages go back to the file system in steps; must come before the first table.
-                .pragma("auto_vacuum", "INCREMENTAL")
                 .pragma("journal_mode", "WAL")
                 // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
                 .pragma("synchronous", "FULL")

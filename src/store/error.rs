@@ -1,6 +1,6 @@
 //! What can go wrong with a database, without the driver's types.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
 use thiserror::Error;
 
 /// A database operation that did not happen.
@@ -45,6 +45,17 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The database has not answered within the time that anybody could wait; it may still do what it was asked.
+    #[error("the database did not answer in time")]
+    TooSlow,
+    /// Neither the journal nor the spool took a callback.
+    #[error("the journal refused ({journal}), and so did the spool ({spool})")]
+    NotDurable {
+        /// Why the journal did not.
+        journal: String,
+        /// Why the spool did not.
+        spool: String,
+    },
     /// The task that owns the database has ended.
     #[error("the {0} has stopped")]
     Stopped(&'static str),
@@ -75,35 +86,137 @@ impl Error {
         matches!(self, Self::Driver { source } if matches!(source.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))))
     }
 
-    /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error.
+    /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a full disk or pool.
     pub fn is_transient(&self) -> bool {
+        match self {
+            Self::TooSlow
+            | Self::NotDurable { .. }
+            | Self::Driver {
+                source: DbErr::ConnectionAcquire(_) | DbErr::Conn(_),
+            } => true,
+            Self::Driver { source } => sqlx_error(source).is_some_and(is_transient),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody else holds a lock: nothing is wrong with the database.
+    pub fn is_busy(&self) -> bool {
+        let Self::Driver { source } = self else {
+            return matches!(self, Self::TooSlow);
+        };
+        let Some(SqlxError::Database(refusal)) = sqlx_error(source) else {
+            return false;
+        };
+        let code = refusal.code();
+        let code = code.as_deref().unwrap_or_default();
+        code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
+    }
+
+    /// Whether the database refused what a row holds, so that it would refuse the same row again and again.
+    pub fn is_about_content(&self) -> bool {
         let Self::Driver { source } = self else {
             return false;
         };
-        match source {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-            DbErr::Exec(RuntimeErr::SqlxError(error))
-            | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-                match error.as_database_error() {
-                    Some(refusal) => {
-                        is_transient_code(refusal.code().as_deref().unwrap_or_default())
-                    }
-                    // Anything that is not the database's own answer is the way to it: I/O, TLS, a closed pool.
-                    None => true,
-                }
+        match sqlx_error(source) {
+            Some(SqlxError::Encode(_)) => true,
+            Some(SqlxError::Database(refusal)) => {
+                is_content_code(refusal.code().as_deref().unwrap_or_default())
             }
             _ => false,
         }
     }
 }
 
-/// SQLite's primary codes BUSY, LOCKED, IOERR, FULL (extended ones carry them in the low byte); PostgreSQL's classes for connection, resources, intervention and rollback.
+fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
+    match source {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// What is not the database's own answer is transient when it is about the way there; a value that cannot be read stays unreadable.
+fn is_transient(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Database(refusal) => {
+            is_transient_code(refusal.code().as_deref().unwrap_or_default())
+        }
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed
+        | SqlxError::BeginFailed => true,
+        _ => false,
+    }
+}
+
+/// SQLite's primary codes BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL (extended ones carry them in the low byte); PostgreSQL's classes for connection, resources, intervention, system and rollback, and a lock not available.
 fn is_transient_code(code: &str) -> bool {
     if code.len() == 5 {
-        return ["08", "53", "57", "58", "40"]
+        return code == "55P03"
+            || ["08", "53", "57", "58", "40"]
+                .iter()
+                .any(|class| code.starts_with(class));
+    }
+    sqlite_code(code).is_some_and(|number| matches!(number, 5 | 6 | 7 | 10 | 13 | 14 | 15))
+}
+
+/// SQLite's primary codes TOOBIG, CONSTRAINT, MISMATCH; PostgreSQL's classes for data, integrity and program limits.
+fn is_content_code(code: &str) -> bool {
+    if code.len() == 5 {
+        return ["22", "23", "54"]
             .iter()
             .any(|class| code.starts_with(class));
     }
-    code.parse::<u32>()
-        .is_ok_and(|number| matches!(number & 0xff, 5 | 6 | 10 | 13 | 14))
+    sqlite_code(code).is_some_and(|number| matches!(number, 18..=20))
+}
+
+fn sqlite_code(code: &str) -> Option<u32> {
+    Some(code.parse::<u32>().ok()? & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sea_orm::ConnAcquireErr;
+
+    use super::*;
+
+    fn query(error: SqlxError) -> Error {
+        DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))).into()
+    }
+
+    #[test]
+    fn a_pool_that_gives_no_connection_in_time_may_give_one_later() {
+        assert!(Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)).is_transient());
+        assert!(query(SqlxError::PoolTimedOut).is_transient());
+        assert!(query(SqlxError::Io(std::io::ErrorKind::ConnectionReset.into())).is_transient());
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_stays_unreadable() {
+        assert!(!query(SqlxError::Decode("not a UUID".into())).is_transient());
+        assert!(!query(SqlxError::ColumnNotFound("seq".to_owned())).is_transient());
+        assert!(!Error::inconsistent("journal", "route", 1).is_transient());
+    }
+
+    #[test]
+    fn codes_of_both_engines_are_told_apart() {
+        // BUSY, BUSY_SNAPSHOT, IOERR_FSYNC, FULL; shutting down, too many connections, deadlock.
+        for code in ["5", "517", "1034", "13", "57P01", "53300", "40P01", "55P03"] {
+            assert!(is_transient_code(code) && !is_content_code(code), "{code}");
+        }
+        // CONSTRAINT_TRIGGER, TOOBIG; not null, a NUL in a text.
+        for code in ["1811", "18", "23502", "22021"] {
+            assert!(is_content_code(code) && !is_transient_code(code), "{code}");
+        }
+        // CORRUPT; no such table.
+        for code in ["11", "42P01", ""] {
+            assert!(!is_content_code(code) && !is_transient_code(code), "{code}");
+        }
+    }
 }

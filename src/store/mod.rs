@@ -17,6 +17,7 @@ pub mod queue;
 pub mod receipts;
 pub mod reports;
 pub mod settings;
+pub mod spool;
 pub mod statistics;
 pub mod verify;
 

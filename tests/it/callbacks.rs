@@ -1,4 +1,4 @@
-//! Providers call: what is answered 200 is kept byte for byte, what is not ours leaves nothing.
+//! Providers call: what is answered 200 is kept byte for byte, what is not ours leaves nothing. Every test runs through the journal and through the spool.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -18,22 +18,34 @@ use bluetick::domain::provider::{
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
 use bluetick::store::journal::Journal;
+use bluetick::store::spool::SpoolSettings;
 use bluetick::web::callbacks::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Method, RequestBuilder};
+use rstest::rstest;
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 
-use crate::harness::database::TestDatabase;
+use crate::harness::database::{HeldLock, TestDatabase};
 
 const PASSWORD: &str = "basic-password-4711";
 const HEADER_VALUE: &str = "header-value-0815";
 const SIGNING_SECRET: &str = "signing-secret-1234";
 const VERIFY_TOKEN: &str = "verify-token-5678";
+
+/// By which way callbacks become durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Path {
+    /// Straight into the journal.
+    Journal,
+    /// Into the spool, because somebody holds the journal's lock until a test looks.
+    Spool,
+}
 
 fn noon() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -52,16 +64,26 @@ struct Receiver {
     server: ServerHandle,
     client: Client,
     database: TestDatabase,
+    /// Keeps the journal from taking anything itself.
+    held: Mutex<Option<HeldLock>>,
 }
 
 impl Receiver {
-    async fn start() -> Self {
-        Self::start_with(BODY_TIMEOUT).await
+    async fn start(way: Path) -> Self {
+        Self::start_with(way, BODY_TIMEOUT).await
     }
 
-    async fn start_with(body_timeout: Duration) -> Self {
+    async fn start_with(way: Path, body_timeout: Duration) -> Self {
         let database = TestDatabase::new().await;
-        let journal = Journal::open(database.journal().await).await.unwrap();
+        let pools = database.journal().await;
+        let (journal, held) = match way {
+            Path::Journal => (Journal::open(pools).await.unwrap(), None),
+            Path::Spool => {
+                let settings = SpoolSettings::in_folder(database.folder());
+                let journal = Journal::open_with_spool(pools, settings).await.unwrap();
+                (journal, Some(database.hold_journal().await))
+            }
+        };
         let keys = Arc::new(Keys::derive(&Secret::new("k".repeat(32)), &[]));
         let state = web::Data::new(CallbackState {
             ingest: Arc::new(Ingest::new(journal.clone())),
@@ -88,6 +110,7 @@ impl Receiver {
             server: handle,
             client: Client::new(),
             database,
+            held: Mutex::new(held),
         }
     }
 
@@ -106,8 +129,26 @@ impl Receiver {
         answer(self.request(Method::POST, path).body(body.to_vec())).await
     }
 
+    /// What is in the journal once it has what is in the spool.
     async fn entries(&self) -> Vec<JournalEntry> {
-        self.journal.read_after(0, 10_000, u64::MAX).await.unwrap()
+        let mut held = self.held.lock().await;
+        let Some(lock) = held.take() else {
+            return self.journal.read_after(0, 10_000, u64::MAX).await.unwrap();
+        };
+        lock.release().await;
+        let mut spool = self.journal.spool();
+        // An error says that the writer has ended, so that nothing more comes.
+        let _ = spool
+            .wait_for(|spool| spool.depth == 0 && !spool.in_use)
+            .await;
+        let entries = self.journal.read_after(0, 10_000, u64::MAX).await.unwrap();
+        assert_eq!(
+            spool.borrow().spooled,
+            entries.len() as u64,
+            "they did not go through the spool"
+        );
+        *held = Some(self.database.hold_journal().await);
+        entries
     }
 
     async fn bodies(&self) -> Vec<Vec<u8>> {
@@ -133,6 +174,9 @@ impl Receiver {
     }
 
     async fn stop(self) -> TestDatabase {
+        if let Some(lock) = self.held.lock().await.take() {
+            lock.release().await;
+        }
         self.server.stop(true).await;
         self.journal.stop().await;
         self.database
@@ -209,9 +253,10 @@ fn genuine(request: RequestBuilder, body: &[u8]) -> RequestBuilder {
         .body(body.to_vec())
 }
 
+#[rstest]
 #[actix_web::test]
-async fn bodies_are_kept_byte_for_byte() {
-    let receiver = Receiver::start().await;
+async fn bodies_are_kept_byte_for_byte(#[values(Path::Journal, Path::Spool)] way: Path) {
+    let receiver = Receiver::start(way).await;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(br#"{"status":"delivered"}"#).unwrap();
     let packed = gzip.finish().unwrap();
@@ -236,9 +281,12 @@ async fn bodies_are_kept_byte_for_byte() {
     assert_eq!(first.route, Route::Callback);
 }
 
+#[rstest]
 #[actix_web::test]
-async fn one_byte_over_the_limit_is_refused_however_it_is_sent() {
-    let receiver = Receiver::start().await;
+async fn one_byte_over_the_limit_is_refused_however_it_is_sent(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("shop");
     let announced = format!(
         "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
@@ -267,9 +315,10 @@ async fn one_byte_over_the_limit_is_refused_however_it_is_sent() {
     assert_eq!(receiver.bodies().await[0].len(), BODY_LIMIT);
 }
 
+#[rstest]
 #[actix_web::test]
-async fn every_method_and_content_type_is_taken() {
-    let receiver = Receiver::start().await;
+async fn every_method_and_content_type_is_taken(#[values(Path::Journal, Path::Spool)] way: Path) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("shop");
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -293,9 +342,12 @@ async fn every_method_and_content_type_is_taken() {
     );
 }
 
+#[rstest]
 #[actix_web::test]
-async fn concurrent_callbacks_are_all_there_after_reopening() {
-    let receiver = Receiver::start().await;
+async fn concurrent_callbacks_are_all_there_after_reopening(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("shop");
     let bodies: BTreeSet<Vec<u8>> = (0..64)
         .map(|number| format!("body {number}").into_bytes())
@@ -323,9 +375,12 @@ async fn concurrent_callbacks_are_all_there_after_reopening() {
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn an_unknown_account_and_a_wrong_token_look_the_same_and_leave_nothing() {
-    let receiver = Receiver::start().await;
+async fn an_unknown_account_and_a_wrong_token_look_the_same_and_leave_nothing(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("shop");
     let token = path.rsplit('/').next().unwrap();
     let longer = format!("{path}A");
@@ -347,17 +402,23 @@ async fn an_unknown_account_and_a_wrong_token_look_the_same_and_leave_nothing() 
     assert!(receiver.bodies().await.is_empty());
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_wrong_token_is_refused_before_the_body_is_read() {
-    let receiver = Receiver::start().await;
+async fn a_wrong_token_is_refused_before_the_body_is_read(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let waiting = "POST /callbacks/shop/wrong HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n";
     let status = receiver.raw(waiting).await;
     assert!(status.contains(" 404 "), "{status}");
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_callback_that_proves_its_origin_is_verified_and_its_secrets_are_not_stored() {
-    let receiver = Receiver::start().await;
+async fn a_callback_that_proves_its_origin_is_verified_and_its_secrets_are_not_stored(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("vault");
     let body = "{\"name\":\"Zoë\"}".as_bytes();
     let request = receiver
@@ -382,9 +443,12 @@ async fn a_callback_that_proves_its_origin_is_verified_and_its_secrets_are_not_s
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_callback_that_does_not_prove_its_origin_is_kept_aside_and_refused() {
-    let receiver = Receiver::start().await;
+async fn a_callback_that_does_not_prove_its_origin_is_kept_aside_and_refused(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let path = receiver.path("vault");
     let forged = receiver
         .request(Method::POST, &path)
@@ -417,9 +481,12 @@ async fn a_callback_that_does_not_prove_its_origin_is_kept_aside_and_refused() {
     );
 }
 
+#[rstest]
 #[actix_web::test]
-async fn unverified_callbacks_are_kept_up_to_a_thousand_an_hour() {
-    let receiver = Receiver::start().await;
+async fn unverified_callbacks_are_kept_up_to_a_thousand_an_hour(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let known = accounts()
         .into_iter()
         .find(|(id, _)| *id == account("vault"));
@@ -453,9 +520,10 @@ async fn unverified_callbacks_are_kept_up_to_a_thousand_an_hour() {
     assert!(matches!(next_hour, Received::Unverified(_)));
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_probe_is_answered_and_not_kept() {
-    let receiver = Receiver::start().await;
+async fn a_probe_is_answered_and_not_kept(#[values(Path::Journal, Path::Spool)] way: Path) {
+    let receiver = Receiver::start(way).await;
     for name in ["shop", "vault"] {
         let path = receiver.path(name);
         assert_eq!(answer(receiver.request(Method::GET, &path)).await, ok());
@@ -471,9 +539,12 @@ async fn a_probe_is_answered_and_not_kept() {
     assert_eq!(receiver.bodies().await, [b"status"]);
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_handshake_is_answered_with_its_challenge() {
-    let receiver = Receiver::start().await;
+async fn a_handshake_is_answered_with_its_challenge(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let ask = async |name: &str, token: &str| {
         let path = format!(
             "{}?hub.mode=subscribe&hub.challenge=%3Cb%3E1158&hub.verify_token={token}",
@@ -494,9 +565,12 @@ async fn a_handshake_is_answered_with_its_challenge() {
     assert!(receiver.bodies().await.is_empty());
 }
 
+#[rstest]
 #[actix_web::test]
-async fn the_previous_address_works_until_it_is_retired() {
-    let receiver = Receiver::start().await;
+async fn the_previous_address_works_until_it_is_retired(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let address = |name: &str, generation| {
         let token = receiver.keys.callback_token(&account(name), generation);
         format!("/callbacks/{name}/{token}")
@@ -530,9 +604,12 @@ async fn the_previous_address_works_until_it_is_retired() {
     );
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_signed_report_address_names_its_message_and_every_changed_character_is_refused() {
-    let receiver = Receiver::start().await;
+async fn a_signed_report_address_names_its_message_and_every_changed_character_is_refused(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     let message = MessageId::new(noon());
     let token = receiver.keys.report_token(&account("vault"), message);
     assert_eq!(
@@ -561,9 +638,12 @@ async fn a_signed_report_address_names_its_message_and_every_changed_character_i
     assert_eq!(record.authenticity, Authenticity::Verified);
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_client_that_never_finishes_its_body_is_given_up() {
-    let receiver = Receiver::start_with(Duration::from_millis(50)).await;
+async fn a_client_that_never_finishes_its_body_is_given_up(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start_with(way, Duration::from_millis(50)).await;
     let unfinished = format!(
         "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf",
         receiver.path("shop")
@@ -573,9 +653,12 @@ async fn a_client_that_never_finishes_its_body_is_given_up() {
     assert!(receiver.bodies().await.is_empty());
 }
 
+#[rstest]
 #[actix_web::test]
-async fn what_cannot_be_made_durable_is_not_acknowledged() {
-    let receiver = Receiver::start().await;
+async fn what_cannot_be_made_durable_is_not_acknowledged(
+    #[values(Path::Journal, Path::Spool)] way: Path,
+) {
+    let receiver = Receiver::start(way).await;
     receiver.journal.stop().await;
     let path = receiver.path("shop");
     assert_eq!(

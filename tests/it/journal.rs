@@ -9,7 +9,7 @@ use bluetick::store::journal::{self, Journal, JournalFilter};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use migration::{JournalMigrator, MigratorTrait};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::database::TestDatabase;
 
@@ -359,4 +359,24 @@ async fn journal_and_main_database_live_side_by_side() {
     main.migrate().await.unwrap();
     assert!(Journal::open(journal).await.is_ok());
     assert!(main.list_accounts().await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn freed_pages_of_the_file_can_be_given_back() {
+    let database = TestDatabase::new().await;
+    if database.is_postgres() {
+        return;
+    }
+    drop(database.journal().await);
+    let pools = database.empty_journal().await;
+    let mode = pools
+        .writer()
+        .query_one_raw(Statement::from_string(
+            DbBackend::Sqlite,
+            "PRAGMA auto_vacuum",
+        ))
+        .await
+        .unwrap();
+    let incremental: i32 = mode.unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(incremental, 2);
 }

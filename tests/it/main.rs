@@ -11,6 +11,7 @@ mod callbacks;
 mod configuration;
 mod dashboard;
 mod dashboard_views;
+mod durability;
 mod explain;
 mod exports;
 mod harness;

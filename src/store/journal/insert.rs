@@ -7,6 +7,8 @@ use crate::store::journal::entity::{authenticity_words, route_word};
 
 /// The most rows of one statement.
 pub(super) const MOST_ROWS: usize = 512;
+/// A batch takes nothing more once its bodies reach this many bytes.
+pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Columns in the order they are bound, with PostgreSQL's type. `id` must lead: a row without one is padding.
 const COLUMNS: [(&str, &str); 13] = [

@@ -3,6 +3,8 @@
 //! Owns the writer task and the bound on memory. Does not read what callbacks say, and keeps no position of its readers.
 
 mod entity;
+mod entrance;
+mod fallback;
 mod insert;
 mod reader;
 mod writer;
@@ -22,7 +24,9 @@ use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, Pools};
 use crate::store::error::Error;
-use insert::InsertStatements;
+use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
+use entrance::Entrance;
+use fallback::Fallback;
 use writer::{Append, Writer};
 
 /// PostgreSQL's advisory lock under which sequence numbers are drawn, so that they rise in commit order. `bt_jrnl` in ASCII.
@@ -50,6 +54,7 @@ struct Shared {
     waiting: mpsc::Sender<Append>,
     room: Arc<Semaphore>,
     appended: watch::Receiver<()>,
+    spool: watch::Receiver<SpoolStanding>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -69,9 +74,20 @@ pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
     }
 }
 
-/// Applies the migrations that are missing, one process at a time.
+/// Applies the migrations that are missing, one process at a time. Where none is missing, a lock held elsewhere stops no start.
 pub async fn migrate(pools: &Pools) -> Result<(), Error> {
-    let transaction = pools.begin().await?;
+    let transaction = match pools.begin().await {
+        Ok(transaction) => transaction,
+        Err(error) if error.is_busy() => {
+            let missing = JournalMigrator::get_pending_migrations(pools.writer()).await?;
+            return if missing.is_empty() {
+                Ok(())
+            } else {
+                Err(error)
+            };
+        }
+        Err(error) => return Err(error),
+    };
     match JournalMigrator::up(&transaction, None).await {
         Ok(()) => Ok(transaction.commit().await?),
         Err(error) => {
@@ -83,30 +99,56 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
 
 impl Journal {
     /// Checks that the journal's tables are there and starts its writer. Migrations must have run.
+    ///
+    /// Without a spool: what the database refuses is refused to the caller, and a lock is waited for.
     pub async fn open(pools: Pools) -> Result<Self, Error> {
         let identity = reader::identity(&pools).await?;
+        Ok(Self::start(pools, identity, None))
+    }
+
+    /// The same, with a spool that takes what the database does not. Fails when either cannot be written; a lock held elsewhere is no such failure.
+    pub async fn open_with_spool(pools: Pools, settings: SpoolSettings) -> Result<Self, Error> {
+        let identity = reader::identity(&pools).await?;
+        let spool = Spool::open(settings, identity).await?;
+        let fallback = match Entrance::new(pools.clone()).probe().await {
+            Ok(()) => Fallback::new(spool),
+            Err(error) if error.is_busy() => Fallback::in_use(spool, &error),
+            Err(error) => {
+                spool.close().await;
+                return Err(error);
+            }
+        };
+        Ok(Self::start(pools, identity, Some(fallback)))
+    }
+
+    fn start(pools: Pools, identity: Uuid, fallback: Option<Fallback>) -> Self {
         let (waiting, receiver) = mpsc::channel(WAITING_RECORDS);
         let (sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
+        let spool = match &fallback {
+            Some(fallback) => fallback.standing(),
+            None => watch::channel(SpoolStanding::default()).1,
+        };
         let writer = Writer {
-            statements: InsertStatements::new(pools.writer().get_database_backend()),
-            pools: pools.clone(),
+            entrance: Entrance::new(pools.clone()),
             waiting: receiver,
             appended: sender,
+            fallback,
             stop: stop.clone(),
         };
         let tasks = TaskTracker::new();
         tasks.spawn(writer.run());
         tasks.close();
-        Ok(Self(Arc::new(Shared {
+        Self(Arc::new(Shared {
             pools,
             identity,
             waiting,
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
             appended,
+            spool,
             stop,
             tasks,
-        })))
+        }))
     }
 
     /// Waits until a body of so many bytes may be held in memory. Ask before reading it, once and for all of it: two askers that each hold a part could wait for each other.
@@ -121,7 +163,7 @@ impl Journal {
             .map_err(|_| Error::Stopped("journal"))
     }
 
-    /// Adds a record. `Ok` means durable: synced to disk (or committed by PostgreSQL). An id that is there already adds nothing.
+    /// Adds a record. `Ok` means durable: synced to disk (or committed by PostgreSQL), in the journal or in the spool on its way there. An id that is there already adds nothing.
     ///
     /// An error that [`Error::is_transient`] may have stored the record or not; the same record may be appended again.
     /// When the caller goes away the record is written all the same.
@@ -185,7 +227,12 @@ impl Journal {
         self.0.appended.clone()
     }
 
-    /// Takes nothing more, writes what waits, and returns when the writer has ended. Reading goes on working.
+    /// How the spool stands; the receiver is told of every change.
+    pub fn spool(&self) -> watch::Receiver<SpoolStanding> {
+        self.0.spool.clone()
+    }
+
+    /// Takes nothing more, writes what waits, moves into the journal what is in the spool if that goes quickly, and returns when the writer has ended. Reading goes on working.
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.tasks.wait().await;

@@ -1,16 +1,21 @@
-//! The only task that writes to the journal: takes what is waiting, commits it at once, answers everybody.
+//! The only task that writes to the journal: takes what is waiting, commits it at once, answers everybody. What the journal does not take goes to the spool.
 
-use sea_orm::ConnectionTrait;
+use std::time::Duration;
+
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::callback::CallbackRecord;
-use crate::store::connection::Pools;
 use crate::store::error::Error;
-use crate::store::journal::insert::{InsertStatements, MOST_ROWS};
+use crate::store::journal::entrance::{Entrance, Purpose};
+use crate::store::journal::fallback::{Fallback, Idle, Task};
+use crate::store::journal::insert::{MOST_BYTES, MOST_ROWS};
 
-/// A batch takes nothing more once its bodies reach this many bytes.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How long a batch waits for the journal before it goes to the spool, so that the answer comes within a second. A lock refuses earlier.
+const PATIENCE: Duration = Duration::from_millis(600);
+/// How long the end waits for the spool to be drained; what is left, the next process drains.
+const LAST_DRAIN: Duration = Duration::from_secs(5);
 
 /// One record on its way into the journal.
 #[derive(Debug)]
@@ -31,85 +36,219 @@ impl Append {
 }
 
 /// The writer's belongings.
-#[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) pools: Pools,
-    pub(super) statements: InsertStatements,
+    pub(super) entrance: Entrance,
     pub(super) waiting: mpsc::Receiver<Append>,
     pub(super) appended: watch::Sender<()>,
+    pub(super) fallback: Option<Fallback>,
     pub(super) stop: CancellationToken,
+}
+
+/// What wakes the writer.
+enum Event {
+    Waiting(Append),
+    Ended(Result<(), Error>, Purpose),
+    Due,
+    Stopped,
 }
 
 impl Writer {
     /// Writes until told to stop, then what is still waiting.
     pub(super) async fn run(mut self) {
-        let stop = self.stop.clone();
         loop {
-            let first = tokio::select! {
-                biased;
-                () = stop.cancelled(), if !self.waiting.is_closed() => {
-                    self.waiting.close();
-                    continue;
+            match self.next_event().await {
+                Event::Waiting(first) => {
+                    let batch = self.take_waiting(first);
+                    self.write(batch).await;
                 }
-                first = self.waiting.recv() => first,
-            };
-            let Some(first) = first else { return };
-            let batch = self.take_waiting(first);
-            self.write(batch).await;
+                Event::Ended(result, purpose) => self.attempt_ended(result, purpose).await,
+                Event::Due => {}
+                Event::Stopped => break,
+            }
+            self.begin_next_task().await;
+        }
+        self.finish().await;
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let idle = self.idle();
+        let due_at = self.fallback.as_ref().map(|fallback| fallback.due_at(idle));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+                (result, purpose) = self.entrance.ended() => return Event::Ended(result, purpose),
+                first = self.waiting.recv() => return first.map_or(Event::Stopped, Event::Waiting),
+                () = due(due_at) => return Event::Due,
+            }
+        }
+    }
+
+    fn idle(&self) -> Idle {
+        if self.entrance.is_taken() {
+            Idle::No
+        } else {
+            Idle::Yes
         }
     }
 
     /// The group of one commit: whatever waits, without waiting for more.
     fn take_waiting(&mut self, first: Append) -> Vec<Append> {
-        let mut bytes = first.record.body.len();
+        let mut bytes = first.record.body.len() as u64;
         let mut batch = vec![first];
         while batch.len() < MOST_ROWS && bytes < MOST_BYTES {
             let Ok(next) = self.waiting.try_recv() else {
                 break;
             };
-            bytes += next.record.body.len();
+            bytes += next.record.body.len() as u64;
             batch.push(next);
         }
         batch
     }
 
     /// Writes a batch and answers it. A batch that the database refuses for what it holds is halved until the refused record stands alone.
-    async fn write(&self, batch: Vec<Append>) {
+    async fn write(&mut self, batch: Vec<Append>) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
-            match self.commit(&batch).await {
+            match self.insert(&batch).await {
                 Ok(()) => {
-                    for written in batch {
-                        written.answer(Ok(()));
-                    }
+                    answer(batch, || Ok(()));
                     self.appended.send_replace(());
                 }
-                Err(error) if batch.len() > 1 && !error.is_transient() => {
+                Err(error) if batch.len() > 1 && error.is_about_content() => {
                     let second_half = batch.split_off(batch.len() / 2);
                     pending.push(second_half);
                     pending.push(batch);
                 }
-                Err(error) => {
-                    for refused in batch {
-                        refused.answer(Err(again(&error)));
-                    }
-                }
+                Err(error) => self.shelter(batch, &error).await,
             }
         }
     }
 
-    /// **Invariant:** returns `Ok` only after the commit is on disk; begins and rolls back in this scope, so an error leaves no transaction open.
-    async fn commit(&self, batch: &[Append]) -> Result<(), Error> {
-        let transaction = self.pools.begin().await?;
-        let insert = self
-            .statements
-            .fill(batch.iter().map(|append| &append.record));
-        if let Err(error) = transaction.execute_raw(insert).await {
-            transaction.rollback().await?;
-            return Err(error.into());
+    /// Puts a batch into the journal, if the journal takes it in time.
+    async fn insert(&mut self, batch: &[Append]) -> Result<(), Error> {
+        let deadline = Instant::now() + PATIENCE;
+        if !self.is_journal_open() || !self.wait_for_turn(deadline).await {
+            return Err(Error::TooSlow);
         }
-        transaction.commit().await?;
-        Ok(())
+        let records = batch.iter().map(|append| &append.record);
+        self.entrance.insert(records, Purpose::Batch);
+        let Some(fallback) = &mut self.fallback else {
+            return self.entrance.ended().await.0;
+        };
+        let result = match timeout_at(deadline, self.entrance.ended()).await {
+            Ok((result, _)) => result,
+            Err(_) => Err(Error::TooSlow),
+        };
+        match &result {
+            Err(error) if !error.is_about_content() => fallback.refused(error),
+            _ => {}
+        }
+        result
+    }
+
+    fn is_journal_open(&self) -> bool {
+        let refusal = self.fallback.as_ref().and_then(Fallback::refusal);
+        refusal.is_none()
+    }
+
+    /// Waits until another attempt has ended; false when the journal is not open then.
+    async fn wait_for_turn(&mut self, deadline: Instant) -> bool {
+        if !self.entrance.is_taken() {
+            return true;
+        }
+        match timeout_at(deadline, self.entrance.ended()).await {
+            Ok((result, purpose)) => self.attempt_ended(result, purpose).await,
+            Err(_) => {
+                if let Some(fallback) = &mut self.fallback {
+                    fallback.refused(&Error::TooSlow);
+                }
+            }
+        }
+        self.is_journal_open()
+    }
+
+    /// Puts a batch that the journal did not take into the spool, and answers it.
+    async fn shelter(&mut self, batch: Vec<Append>, error: &Error) {
+        let Some(fallback) = &mut self.fallback else {
+            return answer(batch, || Err(again(error)));
+        };
+        let records = batch.iter().map(|append| &append.record);
+        match fallback.shelter(records).await {
+            Ok(()) => answer(batch, || Ok(())),
+            Err(spool) => {
+                let journal = fallback.refusal().map_or(error.to_string(), str::to_owned);
+                answer(batch, || {
+                    Err(Error::NotDurable {
+                        journal: journal.clone(),
+                        spool: spool.to_string(),
+                    })
+                });
+            }
+        }
+    }
+
+    /// An attempt that no batch waited for has ended: a probe, a chunk of the spool, a batch that was too slow.
+    async fn attempt_ended(&mut self, result: Result<(), Error>, purpose: Purpose) {
+        let Some(fallback) = &mut self.fallback else {
+            return;
+        };
+        match (&result, purpose) {
+            (_, Purpose::Drain(chunk)) => fallback.chunk_ended(&chunk, &result).await,
+            (Ok(()), Purpose::Batch | Purpose::Probe) => fallback.taken(),
+            (Err(error), Purpose::Batch | Purpose::Probe) => fallback.refused(error),
+        }
+        if result.is_ok() {
+            self.appended.send_replace(());
+        }
+    }
+
+    async fn begin_next_task(&mut self) {
+        self.entrance.give_up_silence();
+        let idle = self.idle();
+        let Some(fallback) = &mut self.fallback else {
+            return;
+        };
+        match fallback.next_task(idle).await {
+            Some(Task::Probe) => self.entrance.begin_probe(),
+            Some(Task::Drain(chunk)) => self.entrance.drain(chunk),
+            None => {}
+        }
+    }
+
+    /// Drains the spool as long as the journal takes it and the time allows.
+    async fn finish(mut self) {
+        let deadline = Instant::now() + LAST_DRAIN;
+        if let Some(fallback) = &mut self.fallback {
+            fallback.hurry();
+        }
+        self.begin_next_task().await;
+        while self.entrance.is_taken() {
+            let Ok((result, purpose)) = timeout_at(deadline, self.entrance.ended()).await else {
+                break;
+            };
+            self.attempt_ended(result, purpose).await;
+            if !self.is_journal_open() {
+                break;
+            }
+            self.begin_next_task().await;
+        }
+        if let Some(fallback) = self.fallback {
+            fallback.close().await;
+        }
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn answer(batch: Vec<Append>, result: impl Fn() -> Result<(), Error>) {
+    for append in batch {
+        append.answer(result());
     }
 }
 

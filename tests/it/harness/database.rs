@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bluetick::domain::secret::Secret;
-use bluetick::store::connection::Pools;
+use bluetick::store::connection::{MAIN_BUSY_TIMEOUT, Pools};
 use bluetick::store::{Store, journal};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -18,6 +21,27 @@ pub(crate) struct TestDatabase {
 struct Schema {
     server: String,
     name: String,
+}
+
+/// A lock that another connection holds.
+pub(crate) struct HeldLock {
+    lock: DatabaseTransaction,
+    _other: Pools,
+}
+
+impl HeldLock {
+    /// Gives it back.
+    pub(crate) async fn release(self) {
+        self.lock.rollback().await.unwrap();
+    }
+}
+
+async fn exclusive(pools: &Pools) -> DatabaseTransaction {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Exclusive),
+        ..TransactionOptions::default()
+    };
+    pools.writer().begin_with_options(options).await.unwrap()
 }
 
 impl TestDatabase {
@@ -72,6 +96,32 @@ impl TestDatabase {
         let pools = self.empty_journal().await;
         journal::migrate(&pools).await.unwrap();
         pools
+    }
+
+    /// Takes the journal's lock as another process would; nobody else writes there until it is released.
+    pub(crate) async fn hold_journal(&self) -> HeldLock {
+        let other = self.empty_journal().await;
+        let lock = if self.is_postgres() {
+            other.begin().await.unwrap()
+        } else {
+            exclusive(&other).await
+        };
+        HeldLock {
+            lock,
+            _other: other,
+        }
+    }
+
+    /// The same on the main database.
+    pub(crate) async fn hold_main(&self) -> HeldLock {
+        let path = self.file("bluetick.db");
+        let other = Pools::open_sqlite(&path, 0, MAIN_BUSY_TIMEOUT)
+            .await
+            .unwrap();
+        HeldLock {
+            lock: exclusive(&other).await,
+            _other: other,
+        }
     }
 
     /// The main database with its tables.

@@ -1,0 +1,260 @@
+//! How one callback lies in a spool file: a head with seal, lengths and checksum, then the particulars as JSON, then the body as it came.
+//!
+//! Files, and what happens to records that cannot be read, are `file`'s.
+
+use std::borrow::Cow;
+use std::io;
+
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::callback::{Authenticity, CallbackRecord, Route};
+
+/// Random bytes that open a file and each of its records. Nobody outside knows them, so a body that looks like a record is never taken for one.
+pub(super) type Seal = [u8; 8];
+
+/// Bytes of a head: the seal, two lengths and the checksum.
+pub(super) const HEAD_BYTES: usize = 20;
+/// The longest record that is believed: the largest body with room for headers.
+const MOST_BYTES: u32 = 16 * 1024 * 1024;
+
+/// What stands before a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Head {
+    particulars: u32,
+    body: u32,
+    checksum: u32,
+}
+
+/// Everything of a record but its body.
+#[derive(Serialize, Deserialize)]
+struct Particulars<'a> {
+    id: Cow<'a, str>,
+    account: Cow<'a, str>,
+    route: RouteWord<'a>,
+    method: Cow<'a, str>,
+    query: Cow<'a, str>,
+    headers: Cow<'a, [(String, String)]>,
+    remote: Option<Cow<'a, str>>,
+    /// Milliseconds since 1970.
+    received_at: i64,
+    /// Why it is unverified; absent when it is verified.
+    refusal: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RouteWord<'a> {
+    Callback,
+    OldCallback,
+    Report(Cow<'a, str>),
+}
+
+/// Adds a record to `out`.
+pub(super) fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<()> {
+    let particulars = serde_json::to_vec(&Particulars::from(record))?;
+    let (Ok(first), Ok(second)) = (
+        u32::try_from(particulars.len()),
+        u32::try_from(record.body.len()),
+    ) else {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    };
+    let head = Head {
+        particulars: first,
+        body: second,
+        checksum: checksum(first, second, &[&particulars, &record.body]),
+    };
+    if head.content_bytes().is_none() {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    out.reserve(HEAD_BYTES + particulars.len() + record.body.len());
+    out.extend_from_slice(&seal);
+    out.extend_from_slice(&first.to_le_bytes());
+    out.extend_from_slice(&second.to_le_bytes());
+    out.extend_from_slice(&head.checksum.to_le_bytes());
+    out.extend_from_slice(&particulars);
+    out.extend_from_slice(&record.body);
+    Ok(())
+}
+
+impl Head {
+    /// The head in these bytes, if it is one of this file and its lengths can be.
+    pub(super) fn parse(bytes: [u8; HEAD_BYTES], seal: Seal) -> Option<Self> {
+        let number = |at: usize| {
+            let mut number = [0; 4];
+            number.copy_from_slice(&bytes[at..at + 4]);
+            u32::from_le_bytes(number)
+        };
+        let head = Self {
+            particulars: number(8),
+            body: number(12),
+            checksum: number(16),
+        };
+        (bytes[..8] == seal && head.content_bytes().is_some()).then_some(head)
+    }
+
+    /// Bytes that follow the head; `None` when no record is so long.
+    pub(super) fn content_bytes(self) -> Option<usize> {
+        let bytes = self.particulars.checked_add(self.body)?;
+        (bytes <= MOST_BYTES).then_some(bytes as usize)
+    }
+
+    /// The record behind this head, if every byte is as it was written.
+    pub(super) fn read(self, content: &[u8]) -> Option<CallbackRecord> {
+        if Some(content.len()) != self.content_bytes()
+            || self.checksum != checksum(self.particulars, self.body, &[content])
+        {
+            return None;
+        }
+        let (particulars, body) = content.split_at(self.particulars as usize);
+        let particulars: Particulars<'_> = serde_json::from_slice(particulars).ok()?;
+        particulars.into_record(body)
+    }
+}
+
+/// Over the lengths too: a flipped length must not make other bytes the record.
+fn checksum(particulars: u32, body: u32, parts: &[&[u8]]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&particulars.to_le_bytes());
+    hasher.update(&body.to_le_bytes());
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize()
+}
+
+impl<'a> From<&'a CallbackRecord> for Particulars<'a> {
+    fn from(record: &'a CallbackRecord) -> Self {
+        Self {
+            id: record.id.to_string().into(),
+            account: record.account.as_str().into(),
+            route: match record.route {
+                Route::Callback => RouteWord::Callback,
+                Route::OldCallback => RouteWord::OldCallback,
+                Route::Report(message) => RouteWord::Report(message.to_string().into()),
+            },
+            method: record.method.as_str().into(),
+            query: record.query.as_str().into(),
+            headers: record.headers.as_slice().into(),
+            remote: record.remote.as_deref().map(Cow::from),
+            received_at: record.received_at.timestamp_millis(),
+            refusal: match &record.authenticity {
+                Authenticity::Verified => None,
+                Authenticity::Unverified { reason } => Some(reason.as_str().into()),
+            },
+        }
+    }
+}
+
+impl Particulars<'_> {
+    fn into_record(self, body: &[u8]) -> Option<CallbackRecord> {
+        Some(CallbackRecord {
+            id: self.id.parse().ok()?,
+            account: self.account.parse().ok()?,
+            route: match self.route {
+                RouteWord::Callback => Route::Callback,
+                RouteWord::OldCallback => Route::OldCallback,
+                RouteWord::Report(message) => Route::Report(message.parse().ok()?),
+            },
+            method: self.method.into_owned(),
+            query: self.query.into_owned(),
+            headers: self.headers.into_owned(),
+            remote: self.remote.map(Cow::into_owned),
+            received_at: DateTime::from_timestamp_millis(self.received_at)?,
+            body: body.to_vec(),
+            authenticity: match self.refusal {
+                None => Authenticity::Verified,
+                Some(reason) => Authenticity::Unverified {
+                    reason: reason.into_owned(),
+                },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::ids::{CallbackId, MessageId};
+
+    const SEAL: Seal = *b"the seal";
+
+    fn records() -> impl Strategy<Value = CallbackRecord> {
+        let route = prop_oneof![
+            Just(Route::Callback),
+            Just(Route::OldCallback),
+            any::<u128>().prop_map(|id| Route::Report(MessageId::from(Uuid::from_u128(id)))),
+        ];
+        let authenticity = prop_oneof![
+            Just(Authenticity::Verified),
+            any::<String>().prop_map(|reason| Authenticity::Unverified { reason }),
+        ];
+        let texts = ("[a-z0-9][a-z0-9-]{0,63}", any::<String>(), any::<String>());
+        let headers = prop::collection::vec((any::<String>(), any::<String>()), 0..5);
+        let body = prop::collection::vec(any::<u8>(), 0..300);
+        (
+            any::<u128>(),
+            texts,
+            headers,
+            any::<Option<String>>(),
+            0_i64..4_000_000_000_000,
+            (route, authenticity, body),
+        )
+            .prop_map(
+                |(id, texts, headers, remote, millis, rest)| CallbackRecord {
+                    id: CallbackId::from(Uuid::from_u128(id)),
+                    account: texts.0.parse().unwrap(),
+                    route: rest.0,
+                    method: texts.1,
+                    query: texts.2,
+                    headers,
+                    remote,
+                    received_at: DateTime::from_timestamp_millis(millis).unwrap(),
+                    body: rest.2,
+                    authenticity: rest.1,
+                },
+            )
+    }
+
+    fn written(record: &CallbackRecord) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut bytes, SEAL, record).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<CallbackRecord> {
+        let (head, content) = bytes.split_first_chunk()?;
+        Head::parse(*head, SEAL)?.read(content)
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_is_read_as_it_was_written(record in records()) {
+            prop_assert_eq!(read(&written(&record)), Some(record));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(read(&bytes), None);
+            let sealed = [SEAL.as_slice(), &bytes].concat();
+            prop_assert_eq!(read(&sealed), None);
+        }
+
+        #[test]
+        fn a_flipped_bit_is_noticed(record in records(), bit in any::<prop::sample::Index>()) {
+            let mut bytes = written(&record);
+            let bit = bit.index(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(read(&bytes), None);
+        }
+
+        #[test]
+        fn a_torn_record_is_noticed(record in records(), cut in any::<prop::sample::Index>()) {
+            let bytes = written(&record);
+            prop_assert_eq!(read(&bytes[..cut.index(bytes.len())]), None);
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! Whatever happens to the database or to the process: what was acknowledged is in the journal in the end, once.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bluetick::domain::access::{Scope, Scopes};
+use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::ids::CallbackId;
+use bluetick::domain::secret::Secret;
+use bluetick::keys::Keys;
+use bluetick::store::Error;
+use bluetick::store::access::TokenCreation;
+use bluetick::store::journal::Journal;
+use bluetick::store::spool::{SpoolLimits, SpoolSettings};
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use reqwest::Client;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::harness::database::TestDatabase;
+
+/// Three times what an answer may take: a machine that runs all tests at once is slow. A lock that is waited for takes longer.
+const AT_ONCE: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 64;
+const SECRET_KEY: &str = "a secret key of more than 32 bytes";
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn record(body: &[u8]) -> CallbackRecord {
+    CallbackRecord {
+        id: CallbackId::new(noon()),
+        account: "shop".parse().unwrap(),
+        route: Route::Callback,
+        method: "POST".to_owned(),
+        query: String::new(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        remote: None,
+        received_at: noon(),
+        body: body.to_vec(),
+        authenticity: Authenticity::Verified,
+    }
+}
+
+fn records(count: usize) -> Vec<CallbackRecord> {
+    (0..count)
+        .map(|number| record(format!("body {number}").as_bytes()))
+        .collect()
+}
+
+async fn open(database: &TestDatabase, folder: &Path) -> Journal {
+    let settings = SpoolSettings::in_folder(folder);
+    let pools = database.journal().await;
+    Journal::open_with_spool(pools, settings).await.unwrap()
+}
+
+async fn append(journal: &Journal, record: CallbackRecord) -> Result<(), Error> {
+    let room = journal.reserve(record.body.len()).await?;
+    journal.append(record, room).await
+}
+
+async fn append_all(journal: &Journal, records: &[CallbackRecord]) {
+    let appended = records.iter().map(|record| append(journal, record.clone()));
+    for result in join_all(appended).await {
+        result.unwrap();
+    }
+}
+
+/// Waits until nothing is left in the spool.
+async fn drained(journal: &Journal) {
+    let mut spool = journal.spool();
+    spool
+        .wait_for(|spool| spool.depth == 0 && !spool.in_use)
+        .await
+        .unwrap();
+}
+
+/// The bodies in the journal, in order.
+async fn bodies(journal: &Journal) -> Vec<String> {
+    let entries = journal.read_after(0, 100_000, u64::MAX).await.unwrap();
+    let bodies = entries.into_iter().map(|entry| entry.record.body);
+    bodies
+        .map(|body| String::from_utf8(body).unwrap())
+        .collect()
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap();
+    files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_lock_held_elsewhere_delays_no_answer_and_costs_no_callback() {
+    let database = TestDatabase::new().await;
+    let journal = open(&database, database.folder()).await;
+    let lock = database.hold_journal().await;
+    let records = records(1_000);
+    for some in records.chunks(CONNECTIONS) {
+        let begun = Instant::now();
+        append_all(&journal, some).await;
+        assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    }
+    let standing = *journal.spool().borrow();
+    assert!(standing.in_use && standing.depth == 1_000, "{standing:?}");
+    lock.release().await;
+    drained(&journal).await;
+
+    let kept: BTreeSet<_> = bodies(&journal).await.into_iter().collect();
+    assert_eq!(kept.len(), 1_000);
+    assert_eq!(
+        bodies(&journal).await.len(),
+        1_000,
+        "something is there twice"
+    );
+    let standing = *journal.spool().borrow();
+    assert_eq!((standing.spooled, standing.drained), (1_000, 1_000));
+    assert_eq!(standing.bytes, 0);
+    append_all(&journal, &records[..1]).await;
+    append_all(&journal, &[record(b"afterwards")]).await;
+    assert_eq!(bodies(&journal).await.len(), 1_001);
+    journal.stop().await;
+    assert!(files(database.folder(), "spool").is_empty());
+}
+
+#[actix_web::test]
+async fn a_spool_that_is_drained_twice_adds_nothing() {
+    let database = TestDatabase::new().await;
+    let journal = open(&database, database.folder()).await;
+    let lock = database.hold_journal().await;
+    append_all(&journal, &records(100)).await;
+    let spool = files(database.folder(), "spool").remove(0);
+    std::fs::copy(&spool, database.folder().join("copy.spool")).unwrap();
+    lock.release().await;
+    let mut standing = journal.spool();
+    standing
+        .wait_for(|spool| spool.drained == 200 && spool.depth == 0)
+        .await
+        .unwrap();
+    assert_eq!(bodies(&journal).await.len(), 100);
+    append_all(&journal, &records(1)).await;
+    assert!(!database.folder().join("copy.spool").exists());
+}
+
+#[actix_web::test]
+async fn what_a_stopped_process_could_not_drain_another_one_does() {
+    let database = TestDatabase::new().await;
+    let (one, other) = tokio::join!(
+        open(&database, database.folder()),
+        open(&database, database.folder())
+    );
+    assert_eq!(files(database.folder(), "spool").len(), 2);
+    let lock = database.hold_journal().await;
+    append_all(&one, &records(10)).await;
+    append_all(&other, &[record(b"of the other")]).await;
+    one.stop().await;
+    assert_eq!(files(database.folder(), "spool").len(), 2);
+    lock.release().await;
+    let mut standing = other.spool();
+    standing
+        .wait_for(|spool| spool.drained == 11 && spool.depth == 0)
+        .await
+        .unwrap();
+    assert_eq!(bodies(&other).await.len(), 11);
+    other.stop().await;
+    assert!(files(database.folder(), "spool").is_empty());
+}
+
+#[actix_web::test]
+async fn the_end_drains_what_the_journal_takes() {
+    let database = TestDatabase::new().await;
+    let journal = open(&database, database.folder()).await;
+    let lock = database.hold_journal().await;
+    append_all(&journal, &records(50)).await;
+    lock.release().await;
+    journal.stop().await;
+    assert_eq!(bodies(&journal).await.len(), 50);
+    assert!(files(database.folder(), "spool").is_empty());
+}
+
+#[actix_web::test]
+async fn a_journal_that_is_locked_from_the_start_takes_callbacks_all_the_same() {
+    let database = TestDatabase::new().await;
+    if database.is_postgres() {
+        // There a start waits for whoever changes the tables.
+        return;
+    }
+    drop(database.journal().await);
+    let lock = database.hold_journal().await;
+    let journal = open(&database, database.folder()).await;
+    append_all(&journal, &records(3)).await;
+    lock.release().await;
+    drained(&journal).await;
+    assert_eq!(bodies(&journal).await, ["body 0", "body 1", "body 2"]);
+}
+
+#[actix_web::test]
+async fn a_callback_that_the_journal_refuses_for_what_it_holds_is_kept_and_stops_no_other() {
+    let database = TestDatabase::new().await;
+    let pools = database.journal().await;
+    let trap = if database.is_postgres() {
+        "ALTER TABLE journal ADD CONSTRAINT trap CHECK (query <> 'poison')"
+    } else {
+        "CREATE TRIGGER trap BEFORE INSERT ON journal WHEN NEW.query = 'poison' \
+         BEGIN SELECT RAISE(ABORT, 'trap'); END"
+    };
+    pools.writer().execute_unprepared(trap).await.unwrap();
+    let journal = open(&database, database.folder()).await;
+    let mut records = records(100);
+    records[37].query = "poison".to_owned();
+    append_all(&journal, &records).await;
+    let mut spool = journal.spool();
+    let standing = *spool
+        .wait_for(|spool| spool.set_aside == 1 && spool.depth == 0)
+        .await
+        .unwrap();
+    assert!(!standing.in_use);
+    assert_eq!(bodies(&journal).await.len(), 99);
+    assert_eq!(files(database.folder(), "refused").len(), 1);
+}
+
+#[actix_web::test]
+async fn only_when_the_spool_is_full_too_is_a_callback_refused() {
+    let database = TestDatabase::new().await;
+    let settings = SpoolSettings {
+        folder: database.folder().to_owned(),
+        limits: SpoolLimits {
+            bytes: 10_000,
+            free_percent: 0,
+        },
+    };
+    let pools = database.journal().await;
+    let journal = Journal::open_with_spool(pools, settings).await.unwrap();
+    let lock = database.hold_journal().await;
+    append_all(&journal, &[record(&[b'x'; 6_000])]).await;
+    let refused = append(&journal, record(&[b'y'; 6_000])).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
+    assert!(refused.to_string().contains("10000 bytes"), "{refused}");
+    append_all(&journal, &[record(b"small")]).await;
+    assert_eq!(journal.spool().borrow().failed, 1);
+    lock.release().await;
+    drained(&journal).await;
+    append_all(&journal, &[record(&vec![b'z'; 20_000])]).await;
+    assert_eq!(bodies(&journal).await.len(), 3);
+}
+
+#[actix_web::test]
+async fn a_spool_that_cannot_be_written_stops_the_start() {
+    let database = TestDatabase::new().await;
+    let folder = database.folder().join("gone");
+    let settings = SpoolSettings::in_folder(&folder);
+    let pools = database.journal().await;
+    let refused = Journal::open_with_spool(pools, settings).await.unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.starts_with(folder.to_str().unwrap()), "{refused}");
+    assert!(!refused.contains('\n'), "{refused}");
+}
+
+/// The program itself, with one account `shop`.
+struct Program {
+    child: Child,
+    base: String,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Program {
+    fn command(database: &TestDatabase) -> Command {
+        let file = database.folder().join("bluetick.toml");
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n\
+             [[accounts]]\nid = \"shop\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\nsender = \"+919000000001\"\nmode = \"dry-run\"\n",
+            database.folder().display(),
+            database.url().expose(),
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluetick"));
+        command.env_clear().args(["serve", "--config"]).arg(file);
+        command
+    }
+
+    fn start(database: &TestDatabase) -> Self {
+        let mut child = Self::command(database)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let base = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()))
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, base, log }
+    }
+
+    fn callback_url(&self) -> String {
+        let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
+        let token = keys.callback_token(&"shop".parse().unwrap(), 1);
+        format!("{}/callbacks/shop/{}", self.base, token)
+    }
+
+    /// Reads the log up to a line that says so.
+    fn wait_until_it_says(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Posts from many connections until told to stop or refused; the bodies that were answered 200, and the longest wait.
+async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<String>, Duration) {
+    let client = Client::new();
+    let connection = async || {
+        let (mut acknowledged, mut longest) = (BTreeSet::new(), Duration::ZERO);
+        loop {
+            let number = numbers.fetch_add(1, Ordering::Relaxed);
+            if number >= until {
+                return (acknowledged, longest);
+            }
+            let body = format!("callback {number}");
+            let begun = Instant::now();
+            let Ok(reply) = client.post(url).body(body.clone()).send().await else {
+                return (acknowledged, longest);
+            };
+            assert_eq!(reply.status(), 200);
+            longest = longest.max(begun.elapsed());
+            acknowledged.insert(body);
+        }
+    };
+    let all = join_all((0..CONNECTIONS).map(|_| connection())).await;
+    all.into_iter()
+        .fold((BTreeSet::new(), Duration::ZERO), |mut sum, one| {
+            sum.0.extend(one.0);
+            (sum.0, sum.1.max(one.1))
+        })
+}
+
+#[actix_web::test]
+async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_after_the_next_start()
+{
+    let database = TestDatabase::new().await;
+    let mut program = Program::start(&database);
+    let url = program.callback_url();
+    let (numbers, mut acknowledged) = (AtomicUsize::new(0), BTreeSet::new());
+    acknowledged.extend(post(&url, &numbers, 200).await.0);
+    let lock = database.hold_journal().await;
+    let (spooled, longest) = post(&url, &numbers, 600).await;
+    assert!(longest < AT_ONCE, "{longest:?}");
+    acknowledged.extend(spooled);
+    // In the middle of the next ones.
+    let killing = async {
+        while numbers.load(Ordering::Relaxed) < 1_000 {
+            tokio::task::yield_now().await;
+        }
+        program.kill();
+    };
+    let ((more, _), ()) = tokio::join!(post(&url, &numbers, usize::MAX), killing);
+    acknowledged.extend(more);
+    lock.release().await;
+
+    let mut next = Program::start(&database);
+    next.wait_until_it_says("the journal has what an ended process left");
+    let kept = bodies(&open(&database, database.folder()).await).await;
+    let once: BTreeSet<_> = kept.iter().cloned().collect();
+    assert_eq!(once.len(), kept.len(), "something is there twice");
+    let lost: Vec<_> = acknowledged.difference(&once).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[actix_web::test]
+async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
+    let database = TestDatabase::new().await;
+    if database.is_postgres() {
+        return;
+    }
+    let program = Program::start(&database);
+    let store = database.main().await;
+    let scopes = Scopes::new(&[Scope::Send, Scope::Read]);
+    let created = store.create_token("t", &scopes, noon()).await.unwrap();
+    let TokenCreation::Created(_, token) = created else {
+        panic!("the name is taken");
+    };
+    let client = Client::new();
+    let send = async || {
+        client
+            .post(format!("{}/api/v1/messages", program.base))
+            .bearer_auth(token.expose())
+            .json(&json!({
+                "account": "shop", "to": "+919970123456", "name": "Asha", "kind": "image",
+                "media": {"url": "https://media.example.com/a.jpg"}
+            }))
+            .send()
+            .await
+            .unwrap()
+    };
+    assert_eq!(send().await.status(), 202);
+
+    let lock = database.hold_main().await;
+    let url = program.callback_url();
+    let (refused, (acknowledged, longest)) = tokio::join!(send(), async {
+        post(&url, &AtomicUsize::new(0), 500).await
+    });
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "unavailable");
+    assert_eq!(acknowledged.len(), 500);
+    assert!(longest < AT_ONCE, "{longest:?}");
+    lock.release().await;
+    assert_eq!(send().await.status(), 202);
+    let mut position = store.position().await.unwrap();
+    while position < 500 {
+        tokio::task::yield_now().await;
+        position = store.position().await.unwrap();
+    }
+}
+
+fn refused_start(data_dir: &Path, database_url: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bluetick.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = \"{database_url}\"\nsecret_key = \"{SECRET_KEY}\"\n",
+        data_dir.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_bluetick"))
+        .env_clear()
+        .args(["serve", "--config"])
+        .arg(file)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_data_folder_or_journal_that_cannot_be_written_stops_the_start_with_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let good = folder.path().join("data");
+    // Nobody can make files there, not even root.
+    let read_only = Path::new("/proc/sys");
+    let in_good = format!("sqlite://{}/bluetick.db", good.display());
+    for (data_dir, database_url) in [
+        (file.join("data"), in_good.clone()),
+        (read_only.to_owned(), in_good),
+        (
+            good,
+            format!("sqlite://{}/bluetick.db", read_only.display()),
+        ),
+    ] {
+        let output = refused_start(&data_dir, &database_url);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<_> = said
+            .lines()
+            .filter(|line| line.starts_with("bluetick: "))
+            .collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(output.stdout.is_empty());
+    }
+}
