@@ -1,9 +1,8 @@
 //! Whatever happens to the database or to the process: what was acknowledged is in the journal in the end, once.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::harness::database::TestDatabase;
+use crate::harness::program::{Program, command};
 
 /// Three times what an answer may take: a machine that runs all tests at once is slow. A lock that is waited for takes longer.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -265,67 +265,29 @@ async fn a_spool_that_cannot_be_written_stops_the_start() {
 }
 
 /// The program itself, with one account `shop`.
-struct Program {
-    child: Child,
-    base: String,
-    log: BufReader<std::process::ChildStderr>,
+fn start(database: &TestDatabase, log: &str) -> Program {
+    let file = database.folder().join("bluetick.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n\
+         [[accounts]]\nid = \"shop\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\nsender = \"+919000000001\"\nmode = \"dry-run\"\n",
+        database.folder().display(),
+        database.url().expose(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let serve = command(&["serve", "--config", file.to_str().unwrap()], &[]);
+    Program::start(serve, &database.folder().join(log))
 }
 
-impl Program {
-    fn command(database: &TestDatabase) -> Command {
-        let file = database.folder().join("bluetick.toml");
-        let text = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n\
-             [[accounts]]\nid = \"shop\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\nsender = \"+919000000001\"\nmode = \"dry-run\"\n",
-            database.folder().display(),
-            database.url().expose(),
-        );
-        std::fs::write(&file, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluetick"));
-        command.env_clear().args(["serve", "--config"]).arg(file);
-        command
-    }
-
-    fn start(database: &TestDatabase) -> Self {
-        let mut child = Self::command(database)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let base = lines
-            .find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()))
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, base, log }
-    }
-
-    fn callback_url(&self) -> String {
-        let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
-        let token = keys.callback_token(&"shop".parse().unwrap(), 1);
-        format!("{}/callbacks/shop/{}", self.base, token)
-    }
-
-    /// Reads the log up to a line that says so.
-    fn wait_until_it_says(&mut self, words: &str) {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "it ended");
-        }
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+fn callback_url(program: &Program) -> String {
+    let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
+    let token = keys.callback_token(&"shop".parse().unwrap(), 1);
+    format!("{}/callbacks/shop/{token}", program.address)
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Waits for a line in its log.
+async fn it_says(program: &Program, words: &str) {
+    while !program.stderr().contains(words) {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -361,8 +323,8 @@ async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<Strin
 async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_after_the_next_start()
 {
     let database = TestDatabase::new().await;
-    let mut program = Program::start(&database);
-    let url = program.callback_url();
+    let program = start(&database, "first.log");
+    let url = callback_url(&program);
     let (numbers, mut acknowledged) = (AtomicUsize::new(0), BTreeSet::new());
     acknowledged.extend(post(&url, &numbers, 200).await.0);
     let lock = database.hold_journal().await;
@@ -380,8 +342,8 @@ async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_aft
     acknowledged.extend(more);
     lock.release().await;
 
-    let mut next = Program::start(&database);
-    next.wait_until_it_says("the journal has what an ended process left");
+    let next = start(&database, "next.log");
+    it_says(&next, "the journal has what an ended process left").await;
     let kept = bodies(&open(&database, database.folder()).await).await;
     let once: BTreeSet<_> = kept.iter().cloned().collect();
     assert_eq!(once.len(), kept.len(), "something is there twice");
@@ -395,7 +357,7 @@ async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     if database.is_postgres() {
         return;
     }
-    let program = Program::start(&database);
+    let program = start(&database, "log");
     let store = database.main().await;
     let scopes = Scopes::new(&[Scope::Send, Scope::Read]);
     let created = store.create_token("t", &scopes, noon()).await.unwrap();
@@ -405,7 +367,7 @@ async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     let client = Client::new();
     let send = async || {
         client
-            .post(format!("{}/api/v1/messages", program.base))
+            .post(format!("{}/api/v1/messages", program.address))
             .bearer_auth(token.expose())
             .json(&json!({
                 "account": "shop", "to": "+919970123456", "name": "Asha", "kind": "image",
@@ -418,7 +380,7 @@ async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     assert_eq!(send().await.status(), 202);
 
     let lock = database.hold_main().await;
-    let url = program.callback_url();
+    let url = callback_url(&program);
     let (refused, (acknowledged, longest)) = tokio::join!(send(), async {
         post(&url, &AtomicUsize::new(0), 500).await
     });
@@ -445,10 +407,7 @@ fn refused_start(data_dir: &Path, database_url: &str) -> Output {
         data_dir.display()
     );
     std::fs::write(&file, text).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_bluetick"))
-        .env_clear()
-        .args(["serve", "--config"])
-        .arg(file)
+    command(&["serve", "--config", file.to_str().unwrap()], &[])
         .output()
         .unwrap()
 }

@@ -33,7 +33,7 @@ const CALLS_PER_ATTEMPT: usize = 4;
 /// How much longer than the call's time-out a claim lives, for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
 /// How often recording an outcome is tried while the database is busy: an outcome that is lost becomes `uncertain`.
-const RECORD_TRIES: u32 = 20;
+const RECORD_TRIES: u32 = 40;
 
 /// Hands messages over to their providers.
 #[derive(Clone)]
