@@ -160,6 +160,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             clock: Arc::clone(&clock),
             holder,
             pace: Arc::default(),
+            in_flight: Arc::default(),
         },
         reconciler: Reconciler::new(
             store.clone(),
@@ -206,21 +207,21 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Runni
 }
 
 impl Running {
-    /// Runs until SIGTERM or SIGINT, then stops in order: requests, loops, journal, databases.
+    /// Runs until SIGTERM or SIGINT, then stops: nothing new, what is in flight to its end, journal, databases.
     pub async fn until_stopped(mut self) -> std::io::Result<()> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
-        tokio::select! {
-            ended = &mut server => ended.map_err(std::io::Error::other)??,
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        let ended = tokio::select! {
+            ended = &mut server => ended.map_err(std::io::Error::other).and_then(|ended| ended),
+            _ = self.terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+        };
         tracing::info!("stopping");
         self.services.stopping.cancel();
-        handle.stop(true).await;
-        self.jobs.stop(DRAIN).await;
+        self.jobs.stop_claiming();
+        tokio::join!(handle.stop(true), self.jobs.finish(DRAIN));
         close(self.services).await;
-        Ok(())
+        ended
     }
 }
 

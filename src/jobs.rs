@@ -1,9 +1,11 @@
 //! The named loops of a running process: dispatch, reconcile, housekeeping. They stop in two steps: claim nothing more, then finish what is in flight.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use futures_util::FutureExt;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +17,6 @@ use crate::domain::clock::Clock;
 use crate::store::Store;
 use crate::store::journal::Journal;
 
-/// Messages that are being handed over at the same time.
-const HAND_OVERS: usize = 16;
 /// How often the queue is looked at when nothing wakes the loop: for messages put back with a time.
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the lease is renewed, or tried for, while the journal is quiet.
@@ -58,15 +58,39 @@ impl Jobs {
 
     /// Starts every loop.
     pub fn start(&self) {
-        self.tasks.spawn(self.clone().dispatch());
-        self.tasks.spawn(self.clone().reconcile());
-        self.tasks.spawn(self.clone().sweep());
+        self.supervise("dispatch", Self::dispatch);
+        self.supervise("reconcile", Self::reconcile);
+        self.supervise("sweep", Self::sweep);
         self.tasks.close();
     }
 
-    /// Stops every loop and waits for hand-overs in flight, at most `deadline`; what is cut off then becomes uncertain.
-    pub async fn stop(&self, deadline: Duration) {
+    /// Runs a loop until the process stops; one that panics is started again, loudly.
+    fn supervise<F>(&self, name: &'static str, run: fn(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let jobs = self.clone();
+        self.tasks.spawn(async move {
+            while !jobs.stop.is_cancelled() {
+                if AssertUnwindSafe(run(jobs.clone()))
+                    .catch_unwind()
+                    .await
+                    .is_err()
+                {
+                    tracing::error!(job = name, "a loop panicked and is started again");
+                    jobs.pause(REST, std::future::pending()).await;
+                }
+            }
+        });
+    }
+
+    /// Claims nothing more; what is in flight goes on.
+    pub fn stop_claiming(&self) {
         self.stop.cancel();
+    }
+
+    /// Waits for hand-overs in flight, at most `deadline`; what is cut off then becomes uncertain.
+    pub async fn finish(&self, deadline: Duration) {
         if tokio::time::timeout(deadline, self.tasks.wait())
             .await
             .is_err()
@@ -81,30 +105,15 @@ impl Jobs {
     }
 
     async fn dispatch(self) {
-        let room = Arc::new(Semaphore::new(HAND_OVERS));
         while !self.stop.is_cancelled() {
-            let free = u64::try_from(room.available_permits()).unwrap_or_default();
-            let claimed = if free == 0 {
-                Ok(Vec::new())
-            } else {
-                self.dispatcher.claim_due(free).await
-            };
-            let rest = match claimed {
+            let rest = match self.dispatcher.claim_due().await {
                 Ok(claimed) => {
-                    let full = u64::try_from(claimed.len()).unwrap_or_default() >= free;
                     for work in claimed {
-                        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-                            return;
-                        };
                         let job = self.clone();
                         self.tasks.spawn(async move {
                             job.dispatcher.hand_over(work).await;
-                            drop(permit);
                             job.accepted.notify_one();
                         });
-                    }
-                    if full && free > 0 {
-                        continue;
                     }
                     QUEUE_INTERVAL
                 }

@@ -68,6 +68,10 @@ async fn demonstrate() -> Result<(), Failure> {
         "sign in (once, within 15 minutes): http://{address}/login?token={}",
         link.expose()
     ))?;
+    announce(&format!(
+        "another link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link",
+        folder.path().display()
+    ))?;
     let ended = running.until_stopped().await;
     stop.cancel();
     if let Ok(Err(error)) = traffic.await {

@@ -420,8 +420,8 @@ pub fn fold(queue: QueueWord, queued_at: Option<DateTime<Utc>>, receipts: &[Rece
             QueueWord::Uncertain => DeliveryState::Uncertain,
             QueueWord::Sending => DeliveryState::Sending,
             QueueWord::Queued => DeliveryState::Queued,
-            // Nothing but words we do not know: whoever reported on it must have had it.
-            QueueWord::Done => DeliveryState::Submitted,
+            // Nothing but words we do not know: somebody has it, and nobody says what became of it.
+            QueueWord::Done => DeliveryState::Uncertain,
         },
     };
     Delivery {

@@ -268,6 +268,13 @@ impl Ledger {
         Ok(true)
     }
 
+    /// Whether a loaded message is still claimed by this process.
+    pub fn is_claimed_by(&self, id: MessageId, holder: Uuid) -> bool {
+        self.row(id).is_some_and(|row| {
+            row.queue == QueueWord::Sending.as_str() && row.lease_holder == Some(holder)
+        })
+    }
+
     /// How often a loaded message was claimed.
     pub fn tries(&self, id: MessageId) -> u32 {
         self.row(id)

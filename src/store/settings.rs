@@ -59,6 +59,12 @@ impl Store {
                 "journal.db and bluetick.db do not belong together; restore both from one backup"
                     .to_owned(),
             )
+        } else if known.is_none() && end > 0 {
+            Some(
+                "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
+                 journal.db away to begin anew"
+                    .to_owned(),
+            )
         } else if position > end {
             Some(format!(
                 "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"

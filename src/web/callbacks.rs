@@ -40,8 +40,15 @@ pub struct CallbackState {
 /// Registers both addresses, for every method.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/callbacks/{account}/{token}").to(receive_callback))
-        .service(web::resource("/reports/{token}").to(receive_report));
+        // A pasted slash at the end must not lose every callback.
+        .service(
+            web::resource([
+                "/callbacks/{account}/{token}",
+                "/callbacks/{account}/{token}/",
+            ])
+            .to(receive_callback),
+        )
+        .service(web::resource(["/reports/{token}", "/reports/{token}/"]).to(receive_report));
 }
 
 async fn receive_callback(

@@ -32,7 +32,18 @@ pub fn listener(address: &str) -> std::io::Result<TcpListener> {
 
 /// Runs a future on the server's own runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    actix_web::rt::System::new().block_on(future)
+    actix_web::rt::System::with_tokio_rt(runtime).block_on(future)
+}
+
+/// Threads for everything but HTTP, whose workers have their own: a large callback that is being read must not hold up the journal.
+fn runtime() -> tokio::runtime::Runtime {
+    let multi = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match multi {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("threads cannot be started: {error}"),
+    }
 }
 
 /// Starts serving; the server runs as soon as it is polled. Signals are the caller's.

@@ -295,7 +295,7 @@ async fn assert_moved(app: &App, old: &str, new: &str) {
 async fn a_report_by_recipient_finds_a_message_that_is_still_being_handed_over() {
     let app = start_app().await;
     let id = app.send_image(LANCEPILOT).await;
-    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
     assert_eq!(app.state(&id).await, "sending");
     app.deliver_callback(
         LANCEPILOT,
@@ -365,7 +365,7 @@ async fn a_report_from_before_the_hand_over_is_not_matched_by_recipient() {
     .await;
     app.advance(TimeDelta::minutes(1));
     let id = app.send_image(LANCEPILOT).await;
-    for work in app.services.dispatcher.claim_due(16).await.unwrap() {
+    for work in app.services.dispatcher.claim_due().await.unwrap() {
         app.services.dispatcher.hand_over(work).await;
     }
     // The journal is read only now.
@@ -388,7 +388,7 @@ async fn a_callback_before_the_reply_merges_when_the_reply_names_its_id() {
             &json!({ "data": { "id": WAMID, "status": "submitted" }, "code": 200 }),
         ),
     );
-    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
     app.deliver_callback(SOBOT, &status(WAMID, "delivered", 2))
         .await;
     app.apply_callbacks().await;

@@ -115,7 +115,7 @@ async fn what_became_too_old_while_nobody_worked_is_never_handed_over() {
     let id = app.send_image(SOBOT).await;
     app.advance(TimeDelta::hours(2));
     // The worker comes before the sweep.
-    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
     assert!(claimed.is_empty());
     app.run_jobs_until_idle().await;
     let shown = app.message(&id).await;
@@ -223,7 +223,7 @@ async fn a_report_that_comes_during_the_hand_over_ends_the_wait_too() {
         ForcedReply::json(429, &json!({ "message": "slow down" })).although_taken(),
     );
     let id = app.send_image(ZIXFLOW).await;
-    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
     let url = app
         .services
         .keys
@@ -347,7 +347,7 @@ async fn a_process_that_dies_between_first_byte_and_outcome_leaves_an_uncertain_
     let app = start_app().await;
     app.force(SOBOT, ForcedReply::silence());
     let id = app.send_image(SOBOT).await;
-    let mut claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let mut claimed = app.services.dispatcher.claim_due().await.unwrap();
     let dispatcher = app.services.dispatcher.clone();
     let work = claimed.pop().unwrap();
     let hand_over = tokio::spawn(async move { dispatcher.hand_over(work).await });
@@ -480,7 +480,7 @@ async fn a_waiting_message_can_be_cancelled_and_one_on_its_way_cannot() {
     assert_eq!(app.post(&cancel(&waiting)).await.0, 409);
 
     let gone = app.send_image(SOBOT).await;
-    let claimed = app.services.dispatcher.claim_due(16).await.unwrap();
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
     let (status, body) = app.post(&cancel(&gone)).await;
     assert_eq!(status, 409);
     assert_eq!(body["code"], "not_possible");

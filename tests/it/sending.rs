@@ -817,7 +817,7 @@ async fn two_workers_never_hand_over_the_same_message() {
     for _ in 0..12 {
         app.send_image(SOBOT).await;
     }
-    let workers = (0..4).map(|_| app.services.dispatcher.claim_due(16));
+    let workers = (0..4).map(|_| app.services.dispatcher.claim_due());
     let mut claimed = Vec::new();
     for work in futures_util::future::join_all(workers).await {
         claimed.extend(work.unwrap());

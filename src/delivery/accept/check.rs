@@ -32,6 +32,8 @@ pub(super) fn check<'a>(
     let kind = keep(submission.kind.parse::<MediaKind>(), "kind", &mut errors);
     refuse_nul(submission, &mut errors);
     let Some(account) = account else {
+        // What can be said without an account.
+        keep(recipient::parse(&submission.to, None), "to", &mut errors);
         return Err(errors);
     };
     let provider = account.provider();
@@ -295,7 +297,7 @@ fn check_options(
             }
         }
     }
-    if options.link_with_record == Some(true) && options.source.is_none() {
+    if options.link_with_record == Some(true) && !submission.options.contains_key("source") {
         errors.push(FieldError::new(
             "options.source",
             "is missing; linkWithRecord true needs the source",

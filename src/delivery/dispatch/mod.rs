@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::delivery::pace::Pace;
+use crate::delivery::pace::{InFlight, Pace, Place};
 use crate::delivery::transcript;
 use crate::delivery::transport::Transport;
 use crate::delivery::uploads;
@@ -54,6 +54,8 @@ pub struct Dispatcher {
     pub holder: Uuid,
     /// Keeps accounts to their rates.
     pub pace: Arc<Pace>,
+    /// Counts what each account has in flight.
+    pub in_flight: Arc<InFlight>,
 }
 
 /// A claimed message with everything that its hand-over needs.
@@ -62,32 +64,50 @@ pub struct HandOver {
     outgoing: Outgoing,
     account: Account,
     attempt: AttemptId,
+    /// Free for another message when this one is done.
+    _place: Place,
 }
 
 impl Dispatcher {
-    /// Claims at most `room` due messages, an equal share of each account that may send, so that none waits behind another.
-    pub async fn claim_due(&self, room: u64) -> Result<Vec<HandOver>, store::Error> {
+    /// Claims due messages, of each account as many as it may still have in flight, so that none waits behind another's provider.
+    ///
+    /// Once anything is claimed an error ends the pass and is logged: what is claimed must be handed over.
+    pub async fn claim_due(&self) -> Result<Vec<HandOver>, store::Error> {
         let now = self.clock.now();
-        let sending = self.list_sending().await?;
-        let share = (room / u64::try_from(sending.len().max(1)).unwrap_or(1)).max(1);
-        let mut left = room;
         let mut claimed = Vec::new();
-        for account in sending {
-            for message in self
-                .store
-                .list_due(&account.id, now, share.min(left))
-                .await?
-            {
-                if !self.pace.take(account, now) {
+        for account in self.list_sending().await? {
+            match self.claim_of(account, now, &mut claimed).await {
+                Ok(()) => {}
+                Err(error) if claimed.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "the send queue could not be read to its end");
                     break;
-                }
-                if let Some(work) = self.claim(message, account, now).await? {
-                    left -= 1;
-                    claimed.push(work);
                 }
             }
         }
         Ok(claimed)
+    }
+
+    async fn claim_of(
+        &self,
+        account: &Account,
+        now: DateTime<Utc>,
+        claimed: &mut Vec<HandOver>,
+    ) -> Result<(), store::Error> {
+        let room = self.in_flight.room(&account.id);
+        if room == 0 {
+            return Ok(());
+        }
+        for message in self.store.list_due(&account.id, now, room).await? {
+            let Some(place) = self.in_flight.take(&account.id) else {
+                break;
+            };
+            if !self.pace.take(account, now) {
+                break;
+            }
+            claimed.extend(self.claim(message, account, place, now).await?);
+        }
+        Ok(())
     }
 
     /// Live accounts that are not paused.
@@ -109,6 +129,7 @@ impl Dispatcher {
         &self,
         message: Message,
         account: &Account,
+        place: Place,
         now: DateTime<Utc>,
     ) -> Result<Option<HandOver>, store::Error> {
         let Some(outgoing) = self.outgoing(message) else {
@@ -138,6 +159,7 @@ impl Dispatcher {
             outgoing,
             account: account.clone(),
             attempt,
+            _place: place,
         }))
     }
 

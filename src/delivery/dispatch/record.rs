@@ -19,9 +19,9 @@ use crate::store::queue::Exchange;
 
 /// Repeats after the first attempt.
 const RETRIES: u32 = 5;
-/// Our own back-off: 2 s, doubled each time, at most 5 min, with jitter.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
-const LONGEST_BACK_OFF: Duration = Duration::from_mins(5);
+/// Our own back-off: 10 s, tripled each time, at most 10 min, with jitter; five repeats bridge a quarter of an hour.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(10);
 
 /// Whether the queue is done with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +30,15 @@ pub(super) enum Recorded {
     Finished,
     /// The message waits for another attempt.
     Postponed,
+}
+
+/// Whether the message still waits for our outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OurClaim {
+    /// It does.
+    Held,
+    /// The claim ran out while the outcome could not be recorded.
+    Lost,
 }
 
 impl Dispatcher {
@@ -43,6 +52,11 @@ impl Dispatcher {
         let id = work.outgoing.id;
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
+        let claim = if ledger.is_claimed_by(id, self.holder) {
+            OurClaim::Held
+        } else {
+            OurClaim::Lost
+        };
         let recorded = match result {
             Ok(accepted) => {
                 let mut notes = accepted.warnings.clone();
@@ -62,7 +76,7 @@ impl Dispatcher {
                 Recorded::Finished
             }
             Err(error) => {
-                self.record_failure(&mut ledger, work, error, &mut exchange)
+                self.record_failure(&mut ledger, work, error, claim, &mut exchange)
                     .await?
             }
         };
@@ -76,6 +90,7 @@ impl Dispatcher {
         ledger: &mut Ledger,
         work: &HandOver,
         error: &SendError,
+        claim: OurClaim,
         exchange: &mut Exchange,
     ) -> Result<Recorded, store::Error> {
         let (id, now) = (work.outgoing.id, ledger.now());
@@ -85,11 +100,20 @@ impl Dispatcher {
         exchange.detail = Some(words.clone());
         if !error.is_certain() {
             exchange.outcome = AttemptOutcome::Unclear;
-            ledger.leave_queue(id, QueueWord::Uncertain)?;
+            if claim == OurClaim::Held {
+                ledger.leave_queue(id, QueueWord::Uncertain)?;
+            }
             return Ok(Recorded::Finished);
         }
-        ledger.take_back(id)?;
-        if let Some(wait) = wait_before_retry(&work.account, error, ledger.tries(id)) {
+        // Whoever took the message from us may have sent it again since: nothing of it goes back into the queue.
+        let wait = match claim {
+            OurClaim::Held => {
+                ledger.take_back(id)?;
+                wait_before_retry(&work.account, error, ledger.tries(id))
+            }
+            OurClaim::Lost => None,
+        };
+        if let Some(wait) = wait {
             exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(
                 id,
@@ -156,7 +180,9 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
     };
     match error.retry() {
         Retry::No => None,
-        Retry::After(wait) => (made < RETRIES).then_some(wait.min(Duration::from_hours(1))),
+        Retry::After(wait) => {
+            (made < RETRIES).then(|| wait.max(back_off(made)).min(Duration::from_hours(1)))
+        }
         Retry::BackOff if !schedule.is_empty() => {
             schedule.get(usize::try_from(made).ok()?).copied()
         }
@@ -166,7 +192,7 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
 
 fn back_off(made: u32) -> Duration {
     let full = FIRST_BACK_OFF
-        .saturating_mul(1 << made.min(16))
+        .saturating_mul(3_u32.saturating_pow(made))
         .min(LONGEST_BACK_OFF);
     full.mul_f64(rand::rng().random_range(0.5..1.0))
 }

@@ -27,15 +27,19 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendRequest {
-    /// Account id.
+    /// Account id. Required.
+    #[serde(default)]
     pub(crate) account: String,
     /// One of the account's senders; its first when absent.
     pub(crate) from: Option<String>,
     /// The customer's number; with `+`, or full international digits, or national where the account has a default country.
+    /// Required.
+    #[serde(default)]
     pub(crate) to: String,
     /// The customer's name, 1 to 256 characters.
     pub(crate) name: Option<String>,
-    /// `image` or `video`.
+    /// `image` or `video`. Required.
+    #[serde(default)]
     pub(crate) kind: String,
     /// Where the file is; left out when it is uploaded.
     pub(crate) media: Option<MediaRequest>,

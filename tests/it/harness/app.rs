@@ -319,7 +319,7 @@ impl App {
     /// Does whatever is to be done now: hand over, apply callbacks, sweep, adopt.
     pub(crate) async fn run_jobs_until_idle(&self) {
         loop {
-            let claimed = self.services.dispatcher.claim_due(16).await.unwrap();
+            let claimed = self.services.dispatcher.claim_due().await.unwrap();
             let handed_over = claimed.len();
             for work in claimed {
                 self.services.dispatcher.hand_over(work).await;
