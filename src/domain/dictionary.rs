@@ -3,10 +3,10 @@
 //! One table, keyed by provider, code and the key inside the error. Meanings follow `providers.md` §2.2 and §5.4, read on 2026-11-20;
 //! finding the code in a payload is the providers' business.
 
-use crate::domain::failure::Failure;
 use crate::domain::failure::FailureClass::{
     self, Account, Expired, Media, Policy, Provider, Rate, Recipient, Window,
 };
+use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::provider::ProviderId::{self, Kaleyra, LancePilot, Sobot, Zixflow};
 
 /// One entry of the dictionary.
@@ -157,6 +157,7 @@ static TABLE: &[Entry] = &[
     whatsapp(&["415"], Media, "The provider does not take this type of file.", "Convert it to JPEG, PNG or MP4 (H.264, AAC), then resend."),
     whatsapp(&["429"], Rate, "The provider asks for fewer messages at a time.", "Lower rate in the account's configuration, then resend."),
     // Our own
+    whatsapp(&[UNREACHABLE], Provider, "The provider could not be reached, however often it was tried; nothing left this machine.", "Check the network, DNS and base_url, then resend: the customer has nothing."),
     whatsapp(&[EXPIRED], Expired, "It waited in the queue longer than send_before allows and was never handed over.", "Mend what held the account up, then resend if it is still of use."),
     // WhatsApp's, through any provider
     whatsapp(&["0", "190"], Account, "WhatsApp does not accept the provider's access token: it is invalid or expired.", "Reconnect the number in the provider's console or ask the provider, then resend."),

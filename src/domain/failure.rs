@@ -16,6 +16,9 @@ pub struct Failure {
     pub key: Option<String>,
 }
 
+/// Our own code for a provider that could not be reached: nothing left this machine.
+pub const UNREACHABLE: &str = "unreachable";
+
 /// What kind of trouble a failure is, and so who can mend it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FailureClass {

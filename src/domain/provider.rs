@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::secret::Secret;
@@ -392,6 +392,7 @@ impl SendError {
             | Self::AccountRefused(failure)
             | Self::TryLater { failure, .. } => failure.clone(),
             Self::NotReached(reason) | Self::Unclear(reason) => Failure {
+                code: matches!(self, Self::NotReached(_)).then(|| UNREACHABLE.to_owned()),
                 title: Some(
                     match self {
                         Self::NotReached(_) => "the provider could not be reached",

@@ -14,6 +14,7 @@ use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::Outgoing;
 use crate::domain::provider::{Account, Capabilities, Credentials, MediaSources, ProviderId};
 use crate::providers::payload::{self, first, require_ids};
+use crate::providers::vocabulary::{self, Meaning};
 use crate::providers::{
     Callback, CallbackPart, Header, HttpReply, Provider, SendStep, cloud_api, replies,
 };
@@ -144,10 +145,14 @@ fn read_reply(reply: &HttpReply) -> SendStep {
     let id = body.get("data").and_then(|data| first(data, &["id"]));
     let code = first(&body, &["code"]);
     let message = first(&body, &["message"]);
-    // An HTTP status in the body beats the reply's own; any other code is WhatsApp's, and a refusal.
-    let status = match code.as_deref().map(str::parse::<u16>) {
-        Some(Ok(status @ 100..600)) => status,
-        Some(_) => 400,
+    let word = body.get("data").and_then(|data| first(data, &["status"]));
+    let failed = word.is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed));
+    // An HTTP status in the body beats the reply's own; any other number is WhatsApp's, and a refusal.
+    let status = match code.as_deref().map(str::parse::<u32>) {
+        _ if failed => 400,
+        Some(Ok(status @ 100..600)) => u16::try_from(status).unwrap_or(reply.status),
+        Some(Ok(_)) => 400,
+        Some(Err(_)) => return replies::not_understood(reply),
         None if id.is_some() => 200,
         None => reply.status,
     };

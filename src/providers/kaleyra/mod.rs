@@ -261,9 +261,8 @@ fn read_reply(reply: &HttpReply) -> SendStep {
         }),
         None if (200..300).contains(&reply.status) => match reply_id(&body) {
             Some(id) if failure.key.is_none() => replies::accepted([id]),
-            _ if code.is_some() || failure.key.is_some() => {
-                SendStep::Failed(SendError::Refused(failure))
-            }
+            // A code that nobody documented is no clear answer; one with an error beside it is.
+            _ if failure.key.is_some() => SendStep::Failed(SendError::Refused(failure)),
             _ => replies::not_understood(reply),
         },
         None => replies::refused(reply, reply.status, failure),
