@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::read;
 use crate::harness::database::TestDatabase;
-use crate::harness::program::{Program, command};
+use crate::harness::program::{Program, command, run_to_end};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
@@ -65,9 +65,7 @@ impl Place {
 
     /// Runs a command to its end: exit code, stdout, stderr.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = command(arguments, &[("BLUETICK_CONFIG", &self.file())])
-            .output()
-            .unwrap();
+        let output = run_to_end(command(arguments, &[("BLUETICK_CONFIG", &self.file())]));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
             output.status.code(),
