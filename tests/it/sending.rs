@@ -180,7 +180,7 @@ async fn upload(app: &App, body: &Value, bytes: Vec<u8>, name: &str, mime_type: 
 
 /// Bytes that no text survives.
 fn noise(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    (0..=250).cycle().step_by(31).take(length).collect()
 }
 
 /// Files waiting in the folder for uploads.
