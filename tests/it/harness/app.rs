@@ -12,7 +12,7 @@ use bluetick::config::{Config, account_with_defaults};
 use bluetick::delivery::reconcile::Step;
 use bluetick::delivery::services::Services;
 use bluetick::domain::access::{Scope, Scopes};
-use bluetick::domain::clock::FixedClock;
+use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::AccountId;
 use bluetick::domain::provider::{Account, Credentials, KaleyraRegion, ProviderId};
 use bluetick::domain::secret::Secret;
@@ -238,6 +238,11 @@ impl App {
             .bearer_auth(&self.tokens[scope.as_str()])
     }
 
+    /// The token of a scope.
+    pub(crate) fn token(&self, scope: Scope) -> &str {
+        &self.tokens[scope.as_str()]
+    }
+
     /// The complete address of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.services.config.public_url)
@@ -304,6 +309,11 @@ impl App {
     /// Moves the clock.
     pub(crate) fn advance(&self, step: TimeDelta) {
         self.clock.advance(step);
+    }
+
+    /// The clock.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Does whatever is to be done now: hand over, apply callbacks, sweep, adopt.
