@@ -227,7 +227,9 @@ impl Running {
 
 /// Writes what waits for the journal and closes every connection.
 pub async fn close(services: Services) {
-    services.journal.stop().await;
+    if let Err(error) = services.journal.close().await {
+        tracing::warn!(%error, "the journal could not be closed cleanly");
+    }
     if let Err(error) = services.store.close().await {
         tracing::warn!(%error, "the database could not be closed cleanly");
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::read;
 use crate::harness::database::TestDatabase;
-use crate::harness::program::{Program, command};
+use crate::harness::program::{Program, command, run_to_end};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
@@ -65,9 +65,7 @@ impl Place {
 
     /// Runs a command to its end: exit code, stdout, stderr.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = command(arguments, &[("BLUETICK_CONFIG", &self.file())])
-            .output()
-            .unwrap();
+        let output = run_to_end(command(arguments, &[("BLUETICK_CONFIG", &self.file())]));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
             output.status.code(),
@@ -102,7 +100,7 @@ async fn until(
     ask: impl Fn() -> RequestBuilder,
     wanted: impl Fn(&Value) -> bool,
 ) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let (_, body) = read(ask()).await;
         if wanted(&body) {
@@ -314,7 +312,7 @@ async fn every_callback_answered_2xx_survives_kill_9() {
                 ))
             })
             .collect();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while noted.lock().unwrap().len() < round * 150 {
             assert!(Instant::now() < deadline, "callbacks are not answered");
             actix_web::rt::task::yield_now().await;
@@ -359,7 +357,7 @@ async fn every_callback_answered_2xx_survives_kill_9() {
     journal.stop().await;
     let ids: BTreeSet<String> = kept.iter().cloned().collect();
     assert_eq!(ids.len(), kept.len(), "each once");
-    let noted = noted.lock().unwrap();
+    let noted = noted.lock().unwrap().clone();
     let lost: Vec<&String> = noted.difference(&ids).collect();
     assert!(
         lost.is_empty(),

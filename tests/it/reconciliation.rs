@@ -672,8 +672,8 @@ async fn garbage_is_quarantined_with_a_copy_of_its_own() {
             "SELECT lower(hex(content)) AS line FROM quarantine"
         })
         .await;
-    let expected: String = garbage.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(copies, [expected]);
+    let digits: Vec<String> = garbage.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(copies, [digits.concat()]);
     assert_eq!(raw(&app, callback).await, garbage);
     app.finish().await;
 }

@@ -237,4 +237,9 @@ impl Journal {
         self.0.stop.cancel();
         self.0.tasks.wait().await;
     }
+    /// Stops and closes every connection; SQLite folds its WAL back, so that `journal.db` alone is the whole journal.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.stop().await;
+        self.0.pools.clone().close().await
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running `bluetick`; killed when dropped.
 pub(crate) struct Program {
@@ -25,6 +25,24 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &Path)]) -> Comman
         .envs(variables.iter().copied())
         .stdin(Stdio::null());
     command
+}
+
+/// Runs a command that ends by itself; one that does not is killed and fails the test.
+pub(crate) fn run_to_end(mut command: Command) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it does not end: {:?}", child.wait_with_output().unwrap());
+        }
+        std::thread::yield_now();
+    }
+    child.wait_with_output().unwrap()
 }
 
 impl Program {
