@@ -135,6 +135,9 @@ async fn every_reference_of_the_document_leads_somewhere_and_names_are_unique() 
     }
     assert!(referred > 50);
     assert!(!text.contains("\"null\""), "absent, not null");
+    assert!(schemas.keys().all(|name| !name.contains("Map")));
+    let created_at = &schemas["MessageResponse"]["properties"]["created_at"];
+    assert_eq!(created_at["format"], "date-time");
     let mut names = BTreeSet::new();
     for operation in operations(&app).await {
         let name = operation.told["operationId"].as_str().unwrap().to_owned();

@@ -26,9 +26,6 @@ use crate::web::error::ApiError;
 /// The most buckets of one answer, per account and kind: a quarter of a year of hours.
 const BUCKETS: i64 = 2300;
 
-/// How many messages, by state.
-type States = BTreeMap<&'static str, i64>;
-
 /// `GET /stats`
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct StatisticsResponse {
@@ -54,13 +51,13 @@ pub(crate) struct BucketResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<&'static str>,
     /// Messages that we sent, by state.
-    pub(crate) states: States,
+    pub(crate) states: BTreeMap<&'static str, i64>,
     /// Messages sent elsewhere, by state.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) observed: States,
+    pub(crate) observed: BTreeMap<&'static str, i64>,
     /// Messages that were never to be handed over, by state.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) dry_run: States,
+    pub(crate) dry_run: BTreeMap<&'static str, i64>,
     /// Why messages failed that we sent.
     pub(crate) failures: FailuresResponse,
     /// Time from acceptance, by stage: `sent`, `delivered`, `read`.
@@ -106,7 +103,7 @@ pub(crate) struct DayResponse {
     /// How many we sent.
     pub(crate) messages: i64,
     /// Those, by state; every state is there.
-    pub(crate) states: States,
+    pub(crate) states: BTreeMap<&'static str, i64>,
     /// How many were sent elsewhere.
     pub(crate) observed: i64,
     /// How many were never to be handed over.
@@ -315,7 +312,7 @@ fn day_response((group, figures): (&Group, &Figures), zone: Tz) -> DayResponse {
     }
 }
 
-fn states(counts: &BTreeMap<DeliveryState, i64>) -> States {
+fn states(counts: &BTreeMap<DeliveryState, i64>) -> BTreeMap<&'static str, i64> {
     let counts = counts.iter().filter(|(_, count)| **count != 0);
     counts
         .map(|(state, count)| (state.as_str(), *count))

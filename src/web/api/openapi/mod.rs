@@ -45,7 +45,7 @@ pub struct Document {
 impl Document {
     /// The document of an installation that is reached at `public_url`.
     pub fn new(public_url: &str) -> Self {
-        let text = without_null(describe(public_url, &super::calls())).to_string();
+        let text = in_our_ways(describe(public_url, &super::calls())).to_string();
         let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&text)[..12]);
         Self {
             text,
@@ -184,11 +184,29 @@ fn session() -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(COOKIE, words)))
 }
 
-/// The derived schemas let an optional field be null; ours are absent.
-fn without_null(document: OpenApi) -> Value {
+/// What the derived schemas cannot say: an optional field is absent and never null, and what is called `at` is an instant.
+fn in_our_ways(document: OpenApi) -> Value {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     strip_null(&mut value);
+    mark_instants(&mut value);
     value
+}
+
+fn mark_instants(value: &mut Value) {
+    if let Some(Value::Object(properties)) = value.get_mut("properties") {
+        for (name, schema) in properties.iter_mut() {
+            if (name == "at" || name.ends_with("_at") || name == "as_of")
+                && let Value::Object(schema) = schema
+            {
+                schema.insert("format".to_owned(), "date-time".into());
+            }
+        }
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(mark_instants),
+        Value::Object(fields) => fields.values_mut().for_each(mark_instants),
+        _ => {}
+    }
 }
 
 fn strip_null(value: &mut Value) {
