@@ -34,5 +34,8 @@ libfuzzer_sys::fuzz_target!(|input: &str| {
     let last = if broken.pop() == Some('A') { 'B' } else { 'A' };
     broken.push(last);
     assert_eq!(KEYS.verify_report_token(&broken), None);
-    assert!(KEYS.verify_callback_token(&account, 2, &[2], &token).is_none());
+    assert!(
+        KEYS.verify_callback_token(&account, 2, &[2], &token)
+            .is_none()
+    );
 });
