@@ -167,6 +167,10 @@ impl Known {
             "kind": message.kind.as_str(),
             "references": message.references,
             "reply_ids": message.reply_ids,
+            "reply": match self.told {
+                Told::Accepted => "accepted",
+                Told::SomethingElse => "something else",
+            },
             "callback_ids": [message.wamid, message.second_id],
             "state": state,
             "conflict": arrived && !codes.is_empty(),

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::clock::Clock;
 use crate::domain::provider::ProviderId;
 use crate::simulator::oracle::{Claim, Oracle, Reached};
+use crate::simulator::settings::{Delivery, Settings};
 
 /// One callback to be posted.
 #[derive(Clone, PartialEq, Debug)]
@@ -64,6 +67,8 @@ pub(crate) struct Schedule {
     queue: Mutex<BTreeMap<(Duration, u64), Post>>,
     numbers: AtomicU64,
     start: Instant,
+    /// Where posts leave by hand: the clock that orders them, and what it showed at the start.
+    by_hand: Option<(Arc<dyn Clock>, DateTime<Utc>)>,
     pace: f64,
     limit: usize,
     client: reqwest::Client,
@@ -78,24 +83,29 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// An empty queue.
+    ///
+    /// Posts that leave by hand are ordered by the settings' clock, so that a slow machine does not change their order.
     pub(crate) fn new(
-        pace: f64,
-        limit: usize,
-        concurrency: usize,
+        settings: &Settings,
         oracle: Arc<Mutex<Oracle>>,
     ) -> Result<Self, reqwest::Error> {
+        let by_hand = match settings.delivery {
+            Delivery::Manual => Some((Arc::clone(&settings.clock), settings.clock.now())),
+            Delivery::Timed => None,
+        };
         Ok(Self {
             queue: Mutex::default(),
             numbers: AtomicU64::new(0),
             start: Instant::now(),
-            pace,
-            limit,
+            by_hand,
+            pace: settings.pace,
+            limit: settings.queue_limit,
             client: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(POST_TIMEOUT)
                 .build()?,
-            permits: Arc::new(Semaphore::new(concurrency.max(1))),
+            permits: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             changed: Notify::new(),
             outstanding: watch::Sender::new(0),
             phase: watch::Sender::new(Phase::Running),
@@ -112,7 +122,7 @@ impl Schedule {
     /// Queues a post for a moment after now, given at pace 1.
     pub(crate) fn add(&self, post: Post, after: Duration) {
         self.outstanding.send_modify(|count| *count += 1);
-        self.put(post, self.start.elapsed() + after.mul_f64(self.pace));
+        self.put(post, self.elapsed() + after.mul_f64(self.pace));
     }
 
     /// Posts at once and waits for the answer; what fails is queued.
@@ -212,7 +222,7 @@ impl Schedule {
                 if post.may_be_repeated() {
                     let pause = FIRST_PAUSE.mul_f64(self.pace.max(LEAST_PACE_OF_RETRIES))
                         * 2_u32.pow(post.tries - 1);
-                    return self.put(post, self.start.elapsed() + pause);
+                    return self.put(post, self.elapsed() + pause);
                 }
                 if post.unclear {
                     self.oracle().record_claims(&post.claims, Reached::Perhaps);
@@ -221,6 +231,14 @@ impl Schedule {
         }
         self.outstanding
             .send_modify(|count| *count = count.saturating_sub(1));
+    }
+
+    /// The time since the start.
+    fn elapsed(&self) -> Duration {
+        match &self.by_hand {
+            Some((clock, start)) => (clock.now() - *start).to_std().unwrap_or_default(),
+            None => self.start.elapsed(),
+        }
     }
 
     fn put(&self, post: Post, due: Duration) {

@@ -44,12 +44,7 @@ impl World {
     pub(crate) fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let oracle = Arc::new(Mutex::new(Oracle::default()));
         Ok(Self {
-            schedule: Arc::new(Schedule::new(
-                settings.pace,
-                settings.queue_limit,
-                settings.concurrency,
-                Arc::clone(&oracle),
-            )?),
+            schedule: Arc::new(Schedule::new(&settings, Arc::clone(&oracle))?),
             oracle,
             stopping: CancellationToken::new(),
             targets: Mutex::new(settings.targets.clone()),

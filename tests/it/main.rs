@@ -8,6 +8,8 @@ mod access;
 mod api;
 mod api_description;
 mod callbacks;
+mod chaos;
+mod concurrency;
 mod configuration;
 mod dashboard;
 mod dashboard_views;

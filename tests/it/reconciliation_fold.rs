@@ -1,5 +1,7 @@
 //! The fold: whatever order, number and batching facts come in, the same is shown.
 
+use std::collections::BTreeMap;
+
 use bluetick::domain::delivery::{
     Delivery, DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
 };
@@ -201,6 +203,14 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
     )
 }
 
+/// Each fact a source of its own.
+fn numbered(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
+    for (number, receipt) in (1_u128..).zip(&mut receipts) {
+        receipt.source = Uuid::from_u128(number);
+    }
+    receipts
+}
+
 /// What must not depend on how often a fact was told.
 fn without_counts(delivery: Delivery) -> Delivery {
     let mut delivery = delivery;
@@ -244,6 +254,41 @@ proptest! {
             repeated.push(repeat);
         }
         prop_assert_eq!(without_counts(folded(&receipts)), without_counts(folded(&repeated)));
+    }
+
+    #[test]
+    fn batches_in_any_order_and_told_again_end_where_all_at_once_do(
+        receipts in prop::collection::vec(any_receipt(), 1..9),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 1..24),
+        batch in 1_usize..5,
+        queue in prop::sample::select(QueueWord::ALL.to_vec()),
+    ) {
+        let receipts = numbered(receipts);
+        // Every fact once, in the order of the draw, and again as often as it was drawn.
+        let drawn = order.iter().map(|index| index.get(&receipts)).chain(&receipts);
+        let told: Vec<&Receipt> = drawn.collect();
+        let mut kept: BTreeMap<(Uuid, i32), Receipt> = BTreeMap::new();
+        let mut parts = None;
+        for batch in told.chunks(batch) {
+            // A source that is told again adds nothing: facts are keyed by source and part.
+            for receipt in batch {
+                kept.entry((receipt.source, receipt.part)).or_insert_with(|| (*receipt).clone());
+            }
+            let so_far: Vec<Receipt> = kept.values().cloned().collect();
+            parts = Some(fold(queue, Some(at(0)), &so_far));
+        }
+        prop_assert_eq!(parts, Some(fold(queue, Some(at(0)), &receipts)));
+    }
+
+    #[test]
+    fn the_order_of_any_two_batches_does_not_matter(
+        receipts in prop::collection::vec(any_receipt(), 0..10),
+        cut in any::<prop::sample::Index>(),
+        queue in prop::sample::select(QueueWord::ALL.to_vec()),
+    ) {
+        let (first, second) = receipts.split_at(cut.index(receipts.len() + 1));
+        let swapped = [second, first].concat();
+        prop_assert_eq!(fold(queue, Some(at(0)), &receipts), fold(queue, Some(at(0)), &swapped));
     }
 
     #[test]

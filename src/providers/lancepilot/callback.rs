@@ -165,12 +165,21 @@ fn read_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callback
     }
     let statuses = items(attributes.get("statuses"));
     if !statuses.is_empty() {
-        return statuses
+        let mut reports: Vec<_> = statuses
             .iter()
-            .map(|status| {
-                flat::read(&[status], &NAMES)
-                    .map_or_else(|| unreadable("a status without a word"), around)
-            })
+            .map(|status| flat::read(&[status], &NAMES))
+            .collect();
+        if are_of_one_message(&reports) {
+            let shared = find_ids(attributes, data);
+            for report in reports.iter_mut().flatten() {
+                for id in &shared {
+                    add_id(&mut report.ids, Some(id.as_str().to_owned()));
+                }
+            }
+        }
+        return reports
+            .into_iter()
+            .map(|report| report.map_or_else(|| unreadable("a status without a word"), around))
             .collect();
     }
     if let Some(word) = first(attributes, NAMES.words).or_else(|| first(data, NAMES.words)) {
@@ -184,6 +193,17 @@ fn read_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callback
         ))];
     }
     vec![around(report_of_word(suffix, attributes, data))]
+}
+
+/// Whether statuses that stand in one resource name one message, which is then the resource itself; else its id is that of a batch.
+fn are_of_one_message(reports: &[Option<Report>]) -> bool {
+    let mut named = reports
+        .iter()
+        .flatten()
+        .map(|report| &report.ids)
+        .filter(|ids| !ids.is_empty());
+    let first = named.next();
+    named.all(|ids| Some(ids) == first)
 }
 
 fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {

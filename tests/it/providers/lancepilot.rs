@@ -188,3 +188,22 @@ fn several_resources_in_one_event_are_read_one_by_one() {
         ["delivered [l1] to - at -", "delivered [l2] to - at -"]
     );
 }
+
+#[test]
+fn several_statuses_of_one_message_keep_the_id_of_the_resource_they_stand_in() {
+    let event = |second: &str| {
+        format!(
+            r#"{{"event":"message.status","data":{{"type":"messages","id":"l1","attributes":{{"statuses":[
+                {{"wamid":"w1","status":"sent"}},{{"wamid":"{second}","status":"read"}}]}}}}}}"#
+        )
+    };
+    assert_eq!(
+        lines(LancePilot, &callback(event("w1"), None)),
+        ["sent [w1, l1] to - at -", "read [w1, l1] to - at -"]
+    );
+    // Statuses of several messages stand in a batch, whose id is nobody's.
+    assert_eq!(
+        lines(LancePilot, &callback(event("w2"), None)),
+        ["sent [w1] to - at -", "read [w2] to - at -"]
+    );
+}

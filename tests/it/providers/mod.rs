@@ -3,6 +3,7 @@
 mod contract;
 mod kaleyra;
 mod lancepilot;
+mod shapes;
 mod sobot;
 mod zixflow;
 

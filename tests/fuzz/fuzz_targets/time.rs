@@ -1,0 +1,17 @@
+//! Times as providers write them: whatever is read, written in full and read again, is the same instant.
+#![no_main]
+
+use bluetick_fuzz::providers::vocabulary::{meaning, parse_time};
+use chrono::{Datelike, SecondsFormat};
+
+libfuzzer_sys::fuzz_target!(|input: &str| {
+    let _ = meaning(input, &[]);
+    let Some(time) = parse_time(input) else {
+        return;
+    };
+    // RFC 3339 has four digits for the year.
+    if (0..=9999).contains(&time.year()) {
+        let written = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        assert_eq!(parse_time(&written), Some(time), "{written}");
+    }
+});

@@ -1,0 +1,37 @@
+//! Unpacking: nothing panics, nothing grows beyond the limit, and what was packed comes out as it went in.
+#![no_main]
+
+use std::io::Read;
+
+use bluetick_fuzz::unpack::{UNPACKED_LIMIT, unpack};
+use flate2::Compression;
+use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+const ENCODINGS: [&str; 6] = [
+    "gzip",
+    "deflate",
+    "gzip, deflate",
+    "X-GZIP , identity",
+    "br",
+    "gzip,gzip,gzip",
+];
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    for encoding in ENCODINGS {
+        if let Ok(body) = unpack(input, Some(encoding)) {
+            assert!(body.len() as u64 <= UNPACKED_LIMIT);
+        }
+    }
+    let packed = |mut encoder: Box<dyn Read + '_>| {
+        let mut bytes = Vec::new();
+        encoder.read_to_end(&mut bytes).expect("packing succeeds");
+        bytes
+    };
+    let fast = Compression::fast();
+    let gzip = packed(Box::new(GzEncoder::new(input, fast)));
+    assert_eq!(unpack(&gzip, Some("gzip")).as_deref(), Ok(input));
+    let zlib = packed(Box::new(ZlibEncoder::new(input, fast)));
+    assert_eq!(unpack(&zlib, Some("deflate")).as_deref(), Ok(input));
+    let bare = packed(Box::new(DeflateEncoder::new(input, fast)));
+    assert_eq!(unpack(&bare, Some("deflate")).as_deref(), Ok(input));
+});

@@ -1,0 +1,363 @@
+//! Everything at once: every switch of the simulator's chaos, all four accounts, and at the end what is shown equals the simulator's answer key.
+//!
+//! `CHAOS_SEEDS=1-50 CHAOS_MESSAGES=500` runs more of it; `scripts/chaos` does so on both engines.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bluetick::delivery::dispatch::HandOver;
+use bluetick::delivery::rebuild::rebuild;
+use bluetick::delivery::verify::verify;
+use bluetick::domain::provider::{Account, Adoption};
+use bluetick::simulator::traffic::{Traffic, TrafficAccount};
+use bluetick::simulator::{Chaos, ForcedReply, Settings};
+use chrono::TimeDelta;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::harness::app::{ACCOUNTS, App, provider_of, start_app_with};
+use crate::harness::dump::dump;
+
+/// A message as one can tell it in a run: its provider and its customer, who gets no other.
+type Name = (String, String);
+/// What is known of a message: its state, conflict and failure in a line, and each fact with the number of times it was told.
+type Known = (String, BTreeMap<String, u64>);
+
+#[actix_web::test]
+async fn with_every_chaos_switch_on_the_final_states_equal_the_oracles() {
+    let messages = number_in("CHAOS_MESSAGES").unwrap_or(60);
+    for seed in seeds() {
+        let started = Instant::now();
+        let mut run = Run::start(seed).await;
+        run.live(messages).await;
+        let compared = run.check().await;
+        run.rebuild_changes_nothing().await;
+        let engine = if run.app.database.is_postgres() {
+            "PostgreSQL"
+        } else {
+            "SQLite"
+        };
+        run.app.finish().await;
+        eprintln!(
+            "seed {seed}: {} messages, {} facts equal the oracle's on {engine} ({:.1} s)",
+            compared.messages,
+            compared.facts,
+            started.elapsed().as_secs_f64()
+        );
+    }
+}
+
+fn seeds() -> Vec<u64> {
+    let Ok(range) = std::env::var("CHAOS_SEEDS") else {
+        return vec![1, 2, 3];
+    };
+    let (first, last) = range.split_once('-').unwrap_or((&range, &range));
+    (first.parse().unwrap()..=last.parse().unwrap()).collect()
+}
+
+fn number_in(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap())
+}
+
+/// How much was compared.
+struct Compared {
+    messages: usize,
+    facts: u64,
+}
+
+/// One seed's life.
+struct Run {
+    app: App,
+    traffic: Traffic,
+    dice: StdRng,
+}
+
+impl Run {
+    async fn start(seed: u64) -> Self {
+        let app = start_app_with(|settings, accounts| disturb(seed, settings, accounts)).await;
+        let accounts = ACCOUNTS.map(|account| TrafficAccount {
+            id: account.to_owned(),
+            provider: provider_of(account),
+        });
+        let mut traffic = Traffic::new(String::new(), String::new(), accounts.to_vec());
+        traffic.seed = seed;
+        Self {
+            app,
+            traffic,
+            dice: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Sends, hands over, reports and reads in a random order until everything has happened.
+    async fn live(&mut self, messages: u64) {
+        let mut next = 0;
+        while next < messages {
+            let wave = self.dice.random_range(1..=12).min(messages - next);
+            for ordinal in next..next + wave {
+                self.send(ordinal).await;
+            }
+            next += wave;
+            self.mix().await;
+        }
+        // A message whose account asked for patience is due within minutes.
+        while self.waiting().await > 0 {
+            self.app.advance(TimeDelta::seconds(20));
+            self.mix().await;
+        }
+        self.app.simulator.deliver_all().await;
+        while self.app.apply_callbacks().await > 0 {}
+        self.app.services.reconciler.adopt().await.unwrap();
+    }
+
+    async fn send(&mut self, ordinal: u64) {
+        let message = self.traffic.write(ordinal).unwrap();
+        let account = message["account"].as_str().unwrap();
+        if let Some(reply) = self.misfortune() {
+            self.app.force(account, reply);
+        }
+        self.app.send(&message).await;
+        // No two messages are made in the same millisecond, so their order is the same in every run.
+        self.app.advance(TimeDelta::milliseconds(1));
+    }
+
+    /// Now and then a reply is lost though the message was taken, or the provider is busy.
+    fn misfortune(&mut self) -> Option<ForcedReply> {
+        match self.dice.random_range(0..24) {
+            0 => Some(ForcedReply::hang_up().although_taken()),
+            1 => Some(ForcedReply::json(500, &json!({})).although_taken()),
+            2 => Some(ForcedReply::json(429, &json!({})).with_header("retry-after", "3")),
+            _ => None,
+        }
+    }
+
+    async fn mix(&mut self) {
+        let room = self.dice.random_range(1..=16);
+        for work in self.app.services.dispatcher.claim_due(room).await.unwrap() {
+            self.hand_over(work).await;
+        }
+        let queued = self.app.simulator.queued().len();
+        let count = self.dice.random_range(0..=queued);
+        self.app.simulator.deliver_due(count).await;
+        if self.dice.random_bool(0.6) {
+            self.app.apply_callbacks().await;
+        }
+        if self.dice.random_bool(0.4) {
+            self.app.services.reconciler.adopt().await.unwrap();
+        }
+        self.app.services.dispatcher.sweep().await.unwrap();
+        let pause = self.dice.random_range(0..4_000);
+        self.app.advance(TimeDelta::milliseconds(pause));
+    }
+
+    /// Hands over while the journal is read, so that a report that comes before the reply is applied before it.
+    async fn hand_over(&self, work: HandOver) {
+        let done = Cell::new(false);
+        let hand_over = async {
+            self.app.services.dispatcher.hand_over(work).await;
+            done.set(true);
+        };
+        let read = async {
+            while !done.get() {
+                self.app.apply_callbacks().await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(hand_over, read);
+    }
+
+    async fn waiting(&self) -> usize {
+        let waiting = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
+        self.app.database.query(waiting).await.len()
+    }
+
+    /// Compares every message with the oracle's word on it.
+    async fn check(&self) -> Compared {
+        let oracle = self.app.simulator.oracle();
+        let mut expected = BTreeMap::new();
+        let mut unmatched = BTreeMap::new();
+        for line in &oracle {
+            assert_eq!(line["doubtful"], 0, "every callback was answered");
+            let known = known_by_the_oracle(line);
+            let ours = if nobody_can_match(line) {
+                if !known.1.is_empty() {
+                    unmatched.insert(text(&line["callback_ids"][0]), known);
+                }
+                ("uncertain||".to_owned(), BTreeMap::new())
+            } else {
+                known
+            };
+            let before = expected.insert(name(line), ours);
+            assert!(before.is_none(), "a provider got a message twice");
+        }
+        assert_same(&expected, &self.known_by_us().await);
+        assert_same(&unmatched, &self.known_of_nobody().await);
+        let facts = expected.values().chain(unmatched.values());
+        Compared {
+            messages: expected.len(),
+            facts: facts.flat_map(|(_, facts)| facts.values()).sum(),
+        }
+    }
+
+    /// `verify` finds nothing, and deriving everything anew from the journal gives the same, line by line.
+    async fn rebuild_changes_nothing(&self) {
+        let lines = async || -> BTreeSet<String> {
+            let lines = dump(&self.app.database).await;
+            lines.into_iter().collect()
+        };
+        let before = lines().await;
+        self.verify().await;
+        let rebuilt = rebuild(&self.app.services, &mut |_| {}).await.unwrap();
+        assert!(rebuilt.callbacks > 0);
+        let after = lines().await;
+        let gone: Vec<_> = before.difference(&after).collect();
+        let new: Vec<_> = after.difference(&before).collect();
+        assert!(
+            gone.is_empty() && new.is_empty(),
+            "gone: {gone:#?}\nnew: {new:#?}"
+        );
+        self.verify().await;
+    }
+
+    async fn verify(&self) {
+        let services = &self.app.services;
+        let mut found = Vec::new();
+        let checked = verify(
+            &services.store,
+            &services.journal,
+            &mut |discrepancy| found.push(discrepancy.to_string()),
+            &mut |_| {},
+        )
+        .await
+        .unwrap();
+        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(checked.backlog, 0);
+    }
+
+    /// What we show of the messages that we sent.
+    async fn known_by_us(&self) -> BTreeMap<Name, Known> {
+        let of = |row: &[&str]| (row[0].to_owned(), row[1].to_owned());
+        self.known("m.provider || '|' || COALESCE(m.recipient, '')", "=", of)
+            .await
+    }
+
+    /// What we show of those that we were only told of, by an id of theirs.
+    async fn known_of_nobody(&self) -> BTreeMap<String, Known> {
+        let of = |row: &[&str]| row[1].to_owned();
+        self.known("m.provider || '|' || COALESCE(m.provider_id, '')", "<>", of)
+            .await
+    }
+
+    async fn known<K: Ord>(
+        &self,
+        key: &str,
+        is: &str,
+        of: impl Fn(&[&str]) -> K,
+    ) -> BTreeMap<K, Known> {
+        let states = format!(
+            "SELECT {key} || '|' || m.state || '|' || CASE WHEN m.conflict THEN 'conflict' ELSE '' END \
+             || '|' || CASE WHEN m.failed_at IS NULL THEN '' ELSE 'failure ' || COALESCE(m.failure_code, '') END AS line \
+             FROM messages m WHERE m.origin {is} 'api'"
+        );
+        let facts = format!(
+            "SELECT {key} || '|' || r.fact || ' ' || COALESCE(r.stage, r.code, r.word, '') || '|' || CAST(COUNT(*) AS TEXT) AS line \
+             FROM messages m JOIN receipts r ON r.message = m.id \
+             WHERE m.origin {is} 'api' AND r.source_kind = 'callback' GROUP BY {key}, r.fact, r.stage, r.code, r.word"
+        );
+        let mut known = BTreeMap::new();
+        for line in self.app.database.query(&states).await {
+            let row: Vec<&str> = line.split('|').collect();
+            let before = known.insert(of(&row), (row[2..].join("|"), BTreeMap::new()));
+            assert!(before.is_none(), "two messages of one name");
+        }
+        for line in self.app.database.query(&facts).await {
+            let row: Vec<&str> = line.split('|').collect();
+            let facts = &mut known.get_mut(&of(&row)).unwrap().1;
+            facts.insert(row[2].to_owned(), row[3].parse().unwrap());
+        }
+        known
+    }
+}
+
+fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
+    *settings = Settings {
+        seed,
+        pace: 1.0,
+        chaos: Chaos::all(),
+        ending: None,
+        answered_share: 0.2,
+        ..settings.clone()
+    };
+    settings.zixflow.bare_reply_share = 0.25;
+    settings.kaleyra.not_sent_share = 0.02;
+    // With every other seed, what is not matched at once is adopted in the middle of the run.
+    if seed % 2 == 1 {
+        for account in accounts {
+            account.adoption = Adoption::After(Duration::from_secs(2));
+        }
+    }
+}
+
+/// Sobot's reports name nothing but the id that its reply would have told: without the reply nobody can know whose they are.
+fn nobody_can_match(line: &Value) -> bool {
+    line["provider"] == "sobot" && line["reply"] != "accepted"
+}
+
+fn name(line: &Value) -> Name {
+    (text(&line["provider"]), text(&line["recipient"]))
+}
+
+/// The oracle's words in ours.
+fn known_by_the_oracle(line: &Value) -> Known {
+    let mut facts = BTreeMap::new();
+    for (words, count) in line["facts"].as_object().unwrap() {
+        let (word, code) = match words.strip_prefix("not sent ") {
+            Some(code) => ("failed", code),
+            None => words.split_once(' ').unwrap_or((words, "")),
+        };
+        let fact = match word {
+            "sent" | "delivered" | "read" | "played" => format!("stage {word}"),
+            "failed" => format!("failure {code}"),
+            // An echo teaches ids and tells nothing else.
+            "outgoing" => continue,
+            strange => format!("other {strange}"),
+        };
+        facts.insert(fact, count.as_u64().unwrap());
+    }
+    let conflict = if line["conflict"] == true {
+        "conflict"
+    } else {
+        ""
+    };
+    let codes = line["failure_codes"].as_array().unwrap();
+    let shown = match codes.as_slice() {
+        [] => String::new(),
+        [code] => format!("failure {}", text(code)),
+        several => panic!("the chaos tells one failure a message, not {several:?}"),
+    };
+    let state = text(&line["state"]);
+    (format!("{state}|{conflict}|{shown}"), facts)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Names the differences, not the thousands that agree.
+fn assert_same<K: Ord + std::fmt::Debug>(
+    expected: &BTreeMap<K, Known>,
+    shown: &BTreeMap<K, Known>,
+) {
+    let names = expected.keys().chain(shown.keys());
+    let differing: BTreeMap<&K, _> = names
+        .map(|name| (name, (expected.get(name), shown.get(name))))
+        .filter(|(_, (expected, shown))| expected != shown)
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{} differ (oracle, shown): {differing:#?}",
+        differing.len()
+    );
+}

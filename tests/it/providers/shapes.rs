@@ -1,0 +1,222 @@
+//! The tables of `tests/fixtures/INDEX.md`, walked: each provider × callback shape × status is read, and nothing is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use bluetick::domain::delivery::Fact;
+use bluetick::domain::provider::ProviderId;
+use bluetick::providers::{Callback, CallbackPart, of};
+
+use super::{callback_of_fixture, fixture, fixtures};
+
+/// What every shape must be able to say, unless its row says `only`.
+const USUAL: [&str; 4] = ["sent", "delivered", "read", "failed"];
+
+/// The rows of the table under a heading, cell by cell.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let index = String::from_utf8(fixture("INDEX.md")).unwrap();
+    let section = index.split("\n## ").find(|part| part.starts_with(heading));
+    let rows: Vec<Vec<String>> = section
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect();
+    assert!(!rows.is_empty(), "{heading}");
+    rows
+}
+
+fn list(cell: &str) -> Vec<&str> {
+    cell.split(',').map(str::trim).collect()
+}
+
+/// What a status word of the table must be read as.
+fn meaning(word: &str) -> &str {
+    match word.to_lowercase().as_str() {
+        "submitted" => "submitted",
+        "sent" => "sent",
+        "delivered" => "delivered",
+        "read" => "read",
+        "played" => "played",
+        "failed" | "not sent" | "notsent" | "not-sent" | "0" | "submit-failure" => "failed",
+        "deleted" | "sent by a person" | "a word we do not know" => "other",
+        _ => panic!("{word} is no status of the table"),
+    }
+}
+
+/// What the reports of a callback say, in their order; an echo says nothing.
+fn said(provider: ProviderId, callback: &Callback) -> Vec<&'static str> {
+    let parts = of(provider).read_callback(callback);
+    let facts = parts.iter().filter_map(|part| match part {
+        CallbackPart::Report(report) => report.fact.as_ref(),
+        _ => None,
+    });
+    facts
+        .map(|fact| match fact {
+            Fact::Stage(stage) => stage.as_str(),
+            Fact::Failure(_) => "failed",
+            Fact::Other(_) => "other",
+        })
+        .collect()
+}
+
+/// The same callback with another word in the place of `old`, wherever it stands alone.
+fn reworded(callback: &Callback, old: &str, new: &str) -> Callback {
+    let replace = |text: &str| {
+        let stands_alone = |at: usize| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + old.len()..].chars().next();
+            let is_edge =
+                |edge: Option<char>| edge.is_none_or(|edge| !edge.is_alphanumeric() && edge != '_');
+            is_edge(before) && is_edge(after)
+        };
+        let mut written = String::new();
+        let mut from = 0;
+        for (at, _) in text.match_indices(old).filter(|(at, _)| stands_alone(*at)) {
+            written.push_str(&text[from..at]);
+            written.push_str(new);
+            from = at + old.len();
+        }
+        written.push_str(&text[from..]);
+        written
+    };
+    Callback {
+        query: replace(&callback.query),
+        body: replace(std::str::from_utf8(&callback.body).unwrap()).into_bytes(),
+        ..callback.clone()
+    }
+}
+
+#[test]
+fn every_provider_understands_every_status_in_every_shape() {
+    let mut covered: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for row in &table("shapes") {
+        let [providers, shape, file, word, statuses, source] = row.as_slice() else {
+            panic!("six cells: {row:?}");
+        };
+        assert!(!source.is_empty(), "{shape}: where is it from?");
+        let only = statuses.strip_prefix("only ");
+        let statuses = only.unwrap_or(statuses).split(':').next().unwrap();
+        let says: BTreeSet<&str> = list(statuses).into_iter().map(meaning).collect();
+        if only.is_none() {
+            for usual in USUAL {
+                assert!(says.contains(usual), "{shape} lacks {usual}");
+            }
+        }
+        for provider in list(providers) {
+            let provider: ProviderId = provider.parse().unwrap();
+            let callback = callback_of_fixture(file);
+            let before = said(provider, &callback);
+            for status in list(statuses) {
+                let expected: Vec<&str> = before
+                    .iter()
+                    .map(|fact| {
+                        if *fact == meaning(word) {
+                            meaning(status)
+                        } else {
+                            fact
+                        }
+                    })
+                    .collect();
+                assert!(!expected.is_empty(), "{provider} {shape}: no report");
+                let read = said(provider, &reworded(&callback, word, status));
+                assert_eq!(read, expected, "{provider} {shape} {status}");
+            }
+            let entry = covered.entry(provider.as_str()).or_default();
+            entry.extend(says.iter().map(|&says| says.to_owned()));
+        }
+    }
+    for provider in ProviderId::ALL {
+        let covered = &covered[provider.as_str()];
+        assert!(
+            USUAL.iter().all(|usual| covered.contains(*usual)),
+            "{provider}"
+        );
+    }
+}
+
+#[test]
+fn the_index_names_every_callback_fixture_and_what_it_says() {
+    let mut named = BTreeSet::new();
+    for row in &table("callbacks") {
+        let [folder, files, _, statuses, source] = row.as_slice() else {
+            panic!("five cells: {row:?}");
+        };
+        assert!(!source.is_empty(), "{files}: where is it from?");
+        let expected: BTreeSet<&str> = list(statuses)
+            .into_iter()
+            .filter(|status| *status != "–")
+            .map(meaning)
+            .collect();
+        // Meta's shapes are read alike everywhere.
+        let provider = folder.parse().unwrap_or(ProviderId::Sobot);
+        let mut found = BTreeSet::new();
+        for file in list(files) {
+            let path = path_of(folder, file);
+            found.extend(said(provider, &callback_of_fixture(&path)));
+            named.insert(path);
+        }
+        assert_eq!(found, expected, "{folder}: {files}");
+    }
+    for folder in ["meta", "sobot", "kaleyra", "zixflow", "lancepilot"] {
+        for path in list_fixtures(folder) {
+            assert!(named.contains(&path), "{path} has no row in the index");
+        }
+    }
+}
+
+#[test]
+fn every_fixture_with_a_status_is_of_a_shape_that_the_index_names() {
+    let shapes = table("shapes");
+    let shaped: BTreeSet<&str> = shapes.iter().map(|row| row[2].as_str()).collect();
+    let sample = |file: &str| {
+        shaped
+            .iter()
+            .any(|shaped| shaped.rsplit('/').next() == Some(file))
+    };
+    for row in &table("callbacks") {
+        let says_nothing =
+            ["–", "sent by a person", "a word we do not know"].contains(&row[3].as_str());
+        // Meta's are variations of one envelope.
+        if says_nothing || row[0] == "meta" {
+            continue;
+        }
+        let files = list_fixtures(&row[0]);
+        let named = list(&row[1]);
+        let of_the_row = files.iter().filter_map(|path| {
+            let name = path.rsplit('/').next()?;
+            named.contains(&name.split('.').next()?).then_some(name)
+        });
+        let of_the_row: Vec<&str> = of_the_row.collect();
+        let is_variation = row[2].starts_with("(D)");
+        assert!(
+            is_variation || of_the_row.iter().any(|name| sample(name)),
+            "{}: no shape has {of_the_row:?}",
+            row[0]
+        );
+    }
+}
+
+fn list_fixtures(folder: &str) -> Vec<String> {
+    fs::read_dir(fixtures().join(folder).join("callbacks"))
+        .unwrap()
+        .map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            format!("{folder}/callbacks/{name}")
+        })
+        .collect()
+}
+
+fn path_of(folder: &str, stem: &str) -> String {
+    let found = list_fixtures(folder).into_iter().find(|path| {
+        path.rsplit('/')
+            .next()
+            .and_then(|name| name.split('.').next())
+            == Some(stem)
+    });
+    found.unwrap_or_else(|| panic!("{folder}/{stem} is gone"))
+}
