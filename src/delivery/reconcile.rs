@@ -185,8 +185,10 @@ impl Reconciler {
                     .known
                     .find(&entry.record.account)
                     .map(|known| known.provider);
-                let parts =
-                    provider.map_or_else(Vec::new, |provider| read_parts(provider, &entry.record));
+                let configured = self.accounts.get(&entry.record.account);
+                let parts = provider.map_or_else(Vec::new, |provider| {
+                    read_parts(provider, configured, &entry.record)
+                });
                 Read {
                     entry,
                     provider,
@@ -401,7 +403,11 @@ async fn apply_report(
     Ok((Outcome::Receipts, None))
 }
 
-fn read_parts(provider: ProviderId, record: &CallbackRecord) -> Vec<CallbackPart> {
+fn read_parts(
+    provider: ProviderId,
+    configured: Option<&Account>,
+    record: &CallbackRecord,
+) -> Vec<CallbackPart> {
     let body = match unpack(&record.body, record.header("content-encoding")) {
         Ok(body) => body,
         Err(error) => return vec![CallbackPart::Unreadable(error.to_string())],
@@ -413,7 +419,11 @@ fn read_parts(provider: ProviderId, record: &CallbackRecord) -> Vec<CallbackPart
         body,
         received_at: record.received_at,
     };
-    providers::of(provider).read_callback(&callback)
+    let provider = providers::of(provider);
+    match configured {
+        Some(account) => providers::read_callback(provider, &account.callback_fields, &callback),
+        None => provider.read_callback(&callback),
+    }
 }
 
 /// Every message and id that a batch names, to be looked up in a few queries.

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod callback;
+pub mod callback_fields;
 pub mod clock;
 pub mod delivery;
 pub mod dictionary;
