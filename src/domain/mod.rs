@@ -19,3 +19,4 @@ pub mod phone;
 pub mod provider;
 pub mod secret;
 pub mod tag;
+pub mod window;

@@ -20,6 +20,7 @@ pub mod settings;
 pub mod spool;
 pub mod statistics;
 pub mod verify;
+pub mod windows;
 
 use std::path::Path;
 

@@ -26,3 +26,4 @@ mod retries;
 mod sending;
 mod simulator;
 mod statistics;
+mod windows;

@@ -7,6 +7,7 @@ use crate::web::api::explain::ExplanationResponse;
 use crate::web::api::openapi::description::Description;
 use crate::web::api::statistics::{StatisticsResponse, SummaryResponse};
 use crate::web::api::timeline::TimelineResponse;
+use crate::web::api::windows::WindowResponse;
 use crate::web::api::wire::{
     AcceptedResponse, AccountResponse, CallbackResponse, MessageResponse, OrphanResponse,
     ProblemsResponse, SendRequest,
@@ -252,6 +253,17 @@ pub(crate) fn resume_account() -> Description {
         .of("id", "The account's id.")
         .answers_with(204, None, "Done; audited.")
         .refuses(&[ProblemCode::NotPossible])
+}
+
+pub(crate) fn show_window() -> Description {
+    Description::new(
+        "showWindow",
+        "Whether WhatsApp takes a free-form message to a customer now",
+    )
+    .says("24 hours from the customer's last message; unknown until the account's first inbound message ever.")
+    .of("account", "The account's id.")
+    .of("phone", "The customer's whole number with its country code.")
+    .answers::<WindowResponse>(200, "The window.")
 }
 
 pub(crate) fn follow() -> Description {
