@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use crate::config::address::parse_address;
 use crate::config::callback_auth::{header_secret, read_callback_auth};
+use crate::config::callback_fields::read_callback_fields;
 use crate::config::reading::Section;
+use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::{AccountId, NotASlug};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::{
@@ -28,6 +30,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         callback_auth: CallbackAuth::default(),
         callback_generation: 1,
         callback_retired: Vec::new(),
+        callback_fields: CallbackFields::default(),
         correlation_slot: CorrelationSlot::default(),
         adoption: Adoption::After(ADOPT_AFTER),
         match_by: match provider {
@@ -81,6 +84,9 @@ pub(super) fn read_account(
     let callback_auth = section
         .within("callback_auth", read_callback_auth)
         .unwrap_or_default();
+    let callback_fields = section
+        .within("callback_fields", read_callback_fields)
+        .unwrap_or_default();
     let (generation, retired) = read_generations(section);
     let common = CommonKeys::read(section);
     finish(section, provider);
@@ -92,6 +98,7 @@ pub(super) fn read_account(
         callback_auth,
         callback_generation: generation,
         callback_retired: retired,
+        callback_fields,
         ..common.over(defaults)
     })
 }

@@ -5,6 +5,7 @@
 mod account;
 mod address;
 mod callback_auth;
+mod callback_fields;
 mod environment;
 mod problem;
 mod reading;

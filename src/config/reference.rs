@@ -201,6 +201,51 @@ pub const KEYS: &[Key] = &[
         "Answers Meta's `hub.challenge`.",
     ),
     file(
+        "accounts[].callback_fields.id",
+        "the provider's own",
+        "Name of the message's id in callbacks whose names you chose (Kaleyra's callback profiles).",
+    ),
+    file(
+        "accounts[].callback_fields.status",
+        "the provider's own",
+        "Name of the status word there.",
+    ),
+    file(
+        "accounts[].callback_fields.time",
+        "the provider's own",
+        "Name of the time of the event.",
+    ),
+    file(
+        "accounts[].callback_fields.recipient",
+        "the provider's own",
+        "Name of the customer's number.",
+    ),
+    file(
+        "accounts[].callback_fields.ref",
+        "`ref`",
+        "Name of the first reference.",
+    ),
+    file(
+        "accounts[].callback_fields.ref1",
+        "`ref1`",
+        "Name of the second reference.",
+    ),
+    file(
+        "accounts[].callback_fields.ref2",
+        "`ref2`",
+        "Name of the third reference.",
+    ),
+    file(
+        "accounts[].callback_fields.error",
+        "the provider's own",
+        "Name of the reason of a failure: a code or words.",
+    ),
+    file(
+        "accounts[].callback_fields.price",
+        "the provider's own",
+        "Name of the price.",
+    ),
+    file(
         "accounts[].callback_generation",
         "`1`",
         "Raise it to get a new callback URL after one leaked; the one before still works until it is retired.",

@@ -62,6 +62,16 @@ basic = [{ username = "kaleyra", password = "env:OLD_KEY" }]
 header = [{ name = "X-Key", value = "v" }]
 hmac = { header = "X-Hub-Signature-256", secrets = ["one", "two"] }
 verify_token = "t"
+[accounts.callback_fields]
+id = "msgid"
+status = "st"
+time = "ts"
+recipient = "mobile"
+ref = "r"
+ref1 = "r1"
+ref2 = "r2"
+error = "why"
+price = "cost"
 [[accounts]]
 id = "sobot"
 provider = "sobot"
@@ -185,6 +195,7 @@ fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
         "accounts[].callback_auth.basic",
         "accounts[].callback_auth.header",
         "accounts[].callback_auth.hmac",
+        "accounts[].callback_fields",
     ] {
         assert!(asked.remove(table), "{table} was not read");
     }
@@ -444,5 +455,27 @@ fn every_overridable_key_has_its_variable() {
     assert!(
         KEYS.iter()
             .all(|key| key.name.starts_with("accounts") <= (key.scope == Scope::File))
+    );
+}
+
+#[test]
+fn names_of_a_callback_profile_are_refused_by_key_when_they_cannot_be_meant() {
+    let text = r#"
+        [[accounts]]
+        id = "s"
+        provider = "sobot"
+        api_key = "k"
+        api_secret = "s"
+        callback_fields = { id = "<message_id>", status = "st", time = "st", ref3 = "x", price = 3, error = "" }
+    "#;
+    assert_eq!(
+        problems(text),
+        [
+            "accounts[0].callback_fields.id: `<message_id>` looks like a variable; write the name that stands before it",
+            "accounts[0].callback_fields.error: is empty",
+            "accounts[0].callback_fields.price: must be a text in quotes",
+            "accounts[0].callback_fields.time: `st` is the name of `status` already",
+            "accounts[0].callback_fields.ref3: unknown key, did you mean ref?",
+        ]
     );
 }

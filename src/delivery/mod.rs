@@ -11,6 +11,7 @@ pub mod known_accounts;
 pub mod operate;
 pub mod pace;
 pub mod precedents;
+pub mod problems;
 pub mod rebuild;
 pub mod reconcile;
 

@@ -12,13 +12,15 @@ use crate::delivery::precedents::Precedents;
 use crate::delivery::unpack::unpack;
 use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
-use crate::domain::delivery::{Receipt, SourceKind};
+use crate::domain::delivery::{Receipt, SourceKind, believable};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::{Account, ProviderId};
-use crate::providers::{self, Callback, CallbackPart, Report};
+use crate::providers::{self, Callback, CallbackPart, Inbound, Report};
 use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
 use crate::store::journal::Journal;
 use crate::store::ledger::Ledger;
+use crate::store::windows::LatestInbound;
 use crate::store::{self, Store};
 
 /// Callbacks applied in one transaction, and bytes of their bodies.
@@ -63,6 +65,30 @@ struct Read<'a> {
     entry: &'a JournalEntry,
     provider: Option<ProviderId>,
     parts: Vec<CallbackPart>,
+}
+
+/// What the callbacks of a batch say beside receipts.
+#[derive(Default)]
+struct Gathered {
+    quarantined: Vec<Quarantined>,
+    inbound: LatestInbound,
+}
+
+impl Gathered {
+    /// Notes when a customer wrote; a sender without a number opens no window that anybody could ask for.
+    fn hear_from_customer(&mut self, record: &CallbackRecord, inbound: &Inbound) {
+        let sender = inbound.sender.as_deref();
+        let Some(phone) = sender.and_then(|text| PhoneNumber::parse(&format!("+{text}")).ok())
+        else {
+            return;
+        };
+        let at = believable(inbound.occurred_at, record.received_at).unwrap_or(record.received_at);
+        let latest = self
+            .inbound
+            .entry((record.account.clone(), phone))
+            .or_insert(at);
+        *latest = (*latest).max(at);
+    }
 }
 
 impl Reconciler {
@@ -185,8 +211,10 @@ impl Reconciler {
                     .known
                     .find(&entry.record.account)
                     .map(|known| known.provider);
-                let parts =
-                    provider.map_or_else(Vec::new, |provider| read_parts(provider, &entry.record));
+                let configured = self.accounts.get(&entry.record.account);
+                let parts = provider.map_or_else(Vec::new, |provider| {
+                    read_parts(provider, configured, &entry.record)
+                });
                 Read {
                     entry,
                     provider,
@@ -241,14 +269,15 @@ impl Reconciler {
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        let mut quarantined = Vec::new();
+        let mut gathered = Gathered::default();
         for read in batch {
             let outcome = self
-                .apply_one(ledger, read, precedents, &mut quarantined)
+                .apply_one(ledger, read, precedents, &mut gathered)
                 .await?;
             outcomes.push(outcome);
         }
-        Ok((outcomes, quarantined))
+        ledger.record_inbound(gathered.inbound).await?;
+        Ok((outcomes, gathered.quarantined))
     }
 
     async fn apply_one(
@@ -256,7 +285,7 @@ impl Reconciler {
         ledger: &mut Ledger,
         read: &Read<'_>,
         precedents: &Precedents,
-        quarantined: &mut Vec<Quarantined>,
+        gathered: &mut Gathered,
     ) -> Result<CallbackOutcome, store::Error> {
         let record = &read.entry.record;
         if let Authenticity::Unverified { reason } = &record.authenticity
@@ -287,13 +316,16 @@ impl Reconciler {
                 CallbackPart::Report(report) => {
                     apply_report(ledger, whose, record, part, report).await?
                 }
-                CallbackPart::Inbound(_) => (Outcome::Inbound, None),
+                CallbackPart::Inbound(inbound) => {
+                    gathered.hear_from_customer(record, inbound);
+                    (Outcome::Inbound, None)
+                }
                 CallbackPart::Notice(words) => (Outcome::Notice, Some(words.clone())),
                 CallbackPart::Unreadable(reason) => (Outcome::Quarantined, Some(reason.clone())),
             };
             if what == Outcome::Quarantined {
                 let first = !seen.iter().any(|(seen, _)| *seen == Outcome::Quarantined);
-                quarantined.push(Quarantined {
+                gathered.quarantined.push(Quarantined {
                     callback: record.id,
                     part,
                     account: record.account.clone(),
@@ -401,7 +433,11 @@ async fn apply_report(
     Ok((Outcome::Receipts, None))
 }
 
-fn read_parts(provider: ProviderId, record: &CallbackRecord) -> Vec<CallbackPart> {
+fn read_parts(
+    provider: ProviderId,
+    configured: Option<&Account>,
+    record: &CallbackRecord,
+) -> Vec<CallbackPart> {
     let body = match unpack(&record.body, record.header("content-encoding")) {
         Ok(body) => body,
         Err(error) => return vec![CallbackPart::Unreadable(error.to_string())],
@@ -413,7 +449,11 @@ fn read_parts(provider: ProviderId, record: &CallbackRecord) -> Vec<CallbackPart
         body,
         received_at: record.received_at,
     };
-    providers::of(provider).read_callback(&callback)
+    let provider = providers::of(provider);
+    match configured {
+        Some(account) => providers::read_callback(provider, &account.callback_fields, &callback),
+        None => provider.read_callback(&callback),
+    }
 }
 
 /// Every message and id that a batch names, to be looked up in a few queries.

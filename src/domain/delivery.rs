@@ -313,8 +313,7 @@ impl Receipt {
 
     /// The provider's time if it is believable: not before 2009, not more than a day after we heard.
     pub fn believable_time(&self) -> Option<DateTime<Utc>> {
-        self.occurred_at
-            .filter(|&at| at.timestamp() >= EARLIEST && at <= self.received_at + TimeDelta::days(1))
+        believable(self.occurred_at, self.received_at)
     }
 
     fn time(&self) -> Time {
@@ -329,6 +328,14 @@ impl Receipt {
             },
         }
     }
+}
+
+/// A provider's time if it is believable: not before 2009, not more than a day after we heard.
+pub fn believable(
+    occurred_at: Option<DateTime<Utc>>,
+    received_at: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    occurred_at.filter(|&at| at.timestamp() >= EARLIEST && at <= received_at + TimeDelta::days(1))
 }
 
 /// 2009-01-01, the year WhatsApp began; nothing can have happened before.

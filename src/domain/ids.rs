@@ -31,6 +31,12 @@ macro_rules! own_id {
                 Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
             }
 
+            /// When it was made, to the millisecond; absent where the UUID is of another version.
+            pub fn created_at(self) -> Option<DateTime<Utc>> {
+                let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+                DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+            }
+
             /// The UUID behind the id.
             pub fn uuid(self) -> Uuid {
                 self.0

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod callback;
+pub mod callback_fields;
 pub mod clock;
 pub mod delivery;
 pub mod dictionary;
@@ -18,3 +19,4 @@ pub mod phone;
 pub mod provider;
 pub mod secret;
 pub mod tag;
+pub mod window;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::domain::callback_fields::CallbackFields;
 use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::media::MediaKind;
@@ -226,6 +227,8 @@ pub struct Account {
     pub callback_generation: u32,
     /// Older generations that no longer work.
     pub callback_retired: Vec<u32>,
+    /// Names that the operator chose in callback profiles.
+    pub callback_fields: CallbackFields,
     /// Where the tag goes.
     pub correlation_slot: CorrelationSlot,
     /// What becomes of unmatched reports.

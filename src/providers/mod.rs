@@ -8,6 +8,7 @@ mod flat;
 pub mod kaleyra;
 pub mod lancepilot;
 mod payload;
+mod profile;
 mod replies;
 pub mod sobot;
 pub mod vocabulary;
@@ -17,11 +18,13 @@ pub mod zixflow;
 use chrono::{DateTime, Utc};
 use http::Method;
 
+use crate::domain::callback_fields::CallbackFields;
 use crate::domain::delivery::{Fact, Pricing};
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::{MediaKind, Upload};
 use crate::domain::message::Outgoing;
 use crate::domain::provider::{Accepted, Account, Capabilities, ProviderId, SendError};
+use crate::providers::vocabulary::Exceptions;
 
 /// One HTTP request that a provider wants made.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -204,6 +207,11 @@ pub trait Provider: Send + Sync {
     /// Everything one callback says, in its order. Never empty: what says nothing is [`CallbackPart::Unreadable`].
     fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
 
+    /// Status words that mean something else here, for callbacks whose names the operator chose.
+    fn exceptions(&self) -> Exceptions {
+        &[]
+    }
+
     /// Numbered steps for this provider's console; `{url}` stands for the callback address.
     fn setup(&self) -> &'static [&'static str];
 }
@@ -216,4 +224,28 @@ pub fn of(id: ProviderId) -> &'static dyn Provider {
         ProviderId::Zixflow => &zixflow::Zixflow,
         ProviderId::LancePilot => &lancepilot::LancePilot,
     }
+}
+
+/// Everything one callback of an account says, read by the names that its operator chose where it uses them.
+pub fn read_callback(
+    provider: &dyn Provider,
+    fields: &CallbackFields,
+    callback: &Callback,
+) -> Vec<CallbackPart> {
+    if fields.is_empty() {
+        return provider.read_callback(callback);
+    }
+    let chosen = |callback: &Callback| {
+        let payload = payload::read(callback).ok()?;
+        profile::read(&payload, fields, provider.exceptions())
+    };
+    let of_the_query = || {
+        chosen(&Callback {
+            body: Vec::new(),
+            ..callback.clone()
+        })
+    };
+    chosen(callback)
+        .or_else(of_the_query)
+        .unwrap_or_else(|| provider.read_callback(callback))
 }

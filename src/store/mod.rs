@@ -12,6 +12,7 @@ pub mod journal;
 pub mod ledger;
 pub mod messages;
 pub mod orphans;
+pub mod problems;
 pub mod provider_ids;
 pub mod queue;
 pub mod receipts;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod spool;
 pub mod statistics;
 pub mod verify;
+pub mod windows;
 
 use std::path::Path;
 

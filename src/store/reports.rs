@@ -103,6 +103,8 @@ impl Store {
             messages::Entity::find()
                 .filter(messages::Column::Origin.ne(Origin::Provisional.as_str()))
         };
+        // What was sent again is settled: it keeps its truth and needs nobody.
+        let open = || listed().filter(messages::Column::ResentAs.is_null());
         let outcome = |outcome: Outcome| {
             callback_outcomes::Entity::find()
                 .filter(callback_outcomes::Column::Outcome.eq(outcome.as_str()))
@@ -112,18 +114,17 @@ impl Store {
                 .filter(messages::Column::Origin.eq(Origin::Provisional.as_str()))
                 .count(reader)
                 .await?,
-            conflicts: listed()
+            conflicts: open()
                 .filter(messages::Column::Conflict.eq(true))
                 .count(reader)
                 .await?,
             id_conflicts: self.count_id_conflicts().await?,
-            overdue: listed()
+            overdue: open()
                 .filter(messages::Column::DueAt.lte(instant::write(now)))
                 .count(reader)
                 .await?,
-            uncertain: listed()
+            uncertain: open()
                 .filter(messages::Column::State.eq(QueueWord::Uncertain.as_str()))
-                .filter(messages::Column::ResentAs.is_null())
                 .count(reader)
                 .await?,
             quarantine: quarantine::Entity::find().count(reader).await?,

@@ -134,8 +134,7 @@ impl Run {
     }
 
     async fn mix(&mut self) {
-        let room = self.dice.random_range(1..=16);
-        for work in self.app.services.dispatcher.claim_due(room).await.unwrap() {
+        for work in self.app.services.dispatcher.claim_due().await.unwrap() {
             self.hand_over(work).await;
         }
         let queued = self.app.simulator.queued().len();

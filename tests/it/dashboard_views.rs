@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use bluetick::delivery::callbacks::{FoundCallback, ListedCallback};
+use bluetick::delivery::problems::{Items, Orphan, ProblemKind, ProblemList};
 use bluetick::delivery::standing::{AccountStanding, Health};
 use bluetick::domain::access::{Action, Verb, Visibility};
 use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
@@ -17,9 +18,11 @@ use bluetick::domain::ids::{AccountId, AttemptId, CallbackId, MessageId, Provide
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
 use bluetick::domain::message::{ListedFailure, Message, Origin, References, SendOptions};
 use bluetick::domain::provider::{Mode, ProviderId};
+use bluetick::store::accounts::Pause;
 use bluetick::store::attempts::{Attempt, AttemptOutcome};
 use bluetick::store::callbacks::Outcome;
 use bluetick::store::messages::Cursor;
+use bluetick::store::problems::{IdConflict, QuarantinedPart};
 use bluetick::store::reports::{Counts, CountsByState, Problems};
 use bluetick::web::dashboard::accounts::{AccountsPage, Reach};
 use bluetick::web::dashboard::address::MessagesAddress;
@@ -30,6 +33,7 @@ use bluetick::web::dashboard::login::{Invitation, LoginPage};
 use bluetick::web::dashboard::message::{MessageFile, MessagePage};
 use bluetick::web::dashboard::messages::{MessagesFound, MessagesPage};
 use bluetick::web::dashboard::overview::{Flow, OverviewPage, Period};
+use bluetick::web::dashboard::problems::ProblemsPage;
 use bluetick::web::dashboard::reports::ReportsPage;
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
@@ -429,8 +433,8 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
     );
     let links = page.links();
     for expected in [
-        "/messages?state=uncertain",
-        "/callbacks?outcome=quarantined",
+        "/problems#uncertain",
+        "/problems#quarantine",
         "/messages?state=failed&account=kaleyra-in&origin=api&since=2026-11-14",
         "/messages?account=sobot-main&origin=observed&since=2026-11-14",
         "/messages?state=failed&code=131053&since=2026-11-14",
@@ -890,4 +894,123 @@ fn an_error_page_knows_the_way_back() {
         assert!(page.main().contains("r-17"));
         assert!(page.links().contains(&"/".to_owned()));
     }
+}
+
+fn problem(kind: ProblemKind, count: u64, items: Items) -> ProblemList {
+    ProblemList { kind, count, items }
+}
+
+fn problem_lists() -> Vec<ProblemList> {
+    let orphan = |id: u128, suggestions: Vec<MessageId>| Orphan {
+        message: Message {
+            origin: Origin::Provisional,
+            name: None,
+            stages: [None, None, None, Some(now()), None, None],
+            ..message(id, DeliveryState::Delivered)
+        },
+        ids: vec![ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAERgS").unwrap()],
+        suggestions,
+    };
+    let known = |id: u128| message(id, DeliveryState::Submitted).id;
+    vec![
+        problem(
+            ProblemKind::PausedAccounts,
+            1,
+            Items::Accounts(vec![(
+                account("kaleyra-in"),
+                Pause {
+                    since: now(),
+                    reason: "E110 Insufficient balance <b>".to_owned(),
+                },
+            )]),
+        ),
+        problem(
+            ProblemKind::Uncertain,
+            31,
+            Items::Messages(vec![
+                message(1, DeliveryState::Uncertain),
+                message(2, DeliveryState::Uncertain),
+            ]),
+        ),
+        problem(
+            ProblemKind::Overdue,
+            1,
+            Items::Messages(vec![message(3, DeliveryState::Submitted)]),
+        ),
+        problem(
+            ProblemKind::Orphans,
+            2,
+            Items::Orphans(vec![orphan(4, vec![known(5), known(6)]), orphan(7, vec![])]),
+        ),
+        problem(
+            ProblemKind::IdConflicts,
+            1,
+            Items::IdConflicts(vec![IdConflict {
+                account: account("sobot-main"),
+                provider_id: ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAEQ").unwrap(),
+                message: known(8),
+                claimant: known(9),
+                seen_at: now(),
+            }]),
+        ),
+        problem(
+            ProblemKind::Quarantine,
+            1,
+            Items::Quarantine(vec![QuarantinedPart {
+                callback: CallbackId::derived(now(), [7; 10]),
+                part: 2,
+                account: account("lancepilot-demo"),
+                reason: "a status without a word".to_owned(),
+                quarantined_at: now(),
+            }]),
+        ),
+        problem(ProblemKind::Rejected, 12, Items::Nothing),
+    ]
+}
+
+#[test]
+fn problems_say_why_and_what_is_next_and_can_be_acted_on() {
+    let page = render(
+        "problems",
+        &ProblemsPage::new(&problem_lists(), Visibility::Full),
+    );
+    let main = page.main();
+    for words in [
+        "What needs a person",
+        "Outcome unknown 31",
+        "Next: Look in the provider's console",
+        "E110 Insufficient balance <b>",
+        "29 older ones not shown here",
+        "reported as delivered",
+        "part 3 of its callback",
+        "Refused requests 12",
+    ] {
+        assert!(main.contains(words), "{words} in {main}");
+    }
+    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1);
+    assert!(
+        page.links()
+            .contains(&"/messages?state=uncertain&resent=false".to_owned())
+    );
+    assert_eq!(page.text("[aria-current=page]"), "Problems");
+}
+
+#[test]
+fn problems_hide_people_from_who_may_only_read() {
+    let page = render(
+        "problems-masked",
+        &ProblemsPage::new(&problem_lists(), Visibility::Masked),
+    );
+    let main = page.main();
+    assert!(page.buttons().is_empty());
+    for hidden in ["919900001234", "Mira", "HBgMOTE5"] {
+        assert!(!main.contains(hidden), "{hidden} in {main}");
+    }
+}
+
+#[test]
+fn no_problem_is_said_plainly() {
+    let page = render("problems-none", &ProblemsPage::new(&[], Visibility::Full));
+    assert_eq!(page.text("h1"), "Nothing needs you");
+    assert!(page.links().contains(&"/messages".to_owned()));
 }

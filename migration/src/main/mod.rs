@@ -8,6 +8,7 @@ mod m20261120_000005_create_attempts;
 mod m20261120_000006_create_receipts;
 mod m20261120_000007_create_rollups;
 mod m20261120_000008_create_access;
+mod m20261121_000001_create_windows;
 
 use sea_orm_migration::prelude::*;
 
@@ -27,6 +28,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261120_000006_create_receipts::Migration),
             Box::new(m20261120_000007_create_rollups::Migration),
             Box::new(m20261120_000008_create_access::Migration),
+            Box::new(m20261121_000001_create_windows::Migration),
         ]
     }
 

@@ -7,14 +7,15 @@ mod recipient;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::delivery::uploads::{self, Uploads};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
-use crate::domain::message::References;
+use crate::domain::message::{Draft, References};
 use crate::domain::provider::{Account, Mode};
+use crate::domain::window::Window;
 use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
 use crate::store::{self, Store};
 
@@ -176,6 +177,9 @@ impl Acceptor {
             uploads::discard(Some(&draft.media));
         }
         let mut warnings = checked.warnings;
+        if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
+            warnings.extend(self.window_warning(&draft, id, now).await?);
+        }
         if account.mode == Mode::DryRun {
             warnings.push(format!(
                 "account {} is in dry-run: nothing will be sent",
@@ -195,5 +199,35 @@ impl Acceptor {
             }),
             Accepted::KeyTaken => Err(AcceptError::KeyTaken),
         }
+    }
+}
+
+impl Acceptor {
+    /// What to expect of a free-form message where the customer's window is known to be closed.
+    ///
+    /// A repeated request is told what held when its message was made.
+    async fn window_warning(
+        &self,
+        draft: &Draft,
+        id: MessageId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, store::Error> {
+        let last = self
+            .store
+            .find_last_inbound(&draft.account, &draft.recipient)
+            .await?;
+        let refusal = "WhatsApp will refuse a free-form message with 131047";
+        Ok(match Window::at(id.created_at().unwrap_or(now), last) {
+            Window::Closed {
+                expired_at: Some(at),
+            } => Some(format!(
+                "the 24-hour window closed at {}; {refusal}",
+                at.to_rfc3339_opts(SecondsFormat::Secs, true)
+            )),
+            Window::Closed { expired_at: None } => Some(format!(
+                "the customer has not written to this account, so no 24-hour window is open; {refusal}"
+            )),
+            Window::Open { .. } | Window::Unknown => None,
+        })
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn read(callback: &Callback) -> Vec<CallbackPart> {
 }
 
 /// Names of the "submit" webhooks, beside the common vocabulary.
-const EXCEPTIONS: Exceptions = &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
+pub(super) const EXCEPTIONS: Exceptions = &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
 
 /// Names in "not sent" reports, V1 query strings and hand-written callback profiles.
 const NAMES: Names = Names {
@@ -60,32 +60,55 @@ fn read_one(payload: &Value) -> Vec<CallbackPart> {
 
 /// Gives passed-through statuses the ids and the tag that stand around them.
 ///
-/// The wrapper tells of one message; statuses that name different ids or customers keep to their own.
+/// The wrapper tells of one message; statuses that name different ids or customers keep to their own. A conversation's id names none.
 fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
     let has_word = first(payload, &["status"]).is_some();
     if has_word && parts.iter().all(|part| !is_about_a_person(part)) {
         // The status stands only outside: Meta's object told of an error or nothing.
         return read_flat(payload);
     }
-    let mut named = parts.iter().filter_map(|part| match part {
-        CallbackPart::Report(report) => Some((&report.ids, &report.recipient)),
-        _ => None,
-    });
-    let first_named = named.next();
-    let is_one_message = named.all(|other| Some(other) == first_named);
+    let conversations = conversations(payload);
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|part| match part {
+            CallbackPart::Report(report) => CallbackPart::Report(Report {
+                ids: without(&conversations, report.ids),
+                ..report
+            }),
+            other => other,
+        })
+        .collect();
+    let is_one_message = tell_of_one_message(&parts);
     parts
         .into_iter()
         .map(|part| match part {
             CallbackPart::Report(report) if is_one_message => {
                 CallbackPart::Report(complete_report(report, payload))
             }
-            CallbackPart::Report(report) => CallbackPart::Report(Report {
-                ids: without_conversations(report.ids),
-                ..report
-            }),
             other => other,
         })
         .collect()
+}
+
+/// Whether no two statuses name different ids or customers; one that names none contradicts nobody.
+fn tell_of_one_message(parts: &[CallbackPart]) -> bool {
+    let reports = || {
+        parts.iter().filter_map(|part| match part {
+            CallbackPart::Report(report) => Some(report),
+            _ => None,
+        })
+    };
+    let mut ids = reports()
+        .map(|report| &report.ids)
+        .filter(|ids| !ids.is_empty());
+    let mut recipients = reports().filter_map(|report| report.recipient.as_ref());
+    let same_ids = ids
+        .next()
+        .is_none_or(|first| ids.all(|other| other == first));
+    let same_recipient = recipients
+        .next()
+        .is_none_or(|first| recipients.all(|other| other == first));
+    same_ids && same_recipient
 }
 
 fn is_about_a_person(part: &CallbackPart) -> bool {
@@ -93,7 +116,7 @@ fn is_about_a_person(part: &CallbackPart) -> bool {
 }
 
 fn complete_report(report: Report, payload: &Value) -> Report {
-    let mut ids = without_conversations(report.ids);
+    let mut ids = report.ids;
     let extra = payload.get("extra_info").unwrap_or(&Value::Null);
     add_id(&mut ids, first(extra, &["message_id"]));
     add_id(&mut ids, first(payload, &["message_id"]));
@@ -117,10 +140,20 @@ fn complete_report(report: Report, payload: &Value) -> Report {
     }
 }
 
+/// Ids of the conversations that stand beside any of the statuses.
+fn conversations(payload: &Value) -> Vec<String> {
+    items(payload.pointer("/meta_object/value/statuses"))
+        .iter()
+        .filter_map(|status| first(status.get("conversation")?, &["id"]))
+        .collect()
+}
+
 /// Kaleyra prints the conversation's id in `statuses[].id`, also where no conversation stands beside it: 32 letters and digits.
-fn without_conversations(ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
-    let is_conversation =
-        |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+fn without(conversations: &[String], ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
+    let is_conversation = |id: &str| {
+        conversations.iter().any(|known| known == id)
+            || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
     ids.into_iter()
         .filter(|id| !is_conversation(id.as_str()))
         .collect()

@@ -25,6 +25,7 @@ use crate::domain::provider::{
 };
 use crate::domain::tag;
 use crate::providers::payload::{first, items, text};
+use crate::providers::vocabulary::Exceptions;
 use crate::providers::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep, replies};
 
 /// Kaleyra.
@@ -134,6 +135,10 @@ impl Provider for Kaleyra {
 
     fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
         callback::read(callback)
+    }
+
+    fn exceptions(&self) -> Exceptions {
+        callback::EXCEPTIONS
     }
 
     fn setup(&self) -> &'static [&'static str] {

@@ -24,7 +24,7 @@ pub(super) fn read(callback: &Callback) -> Vec<CallbackPart> {
 }
 
 /// A number is an acknowledgement level here, not Kaleyra's `0` for failed.
-const EXCEPTIONS: Exceptions = &[("0", Meaning::Nothing)];
+pub(super) const EXCEPTIONS: Exceptions = &[("0", Meaning::Nothing)];
 
 /// Names inside `data.attributes`.
 const NAMES: Names = Names {

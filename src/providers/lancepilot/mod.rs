@@ -20,6 +20,7 @@ use crate::domain::provider::{
     Account, Capabilities, Credentials, MediaSources, ProviderId, SendError,
 };
 use crate::providers::payload::{first, items, text};
+use crate::providers::vocabulary::Exceptions;
 use crate::providers::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
     replies,
@@ -74,6 +75,10 @@ impl Provider for LancePilot {
 
     fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
         callback::read(callback)
+    }
+
+    fn exceptions(&self) -> Exceptions {
+        callback::EXCEPTIONS
     }
 
     fn setup(&self) -> &'static [&'static str] {

@@ -22,3 +22,4 @@ pub(super) mod receipts;
 pub(super) mod settings;
 pub(super) mod sign_in_links;
 pub(super) mod tokens;
+pub(super) mod windows;

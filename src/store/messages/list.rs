@@ -47,6 +47,8 @@ pub struct MessageFilter {
     pub on_time_at: Option<DateTime<Utc>>,
     /// How we came to know it.
     pub origin: Option<Origin>,
+    /// Sent again as a new message, or not.
+    pub resent: Option<bool>,
     /// Created at or after.
     pub created_after: Option<DateTime<Utc>>,
     /// Created before.
@@ -169,6 +171,13 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
         filter
             .overdue_at
             .map(|now| Column::DueAt.lte(instant::write(now))),
+        filter.resent.map(|resent| {
+            if resent {
+                Column::ResentAs.is_not_null()
+            } else {
+                Column::ResentAs.is_null()
+            }
+        }),
         filter
             .origin
             .map(|origin| Column::Origin.eq(origin.as_str())),

@@ -205,6 +205,7 @@ impl Reading {
                     parse_word(value, listed, Origin::as_str)?,
                 )
             }
+            "resent" => set(&mut self.filter.resent, parse_flag(value)?),
             "created_after" => set(&mut self.filter.created_after, parse_instant(value)?),
             "created_before" => set(&mut self.filter.created_before, parse_instant(value)?),
             "q" => {

@@ -15,6 +15,7 @@ pub mod search;
 mod statistics;
 mod timeline;
 mod upload;
+mod windows;
 pub mod wire;
 
 use actix_web::web::{self, ServiceConfig};
@@ -48,6 +49,7 @@ fn calls() -> Vec<Call> {
         get("/reports/summary.json", Read, || web::get().to(statistics::summary_json), words::summary_json),
         get("/accounts", Read, || web::get().to(problems::list_accounts), words::list_accounts),
         post("/accounts/{id}/resume", Operate, || web::post().to(actions::resume), words::resume_account),
+        get("/windows/{account}/{phone}", Read, || web::get().to(windows::show), words::show_window),
         get("/live", Read, || web::get().to(live::follow), words::follow),
     ]
 }

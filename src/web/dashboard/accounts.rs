@@ -78,7 +78,7 @@ impl Reach {
 #[derive(Template, Clone, Debug)]
 #[template(path = "accounts.html")]
 pub struct AccountsPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     cards: Vec<AccountCard>,
     reach: Reach,
 }

@@ -44,6 +44,8 @@ pub struct MessagesAddress {
     pub conflict: bool,
     /// Only messages of which nothing was heard in time.
     pub overdue: bool,
+    /// Only messages that were sent again, or only others.
+    pub resent: Option<bool>,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
     /// Parameters that could not be understood, `name=value`; they filter nothing and the page says so.
@@ -77,6 +79,7 @@ impl MessagesAddress {
             "origin" => self.origin = Some(value.parse().ok()?),
             "conflict" => self.conflict = value.parse().ok()?,
             "overdue" => self.overdue = value.parse().ok()?,
+            "resent" => self.resent = Some(value.parse().ok()?),
             "cursor" => self.cursor = Some(parse_cursor(value)?),
             // The button of the export form.
             "format" => {}
@@ -203,6 +206,7 @@ impl MessagesAddress {
             ("origin", self.origin.map(|origin| origin.to_string())),
             ("conflict", flag(self.conflict)),
             ("overdue", flag(self.overdue)),
+            ("resent", self.resent.map(|resent| resent.to_string())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))

@@ -20,7 +20,7 @@ const HEX_SHOWN: usize = 32 * 1024;
 #[derive(Template, Clone, Debug)]
 #[template(path = "callback.html")]
 pub struct CallbackPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     row: CallbackRow,
     id: String,
     detail: Option<String>,

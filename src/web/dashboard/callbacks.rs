@@ -144,7 +144,7 @@ impl CallbacksAddress {
 #[derive(Template, Clone, Debug)]
 #[template(path = "callbacks.html")]
 pub struct CallbacksPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     rows: Vec<CallbackRow>,
     accounts: Vec<Choice>,
     outcomes: Vec<Choice>,

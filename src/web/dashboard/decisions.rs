@@ -47,6 +47,26 @@ pub(super) async fn mark_failed(
     lead_to_message(done.map(|()| id))
 }
 
+/// `POST /orphans/{id}/match`
+pub(super) async fn match_orphan(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let orphan = allowed(&caller, &id)?;
+    let given = form_urlencoded::parse(&form)
+        .find(|(name, _)| name == "message_id")
+        .map(|(_, value)| value.trim().to_owned())
+        .unwrap_or_default();
+    let message: MessageId = given
+        .parse()
+        .map_err(|_| ApiError::field("message_id", "is not the id of a message"))?;
+    let decision = decision(&services, &caller);
+    let done = operate::match_orphan(&services.store, orphan, message, &decision).await;
+    lead_to_message(done.map(|()| message))
+}
+
 /// `POST /accounts/{id}/resume`
 pub(super) async fn resume(
     services: web::Data<Services>,

@@ -1,5 +1,7 @@
 //! What surrounds every page: title, navigation, and whether it follows live changes.
 
+use crate::web::dashboard::figure::count;
+
 /// A page of the navigation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Section {
@@ -7,6 +9,8 @@ pub enum Section {
     Overview,
     /// `/messages`
     Messages,
+    /// `/problems`
+    Problems,
     /// `/callbacks`
     Callbacks,
     /// `/accounts`
@@ -16,9 +20,10 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Overview,
         Self::Messages,
+        Self::Problems,
         Self::Callbacks,
         Self::Accounts,
         Self::Reports,
@@ -29,6 +34,7 @@ impl Section {
         match self {
             Self::Overview => "Overview",
             Self::Messages => "Messages",
+            Self::Problems => "Problems",
             Self::Callbacks => "Callbacks",
             Self::Accounts => "Accounts",
             Self::Reports => "Reports",
@@ -39,6 +45,7 @@ impl Section {
         match self {
             Self::Overview => "/",
             Self::Messages => "/messages",
+            Self::Problems => "/problems",
             Self::Callbacks => "/callbacks",
             Self::Accounts => "/accounts",
             Self::Reports => "/reports",
@@ -61,6 +68,7 @@ pub struct Frame {
     pub(super) title: String,
     place: Place,
     refresh: Refresh,
+    problems: u64,
 }
 
 /// Where a page stands in the navigation.
@@ -80,6 +88,7 @@ impl Frame {
             title: title.into(),
             place: Place::In(section),
             refresh,
+            problems: 0,
         }
     }
 
@@ -89,6 +98,7 @@ impl Frame {
             title: title.into(),
             place: Place::Outside,
             refresh: Refresh::Still,
+            problems: 0,
         }
     }
 
@@ -98,6 +108,7 @@ impl Frame {
             title: title.into(),
             place: Place::Beside,
             refresh: Refresh::Still,
+            problems: 0,
         }
     }
 
@@ -105,8 +116,13 @@ impl Frame {
         self.refresh == Refresh::Live
     }
 
-    /// Name, address and whether it is the page's own section; empty for who is not signed in.
-    pub(super) fn navigation(&self) -> Vec<(&'static str, &'static str, bool)> {
+    /// Notes how many problems are open, for the navigation.
+    pub(super) fn note_problems(&mut self, problems: u64) {
+        self.problems = problems;
+    }
+
+    /// Every page's link; empty for who is not signed in.
+    pub(super) fn navigation(&self) -> Vec<NavigationLink> {
         let current = match self.place {
             Place::In(section) => Some(section),
             Place::Beside => None,
@@ -114,7 +130,24 @@ impl Frame {
         };
         Section::ALL
             .into_iter()
-            .map(|section| (section.title(), section.address(), Some(section) == current))
+            .map(|section| NavigationLink {
+                title: section.title(),
+                address: section.address(),
+                current: Some(section) == current,
+                badge: (section == Section::Problems && self.problems > 0)
+                    .then(|| count(self.problems)),
+            })
             .collect()
     }
+}
+
+/// A link of the navigation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct NavigationLink {
+    pub(super) title: &'static str,
+    pub(super) address: &'static str,
+    /// Whether it is the page's own section.
+    pub(super) current: bool,
+    /// How many things wait there.
+    pub(super) badge: Option<String>,
 }

@@ -45,7 +45,7 @@ pub struct MessageFile<'a> {
 #[derive(Template, Clone, Debug)]
 #[template(path = "message.html")]
 pub struct MessagePage {
-    frame: Frame,
+    pub(super) frame: Frame,
     id: MessageId,
     state: &'static str,
     mark: Mark,
@@ -106,14 +106,14 @@ struct IdRow {
 
 /// What an operator may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Actions {
-    cancel: bool,
-    resend: bool,
-    mark_failed: bool,
+pub(super) struct Actions {
+    pub(super) cancel: bool,
+    pub(super) resend: bool,
+    pub(super) mark_failed: bool,
 }
 
 impl Actions {
-    fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         let ours = matches!(message.origin, Origin::Api);
         let state = message.state;
         Self {

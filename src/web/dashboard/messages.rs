@@ -182,6 +182,7 @@ fn hidden(address: &MessagesAddress) -> Vec<(&'static str, String)> {
         ("origin", address.origin.map(|origin| origin.to_string())),
         ("conflict", address.conflict.then(|| "true".to_owned())),
         ("overdue", address.overdue.then(|| "true".to_owned())),
+        ("resent", address.resent.map(|resent| resent.to_string())),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
@@ -205,7 +206,7 @@ pub struct MessagesFound<'a> {
 #[derive(Template, Clone, Debug)]
 #[template(path = "messages.html")]
 pub struct MessagesPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     address: MessagesAddress,
     pills: Vec<FilterPill>,
     form: FilterForm,

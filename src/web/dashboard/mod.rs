@@ -21,6 +21,7 @@ pub mod overview;
 mod pages;
 pub mod pill;
 mod problem;
+pub mod problems;
 mod reason;
 pub mod reports;
 mod stepper;
@@ -59,6 +60,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 "/messages/{id}/mark-failed",
                 post().to(decisions::mark_failed),
             )
+            .route("/problems", get().to(pages::problems))
+            .route("/orphans/{id}/match", post().to(decisions::match_orphan))
             .route("/callbacks", get().to(pages::callbacks))
             .route("/callbacks/{id}", get().to(pages::callback))
             .route("/accounts", get().to(pages::accounts))

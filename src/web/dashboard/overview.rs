@@ -100,7 +100,7 @@ pub struct Flow<'a> {
 #[derive(Template, Clone, Debug)]
 #[template(path = "overview.html")]
 pub struct OverviewPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     headline: String,
     calm: bool,
     period: &'static str,

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use crate::delivery::callbacks::{self, ListedCallback};
+use crate::delivery::problems;
 use crate::delivery::services::Services;
 use crate::delivery::standing;
 use crate::domain::access::{Caller, Scope};
@@ -21,19 +22,53 @@ use crate::web::dashboard::accounts::{AccountsPage, Reach};
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress, day_begins};
 use crate::web::dashboard::callback::CallbackPage;
 use crate::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
+use crate::web::dashboard::frame::Frame;
 use crate::web::dashboard::message::{MessageFile, MessagePage};
 use crate::web::dashboard::messages::{MessagesFound, MessagesPage};
 use crate::web::dashboard::overview::{Flow, OverviewPage, Period};
+use crate::web::dashboard::problem::total;
+use crate::web::dashboard::problems::ProblemsPage;
 use crate::web::dashboard::reports::ReportsPage;
 use crate::web::error::ApiError;
 
 /// Rows of one page of a list.
 const ROWS: usize = 50;
+/// Things of each kind that the page of problems lists.
+const PROBLEMS_SHOWN: usize = 25;
 /// Callbacks that a message's page lists; its timeline links every one.
 const CALLBACKS_SHOWN: usize = 50;
 
-/// A page as it is sent. It shows people, so no cache keeps it.
-fn page(template: &impl Template) -> Result<HttpResponse, ApiError> {
+/// A page whose surroundings can still be completed.
+pub(super) trait Framed: Template {
+    /// What surrounds it.
+    fn frame_mut(&mut self) -> &mut Frame;
+}
+
+macro_rules! framed {
+    ($($page:ty),+ $(,)?) => {
+        $(impl Framed for $page {
+            fn frame_mut(&mut self) -> &mut Frame {
+                &mut self.frame
+            }
+        })+
+    };
+}
+
+framed!(
+    AccountsPage,
+    CallbackPage,
+    CallbacksPage,
+    MessagePage,
+    MessagesPage,
+    OverviewPage,
+    ProblemsPage,
+    ReportsPage,
+);
+
+/// A page as it is sent, its navigation telling how many problems are open. It shows people, so no cache keeps it.
+async fn page(services: &Services, mut template: impl Framed) -> Result<HttpResponse, ApiError> {
+    let problems = services.store.count_problems(services.clock.now()).await?;
+    template.frame_mut().note_problems(total(&problems));
     let html = template
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
@@ -56,13 +91,14 @@ pub(super) async fn overview(
     let begin = day_begins(since, zone).unwrap_or(now);
     let counts = services.store.count_messages(begin).await?;
     let problems = services.store.count_problems(now).await?;
-    page(&OverviewPage::new(&Flow {
+    let shown = OverviewPage::new(&Flow {
         providers: &providers(&services).await?,
         counts: &counts,
         problems: &problems,
         period,
         since,
-    }))
+    });
+    page(&services, shown).await
 }
 
 /// `/messages`
@@ -86,12 +122,8 @@ pub(super) async fn messages(
         accounts: &accounts,
         zone,
     };
-    page(&MessagesPage::new(
-        &address,
-        &found,
-        caller.visibility(),
-        now,
-    ))
+    let shown = MessagesPage::new(&address, &found, caller.visibility(), now);
+    page(&services, shown).await
 }
 
 /// `/messages/export`: the file of the API, its days turned into instants.
@@ -132,7 +164,8 @@ pub(super) async fn message(
         None => return Err(ApiError::NotFound),
     };
     let receipts = services.store.list_receipts(id).await?;
-    page(&message_page(&services, &caller, &message, &receipts).await?)
+    let shown = message_page(&services, &caller, &message, &receipts).await?;
+    page(&services, shown).await
 }
 
 async fn message_page(
@@ -193,6 +226,16 @@ async fn callbacks_behind(
     Ok(listed.collect())
 }
 
+/// `/problems`
+pub(super) async fn problems(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let lists = problems::list(&services, PROBLEMS_SHOWN).await?;
+    page(&services, ProblemsPage::new(&lists, caller.visibility())).await
+}
+
 /// `/callbacks`
 pub(super) async fn callbacks(
     services: web::Data<Services>,
@@ -202,12 +245,13 @@ pub(super) async fn callbacks(
     caller.require(Scope::Read)?;
     let address = CallbacksAddress::parse(request.query_string());
     let found = callbacks::list(&services, &address.query(ROWS)).await?;
-    page(&CallbacksPage::new(
+    let shown = CallbacksPage::new(
         &address,
         &found.callbacks,
         found.next,
         &account_ids(&services).await?,
-    ))
+    );
+    page(&services, shown).await
 }
 
 /// `/callbacks/{id}`
@@ -221,7 +265,8 @@ pub(super) async fn callback(
     let found = callbacks::find(&services, id)
         .await?
         .ok_or(ApiError::NotFound)?;
-    page(&CallbackPage::new(&found, caller.visibility()))
+    let shown = CallbackPage::new(&found, caller.visibility());
+    page(&services, shown).await
 }
 
 /// `/accounts`
@@ -230,12 +275,13 @@ pub(super) async fn accounts(
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
-    page(&AccountsPage::new(
+    let shown = AccountsPage::new(
         &standing::list_accounts(&services).await?,
         Reach::of(&services.config.public_url),
         caller.visibility(),
         services.clock.now(),
-    ))
+    );
+    page(&services, shown).await
 }
 
 /// `/reports`
@@ -245,11 +291,12 @@ pub(super) async fn reports(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
-    page(&ReportsPage::new(
+    let shown = ReportsPage::new(
         &MessagesAddress::parse(request.query_string()),
         &account_ids(&services).await?,
         services.config.report_time_zone,
-    ))
+    );
+    page(&services, shown).await
 }
 
 async fn account_ids(services: &Services) -> Result<Vec<AccountId>, store::Error> {

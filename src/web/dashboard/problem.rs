@@ -1,8 +1,7 @@
-//! What needs a person, in words, with the way to it.
+//! What needs a person, as the overview tells it: how many of each kind, with the way to them.
 
-use crate::domain::delivery::DeliveryState;
+use crate::delivery::problems::ProblemKind;
 use crate::store::reports::Problems;
-use crate::web::dashboard::address::MessagesAddress;
 use crate::web::dashboard::figure::count;
 
 /// One kind of problem that is present.
@@ -11,81 +10,27 @@ pub(super) struct ProblemRow {
     pub(super) title: &'static str,
     pub(super) words: &'static str,
     pub(super) count: String,
-    pub(super) href: Option<String>,
+    pub(super) href: String,
 }
 
 /// The problems that are present, the costliest first.
 pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
-    let list = MessagesAddress::default();
-    let all = [
-        (
-            problems.paused_accounts,
-            "Paused accounts",
-            "The provider refused the account. Its messages wait until you resume it.",
-            Some("/accounts".to_owned()),
-        ),
-        (
-            problems.uncertain,
-            "Outcome unknown",
-            "Handed over, no clear answer. Never repeated by itself: look, then send again or mark as failed.",
-            Some(list.with_states(&[DeliveryState::Uncertain]).page()),
-        ),
-        (
-            problems.overdue,
-            "Overdue",
-            "The provider took them, and nothing was heard within the account's deadline.",
-            Some(
-                MessagesAddress {
-                    overdue: true,
-                    ..list.clone()
-                }
-                .page(),
-            ),
-        ),
-        (
-            problems.conflicts,
-            "Delivered and failed",
-            "One report says on the phone, another says failed; several devices can do this.",
-            Some(
-                MessagesAddress {
-                    conflict: true,
-                    ..list
-                }
-                .page(),
-            ),
-        ),
-        (
-            problems.quarantine,
-            "Unreadable callbacks",
-            "A provider said something that could not be understood. It is kept and can be replayed.",
-            Some("/callbacks?outcome=quarantined".to_owned()),
-        ),
-        (
-            problems.unverified,
-            "Unverified callbacks",
-            "They came to the right address without the right secret and are applied only when released.",
-            Some("/callbacks?outcome=unverified".to_owned()),
-        ),
-        (
-            problems.orphans,
-            "Unmatched reports",
-            "Providers report on messages that were not sent from here, or not matched yet.",
-            None,
-        ),
-        (
-            problems.id_conflicts,
-            "Ids claimed twice",
-            "A provider gave two messages the same id; the first one keeps it.",
-            None,
-        ),
-    ];
-    all.into_iter()
-        .filter(|(number, ..)| *number > 0)
-        .map(|(number, title, words, href)| ProblemRow {
-            title,
-            words,
-            count: count(number),
-            href,
+    ProblemKind::ALL
+        .into_iter()
+        .filter(|kind| kind.count(problems) > 0)
+        .map(|kind| ProblemRow {
+            title: kind.title(),
+            words: kind.why(),
+            count: count(kind.count(problems)),
+            href: format!("/problems#{}", kind.as_str()),
         })
         .collect()
+}
+
+/// How many things need a person.
+pub(super) fn total(problems: &Problems) -> u64 {
+    ProblemKind::ALL
+        .into_iter()
+        .map(|kind| kind.count(problems))
+        .sum()
 }

@@ -11,7 +11,7 @@ use crate::web::dashboard::messages::FilterForm;
 #[derive(Template, Clone, Debug)]
 #[template(path = "reports.html")]
 pub struct ReportsPage {
-    frame: Frame,
+    pub(super) frame: Frame,
     form: FilterForm,
     zone: &'static str,
 }

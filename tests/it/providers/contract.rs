@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use bluetick::domain::callback_fields::CallbackFields;
 use bluetick::domain::delivery::Fact;
 use bluetick::domain::media::MediaKind;
 use bluetick::domain::provider::ProviderId;
-use bluetick::providers::{CallbackPart, of};
+use bluetick::providers::{CallbackPart, of, read_callback};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -352,8 +353,15 @@ proptest! {
     #[test]
     fn readers_never_panic_on_strange_json(payload in strange_json()) {
         let sample = callback(payload.to_string(), Some("application/json"));
+        let chosen = CallbackFields {
+            id: Some("id".to_owned()),
+            status: Some("status".to_owned()),
+            error: Some("message".to_owned()),
+            ..CallbackFields::default()
+        };
         for provider in ProviderId::ALL {
             check_parts(provider, &of(provider).read_callback(&sample));
+            check_parts(provider, &read_callback(of(provider), &chosen, &sample));
         }
     }
 

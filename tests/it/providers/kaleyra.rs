@@ -319,3 +319,30 @@ fn several_statuses_in_one_wrapper_are_one_message_unless_they_name_different_on
         ["sent [wamid.a] to - at -", "read [wamid.b] to - at -"]
     );
 }
+
+#[test]
+fn statuses_that_all_name_only_their_conversation_take_the_ids_and_the_tag_of_the_wrapper() {
+    let conversation = "conv-7f3a";
+    let status = |word: &str, beside: &str| {
+        format!(
+            r#"{{"id":"{conversation}","status":"{word}","recipient_id":"447700900123"{beside}}}"#
+        )
+    };
+    let beside = format!(r#","conversation":{{"id":"{conversation}"}}"#);
+    // Meta leaves the conversation out of some of the statuses.
+    let statuses = [
+        status("sent", &beside),
+        status("delivered", ""),
+        status("read", &beside),
+    ];
+    let body = format!(
+        r#"{{"meta_object":{{"value":{{"statuses":[{}]}},"field":"messages"}},"extra_info":{{"message_id":"{W1}","ref2":"{}"}},"status":"read","message_id":"{W2}"}}"#,
+        statuses.join(","),
+        tag::write(message_id())
+    );
+    let named = format!("[{W1}, {W2}] to 447700900123 at - tag true");
+    assert_eq!(
+        lines(Kaleyra, &callback(body, None)),
+        ["sent", "delivered", "read"].map(|word| format!("{word} {named}"))
+    );
+}

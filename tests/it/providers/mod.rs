@@ -3,6 +3,7 @@
 mod contract;
 mod kaleyra;
 mod lancepilot;
+mod profiles;
 mod shapes;
 mod sobot;
 mod zixflow;
@@ -12,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bluetick::domain::callback_fields::CallbackFields;
 use bluetick::domain::delivery::Fact;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{MessageId, ProviderMessageId};
@@ -23,7 +25,9 @@ use bluetick::domain::provider::{
     ProviderId, SendError,
 };
 use bluetick::domain::secret::Secret;
-use bluetick::providers::{CallBody, Callback, CallbackPart, HttpCall, HttpReply, SendStep, of};
+use bluetick::providers::{
+    CallBody, Callback, CallbackPart, HttpCall, HttpReply, SendStep, of, read_callback,
+};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -71,6 +75,7 @@ fn account(provider: ProviderId) -> Account {
         callback_auth: CallbackAuth::default(),
         callback_generation: 1,
         callback_retired: Vec::new(),
+        callback_fields: CallbackFields::default(),
         correlation_slot: CorrelationSlot::Auto,
         adoption: Adoption::Off,
         match_by: MatchBy::Off,
@@ -204,7 +209,12 @@ fn callback_of_fixture(path: &str) -> Callback {
 
 /// Each part of a callback in one line.
 fn lines(provider: ProviderId, callback: &Callback) -> Vec<String> {
-    let parts = of(provider).read_callback(callback);
+    lines_by(&CallbackFields::default(), provider, callback)
+}
+
+/// The same, of an account whose operator chose names.
+fn lines_by(fields: &CallbackFields, provider: ProviderId, callback: &Callback) -> Vec<String> {
+    let parts = read_callback(of(provider), fields, callback);
     assert!(!parts.is_empty(), "a callback always yields a part");
     parts.iter().map(line).collect()
 }

@@ -7,6 +7,7 @@ use crate::web::api::explain::ExplanationResponse;
 use crate::web::api::openapi::description::Description;
 use crate::web::api::statistics::{StatisticsResponse, SummaryResponse};
 use crate::web::api::timeline::TimelineResponse;
+use crate::web::api::windows::WindowResponse;
 use crate::web::api::wire::{
     AcceptedResponse, AccountResponse, CallbackResponse, MessageResponse, OrphanResponse,
     ProblemsResponse, SendRequest,
@@ -14,7 +15,7 @@ use crate::web::api::wire::{
 use crate::web::problem_code::ProblemCode;
 
 /// The filters of messages, for lists and exports.
-const FILTERS: [(&str, &str); 17] = [
+const FILTERS: [(&str, &str); 18] = [
     ("account", "Account id."),
     ("provider", "sobot, kaleyra, zixflow or lancepilot."),
     ("from", "The business number."),
@@ -40,6 +41,10 @@ const FILTERS: [(&str, &str); 17] = [
         "true: handed over, and nothing heard within the account's deadline.",
     ),
     ("origin", "api, observed or dry-run."),
+    (
+        "resent",
+        "true: sent again as a new message; false: not. With false, a list of problems equals its count.",
+    ),
     ("created_after", "An RFC 3339 instant, inclusive."),
     ("created_before", "An RFC 3339 instant, exclusive."),
     (
@@ -84,7 +89,7 @@ const BOM: (&str, &str) = (
 const MESSAGE: &str = "The message's id, a UUID.";
 
 fn filters() -> &'static [(&'static str, &'static str)] {
-    &FILTERS[..16]
+    &FILTERS[..17]
 }
 
 pub(crate) fn send_message() -> Description {
@@ -254,6 +259,17 @@ pub(crate) fn resume_account() -> Description {
         .refuses(&[ProblemCode::NotPossible])
 }
 
+pub(crate) fn show_window() -> Description {
+    Description::new(
+        "showWindow",
+        "Whether WhatsApp takes a free-form message to a customer now",
+    )
+    .says("24 hours from the customer's last message; unknown until the account's first inbound message ever.")
+    .of("account", "The account's id.")
+    .of("phone", "The customer's whole number with its country code.")
+    .answers::<WindowResponse>(200, "The window.")
+}
+
 pub(crate) fn follow() -> Description {
     Description::new("followMessages", "Follow changes as server-sent events")
         .says("`message` events carry id, account, state and updated_at; `resync` says that some were missed.")
@@ -266,7 +282,7 @@ pub(crate) fn export_csv() -> Description {
         "The rows that the same filters list, as CSV",
     )
     .query(filters())
-    .query(&FILTERS[16..])
+    .query(&FILTERS[17..])
     .query(&[BOM])
     .answers_with(200, Some("text/csv"), "A header and one row a message.")
 }
@@ -277,7 +293,7 @@ pub(crate) fn export_ndjson() -> Description {
         "The rows that the same filters list, as one JSON object a line",
     )
     .query(filters())
-    .query(&FILTERS[16..])
+    .query(&FILTERS[17..])
     .answers_with(200, Some("application/x-ndjson"), "One object a message.")
 }
 

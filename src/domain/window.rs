@@ -1,0 +1,103 @@
+//! The 24 hours after a customer's message in which WhatsApp takes free-form messages to them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How long a customer's message keeps the window open.
+const LENGTH: TimeDelta = TimeDelta::hours(24);
+
+/// When anybody, and when one customer, last wrote to an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LastInbound {
+    /// Anybody; absent until the account's first message, whose callbacks may come without inbound messages.
+    pub to_account: Option<DateTime<Utc>>,
+    /// This customer.
+    pub of_customer: Option<DateTime<Utc>>,
+}
+
+/// Whether WhatsApp takes a free-form message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Window {
+    /// Yes, until then.
+    Open {
+        /// When it closes.
+        expires_at: DateTime<Utc>,
+    },
+    /// No.
+    Closed {
+        /// When it closed; absent where the customer never wrote.
+        expired_at: Option<DateTime<Utc>>,
+    },
+    /// Nobody can tell: no inbound message of the account ever came here.
+    Unknown,
+}
+
+impl Window {
+    /// The window at an instant.
+    pub fn at(now: DateTime<Utc>, last: LastInbound) -> Self {
+        match (last.of_customer, last.to_account) {
+            (Some(at), _) if now < at + LENGTH => Self::Open {
+                expires_at: at + LENGTH,
+            },
+            (Some(at), _) => Self::Closed {
+                expired_at: Some(at + LENGTH),
+            },
+            (None, Some(_)) => Self::Closed { expired_at: None },
+            (None, None) => Self::Unknown,
+        }
+    }
+
+    /// The word used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Closed { .. } => "closed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// When it closes, or closed.
+    pub fn expires_at(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Open { expires_at } => Some(expires_at),
+            Self::Closed { expired_at } => expired_at,
+            Self::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_open_for_exactly_twenty_four_hours() {
+        let wrote = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let last = LastInbound {
+            to_account: Some(wrote),
+            of_customer: Some(wrote),
+        };
+        let closes = wrote + TimeDelta::hours(24);
+        let just_before = closes - TimeDelta::milliseconds(1);
+        assert_eq!(
+            Window::at(just_before, last),
+            Window::Open { expires_at: closes }
+        );
+        assert_eq!(
+            Window::at(closes, last),
+            Window::Closed {
+                expired_at: Some(closes)
+            }
+        );
+    }
+
+    #[test]
+    fn silence_means_closed_only_where_inbound_messages_arrive_at_all() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let others = LastInbound {
+            to_account: Some(now - TimeDelta::days(9)),
+            of_customer: None,
+        };
+        assert_eq!(Window::at(now, others), Window::Closed { expired_at: None });
+        assert_eq!(Window::at(now, LastInbound::default()), Window::Unknown);
+    }
+}

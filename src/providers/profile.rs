@@ -1,0 +1,259 @@
+//! Callbacks whose names the operator chose in the provider's console and repeated in `callback_fields`: flat or nested, one report or many.
+//!
+//! A name that was not chosen is looked for as the documentation writes it. What holds none of the chosen names is left to the provider's own reader.
+
+use serde_json::Value;
+
+use crate::domain::callback_fields::CallbackFields;
+use crate::domain::delivery::Pricing;
+use crate::domain::failure::Failure;
+use crate::domain::ids::MessageId;
+use crate::domain::message::References;
+use crate::domain::tag;
+use crate::providers::cloud_api::{code_in_text, read_failure, read_pricing};
+use crate::providers::payload::{add_id, first, recipient, text};
+use crate::providers::vocabulary::{self, Exceptions, parse_time};
+use crate::providers::{CallbackPart, Report};
+
+/// Usual names of what the operator did not name.
+const IDS: &[&str] = &["message_id", "messageId", "id", "wamid"];
+const WORDS: &[&str] = &["status"];
+const TIMES: &[&str] = &["timestamp", "time"];
+const RECIPIENTS: &[&str] = &["recipient", "recipient_id", "mobile", "to"];
+
+/// Objects within one another; a profile has two or three levels.
+const DEPTH_LIMIT: usize = 16;
+/// Objects among which the values of one report are looked for, so that a payload of many reports stays cheap.
+const HOLDING_LIMIT: usize = 64;
+/// The longest code, in characters; anything longer is words.
+const CODE_LIMIT: usize = 32;
+
+/// Every report of a payload that uses a chosen name; `None` where none does.
+pub(super) fn read(
+    payload: &Value,
+    fields: &CallbackFields,
+    exceptions: Exceptions,
+) -> Option<Vec<CallbackPart>> {
+    if is_an_envelope(payload) {
+        return None;
+    }
+    let profile = Profile { fields, exceptions };
+    let mut parts = Vec::new();
+    profile.collect(payload, &[], &mut parts);
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// Meta's object, passed through: a chosen name that equals one of its own must not hide what it says.
+fn is_an_envelope(payload: &Value) -> bool {
+    const MARKS: &[&str] = &["meta_object", "entry", "changes", "statuses", "value"];
+    let elements = match payload {
+        Value::Array(elements) => elements.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    elements.iter().any(|element| {
+        MARKS.iter().any(|name| {
+            element
+                .get(name)
+                .is_some_and(|value| value.is_object() || value.is_array())
+        })
+    })
+}
+
+struct Profile<'a> {
+    fields: &'a CallbackFields,
+    exceptions: Exceptions,
+}
+
+impl Profile<'_> {
+    /// Reads an object that holds a status, else those inside it. `around` holds the objects it stands in, innermost first.
+    fn collect(&self, value: &Value, around: &[&Value], parts: &mut Vec<CallbackPart>) {
+        if around.len() > DEPTH_LIMIT {
+            return;
+        }
+        if let Value::Array(elements) = value {
+            self.collect_each(elements, around, parts);
+            return;
+        }
+        let Some(object) = value.as_object() else {
+            return;
+        };
+        let chain: Vec<&Value> = std::iter::once(value)
+            .chain(around.iter().copied())
+            .collect();
+        if let Some(word) = self.word(value) {
+            if self.uses_a_chosen_name(&chain) {
+                parts.push(CallbackPart::Report(self.report(&word, &chain)));
+            }
+            return;
+        }
+        for inner in object.values() {
+            self.collect(inner, &chain, parts);
+        }
+    }
+
+    /// In a list that holds a report, an element that holds none is a broken one; it stops no other.
+    fn collect_each(&self, elements: &[Value], around: &[&Value], parts: &mut Vec<CallbackPart>) {
+        let of_each: Vec<Vec<CallbackPart>> = elements
+            .iter()
+            .map(|element| {
+                let mut found = Vec::new();
+                self.collect(element, around, &mut found);
+                found
+            })
+            .collect();
+        if of_each.iter().all(Vec::is_empty) {
+            return;
+        }
+        for mut found in of_each {
+            if found.is_empty() {
+                let reason = "an element without a status under the chosen names";
+                found.push(CallbackPart::Unreadable(reason.to_owned()));
+            }
+            parts.append(&mut found);
+        }
+    }
+
+    fn word(&self, object: &Value) -> Option<String> {
+        first(object, &names(self.fields.status.as_ref(), WORDS))
+    }
+
+    fn uses_a_chosen_name(&self, chain: &[&Value]) -> bool {
+        self.fields
+            .named()
+            .into_iter()
+            .filter_map(|(_, name)| name)
+            .any(|name| self.holding(chain).any(|object| object.get(name).is_some()))
+    }
+
+    fn report(&self, word: &str, chain: &[&Value]) -> Report {
+        let fields = self.fields;
+        let mut ids = Vec::new();
+        add_id(&mut ids, self.find(chain, fields.id.as_ref(), IDS));
+        Report {
+            ids,
+            tag: self.tag(chain),
+            recipient: self
+                .find(chain, fields.recipient.as_ref(), RECIPIENTS)
+                .and_then(|text| recipient(&text)),
+            kind: None,
+            fact: Some(vocabulary::fact(word, self.exceptions, || {
+                self.failure(chain)
+            })),
+            occurred_at: self
+                .find(chain, fields.time.as_ref(), TIMES)
+                .and_then(|text| parse_time(&text)),
+            pricing: self.pricing(chain),
+        }
+    }
+
+    /// The last tag in a reference, else the one that stands under any name: a slot need not be named to carry it.
+    fn tag(&self, chain: &[&Value]) -> Option<MessageId> {
+        let slot =
+            |chosen: &Option<String>, usual: &str| self.find(chain, chosen.as_ref(), &[usual]);
+        let references = References {
+            reference: slot(&self.fields.reference, "ref"),
+            reference1: slot(&self.fields.reference1, "ref1"),
+            reference2: slot(&self.fields.reference2, "ref2"),
+        };
+        tag::find_in(&references).or_else(|| {
+            self.holding(chain)
+                .filter_map(Value::as_object)
+                .flat_map(serde_json::Map::values)
+                .filter_map(text)
+                .find_map(|text| tag::find(&text))
+        })
+    }
+
+    fn failure(&self, chain: &[&Value]) -> Failure {
+        let chosen = self.fields.error.as_deref().and_then(|name| {
+            self.holding(chain)
+                .find_map(|object| object.get(name))
+                .and_then(read_error)
+        });
+        chosen.unwrap_or_else(|| read_failure(&self.holding(chain).collect::<Vec<_>>()))
+    }
+
+    fn pricing(&self, chain: &[&Value]) -> Pricing {
+        let mut pricing = self
+            .holding(chain)
+            .map(read_pricing)
+            .find(|pricing| !pricing.is_empty())
+            .unwrap_or_default();
+        let chosen = self.fields.price.as_deref().and_then(|name| {
+            self.holding(chain)
+                .find_map(|object| object.get(name))
+                .and_then(number_or_text)
+        });
+        pricing.price = chosen.or(pricing.price);
+        pricing
+    }
+
+    /// The first text under the chosen name, or under the usual ones where none was chosen.
+    fn find(&self, chain: &[&Value], chosen: Option<&String>, usual: &[&str]) -> Option<String> {
+        let names = names(chosen, usual);
+        self.holding(chain).find_map(|object| first(object, &names))
+    }
+
+    /// The objects in which the values of a report may stand: its own, those around it, and beside each the objects inside that are no report themselves.
+    fn holding<'v>(&self, chain: &[&'v Value]) -> impl Iterator<Item = &'v Value> {
+        let mut found = Vec::new();
+        for object in chain {
+            self.add_holding(object, &mut found);
+        }
+        found.into_iter()
+    }
+
+    fn add_holding<'v>(&self, object: &'v Value, found: &mut Vec<&'v Value>) {
+        if found.len() >= HOLDING_LIMIT {
+            return;
+        }
+        found.push(object);
+        for inner in object
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::values)
+            .take(HOLDING_LIMIT)
+        {
+            if inner.is_object() && self.word(inner).is_none() {
+                self.add_holding(inner, found);
+            }
+        }
+    }
+}
+
+fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
+    match chosen {
+        Some(name) => vec![name.as_str()],
+        None => usual.to_vec(),
+    }
+}
+
+/// A code (`131053`, `WAV2101`), words that may hold one, or a whole error object.
+fn read_error(value: &Value) -> Option<Failure> {
+    let Some(words) = text(value) else {
+        let failure = read_failure(&[&serde_json::json!({ "error": value })]);
+        return (failure != Failure::default()).then_some(failure);
+    };
+    let is_code = words.len() <= CODE_LIMIT
+        && words.contains(|c: char| c.is_ascii_digit())
+        && !words.contains(char::is_whitespace);
+    Some(if is_code {
+        Failure {
+            code: Some(words),
+            ..Failure::default()
+        }
+    } else {
+        Failure {
+            code: code_in_text(&words),
+            title: Some(words),
+            ..Failure::default()
+        }
+    })
+}
+
+fn number_or_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        other => text(other),
+    }
+}

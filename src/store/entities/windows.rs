@@ -1,0 +1,18 @@
+//! Row of `windows`. When a customer last wrote to an account; never what.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "windows")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub phone: String,
+    pub last_inbound_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,86 @@
+//! When customers last wrote to an account. What they wrote is kept nowhere outside the journal.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
+
+use crate::domain::ids::AccountId;
+use crate::domain::phone::PhoneNumber;
+use crate::domain::window::LastInbound;
+use crate::store::entities::accounts;
+use crate::store::entities::windows::{Column, Entity, Model};
+use crate::store::ledger::Ledger;
+use crate::store::{Error, Store, instant};
+
+/// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
+const ROWS_PER_STATEMENT: usize = 1000;
+
+/// When each customer last wrote to each account.
+pub type LatestInbound = BTreeMap<(AccountId, PhoneNumber), DateTime<Utc>>;
+
+impl Ledger {
+    /// Remembers inbound messages; one that comes late, after a newer one, changes nothing.
+    pub async fn record_inbound(&mut self, latest: LatestInbound) -> Result<(), Error> {
+        let mut of_accounts: BTreeMap<AccountId, DateTime<Utc>> = BTreeMap::new();
+        let mut rows = Vec::with_capacity(latest.len());
+        for ((account, phone), at) in latest {
+            rows.push(
+                Model {
+                    account: account.to_string(),
+                    phone: phone.digits().to_owned(),
+                    last_inbound_at: instant::write(at),
+                }
+                .into_active_model(),
+            );
+            let of_account = of_accounts.entry(account).or_insert(at);
+            *of_account = Ord::max(*of_account, at);
+        }
+        let newer = OnConflict::columns([Column::Account, Column::Phone])
+            .update_column(Column::LastInboundAt)
+            .action_and_where(
+                Expr::col((Entity, Column::LastInboundAt))
+                    .lt(Expr::col(("excluded", Column::LastInboundAt))),
+            )
+            .to_owned();
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            Entity::insert_many(chunk.to_vec())
+                .on_conflict(newer.clone())
+                .exec_without_returning(self.transaction())
+                .await?;
+        }
+        for (account, at) in of_accounts {
+            let column = accounts::Column::LastInboundAt;
+            accounts::Entity::update_many()
+                .col_expr(column, Expr::value(instant::write(at)))
+                .filter(accounts::Column::Id.eq(account.as_str()))
+                .filter(column.is_null().or(column.lt(instant::write(at))))
+                .exec(self.transaction())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// When a customer, and when anybody, last wrote to an account.
+    pub async fn find_last_inbound(
+        &self,
+        account: &AccountId,
+        phone: &PhoneNumber,
+    ) -> Result<LastInbound, Error> {
+        let reader = self.pools().reader();
+        let row = Entity::find_by_id((account.to_string(), phone.digits().to_owned()))
+            .one(reader)
+            .await?;
+        let known = accounts::Entity::find_by_id(account.as_str())
+            .one(reader)
+            .await?;
+        let read = |column, millis| instant::read_optional("windows", column, millis);
+        Ok(LastInbound {
+            to_account: read("account", known.and_then(|known| known.last_inbound_at))?,
+            of_customer: read("last_inbound_at", row.map(|row| row.last_inbound_at))?,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! `/api/v1/windows`: whether WhatsApp takes a free-form message to a customer now.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::ids::AccountId;
+use crate::domain::phone::PhoneNumber;
+use crate::domain::window::Window;
+use crate::web::api::wire;
+use crate::web::error::ApiError;
+
+/// The 24-hour window of one customer.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct WindowResponse {
+    /// `open`, `closed`, or `unknown` until the account's first inbound message ever.
+    pub(crate) state: &'static str,
+    /// When it closes, or closed; absent where the customer never wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<String>,
+}
+
+/// `GET /windows/{account}/{phone}`
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    place: web::Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let (account, phone) = place.into_inner();
+    let account: AccountId = account.parse().map_err(|_| ApiError::NotFound)?;
+    if !services.store.list_accounts().await?.contains_key(&account) {
+        return Err(ApiError::NotFound);
+    }
+    let phone = parse_phone(&phone).map_err(|message| ApiError::field("phone", message))?;
+    let last = services.store.find_last_inbound(&account, &phone).await?;
+    let window = Window::at(services.clock.now(), last);
+    Ok(HttpResponse::Ok().json(WindowResponse {
+        state: window.as_str(),
+        expires_at: window.expires_at().map(wire::time),
+    }))
+}
+
+/// A whole number with its country code; here nothing else can be meant, so the `+` may be left out.
+fn parse_phone(text: &str) -> Result<PhoneNumber, String> {
+    let international = format!("+{}", text.trim().trim_start_matches('+'));
+    PhoneNumber::parse(&international).map_err(|error| error.to_string())
+}

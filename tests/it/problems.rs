@@ -1,0 +1,314 @@
+//! What needs a person: counts equal lists, each thing is shown with a next step, and what was decided leaves.
+
+use bluetick::domain::access::Scope;
+use bluetick::domain::provider::HeaderSecret;
+use bluetick::domain::secret::Secret;
+use bluetick::simulator::ForcedReply;
+use chrono::TimeDelta;
+use reqwest::header::CONTENT_TYPE;
+use scraper::{Html, Selector};
+use serde_json::{Value, json};
+
+use crate::harness::app::{
+    App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_with,
+};
+
+/// A page as it is served.
+struct Page(Html);
+
+impl Page {
+    fn find(&self, selector: &str) -> Vec<scraper::ElementRef<'_>> {
+        self.0.select(&Selector::parse(selector).unwrap()).collect()
+    }
+
+    fn text(&self, selector: &str) -> String {
+        let words = self
+            .find(selector)
+            .into_iter()
+            .flat_map(|found| found.text());
+        words
+            .flat_map(str::split_whitespace)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Things listed under one kind.
+    fn listed(&self, kind: &str) -> usize {
+        self.find(&format!("section[aria-labelledby={kind}] .needs > li"))
+            .len()
+    }
+
+    fn forms(&self, kind: &str) -> Vec<String> {
+        self.find(&format!("section[aria-labelledby={kind}] form"))
+            .iter()
+            .map(|form| form.attr("action").unwrap().to_owned())
+            .collect()
+    }
+}
+
+async fn page(app: &App, scope: Scope) -> Page {
+    let reply = app
+        .request_as(scope, "GET", "/problems")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    Page(Html::parse_document(&reply.text().await.unwrap()))
+}
+
+/// Submits a form of the page; returns where it leads.
+async fn submit(app: &App, action: &str, form: &str) -> String {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let reply = client
+        .post(app.url(action))
+        .bearer_auth(app.token(Scope::Operate))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.to_owned())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 303, "{action}");
+    reply.headers()["location"].to_str().unwrap().to_owned()
+}
+
+async fn uncertain(app: &App, account: &str) -> String {
+    app.force(account, ForcedReply::raw(502, "text/html", "bad gateway"));
+    let id = app.send_image(account).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "uncertain");
+    id
+}
+
+async fn count(app: &App, kind: &str) -> u64 {
+    app.found("/api/v1/problems").await[kind].as_u64().unwrap()
+}
+
+async fn listed(app: &App, query: &str) -> Vec<String> {
+    let list = app
+        .found(&format!("/api/v1/messages?{query}&limit=500"))
+        .await;
+    let ids = list["data"].as_array().unwrap().iter();
+    ids.map(|message| message["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The count of a kind, the API's list, the page's number and the page's list are one.
+async fn check_agreement(app: &App, kind: &str, query: &str, expected: usize) {
+    assert_eq!(count(app, kind).await, expected as u64, "{kind}");
+    assert_eq!(listed(app, query).await.len(), expected, "{query}");
+    let page = page(app, Scope::Operate).await;
+    assert_eq!(page.listed(kind), expected, "{kind}");
+    if expected > 0 {
+        let number = page.text(&format!("section[aria-labelledby={kind}] h2 .number"));
+        assert_eq!(number, expected.to_string());
+    }
+}
+
+fn status(id: &str, word: &str) -> Value {
+    json!({ "id": id, "status": word, "timestamp": "1795176000" })
+}
+
+#[actix_web::test]
+async fn uncertain_messages_are_counted_as_they_are_listed_and_leave_when_decided() {
+    let app = start_app().await;
+    let mut ids = Vec::new();
+    for account in [SOBOT, KALEYRA, ZIXFLOW] {
+        ids.push(uncertain(&app, account).await);
+    }
+    let query = "state=uncertain&resent=false";
+    check_agreement(&app, "uncertain", query, 3).await;
+    let forms = page(&app, Scope::Operate).await.forms("uncertain");
+    for id in &ids {
+        for verb in ["resend", "mark-failed"] {
+            assert!(
+                forms.contains(&format!("/messages/{id}/{verb}")),
+                "{forms:?}"
+            );
+        }
+    }
+    submit(&app, &format!("/messages/{}/resend", ids[0]), "").await;
+    check_agreement(&app, "uncertain", query, 2).await;
+    assert_eq!(app.state(&ids[0]).await, "uncertain", "it keeps its truth");
+    submit(&app, &format!("/messages/{}/mark-failed", ids[1]), "").await;
+    check_agreement(&app, "uncertain", query, 1).await;
+    assert_eq!(listed(&app, "state=uncertain").await.len(), 2);
+    assert_eq!(listed(&app, "resent=true").await, [ids[0].clone()]);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn overdue_messages_are_counted_as_they_are_listed_and_leave_when_decided() {
+    let app = start_app().await;
+    let unclear = uncertain(&app, SOBOT).await;
+    let mut ids = Vec::new();
+    for account in [SOBOT, KALEYRA] {
+        ids.push(app.send_image(account).await);
+    }
+    app.run_jobs_until_idle().await;
+    let query = "overdue=true&resent=false";
+    check_agreement(&app, "overdue", query, 0).await;
+    // It is sent again, and then turns out to have been taken the first time, too.
+    submit(&app, &format!("/messages/{unclear}/resend"), "").await;
+    app.force(
+        SOBOT,
+        ForcedReply::raw(400, "application/json", r#"{"message":"no","code":400}"#),
+    );
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::hours(25));
+    check_agreement(&app, "overdue", query, 2).await;
+    let forms = page(&app, Scope::Operate).await.forms("overdue");
+    assert_eq!(forms.len(), 2, "only giving up is offered: {forms:?}");
+    submit(&app, &format!("/messages/{}/mark-failed", ids[0]), "").await;
+    check_agreement(&app, "overdue", query, 1).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn contradicting_reports_are_counted_as_they_are_listed() {
+    let app = start_app().await;
+    for id in ["wamid.c1", "wamid.c2"] {
+        let reply = json!({ "data": { "id": id, "status": "submitted" }, "code": 200 });
+        app.force(SOBOT, ForcedReply::json(200, &reply));
+        app.send_image(SOBOT).await;
+        app.run_jobs_until_idle().await;
+    }
+    for word in ["delivered", "failed"] {
+        app.deliver_callback(SOBOT, &status("wamid.c1", word)).await;
+    }
+    app.apply_callbacks().await;
+    check_agreement(&app, "conflicts", "conflict=true&resent=false", 1).await;
+    assert!(
+        page(&app, Scope::Operate)
+            .await
+            .forms("conflicts")
+            .is_empty()
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_unmatched_report_is_given_to_the_message_that_is_suggested() {
+    let app = start_app().await;
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        sent.push(app.send_image(LANCEPILOT).await);
+    }
+    app.run_jobs_until_idle().await;
+    let digits: String = CUSTOMER.chars().filter(char::is_ascii_digit).collect();
+    let report = json!({
+        "event": "message.delivered",
+        "data": {
+            "type": "messages", "id": "lp-77",
+            "relationships": { "contact": { "attributes": { "number": digits } } },
+        },
+    });
+    app.deliver_callback(LANCEPILOT, &report).await;
+    app.apply_callbacks().await;
+    let shown = page(&app, Scope::Operate).await;
+    assert_eq!(
+        (shown.listed("orphans"), count(&app, "orphans").await),
+        (1, 1)
+    );
+    let section = "section[aria-labelledby=orphans]";
+    let suggested: Vec<_> = shown
+        .find(&format!("{section} input[type=hidden]"))
+        .iter()
+        .map(|input| input.attr("value").unwrap().to_owned())
+        .collect();
+    assert_eq!(suggested.len(), 2);
+    assert!(
+        suggested.iter().all(|id| sent.contains(id)),
+        "{suggested:?}"
+    );
+    let action = shown.forms("orphans").remove(0);
+    let leads_to = submit(&app, &action, &format!("message_id={}", sent[1])).await;
+    assert_eq!(leads_to, format!("/messages/{}", sent[1]));
+    assert_eq!(app.state(&sent[1]).await, "delivered");
+    assert_eq!(page(&app, Scope::Operate).await.listed("orphans"), 0);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed() {
+    let app = start_app_with(|_, accounts| {
+        accounts[1].callback_auth.header = vec![HeaderSecret {
+            name: "x-key".to_owned(),
+            value: Secret::new("right"),
+        }];
+    })
+    .await;
+    let reply = json!({ "data": { "id": "wamid.twice", "status": "submitted" }, "code": 200 });
+    for _ in 0..2 {
+        app.force(SOBOT, ForcedReply::json(200, &reply));
+        app.send_image(SOBOT).await;
+        app.run_jobs_until_idle().await;
+    }
+    // A good status beside two bad ones: the callback's outcome is "receipts", its parts are unreadable all the same.
+    let batch = json!([status("wamid.twice", "read"), 7, { "id": "x" }]);
+    app.deliver_callback(SOBOT, &batch).await;
+    let forged = app.client.post(app.callback_url(KALEYRA)).json(&json!({}));
+    assert_eq!(forged.send().await.unwrap().status(), 401);
+    let wrong = app.client.post(app.url("/callbacks/sobot-main/wrong"));
+    assert_eq!(wrong.send().await.unwrap().status(), 404);
+    app.apply_callbacks().await;
+    let shown = page(&app, Scope::Operate).await;
+    for (kind, key, number) in [
+        ("id-conflicts", "id_conflicts", 1),
+        ("quarantine", "quarantine", 2),
+        ("unverified", "unverified", 1),
+    ] {
+        assert_eq!(shown.listed(kind), number, "{kind}");
+        assert_eq!(count(&app, key).await, number as u64, "{kind}");
+    }
+    let quarantined = shown.text("section[aria-labelledby=quarantine] .needs");
+    assert!(
+        quarantined.contains("part 2 of its callback"),
+        "{quarantined}"
+    );
+    let refused = shown.text("section[aria-labelledby=rejected]");
+    assert!(refused.contains("Refused requests"), "{refused}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_paused_account_can_be_resumed_from_here_and_the_navigation_counts_what_is_open() {
+    let app = start_app().await;
+    assert_eq!(page(&app, Scope::Operate).await.text(".nav .badge"), "");
+    let refusal = json!({ "code": "RBC001", "message": "Incorrect SID or API key.", "data": [], "error": { "error": "Incorrect SID or API key." } });
+    app.force(KALEYRA, ForcedReply::json(401, &refusal));
+    app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let shown = page(&app, Scope::Operate).await;
+    assert_eq!(shown.text(".nav .badge"), "1 open");
+    let reason = shown.text("section[aria-labelledby=paused-accounts] .needs");
+    assert!(reason.contains("Incorrect SID or API key"), "{reason}");
+    assert_eq!(
+        shown.forms("paused-accounts"),
+        [format!("/accounts/{KALEYRA}/resume")]
+    );
+    submit(&app, &format!("/accounts/{KALEYRA}/resume"), "").await;
+    let shown = page(&app, Scope::Operate).await;
+    assert_eq!(shown.text("main h1"), "Nothing needs you");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn who_may_only_read_sees_what_is_open_without_numbers_names_and_forms() {
+    let app = start_app().await;
+    uncertain(&app, SOBOT).await;
+    app.deliver_callback(SOBOT, &status("wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgS", "read"))
+        .await;
+    app.apply_callbacks().await;
+    let shown = page(&app, Scope::Read).await;
+    assert_eq!((shown.listed("uncertain"), shown.listed("orphans")), (1, 1));
+    assert!(shown.find("main form").is_empty());
+    let text = shown.text("main");
+    for hidden in ["447700900123", "Ines", "HBgMNDQ3NzAw"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    app.finish().await;
+}
