@@ -56,16 +56,17 @@ async fn a_refused_connection_is_tried_again_with_growing_pauses_and_then_fails(
             app.advance(TimeDelta::seconds(1));
             app.run_jobs_until_idle().await;
             seconds += 1;
-            assert!(seconds <= 300, "attempt {attempt} never came");
+            assert!(seconds <= 600, "attempt {attempt} never came");
         }
-        let (least, most) = (1 << (attempt - 2), 1 << (attempt - 1));
+        let most = 2 << (2 * (attempt - 2));
+        let least = most / 2;
         assert!(
             (least..=most).contains(&seconds),
             "attempt {attempt} came after {seconds} s"
         );
         longest = longest.max(seconds);
     }
-    assert!(longest >= 16);
+    assert!(longest >= 256);
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "failed");
     assert_eq!(

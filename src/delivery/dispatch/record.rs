@@ -19,9 +19,13 @@ use crate::store::queue::Exchange;
 
 /// Repeats after the first attempt.
 const RETRIES: u32 = 5;
-/// Our own back-off: 10 s, tripled each time, at most 10 min, with jitter; five repeats bridge a quarter of an hour.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
+/// Our own back-off: 2 s, four times as long each time, at most 10 min, with jitter; five repeats bridge some ten minutes.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
 const LONGEST_BACK_OFF: Duration = Duration::from_mins(10);
+
+/// A provider that names no time at all, or a day, is not taken at its word.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Whether the queue is done with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,9 +184,7 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
     };
     match error.retry() {
         Retry::No => None,
-        Retry::After(wait) => {
-            (made < RETRIES).then(|| wait.max(back_off(made)).min(Duration::from_hours(1)))
-        }
+        Retry::After(wait) => (made < RETRIES).then(|| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)),
         Retry::BackOff if !schedule.is_empty() => {
             schedule.get(usize::try_from(made).ok()?).copied()
         }
@@ -192,7 +194,7 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
 
 fn back_off(made: u32) -> Duration {
     let full = FIRST_BACK_OFF
-        .saturating_mul(3_u32.saturating_pow(made))
+        .saturating_mul(4_u32.saturating_pow(made))
         .min(LONGEST_BACK_OFF);
     full.mul_f64(rand::rng().random_range(0.5..1.0))
 }

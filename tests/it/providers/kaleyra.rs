@@ -171,7 +171,7 @@ fn both_codes_of_success_are_accepted_and_an_unreadable_reply_is_unclear() {
         (
             200,
             br#"{"code":"WA777","message":"new","data":{},"error":{}}"#.to_vec(),
-            "refused WA777 | new | - | -",
+            "unclear HTTP 200 with a body that could not be understood",
         ),
         (
             500,
