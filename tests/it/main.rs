@@ -18,6 +18,7 @@ mod harness;
 mod house;
 mod journal;
 mod operations;
+mod privacy;
 mod providers;
 mod rebuilding;
 mod reconciliation;
