@@ -21,6 +21,7 @@ mod house;
 mod journal;
 mod operations;
 mod problems;
+mod privacy;
 mod providers;
 mod rebuilding;
 mod reconciliation;

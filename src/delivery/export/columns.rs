@@ -6,7 +6,6 @@ use chrono_tz::Tz;
 use crate::domain::access::Visibility;
 use crate::domain::delivery::Stage;
 use crate::domain::ids::ProviderMessageId;
-use crate::domain::masking::mask_quoted;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::phone::mask;
@@ -95,7 +94,10 @@ impl View {
             stage(Stage::Delivered),
             stage(Stage::Read),
             self.time(failure.map(|listed| listed.at)),
-            optional(words.and_then(|words| words.code.as_ref())),
+            optional(words.and_then(|words| {
+                let code = words.code.as_deref()?;
+                Some(self.visibility.code(code))
+            })),
             optional(failure.map(|listed| listed.class)),
             self.quoted(words.and_then(|words| words.detail.as_deref().or(words.title.as_deref()))),
             message.pricing.billable.map_or(Cell::Absent, Cell::Flag),
@@ -131,17 +133,11 @@ impl View {
     }
 
     fn provider_id(&self, id: Option<&ProviderMessageId>) -> Cell {
-        optional(id.map(|id| match self.visibility {
-            Visibility::Full => id.as_str().to_owned(),
-            Visibility::Masked => id.masked(),
-        }))
+        optional(id.map(|id| self.visibility.id(id)))
     }
 
     fn quoted(&self, words: Option<&str>) -> Cell {
-        optional(words.map(|words| match self.visibility {
-            Visibility::Full => words.to_owned(),
-            Visibility::Masked => mask_quoted(words),
-        }))
+        optional(words.map(|words| self.visibility.words(words)))
     }
 }
 

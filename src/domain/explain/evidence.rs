@@ -71,15 +71,20 @@ pub(super) fn failures(story: &Story<'_>) -> Vec<String> {
         |receipt| matches!(&receipt.fact, Fact::Failure(failure) if *failure == failed.failure),
     );
     let mut lines = vec![shown_failure(story, failed, shown.copied())];
-    let codes: BTreeSet<&str> = told
+    let codes: BTreeSet<String> = told
         .iter()
         .filter_map(|receipt| match &receipt.fact {
-            Fact::Failure(failure) => Some(failure.code.as_deref().unwrap_or("no code")),
+            Fact::Failure(failure) => Some(
+                failure.code.as_deref().map_or_else(
+                    || "no code".to_owned(),
+                    |code| story.code(code),
+                ),
+            ),
             Fact::Stage(_) | Fact::Other(_) => None,
         })
         .collect();
     if codes.len() > 1 {
-        let list: Vec<&str> = codes.into_iter().collect();
+        let list: Vec<String> = codes.into_iter().collect();
         lines.push(format!(
             "{} say that it failed, not all alike ({}); the one shown is the latest of those with a provider's code, else the latest.",
             counted(u64::from(failed.count), "fact"),
@@ -106,7 +111,7 @@ fn shown_failure(story: &Story<'_>, failed: &Failed, source: Option<&Receipt>) -
     }
     let with = code.map_or_else(
         || "without a code".to_owned(),
-        |code| format!("with {}", story.quote(code)),
+        |code| format!("with {}", story.code(code)),
     );
     let when = if failed.inferred {
         format!(", which we heard at {}", at(failed.at))
@@ -183,7 +188,7 @@ pub(super) fn rule(story: &Story<'_>) -> Option<String> {
                 .failure
                 .as_ref()
                 .and_then(|failed| failed.failure.code.as_deref())
-                .map(|code| format!(" with {}", story.quote(code)))
+                .map(|code| format!(" with {}", story.code(code)))
                 .unwrap_or_default();
             let arrived = delivery.highest().map_or("delivered", Stage::as_str);
             format!(

@@ -16,7 +16,6 @@ use crate::domain::delivery::{Delivery, DeliveryState, Receipt};
 use crate::domain::dictionary;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::MessageId;
-use crate::domain::masking::mask_quoted;
 use crate::domain::message::Message;
 use crate::domain::provider::Mode;
 
@@ -171,7 +170,7 @@ fn failure_words(story: &Story<'_>) -> Option<FailureWords> {
         .filter(|text| !text.trim().is_empty())
         .collect();
     Some(FailureWords {
-        code: failure.code.as_deref().map(|code| story.quote(code)),
+        code: failure.code.as_deref().map(|code| story.code(code)),
         words: story.quote(&words.join(": ")),
         class: known.class,
         meaning,
@@ -185,12 +184,14 @@ impl Story<'_> {
         self.message.provider.title()
     }
 
+    /// A failure's code as the reader may see it, on one line.
+    fn code(&self, code: &str) -> String {
+        self.visibility.code(&one_line(code))
+    }
+
     /// Words that others wrote, as the reader may see them, on one line.
     fn quote(&self, text: &str) -> String {
-        let line: String = text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let line = one_line(text);
         if self.visibility == Visibility::Full {
             return line;
         }
@@ -198,8 +199,14 @@ impl Story<'_> {
             Some(name) if !name.is_empty() => line.replace(name, "•••"),
             _ => line,
         };
-        mask_quoted(&named)
+        self.visibility.words(&named)
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 impl Explanation {

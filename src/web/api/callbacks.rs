@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::delivery::callbacks::{self, CallbackQuery, ListedCallback};
 use crate::delivery::services::Services;
-use crate::domain::access::{Caller, Scope};
+use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::ids::CallbackId;
 use crate::store::callbacks::Outcome;
 use crate::web::api::parameters::Parameters;
@@ -25,7 +25,11 @@ pub(crate) async fn list(
     let query = parameters.finish(query)?;
     let page = callbacks::list(&services, &query).await?;
     Ok(HttpResponse::Ok().json(ListResponse {
-        data: page.callbacks.iter().map(response).collect(),
+        data: page
+            .callbacks
+            .iter()
+            .map(|callback| response(callback, caller.visibility()))
+            .collect(),
         next_cursor: page
             .next
             .map(|seq| parameters.write_cursor(&seq.to_string())),
@@ -58,7 +62,7 @@ pub(crate) async fn show(
     let found = callbacks::find(&services, id)
         .await?
         .ok_or(ApiError::NotFound)?;
-    Ok(HttpResponse::Ok().json(response(&found.listed)))
+    Ok(HttpResponse::Ok().json(response(&found.listed, caller.visibility())))
 }
 
 /// `GET /callbacks/{id}/raw`: the body alone, never as something a browser would run.
@@ -82,7 +86,7 @@ pub(crate) async fn raw(
         .body(found.record.body))
 }
 
-fn response(callback: &ListedCallback) -> CallbackResponse {
+fn response(callback: &ListedCallback, visibility: Visibility) -> CallbackResponse {
     CallbackResponse {
         id: callback.summary.id.uuid(),
         account: callback.summary.account.to_string(),
@@ -90,7 +94,10 @@ fn response(callback: &ListedCallback) -> CallbackResponse {
         received_at: wire::time(callback.summary.received_at),
         size: callback.summary.size,
         outcome: callback.outcome.map_or("pending", Outcome::as_str),
-        detail: callback.detail.clone(),
+        detail: callback
+            .detail
+            .as_deref()
+            .map(|words| visibility.words(words)),
         message_ids: callback.messages.iter().map(|id| id.uuid()).collect(),
     }
 }

@@ -91,7 +91,7 @@ async fn orphan_response(
     Ok(OrphanResponse {
         id: orphan.id.uuid(),
         account: orphan.account.to_string(),
-        provider_ids: ids.iter().map(|id| wire::id_text(id, visibility)).collect(),
+        provider_ids: ids.iter().map(|id| visibility.id(id)).collect(),
         recipient: orphan
             .recipient
             .as_deref()
@@ -131,7 +131,10 @@ fn account_response(standing: &AccountStanding, visibility: Visibility) -> Accou
     };
     let steps = providers::of(standing.provider).setup();
     let (pause_reason, paused_since) = match &standing.health {
-        Health::Paused { reason, since } => (Some(reason.clone()), Some(wire::time(*since))),
+        Health::Paused { reason, since } => (
+            Some(visibility.words(reason)),
+            Some(wire::time(*since)),
+        ),
         _ => (None, None),
     };
     AccountResponse {

@@ -53,6 +53,7 @@ pub(crate) async fn show(
         Err(survivor) => return Ok(moved(survivor)),
     };
     let visibility = caller.visibility();
+    let words = |text: Option<&str>| text.map(|text| visibility.words(text));
     let mut lines: Vec<(DateTime<Utc>, TimelineResponse)> = Vec::new();
     for receipt in services.store.list_receipts(message.id).await? {
         lines.push((receipt.received_at, fact_line(&receipt, visibility)));
@@ -60,7 +61,7 @@ pub(crate) async fn show(
     for attempt in services.store.list_attempts(message.id).await? {
         let line = TimelineResponse {
             word: Some(attempt.outcome.as_str().to_owned()),
-            detail: attempt.detail.clone(),
+            detail: words(attempt.detail.as_deref()),
             ..bare(attempt.started_at, "attempt")
         };
         lines.push((attempt.started_at, line));
@@ -68,7 +69,7 @@ pub(crate) async fn show(
     for action in services.store.list_actions_of(message.id).await? {
         let line = TimelineResponse {
             word: Some(action.verb.as_str().to_owned()),
-            detail: action.detail.clone(),
+            detail: words(action.detail.as_deref()),
             actor: Some(action.actor.clone()),
             ..bare(action.happened_at, "action")
         };
@@ -83,6 +84,7 @@ pub(crate) async fn show(
 }
 
 fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
+    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
     let shown = |text: &str| wire::recipient_text(text, visibility);
     let line = TimelineResponse {
         occurred_at: receipt.occurred_at.map(wire::time),
@@ -98,13 +100,13 @@ fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
         },
         Fact::Failure(failure) => TimelineResponse {
             kind: "failure",
-            code: failure.code.clone(),
-            title: failure.title.clone(),
-            detail: failure.detail.clone(),
+            code: failure.code.as_deref().map(|code| visibility.code(code)),
+            title: words(&failure.title),
+            detail: words(&failure.detail),
             ..line
         },
         Fact::Other(word) => TimelineResponse {
-            word: Some(word.clone()),
+            word: Some(visibility.words(word)),
             ..line
         },
     }

@@ -300,17 +300,20 @@ impl MessageResponse {
             state: message.state.as_str(),
             conflict: message.conflict,
             overdue: message.is_overdue(now),
-            hold: message.hold.clone(),
+            hold: message
+                .hold
+                .as_deref()
+                .map(|reason| visibility.words(reason)),
             matched_by: message
                 .matched_by
                 .map(crate::domain::message::MatchedBy::as_str),
             provider_id: message
                 .provider_id
                 .as_ref()
-                .map(|id| id_text(id, visibility)),
+                .map(|id| visibility.id(id)),
             provider_ids: None,
             stages,
-            failure: failure_response(message),
+            failure: failure_response(message, visibility),
             pricing: pricing_response(message),
             attempts: None,
             resend_of: message.resend_of.map(crate::domain::ids::MessageId::uuid),
@@ -345,7 +348,7 @@ impl MessageResponse {
             .collect();
         Self {
             stages,
-            provider_ids: Some(ids.iter().map(|id| id_text(id, visibility)).collect()),
+            provider_ids: Some(ids.iter().map(|id| visibility.id(id)).collect()),
             attempts: Some(
                 attempts
                     .iter()
@@ -362,14 +365,6 @@ pub(crate) fn recipient_text(recipient: &str, visibility: Visibility) -> String 
     match visibility {
         Visibility::Full => recipient.to_owned(),
         Visibility::Masked => phone::mask(recipient),
-    }
-}
-
-/// A provider's id, as the caller may see it.
-pub(crate) fn id_text(id: &ProviderMessageId, visibility: Visibility) -> String {
-    match visibility {
-        Visibility::Masked if id.is_wamid() => id.masked(),
-        _ => id.as_str().to_owned(),
     }
 }
 
@@ -398,19 +393,26 @@ fn media_response(media: &Media, visibility: Visibility) -> MediaResponse {
                     .and_then(|url| url.host_str().map(ToOwned::to_owned)),
             };
         }
-        MediaSource::Id(id) => response.id = Some(id.clone()),
+        MediaSource::Id(id) => {
+            response.id = Some(id.clone()).filter(|_| visibility == Visibility::Full);
+        }
         MediaSource::Upload(upload) => response.size = Some(upload.size),
     }
     response
 }
 
-fn failure_response(message: &Message) -> Option<FailureResponse> {
+fn failure_response(message: &Message, visibility: Visibility) -> Option<FailureResponse> {
+    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
     let listed = message.failure.as_ref()?;
     let explanation = dictionary::explain(message.provider, &listed.failure);
     Some(FailureResponse {
-        code: listed.failure.code.clone(),
-        title: listed.failure.title.clone(),
-        detail: listed.failure.detail.clone(),
+        code: listed
+            .failure
+            .code
+            .as_deref()
+            .map(|code| visibility.code(code)),
+        title: words(&listed.failure.title),
+        detail: words(&listed.failure.detail),
         class: listed.class.as_str(),
         meaning: explanation.meaning,
         action: explanation.action,
@@ -435,7 +437,10 @@ fn attempt_response(attempt: &Attempt, visibility: Visibility) -> AttemptRespons
         outcome: attempt.outcome.as_str(),
         http_status: attempt.http_status,
         duration_ms: attempt.duration_ms,
-        detail: attempt.detail.clone(),
+        detail: attempt
+            .detail
+            .as_deref()
+            .map(|words| visibility.words(words)),
         request: full.then(|| attempt.request.clone()),
         reply: attempt.reply.clone().filter(|_| full),
     }

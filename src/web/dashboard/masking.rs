@@ -24,10 +24,7 @@ impl Visibility {
 
     /// A provider's id of a message.
     pub(super) fn provider_id(self, id: &ProviderMessageId) -> String {
-        match self {
-            Self::Full => visible_line(id.as_str()),
-            Self::Masked => visible_line(&id.masked()),
-        }
+        visible_line(&self.id(id))
     }
 
     /// A name or caption.
@@ -40,14 +37,12 @@ impl Visibility {
 
     /// Words of a provider, which may quote a number or an id.
     pub(super) fn quoted(self, text: &str) -> String {
-        match self {
-            Self::Full => visible_line(text),
-            Self::Masked => text
-                .split(' ')
-                .map(|word| visible_line(&mask_word(word)))
-                .collect::<Vec<_>>()
-                .join(" "),
-        }
+        visible_line(&self.words(text))
+    }
+
+    /// The code of a failure.
+    pub(super) fn failure_code(self, code: &str) -> String {
+        visible_line(&self.code(code))
     }
 
     /// Where the media is, and the link to it where it is an http(s) address that may be seen.
@@ -97,22 +92,6 @@ fn web_address(text: &str) -> Option<url::Url> {
     url::Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))
-}
-
-fn mask_word(word: &str) -> String {
-    if let Some(at) = word.find("wamid.") {
-        let (before, id) = word.split_at(at);
-        return ProviderMessageId::parse(id).map_or_else(
-            |_| HIDDEN.to_owned(),
-            |id| format!("{before}{}", id.masked()),
-        );
-    }
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    if digits >= 8 {
-        mask(word)
-    } else {
-        word.to_owned()
-    }
 }
 
 #[cfg(test)]

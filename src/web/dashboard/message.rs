@@ -223,7 +223,11 @@ fn failure_box(message: &Message, delivery: &Delivery, viewer: Visibility) -> Op
         } else {
             "Why it failed"
         },
-        code: listed.failure.code.as_deref().map(visible_line),
+        code: listed
+            .failure
+            .code
+            .as_deref()
+            .map(|code| viewer.failure_code(code)),
         title: quoted(&listed.failure.title),
         detail: quoted(&listed.failure.detail),
         class: listed.class.as_str(),

@@ -15,7 +15,6 @@ use crate::web::dashboard::address::{ExportFormat, MessagesAddress};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::pill::{Mark, StatePill};
-use crate::web::dashboard::text::visible_line;
 
 /// One row of the list.
 #[derive(Clone, Debug)]
@@ -69,7 +68,7 @@ pub(super) fn failure_words(listed: &ListedFailure, viewer: Visibility) -> Strin
         .or(failure.detail.as_deref())
         .map_or_else(|| listed.class.to_string(), |text| viewer.quoted(text));
     match &failure.code {
-        Some(code) => format!("{} · {text}", visible_line(code)),
+        Some(code) => format!("{} · {text}", viewer.failure_code(code)),
         None => text,
     }
 }

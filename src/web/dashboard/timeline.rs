@@ -192,7 +192,7 @@ fn fact_words(
         Fact::Failure(failure) => (
             Some(Mark::of(DeliveryState::Failed)),
             "failed",
-            failure_title(failure),
+            failure_title(failure, viewer),
             failure_detail(failure, viewer),
         ),
         Fact::Other(word) => (
@@ -204,9 +204,9 @@ fn fact_words(
     }
 }
 
-fn failure_title(failure: &Failure) -> String {
+fn failure_title(failure: &Failure, viewer: Visibility) -> String {
     match &failure.code {
-        Some(code) => format!("Reported failed, code {}", visible_line(code)),
+        Some(code) => format!("Reported failed, code {}", viewer.failure_code(code)),
         None => "Reported failed".to_owned(),
     }
 }
