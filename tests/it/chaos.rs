@@ -135,7 +135,7 @@ impl Run {
 
     async fn mix(&mut self) {
         for work in self.app.services.dispatcher.claim_due().await.unwrap() {
-            self.hand_over(work).await;
+            Box::pin(self.hand_over(work)).await;
         }
         let queued = self.app.simulator.queued().len();
         let count = self.dice.random_range(0..=queued);

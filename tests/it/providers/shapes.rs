@@ -171,12 +171,12 @@ fn the_index_names_every_callback_fixture_and_what_it_says() {
 
 #[test]
 fn every_fixture_with_a_status_is_of_a_shape_that_the_index_names() {
-    let shapes = table("shapes");
-    let shaped: BTreeSet<&str> = shapes.iter().map(|row| row[2].as_str()).collect();
-    let sample = |file: &str| {
-        shaped
+    let rows = table("shapes");
+    let samples: BTreeSet<&str> = rows.iter().map(|row| row[2].as_str()).collect();
+    let is_sample = |file: &str| {
+        samples
             .iter()
-            .any(|shaped| shaped.rsplit('/').next() == Some(file))
+            .any(|sample| sample.rsplit('/').next() == Some(file))
     };
     for row in &table("callbacks") {
         let says_nothing =
@@ -194,7 +194,7 @@ fn every_fixture_with_a_status_is_of_a_shape_that_the_index_names() {
         let of_the_row: Vec<&str> = of_the_row.collect();
         let is_variation = row[2].starts_with("(D)");
         assert!(
-            is_variation || of_the_row.iter().any(|name| sample(name)),
+            is_variation || of_the_row.iter().any(|name| is_sample(name)),
             "{}: no shape has {of_the_row:?}",
             row[0]
         );
