@@ -129,7 +129,17 @@ async fn without_operate_no_call_and_no_page_shows_whom_a_provider_quotes() {
     ]
     .map(|call| format!("/api/v1/{call}"))
     .to_vec();
-    paths.extend(["/", "/messages", "/callbacks", "/accounts", "/reports"].map(str::to_owned));
+    paths.extend(
+        [
+            "/",
+            "/messages",
+            "/callbacks",
+            "/problems",
+            "/accounts",
+            "/reports",
+        ]
+        .map(str::to_owned),
+    );
     for id in &messages {
         for path in ["", "/timeline", "/explain"] {
             paths.push(format!("/api/v1/messages/{id}{path}"));

@@ -205,8 +205,8 @@ fn parse_phone(value: &str) -> Result<String, String> {
 }
 
 /// A customer as a report named them: a phone number in any spelling becomes its digits, another id stays as it is.
-pub(crate) fn parse_recipient(value: &str) -> Result<String, String> {
-    Ok(parse_phone(value).unwrap_or_else(|_| value.to_owned()))
+pub(crate) fn parse_recipient(value: &str) -> String {
+    parse_phone(value).unwrap_or_else(|_| value.to_owned())
 }
 
 /// A provider's id of a message.

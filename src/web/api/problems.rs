@@ -53,7 +53,7 @@ pub(crate) async fn list_orphans(
     let filter = OrphanFilter {
         account: parameters.parse_with("account", parse_account),
         provider_id: parameters.parse_with("provider_id", parse_provider_id),
-        recipient: parameters.parse_with("recipient", parse_recipient),
+        recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
     };
     let cursor = parameters.cursor(read_place);
     let limit = parameters.limit();
