@@ -86,7 +86,12 @@ impl Redaction {
 
     /// Whether a secret stands there in percent signs, where a plain search does not see it.
     fn hides(&self, text: &str) -> bool {
-        !self.texts.touches(text) && self.touches_decoded(text)
+        let hidden = |decoded: &str| {
+            self.texts
+                .found(decoded)
+                .any(|secret| !text.contains(secret.expose()))
+        };
+        parse(text.as_bytes()).any(|(name, value)| hidden(&name) || hidden(&value))
     }
 }
 

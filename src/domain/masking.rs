@@ -140,7 +140,7 @@ mod tests {
                 "since 2026-11-20 12:00:05 UTC",
                 "since 2026-11-20 12:00:05 UTC",
             ),
-            ("131026 131053", "131026 131053"),
+            ("131026, 131053", "131026, 131053"),
             ("after 5, 10 and 15 min", "after 5, 10 and 15 min"),
         ] {
             assert_eq!(mask_quoted(text), shown);

@@ -57,7 +57,14 @@ impl Redactor {
 
     /// Whether the text holds a secret.
     pub fn touches(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| text.contains(secret.expose()))
+        self.found(text).next().is_some()
+    }
+
+    /// The secrets that the text holds.
+    pub fn found(&self, text: &str) -> impl Iterator<Item = &Secret> {
+        self.0
+            .iter()
+            .filter(move |secret| text.contains(secret.expose()))
     }
 }
 
