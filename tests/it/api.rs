@@ -400,10 +400,7 @@ async fn cursors_of_callbacks_and_orphans_belong_to_their_filters_too() {
         let filter = format!("/api/v1/{list}?account={SOBOT}&limit=2");
         let page = app.found(&filter).await;
         let cursor = page["next_cursor"].as_str().unwrap();
-        assert!(
-            !cursor.contains(['.', '_']),
-            "{list}: {cursor} is not opaque"
-        );
+        assert!(!cursor.contains('.'), "{list}: {cursor} is not opaque");
         let rest = app.found(&format!("{filter}&cursor={cursor}")).await;
         assert_eq!(rest["data"].as_array().unwrap().len(), 1, "{list}");
         assert!(rest.get("next_cursor").is_none());
