@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::ids::AccountId;
-use crate::domain::provider::{Account, CallbackAuth, Credentials, ProviderId};
+use crate::domain::provider::{Account, CallbackAuth, ProviderId};
 use crate::domain::secret::Secret;
 use crate::store::accounts::AccountRecord;
 
@@ -42,23 +42,14 @@ impl From<&Account> for KnownAccount {
             callback_auth: account.callback_auth.clone(),
             generation: account.callback_generation,
             retired: account.callback_retired.clone(),
-            secrets: credentials(&account.credentials)
+            secrets: account
+                .credentials
+                .secrets()
                 .into_iter()
                 .chain(presented(&account.callback_auth))
                 .cloned()
                 .collect(),
         }
-    }
-}
-
-fn credentials(credentials: &Credentials) -> Vec<&Secret> {
-    match credentials {
-        Credentials::Sobot {
-            api_key,
-            api_secret,
-        } => vec![api_key, api_secret],
-        Credentials::Kaleyra { api_key, .. } => vec![api_key],
-        Credentials::Zixflow { token, .. } | Credentials::LancePilot { token, .. } => vec![token],
     }
 }
 
@@ -103,6 +94,7 @@ impl FromIterator<(AccountId, KnownAccount)> for KnownAccounts {
 mod tests {
     use super::*;
     use crate::config::account_with_defaults;
+    use crate::domain::provider::Credentials;
 
     fn remembered(id: &str, generation: u32) -> (AccountId, AccountRecord) {
         let id: AccountId = id.parse().unwrap();
@@ -135,7 +127,7 @@ mod tests {
         assert_eq!((stays.provider, stays.generation), (ProviderId::Sobot, 2));
         assert_eq!(
             stays.secrets,
-            ["key", "secret", "token"].map(Secret::new).to_vec()
+            ["secret", "key", "token"].map(Secret::new).to_vec()
         );
         assert_eq!(
             find("left"),

@@ -3,10 +3,8 @@
 use form_urlencoded::parse;
 
 use crate::domain::provider::CallbackAuth;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{REDACTED, Redactor, Secret};
 
-/// What stands where a secret stood.
-const REDACTED: &str = "…";
 /// Secrets shorter than this are looked for nowhere: `sent` as a password must not destroy every `status=sent`.
 const SHORTEST: usize = 8;
 /// A parameter whose whole value is a secret, however short.
@@ -23,27 +21,24 @@ const SECRET_HEADERS: [&str; 4] = [
 #[derive(Debug)]
 pub(super) struct Redaction {
     headers: Vec<String>,
-    texts: Vec<Secret>,
+    texts: Redactor,
 }
 
 impl Redaction {
     /// For a request that presented `token` in its address, which proxies like to repeat in headers.
     pub(super) fn new(auth: &CallbackAuth, secrets: &[Secret], token: &Secret) -> Self {
-        let mut texts: Vec<Secret> = secrets
+        let texts = secrets
             .iter()
             .chain([token])
             .filter(|secret| secret.expose().len() >= SHORTEST)
-            .cloned()
-            .collect();
-        // A secret that contains another goes first, so that no rest of it stays.
-        texts.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+            .cloned();
         Self {
             headers: auth
                 .header
                 .iter()
                 .map(|header| header.name.to_ascii_lowercase())
                 .collect(),
-            texts,
+            texts: Redactor::new(texts),
         }
     }
 
@@ -58,7 +53,7 @@ impl Redaction {
                 let value = if whole {
                     REDACTED.to_owned()
                 } else {
-                    self.text(value)
+                    self.texts.hide(value)
                 };
                 (name.clone(), value)
             })
@@ -72,42 +67,31 @@ impl Redaction {
             .map(|pair| match pair.split_once('=') {
                 Some((name, value))
                     if name == SECRET_PARAMETER
-                        || self.touches(value)
+                        || self.texts.touches(value)
                         || self.touches_decoded(value) =>
                 {
-                    format!("{}={REDACTED}", self.text(name))
+                    format!("{}={REDACTED}", self.texts.hide(name))
                 }
                 None if self.touches_decoded(pair) => REDACTED.to_owned(),
-                _ => self.text(pair),
+                _ => self.texts.hide(pair),
             })
             .collect::<Vec<_>>()
             .join("&")
     }
 
-    fn text(&self, text: &str) -> String {
-        self.texts.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose(), REDACTED)
-        })
-    }
-
-    fn touches(&self, text: &str) -> bool {
-        self.texts
-            .iter()
-            .any(|secret| text.contains(secret.expose()))
-    }
-
     fn touches_decoded(&self, text: &str) -> bool {
-        parse(text.as_bytes()).any(|(name, value)| self.touches(&name) || self.touches(&value))
+        parse(text.as_bytes())
+            .any(|(name, value)| self.texts.touches(&name) || self.texts.touches(&value))
     }
 
     /// Whether a secret stands there in percent signs, where a plain search does not see it.
     fn hides(&self, text: &str) -> bool {
-        self.texts.iter().any(|secret| {
-            !text.contains(secret.expose())
-                && parse(text.as_bytes()).any(|(name, value)| {
-                    name.contains(secret.expose()) || value.contains(secret.expose())
-                })
-        })
+        let hidden = |decoded: &str| {
+            self.texts
+                .found(decoded)
+                .any(|secret| !text.contains(secret.expose()))
+        };
+        parse(text.as_bytes()).any(|(name, value)| hidden(&name) || hidden(&value))
     }
 }
 

@@ -1,7 +1,8 @@
 //! An exchange with a provider as it is kept: what was asked and answered, secrets as `…`.
 
 use crate::domain::failure::Failure;
-use crate::domain::provider::{Account, Credentials};
+use crate::domain::provider::Account;
+use crate::domain::secret::{Redactor, Secret};
 use crate::providers::{CallBody, HttpCall, HttpReply};
 
 /// The longest reply body that is kept with an attempt, in bytes; what is longer is cut and says so.
@@ -32,7 +33,7 @@ pub fn request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
             ));
         }
     }
-    hide(lines.join("\n"), account, tokens)
+    hide(&lines.join("\n"), account, tokens)
 }
 
 /// The reply as it is kept: the headers that matter and the body.
@@ -48,12 +49,13 @@ pub fn reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
     if kept.len() < reply.body.len() {
         lines.push(format!("… {} bytes in all", reply.body.len()));
     }
-    hide(lines.join("\n"), account, tokens)
+    hide(&lines.join("\n"), account, tokens)
 }
 
-/// A failure as it is kept: a provider may repeat what it was shown.
+/// A failure as it is kept: a provider may repeat what it was shown. PostgreSQL keeps no NUL.
 pub fn failure(failure: Failure, account: &Account, tokens: &[&str]) -> Failure {
-    let hidden = |text: Option<String>| text.map(|text| hide(text, account, tokens));
+    let hidden =
+        |text: Option<String>| text.map(|text| hide(&text.replace('\0', "␀"), account, tokens));
     Failure {
         code: hidden(failure.code),
         title: hidden(failure.title),
@@ -62,20 +64,37 @@ pub fn failure(failure: Failure, account: &Account, tokens: &[&str]) -> Failure 
     }
 }
 
-fn hide(text: String, account: &Account, tokens: &[&str]) -> String {
-    let secrets = match &account.credentials {
-        Credentials::Sobot {
-            api_key,
-            api_secret,
-        } => vec![api_key.expose(), api_secret.expose()],
-        Credentials::Kaleyra { api_key, .. } => vec![api_key.expose()],
-        Credentials::Zixflow { token, .. } | Credentials::LancePilot { token, .. } => {
-            vec![token.expose()]
-        }
-    };
-    secrets
-        .into_iter()
-        .chain(tokens.iter().copied())
-        .filter(|secret| !secret.is_empty())
-        .fold(text, |text, secret| text.replace(secret, "…"))
+fn hide(text: &str, account: &Account, tokens: &[&str]) -> String {
+    let keys = account.credentials.secrets().into_iter().cloned();
+    let tokens = tokens.iter().map(|token| Secret::new(*token));
+    Redactor::new(keys.chain(tokens)).hide(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::account_with_defaults;
+    use crate::domain::provider::Credentials;
+
+    #[test]
+    fn a_failure_is_kept_without_secrets_and_nul() {
+        let account = account_with_defaults(
+            "shop".parse().unwrap(),
+            Credentials::Sobot {
+                api_key: Secret::new("open"),
+                api_secret: Secret::new("open-sesame"),
+            },
+        );
+        let told = Failure {
+            code: Some("4\0".to_owned()),
+            title: Some("open-sesame is not open for t0ken".to_owned()),
+            detail: Some("a\0b".to_owned()),
+            key: Some("\0".to_owned()),
+        };
+        let kept = failure(told, &account, &["t0ken"]);
+        assert_eq!(kept.code.as_deref(), Some("4␀"));
+        assert_eq!(kept.title.as_deref(), Some("… is not … for …"));
+        assert_eq!(kept.detail.as_deref(), Some("a␀b"));
+        assert_eq!(kept.key.as_deref(), Some("␀"));
+    }
 }

@@ -139,6 +139,9 @@ pub enum BadProviderMessageId {
     /// Nothing but white space.
     #[error("provider id is empty")]
     Empty,
+    /// A tab, a NUL, a line break: no id has one.
+    #[error("provider id has a control character")]
+    Control,
     /// Longer than any documented id.
     #[error("provider id has {length} characters, more than the {limit} documented")]
     TooLong {
@@ -166,6 +169,9 @@ impl ProviderMessageId {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return Err(BadProviderMessageId::Empty);
+        }
+        if trimmed.contains(char::is_control) {
+            return Err(BadProviderMessageId::Control);
         }
         let limit = if is_wamid(trimmed) {
             Self::WAMID_LIMIT

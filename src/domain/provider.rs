@@ -8,7 +8,7 @@ use crate::domain::callback_fields::CallbackFields;
 use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::media::MediaKind;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, longest_first};
 
 /// One of the companies that hand messages to WhatsApp.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -125,6 +125,20 @@ impl Credentials {
             Self::Zixflow { .. } => ProviderId::Zixflow,
             Self::LancePilot { .. } => ProviderId::LancePilot,
         }
+    }
+
+    /// Everything in them that nobody may see, longest first.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let mut secrets = match self {
+            Self::Sobot {
+                api_key,
+                api_secret,
+            } => vec![api_key, api_secret],
+            Self::Kaleyra { api_key, .. } => vec![api_key],
+            Self::Zixflow { token, .. } | Self::LancePilot { token, .. } => vec![token],
+        };
+        longest_first(&mut secrets);
+        secrets
     }
 }
 

@@ -100,13 +100,13 @@ fn add_field(fields: &mut Map<String, Value>, name: &str, value: &str) {
     }
 }
 
-/// A text, or a whole number as text. Empty texts and unfilled `<placeholders>` are absent, and so is a number that is not exact.
+/// A text, or a whole number as text. NUL, which PostgreSQL keeps in no text, becomes its picture. Empty texts and unfilled `<placeholders>` are absent, and so is a number that is not exact.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.trim();
             let unfilled = text.len() > 2 && text.starts_with('<') && text.ends_with('>');
-            (!text.is_empty() && !unfilled).then(|| text.to_owned())
+            (!text.is_empty() && !unfilled).then(|| text.replace('\0', "␀"))
         }
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
@@ -198,6 +198,7 @@ mod tests {
         assert_eq!(text(&json!("  ")), None);
         assert_eq!(text(&json!(1e30)), None);
         assert_eq!(text(&json!(true)), None);
+        assert_eq!(text(&json!("a\0b")).as_deref(), Some("a␀b"));
         assert_eq!(
             text(&json!(9_007_199_254_740_993_u64)).as_deref(),
             Some("9007199254740993")

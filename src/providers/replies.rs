@@ -41,6 +41,9 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
             Ok(id) if accepted.ids.contains(&id) => {}
             Ok(id) => accepted.ids.push(id),
             Err(BadProviderMessageId::Empty) => {}
+            Err(BadProviderMessageId::Control) => accepted.warnings.push(
+                "the reply's id has a control character; it stands whole in the attempt and is not used to find reports".to_owned(),
+            ),
             Err(BadProviderMessageId::TooLong { length, limit }) => {
                 accepted.warnings.push(format!(
                     "the reply's id has {length} characters, more than the {limit} documented; it stands whole in the attempt and is not used to find reports"

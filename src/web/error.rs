@@ -15,6 +15,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::delivery::accept::AcceptError;
+use crate::delivery::operate::OperateError;
 use crate::domain::access::{MissingScope, Scope};
 use crate::store;
 use crate::web::problem_code::ProblemCode;
@@ -204,6 +206,41 @@ impl From<store::Error> for ApiError {
             Self::Unavailable(error.into())
         } else {
             Self::Internal(error.into())
+        }
+    }
+}
+
+impl From<Vec<FieldError>> for ApiError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Invalid(errors) => errors
+                .into_iter()
+                .map(|error| FieldError::new(error.field, error.message))
+                .collect::<Vec<_>>()
+                .into(),
+            AcceptError::KeyTaken => Self::IdempotencyKeyReused,
+            AcceptError::Upload(error) => Self::Internal(error.into()),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OperateError> for ApiError {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::NotFound(_) | OperateError::Moved(_) => Self::NotFound,
+            OperateError::NotNow(words) => Self::NotPossible(words),
+            OperateError::Accept(AcceptError::KeyTaken) => {
+                Self::NotPossible("it was sent again already".to_owned())
+            }
+            OperateError::Accept(error) => error.into(),
+            OperateError::Store(error) => error.into(),
         }
     }
 }

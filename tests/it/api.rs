@@ -345,6 +345,48 @@ async fn lists_are_newest_first_and_a_cursor_belongs_to_its_filters() {
 }
 
 #[actix_web::test]
+async fn every_list_tells_what_is_wrong_with_its_parameters() {
+    let app = start_app().await;
+    for list in ["messages", "callbacks", "orphans"] {
+        for (query, field) in [
+            ("colour=red", "colour"),
+            ("account=a&account=b", "account"),
+            ("account=", "account"),
+            ("account=No+Slug", "account"),
+            ("limit=501", "limit"),
+            ("cursor=12345.AAAAAAAAAAA", "cursor"),
+            ("cursor=AAAAAAAAAAAAAAAAAAAAAA", "cursor"),
+        ] {
+            let (status, problem) = app.get(&format!("/api/v1/{list}?{query}")).await;
+            assert_eq!(status, 422, "{list}?{query}: {problem}");
+            assert_eq!(problem["errors"][0]["field"], field, "{list}?{query}");
+        }
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn orphans_are_found_by_their_recipient_in_any_spelling() {
+    let app = start_app().await;
+    let mut body = status(&json!(WAMID), "sent", 1);
+    body["recipient_id"] = json!("447700900123");
+    app.deliver_callback(SOBOT, &body).await;
+    app.apply_callbacks().await;
+    for (recipient, found) in [
+        ("447700900123", 1),
+        ("%2B44%207700%20900123", 1),
+        ("+44-7700-900123", 1),
+        ("447700900124", 0),
+        ("group-7", 0),
+    ] {
+        let path = format!("/api/v1/orphans?recipient={recipient}");
+        let listed = app.found(&path).await["data"].as_array().unwrap().len();
+        assert_eq!(listed, found, "{recipient}");
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn cursors_of_callbacks_and_orphans_belong_to_their_filters_too() {
     let app = start_app().await;
     for number in 0..3 {
@@ -358,6 +400,7 @@ async fn cursors_of_callbacks_and_orphans_belong_to_their_filters_too() {
         let filter = format!("/api/v1/{list}?account={SOBOT}&limit=2");
         let page = app.found(&filter).await;
         let cursor = page["next_cursor"].as_str().unwrap();
+        assert!(!cursor.contains('.'), "{list}: {cursor} is not opaque");
         let rest = app.found(&format!("{filter}&cursor={cursor}")).await;
         assert_eq!(rest["data"].as_array().unwrap().len(), 1, "{list}");
         assert!(rest.get("next_cursor").is_none());

@@ -633,6 +633,46 @@ async fn one_bad_element_of_a_batch_does_not_stop_its_neighbours() {
     app.finish().await;
 }
 
+/// PostgreSQL keeps no NUL in a text; a provider's words with one must not cost the report.
+#[actix_web::test]
+async fn a_report_with_a_nul_in_its_words_moves_its_message() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let known = app.message(&id).await["provider_id"].clone();
+    let failed = json!({
+        "id": known,
+        "status": "failed",
+        "timestamp": "1795176005",
+        "errors": [{ "code": 131_053, "title": "a\0b" }],
+    });
+    app.deliver_callback(SOBOT, &failed).await;
+    let odd = json!({ "id": known, "status": "lo\0st", "timestamp": "1795176006" });
+    app.deliver_callback(SOBOT, &odd).await;
+    let no_id = json!({ "id": "wamid.A\u{1}B", "status": "sent", "timestamp": "1795176006" });
+    app.deliver_callback(SOBOT, &no_id).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "failed", "{shown}");
+    assert_eq!(shown["failure"]["title"], "a␀b");
+    let outcomes: Vec<Value> = app
+        .callbacks()
+        .await
+        .iter()
+        .map(|callback| callback["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["quarantined", "receipts", "receipts"]);
+    app.force(
+        SOBOT,
+        ForcedReply::json(400, &json!({ "code": 1, "message": "c\0d" })),
+    );
+    let refused = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&refused).await;
+    assert_eq!(shown["failure"]["title"], "c␀d", "{shown}");
+    app.finish().await;
+}
+
 #[actix_web::test]
 async fn an_unknown_word_changes_nothing_and_fails_nothing() {
     let app = start_app().await;

@@ -222,12 +222,18 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
     }
 }
 
+/// The id of a JSON:API resource, unless it is that of a contact, a conversation or whatever else is no message.
+pub(super) fn resource_id(data: &Value) -> Option<String> {
+    first(data, &["type"])
+        .is_none_or(|kind| kind.to_ascii_lowercase().contains("message"))
+        .then(|| first(data, &["id"]))
+        .flatten()
+}
+
 /// Ids of the message: `data.id` only where `data` is a message, the attributes', and those of the message inside.
 fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageId> {
     let mut ids = Vec::new();
-    if first(data, &["type"]).is_none_or(|kind| kind.contains("message")) {
-        add_id(&mut ids, first(data, &["id"]));
-    }
+    add_id(&mut ids, resource_id(data));
     for name in NAMES.ids {
         add_id(&mut ids, first(attributes, &[name]));
     }

@@ -214,7 +214,7 @@ fn reply_ids(body: &Value) -> Vec<String> {
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
     let message = data.get("message").unwrap_or(&Value::Null);
     let messages = items(data.get("messages"));
-    let mut ids: Vec<String> = first(data, &["id"]).into_iter().collect();
+    let mut ids: Vec<String> = callback::resource_id(data).into_iter().collect();
     ids.extend(
         ATTRIBUTES
             .iter()

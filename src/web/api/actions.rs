@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::accept::AcceptError;
 use crate::delivery::operate::{self, Decision, OperateError};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::web::api::messages::moved;
-use crate::web::error::{ApiError, FieldError, parse_json};
+use crate::web::error::{ApiError, parse_json};
 
 /// `POST /messages/{id}/mark-failed`
 #[derive(Deserialize, ToSchema, Debug, Default)]
@@ -122,9 +121,7 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    operate::resume(&services.store, &id, &decision(&services, &caller))
-        .await
-        .map_err(refusal)?;
+    operate::resume(&services.store, &id, &decision(&services, &caller)).await?;
     services.accepted.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }
@@ -147,7 +144,7 @@ async fn answer(
     let id = match done {
         Ok(id) => id,
         Err(OperateError::Moved(survivor)) => return Ok(moved(survivor)),
-        Err(error) => return Err(refusal(error)),
+        Err(error) => return Err(error.into()),
     };
     match services.store.find_message(id).await? {
         Some(crate::store::messages::Found::Message(message)) => {
@@ -157,26 +154,5 @@ async fn answer(
             }))
         }
         _ => Err(ApiError::NotFound),
-    }
-}
-
-/// A decision that was not carried out, as the API tells it.
-pub(crate) fn refusal(error: OperateError) -> ApiError {
-    match error {
-        OperateError::NotFound(_) | OperateError::Moved(_) => ApiError::NotFound,
-        OperateError::NotNow(words) => ApiError::NotPossible(words),
-        OperateError::Accept(AcceptError::Invalid(errors)) => ApiError::Invalid(
-            errors
-                .into_iter()
-                .map(|error| FieldError::new(error.field, error.message))
-                .collect(),
-        ),
-        OperateError::Accept(AcceptError::KeyTaken) => {
-            ApiError::NotPossible("it was sent again already".to_owned())
-        }
-        OperateError::Accept(AcceptError::Upload(error)) => ApiError::Internal(error.into()),
-        OperateError::Accept(AcceptError::Store(error)) | OperateError::Store(error) => {
-            error.into()
-        }
     }
 }

@@ -8,7 +8,8 @@ use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::ids::CallbackId;
 use crate::store::callbacks::Outcome;
-use crate::web::api::parameters::Parameters;
+use crate::web::api::filter::parse_account;
+use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::wire::{self, CallbackResponse, ListResponse};
 use crate::web::error::ApiError;
 
@@ -20,8 +21,9 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let known = ["account", "outcome", "limit", "cursor"];
-    let mut parameters = Parameters::read(request.query_string(), &known);
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let query = read(&mut parameters);
+    let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;
     let page = callbacks::list(&services, &query).await?;
     Ok(HttpResponse::Ok().json(ListResponse {
@@ -32,13 +34,13 @@ pub(crate) async fn list(
             .collect(),
         next_cursor: page
             .next
-            .map(|seq| parameters.write_cursor(&seq.to_string())),
+            .map(|seq| fingerprint.write_cursor(&seq.to_be_bytes())),
     }))
 }
 
 fn read(parameters: &mut Parameters) -> CallbackQuery {
     CallbackQuery {
-        account: parameters.parse("account"),
+        account: parameters.parse_with("account", parse_account),
         outcome: parameters.parse_with("outcome", |word| match word {
             "pending" => Ok(None),
             word => Outcome::parse(word).map(Some).ok_or_else(|| {
@@ -46,7 +48,7 @@ fn read(parameters: &mut Parameters) -> CallbackQuery {
                     .to_owned()
             }),
         }),
-        before: parameters.cursor(|seq| seq.parse().ok()),
+        before: parameters.cursor(|seq| Some(i64::from_be_bytes(seq.try_into().ok()?))),
         limit: parameters.limit(),
     }
 }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::delivery::export::{self, Format};
 use crate::domain::access::{Caller, Scope};
-use crate::web::api::filter;
+use crate::web::api::{filter, parameters};
 use crate::web::auth;
 use crate::web::error::ApiError;
 
@@ -29,7 +29,7 @@ async fn export(
     caller.require(Scope::Read)?;
     let access = auth::access_of(request)?;
     let now = access.clock.now();
-    let pairs = filter::pairs(request.query_string());
+    let pairs = parameters::pairs(request.query_string());
     let export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
     let mut chunks = Box::pin(export::stream(access.store.clone(), export));
     // Read before the first byte is sent: a database that cannot be asked is a 5xx and not a broken file.

@@ -1,14 +1,9 @@
 //! The filters of messages as a query writes them: read once for lists, exports and the command line.
 //!
-//! What they select is the store's business.
+//! How parameters are taken is `parameters`' matter, what they select is the store's business.
 
-use std::collections::BTreeMap;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::delivery::export::{ByteOrderMark, Export, Format};
@@ -20,15 +15,31 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::store::messages::{Cursor, MessageFilter};
+pub use crate::web::api::parameters::pairs;
+use crate::web::api::parameters::{Fingerprint, Parameters};
 use crate::web::api::search::{parse_search, phone_digits};
-use crate::web::error::{ApiError, FieldError};
+use crate::web::error::FieldError;
 
-/// Rows of a page when nobody says how many.
-pub const DEFAULT_LIMIT: usize = 50;
-/// The most rows of a page.
-pub const LIMIT: usize = 500;
-/// Bytes of the filters' fingerprint inside a cursor.
-const FINGERPRINT: usize = 8;
+/// Every filter by name.
+const FILTERS: [&str; 17] = [
+    "account",
+    "provider",
+    "from",
+    "state",
+    "kind",
+    "to",
+    "ref",
+    "provider_id",
+    "code",
+    "class",
+    "conflict",
+    "overdue",
+    "origin",
+    "resent",
+    "created_after",
+    "created_before",
+    "q",
+];
 
 /// What a list of messages was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,30 +50,13 @@ pub struct ListQuery {
     pub limit: usize,
     /// Where the page starts.
     pub after: Option<Cursor>,
-    fingerprint: [u8; FINGERPRINT],
+    fingerprint: Fingerprint,
 }
 
 impl ListQuery {
     /// The opaque word for where the next page starts; only the same filters accept it.
     pub fn write_cursor(&self, cursor: Cursor) -> String {
-        let mut bytes = Vec::with_capacity(8 + 16 + FINGERPRINT);
-        bytes.extend_from_slice(&cursor.created_at.timestamp_millis().to_be_bytes());
-        bytes.extend_from_slice(cursor.id.uuid().as_bytes());
-        bytes.extend_from_slice(&self.fingerprint);
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-}
-
-/// A query string as names and values.
-pub fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect()
-}
-
-impl From<Vec<FieldError>> for ApiError {
-    fn from(errors: Vec<FieldError>) -> Self {
-        Self::Invalid(errors)
+        self.fingerprint.write_cursor(&write_place(cursor))
     }
 }
 
@@ -72,33 +66,15 @@ pub fn parse_list(
     visibility: Visibility,
     now: DateTime<Utc>,
 ) -> Result<ListQuery, Vec<FieldError>> {
-    let mut reading = Reading::new(visibility, now);
-    let (mut limit, mut cursor) = (DEFAULT_LIMIT, None);
-    reading.take_all(pairs, |name, value| match name {
-        "limit" => Some(parse_limit(value).map(|rows| limit = rows)),
-        "cursor" => {
-            cursor = Some(value.to_owned());
-            Some(Ok(()))
-        }
-        _ => None,
-    });
-    let fingerprint = reading.fingerprint();
-    let after = cursor.and_then(|text| {
-        let read = read_cursor(&text, fingerprint);
-        if read.is_none() {
-            reading.errors.push(FieldError::new(
-                "cursor",
-                "belongs to no page of these filters",
-            ));
-        }
-        read
-    });
-    Ok(ListQuery {
-        filter: reading.finish()?,
-        limit,
-        after,
-        fingerprint,
-    })
+    let mut parameters = Parameters::read(pairs, &known(&["limit", "cursor"]));
+    let filter = take_filter(&mut parameters, visibility, now);
+    let query = ListQuery {
+        filter,
+        limit: parameters.limit(),
+        after: parameters.cursor(read_place),
+        fingerprint: parameters.fingerprint(),
+    };
+    parameters.finish(query)
 }
 
 /// Reads the query of an export: filters, `tz` and, for CSV, `bom`. Every bad or unknown parameter is named.
@@ -108,185 +84,83 @@ pub fn parse_export(
     visibility: Visibility,
     now: DateTime<Utc>,
 ) -> Result<Export, Vec<FieldError>> {
-    let mut reading = Reading::new(visibility, now);
-    let (mut zone, mut mark) = (Tz::UTC, ByteOrderMark::Absent);
-    reading.take_all(pairs, |name, value| match name {
-        "tz" => Some(parse_zone(value).map(|given| zone = given)),
-        "bom" if format != Format::Csv => Some(Err("is for CSV only".to_owned())),
-        "bom" => Some(parse_flag(value).map(|written| {
-            if written {
-                mark = ByteOrderMark::Written;
-            }
-        })),
-        _ => None,
+    let mut parameters = Parameters::read(pairs, &known(&["tz", "bom"]));
+    let filter = take_filter(&mut parameters, visibility, now);
+    let zone = parameters.parse_with("tz", parse_zone);
+    let mark = parameters.parse_with("bom", |text| match format {
+        Format::Csv => parse_mark(text),
+        Format::Ndjson => Err("is for CSV only".to_owned()),
     });
-    Ok(Export {
-        filter: reading.finish()?,
+    parameters.finish(Export {
+        filter,
         format,
-        zone,
-        mark,
+        zone: zone.unwrap_or(Tz::UTC),
+        mark: mark.unwrap_or(ByteOrderMark::Absent),
         visibility,
         now,
     })
 }
 
-/// The filters read so far.
-struct Reading {
+fn known(more: &[&'static str]) -> Vec<&'static str> {
+    [&FILTERS, more].concat()
+}
+
+fn take_filter(
+    parameters: &mut Parameters,
     visibility: Visibility,
     now: DateTime<Utc>,
-    filter: MessageFilter,
-    /// Every parameter in one spelling, for the cursor.
-    normal: BTreeMap<String, String>,
-    seen: Vec<String>,
-    errors: Vec<FieldError>,
-}
-
-impl Reading {
-    fn new(visibility: Visibility, now: DateTime<Utc>) -> Self {
-        Self {
-            visibility,
-            now,
-            filter: MessageFilter::default(),
-            normal: BTreeMap::new(),
-            seen: Vec::new(),
-            errors: Vec::new(),
-        }
-    }
-
-    /// Reads every pair: `own` first tries the parameters that are no filters.
-    fn take_all(
-        &mut self,
-        pairs: &[(String, String)],
-        mut own: impl FnMut(&str, &str) -> Option<Result<(), String>>,
-    ) {
-        for (name, value) in pairs {
-            let value = value.trim();
-            let outcome = if name != "state" && self.seen.contains(name) {
-                Err("is given twice".to_owned())
-            } else if value.is_empty() {
-                Err("is empty; leave it out".to_owned())
-            } else {
-                own(name, value).unwrap_or_else(|| self.take(name, value))
-            };
-            self.seen.push(name.clone());
-            if let Err(message) = outcome {
-                self.errors.push(FieldError::new(name.clone(), message));
-            }
-        }
-    }
-
-    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let normal = match name {
-            "account" => set(&mut self.filter.account, parse_account(value)?),
-            "provider" => set(
-                &mut self.filter.provider,
-                parse_word(value, ProviderId::ALL, ProviderId::as_str)?,
-            ),
-            "from" => set(&mut self.filter.sender, format!("+{}", parse_phone(value)?)),
-            "state" => self.take_states(value)?,
-            "kind" => set(
-                &mut self.filter.kind,
-                parse_word(value, MediaKind::ALL, MediaKind::as_str)?,
-            ),
-            "to" => set(&mut self.filter.recipient, parse_phone(value)?),
-            "ref" => set(&mut self.filter.reference, value.to_owned()),
-            "provider_id" => set(&mut self.filter.provider_id, parse_provider_id(value)?),
-            "code" => set(&mut self.filter.code, value.to_owned()),
-            "class" => set(
-                &mut self.filter.class,
-                parse_word(value, FailureClass::ALL, FailureClass::as_str)?,
-            ),
-            "conflict" => set(&mut self.filter.conflict, parse_flag(value)?),
-            "overdue" => self.take_overdue(parse_flag(value)?),
-            "origin" => {
-                let listed = [Origin::Api, Origin::Observed, Origin::DryRun];
-                set(
-                    &mut self.filter.origin,
-                    parse_word(value, listed, Origin::as_str)?,
-                )
-            }
-            "resent" => set(&mut self.filter.resent, parse_flag(value)?),
-            "created_after" => set(&mut self.filter.created_after, parse_instant(value)?),
-            "created_before" => set(&mut self.filter.created_before, parse_instant(value)?),
-            "q" => {
-                self.filter.search =
-                    parse_search(value, self.visibility).map_err(|error| error.to_string())?;
-                value.to_owned()
-            }
-            _ => return Err("is not a parameter of this call".to_owned()),
-        };
-        self.normal.insert(name.to_owned(), normal);
-        Ok(())
-    }
-
-    fn take_states(&mut self, value: &str) -> Result<String, String> {
-        for word in value.split(',') {
-            let state = parse_word(word.trim(), DeliveryState::ALL, DeliveryState::as_str)?;
-            self.filter.states.push(state);
-        }
-        self.filter.states.sort_unstable();
-        self.filter.states.dedup();
-        Ok(format!("{:?}", self.filter.states))
-    }
-
-    fn take_overdue(&mut self, overdue: bool) -> String {
-        if overdue {
-            self.filter.overdue_at = Some(self.now);
-        } else {
-            self.filter.on_time_at = Some(self.now);
-        }
-        overdue.to_string()
-    }
-
-    /// Tells filters apart, whatever their order and spelling.
-    fn fingerprint(&self) -> [u8; FINGERPRINT] {
-        let mut hash = Sha256::new();
-        for (name, value) in &self.normal {
-            for text in [name, value] {
-                hash.update((text.len() as u64).to_be_bytes());
-                hash.update(text.as_bytes());
-            }
-        }
-        let mut fingerprint = [0; FINGERPRINT];
-        fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT]);
-        fingerprint
-    }
-
-    fn finish(self) -> Result<MessageFilter, Vec<FieldError>> {
-        if self.errors.is_empty() {
-            Ok(self.filter)
-        } else {
-            Err(self.errors)
-        }
+) -> MessageFilter {
+    let overdue = parameters.parse_with("overdue", parse_flag);
+    let listed = [Origin::Api, Origin::Observed, Origin::DryRun];
+    MessageFilter {
+        account: parameters.parse_with("account", parse_account),
+        provider: parameters.parse_with("provider", |word| {
+            parse_word(word, ProviderId::ALL, ProviderId::as_str)
+        }),
+        sender: parameters
+            .parse_with("from", parse_phone)
+            .map(|digits| format!("+{digits}")),
+        states: parameters.parse_words("state", |word| {
+            parse_word(word, DeliveryState::ALL, DeliveryState::as_str)
+        }),
+        kind: parameters.parse_with("kind", |word| {
+            parse_word(word, MediaKind::ALL, MediaKind::as_str)
+        }),
+        recipient: parameters.parse_with("to", parse_phone),
+        reference: parameters.parse("ref"),
+        provider_id: parameters.parse_with("provider_id", parse_provider_id),
+        code: parameters.parse("code"),
+        class: parameters.parse_with("class", |word| {
+            parse_word(word, FailureClass::ALL, FailureClass::as_str)
+        }),
+        conflict: parameters.parse_with("conflict", parse_flag),
+        overdue_at: (overdue == Some(true)).then_some(now),
+        on_time_at: (overdue == Some(false)).then_some(now),
+        origin: parameters.parse_with("origin", |word| parse_word(word, listed, Origin::as_str)),
+        resent: parameters.parse_with("resent", parse_flag),
+        created_after: parameters.parse_with("created_after", parse_instant),
+        created_before: parameters.parse_with("created_before", parse_instant),
+        search: parameters
+            .parse_with("q", |text| {
+                parse_search(text, visibility).map_err(|error| error.to_string())
+            })
+            .unwrap_or_default(),
     }
 }
 
-/// Sets a filter and gives its one spelling.
-fn set<T: std::fmt::Debug>(slot: &mut Option<T>, value: T) -> String {
-    let normal = format!("{value:?}");
-    *slot = Some(value);
-    normal
+/// Where a page of messages ended, as a cursor holds it.
+pub(crate) fn write_place(cursor: Cursor) -> Vec<u8> {
+    let millis = cursor.created_at.timestamp_millis().to_be_bytes();
+    [millis.as_slice(), cursor.id.uuid().as_bytes()].concat()
 }
 
-fn read_cursor(text: &str, fingerprint: [u8; FINGERPRINT]) -> Option<Cursor> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (millis, rest) = bytes.split_first_chunk::<8>()?;
-    let (id, bound) = rest.split_first_chunk::<16>()?;
-    if bound != fingerprint {
-        return None;
-    }
+/// Reads what [`write_place`] wrote.
+pub(crate) fn read_place(place: &[u8]) -> Option<Cursor> {
+    let (millis, id) = place.split_first_chunk::<8>()?;
     Some(Cursor {
         created_at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,
-        id: Uuid::from_bytes(*id).into(),
+        id: Uuid::from_bytes(id.try_into().ok()?).into(),
     })
-}
-
-fn parse_limit(value: &str) -> Result<usize, String> {
-    value
-        .parse()
-        .ok()
-        .filter(|rows| (1..=LIMIT).contains(rows))
-        .ok_or_else(|| format!("is not a number from 1 to {LIMIT}"))
 }
 
 fn parse_word<T: Copy, const N: usize>(
@@ -299,7 +173,8 @@ fn parse_word<T: Copy, const N: usize>(
         .ok_or_else(|| format!("must be one of {}", all.map(as_str).join(", ")))
 }
 
-fn parse_account(value: &str) -> Result<AccountId, String> {
+/// An account's id.
+pub(crate) fn parse_account(value: &str) -> Result<AccountId, String> {
     value.parse().map_err(|_| "is not an account id".to_owned())
 }
 
@@ -311,6 +186,17 @@ fn parse_flag(value: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether a file begins by saying that it is UTF-8.
+pub(crate) fn parse_mark(value: &str) -> Result<ByteOrderMark, String> {
+    parse_flag(value).map(|written| {
+        if written {
+            ByteOrderMark::Written
+        } else {
+            ByteOrderMark::Absent
+        }
+    })
+}
+
 /// The whole number as digits; a `+` arrives as a space where nobody encoded it.
 fn parse_phone(value: &str) -> Result<String, String> {
     phone_digits(value)
@@ -318,13 +204,20 @@ fn parse_phone(value: &str) -> Result<String, String> {
         .ok_or_else(|| "must be a phone number with country code, 7 to 15 digits".to_owned())
 }
 
-fn parse_provider_id(value: &str) -> Result<String, String> {
+/// A customer as a report named them: a phone number in any spelling becomes its digits, another id stays as it is.
+pub(crate) fn parse_recipient(value: &str) -> String {
+    parse_phone(value).unwrap_or_else(|_| value.to_owned())
+}
+
+/// A provider's id of a message.
+pub(crate) fn parse_provider_id(value: &str) -> Result<String, String> {
     ProviderMessageId::parse(value)
         .map(|id| id.as_str().to_owned())
         .map_err(|error| error.to_string())
 }
 
-fn parse_zone(value: &str) -> Result<Tz, String> {
+/// The name of a time zone.
+pub(crate) fn parse_zone(value: &str) -> Result<Tz, String> {
     value
         .parse()
         .map_err(|_| "must be a time zone such as Asia/Kolkata".to_owned())

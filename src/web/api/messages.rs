@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use crate::delivery::accept::{AcceptError, Receipt, Repeated};
+use crate::delivery::accept::{Receipt, Repeated};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::{DeliveryState, fold};
@@ -17,10 +17,11 @@ use crate::domain::message::{Message, Origin};
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
-use crate::web::api::filter::{pairs, parse_list};
+use crate::web::api::filter::parse_list;
+use crate::web::api::parameters::pairs;
 use crate::web::api::upload;
 use crate::web::api::wire::{self, AcceptedResponse, ListResponse, MessageResponse};
-use crate::web::error::{ApiError, FieldError};
+use crate::web::error::ApiError;
 
 /// The longest idempotency key, in characters.
 const KEY_LIMIT: usize = 255;
@@ -50,8 +51,7 @@ pub(crate) async fn send(
     let receipt = services
         .acceptor
         .accept(received.submission, key.as_ref(), now)
-        .await
-        .map_err(refusal)?;
+        .await?;
     services.accepted.notify_one();
     let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
     answer(&services, &account, &receipt, state).await
@@ -92,20 +92,6 @@ async fn answer(
         response.insert_header(("Idempotency-Replayed", "true"));
     }
     Ok(response.json(body))
-}
-
-fn refusal(error: AcceptError) -> ApiError {
-    match error {
-        AcceptError::Invalid(errors) => ApiError::Invalid(
-            errors
-                .into_iter()
-                .map(|error| FieldError::new(error.field, error.message))
-                .collect(),
-        ),
-        AcceptError::KeyTaken => ApiError::IdempotencyKeyReused,
-        AcceptError::Upload(error) => ApiError::Internal(error.into()),
-        AcceptError::Store(error) => error.into(),
-    }
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::DateTime;
 
 use crate::delivery::services::Services;
 use crate::delivery::standing::{self, AccountStanding, Health};
@@ -12,9 +11,11 @@ use crate::domain::delivery::Stage;
 use crate::domain::message::Message;
 use crate::domain::provider::Mode;
 use crate::providers;
-use crate::store::messages::Cursor;
 use crate::store::orphans::OrphanFilter;
-use crate::web::api::parameters::Parameters;
+use crate::web::api::filter::{
+    parse_account, parse_provider_id, parse_recipient, read_place, write_place,
+};
+use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::wire::{
     self, AccountResponse, CapabilitiesResponse, ListResponse, OrphanResponse, ProblemsResponse,
 };
@@ -48,14 +49,15 @@ pub(crate) async fn list_orphans(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let known = ["account", "provider_id", "recipient", "limit", "cursor"];
-    let mut parameters = Parameters::read(request.query_string(), &known);
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let filter = OrphanFilter {
-        account: parameters.parse("account"),
-        provider_id: parameters.parse("provider_id"),
-        recipient: parameters.parse("recipient"),
+        account: parameters.parse_with("account", parse_account),
+        provider_id: parameters.parse_with("provider_id", parse_provider_id),
+        recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
     };
-    let cursor = parameters.cursor(parse_cursor);
+    let cursor = parameters.cursor(read_place);
     let limit = parameters.limit();
+    let fingerprint = parameters.fingerprint();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
     let page = services.store.list_orphans(&filter, cursor, limit).await?;
     let mut data = Vec::with_capacity(page.messages.len());
@@ -64,17 +66,8 @@ pub(crate) async fn list_orphans(
     }
     let next_cursor = page
         .next
-        .map(|next| format!("{}_{}", next.created_at.timestamp_millis(), next.id))
-        .map(|place| parameters.write_cursor(&place));
+        .map(|next| fingerprint.write_cursor(&write_place(next)));
     Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
-}
-
-fn parse_cursor(text: &str) -> Option<Cursor> {
-    let (millis, id) = text.split_once('_')?;
-    Some(Cursor {
-        created_at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
-        id: id.parse().ok()?,
-    })
 }
 
 async fn orphan_response(
@@ -131,10 +124,9 @@ fn account_response(standing: &AccountStanding, visibility: Visibility) -> Accou
     };
     let steps = providers::of(standing.provider).setup();
     let (pause_reason, paused_since) = match &standing.health {
-        Health::Paused { reason, since } => (
-            Some(visibility.words(reason)),
-            Some(wire::time(*since)),
-        ),
+        Health::Paused { reason, since } => {
+            (Some(visibility.words(reason)), Some(wire::time(*since)))
+        }
         _ => (None, None),
     };
     AccountResponse {

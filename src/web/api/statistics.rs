@@ -18,8 +18,8 @@ use crate::domain::delivery::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::latency::Histogram;
 use crate::store::statistics::Period;
-use crate::web::api::filter::parse_instant;
-use crate::web::api::parameters::Parameters;
+use crate::web::api::filter::{parse_account, parse_instant, parse_mark, parse_zone};
+use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::wire::time;
 use crate::web::error::ApiError;
 
@@ -190,6 +190,7 @@ async fn figures(services: &Services, query: &Query) -> Result<BTreeMap<Group, F
 }
 
 /// One end of a period: an instant, or a day.
+#[derive(Debug)]
 enum End {
     Instant(DateTime<Utc>),
     Day(NaiveDate),
@@ -202,7 +203,7 @@ fn parse(
     width: Width,
     now: DateTime<Utc>,
 ) -> Result<Query, ApiError> {
-    let mut parameters = Parameters::read(query, known);
+    let mut parameters = Parameters::read(&pairs(query), known);
     let width = parameters
         .parse_with("bucket", |word| {
             let found = Width::ALL.into_iter().find(|width| width.as_str() == word);
@@ -210,10 +211,7 @@ fn parse(
         })
         .unwrap_or(width);
     let zone = parameters
-        .parse_with("tz", |name| {
-            name.parse()
-                .map_err(|_| "must be a time zone such as Asia/Kolkata".to_owned())
-        })
+        .parse_with("tz", parse_zone)
         .unwrap_or(services.config.report_time_zone);
     let to = match parameters.parse_with("to", parse_end) {
         Some(End::Instant(at)) => at,
@@ -225,24 +223,20 @@ fn parse(
         Some(End::Day(day)) => statistics::day_start(day, zone),
         None => usual_start(width, to),
     };
-    let account = parameters.parse("account");
-    let mark = parameters.parse_with("bom", |text| match text {
-        "1" | "true" => Ok(ByteOrderMark::Written),
-        "0" | "false" => Ok(ByteOrderMark::Absent),
-        _ => Err("must be true or false".to_owned()),
-    });
+    let account = parameters.parse_with("account", parse_account);
+    let mark = parameters.parse_with("bom", parse_mark);
     let from = width.start(from, zone);
     if from >= to {
         parameters.refuse("from", "is not before `to`");
     } else if width.count(from, to) > BUCKETS {
         parameters.refuse("from", "is too far from `to` for buckets this narrow");
     }
-    parameters.finish(Query {
+    Ok(parameters.finish(Query {
         period: Period { from, to, account },
         width,
         zone,
         mark: mark.unwrap_or(ByteOrderMark::Absent),
-    })
+    })?)
 }
 
 /// A day of narrow buckets, thirty days of wide ones.

@@ -109,12 +109,6 @@ fn lead_to(address: String) -> HttpResponse {
 
 fn refusal(error: OperateError) -> ApiError {
     match error {
-        OperateError::NotFound(_) | OperateError::Moved(_) => ApiError::NotFound,
-        OperateError::NotNow(words) => ApiError::NotPossible(words),
-        OperateError::Accept(AcceptError::Upload(error)) => ApiError::Internal(error.into()),
-        OperateError::Accept(AcceptError::Store(error)) | OperateError::Store(error) => {
-            error.into()
-        }
         // What was valid once may be refused today: the account's configuration changed.
         OperateError::Accept(AcceptError::Invalid(errors)) => {
             let words: Vec<String> = errors
@@ -123,8 +117,6 @@ fn refusal(error: OperateError) -> ApiError {
                 .collect();
             ApiError::NotPossible(words.join("; "))
         }
-        OperateError::Accept(AcceptError::KeyTaken) => {
-            ApiError::NotPossible("it was sent again already".to_owned())
-        }
+        error => error.into(),
     }
 }

@@ -13,7 +13,6 @@ use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::message::Actions;
 use crate::web::dashboard::messages::failure_words;
 use crate::web::dashboard::moment::Moment;
-use crate::web::dashboard::text::visible_line;
 
 /// The page.
 #[derive(Template, Clone, Debug)]
@@ -150,7 +149,7 @@ impl ProblemSection {
             Items::Quarantine(parts) => parts
                 .iter()
                 .map(|part| Item {
-                    title: visible_line(&part.reason),
+                    title: viewer.quoted(&part.reason),
                     href: Some(format!("/callbacks/{}", part.callback)),
                     account: part.account.to_string(),
                     at: Some(Moment::new(part.quarantined_at)),

@@ -52,7 +52,25 @@ fn each_documented_reply_ends_as_it_says() {
     let with_ids = format!(
         r#"{{"status":201,"data":{{"id":"l1","attributes":{{"wamid":"{W1}"}},"messages":[{{"id":"l2"}}]}}}}"#
     );
+    let of_a_contact = format!(
+        r#"{{"status":201,"data":{{"type":"contacts","id":"c1","attributes":{{"wamid":"{W1}"}}}}}}"#
+    );
     for (status, body, expected) in [
+        (
+            201,
+            of_a_contact.into(),
+            format!("accepted [{W1}]").as_str(),
+        ),
+        (
+            201,
+            r#"{"status":201,"data":{"type":"conversations","id":"c1"}}"#.into(),
+            "accepted []",
+        ),
+        (
+            201,
+            r#"{"status":201,"data":{"type":"Message","id":"l1"}}"#.into(),
+            "accepted [l1]",
+        ),
         (
             201,
             fixture("lancepilot/replies/created_201.json"),
