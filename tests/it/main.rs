@@ -25,6 +25,8 @@ mod providers;
 mod rebuilding;
 mod reconciliation;
 mod reconciliation_fold;
+mod registration;
+mod replaying;
 mod retries;
 mod sending;
 mod simulator;

@@ -42,6 +42,18 @@ fn sentence(story: &Story<'_>, stage: Stage, reached: Reached) -> String {
             times(reached.count)
         );
     }
+    let by_caller = story
+        .receipts
+        .iter()
+        .filter(says)
+        .all(|receipt| receipt.source_kind == SourceKind::Action);
+    if by_caller {
+        return format!(
+            "`{word}`: whoever registered it says that {} had it at {}.",
+            story.provider(),
+            at(reached.at)
+        );
+    }
     let when = if reached.inferred {
         format!(
             "; no believable time was given, so {} is when we heard",

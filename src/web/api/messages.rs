@@ -94,7 +94,8 @@ async fn answer(
     Ok(response.json(body))
 }
 
-fn refusal(error: AcceptError) -> ApiError {
+/// Why a message was not accepted, as the API tells it.
+pub(crate) fn refusal(error: AcceptError) -> ApiError {
     match error {
         AcceptError::Invalid(errors) => ApiError::Invalid(
             errors
