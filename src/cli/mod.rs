@@ -5,19 +5,25 @@ pub mod demo;
 pub mod explain;
 pub mod export;
 pub mod migrate;
+mod progress;
+pub mod rebuild;
+pub mod replay;
 pub mod serve;
 pub mod simulate;
 pub mod token;
 pub mod user;
+pub mod verify;
 
 use std::error::Error;
 use std::io::stdout;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};
+use crate::delivery::services::Services;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::web::server;
 
@@ -48,6 +54,16 @@ pub enum Command {
     Export(Box<export::ExportArguments>),
     /// Say why a message's state is what it is
     Explain(explain::ExplainArguments),
+    /// Derive states, ids and counts anew from what was sent, decided and received
+    ///
+    /// Stop `serve` first. Interrupted, it goes on when `serve` or `rebuild` runs again.
+    Rebuild,
+    /// Read callbacks again
+    Replay(Box<replay::ReplayArguments>),
+    /// Check that journal, facts, states, ids and counts agree
+    ///
+    /// Tells every discrepancy by ids and exits with 1 when there is any. Runs beside `serve`.
+    Verify,
     /// Make, list and withdraw API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -74,6 +90,12 @@ async fn open(path: Option<&Path>) -> Result<Opened, Failure> {
     Ok(Opened { config, databases })
 }
 
+/// Everything but server and loops, for commands that work like a `serve`.
+async fn open_services(path: Option<&Path>) -> Result<Services, Failure> {
+    let config = Config::load(path, &process_environment())?;
+    Ok(app::open(config, Arc::new(SystemClock)).await?)
+}
+
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
@@ -95,6 +117,24 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 &mut stdout(),
             )
             .await
+        }),
+        Command::Rebuild => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = rebuild::run(&services, &mut stdout()).await;
+            app::close(services).await;
+            done
+        }),
+        Command::Replay(command) => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = replay::run(*command, &services, &mut stdout()).await;
+            app::close(services).await;
+            done
+        }),
+        Command::Verify => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = verify::run(&services.store, &services.journal, &mut stdout()).await;
+            app::close(services).await;
+            done
         }),
         Command::Token(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;

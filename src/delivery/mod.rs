@@ -14,8 +14,8 @@ pub mod precedents;
 pub mod problems;
 pub mod rebuild;
 pub mod reconcile;
-
 pub mod redaction;
+pub mod replay;
 pub mod services;
 pub mod standing;
 pub mod statistics;

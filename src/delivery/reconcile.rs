@@ -155,12 +155,12 @@ impl Reconciler {
         &self,
         ledger: &mut Ledger,
         entries: &[JournalEntry],
-        precedents: Precedents,
+        precedents: &Precedents,
     ) -> Result<Vec<CallbackOutcome>, store::Error> {
         let ids: Vec<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         ledger.retract(&ids).await?;
         let (outcomes, quarantined) = self
-            .apply_all(ledger, &self.read(entries), &Pass::Again(precedents))
+            .apply_all(ledger, &self.read(entries), precedents)
             .await?;
         ledger
             .replace_outcomes(outcomes.clone(), quarantined)
@@ -235,11 +235,16 @@ impl Reconciler {
         };
         let position = (position, last.entry.seq);
         let mut ledger = self.store.ledger(self.clock.now()).await?;
-        if matches!(pass, Pass::Again(_)) {
-            ledger.keep_times();
-        }
+        let none = Precedents::default();
+        let precedents = match pass {
+            Pass::First => &none,
+            Pass::Again(precedents) => {
+                ledger.keep_times();
+                precedents
+            }
+        };
         let applied = async {
-            let (outcomes, quarantined) = self.apply_all(&mut ledger, batch, pass).await?;
+            let (outcomes, quarantined) = self.apply_all(&mut ledger, batch, precedents).await?;
             ledger
                 .record_outcomes(outcomes, quarantined, position)
                 .await
@@ -258,13 +263,8 @@ impl Reconciler {
         &self,
         ledger: &mut Ledger,
         batch: &[Read<'_>],
-        pass: &Pass,
+        precedents: &Precedents,
     ) -> Result<(Vec<CallbackOutcome>, Vec<Quarantined>), store::Error> {
-        let none = Precedents::default();
-        let precedents = match pass {
-            Pass::First => &none,
-            Pass::Again(precedents) => precedents,
-        };
         let (messages, ids) = named(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;

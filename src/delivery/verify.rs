@@ -43,8 +43,19 @@ pub async fn verify(
     progress: &mut impl FnMut(Progress),
 ) -> Result<Checked, store::Error> {
     let snapshot = store.snapshot().await?;
+    let checked = check(&snapshot, journal, found, progress).await;
+    snapshot.close().await?;
+    checked
+}
+
+async fn check(
+    snapshot: &Snapshot,
+    journal: &Journal,
+    found: &mut impl FnMut(Discrepancy),
+    progress: &mut impl FnMut(Progress),
+) -> Result<Checked, store::Error> {
     let mut checked = Checked::default();
-    check_journal(&snapshot, journal, &mut checked, found, progress).await?;
+    check_journal(snapshot, journal, &mut checked, found, progress).await?;
     let contradictions = snapshot.find_contradictions(TOLD).await?;
     let dangling = snapshot.find_dangling(TOLD).await?;
     contradictions

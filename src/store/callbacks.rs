@@ -161,7 +161,63 @@ impl Ledger {
     }
 }
 
+/// Which outcomes to go through; what is absent does not restrict.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OutcomeFilter {
+    /// Of these callbacks.
+    pub ids: Option<Vec<CallbackId>>,
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// This one.
+    pub outcome: Option<Outcome>,
+    /// Received at or after.
+    pub received_after: Option<DateTime<Utc>>,
+    /// Received before.
+    pub received_before: Option<DateTime<Utc>>,
+}
+
 impl Store {
+    /// Outcomes that fit, in the journal's order, after a place in it.
+    pub async fn list_outcomes_after(
+        &self,
+        filter: &OutcomeFilter,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<CallbackOutcome>, Error> {
+        let mut query = callback_outcomes::Entity::find()
+            .filter(callback_outcomes::Column::Seq.gt(after))
+            .order_by_asc(callback_outcomes::Column::Seq)
+            .limit(limit);
+        if let Some(ids) = &filter.ids {
+            query = query
+                .filter(callback_outcomes::Column::Callback.is_in(ids.iter().map(|id| id.uuid())));
+        }
+        let given = [
+            filter
+                .account
+                .as_ref()
+                .map(|account| callback_outcomes::Column::Account.eq(account.as_str())),
+            filter
+                .outcome
+                .map(|outcome| callback_outcomes::Column::Outcome.eq(outcome.as_str())),
+            filter
+                .received_after
+                .map(|at| callback_outcomes::Column::ReceivedAt.gte(instant::write(at))),
+            filter
+                .received_before
+                .map(|at| callback_outcomes::Column::ReceivedAt.lt(instant::write(at))),
+        ];
+        for condition in given.into_iter().flatten() {
+            query = query.filter(condition);
+        }
+        query
+            .all(self.pools().reader())
+            .await?
+            .into_iter()
+            .map(outcome)
+            .collect()
+    }
+
     /// The outcomes of these callbacks; one that is not read yet is absent.
     pub async fn find_outcomes(
         &self,

@@ -5,8 +5,8 @@ use std::fmt;
 
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    ExprTrait, IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    AccessMode, ColumnTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
+    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
 };
 use uuid::Uuid;
 
@@ -15,9 +15,10 @@ use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
 use crate::store::callbacks::Outcome;
 use crate::store::entities::{
-    attempts, callback_outcomes, merged_messages, message_counts, messages, provider_ids, receipts,
+    attempts, callback_outcomes, latency_counts, merged_messages, message_counts, messages,
+    provider_ids, receipts,
 };
-use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, refold};
+use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, latency_keys, refold};
 use crate::store::{Error, Store, receipts as facts_of, settings};
 
 /// Rows of a piece.
@@ -36,6 +37,17 @@ impl fmt::Display for Discrepancy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.words)
     }
+}
+
+/// What is stored and what a recount says, by where it is counted.
+type Numbers = BTreeMap<(Cohort, Counted), (i64, i64)>;
+
+/// What is counted of a quarter hour, account and kind.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Counted {
+    Messages(Standing),
+    /// Messages that took a time of this bucket to a stage.
+    Latencies(String, i64),
 }
 
 fn discrepancy(words: String) -> Discrepancy {
@@ -65,6 +77,11 @@ impl Store {
 }
 
 impl Snapshot {
+    /// Ends it, so that what it held may be cleaned up.
+    pub async fn close(self) -> Result<(), Error> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// The last journal `seq` whose effects are here.
     pub async fn position(&self) -> Result<i64, Error> {
         settings::position(&self.transaction).await
@@ -160,12 +177,21 @@ impl Snapshot {
             .filter(message_counts::Column::Bucket.lt(next))
             .all(&self.transaction)
             .await?;
-        let mut numbers: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+        let mut numbers = Numbers::new();
         for row in stored {
-            let key = (
-                (row.bucket, row.account, row.kind),
-                (row.origin, row.state, row.code, row.class),
-            );
+            let standing = (row.origin, row.state, row.code, row.class);
+            let cohort = (row.bucket, row.account, row.kind);
+            let key = (cohort, Counted::Messages(standing));
+            numbers.entry(key).or_default().0 = row.messages;
+        }
+        let latencies = latency_counts::Entity::find()
+            .filter(latency_counts::Column::Bucket.gte(first))
+            .filter(latency_counts::Column::Bucket.lt(next))
+            .all(&self.transaction)
+            .await?;
+        for row in latencies {
+            let cohort = (row.bucket, row.account, row.kind);
+            let key = (cohort, Counted::Latencies(row.stage, row.latency));
             numbers.entry(key).or_default().0 = row.messages;
         }
         self.recount(first, next, &mut numbers).await?;
@@ -181,9 +207,15 @@ impl Snapshot {
             }
         });
         let found = wrong
-            .map(|(((bucket, account, kind), (origin, state, code, _)), (stored, recounted))| {
+            .map(|(((bucket, account, kind), counted), (stored, recounted))| {
+                let what = match counted {
+                    Counted::Messages((origin, state, code, _)) => {
+                        format!("{origin}, {state}, code `{code}`")
+                    }
+                    Counted::Latencies(stage, latency) => format!("time to {stage}, step {latency}"),
+                };
                 discrepancy(format!(
-                    "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}` is {stored}; a recount says {recounted}"
+                    "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {what} is {stored}; a recount says {recounted}"
                 ))
             })
             .collect();
@@ -212,12 +244,7 @@ impl Snapshot {
         Ok([counted, created].into_iter().flatten().min())
     }
 
-    async fn recount(
-        &self,
-        first: i64,
-        next: i64,
-        numbers: &mut BTreeMap<(Cohort, Standing), (i64, i64)>,
-    ) -> Result<(), Error> {
+    async fn recount(&self, first: i64, next: i64, numbers: &mut Numbers) -> Result<(), Error> {
         let mut after = (first, Uuid::nil());
         loop {
             let rows = messages::Entity::find()
@@ -242,7 +269,13 @@ impl Snapshot {
                 .iter()
                 .filter(|row| row.origin != Origin::Provisional.as_str());
             for row in counted {
-                numbers.entry(count_key(row)).or_default().1 += 1;
+                let (cohort, standing) = count_key(row);
+                let key = (cohort, Counted::Messages(standing));
+                numbers.entry(key).or_default().1 += 1;
+                for (cohort, stage, latency) in latency_keys(row) {
+                    let counted = Counted::Latencies(stage.as_str().to_owned(), latency);
+                    numbers.entry((cohort, counted)).or_default().1 += 1;
+                }
             }
         }
     }

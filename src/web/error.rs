@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::delivery::accept::AcceptError;
 use crate::delivery::operate::OperateError;
+use crate::delivery::replay::ReplayError;
 use crate::domain::access::{MissingScope, Scope};
 use crate::store;
 use crate::web::problem_code::ProblemCode;
@@ -227,6 +228,17 @@ impl From<AcceptError> for ApiError {
             AcceptError::KeyTaken => Self::IdempotencyKeyReused,
             AcceptError::Upload(error) => Self::Internal(error.into()),
             AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for ApiError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Everything | ReplayError::TooMany => {
+                Self::field("selection", error.to_string())
+            }
+            ReplayError::Store(error) => error.into(),
         }
     }
 }

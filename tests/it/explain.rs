@@ -369,6 +369,14 @@ fn tied_stories() -> Vec<(&'static str, Tale)> {
     registered.message.origin = Origin::Observed;
     registered.ties.registered = true;
     registered.reported(Stage::Sent, Some(2), 3);
+    let mut strange = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    strange.message.origin = Origin::Observed;
+    strange.receipt(
+        SourceKind::Callback,
+        Fact::Other("teleported".to_owned()),
+        None,
+        3,
+    );
     let mut provisional = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
     provisional.message.origin = Origin::Provisional;
     provisional.reported(Stage::Delivered, Some(2), 3);
@@ -384,6 +392,7 @@ fn tied_stories() -> Vec<(&'static str, Tale)> {
     vec![
         ("observed", observed),
         ("registered", registered),
+        ("observed_with_unknown_words_only", strange),
         ("provisional", provisional),
         ("matched_by_an_operator_and_merged", matched),
         ("id_conflict", contended),

@@ -26,6 +26,8 @@ mod providers;
 mod rebuilding;
 mod reconciliation;
 mod reconciliation_fold;
+mod registration;
+mod replaying;
 mod retries;
 mod sending;
 mod simulator;

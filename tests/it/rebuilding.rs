@@ -243,10 +243,14 @@ async fn verify_tells_every_kind_of_damage_by_ids_alone() {
             "and yet told facts",
         ),
         (
-            "INSERT INTO message_counts (bucket, account, kind, origin, state, code, messages) \
-             VALUES (1763640000000, 'sobot-main', 'image', 'api', 'read', 'zz', 3)"
+            "INSERT INTO message_counts (bucket, account, kind, origin, state, code, class, messages) \
+             VALUES (1763640000000, 'sobot-main', 'image', 'api', 'read', 'zz', '', 3)"
                 .to_owned(),
             "a recount says 0",
+        ),
+        (
+            "UPDATE latency_counts SET messages = messages + 1".to_owned(),
+            "time to delivered",
         ),
         (
             format!(
@@ -283,4 +287,44 @@ async fn verify_tells_every_kind_of_damage_by_ids_alone() {
             );
         }
     }
+}
+
+#[actix_web::test]
+async fn rebuild_mends_states_facts_and_counts_that_were_spoilt() {
+    let app = start_chaos(4).await;
+    live(&app).await;
+    let before = dump(&app.database).await;
+    for damage in [
+        "UPDATE messages SET state = 'queued', read_at = NULL, provider_id = NULL WHERE account = 'sobot-main'",
+        "DELETE FROM receipts WHERE source_kind = 'callback' AND part = 0",
+        "DELETE FROM provider_ids WHERE learned_from = 'callback'",
+        "UPDATE message_counts SET messages = messages + 5",
+        "DELETE FROM quarantine",
+    ] {
+        app.database.spoil(damage).await;
+    }
+    let (_, found) = verified(&app).await;
+    assert!(found.len() > 20, "{found:#?}");
+    rebuild(&app.services, &mut |_| {}).await.unwrap();
+    assert_same(&before, &dump(&app.database).await);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn rebuild_keeps_what_came_from_callbacks_that_were_purged() {
+    let app = start_chaos(5).await;
+    live(&app).await;
+    app.advance(TimeDelta::days(1));
+    live(&app).await;
+    let before = dump(&app.database).await;
+    let half = app.services.journal.end().await.unwrap() / 2;
+    app.database
+        .spoil_journal(&format!("DELETE FROM journal WHERE seq <= {half}"))
+        .await;
+    let rebuilt = rebuild(&app.services, &mut |_| {}).await.unwrap();
+    assert!(rebuilt.callbacks > 20);
+    let (_, found) = verified(&app).await;
+    assert_eq!(found, Vec::<String>::new());
+    assert_same(&before, &dump(&app.database).await);
+    app.finish().await;
 }

@@ -80,7 +80,7 @@ pub(super) fn check<'a>(
     })
 }
 
-fn find_account<'a>(
+pub(super) fn find_account<'a>(
     text: &str,
     accounts: &'a BTreeMap<AccountId, Account>,
     errors: &mut Vec<FieldError>,
@@ -104,7 +104,7 @@ fn find_account<'a>(
     found
 }
 
-fn keep<T, E: std::fmt::Display>(
+pub(super) fn keep<T, E: std::fmt::Display>(
     parsed: Result<T, E>,
     field: &str,
     errors: &mut Vec<FieldError>,
@@ -207,7 +207,7 @@ fn check_name(
     name
 }
 
-fn check_length(field: &str, text: Option<&str>, errors: &mut Vec<FieldError>) {
+pub(super) fn check_length(field: &str, text: Option<&str>, errors: &mut Vec<FieldError>) {
     let length = text.map_or(0, |text| text.chars().count());
     if length > REFERENCE_LIMIT {
         errors.push(FieldError::new(

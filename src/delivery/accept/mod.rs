@@ -2,6 +2,7 @@
 
 mod check;
 mod media;
+pub mod observed;
 mod recipient;
 
 use std::collections::BTreeMap;

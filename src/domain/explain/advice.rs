@@ -1,6 +1,6 @@
 //! The sentence that stands first, and what happens or can be done next.
 
-use crate::domain::delivery::{DeliveryState, Fact, SourceKind, Stage};
+use crate::domain::delivery::{DeliveryState, Fact, QueueWord, SourceKind, Stage};
 use crate::domain::dictionary;
 use crate::domain::explain::{Story, at, span};
 use crate::domain::message::Origin;
@@ -28,6 +28,9 @@ pub(super) fn summary(story: &Story<'_>) -> String {
             format!("It waits and has not been handed over to {provider} yet.")
         }
         DeliveryState::Sending => format!("It is being handed over to {provider} right now."),
+        DeliveryState::Uncertain if story.message.queue == QueueWord::Done => {
+            format!("{provider} reports on it in words that say nothing about delivery.")
+        }
         DeliveryState::Uncertain => {
             format!(
                 "It was handed over to {provider}, and nobody knows whether {provider} took it."
@@ -149,6 +152,12 @@ fn uncertain(story: &Story<'_>) -> Vec<String> {
         return vec![format!(
             "It was sent again as {again}. If a report on this one still comes, its state follows it."
         )];
+    }
+    if story.message.queue == QueueWord::Done {
+        return vec![
+            "Read the raw callbacks in the timeline; a report that we understand moves the state."
+                .to_owned(),
+        ];
     }
     vec![
         "If it was taken after all, a report will say so, and the state follows it.".to_owned(),

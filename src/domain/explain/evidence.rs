@@ -42,6 +42,18 @@ fn sentence(story: &Story<'_>, stage: Stage, reached: Reached) -> String {
             times(reached.count)
         );
     }
+    let by_caller = story
+        .receipts
+        .iter()
+        .filter(says)
+        .all(|receipt| receipt.source_kind == SourceKind::Action);
+    if by_caller {
+        return format!(
+            "`{word}`: whoever registered it says that {} had it at {}.",
+            story.provider(),
+            at(reached.at)
+        );
+    }
     let when = if reached.inferred {
         format!(
             "; no believable time was given, so {} is when we heard",
@@ -209,6 +221,10 @@ pub(super) fn rule(story: &Story<'_>) -> Option<String> {
         DeliveryState::Sent | DeliveryState::Submitted => {
             return silence(story);
         }
+        DeliveryState::Uncertain if story.message.queue == QueueWord::Done => {
+            "Nothing but words that we do not know was reported: somebody has it, and nobody says what became of it."
+                .to_owned()
+        }
         DeliveryState::Uncertain => {
             "A message that may have been taken is never repeated by itself: the customer could get it twice, and it would be charged twice."
                 .to_owned()
@@ -220,14 +236,6 @@ pub(super) fn rule(story: &Story<'_>) -> Option<String> {
 
 /// Whether the provider has been silent for too long.
 fn silence(story: &Story<'_>) -> Option<String> {
-    let only_strange_words =
-        story.message.queue == QueueWord::Done && story.delivery.stage(Stage::Submitted).is_none();
-    if only_strange_words {
-        return Some(
-            "Nothing but words that we do not know was reported; whoever reported on it must have had it."
-                .to_owned(),
-        );
-    }
     let due = story.message.due_at?;
     let deadline = story
         .account

@@ -116,6 +116,17 @@ async fn add(
     Ok(())
 }
 
+/// Drops the counts of quarter hours since then, so that they can be added up anew.
+pub(super) async fn forget(connection: &impl ConnectionTrait, since: i64) -> Result<(), Error> {
+    let backend = connection.get_database_backend();
+    for table in ["message_counts", "latency_counts"] {
+        let sql = format!("DELETE FROM {table} WHERE bucket >= $1");
+        let statement = Statement::from_sql_and_values(backend, sql, [since.into()]);
+        connection.execute_raw(statement).await?;
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// A message left the tables by merging into another.
     pub(super) async fn count_removal(&self, before: Option<&Model>) -> Result<(), Error> {
@@ -123,6 +134,13 @@ impl Ledger {
         differences.note(before, None);
         differences.write(&self.transaction).await
     }
+}
+
+/// Where the times of a message's stages are counted.
+pub(crate) fn latency_keys(row: &Model) -> Vec<(Cohort, Stage, i64)> {
+    latencies(row)
+        .map(|(stage, latency)| (cohort(row), stage, latency.number()))
+        .collect()
 }
 
 /// Where a message is counted.

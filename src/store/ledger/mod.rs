@@ -8,6 +8,7 @@ mod counts;
 mod flush;
 mod orphans;
 mod rebuild;
+mod registration;
 mod replay;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,9 +21,10 @@ use uuid::Uuid;
 
 pub(crate) use binding::chief_id;
 pub use binding::{Bound, LearnedFrom};
-pub(crate) use counts::{BUCKET, Cohort, Standing, key as count_key};
+pub(crate) use counts::{BUCKET, Cohort, Standing, key as count_key, latency_keys};
 pub(crate) use flush::refold;
 pub use orphans::Heard;
+pub use registration::Registration;
 pub use replay::StateDifference;
 
 use crate::domain::delivery::{DeliveryState, Receipt};

@@ -47,6 +47,9 @@ impl Ledger {
     pub async fn hear_of(&mut self, heard: Heard<'_>) -> Result<(), Error> {
         self.load(&[heard.id]).await?;
         if self.row(heard.id).is_some() {
+            if self.is_registered(heard.id).await? {
+                return Ok(());
+            }
             return self.edit(heard.id, |row| {
                 row.kind = heard.kind.map(|kind| kind.as_str().to_owned());
                 row::set_recipient(row, heard.recipient);

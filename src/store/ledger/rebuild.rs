@@ -4,7 +4,7 @@
 //! callbacks that the journal does not hold any more. Messages known only from callbacks keep their rows until the end, so that one adopted
 //! before is adopted afterwards; those that nothing tells of again go then.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -16,13 +16,13 @@ use crate::domain::message::{MatchedBy, Origin};
 use crate::store::entities::{
     callback_outcomes, id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
-use crate::store::ledger::{LearnedFrom, Ledger, Times};
+use crate::store::ledger::{BUCKET, LearnedFrom, Ledger, Times, counts};
 use crate::store::{Error, Store, instant, settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;
-/// How long before its first report a message matched by recipient may have been handed over.
-const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// Where a journal begins of which nothing was purged.
+const FIRST_SEQ: i64 = 1;
 
 impl Ledger {
     /// Leaves `updated_at` as it is: what is derived again did not change now.
@@ -73,30 +73,36 @@ impl Ledger {
             .filter(callback_outcomes::Column::Seq.gte(start.seq))
             .exec(transaction)
             .await?;
+        let horizon = instant::write(start.received_at);
+        let learned_at = provider_ids::Column::LearnedAt;
+        // A callback that was purged may have come within the same millisecond as the first that was not.
+        let since = if start.seq == FIRST_SEQ {
+            learned_at.gte(horizon)
+        } else {
+            learned_at.gt(horizon)
+        };
         provider_ids::Entity::delete_many()
             .filter(
                 provider_ids::Column::LearnedFrom
                     .eq(LearnedFrom::Callback(start.received_at).as_str()),
             )
-            .filter(provider_ids::Column::LearnedAt.gte(instant::write(start.received_at)))
+            .filter(since)
             .exec(transaction)
             .await?;
         Ok(())
     }
 
     fn strip_loaded(&mut self, start: JournalPlace) {
-        let matched_since = instant::write(start.received_at - MATCH_WINDOW);
+        let horizon = instant::write(start.received_at);
         for entry in self.entries.values_mut() {
             entry.touched = true;
             entry.renamed = true;
             let by_recipient =
                 entry.row.matched_by.as_deref() == Some(MatchedBy::Recipient.as_str());
-            if by_recipient
-                && entry
-                    .row
-                    .handed_over_at
-                    .is_some_and(|at| at >= matched_since)
-            {
+            // The report that matched came after the hand-over, so it was not purged either.
+            let again =
+                start.seq == FIRST_SEQ || entry.row.handed_over_at.is_some_and(|at| at > horizon);
+            if by_recipient && again {
                 entry.row.matched_by = None;
             }
         }
@@ -132,6 +138,37 @@ impl Ledger {
             self.settle().await?;
         }
         self.sweep_pointers().await
+    }
+
+    /// Counts everything anew but quarter hours of which messages were purged: purging subtracts nothing.
+    async fn recount(&self) -> Result<(), Error> {
+        let transaction = &self.transaction;
+        let since = settings::purged_before(transaction)
+            .await?
+            .unwrap_or_default();
+        // Whole quarter hours: of one that was purged in part nobody knows the rest.
+        let since =
+            since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
+        counts::forget(transaction, since).await?;
+        let mut after = Uuid::nil();
+        loop {
+            let rows = messages::Entity::find()
+                .filter(messages::Column::Id.gt(after))
+                .filter(messages::Column::CreatedAt.gte(since))
+                .order_by_asc(messages::Column::Id)
+                .limit(CHUNK)
+                .all(transaction)
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            let mut sum = counts::Differences::default();
+            for row in &rows {
+                sum.note(None, Some(row));
+            }
+            sum.write(transaction).await?;
+        }
     }
 
     async fn sweep_pointers(&self) -> Result<(), Error> {
@@ -224,6 +261,7 @@ impl Store {
         let mut ledger = self.ledger(now).await?;
         let ended = async {
             ledger.sweep_leftovers().await?;
+            ledger.recount().await?;
             settings::end_rebuild(ledger.transaction()).await
         }
         .await;

@@ -11,7 +11,7 @@ use crate::domain::message::Origin;
 use crate::store::entities::{
     id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
-use crate::store::ledger::{Entry, LearnedFrom, Ledger};
+use crate::store::ledger::{Entry, Ledger};
 use crate::store::{Error, receipts as facts_of};
 
 /// What a ledger made of one message.
@@ -105,20 +105,12 @@ impl Ledger {
         if candidates.is_empty() {
             return Ok(touched);
         }
-        let registered: Vec<Uuid> = provider_ids::Entity::find()
-            .select_only()
-            .column(provider_ids::Column::Message)
-            .filter(provider_ids::Column::Message.is_in(candidates.iter().copied()))
-            .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
-            .into_tuple()
-            .all(&self.transaction)
-            .await?;
-        let gone: Vec<Uuid> = candidates
-            .into_iter()
-            .filter(|id| !registered.contains(id))
-            .collect();
-        for id in &gone {
-            self.remove(*id).await?;
+        let mut gone = Vec::new();
+        for id in candidates {
+            if !self.is_registered(id.into()).await? {
+                self.remove(id).await?;
+                gone.push(id);
+            }
         }
         Ok(touched
             .into_iter()

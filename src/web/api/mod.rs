@@ -8,9 +8,11 @@ pub mod exports;
 pub mod filter;
 mod live;
 mod messages;
+mod observed;
 pub mod openapi;
 mod parameters;
 mod problems;
+mod replay;
 pub mod search;
 mod statistics;
 mod timeline;
@@ -30,6 +32,7 @@ fn calls() -> Vec<Call> {
     vec![
         post("/messages", Send, || web::post().to(messages::send), words::send_message),
         get("/messages", Read, || web::get().to(messages::list), words::list_messages),
+        post("/messages/observed", Send, || web::post().to(observed::create), words::register_message),
         get("/messages/{id}", Read, || web::get().to(messages::show), words::show_message),
         get("/messages/{id}/timeline", Read, || web::get().to(timeline::show), words::show_timeline),
         get("/messages/{id}/explain", Read, || web::get().to(explain::show), words::explain),
@@ -37,6 +40,7 @@ fn calls() -> Vec<Call> {
         post("/messages/{id}/resend", Operate, || web::post().to(actions::resend), words::resend),
         post("/messages/{id}/mark-failed", Operate, || web::post().to(actions::mark_failed), words::mark_failed),
         get("/callbacks", Read, || web::get().to(callbacks::list), words::list_callbacks),
+        post("/callbacks/replay", Operate, || web::post().to(replay::run), words::replay_callbacks),
         get("/callbacks/{id}", Read, || web::get().to(callbacks::show), words::show_callback),
         get("/callbacks/{id}/raw", Operate, || web::get().to(callbacks::raw), words::raw_callback),
         get("/orphans", Read, || web::get().to(problems::list_orphans), words::list_orphans),

@@ -154,6 +154,17 @@ impl TestDatabase {
         connection.close().await.unwrap();
     }
 
+    /// Changes the journal past every layer.
+    pub(crate) async fn spoil_journal(&self, sql: &str) {
+        if self.is_postgres() {
+            return self.spoil(sql).await;
+        }
+        let url = format!("sqlite://{}", self.folder().join("journal.db").display());
+        let connection = Database::connect(url).await.unwrap();
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     async fn connect(&self, folder: &str) -> DatabaseConnection {
         let url = match &self.schema {
             Some(schema) => schema.server.clone(),

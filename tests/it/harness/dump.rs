@@ -3,11 +3,11 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables and the columns that count. `adopt_at` of a message that waits, and the position, move with time and are no facts.
-const TABLES: [(&str, &str, &str); 8] = [
+const TABLES: [(&str, &str, &str); 9] = [
     (
         "messages",
         "id resend_of resent_as",
-        "account origin sender recipient recipient_reversed kind queue state conflict due_at submitted_at sent_at \
+        "account origin sender recipient recipient_reversed kind queue state conflict implied_stages due_at submitted_at sent_at \
          delivered_at read_at played_at failed_at failure_code failure_title failure_detail failure_key failure_class billable \
          pricing_category pricing_model price provider_id matched_by created_at updated_at adopt_at handed_over_at",
     ),
@@ -35,7 +35,12 @@ const TABLES: [(&str, &str, &str); 8] = [
     (
         "message_counts",
         "",
-        "bucket account kind origin state code messages",
+        "bucket account kind origin state code class messages",
+    ),
+    (
+        "latency_counts",
+        "",
+        "bucket account kind stage latency messages",
     ),
     ("merged_messages", "id survivor", ""),
     (
@@ -60,7 +65,7 @@ pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
             .split_whitespace()
             .map(|column| format!("COALESCE(CAST({column} AS TEXT), '-')"));
         let all: Vec<String> = ids.chain(columns).collect();
-        let only = if table == "message_counts" {
+        let only = if table.ends_with("_counts") {
             " WHERE messages <> 0"
         } else {
             ""

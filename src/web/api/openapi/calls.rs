@@ -4,7 +4,9 @@ use utoipa::openapi::Required;
 
 use crate::web::api::actions::{DecidedResponse, MarkFailedRequest, MatchRequest};
 use crate::web::api::explain::ExplanationResponse;
+use crate::web::api::observed::ObservedRequest;
 use crate::web::api::openapi::description::Description;
+use crate::web::api::replay::{ReplayRequest, ReplayResponse};
 use crate::web::api::statistics::{StatisticsResponse, SummaryResponse};
 use crate::web::api::timeline::TimelineResponse;
 use crate::web::api::windows::WindowResponse;
@@ -171,6 +173,30 @@ fn decision(name: &str, summary: &str) -> Description {
         .answers::<DecidedResponse>(200, "Done; audited.")
         .moves()
         .refuses(&[ProblemCode::NotPossible])
+}
+
+pub(crate) fn register_message() -> Description {
+    Description::new(
+        "registerMessage",
+        "Register a message that was sent by other means",
+    )
+    .says("Reports that carry its id find it; one known only from such reports is adopted.")
+    .reads::<ObservedRequest>(Required::True)
+    .answers::<AcceptedResponse>(201, "It is listed from now on.")
+    .answers::<AcceptedResponse>(200, "It was known before.")
+}
+
+pub(crate) fn replay_callbacks() -> Description {
+    Description::new(
+        "replayCallbacks",
+        "Read callbacks again, or tell what that would change",
+    )
+    .says(
+        "What each callback told is replaced by what it tells now. At least one condition is needed; all that are given must hold. \
+         Unverified callbacks are released only by `ids` or by `outcome: unverified`. Audited.",
+    )
+    .reads::<ReplayRequest>(Required::True)
+    .answers::<ReplayResponse>(200, "What changed, or would.")
 }
 
 pub(crate) fn list_callbacks() -> Description {

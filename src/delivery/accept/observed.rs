@@ -1,0 +1,127 @@
+//! Registers a message that was sent by other means, so that reports on it find it and callers see their own references.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::delivery::accept::check::{check_length, find_account, keep};
+use crate::delivery::accept::{AcceptError, FieldError, recipient};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::media::MediaKind;
+use crate::domain::message::References;
+use crate::domain::provider::Account;
+use crate::store::Store;
+use crate::store::ledger::Registration;
+
+/// A message sent by other means, as a caller describes it; nothing is checked yet.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Observation {
+    /// Account id.
+    pub account: String,
+    /// The id that the provider gave it.
+    pub provider_id: String,
+    /// The customer's number.
+    pub to: Option<String>,
+    /// `image` or `video`.
+    pub kind: Option<String>,
+    /// The caller's texts.
+    pub references: References,
+    /// The caller's own reference.
+    pub client_reference: Option<String>,
+    /// When it was sent; now, when absent.
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// What became of a registration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Registered {
+    /// It is listed from now on; known from callbacks before or not at all.
+    New(MessageId),
+    /// It was listed before.
+    Known(MessageId),
+}
+
+/// Registers it.
+pub async fn register(
+    store: &Store,
+    accounts: &BTreeMap<AccountId, Account>,
+    observation: &Observation,
+    now: DateTime<Utc>,
+) -> Result<Registered, AcceptError> {
+    let registration = check(observation, accounts, now).map_err(AcceptError::Invalid)?;
+    let mut ledger = store.ledger(now).await?;
+    match ledger.register(&registration).await {
+        Ok((id, was_listed)) => {
+            store.commit(ledger).await?;
+            Ok(if was_listed {
+                Registered::Known(id)
+            } else {
+                Registered::New(id)
+            })
+        }
+        Err(error) => {
+            ledger.roll_back().await;
+            Err(error.into())
+        }
+    }
+}
+
+fn check(
+    observation: &Observation,
+    accounts: &BTreeMap<AccountId, Account>,
+    now: DateTime<Utc>,
+) -> Result<Registration, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let account = find_account(&observation.account, accounts, &mut errors);
+    let country = account.and_then(|account| account.default_country.as_deref());
+    let provider_id = ProviderMessageId::parse(&observation.provider_id);
+    let provider_id = keep(provider_id, "provider_id", &mut errors);
+    let customer = observation
+        .to
+        .as_deref()
+        .and_then(|to| keep(recipient::parse(to, country), "to", &mut errors));
+    let kind = observation
+        .kind
+        .as_deref()
+        .and_then(|kind| keep(kind.parse::<MediaKind>(), "kind", &mut errors));
+    check_texts(observation, &mut errors);
+    let sent_at = observation.sent_at.unwrap_or(now);
+    if sent_at > now + TimeDelta::days(1) {
+        errors.push(FieldError::new("sent_at", "lies in the future"));
+    }
+    if sent_at.timestamp() < 0 {
+        errors.push(FieldError::new("sent_at", "lies before 1970"));
+    }
+    let (Some(account), Some(provider_id), true) = (account, provider_id, errors.is_empty()) else {
+        return Err(errors);
+    };
+    Ok(Registration {
+        account: account.id.clone(),
+        provider: account.provider(),
+        provider_id,
+        recipient: customer.map(|number| number.digits().to_owned()),
+        kind,
+        references: observation.references.clone(),
+        client_reference: observation.client_reference.clone(),
+        sent_at,
+        silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::hours(24)),
+    })
+}
+
+fn check_texts(observation: &Observation, errors: &mut Vec<FieldError>) {
+    let references = &observation.references;
+    for (field, text) in [
+        ("refs.ref", references.reference.as_deref()),
+        ("refs.ref1", references.reference1.as_deref()),
+        ("refs.ref2", references.reference2.as_deref()),
+        ("client_reference", observation.client_reference.as_deref()),
+        ("provider_id", Some(observation.provider_id.as_str())),
+    ] {
+        if field != "provider_id" {
+            check_length(field, text, errors);
+        }
+        if text.is_some_and(|text| text.contains('\0')) {
+            errors.push(FieldError::new(field, "holds a NUL character"));
+        }
+    }
+}

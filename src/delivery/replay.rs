@@ -1,0 +1,291 @@
+//! Reads callbacks again, after a parser was mended or because an operator releases them: what each told is replaced by what it tells now.
+//!
+//! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::delivery::operate::Decision;
+use crate::delivery::precedents::{Precedents, release_words};
+use crate::delivery::services::Services;
+use crate::domain::access::{Action, Verb};
+use crate::domain::callback::JournalEntry;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::store;
+use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
+use crate::store::ledger::{Ledger, StateDifference};
+
+/// Callbacks read again in one transaction, and bytes of their bodies.
+const BATCH: u64 = 200;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Callbacks of a dry run: it holds the writer's lock until its end.
+const DRY_LIMIT: u64 = 10_000;
+
+/// Which callbacks to read again; what is absent does not restrict. Ids alone restrict nothing else.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Selection {
+    /// These and no others.
+    pub ids: Option<Vec<CallbackId>>,
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// Of this outcome.
+    pub outcome: Option<Outcome>,
+    /// Received at or after.
+    pub received_after: Option<DateTime<Utc>>,
+    /// Received before.
+    pub received_before: Option<DateTime<Utc>>,
+}
+
+impl Selection {
+    /// Whether callbacks that failed authentication are meant: by their ids or by their outcome, never by a wide net.
+    fn releases(&self) -> bool {
+        self.ids.is_some() || self.outcome == Some(Outcome::Unverified)
+    }
+
+    fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether anything is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Earnest {
+    /// Tell what would change.
+    DryRun,
+    /// Change it.
+    Apply,
+}
+
+/// Why nothing was read again.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// Nothing was selected; everything is what rebuild is for.
+    #[error(
+        "select callbacks by ids, account, outcome or time; to read all of them again, use rebuild"
+    )]
+    Everything,
+    /// A dry run over too much.
+    #[error("a dry run reads at most {DRY_LIMIT} callbacks; select fewer")]
+    TooMany,
+    /// A database refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// A callback whose outcome changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutcomeDifference {
+    /// The callback.
+    pub callback: CallbackId,
+    /// Before.
+    pub before: Outcome,
+    /// After.
+    pub after: Outcome,
+}
+
+/// What reading again did, or would do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Replayed {
+    /// Callbacks read.
+    pub read: u64,
+    /// Selected, but not in the journal any more.
+    pub gone: u64,
+    /// Failed authentication and were not meant by the selection.
+    pub withheld: u64,
+    /// Callbacks that count as something else now.
+    pub callbacks: Vec<OutcomeDifference>,
+    /// Messages in another state now.
+    pub messages: Vec<StateDifference>,
+}
+
+/// Reads a selection again; `progress` hears how many callbacks were read.
+pub async fn replay(
+    services: &Services,
+    selection: &Selection,
+    earnest: Earnest,
+    decision: &Decision<'_>,
+    progress: &mut impl FnMut(u64),
+) -> Result<Replayed, ReplayError> {
+    if selection.is_everything() {
+        return Err(ReplayError::Everything);
+    }
+    let mut run = Run {
+        services,
+        selection,
+        decision,
+        precedents: Precedents::load(&services.store).await?,
+        replayed: Replayed::default(),
+        states: BTreeMap::new(),
+    };
+    match earnest {
+        Earnest::Apply => run.apply(progress).await?,
+        Earnest::DryRun => run.rehearse(progress).await?,
+    }
+    Ok(run.finish())
+}
+
+struct Run<'a> {
+    services: &'a Services,
+    selection: &'a Selection,
+    decision: &'a Decision<'a>,
+    precedents: Precedents,
+    replayed: Replayed,
+    /// The first state before and the last state after, over all batches.
+    states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
+}
+
+impl Run<'_> {
+    async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
+        let mut after = 0;
+        while let Some(batch) = self.next(&mut after).await? {
+            let mut ledger = self.services.store.ledger(self.decision.now).await?;
+            match self.read(&mut ledger, &batch).await {
+                Ok(()) => self.services.store.commit(ledger).await?,
+                Err(error) => {
+                    ledger.roll_back().await;
+                    return Err(error.into());
+                }
+            }
+            progress(self.replayed.read);
+        }
+        let action = Action {
+            account: self.selection.account.clone(),
+            detail: Some(format!("{} callbacks", self.replayed.read)),
+            ..Action::new(
+                self.decision.actor,
+                Verb::ReplayCallbacks,
+                self.decision.now,
+            )
+        };
+        Ok(self.services.store.record_action(&action).await?)
+    }
+
+    async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
+        let mut after = 0;
+        let mut ledger = self.services.store.ledger(self.decision.now).await?;
+        let ended = loop {
+            let batch = match self.next(&mut after).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            if let Err(error) = self.read(&mut ledger, &batch).await {
+                break Err(error.into());
+            }
+            progress(self.replayed.read);
+            if self.replayed.read > DRY_LIMIT {
+                break Err(ReplayError::TooMany);
+            }
+        };
+        ledger.roll_back().await;
+        ended
+    }
+
+    /// The next callbacks of the selection with what they counted as; `None` after the last.
+    async fn next(
+        &mut self,
+        after: &mut i64,
+    ) -> Result<Option<Vec<(CallbackOutcome, JournalEntry)>>, store::Error> {
+        let selection = self.selection;
+        let filter = OutcomeFilter {
+            ids: selection.ids.clone(),
+            account: selection.account.clone(),
+            outcome: selection.outcome,
+            received_after: selection.received_after,
+            received_before: selection.received_before,
+        };
+        let outcomes = self
+            .services
+            .store
+            .list_outcomes_after(&filter, *after, BATCH)
+            .await?;
+        if outcomes.is_empty() {
+            return Ok(None);
+        }
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for outcome in outcomes {
+            if bytes > BATCH_BYTES {
+                break;
+            }
+            *after = outcome.seq;
+            if outcome.outcome == Outcome::Unverified && !selection.releases() {
+                self.replayed.withheld += 1;
+                continue;
+            }
+            match self.services.journal.find(outcome.callback).await? {
+                Some(entry) => {
+                    bytes += entry.record.body.len();
+                    batch.push((outcome, entry));
+                }
+                None => self.replayed.gone += 1,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    async fn read(
+        &mut self,
+        ledger: &mut Ledger,
+        batch: &[(CallbackOutcome, JournalEntry)],
+    ) -> Result<(), store::Error> {
+        for (outcome, _) in batch {
+            if outcome.outcome == Outcome::Unverified
+                && self.precedents.released.insert(outcome.callback)
+            {
+                let action = Action {
+                    account: Some(outcome.account.clone()),
+                    detail: Some(release_words(outcome.callback)),
+                    ..Action::new(
+                        self.decision.actor,
+                        Verb::ReleaseCallback,
+                        self.decision.now,
+                    )
+                };
+                ledger.record_action(&action).await?;
+            }
+        }
+        let entries: Vec<JournalEntry> = batch.iter().map(|(_, entry)| entry.clone()).collect();
+        let outcomes = self
+            .services
+            .reconciler
+            .read_again(ledger, &entries, &self.precedents)
+            .await?;
+        for ((before, _), after) in batch.iter().zip(&outcomes) {
+            if before.outcome != after.outcome {
+                self.replayed.callbacks.push(OutcomeDifference {
+                    callback: before.callback,
+                    before: before.outcome,
+                    after: after.outcome,
+                });
+            }
+        }
+        for difference in ledger.settle().await? {
+            self.states
+                .entry(difference.message)
+                .or_insert((difference.before, difference.after))
+                .1 = difference.after;
+        }
+        self.replayed.read += u64::try_from(batch.len()).unwrap_or_default();
+        Ok(())
+    }
+
+    fn finish(self) -> Replayed {
+        let changed = self
+            .states
+            .into_iter()
+            .filter(|(_, (before, after))| before != after);
+        Replayed {
+            messages: changed
+                .map(|(message, (before, after))| StateDifference {
+                    message,
+                    before,
+                    after,
+                })
+                .collect(),
+            ..self.replayed
+        }
+    }
+}

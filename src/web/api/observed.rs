@@ -1,0 +1,88 @@
+//! `/api/v1/messages/observed`: register a message that was sent by other means.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::delivery::accept::observed::{Observation, Registered, register};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::message::References;
+use crate::store::messages::Found;
+use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
+use crate::web::error::{ApiError, parse_json};
+
+/// A message sent by other means.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObservedRequest {
+    /// Account id.
+    pub(crate) account: String,
+    /// The id that the provider gave it: its reports carry it.
+    pub(crate) provider_id: String,
+    /// The customer's number, as in `POST /messages`.
+    pub(crate) to: Option<String>,
+    /// `image` or `video`.
+    pub(crate) kind: Option<String>,
+    /// Your own texts.
+    #[serde(default)]
+    pub(crate) refs: ReferencesBody,
+    /// Your own reference.
+    pub(crate) client_reference: Option<String>,
+    /// RFC 3339; now when absent.
+    pub(crate) sent_at: Option<String>,
+}
+
+/// `POST /messages/observed`
+pub(crate) async fn create(
+    services: web::Data<Services>,
+    caller: Caller,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Send)?;
+    let observation = observation(parse_json(&body)?)?;
+    let now = services.clock.now();
+    let registered = register(&services.store, &services.accounts, &observation, now).await?;
+    let (status, id) = match registered {
+        Registered::New(id) => (StatusCode::CREATED, id),
+        Registered::Known(id) => (StatusCode::OK, id),
+    };
+    let Some(Found::Message(message)) = services.store.find_message(id).await? else {
+        return Err(ApiError::NotFound);
+    };
+    Ok(HttpResponse::build(status)
+        .insert_header(("Location", format!("/api/v1/messages/{id}")))
+        .json(AcceptedResponse {
+            id: id.uuid(),
+            state: message.state.as_str(),
+            account: message.account.to_string(),
+            created_at: wire::time(message.created_at),
+            warnings: Vec::new(),
+        }))
+}
+
+fn observation(request: ObservedRequest) -> Result<Observation, ApiError> {
+    let sent_at = request
+        .sent_at
+        .map(|text| {
+            DateTime::parse_from_rfc3339(&text)
+                .map(|at| at.with_timezone(&Utc))
+                .map_err(|_| ApiError::field("sent_at", "is no RFC 3339 instant"))
+        })
+        .transpose()?;
+    Ok(Observation {
+        account: request.account,
+        provider_id: request.provider_id,
+        to: request.to,
+        kind: request.kind,
+        references: References {
+            reference: request.refs.reference,
+            reference1: request.refs.reference1,
+            reference2: request.refs.reference2,
+        },
+        client_reference: request.client_reference,
+        sent_at,
+    })
+}

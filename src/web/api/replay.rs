@@ -1,0 +1,167 @@
+//! `/api/v1/callbacks/replay`: read callbacks again, or tell what that would change.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::delivery::replay::{Earnest, Replayed, Selection, replay};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::{AccountId, CallbackId};
+use crate::store::callbacks::Outcome;
+use crate::web::api::actions::decision;
+use crate::web::error::{ApiError, FieldError, parse_json};
+
+/// Ids that one request may name.
+const IDS_LIMIT: usize = 500;
+
+/// Which callbacks to read again; at least one condition, all of those given must hold.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayRequest {
+    /// At most 500. Naming an unverified callback releases it.
+    pub(crate) ids: Option<Vec<Uuid>>,
+    pub(crate) account: Option<String>,
+    /// `receipts`, `inbound`, `notice`, `quarantined` or `unverified`; the last releases them.
+    pub(crate) outcome: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) received_after: Option<String>,
+    pub(crate) received_before: Option<String>,
+    /// Tell what would change and change nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// What changed, or would.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct ReplayResponse {
+    pub(crate) dry_run: bool,
+    /// Callbacks read.
+    pub(crate) read: u64,
+    /// Selected, but not kept any more.
+    pub(crate) gone: u64,
+    /// Unverified ones that the selection did not mean.
+    pub(crate) withheld: u64,
+    pub(crate) callbacks: Vec<CallbackChange>,
+    pub(crate) messages: Vec<MessageChange>,
+}
+
+/// A callback that counts as something else.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct CallbackChange {
+    pub(crate) id: Uuid,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
+}
+
+/// A message in another state.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct MessageChange {
+    pub(crate) id: Uuid,
+    /// Absent when it did not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<&'static str>,
+    /// Absent when it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<&'static str>,
+}
+
+/// `POST /callbacks/replay`
+pub(crate) async fn run(
+    services: web::Data<Services>,
+    caller: Caller,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let request: ReplayRequest = parse_json(&body)?;
+    let (dry_run, selection) = (request.dry_run, selection(request)?);
+    let earnest = if dry_run {
+        Earnest::DryRun
+    } else {
+        Earnest::Apply
+    };
+    let decision = decision(&services, &caller);
+    let replayed = replay(&services, &selection, earnest, &decision, &mut |_| {}).await?;
+    Ok(HttpResponse::Ok().json(response(dry_run, &replayed)))
+}
+
+fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
+    let mut errors = Vec::new();
+    if request
+        .ids
+        .as_ref()
+        .is_some_and(|ids| ids.len() > IDS_LIMIT)
+    {
+        errors.push(FieldError::new(
+            "ids",
+            format!("names more than {IDS_LIMIT} callbacks"),
+        ));
+    }
+    let account = request.account.and_then(|text| {
+        text.parse::<AccountId>()
+            .map_err(|error| errors.push(FieldError::new("account", error.to_string())))
+            .ok()
+    });
+    let outcome = request.outcome.and_then(|word| {
+        let parsed = Outcome::parse(&word);
+        if parsed.is_none() {
+            errors.push(FieldError::new(
+                "outcome",
+                "is not one of receipts, inbound, notice, quarantined, unverified",
+            ));
+        }
+        parsed
+    });
+    let mut instant = |field: &str, text: Option<String>| {
+        text.and_then(|text| {
+            DateTime::parse_from_rfc3339(&text)
+                .map_err(|_| errors.push(FieldError::new(field, "is no RFC 3339 instant")))
+                .ok()
+                .map(|at| at.with_timezone(&Utc))
+        })
+    };
+    let received_after = instant("received_after", request.received_after);
+    let received_before = instant("received_before", request.received_before);
+    if !errors.is_empty() {
+        return Err(ApiError::Invalid(errors));
+    }
+    Ok(Selection {
+        ids: request
+            .ids
+            .map(|ids| ids.into_iter().map(CallbackId::from).collect()),
+        account,
+        outcome,
+        received_after,
+        received_before,
+    })
+}
+
+fn response(dry_run: bool, replayed: &Replayed) -> ReplayResponse {
+    ReplayResponse {
+        dry_run,
+        read: replayed.read,
+        gone: replayed.gone,
+        withheld: replayed.withheld,
+        callbacks: replayed
+            .callbacks
+            .iter()
+            .map(|change| CallbackChange {
+                id: change.callback.uuid(),
+                before: change.before.as_str(),
+                after: change.after.as_str(),
+            })
+            .collect(),
+        messages: replayed
+            .messages
+            .iter()
+            .map(|change| MessageChange {
+                id: change.message.uuid(),
+                before: change.before.map(DeliveryState::as_str),
+                after: change.after.map(DeliveryState::as_str),
+            })
+            .collect(),
+    }
+}
