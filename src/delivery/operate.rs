@@ -10,7 +10,7 @@ use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKin
 use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
-use crate::domain::message::{MatchedBy, Message, Origin};
+use crate::domain::message::{MatchedBy, Message};
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
 use crate::store::{self, Store};
@@ -194,7 +194,7 @@ pub async fn match_orphan(
     };
     let refusal = if orphan == message {
         Some("a message cannot be matched with itself")
-    } else if matches!(heard.origin, Origin::Api | Origin::DryRun) {
+    } else if heard.origin.is_ours() {
         Some("only a message known from callbacks can be matched; this one was sent")
     } else if heard.account != sent.account {
         Some("the two belong to different accounts")

@@ -12,6 +12,8 @@ pub mod journal;
 pub mod ledger;
 pub mod messages;
 pub mod orphans;
+#[cfg(test)]
+mod plans;
 pub mod problems;
 pub mod provider_ids;
 pub mod queue;

@@ -156,7 +156,7 @@ impl Ledger {
         learned_from: LearnedFrom,
     ) -> Result<Bound, Error> {
         self.load(&[message.into(), holder.into()]).await?;
-        let sent = |origin: Option<Origin>| matches!(origin, Some(Origin::Api | Origin::DryRun));
+        let sent = |origin: Option<Origin>| origin.is_some_and(Origin::is_ours);
         match (
             sent(self.origin(message.into())),
             sent(self.origin(holder.into())),

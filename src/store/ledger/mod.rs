@@ -23,6 +23,8 @@ pub use binding::{Bound, LearnedFrom};
 pub(crate) use counts::{BUCKET, Cohort, Standing, key as count_key};
 pub(crate) use flush::refold;
 pub use orphans::Heard;
+#[cfg(test)]
+pub(crate) use orphans::adoptable;
 pub use replay::StateDifference;
 
 use crate::domain::delivery::{DeliveryState, Receipt};

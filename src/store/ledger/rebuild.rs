@@ -4,7 +4,7 @@
 //! callbacks that the journal does not hold any more. Messages known only from callbacks keep their rows until the end, so that one adopted
 //! before is adopted afterwards; those that nothing tells of again go then.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::callback::JournalPlace;
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::MessageId;
-use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
 use crate::store::entities::{
     callback_outcomes, id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
@@ -21,8 +21,6 @@ use crate::store::{Error, Store, instant, settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;
-/// How long before its first report a message matched by recipient may have been handed over.
-const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 impl Ledger {
     /// Leaves `updated_at` as it is: what is derived again did not change now.

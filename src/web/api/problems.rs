@@ -9,6 +9,7 @@ use crate::delivery::services::Services;
 use crate::delivery::standing::{self, AccountStanding, Health};
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::Stage;
+use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
 use crate::domain::provider::Mode;
 use crate::providers;
@@ -58,10 +59,18 @@ pub(crate) async fn list_orphans(
     let limit = parameters.limit();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
     let page = services.store.list_orphans(&filter, cursor, limit).await?;
-    let mut data = Vec::with_capacity(page.messages.len());
-    for orphan in &page.messages {
-        data.push(orphan_response(&services, orphan, caller.visibility()).await?);
-    }
+    let ids: Vec<MessageId> = page.messages.iter().map(|orphan| orphan.id).collect();
+    let mut provider_ids = services.store.list_provider_ids_of(&ids).await?;
+    let mut suggestions = services.store.list_suggestions(&page.messages).await?;
+    let data = page.messages.iter().map(|orphan| {
+        orphan_response(
+            orphan,
+            &provider_ids.remove(&orphan.id).unwrap_or_default(),
+            suggestions.remove(&orphan.id).unwrap_or_default(),
+            caller.visibility(),
+        )
+    });
+    let data: Vec<OrphanResponse> = data.collect();
     let next_cursor = page
         .next
         .map(|next| format!("{}_{}", next.created_at.timestamp_millis(), next.id))
@@ -77,18 +86,17 @@ fn parse_cursor(text: &str) -> Option<Cursor> {
     })
 }
 
-async fn orphan_response(
-    services: &Services,
+fn orphan_response(
     orphan: &Message,
+    ids: &[ProviderMessageId],
+    suggestions: Vec<MessageId>,
     visibility: Visibility,
-) -> Result<OrphanResponse, ApiError> {
-    let ids = services.store.list_provider_ids(orphan.id).await?;
-    let suggestions = services.store.list_suggestions(orphan).await?;
+) -> OrphanResponse {
     let stage = Stage::ALL
         .into_iter()
         .rev()
         .find(|stage| orphan.stage(*stage).is_some());
-    Ok(OrphanResponse {
+    OrphanResponse {
         id: orphan.id.uuid(),
         account: orphan.account.to_string(),
         provider_ids: ids.iter().map(|id| visibility.id(id)).collect(),
@@ -98,11 +106,8 @@ async fn orphan_response(
             .map(|recipient| wire::recipient_text(recipient, visibility)),
         first_received_at: wire::time(orphan.created_at),
         stage: stage.map(Stage::as_str),
-        suggestions: suggestions
-            .into_iter()
-            .map(crate::domain::ids::MessageId::uuid)
-            .collect(),
-    })
+        suggestions: suggestions.into_iter().map(MessageId::uuid).collect(),
+    }
 }
 
 /// `GET /accounts`
