@@ -191,7 +191,7 @@ async fn decided(
 }
 
 /// The same callback and part always make the same id, so that a rebuild makes the same message.
-fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
+pub(super) fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
     let digest = Sha256::new()
         .chain_update(callback.uuid().as_bytes())
         .chain_update(part.to_be_bytes())

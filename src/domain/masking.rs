@@ -64,9 +64,7 @@ pub fn mask_quoted(text: &str) -> String {
 
 /// A wamid, also percent-encoded; the full stop of a sentence is no part of it.
 fn wamid_length(text: &str) -> usize {
-    let length = length_of(text, |c| {
-        c.is_ascii_alphanumeric() || "+/=_.-%".contains(c)
-    });
+    let length = length_of(text, |c| c.is_ascii_alphanumeric() || "+/=_.-%".contains(c));
     text[..length].trim_end_matches(['.', '-']).len()
 }
 
@@ -85,7 +83,11 @@ fn mask_number(text: &str) -> (usize, String) {
         .map_or(sign, |at| at + 1);
     let together = sign + length_of(&text[sign..], |c| c.is_ascii_digit());
     let digits: String = text[..apart].chars().filter(char::is_ascii_digit).collect();
-    let enough = if sign == 1 { PHONE_DIGITS } else { CERTAIN_DIGITS };
+    let enough = if sign == 1 {
+        PHONE_DIGITS
+    } else {
+        CERTAIN_DIGITS
+    };
     if digits.len() >= enough {
         return (apart, mask(&digits));
     }
@@ -134,7 +136,10 @@ mod tests {
             ),
             ("wamid.HBgM%2BOTE5OTcwFQIA. Gone", "wamid.…OTcwFQIA. Gone"),
             ("héllo + 5 ✓", "héllo + 5 ✓"),
-            ("since 2026-11-20 12:00:05 UTC", "since 2026-11-20 12:00:05 UTC"),
+            (
+                "since 2026-11-20 12:00:05 UTC",
+                "since 2026-11-20 12:00:05 UTC",
+            ),
             ("131026 131053", "131026 131053"),
             ("after 5, 10 and 15 min", "after 5, 10 and 15 min"),
         ] {

@@ -58,7 +58,7 @@ impl Store {
                 Pools::open_sqlite(&connection::sqlite_path(url), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
                     .await?
             }
-            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK).await?,
+            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK, MAIN_BUSY_TIMEOUT).await?,
         };
         Ok(Self {
             pools,

@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::domain::access::Action;
 use crate::domain::delivery::QueueWord;
 use crate::domain::explain::QueuePlace;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
@@ -49,6 +50,8 @@ pub struct Acceptance<'a> {
     pub draft: &'a Draft,
     /// The caller's key.
     pub key: Option<&'a IdempotencyKey>,
+    /// The operator's decision that it follows from.
+    pub action: Option<&'a Action>,
     /// How long it may wait.
     pub send_before: chrono::TimeDelta,
     /// How long silence after hand-over is normal.
@@ -135,6 +138,9 @@ impl Store {
         if let Some(repeated) = draft.resend_of {
             ledger.load(&[repeated]).await?;
             ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))?;
+        }
+        if let Some(action) = acceptance.action {
+            ledger.record_action(action).await?;
         }
         self.commit(ledger).await?;
         Ok(Accepted::New(acceptance.id))

@@ -1,6 +1,6 @@
 //! The numbers of the dashboard: read from rollups and narrow indexes, never from the whole table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -99,6 +99,27 @@ impl Store {
             }
         }
         Ok(counts)
+    }
+
+    /// Accounts that have messages of which nothing was heard in time.
+    pub async fn list_silent_accounts(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<AccountId>, Error> {
+        let accounts: Vec<String> = overdue(now)
+            .select_only()
+            .column(messages::Column::Account)
+            .distinct()
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        accounts
+            .into_iter()
+            .map(|account| {
+                let bad = |_| Error::inconsistent("messages", "account", &account);
+                account.parse().map_err(bad)
+            })
+            .collect()
     }
 
     /// Counts of what needs a person.

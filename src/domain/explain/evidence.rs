@@ -75,10 +75,10 @@ pub(super) fn failures(story: &Story<'_>) -> Vec<String> {
         .iter()
         .filter_map(|receipt| match &receipt.fact {
             Fact::Failure(failure) => Some(
-                failure.code.as_deref().map_or_else(
-                    || "no code".to_owned(),
-                    |code| story.code(code),
-                ),
+                failure
+                    .code
+                    .as_deref()
+                    .map_or_else(|| "no code".to_owned(), |code| story.code(code)),
             ),
             Fact::Stage(_) | Fact::Other(_) => None,
         })

@@ -136,10 +136,9 @@ fn account_response(standing: &AccountStanding, visibility: Visibility) -> Accou
     };
     let steps = providers::of(standing.provider).setup();
     let (pause_reason, paused_since) = match &standing.health {
-        Health::Paused { reason, since } => (
-            Some(visibility.words(reason)),
-            Some(wire::time(*since)),
-        ),
+        Health::Paused { reason, since } => {
+            (Some(visibility.words(reason)), Some(wire::time(*since)))
+        }
         _ => (None, None),
     };
     AccountResponse {

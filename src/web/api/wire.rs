@@ -104,7 +104,7 @@ impl From<SendRequest> for Submission {
             },
             client_reference: request.client_reference,
             options: request.options,
-            resend_of: None,
+            resend: None,
         }
     }
 }
@@ -307,10 +307,7 @@ impl MessageResponse {
             matched_by: message
                 .matched_by
                 .map(crate::domain::message::MatchedBy::as_str),
-            provider_id: message
-                .provider_id
-                .as_ref()
-                .map(|id| visibility.id(id)),
+            provider_id: message.provider_id.as_ref().map(|id| visibility.id(id)),
             provider_ids: None,
             stages,
             failure: failure_response(message, visibility),
