@@ -169,6 +169,8 @@ impl Read<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::known_accounts::KnownAccount;
+    use crate::domain::ids::CallbackId;
 
     #[test]
     fn a_reader_that_panics_makes_its_callback_unreadable() {
@@ -181,5 +183,36 @@ mod tests {
         assert!(reason.starts_with("internal"), "{reason}");
         let notice = CallbackPart::Notice("quality rating".to_owned());
         assert_eq!(guarded(|| vec![notice.clone()]), [notice]);
+    }
+    #[test]
+    fn what_failed_authentication_is_not_read_before_it_is_released() {
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let account: AccountId = "sobot-main".parse().unwrap();
+        let known: KnownAccounts = [(
+            account.clone(),
+            KnownAccount::departed(ProviderId::Sobot, 1),
+        )]
+        .into_iter()
+        .collect();
+        let record = CallbackRecord {
+            id: CallbackId::new(now),
+            account,
+            route: Route::Callback,
+            method: "POST".to_owned(),
+            query: String::new(),
+            headers: vec![("content-encoding".to_owned(), "gzip".to_owned())],
+            remote: None,
+            received_at: now,
+            body: b"no gzip at all".to_vec(),
+            authenticity: Authenticity::Unverified {
+                reason: "the signature is wrong".to_owned(),
+            },
+        };
+        let sealed = content(&known, None, &record, Some(&Precedents::default()));
+        assert!(matches!(sealed, Content::Sealed { .. }));
+        let mut precedents = Precedents::default();
+        precedents.released.insert(record.id);
+        let read = content(&known, None, &record, Some(&precedents));
+        assert!(matches!(read, Content::Parts(ProviderId::Sobot, parts) if parts.len() == 1));
     }
 }
