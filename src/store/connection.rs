@@ -122,11 +122,11 @@ impl Pools {
             ..TransactionOptions::default()
         };
         let transaction = self.writer.begin_with_options(options).await?;
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            if let Err(error) = self.lock_postgres(&transaction, patience).await {
-                transaction.rollback().await?;
-                return Err(error.into());
-            }
+        if transaction.get_database_backend() == DbBackend::Postgres
+            && let Err(error) = self.lock_postgres(&transaction, patience).await
+        {
+            transaction.rollback().await?;
+            return Err(error.into());
         }
         Ok(transaction)
     }

@@ -235,7 +235,7 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
 
 /// The bare column: SQLite sees that `WHERE conflict` of the index is meant, which it does not in `conflict = ?`.
 pub(crate) fn in_conflict() -> SimpleExpr {
-    Expr::col((Entity, Column::Conflict)).into()
+    Expr::col((Entity, Column::Conflict))
 }
 
 fn references() -> [Column; 4] {
