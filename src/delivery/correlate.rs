@@ -6,14 +6,12 @@ use sha2::{Digest, Sha256};
 use crate::delivery::precedents::Precedents;
 use crate::domain::callback::{CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
-use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
 use crate::domain::provider::{Account, Adoption, MatchBy, ProviderId};
 use crate::providers::Report;
 use crate::store;
 use crate::store::ledger::{Heard, LearnedFrom, Ledger};
 
-/// How long after the hand-over an event may be matched by its recipient.
-const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
 /// How long silence after hand-over is normal where the account is not configured any more.
 const DEFAULT_DEADLINE: TimeDelta = TimeDelta::hours(24);
 
@@ -106,7 +104,7 @@ fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Opt
         .collect();
     let sent = holders
         .iter()
-        .find(|id| matches!(ledger.origin(**id), Some(Origin::Api | Origin::DryRun)));
+        .find(|id| ledger.origin(**id).is_some_and(Origin::is_ours));
     sent.or(holders.first()).copied()
 }
 
@@ -193,7 +191,7 @@ async fn decided(
 }
 
 /// The same callback and part always make the same id, so that a rebuild makes the same message.
-fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
+pub(super) fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
     let digest = Sha256::new()
         .chain_update(callback.uuid().as_bytes())
         .chain_update(part.to_be_bytes())

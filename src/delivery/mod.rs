@@ -12,6 +12,7 @@ pub mod operate;
 pub mod pace;
 pub mod precedents;
 pub mod problems;
+mod reading;
 pub mod rebuild;
 pub mod reconcile;
 pub mod redaction;

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::delivery::accept::{AcceptError, Acceptor, Repeated, Submission};
+use crate::delivery::accept::{AcceptError, Acceptor, Resend, Submission};
 use crate::delivery::uploads;
 use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKind};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
-use crate::domain::message::{MatchedBy, Message, Origin};
+use crate::domain::message::{MatchedBy, Message};
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
 use crate::store::{self, Store};
@@ -153,7 +153,11 @@ pub async fn resend(
         let words = "only a message that is uncertain, failed or cancelled can be sent again";
         return Err(OperateError::NotNow(words.to_owned()));
     }
-    let submission = submission(&message)?;
+    let resend = Resend {
+        of: id,
+        actor: decision.actor.to_owned(),
+    };
+    let submission = submission(&message, resend)?;
     // The key makes two clicks at the same moment one message.
     let key = IdempotencyKey {
         name: format!("resend of {id}"),
@@ -162,12 +166,6 @@ pub async fn resend(
     let receipt = acceptor
         .accept(submission, Some(&key), decision.now)
         .await?;
-    if receipt.repeated == Repeated::No {
-        let detail = Some(format!("as {}", receipt.id));
-        store
-            .record_action(&decision.about(&message, Verb::Resend, detail))
-            .await?;
-    }
     Ok(receipt.id)
 }
 
@@ -194,7 +192,7 @@ pub async fn match_orphan(
     };
     let refusal = if orphan == message {
         Some("a message cannot be matched with itself")
-    } else if matches!(heard.origin, Origin::Api | Origin::DryRun) {
+    } else if heard.origin.is_ours() {
         Some("only a message known from callbacks can be matched; this one was sent")
     } else if heard.account != sent.account {
         Some("the two belong to different accounts")
@@ -222,14 +220,17 @@ pub async fn resume(
     if !store.list_accounts().await?.contains_key(account) {
         return Err(OperateError::NotFound("account"));
     }
-    if !store.resume_account(account).await? {
+    let mut ledger = store.ledger(decision.now).await?;
+    if !ledger.resume_account(account).await? {
+        ledger.roll_back().await;
         return Err(OperateError::NotNow("the account is not paused".to_owned()));
     }
     let action = Action {
         account: Some(account.clone()),
         ..Action::new(decision.actor, Verb::ResumeAccount, decision.now)
     };
-    Ok(store.record_action(&action).await?)
+    ledger.record_action(&action).await?;
+    Ok(store.commit(ledger).await?)
 }
 
 async fn refuse(
@@ -250,7 +251,7 @@ async fn refuse(
         .map_or(OperateError::NotFound("message"), OperateError::Moved))
 }
 
-fn submission(message: &Message) -> Result<Submission, OperateError> {
+fn submission(message: &Message, resend: Resend) -> Result<Submission, OperateError> {
     let incomplete = || {
         OperateError::NotNow("it was sent by other means; its content is not known here".to_owned())
     };
@@ -293,6 +294,6 @@ fn submission(message: &Message) -> Result<Submission, OperateError> {
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
             .collect(),
-        resend_of: Some(message.id),
+        resend: Some(resend),
     })
 }

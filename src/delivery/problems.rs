@@ -280,13 +280,13 @@ async fn orphans(services: &Services, limit: usize) -> Result<Vec<Orphan>, store
     let page = store
         .list_orphans(&OrphanFilter::default(), None, limit)
         .await?;
-    let mut orphans = Vec::with_capacity(page.messages.len());
-    for message in page.messages {
-        orphans.push(Orphan {
-            ids: store.list_provider_ids(message.id).await?,
-            suggestions: store.list_suggestions(&message).await?,
-            message,
-        });
-    }
-    Ok(orphans)
+    let listed: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
+    let mut ids = store.list_provider_ids_of(&listed).await?;
+    let mut suggestions = store.list_suggestions(&page.messages).await?;
+    let orphans = page.messages.into_iter().map(|message| Orphan {
+        ids: ids.remove(&message.id).unwrap_or_default(),
+        suggestions: suggestions.remove(&message.id).unwrap_or_default(),
+        message,
+    });
+    Ok(orphans.collect())
 }

@@ -9,14 +9,14 @@ use uuid::Uuid;
 use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::precedents::Precedents;
-use crate::delivery::unpack::unpack;
-use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
+use crate::delivery::reading::{self, Content, Read, named, unheard};
+use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Receipt, SourceKind, believable};
-use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::provider::{Account, ProviderId};
-use crate::providers::{self, Callback, CallbackPart, Inbound, Report};
+use crate::domain::provider::Account;
+use crate::providers::{CallbackPart, Inbound, Report};
 use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
 use crate::store::journal::Journal;
 use crate::store::ledger::Ledger;
@@ -58,13 +58,6 @@ enum Pass {
     First,
     /// They were read before, and operators decided about them.
     Again(Precedents),
-}
-
-/// A callback with everything it says.
-struct Read<'a> {
-    entry: &'a JournalEntry,
-    provider: Option<ProviderId>,
-    parts: Vec<CallbackPart>,
 }
 
 /// What the callbacks of a batch say beside receipts.
@@ -126,7 +119,7 @@ impl Reconciler {
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
-        let read = self.read(&entries);
+        let read = self.read(&entries, pass.precedents());
         match self.apply(position, &read, &pass).await {
             Ok(()) => Ok(Step::Applied(entries.len())),
             Err(error) if error.is_transient() => Err(error),
@@ -159,9 +152,8 @@ impl Reconciler {
     ) -> Result<Vec<CallbackOutcome>, store::Error> {
         let ids: Vec<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         ledger.retract(&ids).await?;
-        let (outcomes, quarantined) = self
-            .apply_all(ledger, &self.read(entries), precedents)
-            .await?;
+        let read = self.read(entries, Some(precedents));
+        let (outcomes, quarantined) = self.apply_all(ledger, &read, precedents).await?;
         ledger
             .replace_outcomes(outcomes.clone(), quarantined)
             .await?;
@@ -203,22 +195,18 @@ impl Reconciler {
         self.store.release_lease(LEASE, self.holder).await
     }
 
-    fn read<'a>(&self, entries: &'a [JournalEntry]) -> Vec<Read<'a>> {
+    fn read<'a>(
+        &self,
+        entries: &'a [JournalEntry],
+        precedents: Option<&Precedents>,
+    ) -> Vec<Read<'a>> {
         entries
             .iter()
             .map(|entry| {
-                let provider = self
-                    .known
-                    .find(&entry.record.account)
-                    .map(|known| known.provider);
                 let configured = self.accounts.get(&entry.record.account);
-                let parts = provider.map_or_else(Vec::new, |provider| {
-                    read_parts(provider, configured, &entry.record)
-                });
                 Read {
                     entry,
-                    provider,
-                    parts,
+                    content: reading::content(&self.known, configured, &entry.record, precedents),
                 }
             })
             .collect()
@@ -268,6 +256,7 @@ impl Reconciler {
         let (messages, ids) = named(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
+        ledger.load(&unheard(ledger, batch)).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut gathered = Gathered::default();
         for read in batch {
@@ -288,21 +277,25 @@ impl Reconciler {
         gathered: &mut Gathered,
     ) -> Result<CallbackOutcome, store::Error> {
         let record = &read.entry.record;
-        if let Authenticity::Unverified { reason } = &record.authenticity
-            && !precedents.released.contains(&record.id)
-        {
-            return Ok(outcome(
-                read.entry,
-                Outcome::Unverified,
-                Some(reason.clone()),
-            ));
-        }
-        let Some(provider) = read.provider else {
-            return Ok(outcome(
-                read.entry,
-                Outcome::Quarantined,
-                Some("the account was never configured".to_owned()),
-            ));
+        let (provider, parts) = match &read.content {
+            Content::Sealed { reason } => {
+                return Ok(outcome(
+                    read.entry,
+                    Outcome::Unverified,
+                    Some(reason.clone()),
+                ));
+            }
+            Content::Unknown { reason } => {
+                gathered
+                    .quarantined
+                    .push(quarantine(record, 0, reason, Kept::Whole));
+                return Ok(outcome(
+                    read.entry,
+                    Outcome::Quarantined,
+                    Some((*reason).to_owned()),
+                ));
+            }
+            Content::Parts(provider, parts) => (*provider, parts),
         };
         let whose = Correspondent {
             account: &record.account,
@@ -311,7 +304,7 @@ impl Reconciler {
             precedents,
         };
         let mut seen = Vec::new();
-        for (part, said) in (0_i32..).zip(&read.parts) {
+        for (part, said) in (0_i32..).zip(parts) {
             let (what, detail) = match said {
                 CallbackPart::Report(report) => {
                     apply_report(ledger, whose, record, part, report).await?
@@ -324,20 +317,16 @@ impl Reconciler {
                 CallbackPart::Unreadable(reason) => (Outcome::Quarantined, Some(reason.clone())),
             };
             if what == Outcome::Quarantined {
-                let first = !seen.iter().any(|(seen, _)| *seen == Outcome::Quarantined);
-                gathered.quarantined.push(Quarantined {
-                    callback: record.id,
-                    part,
-                    account: record.account.clone(),
-                    reason: detail.clone().unwrap_or_default(),
-                    // One copy a callback is enough.
-                    content: if first {
-                        record.body.clone()
-                    } else {
-                        Vec::new()
-                    },
-                    received_at: record.received_at,
-                });
+                // One copy a callback is enough.
+                let copy = if seen.iter().any(|(seen, _)| *seen == Outcome::Quarantined) {
+                    Kept::Nothing
+                } else {
+                    Kept::Whole
+                };
+                let reason = detail.as_deref().unwrap_or_default();
+                gathered
+                    .quarantined
+                    .push(quarantine(record, part, reason, copy));
             }
             seen.push((what, detail));
         }
@@ -368,10 +357,10 @@ impl Reconciler {
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
                     tracing::error!(%error, callback.id = %read.entry.record.id, "a callback could not be applied");
-                    let parts = vec![CallbackPart::Unreadable(
-                        "internal: it could not be applied; see the log".to_owned(),
-                    )];
-                    self.apply(from, &[Read { parts, ..read }], pass).await?;
+                    let content = Content::Unknown {
+                        reason: "internal: it could not be applied; see the log",
+                    };
+                    self.apply(from, &[Read { content, ..read }], pass).await?;
                 }
             }
             from = to;
@@ -386,13 +375,73 @@ impl Reconciler {
         if due.is_empty() {
             return Ok(0);
         }
-        let mut ledger = self.store.ledger(now).await?;
-        ledger.load(&due).await?;
-        for id in &due {
-            ledger.adopt(*id).await?;
+        match self.adopt_all(&due, now).await {
+            Ok(()) => return Ok(due.len()),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "unmatched reports could not be adopted together; going one by one");
+            }
         }
-        self.store.commit(ledger).await?;
-        Ok(due.len())
+        let mut adopted = 0;
+        for id in &due {
+            match self.adopt_all(std::slice::from_ref(id), now).await {
+                Ok(()) => adopted += 1,
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, message.id = %id, "an unmatched report could not be adopted");
+                }
+            }
+        }
+        Ok(adopted)
+    }
+
+    async fn adopt_all(&self, due: &[MessageId], now: DateTime<Utc>) -> Result<(), store::Error> {
+        let mut ledger = self.store.ledger(now).await?;
+        let adopted = async {
+            ledger.load(due).await?;
+            for id in due {
+                ledger.adopt(*id).await?;
+            }
+            Ok(())
+        }
+        .await;
+        match adopted {
+            Ok(()) => self.store.commit(ledger).await,
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Pass {
+    fn precedents(&self) -> Option<&Precedents> {
+        match self {
+            Self::First => None,
+            Self::Again(precedents) => Some(precedents),
+        }
+    }
+}
+
+/// Whether quarantine keeps the body with a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Whole,
+    Nothing,
+}
+
+fn quarantine(record: &CallbackRecord, part: i32, reason: &str, kept: Kept) -> Quarantined {
+    Quarantined {
+        callback: record.id,
+        part,
+        account: record.account.clone(),
+        reason: reason.to_owned(),
+        content: match kept {
+            Kept::Whole => record.body.clone(),
+            Kept::Nothing => Vec::new(),
+        },
+        received_at: record.received_at,
     }
 }
 
@@ -431,54 +480,6 @@ async fn apply_report(
     };
     ledger.add(message, receipt)?;
     Ok((Outcome::Receipts, None))
-}
-
-fn read_parts(
-    provider: ProviderId,
-    configured: Option<&Account>,
-    record: &CallbackRecord,
-) -> Vec<CallbackPart> {
-    let body = match unpack(&record.body, record.header("content-encoding")) {
-        Ok(body) => body,
-        Err(error) => return vec![CallbackPart::Unreadable(error.to_string())],
-    };
-    let callback = Callback {
-        method: record.method.clone(),
-        query: record.query.clone(),
-        content_type: record.header("content-type").map(ToOwned::to_owned),
-        body,
-        received_at: record.received_at,
-    };
-    let provider = providers::of(provider);
-    match configured {
-        Some(account) => providers::read_callback(provider, &account.callback_fields, &callback),
-        None => provider.read_callback(&callback),
-    }
-}
-
-/// Every message and id that a batch names, to be looked up in a few queries.
-fn named(batch: &[Read<'_>]) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
-    let mut messages = Vec::new();
-    let mut ids = Vec::new();
-    for read in batch {
-        let record = &read.entry.record;
-        if let Route::Report(id) = record.route {
-            messages.push(id);
-        }
-        for part in &read.parts {
-            let CallbackPart::Report(report) = part else {
-                continue;
-            };
-            messages.extend(report.tag);
-            ids.extend(
-                report
-                    .ids
-                    .iter()
-                    .map(|id| (record.account.clone(), id.clone())),
-            );
-        }
-    }
-    (messages, ids)
 }
 
 fn outcome(entry: &JournalEntry, outcome: Outcome, detail: Option<String>) -> CallbackOutcome {

@@ -1,13 +1,13 @@
 //! How each account is doing: is it connected, does it send, does its provider answer?
 
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::delivery::services::Services;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::{Mode, ProviderId};
 use crate::store::accounts::AccountRecord;
-use crate::store::callbacks::Outcome;
-use crate::store::messages::MessageFilter;
 use crate::store::{self};
 
 /// How an account is doing.
@@ -67,73 +67,55 @@ pub struct AccountStanding {
 /// Every account ever known, configured ones with their configuration.
 pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStanding>, store::Error> {
     let now = services.clock.now();
-    let mut standings = Vec::new();
-    for record in services.store.list_accounts().await?.into_values() {
+    let signs = Signs {
+        refused_at: services.store.list_last_refusals().await?,
+        silent: services.store.list_silent_accounts(now).await?,
+    };
+    let records = services.store.list_accounts().await?.into_values();
+    let standings = records.map(|record| {
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
-        let health = health(
-            services,
-            &record,
-            deadline.unwrap_or(TimeDelta::hours(24)),
-            now,
-        )
-        .await?;
-        standings.push(AccountStanding {
+        let heard_since = now - deadline.unwrap_or(TimeDelta::hours(24));
+        AccountStanding {
+            health: signs.health(&record, heard_since),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
             senders: configured
                 .map(|account| account.senders.clone())
                 .unwrap_or_default(),
             mode: configured.map(|account| account.mode),
-            health,
             last_callback_at: record.last_callback_at,
             old_address_at: record.old_address_at,
             id: record.id,
-        });
-    }
-    Ok(standings)
+        }
+    });
+    Ok(standings.collect())
 }
 
-async fn health(
-    services: &Services,
-    record: &AccountRecord,
-    deadline: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<Health, store::Error> {
-    if let Some(pause) = &record.pause {
-        return Ok(Health::Paused {
-            reason: pause.reason.clone(),
-            since: pause.since,
-        });
-    }
-    let Some(last) = record.last_callback_at else {
-        return Ok(Health::Unconfigured);
-    };
-    let refused = services
-        .store
-        .list_by_outcome(Outcome::Unverified, Some(&record.id), None, 1)
-        .await?;
-    if refused
-        .first()
-        .is_some_and(|refused| refused.received_at >= last)
-    {
-        return Ok(Health::Refused);
-    }
-    if last < now - deadline {
-        let overdue = MessageFilter {
-            account: Some(record.id.clone()),
-            overdue_at: Some(now),
-            ..MessageFilter::default()
-        };
-        if !services
-            .store
-            .list_messages(&overdue, None, 1)
-            .await?
-            .messages
-            .is_empty()
-        {
-            return Ok(Health::Silent);
+/// What tells of accounts that something is wrong with them.
+struct Signs {
+    refused_at: HashMap<AccountId, DateTime<Utc>>,
+    silent: BTreeSet<AccountId>,
+}
+
+impl Signs {
+    fn health(&self, record: &AccountRecord, heard_since: DateTime<Utc>) -> Health {
+        if let Some(pause) = &record.pause {
+            return Health::Paused {
+                reason: pause.reason.clone(),
+                since: pause.since,
+            };
         }
+        let Some(last) = record.last_callback_at else {
+            return Health::Unconfigured;
+        };
+        let refused_at = self.refused_at.get(&record.id);
+        if refused_at.is_some_and(|refused_at| *refused_at >= last) {
+            return Health::Refused;
+        }
+        if last < heard_since && self.silent.contains(&record.id) {
+            return Health::Silent;
+        }
+        Health::Ok
     }
-    Ok(Health::Ok)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::delivery::{DeliveryState, Pricing, QueueWord, Stage};
 use crate::domain::failure::{Failure, FailureClass};
@@ -18,6 +18,11 @@ pub const REFERENCE_LIMIT: usize = 255;
 pub const NAME_LIMIT: usize = 256;
 /// The most provider ids that one message may collect.
 pub const PROVIDER_IDS_LIMIT: usize = 16;
+
+/// How long after the hand-over a report without a known id may be matched by its recipient.
+pub const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// Why a message that was accepted in dry-run stays in the queue.
+pub const DRY_RUN_HOLD: &str = "dry-run: nothing is sent";
 
 /// How we came to know a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,6 +49,11 @@ impl Origin {
             Self::DryRun => "dry-run",
             Self::Provisional => "provisional",
         }
+    }
+
+    /// Whether we accepted it from a caller; the others are known from somebody else's word.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Api | Self::DryRun)
     }
 }
 
@@ -157,6 +167,22 @@ impl MatchedBy {
     }
 }
 
+/// A word that names no way of matching.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no way of matching")]
+pub struct NotAMatch(pub String);
+
+impl FromStr for MatchedBy {
+    type Err = NotAMatch;
+
+    fn from_str(text: &str) -> Result<Self, NotAMatch> {
+        [Self::Recipient, Self::Operator]
+            .into_iter()
+            .find(|way| way.as_str() == text)
+            .ok_or_else(|| NotAMatch(text.to_owned()))
+    }
+}
+
 /// The failure as it is listed: code, words and class.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedFailure {
@@ -233,7 +259,7 @@ impl Message {
 
     /// When it entered our queue; absent for a message that was sent elsewhere.
     pub fn queued_at(&self) -> Option<DateTime<Utc>> {
-        matches!(self.origin, Origin::Api | Origin::DryRun).then_some(self.created_at)
+        self.origin.is_ours().then_some(self.created_at)
     }
 
     /// When a stage was reached.

@@ -88,21 +88,6 @@ impl Store {
             .map(|row| AccountRecord::try_from(row).map(|record| (record.id.clone(), record)))
             .collect()
     }
-
-    /// Lets an account send again; false when it was not paused.
-    pub async fn resume_account(&self, account: &AccountId) -> Result<bool, Error> {
-        let touched = Entity::update_many()
-            .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
-            .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
-            .filter(
-                Column::Id
-                    .eq(account.as_str())
-                    .and(Column::PausedAt.is_not_null()),
-            )
-            .exec(self.pools().writer())
-            .await?;
-        Ok(touched.rows_affected == 1)
-    }
 }
 
 impl Ledger {
@@ -121,6 +106,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// Lets an account send again; false when it was not paused.
+    pub async fn resume_account(&mut self, account: &AccountId) -> Result<bool, Error> {
+        let touched = Entity::update_many()
+            .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
+            .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
+            .filter(
+                Column::Id
+                    .eq(account.as_str())
+                    .and(Column::PausedAt.is_not_null()),
+            )
+            .exec(self.transaction())
+            .await?;
+        Ok(touched.rows_affected == 1)
+    }
+
     /// Whether an account is paused.
     pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
         let row = Entity::find_by_id(account.as_str())
@@ -137,15 +137,22 @@ pub(crate) async fn heard_from(
     last: DateTime<Utc>,
     by_old_address: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
-    let mut heard =
-        Entity::update_many().col_expr(Column::LastCallbackAt, Expr::value(instant::write(last)));
-    if let Some(at) = by_old_address {
-        heard = heard.col_expr(Column::OldAddressAt, Expr::value(instant::write(at)));
+    let heard = [
+        (Column::LastCallbackAt, Some(last)),
+        (Column::OldAddressAt, by_old_address),
+    ];
+    for (column, at) in heard {
+        let Some(at) = at.map(instant::write) else {
+            continue;
+        };
+        // What is read late, from the spool or again, was not heard last.
+        Entity::update_many()
+            .col_expr(column, Expr::value(at))
+            .filter(Column::Id.eq(account.as_str()))
+            .filter(column.is_null().or(column.lt(at)))
+            .exec(connection)
+            .await?;
     }
-    heard
-        .filter(Column::Id.eq(account.as_str()))
-        .exec(connection)
-        .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -11,6 +11,9 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::entities::{callback_outcomes, quarantine, receipts};
 use crate::store::ledger::Ledger;
 use crate::store::{Error, Store, accounts, instant, settings};
+
+/// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
+const ROWS_PER_STATEMENT: usize = 1000;
 
 /// What a callback was, once it was read. The first that holds of its parts, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -133,27 +136,34 @@ impl Ledger {
                 callback_outcomes::Column::Detail,
             ])
             .to_owned();
-        for chunk in rows.chunks(1000) {
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             callback_outcomes::Entity::insert_many(chunk.to_vec())
                 .on_conflict(replace.clone())
                 .exec_without_returning(self.transaction())
                 .await?;
         }
-        for part in quarantined {
-            let kept = quarantine::Model {
+        self.keep_quarantined(quarantined).await
+    }
+
+    async fn keep_quarantined(&self, quarantined: Vec<Quarantined>) -> Result<(), Error> {
+        let rows: Vec<_> = quarantined
+            .into_iter()
+            .map(|part| quarantine::Model {
                 callback: part.callback.uuid(),
                 part: part.part,
                 account: part.account.to_string(),
                 reason: part.reason,
                 content: part.content,
                 quarantined_at: instant::write(part.received_at),
-            };
-            let again =
-                OnConflict::columns([quarantine::Column::Callback, quarantine::Column::Part])
-                    .update_column(quarantine::Column::Reason)
-                    .to_owned();
-            quarantine::Entity::insert(kept.into_active_model())
-                .on_conflict(again)
+            })
+            .map(IntoActiveModel::into_active_model)
+            .collect();
+        let again = OnConflict::columns([quarantine::Column::Callback, quarantine::Column::Part])
+            .update_column(quarantine::Column::Reason)
+            .to_owned();
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            quarantine::Entity::insert_many(chunk.to_vec())
+                .on_conflict(again.clone())
                 .exec_without_returning(self.transaction())
                 .await?;
         }
@@ -232,7 +242,7 @@ impl Store {
             .collect()
     }
 
-    /// Callbacks of one outcome, newest first, older than `before`.
+    /// Callbacks of one outcome, newest first, older than `before`. Quarantined are all of which a part could not be understood, whatever the rest of them told.
     pub async fn list_by_outcome(
         &self,
         wanted: Outcome,
@@ -240,8 +250,17 @@ impl Store {
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
+        let fits = match wanted {
+            Outcome::Quarantined => callback_outcomes::Column::Callback.in_subquery(
+                Query::select()
+                    .column(quarantine::Column::Callback)
+                    .from(quarantine::Entity)
+                    .to_owned(),
+            ),
+            other => callback_outcomes::Column::Outcome.eq(other.as_str()),
+        };
         let mut query = callback_outcomes::Entity::find()
-            .filter(callback_outcomes::Column::Outcome.eq(wanted.as_str()))
+            .filter(fits)
             .order_by_desc(callback_outcomes::Column::Seq)
             .limit(limit);
         if let Some(account) = account {
@@ -255,6 +274,26 @@ impl Store {
             .await?
             .into_iter()
             .map(outcome)
+            .collect()
+    }
+
+    /// When each account last got a callback that failed authentication.
+    pub async fn list_last_refusals(&self) -> Result<HashMap<AccountId, DateTime<Utc>>, Error> {
+        let rows: Vec<(String, i64)> = callback_outcomes::Entity::find()
+            .select_only()
+            .column(callback_outcomes::Column::Account)
+            .column_as(callback_outcomes::Column::ReceivedAt.max(), "last")
+            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Unverified.as_str()))
+            .group_by(callback_outcomes::Column::Account)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|(account, last)| {
+                let bad = |_| Error::inconsistent("callback_outcomes", "account", &account);
+                let last = instant::read("callback_outcomes", "received_at", last)?;
+                Ok((account.parse().map_err(bad)?, last))
+            })
             .collect()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::domain::secret::Secret;
@@ -18,9 +18,11 @@ pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Readers of SQLite: two pages, an export and the API at once; more would only share the same two cores.
 const SQLITE_READERS: u32 = 4;
 /// How long a writer waits for its turn: two that wait for a lock before it. Then the API answers 503.
-const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections a PostgreSQL process may hold: one writes at a time, the rest read.
-const POSTGRES_CONNECTIONS: u32 = 8;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// PostgreSQL connections that read; writers that wait for each other take none of them.
+const POSTGRES_READERS: u32 = 6;
+/// PostgreSQL connections that write: one at a time, and one more for when a server that fell silent keeps the first.
+const POSTGRES_WRITERS: u32 = 2;
 /// WAL pages between checkpoints: 4000 was the throughput choice of the measurements in `performance.md` §3e.
 const CHECKPOINT_PAGES: &str = "4000";
 
@@ -30,6 +32,8 @@ pub struct Pools {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     lock: i64,
+    /// How long a writer waits for another process's lock.
+    patience: Duration,
 }
 
 /// Which engine a database URL names.
@@ -76,25 +80,21 @@ impl Pools {
             writer,
             readers,
             lock: writer_lock,
+            patience: busy_timeout,
         })
     }
 
-    /// Connects to a PostgreSQL server. The pool is shared; the advisory lock makes one writer at a time.
-    pub async fn open_postgres(url: &Secret, writer_lock: i64) -> Result<Self, Error> {
-        let mut options = ConnectOptions::new(url.expose());
-        options
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(5))
-            .sqlx_logging(false)
-            .set_application_name("bluetick");
-        if let Some(schema) = schema_of(url.expose()) {
-            options.set_schema_search_path(schema);
-        }
-        let pool = Database::connect(options).await?;
+    /// Connects to a PostgreSQL server. The advisory lock makes one writer at a time; whoever does not get it within `lock_timeout` may try again.
+    pub async fn open_postgres(
+        url: &Secret,
+        writer_lock: i64,
+        lock_timeout: Duration,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            writer: pool.clone(),
-            readers: pool,
+            writer: Database::connect(postgres_options(url, POSTGRES_WRITERS)).await?,
+            readers: Database::connect(postgres_options(url, POSTGRES_READERS)).await?,
             lock: writer_lock,
+            patience: lock_timeout,
         })
     }
 
@@ -112,20 +112,40 @@ impl Pools {
     ///
     /// **Invariant:** at most one such transaction per database is open at a time, so read-then-write needs no row locks.
     pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        self.begin_within(self.patience).await
+    }
+
+    /// The same, waiting so long for PostgreSQL's lock; SQLite waits as long as it was opened for.
+    pub async fn begin_within(&self, patience: Duration) -> Result<DatabaseTransaction, Error> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         let transaction = self.writer.begin_with_options(options).await?;
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            let lock = Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT pg_advisory_xact_lock($1)",
-                [self.lock.into()],
-            );
-            transaction.execute_raw(lock).await?;
+        if transaction.get_database_backend() == DbBackend::Postgres
+            && let Err(error) = self.lock_postgres(&transaction, patience).await
+        {
+            transaction.rollback().await?;
+            return Err(error.into());
         }
         Ok(transaction)
+    }
+
+    async fn lock_postgres(
+        &self,
+        transaction: &DatabaseTransaction,
+        patience: Duration,
+    ) -> Result<(), DbErr> {
+        let limit = format!("SET LOCAL lock_timeout = {}", patience.as_millis());
+        transaction.execute_unprepared(&limit).await?;
+        let lock = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            // Databases in other schemas of the server have writers of their own.
+            "SELECT pg_advisory_xact_lock($1 # hashtextextended(coalesce(current_schema(), ''), 0))",
+            [self.lock.into()],
+        );
+        transaction.execute_raw(lock).await?;
+        Ok(())
     }
 
     /// Closes every connection; SQLite folds its WAL back.
@@ -134,6 +154,19 @@ impl Pools {
         self.writer.close().await?;
         Ok(())
     }
+}
+
+fn postgres_options(url: &Secret, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.expose());
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .set_application_name("bluetick");
+    if let Some(schema) = schema_of(url.expose()) {
+        options.set_schema_search_path(schema);
+    }
+    options
 }
 
 /// What connections to a SQLite file are for.
@@ -154,7 +187,7 @@ fn sqlite_options(url: &str, purpose: Use, busy_timeout: Duration) -> ConnectOpt
     options
         .max_connections(connections)
         .min_connections(1)
-        .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         // A recycled writer would lose its page cache and its prepared statements.
         .idle_timeout(None)
         .max_lifetime(None)

@@ -12,6 +12,8 @@ pub mod journal;
 pub mod ledger;
 pub mod messages;
 pub mod orphans;
+#[cfg(test)]
+mod plans;
 pub mod problems;
 pub mod provider_ids;
 pub mod queue;
@@ -56,7 +58,7 @@ impl Store {
                 Pools::open_sqlite(&connection::sqlite_path(url), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
                     .await?
             }
-            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK).await?,
+            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK, MAIN_BUSY_TIMEOUT).await?,
         };
         Ok(Self {
             pools,

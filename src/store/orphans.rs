@@ -1,21 +1,23 @@
 //! Messages known only from callbacks, as a person sees them: listed with suggestions.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::{HashMap, HashSet};
+
+use chrono::TimeDelta;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId};
-use crate::domain::message::{Message, Origin};
+use crate::domain::message::{MATCH_WINDOW, Message, Origin};
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
-use crate::store::messages::{Cursor, Page};
+use crate::store::messages::{Cursor, Page, newest_first};
+use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, Store, instant};
 
 /// How far apart the hand-over of a message and the first report may be for the one to be suggested for the other.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Messages suggested for one orphan.
-const SUGGESTIONS: u64 = 5;
+const SUGGESTIONS: usize = 5;
 
 /// Which orphans to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +30,25 @@ pub struct OrphanFilter {
     pub recipient: Option<String>,
 }
 
+/// A message without an id that an orphan may turn out to be about.
+struct Candidate {
+    id: MessageId,
+    account: String,
+    recipient: String,
+    handed_over_at: i64,
+}
+
+impl Candidate {
+    /// Whether it went to the orphan's recipient around the orphan's first report.
+    fn fits(&self, orphan: &Message) -> bool {
+        let first_report = orphan.created_at;
+        self.account == orphan.account.as_str()
+            && orphan.recipient.as_deref() == Some(self.recipient.as_str())
+            && self.handed_over_at >= instant::write(first_report - SUGGESTION_WINDOW)
+            && self.handed_over_at <= instant::write(first_report + MATCH_WINDOW)
+    }
+}
+
 impl Store {
     /// A page of orphans, newest first.
     pub async fn list_orphans(
@@ -36,63 +57,106 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Error> {
-        let mut query = Entity::find().filter(Column::Origin.eq(Origin::Provisional.as_str()));
-        if let Some(account) = &filter.account {
-            query = query.filter(Column::Account.eq(account.as_str()));
-        }
-        if let Some(recipient) = &filter.recipient {
-            query = query.filter(Column::Recipient.eq(recipient.as_str()));
-        }
-        if let Some(id) = &filter.provider_id {
-            let holders = sea_orm::sea_query::Query::select()
-                .column(provider_ids::Column::Message)
-                .from(provider_ids::Entity)
-                .and_where(provider_ids::Column::ProviderId.eq(id.as_str()))
-                .to_owned();
-            query = query.filter(Column::Id.in_subquery(holders));
-        }
-        if let Some(after) = after {
-            let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
-            query = query.filter(
-                Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)])
-                    .lt(Expr::tuple([Expr::value(created_at), Expr::value(id)])),
-            );
-        }
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let rows = query
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
+        let rows = orphans(filter, after)
             .limit(wanted)
             .all(self.pools().reader())
             .await?;
         Page::of(rows, limit)
     }
 
-    /// Messages without an id that went to the orphan's recipient around its first report.
-    pub async fn list_suggestions(&self, orphan: &Message) -> Result<Vec<MessageId>, Error> {
-        let Some(recipient) = &orphan.recipient else {
+    /// For each orphan the messages without an id that went to its recipient around its first report, the latest first. One that fits nothing is absent.
+    pub async fn list_suggestions(
+        &self,
+        orphans: &[Message],
+    ) -> Result<HashMap<MessageId, Vec<MessageId>>, Error> {
+        let recipients: HashSet<&str> = orphans
+            .iter()
+            .filter_map(|orphan| orphan.recipient.as_deref())
+            .collect();
+        let mut candidates = Vec::new();
+        for chunk in Vec::from_iter(recipients).chunks(IDS_PER_QUERY) {
+            candidates.extend(self.list_candidates(orphans, chunk).await?);
+        }
+        let mut suggestions = HashMap::new();
+        for orphan in orphans {
+            let fitting: Vec<MessageId> = candidates
+                .iter()
+                .filter(|candidate| candidate.fits(orphan))
+                .map(|candidate| candidate.id)
+                .take(SUGGESTIONS)
+                .collect();
+            if !fitting.is_empty() {
+                suggestions.insert(orphan.id, fitting);
+            }
+        }
+        Ok(suggestions)
+    }
+
+    /// Messages without an id to any of these recipients, within the time that any of the orphans spans, the latest first.
+    async fn list_candidates(
+        &self,
+        orphans: &[Message],
+        recipients: &[&str],
+    ) -> Result<Vec<Candidate>, Error> {
+        let first_reports = || orphans.iter().map(|orphan| orphan.created_at);
+        let Some((first, last)) = first_reports().min().zip(first_reports().max()) else {
             return Ok(Vec::new());
         };
-        let near = |at: DateTime<Utc>| {
-            (
-                instant::write(at - SUGGESTION_WINDOW),
-                instant::write(at + TimeDelta::minutes(15)),
-            )
-        };
-        let (from, to) = near(orphan.created_at);
-        let ids: Vec<Uuid> = Entity::find()
+        let rows: Vec<(Uuid, String, String, i64)> = Entity::find()
             .select_only()
-            .column(Column::Id)
-            .filter(Column::Account.eq(orphan.account.as_str()))
-            .filter(Column::Recipient.eq(recipient.as_str()))
+            .columns([
+                Column::Id,
+                Column::Account,
+                Column::Recipient,
+                Column::HandedOverAt,
+            ])
+            .filter(Column::Recipient.is_in(recipients.iter().copied()))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Column::ProviderId.is_null())
-            .filter(Column::HandedOverAt.between(from, to))
+            .filter(Column::HandedOverAt.between(
+                instant::write(first - SUGGESTION_WINDOW),
+                instant::write(last + MATCH_WINDOW),
+            ))
             .order_by_desc(Column::HandedOverAt)
-            .limit(SUGGESTIONS)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        Ok(ids.into_iter().map(MessageId::from).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(id, account, recipient, handed_over_at)| Candidate {
+                id: id.into(),
+                account,
+                recipient,
+                handed_over_at,
+            })
+            .collect())
     }
+}
+
+/// Orphans that fit, newest first, older than `after`.
+pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
+    let holding = filter.provider_id.as_ref().map(|id| {
+        let holders = sea_orm::sea_query::Query::select()
+            .column(provider_ids::Column::Message)
+            .from(provider_ids::Entity)
+            .and_where(provider_ids::Column::ProviderId.eq(id.as_str()))
+            .to_owned();
+        Column::Id.in_subquery(holders)
+    });
+    let account = filter.account.as_ref();
+    let recipient = filter.recipient.as_ref();
+    let fits = [
+        account.map(|account| Column::Account.eq(account.as_str())),
+        recipient.map(|recipient| Column::Recipient.eq(recipient.as_str())),
+        holding,
+    ];
+    let query = Entity::find()
+        .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+        .filter(
+            fits.into_iter()
+                .flatten()
+                .fold(Condition::all(), Condition::add),
+        );
+    newest_first(query, after)
 }

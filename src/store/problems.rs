@@ -1,7 +1,8 @@
 //! Lists of what needs a person and is no message: ids that two messages claim, and parts of callbacks that could not be understood.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
@@ -62,8 +63,14 @@ impl Store {
             .collect()
     }
 
-    /// Parts of callbacks that could not be understood, newest first.
+    /// Callbacks that could not be understood, in whole or in part, newest first; of each the first such part.
     pub async fn list_quarantine(&self, limit: u64) -> Result<Vec<QuarantinedPart>, Error> {
+        let first_parts = Query::select()
+            .column(quarantine::Column::Callback)
+            .expr(Expr::col(quarantine::Column::Part).min())
+            .from(quarantine::Entity)
+            .group_by_col(quarantine::Column::Callback)
+            .to_owned();
         let rows: Vec<(Uuid, i32, String, String, i64)> = quarantine::Entity::find()
             .select_only()
             .columns([
@@ -73,8 +80,14 @@ impl Store {
                 quarantine::Column::Reason,
                 quarantine::Column::QuarantinedAt,
             ])
+            .filter(
+                Expr::tuple([
+                    Expr::col(quarantine::Column::Callback),
+                    Expr::col(quarantine::Column::Part),
+                ])
+                .in_subquery(first_parts),
+            )
             .order_by_desc(quarantine::Column::Callback)
-            .order_by_asc(quarantine::Column::Part)
             .limit(limit)
             .into_tuple()
             .all(self.pools().reader())

@@ -1,5 +1,7 @@
 //! Every id a provider has used for one message, and ids that two messages claim.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -8,6 +10,7 @@ use crate::domain::explain::Ties;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
 use crate::store::ledger::LearnedFrom;
+use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, Store};
 
 /// Claims on a message's ids that are looked at; more would be a provider that mixes everything up.
@@ -19,16 +22,30 @@ impl Store {
         &self,
         message: MessageId,
     ) -> Result<Vec<ProviderMessageId>, Error> {
-        let rows = provider_ids::Entity::find()
-            .filter(provider_ids::Column::Message.eq(message.uuid()))
-            .order_by_asc(provider_ids::Column::LearnedAt)
-            .order_by_asc(provider_ids::Column::ProviderId)
-            .all(self.pools().reader())
-            .await?;
-        rows.iter()
-            .map(|row| ProviderMessageId::parse(&row.provider_id))
-            .collect::<Result<_, _>>()
-            .map_err(|_| Error::inconsistent("provider_ids", "provider_id", message))
+        let mut ids = self.list_provider_ids_of(&[message]).await?;
+        Ok(ids.remove(&message).unwrap_or_default())
+    }
+
+    /// The ids of each of these messages in the order they were learned; one without any is absent.
+    pub async fn list_provider_ids_of(
+        &self,
+        messages: &[MessageId],
+    ) -> Result<HashMap<MessageId, Vec<ProviderMessageId>>, Error> {
+        let mut ids: HashMap<MessageId, Vec<ProviderMessageId>> = HashMap::new();
+        for chunk in messages.chunks(IDS_PER_QUERY) {
+            let rows = provider_ids::Entity::find()
+                .filter(provider_ids::Column::Message.is_in(chunk.iter().map(|id| id.uuid())))
+                .order_by_asc(provider_ids::Column::LearnedAt)
+                .order_by_asc(provider_ids::Column::ProviderId)
+                .all(self.pools().reader())
+                .await?;
+            for row in rows {
+                let id = ProviderMessageId::parse(&row.provider_id)
+                    .map_err(|_| Error::inconsistent("provider_ids", "provider_id", row.message))?;
+                ids.entry(row.message.into()).or_default().push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// How a message came to facts that were not told to it directly.

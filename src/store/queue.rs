@@ -6,13 +6,15 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 
+use crate::domain::access::Action;
 use crate::domain::delivery::QueueWord;
 use crate::domain::explain::QueuePlace;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
-use crate::domain::message::{Draft, Message};
+use crate::domain::message::{DRY_RUN_HOLD, Draft, Message, Origin};
 use crate::store::attempts::AttemptOutcome;
 use crate::store::entities::{attempts, idempotency_keys, messages};
 use crate::store::ledger::Ledger;
@@ -48,6 +50,8 @@ pub struct Acceptance<'a> {
     pub draft: &'a Draft,
     /// The caller's key.
     pub key: Option<&'a IdempotencyKey>,
+    /// The operator's decision that it follows from.
+    pub action: Option<&'a Action>,
     /// How long it may wait.
     pub send_before: chrono::TimeDelta,
     /// How long silence after hand-over is normal.
@@ -116,21 +120,27 @@ impl Store {
                 .exec_without_returning(ledger.transaction())
                 .await?;
         }
-        let queue = match draft.origin {
-            crate::domain::message::Origin::Api => QueueWord::Queued,
-            _ => QueueWord::Done,
-        };
         let new = NewMessage {
             id: acceptance.id,
             created_at: now,
-            queue,
+            queue: QueueWord::Queued,
             send_before: Some(now + acceptance.send_before),
             silence_limit: acceptance.silence_limit,
         };
-        ledger.insert(new.of_draft(draft));
+        let mut row = new.of_draft(draft);
+        if draft.origin == Origin::DryRun {
+            // It waits for good: never due, never too late.
+            row.hold = Some(DRY_RUN_HOLD.to_owned());
+            row.next_attempt_at = None;
+            row.send_before = None;
+        }
+        ledger.insert(row);
         if let Some(repeated) = draft.resend_of {
             ledger.load(&[repeated]).await?;
             ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))?;
+        }
+        if let Some(action) = acceptance.action {
+            ledger.record_action(action).await?;
         }
         self.commit(ledger).await?;
         Ok(Accepted::New(acceptance.id))
@@ -143,16 +153,7 @@ impl Store {
         now: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<Message>, Error> {
-        let rows = messages::Entity::find()
-            .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
-            .filter(messages::Column::Account.eq(account.as_str()))
-            .filter(messages::Column::NextAttemptAt.lte(instant::write(now)))
-            .filter(
-                messages::Column::SendBefore
-                    .is_null()
-                    .or(messages::Column::SendBefore.gte(instant::write(now))),
-            )
-            .order_by_asc(messages::Column::NextAttemptAt)
+        let rows = due(account, now)
             .limit(limit)
             .all(self.pools().reader())
             .await?;
@@ -173,12 +174,13 @@ impl Store {
         })
     }
 
-    /// Which of these messages the queue still holds.
+    /// Which of these messages the queue still holds and will hand over.
     pub async fn list_waiting(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, Error> {
         let waiting: Vec<Uuid> = messages::Entity::find()
             .select_only()
             .column(messages::Column::Id)
             .filter(messages::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(messages::Column::Origin.ne(Origin::DryRun.as_str()))
             .filter(
                 messages::Column::Queue
                     .is_in([QueueWord::Queued.as_str(), QueueWord::Sending.as_str()]),
@@ -195,8 +197,7 @@ impl Store {
         now: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        self.list_ids(QueueWord::Queued, messages::Column::SendBefore, now, limit)
-            .await
+        self.list_ids(expired(now), limit).await
     }
 
     /// Messages whose worker died between the first byte and the recorded outcome.
@@ -205,28 +206,56 @@ impl Store {
         now: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        self.list_ids(QueueWord::Sending, messages::Column::LeaseUntil, now, limit)
-            .await
+        self.list_ids(abandoned(now), limit).await
     }
 
     async fn list_ids(
         &self,
-        queue: QueueWord,
-        until: messages::Column,
-        now: DateTime<Utc>,
+        query: Select<messages::Entity>,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        let ids: Vec<Uuid> = messages::Entity::find()
+        let ids: Vec<Uuid> = query
             .select_only()
             .column(messages::Column::Id)
-            .filter(messages::Column::Queue.eq(queue.as_str()))
-            .filter(until.lt(instant::write(now)))
             .limit(limit)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
         Ok(ids.into_iter().map(MessageId::from).collect())
     }
+}
+
+/// Queued messages of an account whose time has come and is not over, longest due first.
+pub(crate) fn due(account: &AccountId, now: DateTime<Utc>) -> Select<messages::Entity> {
+    let now = instant::write(now);
+    messages::Entity::find()
+        .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+        .filter(messages::Column::Account.eq(account.as_str()))
+        .filter(messages::Column::NextAttemptAt.lte(now))
+        .filter(
+            messages::Column::SendBefore
+                .is_null()
+                .or(messages::Column::SendBefore.gte(now)),
+        )
+        .order_by_asc(messages::Column::NextAttemptAt)
+}
+
+/// Queued messages that waited too long, the longest overdue first.
+pub(crate) fn expired(now: DateTime<Utc>) -> Select<messages::Entity> {
+    messages::Entity::find()
+        .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+        // Says to the planner that only what the queue holds is meant.
+        .filter(messages::Column::NextAttemptAt.is_not_null())
+        .filter(messages::Column::SendBefore.lt(instant::write(now)))
+        .order_by_asc(messages::Column::SendBefore)
+}
+
+/// Claimed messages whose lease ran out, the longest abandoned first.
+pub(crate) fn abandoned(now: DateTime<Utc>) -> Select<messages::Entity> {
+    messages::Entity::find()
+        .filter(messages::Column::Queue.eq(QueueWord::Sending.as_str()))
+        .filter(messages::Column::LeaseUntil.lt(instant::write(now)))
+        .order_by_asc(messages::Column::LeaseUntil)
 }
 
 impl Ledger {

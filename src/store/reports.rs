@@ -1,18 +1,20 @@
 //! The numbers of the dashboard: read from rollups and narrow indexes, never from the whole table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 
-use crate::domain::delivery::{DeliveryState, QueueWord};
+use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::callbacks::Outcome;
 use crate::store::entities::{accounts, callback_outcomes, message_counts, messages, quarantine};
+use crate::store::messages::in_conflict;
 use crate::store::{Error, Store, instant};
 
 /// Messages of one account by state.
@@ -23,6 +25,8 @@ pub type CountsByState = BTreeMap<DeliveryState, i64>;
 pub struct Counts {
     /// Sent by us, per account and state.
     pub sent: BTreeMap<AccountId, CountsByState>,
+    /// Accepted in dry-run and never handed over, per account and state.
+    pub dry_run: BTreeMap<AccountId, CountsByState>,
     /// Sent elsewhere and observed, per account and state.
     pub observed: BTreeMap<AccountId, CountsByState>,
     /// Failures by account and code; the code is empty where none was given.
@@ -42,7 +46,7 @@ pub struct Problems {
     pub overdue: u64,
     /// Handed over, outcome unknown.
     pub uncertain: u64,
-    /// Callbacks, or parts of them, that could not be understood.
+    /// Callbacks that could not be understood, in whole or in part.
     pub quarantine: u64,
     /// Callbacks that failed authentication.
     pub unverified: u64,
@@ -79,10 +83,11 @@ impl Store {
             let bad = |column| Error::inconsistent("message_counts", column, &account);
             let account: AccountId = account.parse().map_err(|_| bad("account"))?;
             let state: DeliveryState = state.parse().map_err(|_| bad("state"))?;
-            let column = if origin == Origin::Observed.as_str() {
-                &mut counts.observed
-            } else {
-                &mut counts.sent
+            let column = match origin.parse().map_err(|_| bad("origin"))? {
+                Origin::Api => &mut counts.sent,
+                Origin::Observed => &mut counts.observed,
+                Origin::DryRun => &mut counts.dry_run,
+                Origin::Provisional => continue,
             };
             *column
                 .entry(account.clone())
@@ -96,38 +101,46 @@ impl Store {
         Ok(counts)
     }
 
+    /// Accounts that have messages of which nothing was heard in time.
+    pub async fn list_silent_accounts(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<AccountId>, Error> {
+        let accounts: Vec<String> = overdue(now)
+            .select_only()
+            .column(messages::Column::Account)
+            .distinct()
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        accounts
+            .into_iter()
+            .map(|account| {
+                let bad = |_| Error::inconsistent("messages", "account", &account);
+                account.parse().map_err(bad)
+            })
+            .collect()
+    }
+
     /// Counts of what needs a person.
     pub async fn count_problems(&self, now: DateTime<Utc>) -> Result<Problems, Error> {
         let reader = self.pools().reader();
-        let listed = || {
-            messages::Entity::find()
-                .filter(messages::Column::Origin.ne(Origin::Provisional.as_str()))
-        };
-        // What was sent again is settled: it keeps its truth and needs nobody.
-        let open = || listed().filter(messages::Column::ResentAs.is_null());
         let outcome = |outcome: Outcome| {
             callback_outcomes::Entity::find()
                 .filter(callback_outcomes::Column::Outcome.eq(outcome.as_str()))
         };
         Ok(Problems {
-            orphans: messages::Entity::find()
-                .filter(messages::Column::Origin.eq(Origin::Provisional.as_str()))
-                .count(reader)
-                .await?,
-            conflicts: open()
-                .filter(messages::Column::Conflict.eq(true))
-                .count(reader)
-                .await?,
+            orphans: provisional().count(reader).await?,
+            conflicts: conflicts().count(reader).await?,
             id_conflicts: self.count_id_conflicts().await?,
-            overdue: open()
-                .filter(messages::Column::DueAt.lte(instant::write(now)))
+            overdue: overdue(now).count(reader).await?,
+            uncertain: uncertain().count(reader).await?,
+            quarantine: quarantine::Entity::find()
+                .select_only()
+                .column(quarantine::Column::Callback)
+                .distinct()
                 .count(reader)
                 .await?,
-            uncertain: open()
-                .filter(messages::Column::State.eq(QueueWord::Uncertain.as_str()))
-                .count(reader)
-                .await?,
-            quarantine: quarantine::Entity::find().count(reader).await?,
             unverified: outcome(Outcome::Unverified).count(reader).await?,
             paused_accounts: accounts::Entity::find()
                 .filter(accounts::Column::PausedAt.is_not_null())
@@ -135,4 +148,31 @@ impl Store {
                 .await?,
         })
     }
+}
+
+/// What was sent again is settled: it keeps its truth and needs nobody.
+fn open() -> Select<messages::Entity> {
+    messages::Entity::find()
+        .filter(messages::Column::Origin.ne(Origin::Provisional.as_str()))
+        .filter(messages::Column::ResentAs.is_null())
+}
+
+/// Reports that match no message.
+pub(crate) fn provisional() -> Select<messages::Entity> {
+    messages::Entity::find().filter(messages::Column::Origin.eq(Origin::Provisional.as_str()))
+}
+
+/// On the phone and reported as failed.
+pub(crate) fn conflicts() -> Select<messages::Entity> {
+    open().filter(in_conflict())
+}
+
+/// Handed over, and silence since.
+pub(crate) fn overdue(now: DateTime<Utc>) -> Select<messages::Entity> {
+    open().filter(messages::Column::DueAt.lte(instant::write(now)))
+}
+
+/// Handed over, outcome unknown, and not sent again.
+pub(crate) fn uncertain() -> Select<messages::Entity> {
+    open().filter(messages::Column::State.eq(DeliveryState::Uncertain.as_str()))
 }

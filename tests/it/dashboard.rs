@@ -129,7 +129,7 @@ impl Product {
             references: References::default(),
             client_reference: None,
             options: BTreeMap::new(),
-            resend_of: None,
+            resend: None,
         };
         self.clock.advance(TimeDelta::seconds(1));
         let now = self.services.clock.now();

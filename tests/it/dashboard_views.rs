@@ -371,6 +371,7 @@ fn busy() -> OverviewPage {
             account("sobot-main"),
             by_state([0, 0, 0, 0, 0, 5, 2, 0, 0, 0]),
         )]),
+        dry_run: BTreeMap::new(),
         failures: BTreeMap::from([
             ((account("sobot-main"), "131026".to_owned()), 18),
             ((account("kaleyra-in"), "131053".to_owned()), 41),

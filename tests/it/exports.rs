@@ -89,6 +89,7 @@ impl Place {
             id,
             draft,
             key: None,
+            action: None,
             send_before: TimeDelta::hours(1),
             silence_limit: TimeDelta::hours(24),
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bluetick::domain::access::Scope;
 use bluetick::simulator::ForcedReply;
+use chrono::{DateTime, TimeDelta};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -1009,9 +1010,49 @@ async fn what_is_accepted_in_a_dry_run_is_never_handed_over() {
     assert_eq!(status, 202);
     assert!(reply["warnings"][0].as_str().unwrap().contains("dry-run"));
     app.run_jobs_until_idle().await;
-    let shown = app.message(reply["id"].as_str().unwrap()).await;
+    let id = reply["id"].as_str().unwrap();
+    let begun = std::time::Instant::now();
+    let waiting = app
+        .request("POST", "/api/v1/messages")
+        .header("prefer", "wait=30")
+        .json(&message(SOBOT, "video"));
+    let (status, waited) = read(waiting).await;
+    assert_eq!((status, &waited["state"]), (202, &json!("queued")));
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "there is nothing to wait for"
+    );
+    let (status, _) = app
+        .post(&format!(
+            "/api/v1/messages/{}/cancel",
+            waited["id"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(status, 200);
+    // Later than any message may wait.
+    app.advance(TimeDelta::hours(48));
+    app.run_jobs_until_idle().await;
+    let shown = app.message(id).await;
     assert_eq!(shown["origin"], "dry-run");
+    assert_eq!(shown["state"], "queued", "no provider has it");
+    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    assert!(explained.to_string().contains("dry-run"), "{explained}");
     assert!(app.received(SOBOT).is_empty());
+    let counts = app
+        .services
+        .store
+        .count_messages(DateTime::UNIX_EPOCH)
+        .await
+        .unwrap();
+    assert!(counts.sent.is_empty(), "{counts:?}");
+    assert_eq!(
+        counts
+            .dry_run
+            .values()
+            .flat_map(|states| states.values())
+            .sum::<i64>(),
+        2
+    );
     app.finish().await;
 }
 

@@ -49,6 +49,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
         id,
         draft: &draft,
         key: None,
+        action: None,
         send_before: TimeDelta::hours(1),
         silence_limit: TimeDelta::hours(24),
     };

@@ -90,13 +90,17 @@ CREATE INDEX messages_client_reference ON messages (client_reference) WHERE clie
 CREATE INDEX messages_failure_code ON messages (failure_code, created_at) WHERE failure_code IS NOT NULL;
 CREATE INDEX messages_conflict ON messages (created_at, id) WHERE conflict;
 CREATE INDEX messages_due ON messages (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX messages_waiting ON messages (account, next_attempt_at) WHERE queue IN ('queued', 'sending');
+CREATE INDEX messages_waiting ON messages (account, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX messages_expiring ON messages (send_before) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX messages_leased ON messages (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX messages_provisional ON messages (adopt_at) WHERE origin = 'provisional';
+CREATE INDEX messages_orphans ON messages (created_at, id) WHERE origin = 'provisional';
 CREATE TABLE merged_messages (
     id {id} NOT NULL PRIMARY KEY,
     survivor {id} NOT NULL,
     merged_at {instant} NOT NULL
 );
+CREATE INDEX merged_messages_survivor ON merged_messages (survivor);
 CREATE TABLE idempotency_keys (
     account {text} NOT NULL,
     name {text} NOT NULL,

@@ -36,7 +36,9 @@ CREATE TABLE id_conflicts (
     claimant {id} NOT NULL,
     seen_at {instant} NOT NULL,
     PRIMARY KEY (account, provider_id, claimant)
-)
+);
+CREATE INDEX id_conflicts_message ON id_conflicts (message);
+CREATE INDEX id_conflicts_claimant ON id_conflicts (claimant)
 ";
 
 const DOWN: &str = "DROP TABLE id_conflicts; DROP TABLE provider_ids";

@@ -44,7 +44,8 @@ CREATE TABLE actions (
     happened_at {instant} NOT NULL
 );
 CREATE INDEX actions_message ON actions (message, happened_at);
-CREATE INDEX actions_happened ON actions (happened_at)
+CREATE INDEX actions_happened ON actions (happened_at);
+CREATE INDEX actions_verb ON actions (verb, happened_at)
 ";
 
 const DOWN: &str = "DROP TABLE actions; DROP TABLE sign_in_links; DROP TABLE tokens";

@@ -71,7 +71,7 @@ pub(super) fn check<'a>(
             .clone()
             .filter(|text| !text.is_empty()),
         options,
-        resend_of: submission.resend_of,
+        resend_of: submission.resend.as_ref().map(|resend| resend.of),
     };
     Ok(Checked {
         account,

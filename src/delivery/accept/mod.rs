@@ -12,6 +12,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::delivery::uploads::{self, Uploads};
+use crate::domain::access::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::{Draft, References};
@@ -50,7 +51,16 @@ pub struct Submission {
     /// Options by name, as JSON values.
     pub options: BTreeMap<String, serde_json::Value>,
     /// The message that this one repeats.
-    pub resend_of: Option<MessageId>,
+    pub resend: Option<Resend>,
+}
+
+/// Whose decision it is that a message repeats another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resend {
+    /// The message that is repeated.
+    pub of: MessageId,
+    /// A token's name, or `dashboard`.
+    pub actor: String,
 }
 
 /// A file that came with the request and lies in a temporary place.
@@ -165,10 +175,17 @@ impl Acceptor {
                 size: upload.size,
             });
         }
+        let action = submission.resend.as_ref().map(|resend| Action {
+            message: Some(resend.of),
+            account: Some(account.id.clone()),
+            detail: Some(format!("as {id}")),
+            ..Action::new(&resend.actor, Verb::Resend, now)
+        });
         let acceptance = Acceptance {
             id,
             draft: &draft,
             key,
+            action: action.as_ref(),
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
         };

@@ -26,11 +26,11 @@ impl Dispatcher {
         if !expired.is_empty() {
             let accounts = self.store.list_accounts().await?;
             for id in expired {
-                self.expire(id, &accounts, now).await?;
+                passed(id, self.expire(id, &accounts, now).await)?;
             }
         }
         for id in self.store.list_abandoned(now, SWEEP_LIMIT).await? {
-            self.abandon(id, now).await?;
+            passed(id, self.abandon(id, now).await)?;
         }
         Ok(())
     }
@@ -100,5 +100,16 @@ impl Dispatcher {
         self.store.commit(ledger).await?;
         uploads::discard(message.media.as_ref());
         Ok(())
+    }
+}
+
+/// One message that cannot be finished must not keep the others from it; a database that cannot now may later.
+fn passed(id: MessageId, done: Result<(), store::Error>) -> Result<(), store::Error> {
+    match done {
+        Err(error) if !error.is_transient() => {
+            tracing::error!(%error, message.id = %id, "a message could not be given up");
+            Ok(())
+        }
+        other => other,
     }
 }

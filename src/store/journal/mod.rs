@@ -22,7 +22,7 @@ pub use reader::JournalFilter;
 use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
-use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, Pools};
+use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
 use crate::store::error::Error;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
 use entrance::Entrance;
@@ -70,7 +70,9 @@ pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
             let path = connection::sqlite_path(database_url).with_file_name(FILE_NAME);
             Pools::open_sqlite(&path, JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT).await
         }
-        Engine::Postgres => Pools::open_postgres(database_url, JOURNAL_LOCK).await,
+        Engine::Postgres => {
+            Pools::open_postgres(database_url, JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT).await
+        }
     }
 }
 
@@ -80,11 +82,11 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
         Ok(transaction) => transaction,
         Err(error) if error.is_busy() => {
             let missing = JournalMigrator::get_pending_migrations(pools.writer()).await?;
-            return if missing.is_empty() {
-                Ok(())
-            } else {
-                Err(error)
-            };
+            if missing.is_empty() {
+                return Ok(());
+            }
+            // Several processes on a new server: the first one makes the tables.
+            pools.begin_within(MAIN_BUSY_TIMEOUT).await?
         }
         Err(error) => return Err(error),
     };

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
 use crate::store::entities::{id_conflicts, merged_messages, messages, provider_ids, receipts};
 use crate::store::ledger::Ledger;
+use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, instant};
 
 /// Where an id was learned.
@@ -118,19 +119,10 @@ impl Ledger {
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
     ) -> Result<Bound, Error> {
-        let stored = provider_ids::Entity::find()
-            .filter(provider_ids::Column::Message.eq(message))
-            .all(&self.transaction)
-            .await?
-            .len();
-        let pending = self
-            .bindings
-            .iter()
-            .filter(|binding| binding.message == message)
-            .count();
-        if stored + pending >= PROVIDER_IDS_LIMIT {
+        if self.count_ids(message).await? >= PROVIDER_IDS_LIMIT {
             return Ok(Bound::Full);
         }
+        *self.id_counts.entry(message).or_default() += 1;
         self.bindings.push(provider_ids::Model {
             account: account.to_string(),
             provider_id: id.as_str().to_owned(),
@@ -146,6 +138,44 @@ impl Ledger {
         Ok(Bound::Held)
     }
 
+    /// How many ids a message holds. The first question is answered for every loaded message at once: a batch asks of most of them.
+    async fn count_ids(&mut self, message: Uuid) -> Result<usize, Error> {
+        if let Some(number) = self.id_counts.get(&message) {
+            return Ok(*number);
+        }
+        let asked: Vec<Uuid> = self
+            .entries
+            .keys()
+            .copied()
+            .filter(|id| *id != message && !self.id_counts.contains_key(id))
+            .chain([message])
+            .collect();
+        for chunk in asked.chunks(IDS_PER_QUERY) {
+            let stored: Vec<(Uuid, i64)> = provider_ids::Entity::find()
+                .select_only()
+                .column(provider_ids::Column::Message)
+                .column_as(provider_ids::Column::ProviderId.count(), "ids")
+                .filter(provider_ids::Column::Message.is_in(chunk.iter().copied()))
+                .group_by(provider_ids::Column::Message)
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            self.id_counts.extend(chunk.iter().map(|id| (*id, 0)));
+            self.id_counts.extend(
+                stored
+                    .into_iter()
+                    .map(|(id, number)| (id, usize::try_from(number).unwrap_or(usize::MAX))),
+            );
+        }
+        // Those that wait to be written are no rows yet.
+        for binding in &self.bindings {
+            if asked.contains(&binding.message) {
+                *self.id_counts.entry(binding.message).or_default() += 1;
+            }
+        }
+        Ok(self.id_counts.get(&message).copied().unwrap_or_default())
+    }
+
     /// Two messages claim one id: the one known only from callbacks gives way; two sent ones keep their truth and show the conflict.
     async fn contend(
         &mut self,
@@ -156,7 +186,7 @@ impl Ledger {
         learned_from: LearnedFrom,
     ) -> Result<Bound, Error> {
         self.load(&[message.into(), holder.into()]).await?;
-        let sent = |origin: Option<Origin>| matches!(origin, Some(Origin::Api | Origin::DryRun));
+        let sent = |origin: Option<Origin>| origin.is_some_and(Origin::is_ours);
         match (
             sent(self.origin(message.into())),
             sent(self.origin(holder.into())),
@@ -238,6 +268,10 @@ impl Ledger {
         messages::Entity::delete_by_id(gone)
             .exec(transaction)
             .await?;
+        // The survivor's ids are counted anew when it is told another.
+        self.absent.insert(gone);
+        self.id_counts.remove(&gone);
+        self.id_counts.remove(&survivor);
         for holder in self
             .holders
             .values_mut()

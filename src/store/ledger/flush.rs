@@ -175,8 +175,8 @@ pub(crate) fn refold(row: &mut messages::Model, facts: &[Receipt]) -> Result<(),
     }
     let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
     let created_at = instant::read("messages", "created_at", row.created_at)?;
-    let sent_by_us = [Origin::Api.as_str(), Origin::DryRun.as_str()].contains(&row.origin.as_str());
-    let delivery = fold(queue, sent_by_us.then_some(created_at), facts);
+    let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
+    let delivery = fold(queue, origin.is_ours().then_some(created_at), facts);
     let heard_at = facts.iter().map(|fact| fact.received_at).max();
     row::apply(row, provider, &delivery, heard_at);
     Ok(())

@@ -11,7 +11,7 @@ mod rebuild;
 mod registration;
 mod replay;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -24,6 +24,8 @@ pub use binding::{Bound, LearnedFrom};
 pub(crate) use counts::{BUCKET, Cohort, Standing, key as count_key, latency_keys};
 pub(crate) use flush::refold;
 pub use orphans::Heard;
+#[cfg(test)]
+pub(crate) use orphans::adoptable;
 pub use registration::Registration;
 pub use replay::StateDifference;
 
@@ -53,6 +55,10 @@ pub struct Ledger {
     transaction: DatabaseTransaction,
     now: DateTime<Utc>,
     entries: BTreeMap<Uuid, Entry>,
+    /// Messages that were looked for and are not there.
+    absent: HashSet<Uuid>,
+    /// How many ids messages hold, as far as that was asked.
+    id_counts: HashMap<Uuid, usize>,
     /// Which message holds an id; `None` when it was looked for and nobody does.
     holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
     bindings: Vec<provider_ids::Model>,
@@ -92,6 +98,8 @@ impl Ledger {
             transaction: pools.begin().await?,
             now,
             entries: BTreeMap::new(),
+            absent: HashSet::new(),
+            id_counts: HashMap::new(),
             holders: HashMap::new(),
             bindings: Vec::new(),
             conflicts: Vec::new(),
@@ -117,14 +125,16 @@ impl Ledger {
         let missing: Vec<Uuid> = ids
             .iter()
             .map(|id| id.uuid())
-            .filter(|id| !self.entries.contains_key(id))
+            .filter(|id| !self.entries.contains_key(id) && !self.absent.contains(id))
             .collect();
         for chunk in missing.chunks(receipts::IDS_PER_QUERY) {
             let rows = messages::Entity::find()
                 .filter(messages::Column::Id.is_in(chunk.iter().copied()))
                 .all(&self.transaction)
                 .await?;
+            self.absent.extend(chunk);
             for row in rows {
+                self.absent.remove(&row.id);
                 self.entries.insert(
                     row.id,
                     Entry {
@@ -217,6 +227,8 @@ impl Ledger {
 
     /// Adds a message; its row is complete but for what the fold says.
     pub(crate) fn insert(&mut self, row: messages::Model) {
+        self.absent.remove(&row.id);
+        self.id_counts.insert(row.id, 0);
         self.entries.insert(
             row.id,
             Entry {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use crate::domain::delivery::QueueWord;
@@ -176,16 +176,21 @@ impl Store {
         now: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        let ids: Vec<Uuid> = Entity::find()
+        let ids: Vec<Uuid> = adoptable(now)
             .select_only()
             .column(Column::Id)
-            .filter(Column::Origin.eq(Origin::Provisional.as_str()))
-            .filter(Column::AdoptAt.lte(instant::write(now)))
-            .order_by_asc(Column::AdoptAt)
             .limit(limit)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
         Ok(ids.into_iter().map(MessageId::from).collect())
     }
+}
+
+/// Provisional messages whose time has come, the longest waiting first.
+pub(crate) fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+        .filter(Column::AdoptAt.lte(instant::write(now)))
+        .order_by_asc(Column::AdoptAt)
 }

@@ -86,6 +86,8 @@ impl Ledger {
             });
         }
         differences.retain(|one| one.before.is_some() || !merged.contains(&one.message.uuid()));
+        self.absent.clear();
+        self.id_counts.clear();
         self.holders.clear();
         self.merges.clear();
         Ok(differences)
@@ -122,6 +124,8 @@ impl Ledger {
         let Some(entry) = self.entries.remove(&id) else {
             return Ok(());
         };
+        self.absent.insert(id);
+        self.id_counts.remove(&id);
         self.count_removal(entry.before.as_ref()).await?;
         let transaction = &self.transaction;
         provider_ids::Entity::delete_many()

@@ -100,18 +100,8 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Error> {
-        let mut query = narrow(Entity::find(), filter);
-        if let Some(after) = after {
-            let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
-            query = query.filter(
-                Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)])
-                    .lt(Expr::tuple([Expr::value(created_at), Expr::value(id)])),
-            );
-        }
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let rows = query
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
+        let rows = listed(filter, after)
             .limit(wanted)
             .all(self.pools().reader())
             .await?;
@@ -136,6 +126,24 @@ impl Page {
         });
         Ok(Self { messages, next })
     }
+}
+
+/// Messages that fit, newest first, older than `after`.
+pub(crate) fn listed(filter: &MessageFilter, after: Option<Cursor>) -> Select<Entity> {
+    newest_first(narrow(Entity::find(), filter), after)
+}
+
+/// Newest first, older than `after`.
+pub(crate) fn newest_first(query: Select<Entity>, after: Option<Cursor>) -> Select<Entity> {
+    let older = after.map(|after| {
+        let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
+        Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)])
+            .lt(Expr::tuple([Expr::value(created_at), Expr::value(id)]))
+    });
+    query
+        .filter(older.into_iter().fold(Condition::all(), Condition::add))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
 }
 
 fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
@@ -165,9 +173,13 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
         filter
             .class
             .map(|class| Column::FailureClass.eq(class.as_str())),
-        filter
-            .conflict
-            .map(|conflict| Column::Conflict.eq(conflict)),
+        filter.conflict.map(|conflict| {
+            if conflict {
+                in_conflict()
+            } else {
+                in_conflict().not()
+            }
+        }),
         filter
             .overdue_at
             .map(|now| Column::DueAt.lte(instant::write(now))),
@@ -219,6 +231,11 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
         );
     }
     query.filter(all)
+}
+
+/// The bare column: SQLite sees that `WHERE conflict` of the index is meant, which it does not in `conflict = ?`.
+pub(crate) fn in_conflict() -> SimpleExpr {
+    Expr::col((Entity, Column::Conflict))
 }
 
 fn references() -> [Column; 4] {

@@ -5,11 +5,14 @@ pub(crate) mod row;
 
 use sea_orm::EntityTrait;
 
+#[cfg(test)]
+pub(crate) use list::listed;
 pub use list::{Cursor, MessageFilter, Page, Search};
+pub(crate) use list::{in_conflict, newest_first};
 
 use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;
-use crate::domain::message::Message;
+use crate::domain::message::{Message, Origin};
 use crate::store::entities::messages;
 use crate::store::{Error, Store, ledger, receipts};
 
@@ -39,7 +42,7 @@ impl Store {
     async fn explain_waiting(&self, messages: &mut [Message]) -> Result<(), Error> {
         let mut waiting = messages
             .iter_mut()
-            .filter(|message| message.queue == QueueWord::Queued)
+            .filter(|message| message.queue == QueueWord::Queued && message.origin == Origin::Api)
             .peekable();
         if waiting.peek().is_none() {
             return Ok(());

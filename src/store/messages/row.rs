@@ -226,7 +226,7 @@ impl TryFrom<Model> for Message {
         let time = |column, millis| instant::read_optional(TABLE, column, millis);
         let created_at = instant::read(TABLE, "created_at", row.created_at)?;
         let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
-        let queued_at = matches!(origin, Origin::Api | Origin::DryRun).then_some(created_at);
+        let queued_at = origin.is_ours().then_some(created_at);
         let stages = [
             queued_at,
             time("submitted_at", row.submitted_at)?,
@@ -249,10 +249,7 @@ impl TryFrom<Model> for Message {
                 .map(ProviderMessageId::parse)
                 .transpose()
                 .map_err(|_| bad("provider_id"))?,
-            matched_by: row.matched_by.as_deref().map(|word| match word {
-                "operator" => MatchedBy::Operator,
-                _ => MatchedBy::Recipient,
-            }),
+            matched_by: parse_optional::<MatchedBy>(row.matched_by.as_deref(), "matched_by", key)?,
             sender: row.sender,
             recipient: row.recipient,
             name: row.recipient_name,

@@ -143,12 +143,13 @@ async fn wait_for_outcome(
     };
     let end = Instant::now() + wait;
     loop {
-        let state = match services.store.find_message(id).await? {
-            Some(Found::Message(message)) => message.state,
+        let (state, origin) = match services.store.find_message(id).await? {
+            Some(Found::Message(message)) => (message.state, message.origin),
             _ => return Ok(DeliveryState::Queued),
         };
-        if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) || Instant::now() >= end
-        {
+        let moves = matches!(state, DeliveryState::Queued | DeliveryState::Sending)
+            && origin != Origin::DryRun;
+        if !moves || Instant::now() >= end {
             return Ok(state);
         }
         let step = end.min(Instant::now() + WAIT_STEP);
@@ -200,9 +201,7 @@ pub(crate) async fn show(
         Err(survivor) => return Ok(moved(survivor)),
     };
     let receipts = services.store.list_receipts(message.id).await?;
-    let queued_at =
-        matches!(message.origin, Origin::Api | Origin::DryRun).then_some(message.created_at);
-    let delivery = fold(message.queue, queued_at, &receipts);
+    let delivery = fold(message.queue, message.queued_at(), &receipts);
     let ids = services.store.list_provider_ids(message.id).await?;
     let attempts = services.store.list_attempts(message.id).await?;
     let now = services.clock.now();

@@ -8,6 +8,7 @@ use crate::delivery::services::Services;
 use crate::delivery::standing::{self, AccountStanding, Health};
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::Stage;
+use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
 use crate::domain::provider::Mode;
 use crate::providers;
@@ -60,28 +61,35 @@ pub(crate) async fn list_orphans(
     let fingerprint = parameters.fingerprint();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
     let page = services.store.list_orphans(&filter, cursor, limit).await?;
-    let mut data = Vec::with_capacity(page.messages.len());
-    for orphan in &page.messages {
-        data.push(orphan_response(&services, orphan, caller.visibility()).await?);
-    }
+    let ids: Vec<MessageId> = page.messages.iter().map(|orphan| orphan.id).collect();
+    let mut provider_ids = services.store.list_provider_ids_of(&ids).await?;
+    let mut suggestions = services.store.list_suggestions(&page.messages).await?;
+    let data = page.messages.iter().map(|orphan| {
+        orphan_response(
+            orphan,
+            &provider_ids.remove(&orphan.id).unwrap_or_default(),
+            suggestions.remove(&orphan.id).unwrap_or_default(),
+            caller.visibility(),
+        )
+    });
+    let data: Vec<OrphanResponse> = data.collect();
     let next_cursor = page
         .next
         .map(|next| fingerprint.write_cursor(&write_place(next)));
     Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
 }
 
-async fn orphan_response(
-    services: &Services,
+fn orphan_response(
     orphan: &Message,
+    ids: &[ProviderMessageId],
+    suggestions: Vec<MessageId>,
     visibility: Visibility,
-) -> Result<OrphanResponse, ApiError> {
-    let ids = services.store.list_provider_ids(orphan.id).await?;
-    let suggestions = services.store.list_suggestions(orphan).await?;
+) -> OrphanResponse {
     let stage = Stage::ALL
         .into_iter()
         .rev()
         .find(|stage| orphan.stage(*stage).is_some());
-    Ok(OrphanResponse {
+    OrphanResponse {
         id: orphan.id.uuid(),
         account: orphan.account.to_string(),
         provider_ids: ids.iter().map(|id| visibility.id(id)).collect(),
@@ -91,11 +99,8 @@ async fn orphan_response(
             .map(|recipient| wire::recipient_text(recipient, visibility)),
         first_received_at: wire::time(orphan.created_at),
         stage: stage.map(Stage::as_str),
-        suggestions: suggestions
-            .into_iter()
-            .map(crate::domain::ids::MessageId::uuid)
-            .collect(),
-    })
+        suggestions: suggestions.into_iter().map(MessageId::uuid).collect(),
+    }
 }
 
 /// `GET /accounts`

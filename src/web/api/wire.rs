@@ -104,7 +104,7 @@ impl From<SendRequest> for Submission {
             },
             client_reference: request.client_reference,
             options: request.options,
-            resend_of: None,
+            resend: None,
         }
     }
 }

@@ -150,10 +150,7 @@ impl MessagePage {
             .recipient
             .as_deref()
             .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text));
-        let accepted_at = match message.origin {
-            Origin::Api | Origin::DryRun => Some(message.created_at),
-            Origin::Observed | Origin::Provisional => None,
-        };
+        let accepted_at = message.queued_at();
         Self {
             frame: Frame::inside(
                 Section::Messages,

@@ -107,6 +107,7 @@ pub struct OverviewPage {
     periods: Vec<PeriodLink>,
     total: u64,
     observed: u64,
+    dry_run: u64,
     tiles: Vec<Tile>,
     funnel: Vec<FunnelStep>,
     states: Vec<StateCount>,
@@ -162,12 +163,14 @@ impl OverviewPage {
         let sums = Sums::of(flow.counts.sent.values());
         let list = MessagesAddress {
             since: Some(flow.since),
-            // Without messages sent elsewhere the list holds nothing but ours, dry runs included.
-            origin: (!flow.counts.observed.is_empty()).then_some(Origin::Api),
+            // Where there is nothing else, the list holds what was sent from here without a filter.
+            origin: (!flow.counts.observed.is_empty() || !flow.counts.dry_run.is_empty())
+                .then_some(Origin::Api),
             ..MessagesAddress::default()
         };
         let problems = problem_rows(flow.problems);
         let observed = Sums::of(flow.counts.observed.values()).total();
+        let dry_run = Sums::of(flow.counts.dry_run.values()).total();
         Self {
             frame: Frame::inside(Section::Overview, "Overview", Refresh::Live),
             headline: headline(sums.total() + observed, problems.len()),
@@ -176,6 +179,7 @@ impl OverviewPage {
             periods: period_links(flow.period),
             total: sums.total(),
             observed,
+            dry_run,
             tiles: tiles(&sums, &list, flow.period.words()),
             funnel: sums.funnel(),
             states: states(&sums, &list),
@@ -278,7 +282,10 @@ fn states(sums: &Sums, list: &MessagesAddress) -> Vec<StateCount> {
 
 fn account_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<AccountRow> {
     let played = Sums::of(flow.counts.sent.values()).get(DeliveryState::Played) > 0;
-    let elsewhere = !flow.counts.observed.is_empty();
+    let apart = [
+        ("sent elsewhere", Origin::Observed, &flow.counts.observed),
+        ("dry run", Origin::DryRun, &flow.counts.dry_run),
+    ];
     let nothing = CountsByState::new();
     flow.providers
         .iter()
@@ -286,7 +293,7 @@ fn account_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<AccountRow> {
             let of = |map: &BTreeMap<AccountId, CountsByState>| {
                 Sums::of([map.get(account).unwrap_or(&nothing)])
             };
-            let (sent, observed) = (of(&flow.counts.sent), of(&flow.counts.observed));
+            let sent = of(&flow.counts.sent);
             let list = MessagesAddress {
                 account: Some(account.clone()),
                 ..list.clone()
@@ -298,16 +305,12 @@ fn account_rows(flow: &Flow<'_>, list: &MessagesAddress) -> Vec<AccountRow> {
                     .filter(|state| played || *state != DeliveryState::Played)
                     .map(|state| AccountCell::of(state, sent.get(state), &list)),
             );
-            if elsewhere {
+            for (label, origin, counts) in apart.iter().filter(|(.., counts)| !counts.is_empty()) {
                 let list = MessagesAddress {
-                    origin: Some(Origin::Observed),
+                    origin: Some(*origin),
                     ..list.clone()
                 };
-                cells.push(AccountCell::new(
-                    "sent elsewhere",
-                    observed.total(),
-                    list.page(),
-                ));
+                cells.push(AccountCell::new(label, of(counts).total(), list.page()));
             }
             AccountRow {
                 account: account.to_string(),

@@ -13,7 +13,7 @@ use crate::delivery::standing;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::{Receipt, SourceKind, fold};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
-use crate::domain::message::{Message, Origin};
+use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
 use crate::store;
 use crate::store::journal::JournalFilter;
@@ -174,9 +174,7 @@ async fn message_page(
     message: &Message,
     receipts: &[Receipt],
 ) -> Result<MessagePage, store::Error> {
-    let queued_at =
-        matches!(message.origin, Origin::Api | Origin::DryRun).then_some(message.created_at);
-    let delivery = fold(message.queue, queued_at, receipts);
+    let delivery = fold(message.queue, message.queued_at(), receipts);
     Ok(MessagePage::new(
         &MessageFile {
             message,

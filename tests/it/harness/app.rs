@@ -391,6 +391,7 @@ impl App {
             .sent
             .values()
             .chain(counts.observed.values())
+            .chain(counts.dry_run.values())
             .flat_map(BTreeMap::values)
             .sum();
         assert_eq!(sum, recounted);
