@@ -424,11 +424,10 @@ pub fn fold(queue: QueueWord, queued_at: Option<DateTime<Utc>>, receipts: &[Rece
         (Some(Stage::Submitted), None) => DeliveryState::Submitted,
         (Some(Stage::Queued) | None, None) => match queue {
             QueueWord::Cancelled => DeliveryState::Cancelled,
-            QueueWord::Uncertain => DeliveryState::Uncertain,
             QueueWord::Sending => DeliveryState::Sending,
             QueueWord::Queued => DeliveryState::Queued,
-            // Nothing but words we do not know: somebody has it, and nobody says what became of it.
-            QueueWord::Done => DeliveryState::Uncertain,
+            // Done, but nothing but words we do not know: somebody has it, and nobody says what became of it.
+            QueueWord::Uncertain | QueueWord::Done => DeliveryState::Uncertain,
         },
     };
     Delivery {
