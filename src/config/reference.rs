@@ -63,7 +63,7 @@ pub const KEYS: &[Key] = &[
     anywhere(
         "public_url",
         "`http://{listen}`",
-        "Where providers and people reach Bluetick; may have a path.",
+        "Where providers and people reach Bluetick; may have a path, which the proxy in front takes off (pages then need a host or port of their own).",
     ),
     anywhere(
         "data_dir",

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::harness::app::{
     ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, image_to, message, noon, read, start_app,
+    start_app_with,
 };
 
 const WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMDAwMDAwMDAwMDAwMDAwMDAwAA==";
@@ -289,6 +290,34 @@ async fn callback_addresses_are_for_operators() {
         let token = url.rsplit('/').next().unwrap();
         assert!(!masked.to_string().contains(token));
     }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_account_tells_when_its_old_address_was_last_used() {
+    let app = start_app_with(|_, accounts| accounts[0].callback_generation = 2).await;
+    let account = &app
+        .services
+        .accounts
+        .values()
+        .find(|one| one.callback_generation == 2);
+    let id = account.unwrap().id.clone();
+    let told = async || {
+        let list = app.found("/api/v1/accounts").await;
+        let accounts = list["data"].as_array().unwrap().clone();
+        let mut found = accounts.into_iter().filter(|one| one["id"] == id.as_str());
+        found
+            .next()
+            .unwrap()
+            .get("old_callback_url_used_at")
+            .cloned()
+    };
+    assert_eq!(told().await, None);
+    let old = app.services.callback_url(&id, 1);
+    let posted = app.client.post(old).body("{}").send().await.unwrap();
+    assert_eq!(posted.status(), 200);
+    app.run_jobs_until_idle().await;
+    assert_eq!(told().await.unwrap(), "2026-11-20T12:00:00.000Z");
     app.finish().await;
 }
 

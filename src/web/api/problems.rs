@@ -145,6 +145,7 @@ fn account_response(standing: &AccountStanding, visibility: Visibility) -> Accou
         capabilities: CapabilitiesResponse::of(standing.provider),
         senders: standing.senders.clone(),
         last_callback_at: standing.last_callback_at.map(wire::time),
+        old_callback_url_used_at: standing.old_address_at.map(wire::time),
         health: standing.health.as_str(),
         pause_reason,
         paused_since,

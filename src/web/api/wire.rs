@@ -511,6 +511,9 @@ pub(crate) struct AccountResponse {
     pub(crate) senders: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_callback_at: Option<String>,
+    /// When a callback last came to the URL of the generation before, which is still to be retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_callback_url_used_at: Option<String>,
     /// `ok`, `unconfigured`, `silent`, `refused` or `paused`.
     pub(crate) health: &'static str,
     /// Why it is paused, in the provider's words.
