@@ -13,6 +13,7 @@ use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, R
 use bluetick::domain::delivery::{
     DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
 };
+use bluetick::domain::explain::{AccountSituation, QueuePlace, Story, Ties, explain};
 use bluetick::domain::failure::{Failure, FailureClass};
 use bluetick::domain::ids::{AccountId, AttemptId, CallbackId, MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
@@ -226,10 +227,27 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
         ..Action::new("dashboard", Verb::MarkFailed, at("2026-11-20T14:05:00Z"))
     }];
     let callbacks = [listed(Outcome::Receipts, vec![message.id])];
+    let explanation = explain(&Story {
+        message,
+        delivery: &delivery,
+        receipts,
+        exchanges: &[],
+        actions: &actions,
+        account: &AccountSituation {
+            pause: message.hold.clone().map(|reason| (reason, now())),
+            mode: Some(Mode::Live),
+            ..AccountSituation::default()
+        },
+        queue: QueuePlace::default(),
+        ties: &Ties::default(),
+        now: now(),
+        visibility: viewer,
+    });
     MessagePage::new(
         &MessageFile {
             message,
             delivery: &delivery,
+            explanation: &explanation,
             ids: &ids,
             receipts,
             attempts: &[attempt(message.id)],
@@ -607,20 +625,25 @@ fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
 
 #[test]
 fn a_failure_stands_in_the_providers_own_words_made_harmless() {
+    let message = failed(message(4, DeliveryState::Failed));
+    let failure = message.failure.clone().unwrap().failure;
+    let said = receipt(
+        1,
+        Fact::Failure(failure),
+        Some("2026-11-20T14:03:12Z"),
+        "2026-11-20T14:03:13Z",
+    );
     let page = render(
         "message-failed",
-        &message_page(
-            &failed(message(4, DeliveryState::Failed)),
-            &[],
-            Visibility::Full,
-        ),
+        &message_page(&message, &[said], Visibility::Full),
     );
     let words = page.text(".failure");
-    assert!(words.contains("131053 Media upload error"), "{words}");
+    assert!(words.contains("131053 : Media upload error"), "{words}");
     assert!(
-        words.contains("Image is not valid. <b>mime</b>␀▯"),
+        words.contains("Image is not valid. <b>mime</b> ▯"),
         "{words}"
     );
+    assert!(page.text(".timeline").contains("<b>mime</b>␀▯"));
     assert!(page.find(".failure b").is_empty());
 }
 
@@ -643,15 +666,15 @@ fn only_actions_that_fit_are_offered() {
 
     let mut waiting = message(6, DeliveryState::Queued);
     waiting.queue = QueueWord::Queued;
-    waiting.hold = Some("the account is paused: E110".to_owned());
+    waiting.hold = Some("E110".to_owned());
     let page = render(
         "message-queued",
         &message_page(&waiting, &[], Visibility::Full),
     );
     assert_eq!(page.buttons(), [format!("{}/cancel", id(&waiting))]);
     assert!(
-        page.main()
-            .contains("It waits: the account is paused: E110")
+        page.text(".because")
+            .contains("It waits because account kaleyra-in is paused")
     );
 
     let page = render(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use askama::Template;
 use bluetick::domain::access::{Action, Verb, Visibility};
 use bluetick::domain::delivery::{
     Delivery, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
@@ -17,7 +18,9 @@ use bluetick::domain::message::{
     ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
 };
 use bluetick::domain::provider::{Mode, ProviderId};
+use bluetick::web::dashboard::message::{MessageFile, MessagePage};
 use chrono::{DateTime, TimeDelta, Utc};
+use scraper::{Html, Selector};
 use uuid::Uuid;
 
 use crate::harness::golden::Goldens;
@@ -171,6 +174,29 @@ impl Tale {
             now: self.now,
             visibility,
         })
+    }
+
+    /// The message's page, as HTML. `DASHBOARD_SAMPLES=folder` also writes it there, to look at.
+    fn page(&mut self, name: &str, explanation: &Explanation) -> String {
+        let delivery = fold(self.message.queue, self.message.queued_at(), &self.receipts);
+        let file = MessageFile {
+            message: &self.message,
+            delivery: &delivery,
+            explanation,
+            ids: &[],
+            receipts: &self.receipts,
+            attempts: &[],
+            actions: &self.actions,
+            callbacks: &[],
+        };
+        let html = MessagePage::new(&file, Visibility::Full, self.now)
+            .render()
+            .unwrap();
+        if let Ok(folder) = std::env::var("DASHBOARD_SAMPLES") {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(format!("{folder}/story-{name}.html"), &html).unwrap();
+        }
+        html
     }
 
     /// What the store's flush writes into the row.
@@ -419,6 +445,60 @@ fn every_story_is_told_in_the_words_that_were_approved() {
         goldens.check(name, &tale.explain(Visibility::Full).text());
     }
     goldens.finish();
+}
+
+/// The text inside the first match, letter by letter as a browser shows it.
+fn shown(page: &Html, selector: &str) -> String {
+    let found = page.select(&Selector::parse(selector).unwrap()).next();
+    let text: String = found.map(|found| found.text().collect()).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn all_shown(page: &Html, selector: &str) -> Vec<String> {
+    let text = |found: scraper::ElementRef<'_>| found.text().collect::<String>();
+    let selector = Selector::parse(selector).unwrap();
+    page.select(&selector).map(text).collect()
+}
+
+/// Words of the protocol stand out by their type on a page, in a plain text by marks.
+fn unmarked(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| line.replace('`', "")).collect()
+}
+
+#[test]
+fn the_message_page_tells_every_story_in_the_same_words() {
+    for (name, mut tale) in stories() {
+        let explanation = tale.explain(Visibility::Full);
+        let page = Html::parse_document(&tale.page(name, &explanation));
+        let section = "section[aria-labelledby=why]";
+        assert_eq!(shown(&page, ".lead"), explanation.summary, "{name}");
+        assert_eq!(
+            unmarked(&all_shown(&page, ".because li")),
+            unmarked(&explanation.because),
+            "{name}"
+        );
+        assert_eq!(
+            unmarked(&all_shown(&page, ".advice li")),
+            unmarked(&explanation.what_next),
+            "{name}"
+        );
+        let why = shown(&page, section);
+        for words in explanation.failure.iter().flat_map(|failure| {
+            [
+                failure.said(),
+                failure.meaning.to_owned(),
+                failure.action.to_owned(),
+                failure.class.to_string(),
+            ]
+        }) {
+            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(why.contains(&words), "{name}: {words} in {why}");
+        }
+        let linked = all_shown(&page, &format!("{section} a[href^='/messages/']"));
+        for other in &explanation.related {
+            assert!(linked.contains(&other.to_string()), "{name}: {linked:?}");
+        }
+    }
 }
 
 #[test]

@@ -120,6 +120,8 @@ pub struct Explanation {
     pub failure: Option<FailureWords>,
     /// What happens by itself, and what a person can do.
     pub what_next: Vec<String>,
+    /// Other messages that the sentences name.
+    pub related: Vec<MessageId>,
 }
 
 /// A failure in the provider's words and in ours.
@@ -152,7 +154,14 @@ pub fn explain(story: &Story<'_>) -> Explanation {
         because,
         failure: failure_words(story),
         what_next: advice::what_next(story),
+        related: related(story),
     }
+}
+
+fn related(story: &Story<'_>) -> Vec<MessageId> {
+    let repeats = [story.message.resend_of, story.message.resent_as];
+    let contenders = story.ties.contenders.iter().copied();
+    repeats.into_iter().flatten().chain(contenders).collect()
 }
 
 fn failure_words(story: &Story<'_>) -> Option<FailureWords> {
@@ -232,15 +241,19 @@ impl Explanation {
 }
 
 impl FailureWords {
-    fn lines(&self) -> Vec<String> {
-        let said = match (&self.code, self.words.as_str()) {
+    /// What was said: the code, if there is one, and the words behind it.
+    pub fn said(&self) -> String {
+        match (&self.code, self.words.as_str()) {
             (Some(code), "") => code.clone(),
             (Some(code), words) => format!("{code}: {words}"),
             (None, "") => "(no code and no words)".to_owned(),
             (None, words) => format!("(no code) {words}"),
-        };
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
         vec![
-            format!("  said:    {said}"),
+            format!("  said:    {}", self.said()),
             format!("  meaning: {}", self.meaning),
             format!("  to do:   {}", self.action),
             format!("  class:   {}", self.class),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::delivery::callbacks::ListedCallback;
 use crate::domain::access::{Action, Visibility};
 use crate::domain::delivery::{Delivery, DeliveryState, QueueWord, Receipt};
-use crate::domain::dictionary::explain;
+use crate::domain::explain::Explanation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
@@ -17,10 +17,10 @@ use crate::web::dashboard::masking::MediaWords;
 use crate::web::dashboard::messages::flags;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::pill::{Mark, plain_words};
-use crate::web::dashboard::reason::why;
 use crate::web::dashboard::stepper::{Step, steps};
 use crate::web::dashboard::text::{visible_block, visible_line};
 use crate::web::dashboard::timeline::{TimelineEntry, attempts_words, timeline};
+use crate::web::dashboard::why::{Piece, Why};
 
 /// Everything that is known of one message.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct MessageFile<'a> {
     pub message: &'a Message,
     /// The fold of its receipts, which says how surely each stage was reached.
     pub delivery: &'a Delivery,
+    /// Why its state is what it is, in the words that the viewer may see.
+    pub explanation: &'a Explanation,
     /// Every provider id, oldest first.
     pub ids: &'a [ProviderMessageId],
     /// Every fact.
@@ -51,13 +53,12 @@ pub struct MessagePage {
     mark: Mark,
     heading: String,
     flags: Vec<&'static str>,
-    why: Vec<String>,
+    why: Why,
     recipient: String,
     name: Option<String>,
     account: String,
     provider: &'static str,
     steps: Vec<Step>,
-    failure: Option<FailureBox>,
     entries: Vec<TimelineEntry>,
     attempts: Vec<AttemptRow>,
     attempts_words: String,
@@ -67,23 +68,7 @@ pub struct MessagePage {
     created: Moment,
     changed: Moment,
     ids: Vec<IdRow>,
-    resend_of: Option<MessageId>,
-    resent_as: Option<MessageId>,
     actions: Actions,
-}
-
-#[derive(Clone, Debug)]
-struct FailureBox {
-    heading: &'static str,
-    code: Option<String>,
-    title: Option<String>,
-    detail: Option<String>,
-    class: &'static str,
-    meaning: &'static str,
-    action: &'static str,
-    at: Moment,
-    inferred: bool,
-    provider: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -162,13 +147,12 @@ impl MessagePage {
             mark: Mark::of(message.state),
             heading: capitalised(plain_words(message.state)),
             flags: flags(message, now),
-            why: why(message, now, viewer),
+            why: Why::new(file.explanation),
             recipient,
             name: message.name.as_deref().map(|name| viewer.personal(name)),
             account: message.account.to_string(),
             provider: message.provider.title(),
             steps: steps(message, file.delivery),
-            failure: failure_box(message, file.delivery, viewer),
             entries: timeline(
                 accepted_at,
                 file.receipts,
@@ -192,8 +176,6 @@ impl MessagePage {
                 .iter()
                 .map(|id| id_row(id, message.provider, viewer))
                 .collect(),
-            resend_of: message.resend_of,
-            resent_as: message.resent_as,
             actions,
         }
     }
@@ -208,35 +190,6 @@ fn capitalised(words: &str) -> String {
         .flat_map(char::to_uppercase)
         .chain(letters)
         .collect()
-}
-
-fn failure_box(message: &Message, delivery: &Delivery, viewer: Visibility) -> Option<FailureBox> {
-    let listed = message.failure.as_ref()?;
-    let explanation = explain(message.provider, &listed.failure);
-    let quoted = |text: &Option<String>| text.as_deref().map(|text| viewer.quoted(text));
-    Some(FailureBox {
-        heading: if message.conflict {
-            "Also reported as failed"
-        } else {
-            "Why it failed"
-        },
-        code: listed
-            .failure
-            .code
-            .as_deref()
-            .map(|code| viewer.failure_code(code)),
-        title: quoted(&listed.failure.title),
-        detail: quoted(&listed.failure.detail),
-        class: listed.class.as_str(),
-        meaning: explanation.meaning,
-        action: explanation.action,
-        at: Moment::new(listed.at),
-        inferred: delivery
-            .failure
-            .as_ref()
-            .is_some_and(|failed| failed.inferred),
-        provider: message.provider.title(),
-    })
 }
 
 fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {

@@ -22,11 +22,11 @@ mod pages;
 pub mod pill;
 mod problem;
 pub mod problems;
-mod reason;
 pub mod reports;
 mod stepper;
 pub mod text;
 pub mod timeline;
+mod why;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{ServiceConfig, get, post, scope};

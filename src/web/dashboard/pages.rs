@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use crate::delivery::callbacks::{self, ListedCallback};
+use crate::delivery::explain::explain_message;
 use crate::delivery::problems;
 use crate::delivery::services::Services;
 use crate::delivery::standing;
@@ -175,10 +176,12 @@ async fn message_page(
     receipts: &[Receipt],
 ) -> Result<MessagePage, store::Error> {
     let delivery = fold(message.queue, message.queued_at(), receipts);
+    let explanation = explain_message(services, message, caller.visibility()).await?;
     Ok(MessagePage::new(
         &MessageFile {
             message,
             delivery: &delivery,
+            explanation: &explanation,
             ids: &services.store.list_provider_ids(message.id).await?,
             receipts,
             attempts: &services.store.list_attempts(message.id).await?,
