@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::sea_query::{OnConflict, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -178,7 +178,7 @@ pub struct OutcomeFilter {
     pub ids: Option<Vec<CallbackId>>,
     /// Of this account.
     pub account: Option<AccountId>,
-    /// This one.
+    /// This one, as [`Store::list_by_outcome`] lists it.
     pub outcome: Option<Outcome>,
     /// Received at or after.
     pub received_after: Option<DateTime<Utc>>,
@@ -207,9 +207,7 @@ impl Store {
                 .account
                 .as_ref()
                 .map(|account| callback_outcomes::Column::Account.eq(account.as_str())),
-            filter
-                .outcome
-                .map(|outcome| callback_outcomes::Column::Outcome.eq(outcome.as_str())),
+            filter.outcome.map(counts_as),
             filter
                 .received_after
                 .map(|at| callback_outcomes::Column::ReceivedAt.gte(instant::write(at))),
@@ -242,7 +240,7 @@ impl Store {
             .collect()
     }
 
-    /// Callbacks of one outcome, newest first, older than `before`. Quarantined are all of which a part could not be understood, whatever the rest of them told.
+    /// Callbacks of one outcome, newest first, older than `before`.
     pub async fn list_by_outcome(
         &self,
         wanted: Outcome,
@@ -250,17 +248,8 @@ impl Store {
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
-        let fits = match wanted {
-            Outcome::Quarantined => callback_outcomes::Column::Callback.in_subquery(
-                Query::select()
-                    .column(quarantine::Column::Callback)
-                    .from(quarantine::Entity)
-                    .to_owned(),
-            ),
-            other => callback_outcomes::Column::Outcome.eq(other.as_str()),
-        };
         let mut query = callback_outcomes::Entity::find()
-            .filter(fits)
+            .filter(counts_as(wanted))
             .order_by_desc(callback_outcomes::Column::Seq)
             .limit(limit);
         if let Some(account) = account {
@@ -316,6 +305,19 @@ impl Store {
             told.entry(source.into()).or_default().push(message.into());
         }
         Ok(told)
+    }
+}
+
+/// Callbacks of an outcome. Quarantined are all of which a part could not be understood, whatever the rest of them told.
+fn counts_as(outcome: Outcome) -> SimpleExpr {
+    match outcome {
+        Outcome::Quarantined => callback_outcomes::Column::Callback.in_subquery(
+            Query::select()
+                .column(quarantine::Column::Callback)
+                .from(quarantine::Entity)
+                .to_owned(),
+        ),
+        other => callback_outcomes::Column::Outcome.eq(other.as_str()),
     }
 }
 

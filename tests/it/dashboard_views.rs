@@ -718,6 +718,7 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
             &found,
             Some(9),
             &[account("kaleyra-in")],
+            Visibility::Full,
         ),
     );
     let row = page.text("tbody tr");
@@ -727,7 +728,7 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
     assert!(page.links().contains(&"/callbacks?before=9".to_owned()));
     let page = render(
         "callbacks-empty",
-        &CallbacksPage::new(&CallbacksAddress::default(), &[], None, &[]),
+        &CallbacksPage::new(&CallbacksAddress::default(), &[], None, &[], Visibility::Full),
     );
     assert!(page.main().contains("No callback has arrived yet"));
 }

@@ -5,10 +5,13 @@ use std::str;
 use askama::Template;
 
 use crate::delivery::callbacks::FoundCallback;
+use crate::delivery::problems::ProblemKind;
 use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
+use crate::store::callbacks::Outcome;
 use crate::web::dashboard::callbacks::{CallbackRow, short};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
+use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::dashboard::text::{hex_dump, indent_json, visible_block, visible_line};
 
 /// Text beyond this many bytes is left to the download.
@@ -25,6 +28,10 @@ pub struct CallbackPage {
     id: String,
     detail: Option<String>,
     remote_address: Option<String>,
+    /// What a person does next, where the callback needs one.
+    next_step: Option<&'static str>,
+    /// Words of the button that reads it again, and where its preview is.
+    replay: Option<(&'static str, String)>,
     messages: Vec<(String, String)>,
     raw: Option<Raw>,
 }
@@ -65,12 +72,35 @@ impl CallbackPage {
             id: listed.summary.id.to_string(),
             detail: listed.detail.as_deref().map(|text| viewer.quoted(text)),
             remote_address: file.record.remote.as_deref().map(visible_line),
+            next_step: next_step(listed.outcome),
+            replay: listed
+                .outcome
+                .filter(|_| viewer == Visibility::Full)
+                .map(|outcome| {
+                    let address = ReplayAddress::one(listed.summary.id);
+                    (replay_words(outcome), address.page())
+                }),
             messages: listed.messages.iter().map(named).collect(),
             raw: match viewer {
                 Visibility::Full => Some(Raw::new(file)),
                 Visibility::Masked => None,
             },
         }
+    }
+}
+
+fn next_step(outcome: Option<Outcome>) -> Option<&'static str> {
+    match outcome? {
+        Outcome::Quarantined => Some(ProblemKind::Quarantine.next_step()),
+        Outcome::Unverified => Some(ProblemKind::Unverified.next_step()),
+        Outcome::Receipts | Outcome::Inbound | Outcome::Notice => None,
+    }
+}
+
+fn replay_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unverified => "Release…",
+        _ => "Read again…",
     }
 }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::delivery::callbacks::{CallbackQuery, ListedCallback};
+use crate::domain::access::Visibility;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::store::callbacks::Outcome;
 use crate::web::dashboard::address::with_query;
@@ -10,6 +11,7 @@ use crate::web::dashboard::figure;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::messages::Choice;
 use crate::web::dashboard::moment::Moment;
+use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::dashboard::text::visible_line;
 
 /// The word for a callback that was not read yet.
@@ -151,6 +153,8 @@ pub struct CallbacksPage {
     narrowed: bool,
     newest: Option<String>,
     older: Option<String>,
+    /// Where the preview of reading all of this again is.
+    replay: Option<String>,
 }
 
 impl CallbacksPage {
@@ -160,6 +164,7 @@ impl CallbacksPage {
         found: &[ListedCallback],
         next: Option<i64>,
         accounts: &[AccountId],
+        viewer: Visibility,
     ) -> Self {
         let at = |before: Option<i64>| {
             CallbacksAddress {
@@ -197,6 +202,9 @@ impl CallbacksPage {
             narrowed: address.is_filtered(),
             newest: address.before.is_some().then(|| at(None)),
             older: next.map(|seq| at(Some(seq))),
+            replay: ReplayAddress::of_list(address)
+                .filter(|_| viewer == Visibility::Full && !found.is_empty())
+                .map(|replay| replay.page()),
         }
     }
 }

@@ -7,9 +7,11 @@ use actix_web::{HttpResponse, web};
 
 use crate::delivery::accept::AcceptError;
 use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::replay::{self, Earnest, ReplayError, Replayed};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, MessageId};
+use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::error::ApiError;
 
 /// `POST /messages/{id}/cancel`
@@ -65,6 +67,37 @@ pub(super) async fn match_orphan(
     let decision = decision(&services, &caller);
     let done = operate::match_orphan(&services.store, orphan, message, &decision).await;
     lead_to_message(done.map(|()| message))
+}
+
+/// `POST /callbacks/replay`: what its preview showed, in earnest.
+pub(super) async fn replay(
+    services: web::Data<Services>,
+    caller: Caller,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let address = std::str::from_utf8(&form)
+        .ok()
+        .and_then(ReplayAddress::parse)
+        .ok_or_else(|| ApiError::NotPossible("it names no callback".to_owned()))?;
+    read_again(&services, &caller, &address, Earnest::Apply).await?;
+    Ok(lead_to(address.origin()))
+}
+
+/// Reads again what an address selects, or tells what that would change.
+pub(super) async fn read_again(
+    services: &Services,
+    caller: &Caller,
+    address: &ReplayAddress,
+    earnest: Earnest,
+) -> Result<Replayed, ApiError> {
+    let (selection, decision) = (address.selection(), decision(services, caller));
+    replay::replay(services, &selection, earnest, &decision, &mut |_| {})
+        .await
+        .map_err(|error| match error {
+            ReplayError::Store(error) => error.into(),
+            error => ApiError::NotPossible(error.to_string()),
+        })
 }
 
 /// `POST /accounts/{id}/resume`

@@ -22,6 +22,7 @@ mod pages;
 pub mod pill;
 mod problem;
 pub mod problems;
+pub mod replay;
 pub mod reports;
 mod stepper;
 pub mod text;
@@ -63,6 +64,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/problems", get().to(pages::problems))
             .route("/orphans/{id}/match", post().to(decisions::match_orphan))
             .route("/callbacks", get().to(pages::callbacks))
+            .route("/callbacks/replay", get().to(pages::replay))
+            .route("/callbacks/replay", post().to(decisions::replay))
             .route("/callbacks/{id}", get().to(pages::callback))
             .route("/accounts", get().to(pages::accounts))
             .route("/accounts/{id}/resume", post().to(decisions::resume))

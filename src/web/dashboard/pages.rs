@@ -9,6 +9,7 @@ use askama::Template;
 use crate::delivery::callbacks::{self, ListedCallback};
 use crate::delivery::explain::explain_message;
 use crate::delivery::problems;
+use crate::delivery::replay::Earnest;
 use crate::delivery::services::Services;
 use crate::delivery::standing;
 use crate::domain::access::{Caller, Scope};
@@ -23,12 +24,14 @@ use crate::web::dashboard::accounts::{AccountsPage, Reach};
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress, day_begins};
 use crate::web::dashboard::callback::CallbackPage;
 use crate::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
+use crate::web::dashboard::decisions::read_again;
 use crate::web::dashboard::frame::Frame;
 use crate::web::dashboard::message::{MessageFile, MessagePage};
 use crate::web::dashboard::messages::{MessagesFound, MessagesPage};
 use crate::web::dashboard::overview::{Flow, OverviewPage, Period};
 use crate::web::dashboard::problem::total;
 use crate::web::dashboard::problems::ProblemsPage;
+use crate::web::dashboard::replay::{ReplayAddress, ReplayPage};
 use crate::web::dashboard::reports::ReportsPage;
 use crate::web::error::ApiError;
 
@@ -63,6 +66,7 @@ framed!(
     MessagesPage,
     OverviewPage,
     ProblemsPage,
+    ReplayPage,
     ReportsPage,
 );
 
@@ -251,6 +255,7 @@ pub(super) async fn callbacks(
         &found.callbacks,
         found.next,
         &account_ids(&services).await?,
+        caller.visibility(),
     );
     page(&services, shown).await
 }
@@ -268,6 +273,29 @@ pub(super) async fn callback(
         .ok_or(ApiError::NotFound)?;
     let shown = CallbackPage::new(&found, caller.visibility());
     page(&services, shown).await
+}
+
+/// `/callbacks/replay`: a rehearsal. It writes nothing, but it shows what only who operates may know.
+pub(super) async fn replay(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let address = ReplayAddress::parse(request.query_string()).ok_or(ApiError::NotFound)?;
+    let known = match address.id {
+        Some(id) => services.store.find_outcomes(&[id]).await?.remove(&id),
+        None => None,
+    };
+    if address.id.is_some() && known.is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let replayed = read_again(&services, &caller, &address, Earnest::DryRun).await?;
+    page(
+        &services,
+        ReplayPage::new(&address, known.as_ref(), &replayed),
+    )
+    .await
 }
 
 /// `/accounts`
