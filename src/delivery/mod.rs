@@ -22,6 +22,7 @@ pub mod standing;
 pub mod statistics;
 pub mod transcript;
 pub mod transport;
+pub mod unmatch;
 pub mod unpack;
 pub mod uploads;
 pub mod verify;

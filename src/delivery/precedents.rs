@@ -20,7 +20,7 @@ impl Precedents {
     pub async fn load(store: &Store) -> Result<Self, store::Error> {
         let mut precedents = Self::default();
         for action in store
-            .list_actions_by(&[Verb::Match, Verb::ReleaseCallback])
+            .list_actions_by(&[Verb::Match, Verb::Unmatch, Verb::ReleaseCallback])
             .await?
         {
             let detail = action.detail.as_deref().unwrap_or_default();
@@ -30,6 +30,7 @@ impl Precedents {
                         precedents.matched.insert(orphan.into(), message);
                     }
                 }
+                (Verb::Unmatch, Some(message)) => precedents.forget_matches(message),
                 (Verb::ReleaseCallback, _) => {
                     if let Some(callback) = find_id(detail) {
                         precedents.released.insert(callback.into());
@@ -39,6 +40,11 @@ impl Precedents {
             }
         }
         Ok(precedents)
+    }
+
+    /// Whatever was tied to this message is not any more.
+    pub fn forget_matches(&mut self, message: MessageId) {
+        self.matched.retain(|_, matched| *matched != message);
     }
 }
 

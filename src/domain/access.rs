@@ -241,6 +241,8 @@ pub enum Verb {
     MarkFailed,
     /// Tied an unmatched report to a message.
     Match,
+    /// Undid the matches of a message.
+    Unmatch,
     /// Stopped an account's sending.
     PauseAccount,
     /// Let an account send again.
@@ -253,7 +255,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SignIn,
         Self::CreateToken,
         Self::RevokeToken,
@@ -261,6 +263,7 @@ impl Verb {
         Self::Resend,
         Self::MarkFailed,
         Self::Match,
+        Self::Unmatch,
         Self::PauseAccount,
         Self::ResumeAccount,
         Self::ReleaseCallback,
@@ -277,6 +280,7 @@ impl Verb {
             Self::Resend => "resend",
             Self::MarkFailed => "mark-failed",
             Self::Match => "match",
+            Self::Unmatch => "unmatch",
             Self::PauseAccount => "pause-account",
             Self::ResumeAccount => "resume-account",
             Self::ReleaseCallback => "release-callback",

@@ -13,6 +13,7 @@ use crate::domain::access::{Action, Verb};
 use crate::web::auth;
 use crate::web::dashboard::login::{Invitation, LoginPage};
 use crate::web::error::ApiError;
+use crate::web::read;
 
 /// Key of the page that was wanted, inside the session.
 const NEXT: &str = "next";
@@ -22,7 +23,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(
             web::resource("/login")
-                .route(web::get().to(show))
+                .route(read().to(show))
                 .route(web::post().to(sign_in)),
         )
         .service(web::resource("/logout").route(web::post().to(sign_out)));

@@ -13,7 +13,8 @@ pub mod problem_code;
 pub mod server;
 mod static_files;
 
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::{ServiceConfig, route};
+use actix_web::{Route, guard};
 
 /// Every address that is answered.
 pub fn routes(config: &mut ServiceConfig) {
@@ -21,8 +22,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(error::configure_extractors)
         .configure(callbacks::routes)
         .configure(api::routes)
-        .route("/healthz", get().to(health::alive))
-        .route("/readyz", get().to(health::ready))
-        .route("/static/{name}", get().to(static_files::show))
+        .route("/healthz", read().to(health::alive))
+        .route("/readyz", read().to(health::ready))
+        .route("/static/{name}", read().to(static_files::show))
         .configure(dashboard::routes);
+}
+
+/// A route that answers GET, and HEAD with the same head; the server leaves the body out.
+fn read() -> Route {
+    route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

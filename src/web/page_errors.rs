@@ -3,7 +3,6 @@
 use actix_session::SessionExt;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::middleware::Next;
@@ -49,7 +48,7 @@ where
 
 /// The sign-in page, which leads back to a page that was only looked at.
 fn login_address(request: &HttpRequest) -> String {
-    if request.method() != Method::GET {
+    if !request.method().is_safe() {
         return "/login".to_owned();
     }
     let wanted = request
@@ -58,6 +57,18 @@ fn login_address(request: &HttpRequest) -> String {
         .map_or("/", |address| address.as_str());
     let wanted: String = byte_serialize(wanted.as_bytes()).collect();
     format!("/login?next={wanted}")
+}
+
+/// Which fields, where it names some: the general words name none.
+fn reason(problem: &Problem) -> String {
+    if problem.errors.is_empty() {
+        return problem.detail.clone();
+    }
+    let fields = problem.errors.iter();
+    let words: Vec<String> = fields
+        .map(|error| format!("{} {}", error.field, error.message))
+        .collect();
+    words.join("; ")
 }
 
 fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
@@ -69,7 +80,7 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     };
     let reason = match trouble {
         Trouble::NotFound | Trouble::Internal => None,
-        Trouble::Forbidden | Trouble::Refused => Some(problem.detail.clone()),
+        Trouble::Forbidden | Trouble::Refused => Some(reason(problem)),
     };
     let viewer = if auth::has_session(&request.get_session()) {
         Viewer::Known

@@ -76,6 +76,7 @@ async fn the_calls_of_the_contract_are_all_there() {
         "POST /api/v1/messages/{id}/cancel",
         "POST /api/v1/messages/{id}/resend",
         "POST /api/v1/messages/{id}/mark-failed",
+        "POST /api/v1/messages/{id}/unmatch",
         "GET /api/v1/callbacks",
         "GET /api/v1/callbacks/{id}",
         "GET /api/v1/callbacks/{id}/raw",

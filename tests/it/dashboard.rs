@@ -203,6 +203,48 @@ async fn every_page_answers_with_a_policy_and_is_kept_by_no_cache() {
 }
 
 #[actix_web::test]
+async fn head_is_answered_like_get_without_the_body() {
+    let mut product = Product::start_signed_in().await;
+    let message = product.accept("+91 99000 01234", "Mira").await;
+    let message = format!("/messages/{message}");
+    let paths = [
+        "/",
+        "/messages",
+        "/messages?q=Mira",
+        "/problems",
+        "/callbacks",
+        "/accounts",
+        "/reports",
+        "/login",
+        "/nowhere",
+        "/healthz",
+        "/readyz",
+        "/static/app.css",
+        &message,
+    ];
+    let check = async |product: &Product, path: &str| {
+        let get = product.ask(Method::GET, path, &[]).await;
+        let head = product.ask(Method::HEAD, path, &[]).await;
+        assert_eq!(head.status(), get.status(), "{path}");
+        for name in [
+            "content-type",
+            "content-length",
+            "cache-control",
+            "location",
+        ] {
+            assert_eq!(header(&head, name), header(&get, name), "{path}: {name}");
+        }
+        assert_eq!(head.bytes().await.unwrap(), "", "{path}");
+    };
+    for path in paths {
+        check(&product, path).await;
+    }
+    product.cookie = None;
+    check(&product, "/messages").await;
+    product.stop().await;
+}
+
+#[actix_web::test]
 async fn the_list_finds_what_its_address_asks_for() {
     let product = Product::start_signed_in().await;
     product.accept("+91 99000 01234", "Mira").await;

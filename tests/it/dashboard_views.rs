@@ -728,7 +728,13 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
     assert!(page.links().contains(&"/callbacks?before=9".to_owned()));
     let page = render(
         "callbacks-empty",
-        &CallbacksPage::new(&CallbacksAddress::default(), &[], None, &[], Visibility::Full),
+        &CallbacksPage::new(
+            &CallbacksAddress::default(),
+            &[],
+            None,
+            &[],
+            Visibility::Full,
+        ),
     );
     assert!(page.main().contains("No callback has arrived yet"));
 }

@@ -450,7 +450,9 @@ fn every_story_is_told_in_the_words_that_were_approved() {
 /// The text inside the first match, letter by letter as a browser shows it.
 fn shown(page: &Html, selector: &str) -> String {
     let found = page.select(&Selector::parse(selector).unwrap()).next();
-    let text: String = found.map(|found| found.text().collect()).unwrap_or_default();
+    let text: String = found
+        .map(|found| found.text().collect())
+        .unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

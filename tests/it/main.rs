@@ -19,6 +19,7 @@ mod exports;
 mod harness;
 mod house;
 mod journal;
+mod matching;
 mod operations;
 mod privacy;
 mod problems;

@@ -5,6 +5,7 @@ use bluetick::domain::ids::CallbackId;
 use bluetick::domain::provider::HeaderSecret;
 use bluetick::domain::secret::Secret;
 use chrono::TimeDelta;
+use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, SOBOT, noon, read, start_app, start_app_with};
@@ -178,5 +179,144 @@ async fn a_replay_of_everything_or_by_nobody_is_refused() {
     assert_eq!(status, 403);
     let gone = CallbackId::new(noon()).to_string();
     assert_eq!(replayed(&app, &json!({ "ids": [gone] })).await["read"], 0);
+    app.finish().await;
+}
+
+/// The text of a page's content, and the fields of its form.
+async fn page(app: &App, path: &str) -> (String, String) {
+    let reply = app.request("GET", path).send().await.unwrap();
+    assert_eq!(reply.status(), 200, "{path}");
+    let html = Html::parse_document(&reply.text().await.unwrap());
+    let main = Selector::parse("main").unwrap();
+    let text = html.select(&main).flat_map(|found| found.text());
+    let words: Vec<&str> = text.flat_map(str::split_whitespace).collect();
+    let input = Selector::parse("form[action='/callbacks/replay'] input").unwrap();
+    let fields = html.select(&input).map(|input| {
+        let value = |name| input.attr(name).unwrap();
+        format!("{}={}", value("name"), value("value"))
+    });
+    (words.join(" "), fields.collect::<Vec<_>>().join("&"))
+}
+
+/// Presses the preview's button; where it leads.
+async fn press(app: &App, scope: Scope, fields: &str) -> (u16, String) {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let request = client
+        .post(app.url("/callbacks/replay"))
+        .bearer_auth(app.token(scope))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(fields.to_owned());
+    let reply = request.send().await.unwrap();
+    let location = reply.headers().get("location");
+    let location = location.map(|value| value.to_str().unwrap().to_owned());
+    (reply.status().as_u16(), location.unwrap_or_default())
+}
+
+#[actix_web::test]
+async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_that_changes() {
+    let app = start_guarded().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let provider_id = app.message(&id).await["provider_id"].clone();
+    let body = status(provider_id.as_str().unwrap(), "delivered");
+    let callback = forge(&app, &body).await;
+
+    let address = format!("/callbacks/{callback}");
+    let (text, _) = page(&app, &address).await;
+    assert!(
+        text.contains("failed the account's authentication"),
+        "{text}"
+    );
+    assert!(
+        text.contains("None of the configured headers was presented."),
+        "why it was refused: {text}"
+    );
+    assert!(text.contains("Next: Compare the secret"), "{text}");
+    assert!(text.contains("Release…"), "{text}");
+
+    let preview = format!("/callbacks/replay?id={callback}");
+    let (text, fields) = page(&app, &preview).await;
+    for words in [
+        "Release this callback?",
+        "Nothing has changed yet",
+        "Why it was refused",
+        "None of the configured headers was presented.",
+        "1 callback would count as something else, 1 message would be in another state.",
+        "unverified receipts",
+        "submitted delivered",
+        "Release now",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert_eq!(app.state(&id).await, "submitted", "a look changes nothing");
+    assert_eq!(fields, format!("id={callback}"));
+
+    assert_eq!(press(&app, Scope::Read, &fields).await.0, 403);
+    let looked = app.request_as(Scope::Read, "GET", &preview);
+    assert_eq!(looked.send().await.unwrap().status(), 403);
+    assert_eq!(app.state(&id).await, "submitted");
+
+    assert_eq!(
+        press(&app, Scope::Operate, &fields).await,
+        (303, address.clone())
+    );
+    assert_eq!(app.state(&id).await, "delivered");
+    let verbs = verbs(&app).await;
+    assert!(verbs.contains(&Verb::ReleaseCallback) && verbs.contains(&Verb::ReplayCallbacks));
+    let (text, _) = page(&app, &address).await;
+    assert!(
+        text.contains("Read again…") && !text.contains("Release"),
+        "{text}"
+    );
+    let (text, _) = page(&app, &preview).await;
+    assert!(
+        text.contains("No outcome and no state would change"),
+        "{text}"
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let provider_id = app.message(&id).await["provider_id"].clone();
+    let batch = json!([status(provider_id.as_str().unwrap(), "read"), 7]);
+    app.deliver_callback(SOBOT, &batch).await;
+    app.deliver_callback(SOBOT, &json!({ "gibberish": 1 }))
+        .await;
+    app.run_jobs_until_idle().await;
+
+    let (text, _) = page(&app, "/callbacks").await;
+    assert!(
+        !text.contains("Read again"),
+        "everything is rebuild's matter"
+    );
+    let list = "/callbacks?account=sobot-main&outcome=quarantined";
+    let (text, _) = page(&app, list).await;
+    assert!(
+        text.contains("Read again what this filter shows…"),
+        "{text}"
+    );
+    let shown = text.matches("POST").count();
+    let (text, fields) = page(&app, &list.replace("?", "/replay?")).await;
+    let read = format!("{shown} callbacks read.");
+    assert!(shown == 2 && text.contains(&read), "{text}");
+    assert_eq!(
+        press(&app, Scope::Operate, &fields).await,
+        (303, list.to_owned())
+    );
+    assert_eq!(app.state(&id).await, "read");
+    let action = &app.services.store.list_actions(1).await.unwrap()[0];
+    assert_eq!(
+        (action.verb, action.detail.as_deref()),
+        (Verb::ReplayCallbacks, Some("2 callbacks"))
+    );
+    assert_eq!(press(&app, Scope::Operate, "").await.0, 409);
     app.finish().await;
 }

@@ -57,6 +57,9 @@ pub(super) fn sentences(story: &Story<'_>) -> Vec<String> {
                     .unwrap_or_default();
                 lines.push(format!("{who} gave it up at {when}{reason}."));
             }
+            Verb::Unmatch => lines.push(format!(
+                "{who} undid its matches at {when}: what had been matched is read without it."
+            )),
             _ => {}
         }
     }

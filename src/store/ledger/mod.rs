@@ -10,6 +10,7 @@ mod orphans;
 mod rebuild;
 mod registration;
 mod replay;
+mod unmatch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -7,13 +7,14 @@ use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
+use crate::domain::access::Verb;
 use crate::domain::delivery::QueueWord;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Entity};
-use crate::store::entities::provider_ids;
+use crate::store::entities::{actions, provider_ids};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
 use crate::store::{Error, Store, instant};
@@ -72,7 +73,7 @@ impl Ledger {
 
     /// Messages to a recipient that were handed over within `period` and had no provider id at its end; of this kind, where one is named.
     ///
-    /// What was learned later does not count, so that reading a callback again finds what it found at first.
+    /// A message whose matches an operator undid is none of them. What was learned later does not count, so that reading a callback again finds what it found at first.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
@@ -94,6 +95,14 @@ impl Ledger {
             )
             .and_where(provider_ids::Column::LearnedAt.lte(to))
             .to_owned();
+        let unmatched = Query::select()
+            .expr(Expr::value(1))
+            .from(actions::Entity)
+            .and_where(
+                Expr::col((actions::Entity, actions::Column::Message)).equals((Entity, Column::Id)),
+            )
+            .and_where(actions::Column::Verb.eq(Verb::Unmatch.as_str()))
+            .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
             .column(Column::Id)
@@ -101,6 +110,7 @@ impl Ledger {
             .filter(Column::Recipient.eq(recipient))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Expr::exists(named_by_then).not())
+            .filter(Expr::exists(unmatched).not())
             .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
             .limit(10)

@@ -1,4 +1,4 @@
-//! What a person may decide: cancel, resend, give up, match, resume.
+//! What a person may decide: cancel, resend, give up, match and undo it, resume.
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::delivery::operate::{self, Decision, OperateError};
 use crate::delivery::services::Services;
+use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::web::api::messages::moved;
@@ -94,6 +95,18 @@ pub(crate) async fn mark_failed(
     let reason = request.reason.as_deref();
     let done =
         operate::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
+    answer(&services, done.map(|()| id)).await
+}
+
+/// `POST /messages/{id}/unmatch`
+pub(crate) async fn unmatch(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
     answer(&services, done.map(|()| id)).await
 }
 

@@ -39,6 +39,7 @@ fn calls() -> Vec<Call> {
         post("/messages/{id}/cancel", Operate, || web::post().to(actions::cancel), words::cancel),
         post("/messages/{id}/resend", Operate, || web::post().to(actions::resend), words::resend),
         post("/messages/{id}/mark-failed", Operate, || web::post().to(actions::mark_failed), words::mark_failed),
+        post("/messages/{id}/unmatch", Operate, || web::post().to(actions::unmatch), words::unmatch),
         get("/callbacks", Read, || web::get().to(callbacks::list), words::list_callbacks),
         post("/callbacks/replay", Operate, || web::post().to(replay::run), words::replay_callbacks),
         get("/callbacks/{id}", Read, || web::get().to(callbacks::show), words::show_callback),

@@ -12,7 +12,7 @@ use crate::store::callbacks::Outcome;
 use crate::web::dashboard::callbacks::{CallbackRow, short};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::replay::ReplayAddress;
-use crate::web::dashboard::text::{hex_dump, indent_json, visible_block, visible_line};
+use crate::web::dashboard::text::{hex_dump, indent_json, sentence, visible_block, visible_line};
 
 /// Text beyond this many bytes is left to the download.
 const TEXT_SHOWN: usize = 256 * 1024;
@@ -70,7 +70,10 @@ impl CallbackPage {
             frame: Frame::inside(Section::Callbacks, "Callback", Refresh::Still),
             row: CallbackRow::new(listed),
             id: listed.summary.id.to_string(),
-            detail: listed.detail.as_deref().map(|text| viewer.quoted(text)),
+            detail: listed
+                .detail
+                .as_deref()
+                .map(|text| sentence(&viewer.quoted(text))),
             remote_address: file.record.remote.as_deref().map(visible_line),
             next_step: next_step(listed.outcome),
             replay: listed

@@ -9,6 +9,7 @@ use crate::delivery::accept::AcceptError;
 use crate::delivery::operate::{self, Decision, OperateError};
 use crate::delivery::replay::{self, Earnest, ReplayError, Replayed};
 use crate::delivery::services::Services;
+use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::web::dashboard::replay::ReplayAddress;
@@ -46,6 +47,17 @@ pub(super) async fn mark_failed(
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
     let done = operate::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
+    lead_to_message(done.map(|()| id))
+}
+
+/// `POST /messages/{id}/unmatch`
+pub(super) async fn unmatch(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = allowed(&caller, &id)?;
+    let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
     lead_to_message(done.map(|()| id))
 }
 

@@ -95,6 +95,7 @@ pub(super) struct Actions {
     pub(super) cancel: bool,
     pub(super) resend: bool,
     pub(super) mark_failed: bool,
+    pub(super) unmatch: bool,
 }
 
 impl Actions {
@@ -111,11 +112,12 @@ impl Actions {
                     state,
                     DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
                 ),
+            unmatch: message.matched_by.is_some(),
         }
     }
 
     fn any(self) -> bool {
-        self.cancel || self.resend || self.mark_failed
+        self.cancel || self.resend || self.mark_failed || self.unmatch
     }
 }
 
@@ -129,6 +131,7 @@ impl MessagePage {
                 cancel: false,
                 resend: false,
                 mark_failed: false,
+                unmatch: false,
             },
         };
         let recipient = message

@@ -30,10 +30,10 @@ pub mod timeline;
 mod why;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{ServiceConfig, get, post, scope};
+use actix_web::web::{ServiceConfig, post, scope};
 
 use crate::web::error::not_found;
-use crate::web::{login as sign_in, page_errors};
+use crate::web::{login as sign_in, page_errors, read};
 
 /// Nothing of a page comes from elsewhere, and no other site frames it.
 const POLICY: &str =
@@ -51,25 +51,26 @@ pub fn routes(config: &mut ServiceConfig) {
                     .add(("X-Content-Type-Options", "nosniff")),
             )
             .configure(sign_in::configure)
-            .route("/", get().to(pages::overview))
-            .route("/messages", get().to(pages::messages))
-            .route("/messages/export", get().to(pages::export))
-            .route("/messages/{id}", get().to(pages::message))
+            .route("/", read().to(pages::overview))
+            .route("/messages", read().to(pages::messages))
+            .route("/messages/export", read().to(pages::export))
+            .route("/messages/{id}", read().to(pages::message))
             .route("/messages/{id}/cancel", post().to(decisions::cancel))
             .route("/messages/{id}/resend", post().to(decisions::resend))
             .route(
                 "/messages/{id}/mark-failed",
                 post().to(decisions::mark_failed),
             )
-            .route("/problems", get().to(pages::problems))
+            .route("/messages/{id}/unmatch", post().to(decisions::unmatch))
+            .route("/problems", read().to(pages::problems))
             .route("/orphans/{id}/match", post().to(decisions::match_orphan))
-            .route("/callbacks", get().to(pages::callbacks))
-            .route("/callbacks/replay", get().to(pages::replay))
+            .route("/callbacks", read().to(pages::callbacks))
+            .route("/callbacks/replay", read().to(pages::replay))
             .route("/callbacks/replay", post().to(decisions::replay))
-            .route("/callbacks/{id}", get().to(pages::callback))
-            .route("/accounts", get().to(pages::accounts))
+            .route("/callbacks/{id}", read().to(pages::callback))
+            .route("/accounts", read().to(pages::accounts))
             .route("/accounts/{id}/resume", post().to(decisions::resume))
-            .route("/reports", get().to(pages::reports))
+            .route("/reports", read().to(pages::reports))
             .default_service(actix_web::web::to(not_found)),
     );
 }

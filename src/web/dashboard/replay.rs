@@ -13,7 +13,7 @@ use crate::web::dashboard::callbacks::{CallbacksAddress, short};
 use crate::web::dashboard::figure::counted;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::pill::StatePill;
-use crate::web::dashboard::text::visible_line;
+use crate::web::dashboard::text::{sentence, visible_line};
 
 /// Changes of each kind that the page lists; the rest is counted.
 const CHANGES_SHOWN: usize = 50;
@@ -111,7 +111,10 @@ impl ReplayAddress {
         match (self.id, &self.account, self.outcome) {
             (Some(_), _, _) => "this callback".to_owned(),
             (None, Some(account), Some(outcome)) => {
-                format!("every callback of {account} that counts as {}", outcome.as_str())
+                format!(
+                    "every callback of {account} that counts as {}",
+                    outcome.as_str()
+                )
             }
             (None, Some(account), None) => format!("every callback of {account}"),
             (None, None, Some(outcome)) => {
@@ -181,7 +184,7 @@ impl ReplayPage {
             refusal: known
                 .filter(|_| releases)
                 .and_then(|known| known.detail.as_deref())
-                .map(visible_line),
+                .map(|detail| sentence(&visible_line(detail))),
             releases,
             read: counted(replayed.read, "callback", "callbacks"),
             aside: aside(replayed),
@@ -215,7 +218,9 @@ fn aside(replayed: &Replayed) -> Vec<String> {
 fn verdict(replayed: &Replayed) -> String {
     let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     match (replayed.callbacks.len(), replayed.messages.len()) {
-        (0, 0) => "No outcome and no state would change: read today, it tells what it told.".to_owned(),
+        (0, 0) => {
+            "No outcome and no state would change: read today, it tells what it told.".to_owned()
+        }
         (callbacks, messages) => format!(
             "{} would count as something else, {} would be in another state.",
             counted(length(callbacks), "callback", "callbacks"),

@@ -9,6 +9,18 @@ pub fn visible_line(text: &str) -> String {
     text.chars().map(picture).collect()
 }
 
+/// Words from a log or a parser as a sentence: a capital first, a full stop last.
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.trim_end_matches('.').chars();
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(letters)
+        .chain(['.'])
+        .collect()
+}
+
 /// A text of many lines: line feeds and tabs stay, every other control character is shown as its picture.
 pub fn visible_block(text: &str) -> String {
     text.chars()

@@ -127,6 +127,7 @@ fn decision_words(verb: Verb) -> &'static str {
         Verb::Resend => "Sent again",
         Verb::MarkFailed => "Marked as failed",
         Verb::Match => "Matched",
+        Verb::Unmatch => "Match undone",
         other => other.as_str(),
     }
 }

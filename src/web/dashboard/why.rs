@@ -70,10 +70,7 @@ impl Refusal {
         Self {
             words: visible_line(words.unwrap_or(&said)),
             code: code.map(visible_line),
-            meaning: unsaid(
-                failure.meaning,
-                std::slice::from_ref(&explanation.summary),
-            ),
+            meaning: unsaid(failure.meaning, std::slice::from_ref(&explanation.summary)),
             action: unsaid(failure.action, &explanation.what_next),
             class: failure.class.as_str(),
         }

@@ -159,6 +159,14 @@ pub(crate) fn resend() -> Description {
         .says("Once per message; `id` is the new message's.")
 }
 
+pub(crate) fn unmatch() -> Description {
+    decision(
+        "undoMatch",
+        "Undo that reports were matched with a message",
+    )
+    .says("Whether their recipient matched them or a person: every callback that spoke of the message is read again, and its recipient never matches it again.")
+}
+
 pub(crate) fn mark_failed() -> Description {
     decision(
         "markMessageFailed",
