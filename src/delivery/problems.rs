@@ -209,16 +209,34 @@ pub async fn list(services: &Services, limit: usize) -> Result<Vec<ProblemList>,
     let counts = services.store.count_problems(services.clock.now()).await?;
     let mut lists = Vec::new();
     for kind in ProblemKind::ALL {
-        let count = match kind {
-            ProblemKind::Rejected => services.ingest.counters().refused.load(Ordering::Relaxed),
-            kind => kind.count(&counts),
-        };
+        let count = counted(services, kind, &counts);
         if count > 0 {
             let items = items(services, kind, limit).await?;
             lists.push(ProblemList { kind, count, items });
         }
     }
     Ok(lists)
+}
+
+/// One kind of problem, present or not, with at most `limit` of its newest things.
+pub async fn find(
+    services: &Services,
+    kind: ProblemKind,
+    limit: usize,
+) -> Result<ProblemList, store::Error> {
+    let counts = services.store.count_problems(services.clock.now()).await?;
+    Ok(ProblemList {
+        kind,
+        count: counted(services, kind, &counts),
+        items: items(services, kind, limit).await?,
+    })
+}
+
+fn counted(services: &Services, kind: ProblemKind, counts: &Problems) -> u64 {
+    match kind {
+        ProblemKind::Rejected => services.ingest.counters().refused.load(Ordering::Relaxed),
+        kind => kind.count(counts),
+    }
 }
 
 /// Which messages a kind of problem is about; absent where it is about something else.

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PROVIDERS = ["sobot", "kaleyra", "zixflow", "lancepilot"];
-const PAGES = ["/", "/messages", "/callbacks", "/accounts", "/reports"];
+const PAGES = ["/", "/messages", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports"];
 
 let demo;
 let browser;
@@ -113,6 +113,39 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.getByRole("link", { name: /^open callback/i }).first().click();
     await page.waitForURL(/\/callbacks\//);
     await page.getByRole("heading", { name: "Body" }).waitFor();
+  });
+
+  test("says on a failed message's page why it failed and what to do", async () => {
+    const link = await eventually(page, "/messages?state=failed", async () => {
+      const first = rows(page).first().getByRole("link").first();
+      return (await first.count()) > 0 && (await first.getAttribute("href"));
+    });
+    await page.goto(link);
+    const why = page.getByRole("region", { name: "Why" });
+    const words = await why.innerText();
+    assert.match(words, /^It will not arrive\. .{10,}/);
+    assert.match(words, /The failure\s+\S/);
+    const next = words.slice(words.indexOf("What next"), words.indexOf("Because"));
+    assert.match(next, /^What next\s+[A-Z].{10,}\./);
+    assert.match(words.slice(words.indexOf("Because")), /reported it as failed|refused it/);
+    await why.getByText("Resend…").click();
+    await why.getByRole("button", { name: "Resend as a new message" }).waitFor();
+  });
+
+  test("shows what reading a callback again would change, and changes it only when asked to", async () => {
+    await page.goto("/callbacks?outcome=receipts");
+    await page.getByRole("table", { name: "Callbacks" }).getByRole("link").first().click();
+    await page.getByRole("heading", { name: "What it led to" }).waitFor();
+    const callback = page.url();
+    await page.getByRole("link", { name: "Read again…" }).click();
+    await page.getByRole("heading", { name: "Read this callback again?" }).waitFor();
+    await page.getByText("1 callback read.").waitFor();
+    await page.getByRole("link", { name: "Leave it as it is" }).click();
+    assert.equal(page.url(), callback);
+    await page.getByRole("link", { name: "Read again…" }).click();
+    await page.getByRole("button", { name: "Read again now" }).click();
+    await page.getByRole("heading", { name: "What it led to" }).waitFor();
+    assert.equal(page.url(), callback);
   });
 
   test("shows each account with its callback address and the steps to enter it", async () => {

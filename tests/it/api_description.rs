@@ -83,6 +83,7 @@ async fn the_calls_of_the_contract_are_all_there() {
         "GET /api/v1/orphans",
         "POST /api/v1/orphans/{id}/match",
         "GET /api/v1/problems",
+        "GET /api/v1/problems/{kind}",
         "GET /api/v1/stats",
         "GET /api/v1/reports/messages.csv",
         "GET /api/v1/reports/messages.ndjson",

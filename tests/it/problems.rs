@@ -10,7 +10,7 @@ use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
 use crate::harness::app::{
-    App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_with,
+    App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, read, start_app, start_app_with,
 };
 
 /// A page as it is served.
@@ -87,6 +87,18 @@ async fn count(app: &App, kind: &str) -> u64 {
     app.found("/api/v1/problems").await[kind].as_u64().unwrap()
 }
 
+/// What the API lists behind a count.
+async fn behind(app: &App, scope: Scope, key: &str) -> Value {
+    let path = format!("/api/v1/problems/{key}");
+    let (status, list) = read(app.request_as(scope, "GET", &path)).await;
+    assert_eq!((status, &list["kind"]), (200, &json!(key)), "{list}");
+    assert_eq!(list["count"], count(app, key).await, "{list}");
+    for words in ["why", "next_step"] {
+        assert!(list[words].as_str().unwrap().ends_with('.'), "{list}");
+    }
+    list
+}
+
 async fn listed(app: &App, query: &str) -> Vec<String> {
     let list = app
         .found(&format!("/api/v1/messages?{query}&limit=500"))
@@ -100,6 +112,8 @@ async fn listed(app: &App, query: &str) -> Vec<String> {
 async fn check_agreement(app: &App, kind: &str, query: &str, expected: usize) {
     assert_eq!(count(app, kind).await, expected as u64, "{kind}");
     assert_eq!(listed(app, query).await.len(), expected, "{query}");
+    let list = behind(app, Scope::Operate, kind).await;
+    assert_eq!(list["data"].as_array().unwrap().len(), expected, "{list}");
     let page = page(app, Scope::Operate).await;
     assert_eq!(page.listed(kind), expected, "{kind}");
     if expected > 0 {
@@ -263,7 +277,22 @@ async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed(
     ] {
         assert_eq!(shown.listed(kind), number, "{kind}");
         assert_eq!(count(&app, key).await, number as u64, "{kind}");
+        let list = behind(&app, Scope::Read, key).await;
+        assert_eq!(list["data"].as_array().unwrap().len(), number, "{list}");
     }
+    let twice = behind(&app, Scope::Operate, "id_conflicts").await;
+    let claim = &twice["data"][0];
+    assert_eq!(claim["provider_id"], "wamid.twice");
+    assert_ne!(claim["message_id"], claim["claimant_id"]);
+    let unverified = behind(&app, Scope::Operate, "unverified").await;
+    let reason = unverified["data"][0]["detail"].as_str().unwrap();
+    assert_eq!(reason, "none of the configured headers was presented");
+    let rejected = behind(&app, Scope::Operate, "rejected").await;
+    assert_eq!(
+        (&rejected["count"], &rejected["data"]),
+        (&json!(1), &json!([]))
+    );
+    assert_eq!(app.get("/api/v1/problems/bad_luck").await.0, 404);
     let quarantined = shown.text("section[aria-labelledby=quarantine] .needs");
     assert!(
         quarantined.contains("part 2 of its callback"),
@@ -305,6 +334,8 @@ async fn who_may_only_read_sees_what_is_open_without_numbers_names_and_forms() {
     app.apply_callbacks().await;
     let shown = page(&app, Scope::Read).await;
     assert_eq!((shown.listed("uncertain"), shown.listed("orphans")), (1, 1));
+    let orphans = behind(&app, Scope::Read, "orphans").await.to_string();
+    assert!(orphans.contains("message_id") && !orphans.contains("HBgMNDQ3NzAw"));
     assert!(shown.find("main form").is_empty());
     let text = shown.text("main");
     for hidden in ["447700900123", "Ines", "HBgMNDQ3NzAw"] {

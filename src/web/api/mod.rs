@@ -11,6 +11,7 @@ mod messages;
 mod observed;
 pub mod openapi;
 mod parameters;
+mod problem_lists;
 mod problems;
 mod replay;
 pub mod search;
@@ -47,6 +48,7 @@ fn calls() -> Vec<Call> {
         get("/orphans", Read, || web::get().to(problems::list_orphans), words::list_orphans),
         post("/orphans/{id}/match", Operate, || web::post().to(actions::match_orphan), words::match_orphan),
         get("/problems", Read, || web::get().to(problems::count), words::count_problems),
+        get("/problems/{kind}", Read, || web::get().to(problem_lists::list), words::list_problems),
         get("/stats", Read, || web::get().to(statistics::show), words::show_statistics),
         get("/reports/messages.csv", Read, || web::get().to(exports::csv), words::export_csv),
         get("/reports/messages.ndjson", Read, || web::get().to(exports::ndjson), words::export_ndjson),

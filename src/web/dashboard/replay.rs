@@ -131,7 +131,7 @@ impl ReplayAddress {
 pub struct ReplayPage {
     pub(super) frame: Frame,
     title: &'static str,
-    words: String,
+    heading: String,
     origin: String,
     /// Why authentication failed, where one callback is released.
     refusal: Option<String>,
@@ -179,7 +179,11 @@ impl ReplayPage {
         Self {
             frame: Frame::inside(Section::Callbacks, title, Refresh::Still),
             title,
-            words: address.words(),
+            heading: if releases {
+                format!("Release {}?", address.words())
+            } else {
+                format!("Read {} again?", address.words())
+            },
             origin: address.origin(),
             refusal: known
                 .filter(|_| releases)

@@ -6,6 +6,7 @@ use crate::web::api::actions::{DecidedResponse, MarkFailedRequest, MatchRequest}
 use crate::web::api::explain::ExplanationResponse;
 use crate::web::api::observed::ObservedRequest;
 use crate::web::api::openapi::description::Description;
+use crate::web::api::problem_lists::ProblemListResponse;
 use crate::web::api::replay::{ReplayRequest, ReplayResponse};
 use crate::web::api::statistics::{StatisticsResponse, SummaryResponse};
 use crate::web::api::timeline::TimelineResponse;
@@ -265,6 +266,16 @@ pub(crate) fn match_orphan() -> Description {
 pub(crate) fn count_problems() -> Description {
     Description::new("countProblems", "Count what needs a person")
         .answers::<ProblemsResponse>(200, "The counts.")
+}
+
+pub(crate) fn list_problems() -> Description {
+    Description::new(
+        "listProblems",
+        "List the newest things of one kind that need a person, with why and what next",
+    )
+    .of("kind", "A name of `/problems`: uncertain, id_conflicts …")
+    .query(&[("limit", "At most so many, 1 to 500.")])
+    .answers::<ProblemListResponse>(200, "The kind and its things.")
 }
 
 pub(crate) fn show_statistics() -> Description {
