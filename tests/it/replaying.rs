@@ -304,7 +304,7 @@ async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable
         "{text}"
     );
     let shown = text.matches("POST").count();
-    let (text, fields) = page(&app, &list.replace("?", "/replay?")).await;
+    let (text, fields) = page(&app, &list.replace('?', "/replay?")).await;
     let read = format!("{shown} callbacks read.");
     assert!(shown == 2 && text.contains(&read), "{text}");
     assert_eq!(

@@ -61,13 +61,13 @@ pub(crate) async fn list(
     kind: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &["limit"]);
+    let limit = parameters.limit();
+    let limit = parameters.finish(limit)?;
     let kind = ProblemKind::ALL
         .into_iter()
         .find(|known| key(*known) == *kind)
         .ok_or(ApiError::NotFound)?;
-    let mut parameters = Parameters::read(&pairs(request.query_string()), &["limit"]);
-    let limit = parameters.limit();
-    let limit = parameters.finish(limit)?;
     let found = problems::find(&services, kind, limit).await?;
     Ok(HttpResponse::Ok().json(ProblemListResponse {
         kind: key(kind),

@@ -69,6 +69,8 @@ pub struct MessagePage {
     changed: Moment,
     ids: Vec<IdRow>,
     actions: Actions,
+    /// Whether a match can be undone.
+    unmatch: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +97,6 @@ pub(super) struct Actions {
     pub(super) cancel: bool,
     pub(super) resend: bool,
     pub(super) mark_failed: bool,
-    pub(super) unmatch: bool,
 }
 
 impl Actions {
@@ -112,12 +113,11 @@ impl Actions {
                     state,
                     DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
                 ),
-            unmatch: message.matched_by.is_some(),
         }
     }
 
     fn any(self) -> bool {
-        self.cancel || self.resend || self.mark_failed || self.unmatch
+        self.cancel || self.resend || self.mark_failed
     }
 }
 
@@ -131,7 +131,6 @@ impl MessagePage {
                 cancel: false,
                 resend: false,
                 mark_failed: false,
-                unmatch: false,
             },
         };
         let recipient = message
@@ -180,6 +179,7 @@ impl MessagePage {
                 .map(|id| id_row(id, message.provider, viewer))
                 .collect(),
             actions,
+            unmatch: viewer == Visibility::Full && message.matched_by.is_some(),
         }
     }
 }
