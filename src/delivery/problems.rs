@@ -136,10 +136,10 @@ impl ProblemKind {
                 "Compare both messages; the one without reports may have arrived all the same. Tell the provider."
             }
             Self::Quarantine => {
-                "Open the callback and compare it with what the provider documents. Names of your own choice belong into callback_fields."
+                "Open the callback and compare it with what the provider documents. Names of your own choice belong into callback_fields. Once that is mended, or after an update, read it again."
             }
             Self::Unverified => {
-                "Compare the secret in the provider's console with callback_auth in the configuration."
+                "Compare the secret in the provider's console with callback_auth in the configuration. Release what you know to be the provider's."
             }
             Self::Rejected => {
                 "Compare the address in each provider's console with the one on the page Accounts."

@@ -123,7 +123,7 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.goto(link);
     const why = page.getByRole("region", { name: "Why" });
     const words = await why.innerText();
-    assert.match(words, /^It will not arrive\. .{10,}/);
+    assert.match(words, /It will not arrive\. .{10,}/);
     assert.match(words, /The failure\s+\S/);
     const next = words.slice(words.indexOf("What next"), words.indexOf("Because"));
     assert.match(next, /^What next\s+[A-Z].{10,}\./);

@@ -96,11 +96,11 @@ pub(super) fn list_address(kind: ProblemKind) -> Option<String> {
             }
             .page(),
         ),
+        ProblemKind::Quarantine => Some("/callbacks?outcome=quarantined".to_owned()),
         ProblemKind::Unverified => Some("/callbacks?outcome=unverified".to_owned()),
         ProblemKind::PausedAccounts
         | ProblemKind::Orphans
         | ProblemKind::IdConflicts
-        | ProblemKind::Quarantine
         | ProblemKind::Rejected => None,
     }
 }
