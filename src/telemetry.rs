@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** phone numbers, wamids, names, captions, tokens and bodies are never logged; types that hold them print masked.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -43,7 +45,20 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             .finish()
             .try_init()?;
     }
+    panic::set_hook(Box::new(tell_place));
     Ok(())
+}
+
+/// Tells where the program gave up, and not with which words: they may quote what it was reading. `RUST_BACKTRACE=1` adds the functions.
+fn tell_place(panic: &PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let way = Backtrace::capture();
+    match way.status() {
+        BacktraceStatus::Captured => tracing::error!(place, %way, "gave up; this is a defect"),
+        _ => tracing::error!(place, "gave up; this is a defect"),
+    }
 }
 
 /// The default filter with the operator's directives over it.
@@ -65,7 +80,51 @@ fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_quotes_nothing() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        let body = "a table for Ines, +447700900123";
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(tell_place));
+        let ended = tracing::subscriber::with_default(subscriber, || {
+            panic::catch_unwind(|| {
+                body.parse::<u64>()
+                    .unwrap_or_else(|_| panic!("not a number: {body}"))
+            })
+        });
+        panic::set_hook(before);
+        assert!(ended.is_err());
+        let told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("src/telemetry.rs:"), "{told}");
+        assert!(
+            !told.contains("Ines") && !told.contains("447700900123"),
+            "{told}"
+        );
+    }
 
     fn filtered(variables: &[(&str, &str)]) -> Result<String, TelemetryError> {
         let environment = variables
