@@ -12,7 +12,8 @@ use crate::delivery::precedents::Precedents;
 use crate::delivery::reading::{self, Content, Read, named, unheard};
 use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
-use crate::domain::delivery::{Receipt, SourceKind, believable};
+use crate::domain::delivery::{Fact, Receipt, SourceKind, believable};
+use crate::domain::dictionary;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::Account;
@@ -65,6 +66,21 @@ enum Pass {
 struct Gathered {
     quarantined: Vec<Quarantined>,
     inbound: LatestInbound,
+    refusals: Vec<Refusal>,
+}
+
+/// A report that its provider refuses the account, not only the message.
+struct Refusal {
+    message: MessageId,
+    received_at: DateTime<Utc>,
+    reason: String,
+}
+
+/// What became of a batch's callbacks.
+struct Applied {
+    outcomes: Vec<CallbackOutcome>,
+    quarantined: Vec<Quarantined>,
+    refusals: Vec<Refusal>,
 }
 
 impl Gathered {
@@ -153,11 +169,12 @@ impl Reconciler {
         let ids: Vec<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         ledger.retract(&ids).await?;
         let read = self.read(entries, Some(precedents));
-        let (outcomes, quarantined) = self.apply_all(ledger, &read, precedents).await?;
+        // A refusal is old news by now: it pauses nothing again.
+        let applied = self.apply_all(ledger, &read, precedents).await?;
         ledger
-            .replace_outcomes(outcomes.clone(), quarantined)
+            .replace_outcomes(applied.outcomes.clone(), applied.quarantined)
             .await?;
-        Ok(outcomes)
+        Ok(applied.outcomes)
     }
 
     /// Takes or renews the lease; false while another process follows the journal.
@@ -232,9 +249,12 @@ impl Reconciler {
             }
         };
         let applied = async {
-            let (outcomes, quarantined) = self.apply_all(&mut ledger, batch, precedents).await?;
+            let applied = self.apply_all(&mut ledger, batch, precedents).await?;
+            if matches!(pass, Pass::First) {
+                pause_accounts(&mut ledger, &applied.refusals).await?;
+            }
             ledger
-                .record_outcomes(outcomes, quarantined, position)
+                .record_outcomes(applied.outcomes, applied.quarantined, position)
                 .await
         }
         .await;
@@ -252,7 +272,7 @@ impl Reconciler {
         ledger: &mut Ledger,
         batch: &[Read<'_>],
         precedents: &Precedents,
-    ) -> Result<(Vec<CallbackOutcome>, Vec<Quarantined>), store::Error> {
+    ) -> Result<Applied, store::Error> {
         let (messages, ids) = named(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
@@ -266,7 +286,11 @@ impl Reconciler {
             outcomes.push(outcome);
         }
         ledger.record_inbound(gathered.inbound).await?;
-        Ok((outcomes, gathered.quarantined))
+        Ok(Applied {
+            outcomes,
+            quarantined: gathered.quarantined,
+            refusals: gathered.refusals,
+        })
     }
 
     async fn apply_one(
@@ -307,7 +331,7 @@ impl Reconciler {
         for (part, said) in (0_i32..).zip(parts) {
             let (what, detail) = match said {
                 CallbackPart::Report(report) => {
-                    apply_report(ledger, whose, record, part, report).await?
+                    apply_report(ledger, whose, record, part, report, gathered).await?
                 }
                 CallbackPart::Inbound(inbound) => {
                     gathered.hear_from_customer(record, inbound);
@@ -445,12 +469,27 @@ fn quarantine(record: &CallbackRecord, part: i32, reason: &str, kept: Kept) -> Q
     }
 }
 
+/// Stops accounts that their providers refuse by a report: what else waits would end the same way.
+async fn pause_accounts(ledger: &mut Ledger, refusals: &[Refusal]) -> Result<(), store::Error> {
+    for refusal in refusals {
+        let message = ledger.current(refusal.message);
+        let paused = ledger
+            .pause_by_report(message, refusal.received_at, &refusal.reason)
+            .await?;
+        if paused {
+            tracing::warn!(message.id = %message, "the provider refused the account by a report; sending is paused");
+        }
+    }
+    Ok(())
+}
+
 async fn apply_report(
     ledger: &mut Ledger,
     whose: Correspondent<'_>,
     record: &CallbackRecord,
     part: i32,
     report: &Report,
+    gathered: &mut Gathered,
 ) -> Result<(Outcome, Option<String>), store::Error> {
     let message = match correlate::find_message(ledger, whose, record, part, report).await? {
         Subject::Message(message) => message,
@@ -468,6 +507,15 @@ async fn apply_report(
     let Some(fact) = report.fact.clone() else {
         return Ok((Outcome::Receipts, Some("it taught ids".to_owned())));
     };
+    if let Fact::Failure(failure) = &fact
+        && dictionary::refuses_account(whose.provider, failure)
+    {
+        gathered.refusals.push(Refusal {
+            message,
+            received_at: record.received_at,
+            reason: failure.in_words(),
+        });
+    }
     let receipt = Receipt {
         source_kind: SourceKind::Callback,
         source: record.id.uuid(),

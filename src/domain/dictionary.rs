@@ -46,6 +46,18 @@ pub fn explain(provider: ProviderId, failure: &Failure) -> Explanation {
         .unwrap_or(UNEXPLAINED)
 }
 
+/// Codes by which a provider refuses the account and not only the one message, in a reply or, later, in a report: every message after it would end the same way.
+const ACCOUNT_REFUSALS: &[(ProviderId, &[&str])] =
+    &[(Kaleyra, &["RBC001", "E110", "WAV2101", "WA401", "WA-401"])];
+
+/// Whether a failure says that the provider refuses the whole account.
+pub fn refuses_account(provider: ProviderId, failure: &Failure) -> bool {
+    let code = failure.code.as_deref().map(str::trim);
+    ACCOUNT_REFUSALS
+        .iter()
+        .any(|(of, codes)| *of == provider && codes.iter().any(|known| Some(*known) == code))
+}
+
 const WITHOUT_CODE: Explanation = Explanation {
     class: FailureClass::Unknown,
     meaning: "No code was given; the words are all that is known.",
@@ -143,15 +155,19 @@ static TABLE: &[Entry] = &[
     of(Kaleyra, None, whatsapp(&["E13001"], Provider, "Kaleyra's first API version found something in the request that it does not take.", "Correct what its words name, then resend.")),
     // The others say it with an HTTP status
     of(Sobot, None, whatsapp(&["400"], Provider, "Sobot found something in the request that it does not take.", "Its words name it, often the mobile number: correct it, then resend.")),
-    of(Sobot, None, whatsapp(&["401", "403"], Account, "Sobot does not know these keys. Generating new keys stops the old pair at once.", "Correct api_key and api_secret in the account's configuration, then resume the account.")),
+    of(Sobot, None, whatsapp(&["401"], Account, "Sobot does not know these keys. Generating new keys stops the old pair at once.", "Correct api_key and api_secret in the account's configuration, then resume the account.")),
+    of(Sobot, None, whatsapp(&["403"], Account, "Sobot does not let these keys do this.", "Check in Sobot's console what the keys may do, then resend.")),
     of(Zixflow, None, whatsapp(&["400"], Provider, "Zixflow found invalid data in the request.", "Check phone_id, the number and the media address, then resend. Outside the 24-hour window a template is needed first.")),
-    of(Zixflow, None, whatsapp(&["401", "403"], Account, "Zixflow does not know this token.", "Correct token in the account's configuration, then resume the account.")),
-    of(LancePilot, None, whatsapp(&["401", "403"], Account, "LancePilot does not know this token, or the token may not use this workspace.", "Correct token and workspace in the account's configuration, then resume the account.")),
+    of(Zixflow, None, whatsapp(&["401"], Account, "Zixflow does not know this token.", "Correct token in the account's configuration, then resume the account.")),
+    of(Zixflow, None, whatsapp(&["403"], Account, "Zixflow does not let this token do this.", "Check in Zixflow what the token may do and whether phone_id is its own, then resend.")),
+    of(LancePilot, None, whatsapp(&["401"], Account, "LancePilot does not know this token.", "Correct token in the account's configuration, then resume the account.")),
+    of(LancePilot, None, whatsapp(&["403"], Account, "This token may not use this workspace.", "Correct token and workspace in the account's configuration, then resend.")),
     of(LancePilot, None, whatsapp(&["404"], Account, "LancePilot knows no such workspace or contact.", "Check workspace in the account's configuration and whether the contact exists there, then resend.")),
     of(LancePilot, Some("file"), whatsapp(&["422"], Media, "LancePilot did not take the file.", "Give a jpg, png, mp4 or 3gp within the size limit at a public address, then resend.")),
     of(LancePilot, Some("number"), whatsapp(&["422"], Recipient, "LancePilot did not take the number.", "Correct the number with its country code, then resend.")),
     of(LancePilot, None, whatsapp(&["422"], Provider, "LancePilot found something in the request that it does not take.", "The detail names each field and why: correct it, then resend.")),
-    whatsapp(&["401", "403"], Account, "The provider does not know these keys.", "Correct the keys in the account's configuration, then resume the account."),
+    whatsapp(&["401"], Account, "The provider does not know these keys.", "Correct the keys in the account's configuration, then resume the account."),
+    whatsapp(&["403"], Account, "The provider does not let these keys do this.", "Check in the provider's console what the keys may do, then resend."),
     whatsapp(&["404"], Account, "The provider's address does not exist.", "Check base_url and the fixed parts of the account's configuration."),
     whatsapp(&["413"], Media, "The provider finds the file too large.", "Make the file smaller, then resend."),
     whatsapp(&["415"], Media, "The provider does not take this type of file.", "Convert it to JPEG, PNG or MP4 (H.264, AAC), then resend."),
@@ -210,18 +226,63 @@ mod tests {
         }
     }
 
+    /// Every code of `providers.md` §2.2 and §5.4 that is a failure, by class.
+    const DOCUMENTED: &[(FailureClass, &str)] = &[
+        (
+            Account,
+            "RBC001 E110 WAV2101 WA401 WA-401 0 190 3 10 200 201 250 299 131005 131030 131031 131037 131042 131044 \
+             131045 131063 131064 132000 132001 132005 132007 132008 132012 132015 132016 132068 132069 133010 133016",
+        ),
+        (Recipient, "1013 1026 131021 131026 131062 137000"),
+        (Media, "131014 131051 131052 131053"),
+        (Window, "470 131047"),
+        (Policy, "368 130472 130497 131048 131049 131050"),
+        (Rate, "4 80007 130429 131056"),
+        (
+            Provider,
+            "WA400 WA500 E13001 2 131016 100 131008 131009 131000 131057 135000",
+        ),
+    ];
+
     #[test]
-    fn every_documented_code_has_a_class_a_meaning_and_an_action() {
-        let documented = "0 190 3 10 200 299 131005 2 131016 4 80007 130429 100 131008 131009 368 470 131047 1013 1026 \
-            130472 130497 131000 131021 131026 131030 131031 131037 131042 131044 131045 131048 131049 131050 131051 \
-            131052 131053 131014 131056 131057 131062 131063 131064 132000 132001 132005 132007 132008 132012 132015 \
-            132016 132068 132069 133010 133016 135000 137000 \
-            RBC001 E110 WAV2101 WA400 WA401 WA-401 WA500 E13001";
-        for code in documented.split_whitespace() {
-            let explanation = explain(Kaleyra, &failure(code, None));
-            assert_ne!(explanation.class, FailureClass::Unknown, "{code}");
-            assert!(explanation.meaning.ends_with('.'), "{code}");
-            assert!(explanation.action.ends_with('.'), "{code}");
+    fn every_documented_code_has_its_class_a_meaning_and_an_action() {
+        for (class, codes) in DOCUMENTED {
+            for code in codes.split_whitespace() {
+                let explanation = explain(Kaleyra, &failure(code, None));
+                assert_eq!(explanation.class, *class, "{code}");
+                assert!(explanation.meaning.ends_with('.'), "{code}");
+                assert!(explanation.action.ends_with('.'), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_entry_of_the_table_is_a_documented_code_an_http_status_or_our_own() {
+        let documented: Vec<&str> = DOCUMENTED
+            .iter()
+            .flat_map(|(_, codes)| codes.split_whitespace())
+            .chain([UNREACHABLE, EXPIRED])
+            .collect();
+        let is_http = |code: &str| {
+            code.parse()
+                .is_ok_and(|number: u16| (400..500).contains(&number))
+        };
+        for code in TABLE.iter().flat_map(|entry| entry.codes) {
+            assert!(documented.contains(code) || is_http(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_what_pauses_an_account_asks_to_resume_it() {
+        for entry in TABLE {
+            for code in entry.codes {
+                let pauses = *code == "401"
+                    || entry
+                        .provider
+                        .is_some_and(|of| refuses_account(of, &failure(code, entry.key)));
+                let asks = entry.explanation.action.contains("resume");
+                assert_eq!(pauses, asks, "{:?} {code}", entry.provider);
+            }
         }
     }
 

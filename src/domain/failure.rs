@@ -16,6 +16,18 @@ pub struct Failure {
     pub key: Option<String>,
 }
 
+impl Failure {
+    /// Code, title and detail in one line, as far as they are told.
+    pub fn in_words(&self) -> String {
+        [&self.code, &self.title, &self.detail]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(": ")
+    }
+}
+
 /// Our own code for a provider that could not be reached: nothing left this machine.
 pub const UNREACHABLE: &str = "unreachable";
 

@@ -366,7 +366,7 @@ mod tests {
             delivered_after_failed: 1.0,
             ..Chaos::none()
         };
-        let failed = story(&[Happening::Failed(&crate::simulator::fate::DAILY_LIMIT)]);
+        let failed = story(&[Happening::Failed(&crate::simulator::fate::OPTED_OUT)]);
         let planned = disturb(&chaos, 1, &message(1), failed);
         assert_eq!(planned[1].events[0].happening, Happening::Delivered);
     }

@@ -122,11 +122,11 @@ const WINDOW_CLOSED: Trouble = Trouble {
     after_sent: false,
 };
 
-/// Kaleyra's own refusal to hand a message on.
-pub(crate) const DAILY_LIMIT: Trouble = Trouble {
-    code: "WAV2101",
-    title: "Account daily limit reached",
-    details: "Account daily limit reached",
+/// Kaleyra's own refusal to hand a message on. Its page names the reason; the code is ours, for none is printed. The documented `WAV2101` concerns the whole account, which would not go on after it.
+pub(crate) const OPTED_OUT: Trouble = Trouble {
+    code: "WAV2199",
+    title: "Number opted out",
+    details: "Number opted out",
     after_sent: false,
 };
 
@@ -265,7 +265,7 @@ impl Story<'_> {
                 self.add(Happening::Played, dice.between(1.0, 6.0));
             }
             Ending::NotSent if self.message.provider == ProviderId::Kaleyra => {
-                self.add(Happening::NotSent(&DAILY_LIMIT), dice.between(0.2, 0.8));
+                self.add(Happening::NotSent(&OPTED_OUT), dice.between(0.2, 0.8));
             }
             Ending::Failed | Ending::NotSent => {
                 let trouble = throw_trouble(dice);

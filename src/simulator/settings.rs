@@ -188,7 +188,7 @@ pub struct KaleyraSettings {
     pub balance: Option<u64>,
     /// Share of sends answered `WA500`.
     pub internal_error_share: f64,
-    /// Share of messages that Kaleyra itself does not hand on (`WAV2101`, "not sent").
+    /// Share of messages that Kaleyra itself does not hand on ("not sent": the number opted out).
     pub not_sent_share: f64,
 }
 

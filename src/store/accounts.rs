@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
 };
 
-use crate::domain::ids::AccountId;
+use crate::domain::access::Verb;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::provider::{Account, ProviderId};
 use crate::store::entities::accounts::{Column, Entity, Model};
+use crate::store::entities::actions;
 use crate::store::ledger::Ledger;
 use crate::store::{Error, Store, instant};
 
@@ -104,6 +107,34 @@ impl Ledger {
             .exec(self.transaction())
             .await?;
         Ok(())
+    }
+
+    /// Stops an account that a report on a loaded message, received then, says its provider refuses.
+    ///
+    /// Not where an operator has let it send again since the message was handed over: such a report is about what was mended. Tells whether it is paused now.
+    pub async fn pause_by_report(
+        &mut self,
+        message: MessageId,
+        received_at: DateTime<Utc>,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let Some(row) = self.row(message) else {
+            return Ok(false);
+        };
+        let bad = |_| Error::inconsistent("messages", "account", message);
+        let account: AccountId = row.account.parse().map_err(bad)?;
+        let tried_at = row.handed_over_at.unwrap_or(instant::write(received_at));
+        let resumed_since = actions::Entity::find()
+            .filter(actions::Column::Verb.eq(Verb::ResumeAccount.as_str()))
+            .filter(actions::Column::Account.eq(account.as_str()))
+            .filter(actions::Column::HappenedAt.gt(tried_at))
+            .count(self.transaction())
+            .await?;
+        if resumed_since > 0 {
+            return Ok(false);
+        }
+        self.pause_account(&account, reason).await?;
+        Ok(true)
     }
 
     /// Lets an account send again; false when it was not paused.

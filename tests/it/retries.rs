@@ -445,6 +445,69 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
     app.finish().await;
 }
 
+/// Kaleyra says later, by callback, that it did not hand a message on.
+async fn tell_not_sent(app: &App, id: &str, code: &str, reason: &str) {
+    let known_as = app.message(id).await["provider_id"].clone();
+    let body = json!({
+        "code": code, "status": "not sent", "reason": reason, "message_id": known_as,
+        "extra_info": { "message_id": known_as, "waba_id": "104" },
+    });
+    app.deliver_callback(KALEYRA, &body).await;
+    app.run_jobs_until_idle().await;
+}
+
+#[actix_web::test]
+async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
+    let app = start_app().await;
+    let [opted_out, refused, late] = [
+        app.send_image(KALEYRA).await,
+        app.send_image(KALEYRA).await,
+        app.send_image(KALEYRA).await,
+    ];
+    app.run_jobs_until_idle().await;
+    let paused = async || app.found("/api/v1/problems").await["paused_accounts"].clone();
+    tell_not_sent(&app, &opted_out, "WAV2199", "Number opted out").await;
+    assert_eq!(
+        (app.state(&opted_out).await.as_str(), paused().await),
+        ("failed", json!(0))
+    );
+
+    tell_not_sent(&app, &refused, "WAV2101", "Account daily limit reached").await;
+    assert_eq!(
+        (app.state(&refused).await.as_str(), paused().await),
+        ("failed", json!(1))
+    );
+    let waiting = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&waiting).await;
+    assert_eq!(shown["state"], "queued");
+    assert!(
+        shown["hold"].as_str().unwrap().contains("daily limit"),
+        "{shown}"
+    );
+
+    // Resumed, it stays so: what was handed over before tells nothing new, read late or again.
+    app.advance(TimeDelta::minutes(1));
+    let resume = format!("/api/v1/accounts/{KALEYRA}/resume");
+    assert_eq!(app.post(&resume).await.0, 204);
+    tell_not_sent(&app, &late, "WAV2101", "Account daily limit reached").await;
+    let again = json!({ "outcome": "receipts" });
+    assert_eq!(
+        app.post_json("/api/v1/callbacks/replay", &again).await.0,
+        200
+    );
+    app.run_jobs_until_idle().await;
+    assert_eq!(
+        (app.state(&late).await.as_str(), paused().await),
+        ("failed", json!(0))
+    );
+    assert_eq!(app.state(&waiting).await, "submitted");
+
+    tell_not_sent(&app, &waiting, "WAV2101", "Account daily limit reached").await;
+    assert_eq!(paused().await, 1);
+    app.finish().await;
+}
+
 #[actix_web::test]
 async fn an_account_with_a_rate_does_not_hold_up_the_others() {
     let app = start_app_with(|_, accounts| accounts[0].rate = Some(1.0)).await;

@@ -8,7 +8,6 @@ use rand::RngExt;
 use crate::delivery::dispatch::{Dispatcher, HandOver, report_token};
 use crate::delivery::transcript;
 use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, Stage};
-use crate::domain::failure::Failure;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider::{Accepted, Account, Retry, SendError};
 use crate::providers;
@@ -100,7 +99,7 @@ impl Dispatcher {
         let (id, now) = (work.outgoing.id, ledger.now());
         let tokens = [report_token(&work.outgoing.report_url)];
         let failure = transcript::failure(error.failure(), &work.account, &tokens);
-        let words = describe(&failure);
+        let words = failure.in_words();
         exchange.detail = Some(words.clone());
         if !error.is_certain() {
             exchange.outcome = AttemptOutcome::Unclear;
@@ -197,13 +196,4 @@ fn back_off(made: u32) -> Duration {
         .saturating_mul(4_u32.saturating_pow(made))
         .min(LONGEST_BACK_OFF);
     full.mul_f64(rand::rng().random_range(0.5..1.0))
-}
-
-fn describe(failure: &Failure) -> String {
-    [&failure.code, &failure.title, &failure.detail]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

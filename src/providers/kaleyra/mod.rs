@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::domain::dictionary;
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::Outgoing;
@@ -225,20 +226,14 @@ fn present(text: Option<&str>) -> Option<&str> {
 /// What a documented code says, whatever the HTTP status is.
 enum Answer {
     Accepted,
-    AccountRefused,
     TryLater,
     Refused,
 }
 
-/// Documented codes: <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
+/// Documented codes, but those that refuse the account, which come in reports, too: <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
 const CODES: &[(&str, Answer)] = &[
     ("WA200", Answer::Accepted),
     ("WA202", Answer::Accepted),
-    ("RBC001", Answer::AccountRefused),
-    ("E110", Answer::AccountRefused),
-    ("WAV2101", Answer::AccountRefused),
-    ("WA401", Answer::AccountRefused),
-    ("WA-401", Answer::AccountRefused),
     ("WA400", Answer::Refused),
     ("E13001", Answer::Refused),
     ("WA500", Answer::TryLater),
@@ -256,10 +251,12 @@ fn read_reply(reply: &HttpReply) -> SendStep {
         .iter()
         .find(|(known, _)| Some(*known) == code.as_deref());
     let failure = read_refusal(&body, code.clone());
+    if dictionary::refuses_account(ProviderId::Kaleyra, &failure) {
+        return SendStep::Failed(SendError::AccountRefused(failure));
+    }
     match answer {
         Some((_, Answer::Accepted)) => replies::accepted(reply_id(&body)),
         Some((_, Answer::Refused)) => SendStep::Failed(SendError::Refused(failure)),
-        Some((_, Answer::AccountRefused)) => SendStep::Failed(SendError::AccountRefused(failure)),
         Some((_, Answer::TryLater)) => SendStep::Failed(SendError::TryLater {
             failure,
             after: None,
