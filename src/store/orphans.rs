@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MATCH_WINDOW, Message, Origin};
+use crate::domain::phone;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
-use crate::store::messages::{Cursor, Page, newest_first};
+use crate::store::messages::{Cursor, Page, newest_first, sent_to};
 use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, Store, instant};
 
@@ -43,7 +44,10 @@ impl Candidate {
     fn fits(&self, orphan: &Message) -> bool {
         let first_report = orphan.created_at;
         self.account == orphan.account.as_str()
-            && orphan.recipient.as_deref() == Some(self.recipient.as_str())
+            && orphan
+                .recipient
+                .as_deref()
+                .is_some_and(|recipient| phone::is_same_customer(recipient, &self.recipient))
             && self.handed_over_at >= instant::write(first_report - SUGGESTION_WINDOW)
             && self.handed_over_at <= instant::write(first_report + MATCH_WINDOW)
     }
@@ -70,9 +74,10 @@ impl Store {
         &self,
         orphans: &[Message],
     ) -> Result<HashMap<MessageId, Vec<MessageId>>, Error> {
-        let recipients: HashSet<&str> = orphans
+        let recipients: HashSet<String> = orphans
             .iter()
             .filter_map(|orphan| orphan.recipient.as_deref())
+            .flat_map(phone::spellings)
             .collect();
         let mut candidates = Vec::new();
         for chunk in Vec::from_iter(recipients).chunks(IDS_PER_QUERY) {
@@ -97,7 +102,7 @@ impl Store {
     async fn list_candidates(
         &self,
         orphans: &[Message],
-        recipients: &[&str],
+        recipients: &[String],
     ) -> Result<Vec<Candidate>, Error> {
         let first_reports = || orphans.iter().map(|orphan| orphan.created_at);
         let Some((first, last)) = first_reports().min().zip(first_reports().max()) else {
@@ -111,7 +116,7 @@ impl Store {
                 Column::Recipient,
                 Column::HandedOverAt,
             ])
-            .filter(Column::Recipient.is_in(recipients.iter().copied()))
+            .filter(Column::Recipient.is_in(recipients))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Column::ProviderId.is_null())
             .filter(Column::HandedOverAt.between(
@@ -148,7 +153,7 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
     let recipient = filter.recipient.as_ref();
     let fits = [
         account.map(|account| Column::Account.eq(account.as_str())),
-        recipient.map(|recipient| Column::Recipient.eq(recipient.as_str())),
+        recipient.map(|recipient| sent_to(recipient)),
         holding,
     ];
     let query = Entity::find()

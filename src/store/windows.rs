@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 
 use crate::domain::ids::AccountId;
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::window::LastInbound;
 use crate::store::entities::accounts;
 use crate::store::entities::windows::{Column, Entity, Model};
@@ -71,8 +71,10 @@ impl Store {
         phone: &PhoneNumber,
     ) -> Result<LastInbound, Error> {
         let reader = self.pools().reader();
-        let row = Entity::find_by_id((account.to_string(), phone.digits().to_owned()))
-            .one(reader)
+        let rows = Entity::find()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Phone.is_in(phone::spellings(phone.digits())))
+            .all(reader)
             .await?;
         let known = accounts::Entity::find_by_id(account.as_str())
             .one(reader)
@@ -80,7 +82,10 @@ impl Store {
         let read = |column, millis| instant::read_optional("windows", column, millis);
         Ok(LastInbound {
             to_account: read("account", known.and_then(|known| known.last_inbound_at))?,
-            of_customer: read("last_inbound_at", row.map(|row| row.last_inbound_at))?,
+            of_customer: read(
+                "last_inbound_at",
+                rows.iter().map(|row| row.last_inbound_at).max(),
+            )?,
         })
     }
 }

@@ -26,6 +26,7 @@ mod problems;
 mod providers;
 mod quarantine;
 mod rebuilding;
+mod recipients;
 mod reconciliation;
 mod reconciliation_fold;
 mod registration;

@@ -6,6 +6,7 @@ use crate::domain::delivery::{Fact, Stage};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::References;
+use crate::domain::phone::is_same_customer;
 use crate::domain::tag;
 use crate::providers::flat::{self, Names};
 use crate::providers::payload::{
@@ -107,7 +108,7 @@ fn tell_of_one_message(parts: &[CallbackPart]) -> bool {
         .is_none_or(|first| ids.all(|other| other == first));
     let same_recipient = recipients
         .next()
-        .is_none_or(|first| recipients.all(|other| other == first));
+        .is_none_or(|first| recipients.all(|other| is_same_customer(other, first)));
     same_ids && same_recipient
 }
 

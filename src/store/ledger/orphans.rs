@@ -17,6 +17,7 @@ use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::{actions, provider_ids};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
+use crate::store::messages::sent_to;
 use crate::store::{Error, Store, instant};
 
 /// How long a message without id keeps its recipient's unmatched reports from being adopted.
@@ -107,7 +108,7 @@ impl Ledger {
             .select_only()
             .column(Column::Id)
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Recipient.eq(recipient))
+            .filter(sent_to(recipient))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Expr::exists(named_by_then).not())
             .filter(Expr::exists(unmatched).not())

@@ -11,6 +11,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Message, Origin};
+use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Entity, Model};
 use crate::store::entities::provider_ids;
@@ -164,7 +165,7 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
         filter
             .recipient
             .as_ref()
-            .map(|recipient| Column::Recipient.eq(recipient.as_str())),
+            .map(|recipient| sent_to(recipient)),
         filter.provider_id.as_ref().map(|id| holds(id)),
         filter
             .code
@@ -251,7 +252,7 @@ fn fits(search: &Search) -> Condition {
     match search {
         Search::Id(id) => Condition::all().add(Column::Id.eq(id.uuid())),
         Search::ProviderId(id) => Condition::all().add(holds(id)),
-        Search::Phone(digits) => Condition::all().add(Column::Recipient.eq(digits.as_str())),
+        Search::Phone(digits) => Condition::all().add(sent_to(digits)),
         Search::PhonePrefix(digits) => begins(Column::Recipient, digits),
         Search::PhoneSuffix(digits) => begins(
             Column::RecipientReversed,
@@ -262,6 +263,14 @@ fn fits(search: &Search) -> Condition {
             .fold(Condition::any(), |any, column| {
                 any.add(begins(column, text))
             }),
+    }
+}
+
+/// To this customer, in every spelling of the number. One spelling is compared for equality, so that the index keeps its order.
+pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
+    match phone::spellings(recipient).as_slice() {
+        [only] => Column::Recipient.eq(only.as_str()),
+        several => Column::Recipient.is_in(several),
     }
 }
 

@@ -8,7 +8,7 @@ use sea_orm::EntityTrait;
 #[cfg(test)]
 pub(crate) use list::listed;
 pub use list::{Cursor, MessageFilter, Page, Search};
-pub(crate) use list::{in_conflict, newest_first};
+pub(crate) use list::{in_conflict, newest_first, sent_to};
 
 use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;

@@ -2,6 +2,7 @@
 
 use crate::domain::access::Visibility;
 use crate::domain::ids::{MessageId, ProviderMessageId};
+use crate::domain::phone;
 use crate::store::messages::Search;
 
 /// Fewer digits at the end of a number name too many people.
@@ -63,6 +64,9 @@ fn phone_readings(digits: &str, visibility: Visibility) -> Vec<Search> {
     let mut readings = Vec::new();
     if digits.len() >= PREFIX_DIGITS {
         readings.push(Search::PhonePrefix(digits.to_owned()));
+    }
+    if phone::spellings(digits).len() > 1 {
+        readings.push(Search::Phone(digits.to_owned()));
     }
     // National numbers are often written with a zero that the international form has not.
     let mut suffixes = vec![digits, digits.trim_start_matches('0')];
