@@ -1,7 +1,5 @@
 //! The fold: whatever order, number and batching facts come in, the same is shown.
 
-use std::collections::BTreeMap;
-
 use bluetick::domain::delivery::{
     Delivery, DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
 };
@@ -140,6 +138,19 @@ fn a_reported_time_beats_an_inferred_one_and_nonsense_counts_as_absent() {
 }
 
 #[test]
+fn a_price_is_the_one_told_with_the_lowest_stage() {
+    let told = |at_stage, price: &str| Receipt {
+        pricing: Pricing {
+            price: Some(price.to_owned()),
+            ..Pricing::default()
+        },
+        ..stage(at_stage, Some(5), 6)
+    };
+    let delivery = folded(&[told(Stage::Read, "0.10"), told(Stage::Sent, "0.78")]);
+    assert_eq!(delivery.pricing.price.as_deref(), Some("0.78"));
+}
+
+#[test]
 fn an_unknown_word_changes_nothing() {
     let other = receipt(Fact::Other("teleported".to_owned()), Some(5), 6);
     for queue in QueueWord::ALL {
@@ -267,15 +278,20 @@ proptest! {
         // Every fact once, in the order of the draw, and again as often as it was drawn.
         let drawn = order.iter().map(|index| index.get(&receipts)).chain(&receipts);
         let told: Vec<&Receipt> = drawn.collect();
-        let mut kept: BTreeMap<(Uuid, i32), Receipt> = BTreeMap::new();
+        // In the order in which they came.
+        let mut kept: Vec<Receipt> = Vec::new();
         let mut parts = None;
         for batch in told.chunks(batch) {
             // A source that is told again adds nothing: facts are keyed by source and part.
             for receipt in batch {
-                kept.entry((receipt.source, receipt.part)).or_insert_with(|| (*receipt).clone());
+                let is_known = kept
+                    .iter()
+                    .any(|known| (known.source, known.part) == (receipt.source, receipt.part));
+                if !is_known {
+                    kept.push((*receipt).clone());
+                }
             }
-            let so_far: Vec<Receipt> = kept.values().cloned().collect();
-            parts = Some(fold(queue, Some(at(0)), &so_far));
+            parts = Some(fold(queue, Some(at(0)), &kept));
         }
         prop_assert_eq!(parts, Some(fold(queue, Some(at(0)), &receipts)));
     }
