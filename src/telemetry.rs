@@ -55,9 +55,10 @@ fn tell_place(panic: &PanicHookInfo<'_>) {
         .location()
         .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let way = Backtrace::capture();
-    match way.status() {
-        BacktraceStatus::Captured => tracing::error!(place, %way, "gave up; this is a defect"),
-        _ => tracing::error!(place, "gave up; this is a defect"),
+    if way.status() == BacktraceStatus::Captured {
+        tracing::error!(place, %way, "gave up; this is a defect");
+    } else {
+        tracing::error!(place, "gave up; this is a defect");
     }
 }
 
