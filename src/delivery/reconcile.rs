@@ -1,5 +1,7 @@
 //! Reading the journal in its order and applying what callbacks say, a batch a transaction, together with the position.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +16,7 @@ use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Fact, Receipt, SourceKind, believable};
 use crate::domain::dictionary;
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::Account;
 use crate::providers::{CallbackPart, Inbound, Report};
@@ -157,24 +159,6 @@ impl Reconciler {
             }
             Some(_) => Ok(Pass::Again(Precedents::load(&self.store).await?)),
         }
-    }
-
-    /// Takes back what these callbacks told and reads them again, in a ledger of the caller's; returns what they are now.
-    pub(super) async fn read_again(
-        &self,
-        ledger: &mut Ledger,
-        entries: &[JournalEntry],
-        precedents: &Precedents,
-    ) -> Result<Vec<CallbackOutcome>, store::Error> {
-        let ids: Vec<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
-        ledger.retract(&ids).await?;
-        let read = self.read(entries, Some(precedents));
-        // A refusal is old news by now: it pauses nothing again.
-        let applied = self.apply_all(ledger, &read, precedents).await?;
-        ledger
-            .replace_outcomes(applied.outcomes.clone(), applied.quarantined)
-            .await?;
-        Ok(applied.outcomes)
     }
 
     /// Takes or renews the lease; false while another process follows the journal.

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, SOBOT, noon, read, start_app, start_app_with};
+use crate::harness::app::{App, KALEYRA, SOBOT, noon, read, start_app, start_app_with};
 use crate::harness::dump::dump;
 
 const REPLAY: &str = "/api/v1/callbacks/replay";
@@ -159,6 +159,83 @@ async fn what_a_callback_no_longer_tells_is_taken_back() {
     );
     assert_eq!(done["callbacks"][0]["after"], "quarantined");
     assert_eq!(app.found("/api/v1/problems").await["quarantine"], 2);
+    app.finish().await;
+}
+
+/// A report of Kaleyra's that a parser takes to name `shared`, too.
+fn tied(id: &str, word: &str) -> Value {
+    json!({
+        "status": word, "message_id": id, "timestamp": noon().timestamp().to_string(),
+        "extra_info": { "message_id": "shared" },
+    })
+}
+
+#[actix_web::test]
+async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
+    let app = start_app().await;
+    let sent = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let replied = app.message(&sent).await["provider_id"].clone();
+    let replied = replied.as_str().unwrap();
+    for (id, word) in [
+        ("wamid.ONE", "read"),
+        (replied, "sent"),
+        ("wamid.TWO", "delivered"),
+    ] {
+        app.deliver_callback(KALEYRA, &tied(id, word)).await;
+        app.run_jobs_until_idle().await;
+    }
+    assert_eq!(app.state(&sent).await, "read");
+    assert_eq!(
+        app.message(&sent).await["provider_ids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert!(app.orphans().await.is_empty());
+    // The parser is mended: none of them names the shared id any more.
+    let mended = if app.database.is_postgres() {
+        "UPDATE journal SET content = convert_to(replace(convert_from(content, 'UTF8'), '\"shared\"', '\"\"'), 'UTF8')"
+    } else {
+        "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '\"shared\"', '\"\"') AS BLOB)"
+    };
+    app.database.spoil_journal(mended).await;
+
+    // Reading one of them again is enough: the others are its neighbours.
+    let first = app.callbacks().await.pop().unwrap()["id"].clone();
+    let dry = replayed(&app, &json!({ "ids": [first], "dry_run": true })).await;
+    assert_eq!(app.state(&sent).await, "read");
+    let done = replayed(&app, &json!({ "ids": [first] })).await;
+    assert_eq!(dry["messages"], done["messages"]);
+    assert_eq!(done["read"], 1);
+    let shown = app.message(&sent).await;
+    assert_eq!(
+        (&shown["state"], &shown["provider_ids"]),
+        (&json!("sent"), &json!([replied]))
+    );
+    let mut stages: Vec<String> = app
+        .orphans()
+        .await
+        .iter()
+        .map(|orphan| orphan["stage"].as_str().unwrap().to_owned())
+        .collect();
+    stages.sort();
+    assert_eq!(stages, ["delivered", "read"]);
+    for orphan in app.orphans().await {
+        let path = format!("/api/v1/messages/{}", orphan["id"].as_str().unwrap());
+        assert_eq!(
+            app.get(&path).await.0,
+            200,
+            "it is a message of its own again"
+        );
+    }
+
+    let before = dump(&app.database).await;
+    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+        .await
+        .unwrap();
+    assert_eq!(before, dump(&app.database).await);
     app.finish().await;
 }
 

@@ -10,6 +10,7 @@ mod orphans;
 mod rebuild;
 mod registration;
 mod replay;
+mod unlearning;
 mod unmatch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,6 +30,7 @@ pub use orphans::Heard;
 pub(crate) use orphans::adoptable;
 pub use registration::Registration;
 pub use replay::StateDifference;
+pub use unlearning::Lesson;
 
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
