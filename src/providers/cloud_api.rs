@@ -221,7 +221,7 @@ fn read_error(error: &Value) -> Failure {
         .and_then(|data| first(data, &["details"]))
         .or_else(|| first(error, &["details", "detail", "message"]));
     Failure {
-        code: first(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
+        code: read_code(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
@@ -245,11 +245,17 @@ fn read_loose_failure(object: &Value) -> Failure {
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());
     Failure {
-        code: first(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
+        code: read_code(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
         title,
         detail,
         key: None,
     }
+}
+
+/// A code under its own name: a number, a text, or a text around it.
+fn read_code(object: &Value, names: &[&str]) -> Option<String> {
+    let code = first(object, names)?;
+    Some(code_in_text(&code).unwrap_or(code))
 }
 
 /// A code inside words: `(#131026) …`, or one of Meta's six-digit codes as a word of its own.

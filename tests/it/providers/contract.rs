@@ -152,6 +152,12 @@ fn metas_own_envelope_gives_its_receipts_at_every_provider() {
                 ),
                 ("status_failed.json", &[&failed]),
                 (
+                    "status_failed_details.json",
+                    &[&format!(
+                        "failed 131014 | Request for the media's address failed with error: 404 (Not Found) | The address did not answer | - [{W1}] to 447700900123 at 2025-11-20T00:55:05"
+                    )],
+                ),
+                (
                     "status_with_tag.json",
                     &[&format!(
                         "sent [{W1}] to 447700900123 at 2025-11-20T00:55:05 tag true"

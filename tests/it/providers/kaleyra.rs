@@ -207,6 +207,32 @@ fn each_callback_shape_gives_its_receipts() {
                 "v2_inbound_contacts.json",
                 &["inbound from 447700900123 at 2025-11-20T00:54:00"],
             ),
+            (
+                "v2_status_failed.json",
+                &[&format!(
+                    "failed 131053 | Media upload error | Downloading media from weblink failed with http code 410, status message Gone | - [{W1}, {W2}] to 447700900123 at 2025-11-20T00:54:01 tag true"
+                )],
+            ),
+            (
+                "v2_status_delivered_price.json",
+                &[&format!(
+                    "delivered [{W1}, {W2}] to 447700900123 at 2025-11-20T00:53:55 tag true pricing true marketing Conversation-Based Pricing 0.7846"
+                )],
+            ),
+            (
+                "v2_submit_success.json",
+                &[&format!("submitted [{W2}, {W1}] to - at - tag true")],
+            ),
+            (
+                "profile_placeholders.json",
+                &[&format!("delivered [{W1}] to 447700900123 at - tag true")],
+            ),
+            (
+                "profile_form.txt",
+                &[&format!(
+                    "failed - | Number opted out | - | - [{W1}] to 447700900123 at - tag true"
+                )],
+            ),
             ("v1_status_read.txt", &[&format!("read [{V1}] to - at -")]),
             (
                 "v1_status_unknown_word.txt",

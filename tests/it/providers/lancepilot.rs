@@ -149,6 +149,19 @@ fn each_callback_shape_gives_its_receipts() {
                 ],
             ),
             ("status.json", &[&status]),
+            (
+                "status_event_suffix.json",
+                &[&format!(
+                    "failed 131026 | Message undeliverable | - | - [0d1c0000-0000-4000-8000-000000000080, {W1}] to 447700900123 at 2025-11-20T01:04:00 kind video"
+                )],
+            ),
+            (
+                "status_list.json",
+                &[
+                    "sent [0d1c0000-0000-4000-8000-000000000081] to - at 2025-11-20T00:54:05",
+                    "read [0d1c0000-0000-4000-8000-000000000081] to - at 2025-11-20T00:54:09.123",
+                ],
+            ),
         ],
     );
 }

@@ -37,7 +37,7 @@ fn list(cell: &str) -> Vec<&str> {
 /// What a status word of the table must be read as.
 fn meaning(word: &str) -> &str {
     match word.to_lowercase().as_str() {
-        "submitted" => "submitted",
+        "submitted" | "submit-success" => "submitted",
         "sent" => "sent",
         "delivered" => "delivered",
         "read" => "read",

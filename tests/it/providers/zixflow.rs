@@ -118,6 +118,21 @@ fn each_callback_shape_gives_its_receipts() {
                 ],
             ),
             (
+                "report_nested_list.json",
+                &[
+                    &format!(
+                        "failed 131047 | Re-engagement message | - | - [{OBJECT}] to - at 2025-11-20T01:01:10.500"
+                    ),
+                    "read [604132581490819177] to - at 2025-11-20T00:54:31",
+                ],
+            ),
+            (
+                "ai_postback_failed.json",
+                &[
+                    "failed 131026 | (#131026) Message undeliverable | - | - [604132581490819181] to 447700900123 at 2025-11-20T01:02:20.000000001",
+                ],
+            ),
+            (
                 "ai_delivery_report.json",
                 &[&format!(
                     "delivered [{W2}] to 447700900123 at 2025-11-20T01:02:00"
@@ -176,6 +191,42 @@ fn a_report_is_found_under_every_name_of_the_tolerant_table() {
         assert_eq!(
             lines(Zixflow, &callback(body, None)),
             ["sent [x1] to - at 2025-11-20T01:00:00"]
+        );
+    }
+    for (name, word) in [
+        ("deliveredAt", "delivered"),
+        ("readAt", "read"),
+        ("failedAt", "undelivered"),
+    ] {
+        // The status's own time beats that of the report.
+        let body = format!(
+            r#"{{"id":"x1","status":"{word}","timestamp":"2025-11-20T02:00:00Z","{name}":"2025-11-20T01:00:00Z"}}"#
+        );
+        let [line] = &lines(Zixflow, &callback(body, None))[..] else {
+            panic!("one line for {name}");
+        };
+        assert!(line.ends_with("at 2025-11-20T01:00:00"), "{line}");
+    }
+    for (error, said) in [
+        (r#""errorCode":"1013""#, "1013 | - | - | -"),
+        (
+            r#""errorCode":131026,"errorMessage":"no""#,
+            "131026 | no | - | -",
+        ),
+        (r#""errorCode":"(#131026)""#, "131026 | - | - | -"),
+        (
+            r#""errors":["(#131026) no"]"#,
+            "131026 | (#131026) no | - | -",
+        ),
+        (
+            r#""error":{"code":"WAV2101","message":"no"}"#,
+            "WAV2101 | no | - | -",
+        ),
+    ] {
+        let body = format!(r#"{{"id":"x1","status":"failed",{error}}}"#);
+        assert_eq!(
+            lines(Zixflow, &callback(body, None)),
+            [format!("failed {said} [x1] to - at -")]
         );
     }
     for name in ["remark", "reason", "error", "errorMessage", "failureReason"] {
