@@ -2,7 +2,7 @@
 
 mod layers;
 mod readme;
-mod sources;
+pub(crate) mod sources;
 
 use std::fs;
 

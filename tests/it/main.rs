@@ -19,6 +19,7 @@ mod exports;
 mod harness;
 mod house;
 mod journal;
+mod lost_and_wrong;
 mod matching;
 mod operations;
 mod privacy;
