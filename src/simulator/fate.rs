@@ -122,9 +122,9 @@ const WINDOW_CLOSED: Trouble = Trouble {
     after_sent: false,
 };
 
-/// Kaleyra's own refusal to hand a message on. Its page names the reason; the code is ours, for none is printed. The documented `WAV2101` concerns the whole account, which would not go on after it.
+/// Kaleyra refuses to hand a message on. Its page names the reason without a code; WhatsApp's for the same reason stands in. The documented `WAV2101` concerns the whole account, which would not go on after it.
 pub(crate) const OPTED_OUT: Trouble = Trouble {
-    code: "WAV2199",
+    code: "131050",
     title: "Number opted out",
     details: "Number opted out",
     after_sent: false,

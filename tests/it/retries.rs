@@ -466,7 +466,7 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
     ];
     app.run_jobs_until_idle().await;
     let paused = async || app.found("/api/v1/problems").await["paused_accounts"].clone();
-    tell_not_sent(&app, &opted_out, "WAV2199", "Number opted out").await;
+    tell_not_sent(&app, &opted_out, "131050", "Number opted out").await;
     assert_eq!(
         (app.state(&opted_out).await.as_str(), paused().await),
         ("failed", json!(0))

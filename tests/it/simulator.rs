@@ -458,7 +458,7 @@ async fn kaleyra_says_not_sent_without_time_and_recipient() {
     let (_, body) = stage.callbacks().await.remove(0);
     assert_eq!(
         (&body["code"], &body["status"]),
-        (&json!("WAV2199"), &json!("not sent"))
+        (&json!("131050"), &json!("not sent"))
     );
     assert!(body["meta_object"].is_null() && !body.to_string().contains("timestamp"));
     assert_eq!(stage.simulator.oracle()[0]["state"], "failed");
