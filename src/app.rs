@@ -17,6 +17,7 @@ use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
+use crate::delivery::retention::Retention;
 use crate::delivery::services::Services;
 use crate::delivery::transport::{Transport, TransportError};
 use crate::delivery::uploads::Uploads;
@@ -125,6 +126,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let journal = Journal::open_with_spool(databases.journal, spool)
         .await
         .map_err(in_journal)?;
+    prepare_days(&journal, &*clock).await?;
     let end = journal.end().await.map_err(in_journal)?;
     store
         .claim_journal(journal.identity(), end)
@@ -143,6 +145,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let accounts = Arc::new(accounts);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let holder = MessageId::new(clock.now()).uuid();
+    let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
     let uploads =
         Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
@@ -170,6 +173,14 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             Arc::clone(&clock),
             holder,
         ),
+        retention: Retention::new(
+            store.clone(),
+            journal.clone(),
+            Arc::clone(&clock),
+            holder,
+            config.retention,
+            stopping.clone(),
+        ),
         config: Arc::new(config),
         accounts,
         clock,
@@ -177,8 +188,19 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         store,
         journal,
         accepted: Arc::default(),
-        stopping: CancellationToken::new(),
+        stopping,
     })
+}
+
+/// A lock held elsewhere stops no start: until the next attempt callbacks go to the partition that takes everything.
+async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartError> {
+    match journal.prepare_days(clock.now()).await {
+        Err(error) if !error.is_busy() => Err(StartError::Store {
+            what: "the journal",
+            source: error,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A process that serves and works.

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::reconcile::{Reconciler, Step};
+use crate::delivery::retention::{self, Retention};
 use crate::delivery::services::Services;
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
@@ -23,6 +24,9 @@ const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often expired, abandoned and adoptable messages are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How often what is past its retention is looked for, and how long the loop rests between two steps while there is some.
+const RETENTION_INTERVAL: Duration = Duration::from_mins(10);
+const RETENTION_REST: Duration = Duration::from_secs(1);
 /// How long a loop rests after the database refused.
 const REST: Duration = Duration::from_millis(500);
 
@@ -31,6 +35,7 @@ const REST: Duration = Duration::from_millis(500);
 pub struct Jobs {
     dispatcher: Dispatcher,
     reconciler: Reconciler,
+    retention: Retention,
     journal: Journal,
     uploads: Uploads,
     store: Store,
@@ -46,6 +51,7 @@ impl Jobs {
         Self {
             dispatcher: services.dispatcher.clone(),
             reconciler: services.reconciler.clone(),
+            retention: services.retention.clone(),
             journal: services.journal.clone(),
             uploads: services.uploads.clone(),
             store: services.store.clone(),
@@ -61,6 +67,7 @@ impl Jobs {
         self.supervise("dispatch", Self::dispatch);
         self.supervise("reconcile", Self::reconcile);
         self.supervise("sweep", Self::sweep);
+        self.supervise("retention", Self::retain);
         self.tasks.close();
     }
 
@@ -101,6 +108,9 @@ impl Jobs {
         }
         if let Err(error) = self.reconciler.release().await {
             tracing::warn!(%error, "the reconcile lease could not be given back");
+        }
+        if let Err(error) = self.retention.release().await {
+            tracing::warn!(%error, "the retention lease could not be given back");
         }
     }
 
@@ -156,6 +166,21 @@ impl Jobs {
                 tracing::warn!(%error, "messages that nobody will finish could not be looked for");
             }
             self.pause(SWEEP_INTERVAL, std::future::pending()).await;
+        }
+    }
+
+    /// One process a database removes; the others try again later.
+    async fn retain(self) {
+        while !self.stop.is_cancelled() {
+            let rest = match self.retention.step().await {
+                Ok(retention::Step::More) => RETENTION_REST,
+                Ok(_) => RETENTION_INTERVAL,
+                Err(error) => {
+                    tracing::warn!(%error, "what is past its retention could not be removed; trying again");
+                    RETENTION_REST
+                }
+            };
+            self.pause(rest, std::future::pending()).await;
         }
     }
 

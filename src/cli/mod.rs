@@ -6,6 +6,7 @@ pub mod explain;
 pub mod export;
 pub mod migrate;
 mod progress;
+pub mod purge;
 pub mod rebuild;
 pub mod replay;
 pub mod serve;
@@ -64,6 +65,8 @@ pub enum Command {
     ///
     /// Tells every discrepancy by ids and exits with 1 when there is any. Runs beside `serve`.
     Verify,
+    /// Remove what is past its retention
+    Purge(purge::PurgeArguments),
     /// Make, list and withdraw API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -133,6 +136,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Verify => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;
             let done = verify::run(&services.store, &services.journal, &mut stdout()).await;
+            app::close(services).await;
+            done
+        }),
+        Command::Purge(command) => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = purge::run(&command, &services, &mut stdout()).await;
             app::close(services).await;
             done
         }),

@@ -256,10 +256,20 @@ fn read_retention(section: &mut Section<'_, '_>) -> Retention {
     let defaults = Retention::default();
     let callbacks = section.whole("callbacks", 1..=LONGEST_RETENTION);
     let messages = section.whole("messages", 1..=LONGEST_RETENTION);
-    Retention {
-        callbacks: callbacks.unwrap_or(defaults.callbacks),
-        messages: messages.unwrap_or(defaults.messages),
+    let messages = messages.unwrap_or(defaults.messages);
+    let retention = Retention {
+        callbacks: callbacks.unwrap_or(defaults.callbacks.min(messages)),
+        messages,
+    };
+    if retention.messages < retention.callbacks {
+        // Read again, a callback would make a message that is gone anew.
+        let days = retention.callbacks;
+        section.problem(
+            "messages",
+            format!("must not be less than retention.callbacks ({days}): messages outlive what was said of them"),
+        );
     }
+    retention
 }
 
 fn read_database(top: &mut Section<'_, '_>) -> Option<Secret> {

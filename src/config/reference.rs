@@ -92,13 +92,13 @@ pub const KEYS: &[Key] = &[
     ),
     anywhere(
         "retention.callbacks",
-        "`90`",
-        "Days for which raw callbacks are kept.",
+        "`90`, or fewer where messages are kept for fewer",
+        "Days for which raw callbacks are kept; unread ones stay. With PostgreSQL whole days (UTC) go at once.",
     ),
     anywhere(
         "retention.messages",
         "`400`",
-        "Days for which messages are kept.",
+        "Days for which messages and all of theirs are kept, copies in quarantine too; not less than `retention.callbacks`. Counts in reports stay.",
     ),
     file(
         "accounts",

@@ -35,6 +35,8 @@ pub enum Subject {
     Message(MessageId),
     /// A message that was sent elsewhere; the report only teaches ids of it.
     Elsewhere,
+    /// A message of ours that is past its retention.
+    Purged,
     /// It names no id, no tag and no recipient.
     Nobody,
 }
@@ -59,6 +61,7 @@ pub async fn find_message(
         None => match by_recipient(ledger, whose, record.received_at, report).await? {
             Some(id) => id,
             None if report.fact.is_none() => return Ok(Subject::Elsewhere),
+            None if names_purged(ledger, record, report).await? => return Ok(Subject::Purged),
             None if report.ids.is_empty() && report.recipient.is_none() => {
                 return Ok(Subject::Nobody);
             }
@@ -86,14 +89,30 @@ fn by_address_or_tag(
     record: &CallbackRecord,
     report: &Report,
 ) -> Option<MessageId> {
+    named_messages(record, report).find(|id| ledger.belongs(*id, account))
+}
+
+/// The messages that the signed address and the tag name.
+fn named_messages(record: &CallbackRecord, report: &Report) -> impl Iterator<Item = MessageId> {
     let addressed = match record.route {
         Route::Report(id) => Some(id),
         Route::Callback | Route::OldCallback => None,
     };
-    [addressed, report.tag]
-        .into_iter()
-        .flatten()
-        .find(|id| ledger.belongs(*id, account))
+    [addressed, report.tag].into_iter().flatten()
+}
+
+/// Whether address or tag name a message that is past its retention: the report comes late, but it is no stranger's.
+async fn names_purged(
+    ledger: &Ledger,
+    record: &CallbackRecord,
+    report: &Report,
+) -> Result<bool, store::Error> {
+    for message in named_messages(record, report) {
+        if ledger.origin(message).is_none() && ledger.was_purged(message).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The message that holds one of the ids; a sent one before one known only from callbacks.

@@ -17,6 +17,7 @@ pub mod rebuild;
 pub mod reconcile;
 pub mod redaction;
 pub mod replay;
+pub mod retention;
 pub mod services;
 pub mod standing;
 pub mod statistics;

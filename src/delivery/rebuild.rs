@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::delivery::reconcile::Step;
 use crate::delivery::services::Services;
@@ -17,6 +18,9 @@ pub enum RebuildError {
         "another process follows the journal; stop `serve` first (after a crash its lease runs out within 30 seconds)"
     )]
     Served,
+    /// Another process removes callbacks.
+    #[error("another process is removing what is past its retention; try again in a minute")]
+    Purged,
     /// A database refused.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -50,14 +54,12 @@ async fn derive(
     progress: &mut impl FnMut(u64),
 ) -> Result<Rebuilt, RebuildError> {
     let end = services.journal.end().await?;
-    let first = services.journal.list_places(0, 1).await?.pop();
-    let start = first.unwrap_or(JournalPlace {
-        // Every callback was purged: nothing can be read again, and nothing is dropped.
-        seq: end + 1,
-        id: CallbackId::from(uuid::Uuid::nil()),
-        received_at: DateTime::<Utc>::MAX_UTC,
-    });
     let now = services.clock.now();
+    if !services.retention.hold_back(end).await? {
+        return Err(RebuildError::Purged);
+    }
+    let start = start(services, end).await?;
+    services.retention.release().await?;
     let mut rebuilt = Rebuilt {
         messages: services.store.begin_rebuild(start, end, now).await?,
         callbacks: 0,
@@ -72,4 +74,22 @@ async fn derive(
             Step::NotOurs => return Err(RebuildError::Served),
         }
     }
+}
+
+/// Where reading again begins: at the lowest place, with no callback that has an id below the smallest.
+async fn start(services: &Services, end: i64) -> Result<JournalPlace, store::Error> {
+    let first = services.journal.list_places(0, 1).await?.pop();
+    let oldest = services.journal.beginning().await?;
+    Ok(match first.zip(oldest) {
+        Some((first, oldest)) => JournalPlace {
+            id: oldest.id,
+            ..first
+        },
+        // Every callback was purged: nothing can be read again, and nothing is dropped.
+        None => JournalPlace {
+            seq: end + 1,
+            id: CallbackId::from(Uuid::max()),
+            received_at: DateTime::<Utc>::MAX_UTC,
+        },
+    })
 }

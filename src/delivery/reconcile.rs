@@ -483,6 +483,12 @@ async fn apply_report(
                 Some("an echo of a message sent elsewhere".to_owned()),
             ));
         }
+        Subject::Purged => {
+            return Ok((
+                Outcome::Notice,
+                Some("a report on a message that is no longer kept".to_owned()),
+            ));
+        }
         Subject::Nobody => {
             let reason = "it reports on a message but names no id and no recipient";
             return Ok((Outcome::Quarantined, Some(reason.to_owned())));

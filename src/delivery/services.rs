@@ -12,6 +12,7 @@ use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
+use crate::delivery::retention::Retention;
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
@@ -47,6 +48,8 @@ pub struct Services {
     pub dispatcher: Dispatcher,
     /// Applies callbacks.
     pub reconciler: Reconciler,
+    /// Removes what is past its retention.
+    pub retention: Retention,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
     /// Cancelled when the process stops; ends what would otherwise never end.

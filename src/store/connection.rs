@@ -148,6 +148,38 @@ impl Pools {
         Ok(())
     }
 
+    /// Gives up to so many free pages of SQLite's file back to the file system; returns how many are left. PostgreSQL looks after its own.
+    pub async fn give_back(&self, pages: u32) -> Result<u64, Error> {
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            return Ok(0);
+        }
+        // One page a step of the statement: it has to be run to its end, as `execute` does.
+        let vacuum = format!("PRAGMA incremental_vacuum({pages})");
+        self.writer.execute_unprepared(&vacuum).await?;
+        let left = self.free_pages().await?;
+        if left == 0 {
+            // Only when the WAL is written back does the file become shorter; readers that need it hold back no more than this.
+            self.writer
+                .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)")
+                .await?;
+        }
+        Ok(left)
+    }
+
+    /// Pages of SQLite's file that hold nothing.
+    pub async fn free_pages(&self) -> Result<u64, Error> {
+        if self.readers.get_database_backend() == DbBackend::Postgres {
+            return Ok(0);
+        }
+        let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA freelist_count");
+        let row = self.readers.query_one_raw(asked).await?;
+        let free: i64 = row
+            .map(|row| row.try_get_by_index(0))
+            .transpose()?
+            .unwrap_or_default();
+        Ok(u64::try_from(free).unwrap_or_default())
+    }
+
     /// Closes every connection; SQLite folds its WAL back.
     pub async fn close(self) -> Result<(), Error> {
         self.readers.close().await?;

@@ -19,6 +19,7 @@ pub mod provider_ids;
 pub mod queue;
 pub mod receipts;
 pub mod reports;
+pub mod retention;
 pub mod settings;
 pub mod spool;
 pub mod statistics;

@@ -87,7 +87,19 @@ impl Store {
 
     /// The journal `seq` up to which a rebuild reads again, while one is under way.
     pub async fn rebuilding_until(&self) -> Result<Option<i64>, Error> {
-        find_number(self.pools().reader(), name::REBUILDING_UNTIL).await
+        rebuilding_until(self.pools().reader()).await
+    }
+
+    /// Says that everything up to this journal `seq` is about to be read again, so that nothing of it leaves the journal meanwhile.
+    pub async fn announce_rebuild(&self, until: i64) -> Result<(), Error> {
+        let transaction = self.pools().begin().await?;
+        match set(&transaction, name::REBUILDING_UNTIL, &until.to_string()).await {
+            Ok(()) => Ok(transaction.commit().await?),
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
     }
 
     /// Takes or renews a lease; false while another holder's has not run out.
@@ -187,9 +199,33 @@ pub(crate) async fn end_rebuild(connection: &impl ConnectionTrait) -> Result<(),
     Ok(())
 }
 
+/// The journal `seq` up to which a rebuild reads again, while one is under way.
+pub(crate) async fn rebuilding_until(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<i64>, Error> {
+    find_number(connection, name::REBUILDING_UNTIL).await
+}
+
 /// The instant (ms) before which messages were purged.
 pub(crate) async fn purged_before(connection: &impl ConnectionTrait) -> Result<Option<i64>, Error> {
     find_number(connection, name::MESSAGES_PURGED_BEFORE).await
+}
+
+/// Messages created before `instant` (ms) are being purged: from now on their counts have no rows behind them.
+pub(crate) async fn note_purged_before(
+    connection: &impl ConnectionTrait,
+    instant: i64,
+) -> Result<(), Error> {
+    let known = purged_before(connection).await?;
+    if known.is_none_or(|known| known < instant) {
+        set(
+            connection,
+            name::MESSAGES_PURGED_BEFORE,
+            &instant.to_string(),
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 async fn find_number(

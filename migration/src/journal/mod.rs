@@ -1,6 +1,7 @@
 //! Changes of the journal, oldest first.
 
 mod m20261120_000001_create_journal;
+mod m20261121_000001_partition_journal;
 
 use sea_orm_migration::prelude::*;
 
@@ -11,7 +12,10 @@ pub struct JournalMigrator;
 #[async_trait::async_trait]
 impl MigratorTrait for JournalMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_create_journal::Migration)]
+        vec![
+            Box::new(m20261120_000001_create_journal::Migration),
+            Box::new(m20261121_000001_partition_journal::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

@@ -7,12 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::domain::callback::CallbackRecord;
 use crate::store::connection::Pools;
 use crate::store::error::Error;
 use crate::store::journal::insert::InsertStatements;
+use crate::store::journal::retention::{self, Chore};
 use crate::store::spool::Chunk;
 
 /// How long PostgreSQL may stay silent before its connection is given up. SQLite's answer always comes.
@@ -41,6 +43,15 @@ pub(super) enum Purpose {
     Probe,
     /// To move records out of the spool.
     Drain(Chunk),
+    /// To do what retention asked for; it was answered.
+    Chore,
+}
+
+/// Work of retention, and who waits for its end.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) chore: Chore,
+    pub(super) answer: oneshot::Sender<Result<u64, Error>>,
 }
 
 impl Entrance {
@@ -77,6 +88,22 @@ impl Entrance {
     pub(super) fn begin_probe(&mut self) {
         let statement = self.probe_statement();
         self.begin(statement, Purpose::Probe);
+    }
+
+    /// Begins what retention asks for.
+    pub(super) fn run(&mut self, errand: Errand) {
+        let pools = self.pools.clone();
+        let attempt = async move {
+            let result = retention::run(pools, errand.chore).await;
+            // Whoever asked may be gone; a refusal is theirs to judge.
+            drop(errand.answer.send(result));
+            Ok(())
+        };
+        self.pending = Some(Pending {
+            attempt: attempt.boxed(),
+            purpose: Purpose::Chore,
+            since: Instant::now(),
+        });
     }
 
     /// Whether the journal can be written now.

@@ -2,15 +2,18 @@
 //!
 //! Owns the writer task and the bound on memory. Does not read what callbacks say, and keeps no position of its readers.
 
+mod days;
 mod entity;
 mod entrance;
 mod fallback;
 mod insert;
 mod reader;
+mod retention;
 mod writer;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use migration::{JournalMigrator, MigratorTrait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use reader::JournalFilter;
+pub use retention::{Beginning, Leave, PORTION_ROWS, Portion};
 
 use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::CallbackId;
@@ -25,8 +29,9 @@ use crate::domain::secret::Secret;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
 use crate::store::error::Error;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
-use entrance::Entrance;
+use entrance::{Entrance, Errand};
 use fallback::Fallback;
+use retention::Chore;
 use writer::{Append, Writer};
 
 /// PostgreSQL's advisory lock under which sequence numbers are drawn, so that they rise in commit order. `bt_jrnl` in ASCII.
@@ -52,6 +57,7 @@ struct Shared {
     pools: Pools,
     identity: Uuid,
     waiting: mpsc::Sender<Append>,
+    errands: mpsc::Sender<Errand>,
     room: Arc<Semaphore>,
     appended: watch::Receiver<()>,
     spool: watch::Receiver<SpoolStanding>,
@@ -125,6 +131,7 @@ impl Journal {
 
     fn start(pools: Pools, identity: Uuid, fallback: Option<Fallback>) -> Self {
         let (waiting, receiver) = mpsc::channel(WAITING_RECORDS);
+        let (errands, asked) = mpsc::channel(1);
         let (sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
         let spool = match &fallback {
@@ -136,6 +143,7 @@ impl Journal {
             waiting: receiver,
             appended: sender,
             fallback,
+            errands: asked,
             stop: stop.clone(),
         };
         let tasks = TaskTracker::new();
@@ -145,6 +153,7 @@ impl Journal {
             pools,
             identity,
             waiting,
+            errands,
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
             appended,
             spool,
@@ -217,6 +226,57 @@ impl Journal {
     /// The highest place ever given, 0 for none: no reader's position lies beyond it. The entry itself may be gone, or may never have come to be.
     pub async fn end(&self) -> Result<i64, Error> {
         reader::end(&self.0.pools).await
+    }
+
+    /// Makes ready for what comes in the next days. SQLite needs nothing.
+    pub async fn prepare_days(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        days::prepare(&self.0.pools, now).await
+    }
+
+    /// Callbacks that may leave the journal after those of `after`: at most [`PORTION_ROWS`] on SQLite, a whole day on PostgreSQL. `None` when there are no more.
+    pub async fn next_portion(
+        &self,
+        leave: &Leave,
+        after: Option<&Portion>,
+    ) -> Result<Option<Portion>, Error> {
+        retention::next_portion(&self.0.pools, leave, after).await
+    }
+
+    /// Takes a portion out, between two batches of the writer; returns how many callbacks left.
+    pub async fn remove(&self, leave: &Leave, portion: &Portion) -> Result<u64, Error> {
+        match retention::chore(portion) {
+            Some(chore) => self.ask(chore).await,
+            None => retention::remove_on_postgres(&self.0.pools, leave, portion).await,
+        }
+    }
+
+    /// Gives some free pages of SQLite's file back to the file system, between two batches; returns how many are left.
+    pub async fn give_back(&self) -> Result<u64, Error> {
+        if self.0.pools.free_pages().await? == 0 {
+            return Ok(0);
+        }
+        self.ask(Chore::GiveBack).await
+    }
+
+    async fn ask(&self, chore: Chore) -> Result<u64, Error> {
+        let (answer, answered) = oneshot::channel();
+        let errand = Errand { chore, answer };
+        self.0
+            .errands
+            .send(errand)
+            .await
+            .map_err(|_| Error::Stopped("journal"))?;
+        answered.await.map_err(|_| Error::Stopped("journal"))?
+    }
+
+    /// Where the journal begins; absent while it is empty.
+    pub async fn beginning(&self) -> Result<Option<Beginning>, Error> {
+        retention::beginning(&self.0.pools).await
+    }
+
+    /// Where it begins once everything up to `last` has left; absent when nothing is left.
+    pub async fn beginning_after(&self, last: &Portion) -> Result<Option<Beginning>, Error> {
+        retention::beginning_after(&self.0.pools, last).await
     }
 
     /// Made with the journal; its main database carries the same.

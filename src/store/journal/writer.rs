@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::callback::CallbackRecord;
 use crate::store::error::Error;
-use crate::store::journal::entrance::{Entrance, Purpose};
+use crate::store::journal::entrance::{Entrance, Errand, Purpose};
 use crate::store::journal::fallback::{Fallback, Idle, Task};
 use crate::store::journal::insert::{MOST_BYTES, MOST_ROWS};
 
@@ -41,6 +41,8 @@ pub(super) struct Writer {
     pub(super) waiting: mpsc::Receiver<Append>,
     pub(super) appended: watch::Sender<()>,
     pub(super) fallback: Option<Fallback>,
+    /// What retention asks for, one at a time; done between batches.
+    pub(super) errands: mpsc::Receiver<Errand>,
     pub(super) stop: CancellationToken,
 }
 
@@ -48,6 +50,7 @@ pub(super) struct Writer {
 enum Event {
     Waiting(Append),
     Ended(Result<(), Error>, Purpose),
+    Errand(Errand),
     Due,
     Stopped,
 }
@@ -60,8 +63,11 @@ impl Writer {
                 Event::Waiting(first) => {
                     let batch = self.take_waiting(first);
                     self.write(batch).await;
+                    // Under load somebody always waits: retention has its turn after each batch.
+                    self.begin_errand();
                 }
                 Event::Ended(result, purpose) => self.attempt_ended(result, purpose).await,
+                Event::Errand(errand) => self.entrance.run(errand),
                 Event::Due => {}
                 Event::Stopped => break,
             }
@@ -73,6 +79,7 @@ impl Writer {
     async fn next_event(&mut self) -> Event {
         let idle = self.idle();
         let due_at = self.fallback.as_ref().map(|fallback| fallback.due_at(idle));
+        let takes_errands = idle == Idle::Yes && self.is_journal_open();
         loop {
             tokio::select! {
                 biased;
@@ -80,7 +87,17 @@ impl Writer {
                 (result, purpose) = self.entrance.ended() => return Event::Ended(result, purpose),
                 first = self.waiting.recv() => return first.map_or(Event::Stopped, Event::Waiting),
                 () = due(due_at) => return Event::Due,
+                Some(errand) = self.errands.recv(), if takes_errands => return Event::Errand(errand),
             }
+        }
+    }
+
+    fn begin_errand(&mut self) {
+        if self.idle() == Idle::Yes
+            && self.is_journal_open()
+            && let Ok(errand) = self.errands.try_recv()
+        {
+            self.entrance.run(errand);
         }
     }
 
@@ -193,10 +210,14 @@ impl Writer {
         let Some(fallback) = &mut self.fallback else {
             return;
         };
+        if matches!(purpose, Purpose::Chore) {
+            return;
+        }
         match (&result, purpose) {
             (_, Purpose::Drain(chunk)) => fallback.chunk_ended(&chunk, &result).await,
             (Ok(()), Purpose::Batch | Purpose::Probe) => fallback.taken(),
             (Err(error), Purpose::Batch | Purpose::Probe) => fallback.refused(error),
+            (_, Purpose::Chore) => {}
         }
         if result.is_ok() {
             self.appended.send_replace(());

@@ -71,6 +71,7 @@ impl Ledger {
             .await?;
         callback_outcomes::Entity::delete_many()
             .filter(callback_outcomes::Column::Seq.gte(start.seq))
+            .filter(callback_outcomes::Column::Callback.gte(start.id.uuid()))
             .exec(transaction)
             .await?;
         let horizon = instant::write(start.received_at);
@@ -211,11 +212,13 @@ impl Ledger {
     }
 }
 
+/// What the journal still holds. Whole days leave PostgreSQL's, so places after its first may be gone: their ids lie below the smallest.
 fn callbacks_since(start: JournalPlace) -> SelectStatement {
     Query::select()
         .column(callback_outcomes::Column::Callback)
         .from(callback_outcomes::Entity)
         .and_where(callback_outcomes::Column::Seq.gte(start.seq))
+        .and_where(callback_outcomes::Column::Callback.gte(start.id.uuid()))
         .to_owned()
 }
 
@@ -231,7 +234,7 @@ fn facts_of_the_message() -> SelectStatement {
 }
 
 impl Store {
-    /// Drops what is derived from callbacks since `start`, and sets the position before them; reading on to `end` derives it again.
+    /// Drops what is derived from callbacks since `start` (the lowest place and, whichever callback's it is, the smallest id), and sets the position before them; reading on to `end` derives it again.
     ///
     /// One transaction: an interrupted rebuild is either not begun, or an unread backlog that the next reconciler reads.
     pub async fn begin_rebuild(
