@@ -1,11 +1,19 @@
 //! Callbacks as a person looks at them: the journal's entry beside what became of it.
 
+use std::collections::HashMap;
+
 use crate::delivery::services::Services;
-use crate::domain::callback::{CallbackRecord, JournalSummary};
+use crate::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store;
-use crate::store::callbacks::Outcome;
+use crate::store::callbacks::{CallbackOutcome, Outcome};
 use crate::store::journal::JournalFilter;
+
+/// Stands for the method of a callback of which only the body is kept.
+const METHOD_NOT_KEPT: &str = "?";
+/// What a page says of such a callback.
+const COPY_WORDS: &str =
+    "The request itself is no longer kept; this is quarantine's copy of its body.";
 
 /// Which callbacks to list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,23 +67,22 @@ pub async fn list(
     let wanted = u64::try_from(query.limit)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    let filter = match query.outcome {
+    let mut summaries = match query.outcome {
         Some(Some(outcome)) => {
             let listed = services
                 .store
                 .list_by_outcome(outcome, query.account.as_ref(), query.before, wanted)
                 .await?;
-            JournalFilter {
-                account: None,
-                ids: Some(listed.into_iter().map(|outcome| outcome.callback).collect()),
-            }
+            summaries_of(services, listed).await?
         }
-        _ => JournalFilter {
-            account: query.account.clone(),
-            ids: None,
-        },
+        _ => {
+            let filter = JournalFilter {
+                account: query.account.clone(),
+                ids: None,
+            };
+            services.journal.list(&filter, query.before, wanted).await?
+        }
     };
-    let mut summaries = services.journal.list(&filter, query.before, wanted).await?;
     if query.outcome == Some(None) {
         let position = services.store.position().await?;
         summaries.retain(|summary| summary.seq > position);
@@ -95,7 +102,7 @@ pub async fn find(
     id: CallbackId,
 ) -> Result<Option<FoundCallback>, store::Error> {
     let Some(entry) = services.journal.find(id).await? else {
-        return Ok(None);
+        return find_copy(services, id).await;
     };
     let record = entry.record;
     let summary = JournalSummary {
@@ -113,6 +120,89 @@ pub async fn find(
         .into_iter()
         .next();
     Ok(listed.map(|listed| FoundCallback { listed, record }))
+}
+
+/// What quarantine keeps of a callback that has left the journal.
+async fn find_copy(
+    services: &Services,
+    id: CallbackId,
+) -> Result<Option<FoundCallback>, store::Error> {
+    let Some((outcome, body)) = services.store.find_quarantined_copy(id).await? else {
+        return Ok(None);
+    };
+    let summary = summary_of_copy(&outcome, u64::try_from(body.len()).unwrap_or(u64::MAX));
+    let record = CallbackRecord {
+        id,
+        account: summary.account.clone(),
+        route: summary.route,
+        method: summary.method.clone(),
+        query: String::new(),
+        headers: Vec::new(),
+        remote: None,
+        received_at: summary.received_at,
+        body,
+        authenticity: summary.authenticity.clone(),
+    };
+    let mut listed = beside_outcomes(services, vec![summary]).await?;
+    let Some(mut listed) = listed.pop() else {
+        return Ok(None);
+    };
+    let told = listed.detail.take().unwrap_or_default();
+    listed.detail = Some(format!("{told}. {COPY_WORDS}"));
+    Ok(Some(FoundCallback { listed, record }))
+}
+
+/// The journal's summaries of these, in their order; of those that have left it, what quarantine's copy tells.
+async fn summaries_of(
+    services: &Services,
+    outcomes: Vec<CallbackOutcome>,
+) -> Result<Vec<JournalSummary>, store::Error> {
+    let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
+    let wanted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+    let filter = JournalFilter {
+        account: None,
+        ids: Some(ids.clone()),
+    };
+    let there = services.journal.list(&filter, None, wanted).await?;
+    let mut there: HashMap<CallbackId, JournalSummary> = there
+        .into_iter()
+        .map(|summary| (summary.id, summary))
+        .collect();
+    let gone: Vec<CallbackId> = ids
+        .into_iter()
+        .filter(|id| !there.contains_key(id))
+        .collect();
+    let copies = if gone.is_empty() {
+        HashMap::new()
+    } else {
+        services.store.list_copy_sizes(&gone).await?
+    };
+    let summaries = outcomes.iter().filter_map(|outcome| {
+        there.remove(&outcome.callback).or_else(|| {
+            let size = copies.get(&outcome.callback)?;
+            Some(summary_of_copy(outcome, *size))
+        })
+    });
+    Ok(summaries.collect())
+}
+
+fn summary_of_copy(outcome: &CallbackOutcome, size: u64) -> JournalSummary {
+    JournalSummary {
+        seq: outcome.seq,
+        id: outcome.callback,
+        account: outcome.account.clone(),
+        route: Route::Callback,
+        method: METHOD_NOT_KEPT.to_owned(),
+        received_at: outcome.received_at,
+        size,
+        authenticity: Authenticity::Verified,
+    }
+}
+
+/// Whether a callback that is not found came so long ago that it is no longer kept.
+pub fn is_past_retention(services: &Services, id: CallbackId) -> bool {
+    let cutoff = services.retention.cutoffs().callbacks;
+    id.created_at().is_some_and(|at| at < cutoff)
 }
 
 async fn beside_outcomes(

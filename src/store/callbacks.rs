@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{OnConflict, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Func, OnConflict, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
@@ -108,9 +110,9 @@ impl Ledger {
             let (last, old) = heard
                 .entry(outcome.account.clone())
                 .or_insert((outcome.received_at, None));
-            *last = (*last).max(outcome.received_at);
+            *last = Ord::max(*last, outcome.received_at);
             if outcome.by_old_address {
-                *old = (*old).max(Some(outcome.received_at));
+                *old = Ord::max(*old, Some(outcome.received_at));
             }
         }
         self.replace_outcomes(outcomes, quarantined).await?;
@@ -264,6 +266,50 @@ impl Store {
             .into_iter()
             .map(outcome)
             .collect()
+    }
+
+    /// The copy of a callback that quarantine keeps, and what it was.
+    pub async fn find_quarantined_copy(
+        &self,
+        callback: CallbackId,
+    ) -> Result<Option<(CallbackOutcome, Vec<u8>)>, Error> {
+        let reader = self.pools().reader();
+        // The first of its parts that could not be understood has the body.
+        let kept = quarantine::Entity::find()
+            .filter(quarantine::Column::Callback.eq(callback.uuid()))
+            .order_by_asc(quarantine::Column::Part)
+            .one(reader)
+            .await?;
+        let Some(kept) = kept else {
+            return Ok(None);
+        };
+        let known = callback_outcomes::Entity::find_by_id(callback.uuid())
+            .one(reader)
+            .await?;
+        known
+            .map(|row| outcome(row).map(|outcome| (outcome, kept.content)))
+            .transpose()
+    }
+
+    /// How many bytes quarantine keeps of each of these callbacks.
+    pub async fn list_copy_sizes(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, u64>, Error> {
+        let size = Func::cust("length").arg(Expr::col(quarantine::Column::Content));
+        let rows: Vec<(Uuid, i64)> = quarantine::Entity::find()
+            .select_only()
+            .column(quarantine::Column::Callback)
+            .column_as(Expr::expr(size).max().cast_as("bigint"), "size")
+            .filter(quarantine::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+            .group_by(quarantine::Column::Callback)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        let sizes = rows
+            .into_iter()
+            .map(|(callback, size)| (callback.into(), u64::try_from(size).unwrap_or_default()));
+        Ok(sizes.collect())
     }
 
     /// When each account last got a callback that failed authentication.

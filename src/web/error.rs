@@ -51,6 +51,12 @@ pub enum ApiError {
     /// No such thing, or no such address.
     #[error("there is nothing at this address")]
     NotFound,
+    /// What was here is past its retention.
+    #[error("raw callbacks are kept for {days} days; this one is no longer kept")]
+    NoLongerKept {
+        /// `retention.callbacks`.
+        days: u32,
+    },
     /// The address exists, the method does not.
     #[error("this address does not know the method")]
     MethodNotAllowed,
@@ -134,6 +140,7 @@ impl ApiError {
             Self::MissingScope(_) => ProblemCode::MissingScope,
             Self::CrossSite => ProblemCode::CrossSite,
             Self::NotFound => ProblemCode::NotFound,
+            Self::NoLongerKept { .. } => ProblemCode::NoLongerKept,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
             Self::NotPossible(_) => ProblemCode::NotPossible,

@@ -74,13 +74,14 @@ fn reason(problem: &Problem) -> String {
 fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     let trouble = match problem.status {
         404 => Trouble::NotFound,
+        410 => Trouble::NoLongerKept,
         403 => Trouble::Forbidden,
         500.. => Trouble::Internal,
         _ => Trouble::Refused,
     };
     let reason = match trouble {
         Trouble::NotFound | Trouble::Internal => None,
-        Trouble::Forbidden | Trouble::Refused => Some(reason(problem)),
+        Trouble::NoLongerKept | Trouble::Forbidden | Trouble::Refused => Some(reason(problem)),
     };
     let viewer = if auth::has_session(&request.get_session()) {
         Viewer::Known

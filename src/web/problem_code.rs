@@ -17,6 +17,8 @@ pub enum ProblemCode {
     CrossSite,
     /// No such thing, or no such address.
     NotFound,
+    /// It was here, and its retention has ended.
+    NoLongerKept,
     /// The address does not know the method.
     MethodNotAllowed,
     /// The idempotency key belongs to another body.
@@ -37,7 +39,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, by status.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::Unauthenticated,
@@ -47,6 +49,7 @@ impl ProblemCode {
         Self::MethodNotAllowed,
         Self::IdempotencyKeyReused,
         Self::NotPossible,
+        Self::NoLongerKept,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -63,6 +66,7 @@ impl ProblemCode {
             Self::MissingScope => "missing_scope",
             Self::CrossSite => "cross_site",
             Self::NotFound => "not_found",
+            Self::NoLongerKept => "no_longer_kept",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::NotPossible => "not_possible",
@@ -81,6 +85,7 @@ impl ProblemCode {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::MissingScope | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoLongerKept => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::IdempotencyKeyReused | Self::NotPossible => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -32,6 +32,7 @@ mod reconciliation;
 mod reconciliation_fold;
 mod registration;
 mod replaying;
+mod retention;
 mod retries;
 mod sending;
 mod simulator;

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::delivery::callbacks::{self, CallbackQuery, ListedCallback};
+use crate::delivery::callbacks::{self, CallbackQuery, FoundCallback, ListedCallback};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::ids::CallbackId;
@@ -61,9 +61,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let found = callbacks::find(&services, id)
-        .await?
-        .ok_or(ApiError::NotFound)?;
+    let found = find(&services, id).await?;
     Ok(HttpResponse::Ok().json(response(&found.listed, caller.visibility())))
 }
 
@@ -75,9 +73,7 @@ pub(crate) async fn raw(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let found = callbacks::find(&services, id)
-        .await?
-        .ok_or(ApiError::NotFound)?;
+    let found = find(&services, id).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -86,6 +82,17 @@ pub(crate) async fn raw(
             format!("attachment; filename=\"callback-{id}.bin\""),
         ))
         .body(found.record.body))
+}
+
+/// The callback of an id; in words why there is none.
+pub(crate) async fn find(services: &Services, id: CallbackId) -> Result<FoundCallback, ApiError> {
+    match callbacks::find(services, id).await? {
+        Some(found) => Ok(found),
+        None if callbacks::is_past_retention(services, id) => Err(ApiError::NoLongerKept {
+            days: services.config.retention.callbacks,
+        }),
+        None => Err(ApiError::NotFound),
+    }
 }
 
 fn response(callback: &ListedCallback, visibility: Visibility) -> CallbackResponse {

@@ -2,7 +2,7 @@
 
 mod actions;
 mod call;
-mod callbacks;
+pub(crate) mod callbacks;
 mod explain;
 pub mod exports;
 pub mod filter;

@@ -9,6 +9,8 @@ use crate::web::dashboard::frame::Frame;
 pub enum Trouble {
     /// 404
     NotFound,
+    /// 410
+    NoLongerKept,
     /// 403
     Forbidden,
     /// 405, 409: an action that does not fit the present state.
@@ -21,6 +23,7 @@ impl Trouble {
     fn status(self) -> u16 {
         match self {
             Self::NotFound => 404,
+            Self::NoLongerKept => 410,
             Self::Forbidden => 403,
             Self::Refused => 409,
             Self::Internal => 500,
@@ -30,6 +33,7 @@ impl Trouble {
     fn title(self) -> &'static str {
         match self {
             Self::NotFound => "There is nothing here",
+            Self::NoLongerKept => "This is no longer kept",
             Self::Forbidden => "This is not for you to see",
             Self::Refused => "That is not possible now",
             Self::Internal => "Something went wrong on our side",
@@ -40,6 +44,9 @@ impl Trouble {
         match self {
             Self::NotFound => {
                 "The address is wrong, or what it showed was removed when its retention ended."
+            }
+            Self::NoLongerKept => {
+                "What it told about messages is still there: the facts are in each message's timeline."
             }
             Self::Forbidden => {
                 "Your sign-in does not carry the right to open this page. Ask an administrator for it."

@@ -20,6 +20,7 @@ use crate::domain::provider::ProviderId;
 use crate::store;
 use crate::store::journal::JournalFilter;
 use crate::store::messages::Found;
+use crate::web::api;
 use crate::web::dashboard::accounts::{AccountsPage, Reach};
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress, day_begins};
 use crate::web::dashboard::callback::CallbackPage;
@@ -268,9 +269,7 @@ pub(super) async fn callback(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let found = callbacks::find(&services, id)
-        .await?
-        .ok_or(ApiError::NotFound)?;
+    let found = api::callbacks::find(&services, id).await?;
     let shown = CallbackPage::new(&found, caller.visibility());
     page(&services, shown).await
 }
