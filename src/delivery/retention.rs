@@ -319,12 +319,11 @@ impl Retention {
             received_before: shift.cutoffs.callbacks,
         };
         while let Some(portion) = self.journal.next_portion(&leave, None).await? {
-            let removed = self.journal.remove(&leave, &portion).await?;
-            shift.note("journal", removed);
-            if removed == 0 {
+            let Some(removed) = self.journal.remove(&leave, &portion).await? else {
                 // Something came in that has to be read first.
                 return Ok(Step::Done);
-            }
+            };
+            shift.note("journal", removed);
             if shift.rest().await == Step::More {
                 return Ok(Step::More);
             }

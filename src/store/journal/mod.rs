@@ -242,10 +242,10 @@ impl Journal {
         retention::next_portion(&self.0.pools, leave, after).await
     }
 
-    /// Takes a portion out, between two batches of the writer; returns how many callbacks left.
-    pub async fn remove(&self, leave: &Leave, portion: &Portion) -> Result<u64, Error> {
+    /// Takes a portion out, between two batches of the writer; returns how many callbacks left. `None` when it must not leave any more.
+    pub async fn remove(&self, leave: &Leave, portion: &Portion) -> Result<Option<u64>, Error> {
         match retention::chore(portion) {
-            Some(chore) => self.ask(chore).await,
+            Some(chore) => self.ask(chore).await.map(Some),
             None => retention::remove_on_postgres(&self.0.pools, leave, portion).await,
         }
     }

@@ -185,12 +185,12 @@ async fn holds_back(
     Ok(connection.query_one_raw(statement).await?.is_some())
 }
 
-/// Takes a portion out of PostgreSQL's journal; how many rows that were.
+/// Takes a portion out of PostgreSQL's journal; how many rows that were. `None` when something that has to be read came into it meanwhile.
 pub(super) async fn remove_on_postgres(
     pools: &Pools,
     leave: &Leave,
     portion: &Portion,
-) -> Result<u64, Error> {
+) -> Result<Option<u64>, Error> {
     let transaction = pools.begin().await?;
     match remove_within(&transaction, leave, portion).await {
         Ok(rows) => transaction
@@ -209,21 +209,22 @@ async fn remove_within(
     transaction: &DatabaseTransaction,
     leave: &Leave,
     portion: &Portion,
-) -> Result<u64, Error> {
+) -> Result<Option<u64>, Error> {
     match portion.bounds {
         // The lock is ours now, and nothing comes in: what was true when the portion was made is asked again.
         Bounds::Day(day) if !holds_back(transaction, leave, day).await? => {
             let sql = format!("DROP TABLE IF EXISTS {}", day.table());
             transaction.execute_unprepared(&sql).await?;
-            Ok(portion.rows)
+            Ok(Some(portion.rows))
         }
         Bounds::Strays(last) => {
             let sql = format!("DELETE FROM {DEFAULT} WHERE id <= $1 AND seq <= $2");
             let values = [last.into(), leave.position.into()];
             let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-            Ok(transaction.execute_raw(statement).await?.rows_affected())
+            let done = transaction.execute_raw(statement).await?;
+            Ok(Some(done.rows_affected()))
         }
-        Bounds::Day(_) | Bounds::Until(_) => Ok(0),
+        Bounds::Day(_) | Bounds::Until(_) => Ok(None),
     }
 }
 
