@@ -67,21 +67,18 @@ pub async fn list(
     let wanted = u64::try_from(query.limit)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    let mut summaries = match query.outcome {
-        Some(Some(outcome)) => {
-            let listed = services
-                .store
-                .list_by_outcome(outcome, query.account.as_ref(), query.before, wanted)
-                .await?;
-            summaries_of(services, listed).await?
-        }
-        _ => {
-            let filter = JournalFilter {
-                account: query.account.clone(),
-                ids: None,
-            };
-            services.journal.list(&filter, query.before, wanted).await?
-        }
+    let mut summaries = if let Some(Some(outcome)) = query.outcome {
+        let listed = services
+            .store
+            .list_by_outcome(outcome, query.account.as_ref(), query.before, wanted)
+            .await?;
+        summaries_of(services, listed).await?
+    } else {
+        let filter = JournalFilter {
+            account: query.account.clone(),
+            ids: None,
+        };
+        services.journal.list(&filter, query.before, wanted).await?
     };
     if query.outcome == Some(None) {
         let position = services.store.position().await?;

@@ -1,6 +1,6 @@
 //! Removing what is past its retention: raw callbacks, then messages with all that is theirs, then what belongs to neither.
 //!
-//! In portions of a few milliseconds with pauses as long, so that whoever receives and sends goes on; one process a database at a time.
+//! In portions of a few milliseconds with longer pauses between, so that whoever receives and sends goes on; one process a database at a time.
 //! Interrupted anywhere, the next step goes on: nothing is remembered but what is gone. How a portion leaves a table is `store`'s matter.
 
 use std::sync::Arc;
@@ -23,9 +23,11 @@ const LEASE: &str = "retention";
 const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(60);
 /// How long one step works, well within the lease.
 const STEP: Duration = Duration::from_secs(5);
-/// How long pauses between portions are, at the least and at the most.
+/// How many times as long as a portion took the pause after it is: whoever waits for the same lock finds it free three times of four.
+const PAUSES: u32 = 3;
+/// How long pauses are, at the least and at the most.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 /// A window is over after 24 hours; its row stays as long again, to tell when it closed.
 const WINDOWS: TimeDelta = TimeDelta::hours(48);
 /// How long what has expired, links and leases, may still be looked at.
@@ -113,9 +115,9 @@ impl Shift<'_> {
         (self.progress)(self.rows);
     }
 
-    /// Rests as long as the last portion took; whether there is time for another.
+    /// Rests after a portion; whether there is time for another.
     async fn rest(&mut self) -> Step {
-        let pause = self.portion_began.elapsed();
+        let pause = self.portion_began.elapsed() * PAUSES;
         tokio::select! {
             () = self.stopping.cancelled() => return Step::More,
             () = sleep(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)) => {}

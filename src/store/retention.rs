@@ -19,8 +19,8 @@ const PORTION_ROWS: u64 = 250;
 const MESSAGES: i64 = 50;
 /// Rows that a message takes beside its facts: itself, an attempt, two ids.
 const ROWS_BESIDE_FACTS: u64 = 4;
-/// Pages that one step gives back to the file system: 1 MiB.
-const PAGES: u32 = 256;
+/// Pages that one step gives back to the file system: each one moves another to its place.
+const PAGES: u32 = 64;
 
 /// How many rows, by table.
 pub type RowCounts = BTreeMap<&'static str, u64>;
@@ -131,8 +131,7 @@ impl Leftover {
                 ..before("happened_at", at)
             },
             Self::Windows(at) => before("last_inbound_at", at),
-            Self::SignInLinks(at) => before("expires_at", at),
-            Self::Leases(at) => before("expires_at", at),
+            Self::SignInLinks(at) | Self::Leases(at) => before("expires_at", at),
         }
     }
 }
@@ -251,36 +250,34 @@ async fn remove_messages(
     Ok(Some(MessagePortion { mark, rows }))
 }
 
+/// Messages past their retention, oldest first. Whatever waits to be sent, or is being sent, goes when that is over.
+const PAST_MESSAGES: &str = "SELECT id, created_at, \
+    (SELECT count(*) FROM receipts WHERE receipts.message = messages.id) AS facts FROM messages \
+    WHERE created_at < $1 AND (created_at, id) > ($2, $3) AND next_attempt_at IS NULL AND lease_until IS NULL \
+    AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id \
+    AND receipts.source_kind = 'callback' AND receipts.source >= $4) \
+    ORDER BY created_at, id LIMIT $5";
+
 /// The messages of the next portion: as many as have about [`PORTION_ROWS`] rows together, and at least one.
 async fn find_portion(
     connection: &impl ConnectionTrait,
     past: &PastMessages,
     mark: Option<MessageMark>,
 ) -> Result<Option<(MessageMark, Vec<Uuid>)>, Error> {
-    // Whatever waits to be sent, or is being sent, goes when that is over.
-    let mut sql = "SELECT id, created_at, (SELECT count(*) FROM receipts WHERE receipts.message = messages.id) AS facts \
-         FROM messages WHERE created_at < $1 AND (created_at, id) > ($2, $3) \
-         AND next_attempt_at IS NULL AND lease_until IS NULL"
-        .to_owned();
     let mark = mark.unwrap_or(MessageMark {
         created_at: i64::MIN,
         id: Uuid::nil(),
     });
-    let mut values: Vec<Value> = vec![
+    let first_callback = past.first_callback.map_or(Uuid::max(), CallbackId::uuid);
+    let values = vec![
         instant::write(past.created_before).into(),
         mark.created_at.into(),
         mark.id.into(),
+        first_callback.into(),
+        MESSAGES.into(),
     ];
-    if let Some(first) = past.first_callback {
-        sql.push_str(
-            " AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id \
-             AND receipts.source_kind = 'callback' AND receipts.source >= $4)",
-        );
-        values.push(first.uuid().into());
-    }
-    sql.push_str(&format!(" ORDER BY created_at, id LIMIT {MESSAGES}"));
     let (mut end, mut ids, mut rows) = (None, Vec::new(), 0);
-    for row in query(connection, &sql, values).await? {
+    for row in query(connection, PAST_MESSAGES, values).await? {
         let facts: i64 = row.try_get("", "facts")?;
         rows += ROWS_BESIDE_FACTS + u64::try_from(facts).unwrap_or_default();
         if rows > PORTION_ROWS && !ids.is_empty() {
@@ -300,7 +297,9 @@ const CONFLICTS: &str = "id_conflicts";
 
 /// Everything that goes with these messages, they themselves last.
 fn belongings(ids: &[Uuid]) -> Vec<(&'static str, Condition)> {
-    let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+    // As many places as the largest portion has, so that the statements are always the same.
+    let size = usize::try_from(MESSAGES).unwrap_or_default().max(ids.len());
+    let places: Vec<String> = (1..=size).map(|number| format!("${number}")).collect();
     let list = places.join(", ");
     let naming = |columns: &[&str]| Condition {
         sql: columns
@@ -308,7 +307,12 @@ fn belongings(ids: &[Uuid]) -> Vec<(&'static str, Condition)> {
             .map(|column| format!("{column} IN ({list})"))
             .collect::<Vec<_>>()
             .join(" OR "),
-        values: ids.iter().map(|id| Value::from(*id)).collect(),
+        values: ids
+            .iter()
+            .chain(std::iter::repeat(ids.last().unwrap_or(&Uuid::max())))
+            .take(size)
+            .map(|id| Value::from(*id))
+            .collect(),
     };
     vec![
         ("receipts", naming(&["message"])),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::harness::app::{App, read, start_app};
 
-const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+const NOBODY: &str = "01a1f8e1-a5a0-7000-8000-000000000000";
 
 /// One operation of the document.
 struct Operation {

@@ -31,6 +31,7 @@ use crate::store::error::Error;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
 use entrance::{Entrance, Errand};
 use fallback::Fallback;
+use reader::Recently;
 use retention::Chore;
 use writer::{Append, Writer};
 
@@ -56,6 +57,7 @@ pub struct Journal(Arc<Shared>);
 struct Shared {
     pools: Pools,
     identity: Uuid,
+    recently: Recently,
     waiting: mpsc::Sender<Append>,
     errands: mpsc::Sender<Errand>,
     room: Arc<Semaphore>,
@@ -152,6 +154,7 @@ impl Journal {
         Self(Arc::new(Shared {
             pools,
             identity,
+            recently: Recently::default(),
             waiting,
             errands,
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
@@ -200,7 +203,7 @@ impl Journal {
         limit: u64,
         byte_limit: u64,
     ) -> Result<Vec<JournalEntry>, Error> {
-        reader::read_after(&self.0.pools, seq, limit, byte_limit).await
+        reader::read_after(&self.0.pools, &self.0.recently, seq, limit, byte_limit).await
     }
 
     /// The entry of this id.

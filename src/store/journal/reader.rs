@@ -1,8 +1,11 @@
 //! Reading the journal: by place for the reconciler, by id and newest first for people.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    Select, Statement,
 };
 use uuid::Uuid;
 
@@ -11,6 +14,7 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::connection::Pools;
 use crate::store::error::Error;
 use crate::store::instant;
+use crate::store::journal::days;
 use crate::store::journal::entity::{Column, Entity, Extent, SummaryRow};
 
 /// Which callbacks a list shows; what is absent does not restrict.
@@ -22,33 +26,88 @@ pub struct JournalFilter {
     pub ids: Option<Vec<CallbackId>>,
 }
 
+/// Around when what was read last was received. What comes next is hardly older, so PostgreSQL need not look into every day for it.
+#[derive(Debug, Default)]
+pub(super) struct Recently(AtomicI64);
+
+impl Recently {
+    /// The smallest id that is worth looking for at first; absent while nothing was read.
+    fn first_id(&self) -> Option<Uuid> {
+        let millis = self.0.load(Ordering::Relaxed);
+        let at = DateTime::from_timestamp_millis(millis).filter(|_| millis > 0)?;
+        Some(days::first_id_at(at - TimeDelta::days(1)))
+    }
+
+    fn note(&self, entries: &[JournalEntry]) {
+        let earliest = entries.iter().map(|entry| entry.record.received_at).min();
+        if let Some(at) = earliest {
+            self.0.store(instant::write(at), Ordering::Relaxed);
+        }
+    }
+}
+
 pub(super) async fn read_after(
     pools: &Pools,
+    recently: &Recently,
     seq: i64,
     limit: u64,
     byte_limit: u64,
 ) -> Result<Vec<JournalEntry>, Error> {
-    let extents = Entity::find()
-        .select_only()
-        .columns([Column::Seq, Column::Size])
-        .filter(Column::Seq.gt(seq))
-        .order_by_asc(Column::Seq)
-        .limit(limit)
-        .into_model::<Extent>()
-        .all(pools.reader())
-        .await?;
+    let is_in_days = pools.reader().get_database_backend() == DbBackend::Postgres;
+    let mut since = recently.first_id().filter(|_| is_in_days);
+    let mut extents = list_extents(pools, seq, limit, since).await?;
+    if since.is_some() && !is_complete(pools, seq, &extents).await? {
+        // Something older came late, or a number was drawn for nothing.
+        since = None;
+        extents = list_extents(pools, seq, limit, since).await?;
+    }
     let Some(last) = last_within(&extents, byte_limit) else {
         return Ok(Vec::new());
     };
-    Entity::find()
-        .filter(Column::Seq.gt(seq))
+    let entries: Vec<JournalEntry> = after(seq, since)
         .filter(Column::Seq.lte(last))
-        .order_by_asc(Column::Seq)
         .all(pools.reader())
         .await?
         .into_iter()
         .map(JournalEntry::try_from)
-        .collect()
+        .collect::<Result<_, _>>()?;
+    recently.note(&entries);
+    Ok(entries)
+}
+
+fn after(seq: i64, since: Option<Uuid>) -> Select<Entity> {
+    let entries = Entity::find()
+        .filter(Column::Seq.gt(seq))
+        .order_by_asc(Column::Seq);
+    match since {
+        Some(id) => entries.filter(Column::Id.gte(id)),
+        None => entries,
+    }
+}
+
+async fn list_extents(
+    pools: &Pools,
+    seq: i64,
+    limit: u64,
+    since: Option<Uuid>,
+) -> Result<Vec<Extent>, Error> {
+    Ok(after(seq, since)
+        .select_only()
+        .columns([Column::Seq, Column::Size])
+        .limit(limit)
+        .into_model::<Extent>()
+        .all(pools.reader())
+        .await?)
+}
+
+/// Whether these are all that come next: they follow each other without a gap, or there is nothing beyond.
+async fn is_complete(pools: &Pools, seq: i64, extents: &[Extent]) -> Result<bool, Error> {
+    if extents.is_empty() {
+        return Ok(end(pools).await? <= seq);
+    }
+    Ok((seq + 1..)
+        .zip(extents)
+        .all(|(next, extent)| extent.seq == next))
 }
 
 /// The place up to which bodies fit into the limit; the first always fits, else a large one could never be read.

@@ -17,8 +17,8 @@ use crate::store::journal::days::{self, DEFAULT, Day};
 pub const PORTION_ROWS: u64 = 250;
 /// Bytes of bodies deleted in one go: each page of a large body has to be read to be freed.
 const PORTION_BYTES: i64 = 4 * 1024 * 1024;
-/// Pages that one step gives back to the file system: 1 MiB.
-const PAGES: u32 = 256;
+/// Pages that one step gives back to the file system: each one moves another to its place.
+const PAGES: u32 = 64;
 
 /// What may leave the journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -225,6 +225,7 @@ pub(crate) fn show_callback() -> Description {
     Description::new("showCallback", "One callback and what became of it")
         .of("id", "The callback's id, a UUID.")
         .answers::<CallbackResponse>(200, "The callback.")
+        .refuses(&[ProblemCode::NoLongerKept])
 }
 
 pub(crate) fn raw_callback() -> Description {
@@ -235,6 +236,7 @@ pub(crate) fn raw_callback() -> Description {
             Some("application/octet-stream"),
             "The body as it came; an attachment.",
         )
+        .refuses(&[ProblemCode::NoLongerKept])
 }
 
 pub(crate) fn list_orphans() -> Description {
