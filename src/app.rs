@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::data_dir::{self, DataDirError, DatabaseAge};
 use crate::delivery::accept::Acceptor;
-use crate::delivery::dispatch::Dispatcher;
+use crate::delivery::dispatch::{Dispatcher, Tally};
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
@@ -151,7 +151,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
-        ingest: Arc::new(Ingest::new(journal.clone())),
+        ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts)),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
         uploads,
         dispatcher: Dispatcher {
@@ -164,6 +164,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             pace: Arc::default(),
             in_flight: Arc::default(),
+            tally: Tally::default(),
         },
         reconciler: Reconciler::new(
             store.clone(),

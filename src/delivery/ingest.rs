@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::delivery::known_accounts::KnownAccount;
+use crate::delivery::known_accounts::{KnownAccount, KnownAccounts};
 use crate::delivery::redaction::Redaction;
+use crate::delivery::responses::Responses;
 use crate::domain::callback::{Authenticity, CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::provider::CallbackAuth;
@@ -76,12 +77,31 @@ pub struct IngestCounters {
     pub failed: AtomicU64,
 }
 
+impl IngestCounters {
+    /// Every count with the word that `/metrics` uses for it.
+    pub fn list(&self) -> [(&'static str, u64); 9] {
+        [
+            ("kept", &self.kept),
+            ("unverified", &self.unverified),
+            ("over_budget", &self.over_budget),
+            ("probe", &self.probes),
+            ("handshake", &self.handshakes),
+            ("refused", &self.refused),
+            ("too_large", &self.too_large),
+            ("incomplete", &self.incomplete),
+            ("failed", &self.failed),
+        ]
+        .map(|(word, counter)| (word, counter.load(Ordering::Relaxed)))
+    }
+}
+
 /// Takes callbacks in.
 #[derive(Debug)]
 pub struct Ingest {
     journal: Journal,
     unverified: Mutex<HashMap<AccountId, Hour>>,
     counters: IngestCounters,
+    responses: Responses,
 }
 
 /// What an account has used of one hour's budget.
@@ -93,12 +113,13 @@ struct Hour {
 }
 
 impl Ingest {
-    /// Ingest into a journal.
-    pub fn new(journal: Journal) -> Self {
+    /// Ingest into a journal, of these accounts.
+    pub fn new(journal: Journal, accounts: &KnownAccounts) -> Self {
         Self {
             journal,
             unverified: Mutex::default(),
             counters: IngestCounters::default(),
+            responses: Responses::new(accounts),
         }
     }
 
@@ -110,6 +131,11 @@ impl Ingest {
     /// What was counted so far.
     pub fn counters(&self) -> &IngestCounters {
         &self.counters
+    }
+
+    /// How requests were answered.
+    pub fn responses(&self) -> &Responses {
+        &self.responses
     }
 
     /// Makes a request durable. `known` is absent for a signed report address of an account that nobody remembers.

@@ -77,6 +77,11 @@ impl KnownAccounts {
         departed.chain(configured).collect()
     }
 
+    /// Every id.
+    pub fn ids(&self) -> impl Iterator<Item = &AccountId> {
+        self.0.keys()
+    }
+
     /// The account of this id.
     pub fn find(&self, id: &AccountId) -> Option<&KnownAccount> {
         self.0.get(id)

@@ -32,6 +32,8 @@ pub struct Pools {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     lock: i64,
+    /// The file, on SQLite.
+    file: Option<PathBuf>,
     /// How long a writer waits for another process's lock.
     patience: Duration,
 }
@@ -80,6 +82,7 @@ impl Pools {
             writer,
             readers,
             lock: writer_lock,
+            file: Some(path.to_owned()),
             patience: busy_timeout,
         })
     }
@@ -94,6 +97,7 @@ impl Pools {
             writer: Database::connect(postgres_options(url, POSTGRES_WRITERS)).await?,
             readers: Database::connect(postgres_options(url, POSTGRES_READERS)).await?,
             lock: writer_lock,
+            file: None,
             patience: lock_timeout,
         })
     }
@@ -101,6 +105,11 @@ impl Pools {
     /// For reading; never blocks the writer.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.readers
+    }
+
+    /// The database's file; none on PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// For migrations and other work outside a transaction of ours.

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod attempts;
 pub mod callbacks;
 pub mod connection;
+pub mod disk;
 mod entities;
 mod error;
 mod instant;
@@ -104,6 +105,11 @@ impl Store {
     /// Changes from now on.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.feed.subscribe()
+    }
+
+    /// Its file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.pools.file()
     }
 
     pub(crate) fn pools(&self) -> &Pools {

@@ -76,7 +76,8 @@ impl FromRequest for Caller {
     }
 }
 
-async fn identify(request: &HttpRequest) -> Result<Caller, ApiError> {
+/// Who a request comes from.
+pub(super) async fn identify(request: &HttpRequest) -> Result<Caller, ApiError> {
     let access = access_of(request)?;
     // A reverse proxy's own Basic authentication says nothing about our callers.
     match bearer(request.headers()) {

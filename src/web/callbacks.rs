@@ -3,7 +3,7 @@
 //! Every answer is constant, so that it tells nothing about accounts, tokens or secrets.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -61,18 +61,21 @@ async fn receive_callback(
     let counters = state.ingest.counters();
     let Some((account, known, route)) = open_callback(&state, &account, &token) else {
         count(&counters.refused);
-        return answer(StatusCode::NOT_FOUND, "not found");
+        return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
     // Before any check of a signature: the handshake carries none.
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
-        return answer_handshake(&state, known, request.query_string());
+        let answer = answer_handshake(&state, known, request.query_string());
+        return counted(&state, Some(&account), answer);
     }
+    let whose = account.clone();
     let address = Address {
         account,
         route,
         token: Secret::new(token),
     };
-    receive(&state, address, Some(known), &request, payload).await
+    let answer = receive(&state, address, Some(known), &request, payload).await;
+    counted(&state, Some(&whose), answer)
 }
 
 async fn receive_report(
@@ -84,15 +87,28 @@ async fn receive_report(
     let token = path.into_inner();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
-        return answer(StatusCode::UNAUTHORIZED, "unauthorized");
+        let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
+        return counted(&state, None, answer);
     };
+    let whose = account.clone();
     let known = state.accounts.find(&account);
     let address = Address {
         account,
         route: Route::Report(message),
         token: Secret::new(token),
     };
-    receive(&state, address, known, &request, payload).await
+    let answer = receive(&state, address, known, &request, payload).await;
+    counted(&state, Some(&whose), answer)
+}
+
+fn counted(
+    state: &CallbackState,
+    account: Option<&AccountId>,
+    answer: HttpResponse,
+) -> HttpResponse {
+    let status = answer.status().as_u16();
+    state.ingest.responses().count(account, status);
+    answer
 }
 
 /// What the path said, found good.
@@ -177,11 +193,13 @@ async fn receive(
         remote: request.peer_addr().map(|peer| peer.ip().to_string()),
         body,
     };
-    match state
+    let whole_at = Instant::now();
+    let received = state
         .ingest
         .receive(raw, known, room, state.clock.now())
-        .await
-    {
+        .await;
+    state.ingest.responses().note_time(whole_at.elapsed());
+    match received {
         Ok(Received::Kept(_)) => answer(StatusCode::OK, "ok"),
         Ok(Received::Unverified(_) | Received::OverBudget) => {
             answer(StatusCode::UNAUTHORIZED, "unauthorized")

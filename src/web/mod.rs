@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod error;
 pub mod health;
 pub mod login;
+mod metrics;
 pub mod page_errors;
 pub mod problem_code;
 pub mod server;
@@ -24,6 +25,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(api::routes)
         .route("/healthz", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
+        .route("/metrics", read().to(metrics::show))
         .route("/static/{name}", read().to(static_files::show))
         .configure(dashboard::routes);
 }

@@ -10,6 +10,7 @@ use crate::delivery::services::Services;
 use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
+use crate::web::metrics::LastReader;
 use crate::web::routes;
 
 /// How long requests in flight may take after a stop was asked for.
@@ -61,6 +62,7 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Serve
         public_url: services.config.public_url.clone(),
     });
     let document = web::Data::new(Document::new(&services.config.public_url));
+    let last_reader = web::Data::new(LastReader::default());
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
@@ -69,6 +71,7 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Serve
             .app_data(callbacks.clone())
             .app_data(access.clone())
             .app_data(document.clone())
+            .app_data(last_reader.clone())
             .app_data(shared.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .configure(routes)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use bluetick::delivery::ingest::{Ingest, RawRequest, Received};
-use bluetick::delivery::known_accounts::KnownAccount;
+use bluetick::delivery::known_accounts::{KnownAccount, KnownAccounts};
 use bluetick::domain::callback::{Authenticity, JournalEntry, Route};
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::{AccountId, MessageId};
@@ -85,10 +85,11 @@ impl Receiver {
             }
         };
         let keys = Arc::new(Keys::derive(&Secret::new("k".repeat(32)), &[]));
+        let accounts: KnownAccounts = accounts().into_iter().collect();
         let state = web::Data::new(CallbackState {
-            ingest: Arc::new(Ingest::new(journal.clone())),
+            ingest: Arc::new(Ingest::new(journal.clone(), &accounts)),
             keys: keys.clone(),
-            accounts: Arc::new(accounts().into_iter().collect()),
+            accounts: Arc::new(accounts),
             clock: Arc::new(FixedClock::at(noon())),
             body_timeout,
         });

@@ -21,6 +21,7 @@ mod house;
 mod journal;
 mod lost_and_wrong;
 mod matching;
+mod metrics;
 mod operations;
 mod privacy;
 mod problems;

@@ -4,6 +4,7 @@
 
 mod record;
 mod sweep;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::store::attempts::AttemptOutcome;
 use crate::store::queue::{Claim, Exchange};
 use crate::store::{self, Store};
 use record::Recorded;
+pub use tally::Tally;
 
 /// Calls a provider may want for one message; more would be a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
@@ -56,6 +58,8 @@ pub struct Dispatcher {
     pub pace: Arc<Pace>,
     /// Counts what each account has in flight.
     pub in_flight: Arc<InFlight>,
+    /// Counts how attempts ended.
+    pub tally: Tally,
 }
 
 /// A claimed message with everything that its hand-over needs.

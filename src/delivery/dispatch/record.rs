@@ -83,8 +83,10 @@ impl Dispatcher {
                     .await?
             }
         };
+        let outcome = exchange.outcome;
         ledger.finish_attempt(work.attempt, exchange).await?;
         self.store.commit(ledger).await?;
+        self.tally.count(&work.account.id, outcome);
         Ok(recorded)
     }
 

@@ -6,11 +6,13 @@ mod days;
 mod entity;
 mod entrance;
 mod fallback;
+mod figures;
 mod insert;
 mod reader;
 mod retention;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use figures::Figures;
 pub use reader::JournalFilter;
 pub use retention::{Beginning, Leave, PORTION_ROWS, Portion};
 
@@ -63,6 +66,7 @@ struct Shared {
     room: Arc<Semaphore>,
     appended: watch::Receiver<()>,
     spool: watch::Receiver<SpoolStanding>,
+    figures: Figures,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -136,6 +140,7 @@ impl Journal {
         let (errands, asked) = mpsc::channel(1);
         let (sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
+        let figures = Figures::default();
         let spool = match &fallback {
             Some(fallback) => fallback.standing(),
             None => watch::channel(SpoolStanding::default()).1,
@@ -145,6 +150,7 @@ impl Journal {
             waiting: receiver,
             appended: sender,
             fallback,
+            figures: figures.clone(),
             errands: asked,
             stop: stop.clone(),
         };
@@ -160,6 +166,7 @@ impl Journal {
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
             appended,
             spool,
+            figures,
             stop,
             tasks,
         }))
@@ -295,6 +302,16 @@ impl Journal {
     /// How the spool stands; the receiver is told of every change.
     pub fn spool(&self) -> watch::Receiver<SpoolStanding> {
         self.0.spool.clone()
+    }
+
+    /// Its file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.pools.file()
+    }
+
+    /// What its writer measures.
+    pub fn figures(&self) -> &Figures {
+        &self.0.figures
     }
 
     /// Takes nothing more, writes what waits, moves into the journal what is in the spool if that goes quickly, and returns when the writer has ended. Reading goes on working.

@@ -10,6 +10,7 @@ use crate::domain::callback::CallbackRecord;
 use crate::store::error::Error;
 use crate::store::journal::entrance::{Entrance, Errand, Purpose};
 use crate::store::journal::fallback::{Fallback, Idle, Task};
+use crate::store::journal::figures::{Figures, Target};
 use crate::store::journal::insert::{MOST_BYTES, MOST_ROWS};
 
 /// How long a batch waits for the journal before it goes to the spool, so that the answer comes within a second. A lock refuses earlier.
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     pub(super) waiting: mpsc::Receiver<Append>,
     pub(super) appended: watch::Sender<()>,
     pub(super) fallback: Option<Fallback>,
+    pub(super) figures: Figures,
     /// What retention asks for, one at a time; done between batches.
     pub(super) errands: mpsc::Receiver<Errand>,
     pub(super) stop: CancellationToken,
@@ -127,8 +129,10 @@ impl Writer {
     async fn write(&mut self, batch: Vec<Append>) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
+            let begun = Instant::now();
             match self.insert(&batch).await {
                 Ok(()) => {
+                    self.note(Target::Journal, &batch, begun);
                     answer(batch, || Ok(()));
                     self.appended.send_replace(());
                 }
@@ -191,8 +195,12 @@ impl Writer {
             return answer(batch, || Err(again(error)));
         };
         let records = batch.iter().map(|append| &append.record);
+        let begun = Instant::now();
         match fallback.shelter(records).await {
-            Ok(()) => answer(batch, || Ok(())),
+            Ok(()) => {
+                self.note(Target::Spool, &batch, begun);
+                answer(batch, || Ok(()));
+            }
             Err(spool) => {
                 let journal = fallback.refusal().map_or(error.to_string(), str::to_owned);
                 answer(batch, || {
@@ -203,6 +211,12 @@ impl Writer {
                 });
             }
         }
+    }
+
+    fn note(&self, target: Target, batch: &[Append], begun: Instant) {
+        let bytes = batch.iter().map(|append| append.record.body.len()).sum();
+        self.figures
+            .note(target, batch.len(), bytes, begun.elapsed());
     }
 
     /// An attempt that no batch waited for has ended: a probe, a chunk of the spool, a batch that was too slow.

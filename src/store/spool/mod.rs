@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::domain::callback::CallbackRecord;
+use crate::store::disk::Reserve;
 use crate::store::error::Error;
 use file::{Found, SpoolFile};
 use frame::Seal;
@@ -327,14 +328,11 @@ fn check_limits(file: &SpoolFile, more: u64, limits: SpoolLimits) -> io::Result<
             format!("the spool holds as much as it may ({} bytes)", limits.bytes),
         ));
     }
-    let disk = rustix::fs::statvfs(file.path().parent().unwrap_or(Path::new(".")))?;
-    if disk.f_bavail.saturating_mul(100) < disk.f_blocks.saturating_mul(limits.free_percent) {
-        return Err(io::Error::new(
-            io::ErrorKind::StorageFull,
-            format!("less than {} % of the disk is free", limits.free_percent),
-        ));
-    }
-    Ok(())
+    let reserve = Reserve {
+        folder: file.path().parent().unwrap_or(Path::new(".")).to_owned(),
+        percent: limits.free_percent,
+    };
+    reserve.check(more)
 }
 
 fn lock(file: &Shared) -> std::sync::MutexGuard<'_, SpoolFile> {

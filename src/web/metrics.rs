@@ -1,0 +1,92 @@
+//! `/metrics`: who may read it, and the text.
+//!
+//! A token or session with the scope `read`. Where `public_url` is this machine's own, callers on this machine need none.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::delivery::metrics::render;
+use crate::delivery::services::Services;
+use crate::domain::access::Scope;
+use crate::web::auth::identify;
+use crate::web::dashboard::accounts::Reach;
+use crate::web::error::ApiError;
+
+/// What Prometheus is told it reads.
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long the database may take to know a token; a scrape must end within its own time.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a token that was good goes on being good while the database cannot be asked.
+const REMEMBERED: TimeDelta = TimeDelta::hours(24);
+
+/// The credentials that were last found good: metrics are wanted most while the database is away.
+#[derive(Debug, Default)]
+pub(crate) struct LastReader(Mutex<Option<([u8; 32], DateTime<Utc>)>>);
+
+impl LastReader {
+    fn remember(&self, request: &HttpRequest, now: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            fingerprint(request).map(|fingerprint| (fingerprint, now));
+    }
+
+    fn is(&self, request: &HttpRequest, now: DateTime<Utc>) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|(last, at)| now - at < REMEMBERED && fingerprint(request) == Some(last))
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    last: web::Data<LastReader>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let on_this_machine = request
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    if !(on_this_machine && Reach::of(&services.config.public_url) == Reach::Loopback) {
+        admit(&services, &last, &request).await?;
+    }
+    let text = render(&services)
+        .await
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(HttpResponse::Ok()
+        .content_type(CONTENT_TYPE)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(text))
+}
+
+async fn admit(
+    services: &Services,
+    last: &LastReader,
+    request: &HttpRequest,
+) -> Result<(), ApiError> {
+    let now = services.clock.now();
+    let known = match tokio::time::timeout(PATIENCE, identify(request)).await {
+        Ok(known) => known,
+        Err(slow) => Err(ApiError::Unavailable(slow.into())),
+    };
+    match known {
+        Ok(caller) => {
+            caller.require(Scope::Read)?;
+            // A session needs no database and is not remembered.
+            if fingerprint(request).is_some() {
+                last.remember(request, now);
+            }
+            Ok(())
+        }
+        Err(ApiError::Unavailable(_)) if last.is(request, now) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The hash of what a bearer presents.
+fn fingerprint(request: &HttpRequest) -> Option<[u8; 32]> {
+    let presented = request.headers().get(AUTHORIZATION)?;
+    Some(Sha256::digest(presented.as_bytes()).into())
+}

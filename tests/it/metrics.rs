@@ -1,0 +1,180 @@
+//! `/metrics`: what it counts, who may read it, and that strangers cannot make it grow.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use bluetick::domain::access::Scope;
+use bluetick::web::server;
+use reqwest::{Client, StatusCode};
+
+use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, start_app};
+
+async fn metrics(app: &App) -> String {
+    let reply = app.client.get(app.url("/metrics")).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let kind = reply.headers()["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    reply.text().await.unwrap()
+}
+
+/// The value of a series, written as it is shown.
+#[track_caller]
+fn value(text: &str, series: &str) -> f64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let line = line.unwrap_or_else(|| panic!("no {series} in\n{text}"));
+    line.parse().unwrap()
+}
+
+#[actix_web::test]
+async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
+    let app = start_app().await;
+    app.send_image(SOBOT).await;
+    app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+    let status = |url: String| {
+        let client = app.client.clone();
+        async move { client.post(url).send().await.unwrap().status() }
+    };
+    let address = app.callback_url(SOBOT);
+    let wrong = format!("{address}x");
+    assert_eq!(status(wrong).await, StatusCode::NOT_FOUND);
+    let stranger = app.url("/callbacks/stranger/token");
+    assert_eq!(status(stranger).await, StatusCode::NOT_FOUND);
+    let probe = app.client.get(&address).send().await.unwrap();
+    assert_eq!(probe.status(), 200);
+    let large = vec![b'x'; 3 * 1024 * 1024 + 1];
+    let large = app.client.post(&address).body(large).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    app.deliver_callback(SOBOT, &serde_json::json!({"nobody": "knows"}))
+        .await;
+
+    let text = metrics(&app).await;
+    let responses = |account: &str, class: &str| {
+        let series =
+            format!("bluetick_callback_responses_total{{account=\"{account}\",class=\"{class}\"}}");
+        value(&text, &series)
+    };
+    let kept = value(&text, "bluetick_callbacks_total{result=\"kept\"}");
+    assert!(kept >= 3.0, "{kept}");
+    assert_eq!(
+        responses(SOBOT, "2xx") + responses(KALEYRA, "2xx"),
+        kept + 1.0
+    );
+    assert_eq!(responses(SOBOT, "4xx"), 1.0);
+    assert_eq!(responses(ZIXFLOW, "2xx"), 0.0);
+    assert_eq!(responses("", "4xx"), 2.0);
+    for (series, expected) in [
+        ("callback_refusals_total{status=\"404\"}", 2.0),
+        ("callback_refusals_total{status=\"413\"}", 1.0),
+        ("callbacks_total{result=\"probe\"}", 1.0),
+        ("callback_response_seconds_count", kept),
+        ("reconcile_backlog_rows", 1.0),
+        ("spool_in_use", 0.0),
+        ("spool_records", 0.0),
+        ("databases_up", 1.0),
+        ("problems{kind=\"quarantine\"}", 0.0),
+        (
+            "attempts_total{account=\"sobot-main\",outcome=\"accepted\"}",
+            1.0,
+        ),
+        (
+            "messages_last_day{account=\"sobot-main\",origin=\"api\",state=\"read\"}",
+            1.0,
+        ),
+    ] {
+        assert_eq!(value(&text, &format!("bluetick_{series}")), expected);
+    }
+    assert_eq!(value(&text, "bluetick_journal_batch_rows_sum"), kept);
+    let commits = "bluetick_journal_commit_seconds_count{target=\"journal\"}";
+    assert_eq!(
+        value(&text, commits),
+        value(&text, "bluetick_journal_batch_rows_count")
+    );
+    assert!(
+        value(
+            &text,
+            "bluetick_journal_commit_seconds_sum{target=\"journal\"}"
+        ) > 0.0
+    );
+    assert!(value(&text, "bluetick_journal_batch_bytes_sum") > 0.0);
+    assert!(value(&text, "bluetick_disk_free_bytes{folder=\"data\"}") > 0.0);
+    if !app.database.is_postgres() {
+        assert!(value(&text, "bluetick_file_bytes{file=\"journal-wal\"}") > 0.0);
+    }
+    assert!(!text.contains("stranger"), "a stranger made a time series");
+
+    app.run_jobs_until_idle().await;
+    let text = metrics(&app).await;
+    assert_eq!(value(&text, "bluetick_reconcile_backlog_rows"), 0.0);
+    assert_eq!(value(&text, "bluetick_problems{kind=\"quarantine\"}"), 1.0);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_age_of_the_oldest_unread_callback_is_the_lag() {
+    let app = start_app().await;
+    app.deliver_callback(SOBOT, &serde_json::json!({"first": 1}))
+        .await;
+    app.advance(chrono::TimeDelta::seconds(90));
+    app.deliver_callback(SOBOT, &serde_json::json!({"second": 2}))
+        .await;
+    let text = metrics(&app).await;
+    assert_eq!(value(&text, "bluetick_reconcile_lag_seconds"), 90.0);
+    assert_eq!(value(&text, "bluetick_reconcile_backlog_rows"), 2.0);
+    app.run_jobs_until_idle().await;
+    let text = metrics(&app).await;
+    assert_eq!(value(&text, "bluetick_reconcile_lag_seconds"), 0.0);
+    app.finish().await;
+}
+
+/// The same program behind a public address.
+fn start_public(app: &App) -> String {
+    let mut services = app.services.clone();
+    let mut config = (*services.config).clone();
+    config.public_url = "https://hooks.example.com".to_owned();
+    services.config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = format!("http://{}/metrics", listener.local_addr().unwrap());
+    actix_web::rt::spawn(server::start(listener, services).unwrap());
+    address
+}
+
+#[actix_web::test]
+async fn behind_a_public_address_they_need_a_token_that_may_read() {
+    let app = start_app().await;
+    let address = start_public(&app);
+    let status = |token: Option<&str>| {
+        let request = Client::new().get(&address);
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(status(None).await, 401);
+    assert_eq!(status(Some("bt_wrong")).await, 401);
+    assert_eq!(status(Some(app.token(Scope::Send))).await, 403);
+    assert_eq!(status(Some(app.token(Scope::Read))).await, 200);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_token_that_was_good_reads_them_while_the_database_is_away() {
+    let app = start_app().await;
+    let address = start_public(&app);
+    let read = |token: &str| Client::new().get(&address).bearer_auth(token).send();
+    let token = app.token(Scope::Read);
+    assert_eq!(read(token).await.unwrap().status(), 200);
+    app.services.store.clone().close().await.unwrap();
+    let reply = read(token).await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let text = reply.text().await.unwrap();
+    assert_eq!(value(&text, "bluetick_databases_up"), 0.0);
+    assert_eq!(value(&text, "bluetick_spool_in_use"), 0.0);
+    let other = read(app.token(Scope::Admin)).await.unwrap();
+    assert_eq!(other.status(), 503);
+}
