@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::reconcile::Reconciler;
 use crate::delivery::retention::Retention;
 use crate::delivery::services::Services;
+use crate::delivery::traffic::Traffic;
 use crate::delivery::transport::{Transport, TransportError};
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
@@ -144,6 +145,8 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .collect();
     let accounts = Arc::new(accounts);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
+    let kept_in = journal.file().and_then(Path::parent);
+    let traffic = Traffic::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
     let holder = MessageId::new(clock.now()).uuid();
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
@@ -151,7 +154,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
-        ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts)),
+        ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts, traffic)),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
         uploads,
         dispatcher: Dispatcher {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::delivery::dispatch::Dispatcher;
+use crate::delivery::ingest::Ingest;
 use crate::delivery::reconcile::{Reconciler, Step};
 use crate::delivery::retention::{self, Retention};
 use crate::delivery::services::Services;
@@ -24,6 +25,8 @@ const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often expired, abandoned and adoptable messages are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How often what accounts took is told to the database, and ceilings are set.
+const SHARE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often what is past its retention is looked for, and how long the loop rests between two steps while there is some.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(10);
 const RETENTION_REST: Duration = Duration::from_secs(1);
@@ -37,6 +40,7 @@ pub struct Jobs {
     reconciler: Reconciler,
     retention: Retention,
     journal: Journal,
+    ingest: Arc<Ingest>,
     uploads: Uploads,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -53,6 +57,7 @@ impl Jobs {
             reconciler: services.reconciler.clone(),
             retention: services.retention.clone(),
             journal: services.journal.clone(),
+            ingest: Arc::clone(&services.ingest),
             uploads: services.uploads.clone(),
             store: services.store.clone(),
             clock: Arc::clone(&services.clock),
@@ -67,6 +72,7 @@ impl Jobs {
         self.supervise("dispatch", Self::dispatch);
         self.supervise("reconcile", Self::reconcile);
         self.supervise("sweep", Self::sweep);
+        self.supervise("share", Self::share);
         self.supervise("retention", Self::retain);
         self.tasks.close();
     }
@@ -169,6 +175,17 @@ impl Jobs {
         }
     }
 
+    /// Once more at the end, so that the next process knows of this hour.
+    async fn share(self) {
+        loop {
+            let now = self.clock.now();
+            if let Err(error) = self.ingest.traffic().share(&self.store, now).await {
+                tracing::warn!(%error, "what accounts took could not be noted yet");
+            }
+            if self.stop.is_cancelled() {
+                return;
+            }
+            self.pause(SHARE_INTERVAL, std::future::pending()).await;
     /// One process a database removes; the others try again later.
     async fn retain(self) {
         while !self.stop.is_cancelled() {

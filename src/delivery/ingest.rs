@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::delivery::known_accounts::{KnownAccount, KnownAccounts};
 use crate::delivery::redaction::Redaction;
 use crate::delivery::responses::Responses;
+use crate::delivery::traffic::Traffic;
 use crate::domain::callback::{Authenticity, CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::provider::CallbackAuth;
@@ -43,6 +44,15 @@ pub struct RawRequest {
     pub body: Vec<u8>,
 }
 
+impl RawRequest {
+    /// Bytes that keeping it takes, as far as it tells.
+    fn size(&self) -> usize {
+        let headers = self.headers.iter();
+        let heads: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.body.len() + self.query.len() + heads
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Received {
@@ -52,6 +62,8 @@ pub enum Received {
     Unverified(CallbackId),
     /// It did not prove its origin, and this hour has enough of those: counted only.
     OverBudget,
+    /// Its account took so much this hour that the disk is in danger: counted only.
+    OverCeiling,
 }
 
 /// How often what happened since the start of the process.
@@ -63,6 +75,8 @@ pub struct IngestCounters {
     pub unverified: AtomicU64,
     /// Unverified callbacks beyond the hour's budget, not kept.
     pub over_budget: AtomicU64,
+    /// Callbacks of accounts that took too much in an hour, not kept.
+    pub over_ceiling: AtomicU64,
     /// GET or HEAD without query and body.
     pub probes: AtomicU64,
     /// Handshakes answered with their challenge.
@@ -79,11 +93,12 @@ pub struct IngestCounters {
 
 impl IngestCounters {
     /// Every count with the word that `/metrics` uses for it.
-    pub fn list(&self) -> [(&'static str, u64); 9] {
+    pub fn list(&self) -> [(&'static str, u64); 10] {
         [
             ("kept", &self.kept),
             ("unverified", &self.unverified),
             ("over_budget", &self.over_budget),
+            ("over_ceiling", &self.over_ceiling),
             ("probe", &self.probes),
             ("handshake", &self.handshakes),
             ("refused", &self.refused),
@@ -102,6 +117,7 @@ pub struct Ingest {
     unverified: Mutex<HashMap<AccountId, Hour>>,
     counters: IngestCounters,
     responses: Responses,
+    traffic: Traffic,
 }
 
 /// What an account has used of one hour's budget.
@@ -113,13 +129,14 @@ struct Hour {
 }
 
 impl Ingest {
-    /// Ingest into a journal, of these accounts.
-    pub fn new(journal: Journal, accounts: &KnownAccounts) -> Self {
+    /// Ingest into a journal, of these accounts, as much as their traffic may be.
+    pub fn new(journal: Journal, accounts: &KnownAccounts, traffic: Traffic) -> Self {
         Self {
             journal,
             unverified: Mutex::default(),
             counters: IngestCounters::default(),
             responses: Responses::new(accounts),
+            traffic,
         }
     }
 
@@ -138,6 +155,11 @@ impl Ingest {
         &self.responses
     }
 
+    /// How much each account takes.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// Makes a request durable. `known` is absent for a signed report address of an account that nobody remembers.
     ///
     /// An error means that it may not be durable, and that the caller must not acknowledge it.
@@ -153,6 +175,10 @@ impl Ingest {
         if !verified && !self.within_budget(&request, now) {
             count(&self.counters.over_budget);
             return Ok(Received::OverBudget);
+        }
+        if !self.traffic.admit(&request.account, request.size(), now) {
+            count(&self.counters.over_ceiling);
+            return Ok(Received::OverCeiling);
         }
         let record = record(request, known, authenticity, now);
         let id = record.id;

@@ -12,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::delivery::alarms;
 use crate::delivery::problems::ProblemKind;
 use crate::delivery::services::Services;
 use crate::store;
@@ -35,6 +36,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     spool(services, &mut registry);
     files(services, &mut registry);
     disks(services, &mut registry);
+    alarms(services, &mut registry);
     let asked = tokio::time::timeout(PATIENCE, databases(services, &mut registry)).await;
     let up = match asked {
         Ok(Ok(())) => 1,
@@ -151,6 +153,23 @@ fn disks(services: &Services, registry: &mut Registry) {
         free,
     );
     registry.register_with_unit("disk", "Size of a folder's disk", Unit::Bytes, total);
+}
+
+fn alarms(services: &Services, registry: &mut Registry) {
+    let ringing = Gauges::<2>::default();
+    for alarm in alarms::list(services) {
+        let account = alarm.account.map_or_else(String::new, |id| id.to_string());
+        let labels = [
+            ("alarm", alarm.kind.as_str().to_owned()),
+            ("account", account),
+        ];
+        ringing.get_or_create(&labels).set(1);
+    }
+    registry.register(
+        "alarms",
+        "What an operator must know at once; 1 while it lasts",
+        ringing,
+    );
 }
 
 async fn databases(services: &Services, registry: &mut Registry) -> Result<(), store::Error> {

@@ -1,6 +1,7 @@
 //! Use cases, one verb a file: accept a message, hand it over, take a callback in, reconcile what it says. No HTTP framework types.
 
 pub mod accept;
+pub mod alarms;
 pub mod callbacks;
 pub mod correlate;
 pub mod dispatch;
@@ -23,6 +24,7 @@ pub mod retention;
 pub mod services;
 pub mod standing;
 pub mod statistics;
+pub mod traffic;
 pub mod transcript;
 pub mod transport;
 pub mod unmatch;

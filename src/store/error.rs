@@ -112,6 +112,22 @@ impl Error {
         code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
     }
 
+    /// Whether there is no room left on a disk, or only what callbacks leave free.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Driver { source } => match sqlx_error(source) {
+                Some(SqlxError::Database(refusal)) => {
+                    let code = refusal.code();
+                    let code = code.as_deref().unwrap_or_default();
+                    code == "53100" || (code.len() < 5 && sqlite_code(code) == Some(13))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether the database refused what a row holds, so that it would refuse the same row again and again.
     pub fn is_about_content(&self) -> bool {
         let Self::Driver { source } = self else {

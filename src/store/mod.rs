@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod attempts;
+pub mod callback_hours;
 pub mod callbacks;
 pub mod connection;
 pub mod disk;

@@ -16,6 +16,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::keys::{Keys, UrlAge};
 use crate::providers::authenticity;
+use crate::store::Error;
 use crate::web::callback_body::{BodyError, read_body};
 
 /// The most bytes of a body on the wire; Meta documents batches of up to 3 MB.
@@ -204,6 +205,9 @@ async fn receive(
         Ok(Received::Unverified(_) | Received::OverBudget) => {
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
+        Ok(Received::OverCeiling) => answer(StatusCode::TOO_MANY_REQUESTS, "too many"),
+        // The journal's writer said it once for all of them.
+        Err(Error::NotDurable { .. }) => unavailable(),
         Err(error) => {
             tracing::error!(account.id = %address.account, %error, "a callback could not be made durable");
             unavailable()

@@ -9,19 +9,19 @@ pub(crate) async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok")
 }
 
-/// Both databases answer.
+/// Callbacks are taken, by the journal or by the spool. A load balancer that heeds this keeps them coming while a database is away, and goes elsewhere when they would be refused or the process stops.
 pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
-    let store = services.store.position().await;
-    let journal = services.journal.end().await;
-    match (store, journal) {
-        (Ok(_), Ok(_)) => HttpResponse::Ok().content_type("text/plain").body("ready"),
-        (store, journal) => {
-            for error in store.err().into_iter().chain(journal.err()) {
-                tracing::warn!(%error, "not ready");
-            }
-            HttpResponse::ServiceUnavailable()
-                .content_type("text/plain")
-                .body("a database does not answer")
-        }
-    }
+    let standing = *services.journal.spool().borrow();
+    let (mut reply, words) = if services.stopping.is_cancelled() {
+        (HttpResponse::ServiceUnavailable(), "stopping")
+    } else if standing.refusing {
+        let words = "callbacks are refused: neither journal nor spool takes them";
+        (HttpResponse::ServiceUnavailable(), words)
+    } else if standing.in_use {
+        let words = "ready for callbacks; a database does not take them, the spool does";
+        (HttpResponse::Ok(), words)
+    } else {
+        (HttpResponse::Ok(), "ready")
+    };
+    reply.content_type("text/plain").body(words)
 }

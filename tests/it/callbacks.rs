@@ -9,6 +9,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use bluetick::delivery::ingest::{Ingest, RawRequest, Received};
 use bluetick::delivery::known_accounts::{KnownAccount, KnownAccounts};
+use bluetick::delivery::traffic::Traffic;
 use bluetick::domain::callback::{Authenticity, JournalEntry, Route};
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::{AccountId, MessageId};
@@ -87,7 +88,11 @@ impl Receiver {
         let keys = Arc::new(Keys::derive(&Secret::new("k".repeat(32)), &[]));
         let accounts: KnownAccounts = accounts().into_iter().collect();
         let state = web::Data::new(CallbackState {
-            ingest: Arc::new(Ingest::new(journal.clone(), &accounts)),
+            ingest: Arc::new(Ingest::new(
+                journal.clone(),
+                &accounts,
+                Traffic::new(&accounts, database.folder()),
+            )),
             keys: keys.clone(),
             accounts: Arc::new(accounts),
             clock: Arc::new(FixedClock::at(noon())),

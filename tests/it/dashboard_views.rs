@@ -348,6 +348,7 @@ fn overview(
         providers,
         counts,
         problems,
+        alarms: 0,
         period: Period::Week,
         since: Period::Week.since(now(), chrono_tz::UTC),
     })

@@ -9,6 +9,7 @@ mod m20261120_000006_create_receipts;
 mod m20261120_000007_create_rollups;
 mod m20261120_000008_create_access;
 mod m20261121_000001_create_windows;
+mod m20261121_000002_create_callback_hours;
 mod m20261121_000020_index_retention;
 
 use sea_orm_migration::prelude::*;
@@ -30,6 +31,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261120_000007_create_rollups::Migration),
             Box::new(m20261120_000008_create_access::Migration),
             Box::new(m20261121_000001_create_windows::Migration),
+            Box::new(m20261121_000002_create_callback_hours::Migration),
             Box::new(m20261121_000020_index_retention::Migration),
         ]
     }

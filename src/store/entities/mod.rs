@@ -8,6 +8,7 @@
 pub(super) mod accounts;
 pub(super) mod actions;
 pub(super) mod attempts;
+pub(super) mod callback_hours;
 pub(super) mod callback_outcomes;
 pub(super) mod id_conflicts;
 pub(super) mod idempotency_keys;

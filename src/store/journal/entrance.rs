@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::domain::callback::CallbackRecord;
 use crate::store::connection::Pools;
+use crate::store::disk::Reserve;
 use crate::store::error::Error;
 use crate::store::journal::insert::InsertStatements;
 use crate::store::journal::retention::{self, Chore};
@@ -24,6 +25,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 pub(super) struct Entrance {
     pools: Pools,
     statements: InsertStatements,
+    /// What must stay free of the disk, where the journal is a file.
+    reserve: Option<Reserve>,
     pending: Option<Pending>,
 }
 
@@ -55,8 +58,9 @@ pub(super) struct Errand {
 }
 
 impl Entrance {
-    pub(super) fn new(pools: Pools) -> Self {
+    pub(super) fn new(pools: Pools, reserve: Option<Reserve>) -> Self {
         Self {
+            reserve,
             statements: InsertStatements::new(pools.writer().get_database_backend()),
             pools,
             pending: None,
@@ -108,7 +112,18 @@ impl Entrance {
 
     /// Whether the journal can be written now.
     pub(super) async fn probe(&self) -> Result<(), Error> {
+        self.check_disk()?;
         commit(self.pools.clone(), self.probe_statement()).await
+    }
+
+    fn check_disk(&self) -> Result<(), Error> {
+        let Some(reserve) = &self.reserve else {
+            return Ok(());
+        };
+        reserve.check(0).map_err(|source| Error::File {
+            path: reserve.folder.display().to_string(),
+            source,
+        })
     }
 
     /// The result of the attempt under way, once there is one; never when there is none.
@@ -133,8 +148,12 @@ impl Entrance {
     }
 
     fn begin(&mut self, statement: Statement, purpose: Purpose) {
+        let attempt = match self.check_disk() {
+            Ok(()) => commit(self.pools.clone(), statement).boxed(),
+            Err(full) => ready(Err(full)).boxed(),
+        };
         self.pending = Some(Pending {
-            attempt: commit(self.pools.clone(), statement).boxed(),
+            attempt,
             purpose,
             since: Instant::now(),
         });

@@ -25,6 +25,8 @@ pub(super) struct Fallback {
     spool: Spool,
     /// Why the journal does not take records at present.
     refusal: Option<String>,
+    /// Whether the spool does not take them either.
+    refusing: bool,
     /// Not before this instant is the journal probed, or the spool drained.
     probe_at: Instant,
     look_at: Instant,
@@ -47,6 +49,7 @@ impl Fallback {
         Self {
             spool,
             refusal: None,
+            refusing: false,
             probe_at: now,
             look_at: now,
             chunk_rows: MOST_ROWS,
@@ -81,9 +84,13 @@ impl Fallback {
 
     /// The journal took something.
     pub(super) fn taken(&mut self) {
+        self.refusing = false;
         if self.refusal.take().is_some() {
             tracing::info!("the journal takes callbacks again");
-            self.spool.note(|standing| standing.in_use = false);
+            self.spool.note(|standing| {
+                standing.in_use = false;
+                standing.refusing = false;
+            });
         }
     }
 
@@ -94,8 +101,20 @@ impl Fallback {
     ) -> Result<(), Error> {
         let count = records.len() as u64;
         let kept = self.spool.append(records).await;
-        if kept.is_err() {
-            self.spool.note(|standing| standing.failed += count);
+        self.spool.note(|standing| {
+            standing.refusing = kept.is_err();
+            if kept.is_err() {
+                standing.failed += count;
+            }
+        });
+        match &kept {
+            // Once, not for every callback: the log may lie on the same disk.
+            Err(error) if !self.refusing => {
+                tracing::error!(%error, "callbacks are refused: the spool does not take them either");
+                self.refusing = true;
+            }
+            Ok(()) => self.refusing = false,
+            Err(_) => {}
         }
         kept
     }
@@ -118,6 +137,11 @@ impl Fallback {
         }
         if idle == Idle::No || now < self.probe_at {
             return None;
+        }
+        // A load balancer that sends nothing here while callbacks are refused must hear of their end.
+        if self.refusing && self.spool.has_room().await {
+            self.refusing = false;
+            self.spool.note(|standing| standing.refusing = false);
         }
         match self.spool.next_chunk(self.chunk_rows, MOST_BYTES).await {
             Ok(Some(chunk)) => Some(Task::Drain(chunk)),

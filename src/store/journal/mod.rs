@@ -30,6 +30,7 @@ use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, Journa
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
+use crate::store::disk::Reserve;
 use crate::store::error::Error;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
 use entrance::{Entrance, Errand};
@@ -117,25 +118,38 @@ impl Journal {
     /// Without a spool: what the database refuses is refused to the caller, and a lock is waited for.
     pub async fn open(pools: Pools) -> Result<Self, Error> {
         let identity = reader::identity(&pools).await?;
-        Ok(Self::start(pools, identity, None))
+        Ok(Self::start(pools, identity, None, None))
     }
 
-    /// The same, with a spool that takes what the database does not. Fails when either cannot be written; a lock held elsewhere is no such failure.
+    /// The same, with a spool that takes what the database does not. Fails when either cannot be written; a lock held elsewhere and a disk that is nearly full are no such failures.
     pub async fn open_with_spool(pools: Pools, settings: SpoolSettings) -> Result<Self, Error> {
         let identity = reader::identity(&pools).await?;
+        let folder = pools.file().and_then(Path::parent);
+        let reserve = folder.map(|folder| Reserve {
+            folder: folder.to_owned(),
+            percent: settings.limits.free_percent,
+        });
         let spool = Spool::open(settings, identity).await?;
-        let fallback = match Entrance::new(pools.clone()).probe().await {
+        let entrance = Entrance::new(pools.clone(), reserve.clone());
+        let fallback = match entrance.probe().await {
             Ok(()) => Fallback::new(spool),
-            Err(error) if error.is_busy() => Fallback::in_use(spool, &error),
+            Err(error) if error.is_busy() || error.is_disk_full() => {
+                Fallback::in_use(spool, &error)
+            }
             Err(error) => {
                 spool.close().await;
                 return Err(error);
             }
         };
-        Ok(Self::start(pools, identity, Some(fallback)))
+        Ok(Self::start(pools, identity, Some(fallback), reserve))
     }
 
-    fn start(pools: Pools, identity: Uuid, fallback: Option<Fallback>) -> Self {
+    fn start(
+        pools: Pools,
+        identity: Uuid,
+        fallback: Option<Fallback>,
+        reserve: Option<Reserve>,
+    ) -> Self {
         let (waiting, receiver) = mpsc::channel(WAITING_RECORDS);
         let (errands, asked) = mpsc::channel(1);
         let (sender, appended) = watch::channel(());
@@ -146,7 +160,7 @@ impl Journal {
             None => watch::channel(SpoolStanding::default()).1,
         };
         let writer = Writer {
-            entrance: Entrance::new(pools.clone()),
+            entrance: Entrance::new(pools.clone(), reserve),
             waiting: receiver,
             appended: sender,
             fallback,

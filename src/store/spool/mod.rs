@@ -125,6 +125,14 @@ impl Spool {
         }
     }
 
+    /// Whether it would take a record now, as far as limits and the disk tell.
+    pub(in crate::store) async fn has_room(&self) -> bool {
+        let limits = self.settings.limits;
+        blocking(&self.own, move |file| check_limits(file, 0, limits))
+            .await
+            .is_ok()
+    }
+
     /// Whether records wait to be drained.
     pub(in crate::store) fn holds_records(&self) -> bool {
         !self.abandoned.is_empty() || !lock(&self.own).is_drained()

@@ -45,6 +45,8 @@ impl SpoolSettings {
 pub struct SpoolStanding {
     /// Whether callbacks go to the spool now because the journal does not take them.
     pub in_use: bool,
+    /// Whether the spool does not take them either, as far as was last seen.
+    pub refusing: bool,
     /// Records that are not in the journal yet.
     pub depth: u64,
     /// Bytes of the files that hold them.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::delivery::alarms::{self, Alarm};
 use crate::delivery::services::Services;
 use crate::delivery::standing::{self, AccountStanding, Health};
 use crate::domain::access::{Caller, Scope, Visibility};
@@ -18,7 +19,8 @@ use crate::web::api::filter::{
 };
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::wire::{
-    self, AccountResponse, CapabilitiesResponse, ListResponse, OrphanResponse, ProblemsResponse,
+    self, AccountResponse, AlarmResponse, CapabilitiesResponse, ListResponse, OrphanResponse,
+    ProblemsResponse,
 };
 use crate::web::error::ApiError;
 
@@ -39,7 +41,16 @@ pub(crate) async fn count(
         unverified: problems.unverified,
         rejected: services.ingest.counters().refused.load(Ordering::Relaxed),
         paused_accounts: problems.paused_accounts,
+        alarms: alarms::list(&services).into_iter().map(alarm).collect(),
     }))
+}
+
+fn alarm(alarm: Alarm) -> AlarmResponse {
+    AlarmResponse {
+        alarm: alarm.kind.as_str(),
+        account: alarm.account.map(|account| account.to_string()),
+        message: alarm.words,
+    }
 }
 
 /// `GET /orphans`

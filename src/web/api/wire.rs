@@ -495,6 +495,20 @@ pub(crate) struct ProblemsResponse {
     /// Refused callbacks since the process started.
     pub(crate) rejected: u64,
     pub(crate) paused_accounts: u64,
+    /// What an operator must know at once, of the process that answers.
+    pub(crate) alarms: Vec<AlarmResponse>,
+}
+
+/// Something that an operator must know at once.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct AlarmResponse {
+    /// `callbacks_refused`, `disk_low`, `spool_in_use`, `set_aside`, `over_ceiling` or `busy`.
+    pub(crate) alarm: &'static str,
+    /// Whose, where it is about one account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    /// What is the matter and what to do.
+    pub(crate) message: String,
 }
 
 /// One account.

@@ -1,5 +1,6 @@
 //! What surrounds every page: title, navigation, and whether it follows live changes.
 
+use crate::delivery::alarms::Alarm;
 use crate::web::dashboard::figure::count;
 
 /// A page of the navigation.
@@ -69,6 +70,14 @@ pub struct Frame {
     place: Place,
     refresh: Refresh,
     problems: u64,
+    pub(super) alarms: Vec<AlarmNotice>,
+}
+
+/// An alarm as every page shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct AlarmNotice {
+    pub(super) title: &'static str,
+    pub(super) words: String,
 }
 
 /// Where a page stands in the navigation.
@@ -89,6 +98,7 @@ impl Frame {
             place: Place::In(section),
             refresh,
             problems: 0,
+            alarms: Vec::new(),
         }
     }
 
@@ -99,6 +109,7 @@ impl Frame {
             place: Place::Outside,
             refresh: Refresh::Still,
             problems: 0,
+            alarms: Vec::new(),
         }
     }
 
@@ -109,6 +120,7 @@ impl Frame {
             place: Place::Beside,
             refresh: Refresh::Still,
             problems: 0,
+            alarms: Vec::new(),
         }
     }
 
@@ -119,6 +131,15 @@ impl Frame {
     /// Notes how many problems are open, for the navigation.
     pub(super) fn note_problems(&mut self, problems: u64) {
         self.problems = problems;
+    }
+
+    /// Shows alarms above the page.
+    pub(super) fn note_alarms(&mut self, alarms: Vec<Alarm>) {
+        let notice = |alarm: Alarm| AlarmNotice {
+            title: alarm.kind.title(),
+            words: alarm.words,
+        };
+        self.alarms = alarms.into_iter().map(notice).collect();
     }
 
     /// Every page's link; empty for who is not signed in.

@@ -90,6 +90,8 @@ pub struct Flow<'a> {
     pub counts: &'a Counts,
     /// What needs a person now, whenever it was created.
     pub problems: &'a Problems,
+    /// How many alarms the frame shows.
+    pub alarms: usize,
     /// The days that are counted.
     pub period: Period,
     /// The first of them.
@@ -173,8 +175,8 @@ impl OverviewPage {
         let dry_run = Sums::of(flow.counts.dry_run.values()).total();
         Self {
             frame: Frame::inside(Section::Overview, "Overview", Refresh::Live),
-            headline: headline(sums.total() + observed, problems.len()),
-            calm: problems.is_empty(),
+            headline: headline(sums.total() + observed, problems.len() + flow.alarms),
+            calm: problems.is_empty() && flow.alarms == 0,
             period: flow.period.words(),
             periods: period_links(flow.period),
             total: sums.total(),

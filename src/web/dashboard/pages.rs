@@ -6,6 +6,7 @@ use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use crate::delivery::alarms;
 use crate::delivery::callbacks::{self, ListedCallback};
 use crate::delivery::explain::explain_message;
 use crate::delivery::problems;
@@ -75,6 +76,7 @@ framed!(
 async fn page(services: &Services, mut template: impl Framed) -> Result<HttpResponse, ApiError> {
     let problems = services.store.count_problems(services.clock.now()).await?;
     template.frame_mut().note_problems(total(&problems));
+    template.frame_mut().note_alarms(alarms::list(services));
     let html = template
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
@@ -101,6 +103,7 @@ pub(super) async fn overview(
         providers: &providers(&services).await?,
         counts: &counts,
         problems: &problems,
+        alarms: alarms::list(&services).len(),
         period,
         since,
     });
