@@ -9,6 +9,10 @@ use crate::domain::ids::AccountId;
 use crate::store::disk::Disk;
 use crate::store::spool::SpoolLimits;
 
+const MIB: u64 = 1024 * 1024;
+/// Of a large disk a small share is plenty.
+const LITTLE: u64 = 10 * 1024 * MIB;
+
 /// A kind of alarm.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AlarmKind {
@@ -73,27 +77,31 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
-/// Told at twice of what callbacks leave free.
 fn disks(services: &Services) -> impl Iterator<Item = Alarm> {
-    let reserve = SpoolLimits::default().free_percent;
     let data = services.config.data_dir.clone();
     let file = services.store.file();
     let database = file.and_then(|file| Some((file.parent()?.to_owned(), "the database")));
     let folders: BTreeMap<PathBuf, &str> =
         database.into_iter().chain([(data, "data_dir")]).collect();
-    let low = move |(folder, name): (PathBuf, &str)| {
-        let disk = Disk::measure(&folder).ok()?;
-        (disk.room_above(2 * reserve) == 0).then(|| Alarm {
-            kind: AlarmKind::DiskLow,
-            account: None,
-            words: format!(
-                "Less than {} % of the disk of {name} is free ({} MiB). Below {reserve} % callbacks are answered 503, and what a provider sends only once is lost. Make room; nothing has to be restarted.",
-                2 * reserve,
-                disk.free / 1024 / 1024
-            ),
-        })
-    };
-    folders.into_iter().filter_map(low)
+    folders
+        .into_iter()
+        .filter_map(|(folder, name)| low_disk(name, Disk::measure(&folder).ok()?))
+}
+
+/// Told while as much again as callbacks leave free is left, or [`LITTLE`].
+fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
+    let reserve = SpoolLimits::default().free_percent;
+    let room = disk.room_above(reserve);
+    let share = disk.total / 100 * reserve;
+    (room <= share.min(LITTLE)).then(|| Alarm {
+        kind: AlarmKind::DiskLow,
+        account: None,
+        words: format!(
+            "{} MiB of the disk of {name} are free. Below {reserve} %, in {} MiB, callbacks are answered 503, and what a provider sends only once is lost. Make room; nothing has to be restarted.",
+            disk.free / MIB,
+            room / MIB
+        ),
+    })
 }
 
 fn spool(services: &Services) -> Vec<Alarm> {
@@ -140,7 +148,7 @@ fn surge(surge: Surge) -> Alarm {
         refused,
         usual,
     } = surge;
-    let mib = taken.bytes / 1024 / 1024;
+    let mib = taken.bytes / MIB;
     let usual = usual.map_or_else(String::new, |usual| {
         format!(" Its usual hour has {}.", usual.callbacks)
     });
@@ -162,5 +170,32 @@ fn surge(surge: Surge) -> Alarm {
         kind,
         account: Some(account),
         words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_low_before_callbacks_are_refused() {
+        let low = |free: u64, total: u64| {
+            let disk = Disk {
+                free: free * MIB,
+                total: total * MIB,
+            };
+            low_disk("data_dir", disk).map(|alarm| alarm.words)
+        };
+        assert_eq!(low(110, 1_000), None);
+        let words = low(90, 1_000).unwrap();
+        assert!(
+            words.starts_with("90 MiB of the disk of data_dir"),
+            "{words}"
+        );
+        assert!(words.contains("in 40 MiB"), "{words}");
+        assert!(low(10, 1_000).unwrap().contains("in 0 MiB"));
+        // Twenty gibibytes above the reserve of a large disk.
+        assert_eq!(low(120_000, 2_000_000), None);
+        assert!(low(105_000, 2_000_000).is_some());
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 
 use crate::delivery::ingest::{Ingest, RawRequest, Received, count};
 use crate::delivery::known_accounts::{KnownAccount, KnownAccounts};
@@ -205,7 +206,7 @@ async fn receive(
         Ok(Received::Unverified(_) | Received::OverBudget) => {
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
-        Ok(Received::OverCeiling) => answer(StatusCode::TOO_MANY_REQUESTS, "too many"),
+        Ok(Received::OverCeiling) => too_many(state.clock.now()),
         // The journal's writer said it once for all of them.
         Err(Error::NotDurable { .. }) => unavailable(),
         Err(error) => {
@@ -239,6 +240,16 @@ fn header_text(bytes: &[u8]) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
+}
+
+/// Until the hour ends.
+fn too_many(now: DateTime<Utc>) -> HttpResponse {
+    let mut refusal = answer(StatusCode::TOO_MANY_REQUESTS, "too many");
+    let wait = 3600 - now.timestamp().rem_euclid(3600);
+    refusal
+        .headers_mut()
+        .insert(header::RETRY_AFTER, wait.into());
+    refusal
 }
 
 fn unavailable() -> HttpResponse {

@@ -1,10 +1,13 @@
 //! The HTTP server: its listener, its limits, its way to stop.
 
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::delivery::services::Services;
 use crate::web::api::openapi::Document;
@@ -15,8 +18,28 @@ use crate::web::routes;
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
-/// How long a client may take to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long clients may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadlines {
+    /// For the head of a request, and for a handshake.
+    pub head: Duration,
+    /// For the body of a callback.
+    pub body: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: BODY_TIMEOUT,
+        }
+    }
+}
+
+/// Connections at once, in all workers. What they hold while they wait, some 130 KiB each at the worst, is bounded by this; callbacks that come in beyond wait in the backlog.
+const CONNECTIONS: usize = 4096;
+/// Files and sockets that are ours: databases, spool, calls to providers.
+const OWN_FILES: u64 = 256;
 /// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
 const BACKLOG: u32 = 1024;
 
@@ -49,12 +72,22 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Starts serving; the server runs as soon as it is polled. Signals are the caller's.
 pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Server> {
+    start_with(listener, services, Deadlines::default())
+}
+
+/// The same, with other deadlines for clients.
+pub fn start_with(
+    listener: TcpListener,
+    services: Services,
+    deadlines: Deadlines,
+) -> std::io::Result<Server> {
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
     let callbacks = web::Data::new(CallbackState {
         ingest: services.ingest.clone(),
         keys: services.keys.clone(),
         accounts: services.known_accounts.clone(),
         clock: services.clock.clone(),
-        body_timeout: BODY_TIMEOUT,
+        body_timeout: deadlines.body,
     });
     let access = web::Data::new(Access {
         store: services.store.clone(),
@@ -77,9 +110,28 @@ pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Serve
             .configure(routes)
     })
     .backlog(BACKLOG)
-    .client_request_timeout(HEAD_TIMEOUT)
+    .workers(workers)
+    .max_connections((connections() / workers).max(1))
+    .client_request_timeout(deadlines.head)
     .shutdown_timeout(SHUTDOWN)
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
+}
+
+/// How many connections may be open: as many as the operating system's limit of open files leaves, which is raised as far as it may be.
+fn connections() -> usize {
+    let wanted = CONNECTIONS as u64 + OWN_FILES;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))),
+            maximum: limit.maximum,
+        };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit = raised;
+        }
+    }
+    let allowed = limit.current.unwrap_or(wanted).min(wanted);
+    usize::try_from(allowed.saturating_sub(OWN_FILES)).unwrap_or(CONNECTIONS)
 }
