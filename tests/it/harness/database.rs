@@ -1,5 +1,6 @@
 //! A fresh database for each test: SQLite files in a temporary folder, or a schema of its own on `TEST_DATABASE_URL`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bluetick::domain::secret::Secret;
@@ -11,6 +12,9 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 use uuid::Uuid;
+
+const LOCK_TABLES: &str = "LOCK TABLE settings, messages, receipts, callback_outcomes, accounts, leases, tokens \
+     IN ACCESS EXCLUSIVE MODE";
 
 /// Databases that vanish with this value.
 pub(crate) struct TestDatabase {
@@ -60,6 +64,21 @@ impl TestDatabase {
     /// Where the files are.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the server listens, and the main database's address by another way there.
+    pub(crate) fn by_way_of(&self, way: impl FnOnce(String) -> SocketAddr) -> Option<Secret> {
+        let url = self.url();
+        let text = url.expose();
+        self.schema.as_ref()?;
+        let begin = text.rfind('@')? + 1;
+        let end = begin + text[begin..].find('/')?;
+        let other = way(text[begin..end].to_owned());
+        Some(Secret::new(format!(
+            "{}{other}{}",
+            &text[..begin],
+            &text[end..]
+        )))
     }
 
     /// Whether this is PostgreSQL.
@@ -112,8 +131,17 @@ impl TestDatabase {
         }
     }
 
-    /// The same on the main database.
+    /// The same on the main database; on PostgreSQL nobody else even reads its busiest tables.
     pub(crate) async fn hold_main(&self) -> HeldLock {
+        if self.is_postgres() {
+            let other = self.empty_journal().await;
+            let lock = other.writer().begin().await.unwrap();
+            lock.execute_unprepared(LOCK_TABLES).await.unwrap();
+            return HeldLock {
+                lock,
+                _other: other,
+            };
+        }
         let path = self.file("bluetick.db");
         let other = Pools::open_sqlite(&path, 0, MAIN_BUSY_TIMEOUT)
             .await

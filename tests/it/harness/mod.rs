@@ -1,6 +1,7 @@
 //! What tests stand on: databases of their own, the whole program around them, and texts approved once.
 
 pub(crate) mod app;
+pub(crate) mod cable;
 pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod golden;

@@ -1,0 +1,176 @@
+//! What bounds a client and an account: slow requests, a leaked address, alarms, and what a load balancer sees.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use bluetick::delivery::traffic::Traffic;
+use bluetick::domain::ids::AccountId;
+use bluetick::web::server::{self, Deadlines};
+use chrono::TimeDelta;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::app::{App, KALEYRA, SOBOT, start_app};
+
+fn sobot() -> AccountId {
+    SOBOT.parse().unwrap()
+}
+
+/// Uses up what an account may take in this hour, as a leaked address would.
+fn flood(app: &App) {
+    let large = usize::try_from(256 * 1024 * 1024_u64).unwrap();
+    while app
+        .services
+        .ingest
+        .traffic()
+        .admit(&sobot(), large, app.now())
+    {}
+    while app
+        .services
+        .ingest
+        .traffic()
+        .admit(&sobot(), 1024, app.now())
+    {}
+}
+
+async fn page(app: &App, path: &str) -> String {
+    let reply = app.request("GET", path).send().await.unwrap();
+    assert_eq!(reply.status(), 200, "{path}");
+    reply.text().await.unwrap()
+}
+
+#[actix_web::test]
+async fn a_leaked_address_is_stopped_at_the_ceiling_and_no_other_account_is() {
+    let app = start_app().await;
+    app.deliver_callback(SOBOT, &json!({"before": 1})).await;
+    flood(&app);
+    let refused = app
+        .client
+        .post(app.callback_url(SOBOT))
+        .body("x".repeat(2_000))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "3600");
+    assert_eq!(refused.text().await.unwrap(), "too many");
+    app.deliver_callback(KALEYRA, &json!({"other": 1})).await;
+
+    let problems = app.found("/api/v1/problems").await;
+    let alarm = &problems["alarms"][0];
+    assert_eq!(
+        (&alarm["alarm"], &alarm["account"]),
+        (&json!("over_ceiling"), &json!(SOBOT))
+    );
+    for path in ["/", "/problems", "/accounts", "/messages"] {
+        let html = page(&app, path).await;
+        assert!(html.contains("An account reached its ceiling"), "{path}");
+        assert!(html.contains("callback_generation"), "{path}");
+    }
+    assert!(!page(&app, "/").await.contains("Everything is flowing"));
+    let metrics = page(&app, "/metrics").await;
+    assert!(metrics.contains("bluetick_alarms{alarm=\"over_ceiling\",account=\"sobot-main\"} 1"));
+    assert!(metrics.contains("bluetick_callback_refusals_total{status=\"429\"} 1"));
+
+    app.advance(TimeDelta::hours(1));
+    app.deliver_callback(SOBOT, &json!({"after": 1})).await;
+    assert_eq!(app.found("/api/v1/problems").await["alarms"], json!([]));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn processes_of_one_database_know_of_each_others_traffic() {
+    let app = start_app().await;
+    let one = app.services.ingest.traffic();
+    let other = Traffic::new(&app.services.known_accounts, app.database.folder());
+    let store = &app.services.store;
+    let day = app.now();
+    for hour in 0..4 {
+        let at = day + TimeDelta::hours(hour);
+        for _ in 0..600 {
+            assert!(one.admit(&sobot(), 100, at) && other.admit(&sobot(), 100, at));
+        }
+        one.share(store, at).await.unwrap();
+        other.share(store, at).await.unwrap();
+    }
+    let now = day + TimeDelta::hours(4);
+    for _ in 0..12_000 {
+        assert!(one.admit(&sobot(), 100, now) && other.admit(&sobot(), 100, now));
+    }
+    one.share(store, now).await.unwrap();
+    assert!(one.list_surges(now).is_empty());
+    other.share(store, now).await.unwrap();
+    one.share(store, now).await.unwrap();
+    let surge = one.list_surges(now).remove(0);
+    assert_eq!(
+        (surge.taken.callbacks, surge.taken.bytes),
+        (24_000, 2_400_000)
+    );
+    assert_eq!(surge.usual.unwrap().callbacks, 1_200);
+    // A week later nothing of it is usual any more.
+    let later = now + TimeDelta::days(8);
+    assert!(one.admit(&sobot(), 100, later));
+    one.share(store, later).await.unwrap();
+    let left = store.list_callback_hours(day).await.unwrap();
+    assert_eq!(left.len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is_alarmed() {
+    let app = start_app().await;
+    assert_eq!(page(&app, "/readyz").await, "ready");
+    let lock = app.database.hold_journal().await;
+    app.deliver_callback(SOBOT, &json!({"spooled": 1})).await;
+    let words = page(&app, "/readyz").await;
+    assert!(words.contains("the spool does"), "{words}");
+    let problems = app.found("/api/v1/problems").await;
+    assert_eq!(problems["alarms"][0]["alarm"], "spool_in_use");
+    assert!(
+        page(&app, "/")
+            .await
+            .contains("The database does not take callbacks")
+    );
+    lock.release().await;
+    let mut spool = app.services.journal.spool();
+    spool.wait_for(|spool| !spool.in_use).await.unwrap();
+    assert_eq!(page(&app, "/readyz").await, "ready");
+    app.services.stopping.cancel();
+    let reply = app.client.get(app.url("/readyz")).send().await.unwrap();
+    assert_eq!(reply.status(), 503);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn clients_that_trickle_are_given_up() {
+    let app = start_app().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let deadlines = Deadlines {
+        head: Duration::from_millis(100),
+        body: Duration::from_millis(100),
+    };
+    let server = server::start_with(listener, app.services.clone(), deadlines).unwrap();
+    actix_web::rt::spawn(server);
+    let url = app.callback_url(SOBOT);
+    let path = url.splitn(4, '/').nth(3).unwrap();
+    for unfinished in [
+        "POST /callb".to_owned(),
+        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Le"),
+        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"),
+        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(unfinished.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 408 "),
+            "{unfinished}: {answer}"
+        );
+    }
+    assert!(app.callbacks().await.is_empty());
+    app.finish().await;
+}

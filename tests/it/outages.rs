@@ -1,0 +1,266 @@
+//! A database is away for a while: every callback is answered 200 within a second, shows within ten seconds of the recovery, and once.
+//!
+//! `OUTAGE_SECONDS` makes the outages longer; `scripts/outages` does, and stops a real server.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bluetick::domain::secret::Secret;
+use bluetick::keys::Keys;
+use futures_util::future::join_all;
+use reqwest::Client;
+use tokio::sync::watch;
+use tokio::time::interval;
+
+use crate::harness::cable::{Cable, Way};
+use crate::harness::database::TestDatabase;
+use crate::harness::program::{Program, command};
+
+const SECRET_KEY: &str = "a secret key of more than 32 bytes";
+/// Callbacks a second, from so many connections.
+const RATE: u32 = 80;
+const CONNECTIONS: u32 = 8;
+/// Within which everything shows once the database is back.
+const VISIBLE: Duration = Duration::from_secs(10);
+
+/// How long an answer may take. In the short form every test of the machine runs at the same time.
+fn at_once() -> Duration {
+    match std::env::var("OUTAGE_SECONDS") {
+        Ok(_) => Duration::from_secs(1),
+        Err(_) => Duration::from_secs(3),
+    }
+}
+
+fn outage() -> Duration {
+    let seconds = std::env::var("OUTAGE_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(3, |text| text.parse().unwrap()))
+}
+
+/// What a provider saw.
+#[derive(Default)]
+struct Seen {
+    acknowledged: BTreeSet<String>,
+    refused: Vec<String>,
+    longest: Duration,
+}
+
+fn start(folder: &Path, database_url: &Secret) -> Program {
+    let file = folder.join("bluetick.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n\
+         [[accounts]]\nid = \"shop\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\nsender = \"+919000000001\"\nmode = \"dry-run\"\n",
+        folder.display(),
+        database_url.expose(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let serve = command(&["serve", "--config", file.to_str().unwrap()], &[]);
+    Program::start(serve, &folder.join("log"))
+}
+
+fn callback_url(program: &Program) -> String {
+    let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
+    let token = keys.callback_token(&"shop".parse().unwrap(), 1);
+    format!("{}/callbacks/shop/{token}", program.address)
+}
+
+/// One connection that posts at a steady pace until told to stop.
+async fn post(url: &str, connection: u32, stop: watch::Receiver<bool>) -> Seen {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let mut pace = interval(Duration::from_secs(1) * CONNECTIONS / RATE);
+    let mut seen = Seen::default();
+    for number in 0.. {
+        pace.tick().await;
+        if *stop.borrow() {
+            break;
+        }
+        let body = format!("callback {connection} {number}");
+        let begun = Instant::now();
+        match client.post(url).body(body.clone()).send().await {
+            Ok(reply) if reply.status() == 200 => {
+                seen.acknowledged.insert(body);
+            }
+            Ok(reply) => seen.refused.push(reply.status().to_string()),
+            Err(error) => seen.refused.push(error.to_string()),
+        }
+        seen.longest = seen.longest.max(begun.elapsed());
+    }
+    seen
+}
+
+/// The value of a series at `/metrics`.
+async fn metric(client: &Client, program: &Program, series: &str) -> Option<f64> {
+    let reply = client.get(format!("{}/metrics", program.address));
+    let text = reply.send().await.ok()?.text().await.ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    line.parse().ok()
+}
+
+/// Lets time pass.
+async fn pass(time: Duration) {
+    let mut clock = interval(time.max(Duration::from_millis(1)));
+    clock.tick().await;
+    clock.tick().await;
+}
+
+/// Breaks something for a while under a steady stream of callbacks, mends it, and checks what the provider and the operator saw.
+async fn survive(
+    what: &str,
+    database: &TestDatabase,
+    database_url: &Secret,
+    break_and_mend: impl AsyncFnOnce(Duration),
+) {
+    let program = start(database.folder(), database_url);
+    let url = callback_url(&program);
+    let client = Client::builder().no_proxy().build().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let posting = join_all((0..CONNECTIONS).map(|n| post(&url, n, stopped.clone())));
+    let course = async {
+        pass(Duration::from_secs(1)).await;
+        break_and_mend(outage()).await;
+        let mended = Instant::now();
+        let during = metric(
+            &client,
+            &program,
+            "bluetick_callbacks_total{result=\"kept\"}",
+        );
+        let due = during.await.unwrap_or_default();
+        // Everything that had come until now.
+        while visible(database).await < due {
+            pass(Duration::from_millis(50)).await;
+            assert!(mended.elapsed() < VISIBLE, "{what}: not all is visible");
+        }
+        let took = mended.elapsed();
+        stop.send_replace(true);
+        took
+    };
+    let (seen, took) = tokio::join!(posting, course);
+    let mut all = Seen::default();
+    for one in seen {
+        all.acknowledged.extend(one.acknowledged);
+        all.refused.extend(one.refused);
+        all.longest = all.longest.max(one.longest);
+    }
+    println!(
+        "{what}: {} callbacks in an outage of {:?}, refused {:?}, longest answer {:?}, all visible {took:?} after it",
+        all.acknowledged.len(),
+        outage(),
+        all.refused,
+        all.longest
+    );
+    assert!(all.refused.is_empty(), "{what}: {:?}", all.refused);
+    assert!(all.longest < at_once(), "{what}: {:?}", all.longest);
+    while visible(database).await < float(all.acknowledged.len()) {
+        pass(Duration::from_millis(50)).await;
+    }
+    let (status, log) = program.terminate();
+    assert!(status.success(), "{log}");
+    let kept = bodies(database).await;
+    let once: BTreeSet<_> = kept.iter().cloned().collect();
+    assert_eq!(kept.len(), once.len(), "{what}: something is there twice");
+    assert!(
+        all.acknowledged.is_subset(&once),
+        "{what}: something is lost"
+    );
+    assert_eq!(all.acknowledged.len(), once.len());
+}
+
+fn float(number: usize) -> f64 {
+    u32::try_from(number).unwrap().into()
+}
+
+/// Callbacks whose effects are applied.
+async fn visible(database: &TestDatabase) -> f64 {
+    let counted = database
+        .query("SELECT CAST(count(*) AS text) AS line FROM callback_outcomes")
+        .await;
+    counted[0].parse().unwrap()
+}
+
+async fn bodies(database: &TestDatabase) -> Vec<String> {
+    let journal = database.journal().await;
+    let journal = bluetick::store::journal::Journal::open(journal)
+        .await
+        .unwrap();
+    let entries = journal.read_after(0, 1_000_000, u64::MAX).await.unwrap();
+    let bodies = entries.into_iter().map(|entry| entry.record.body);
+    bodies
+        .map(|body| String::from_utf8(body).unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn another_process_holds_the_journal() {
+    let database = TestDatabase::new().await;
+    survive("journal locked", &database, &database.url(), async |time| {
+        let lock = database.hold_journal().await;
+        pass(time).await;
+        lock.release().await;
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn another_process_holds_the_main_database() {
+    let database = TestDatabase::new().await;
+    survive(
+        "main database locked",
+        &database,
+        &database.url(),
+        async |time| {
+            let lock = database.hold_main().await;
+            pass(time).await;
+            lock.release().await;
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn the_server_is_stopped() {
+    away("server stopped", Way::Cut).await;
+}
+
+#[actix_web::test]
+async fn the_server_hangs() {
+    away("server silent", Way::Silent).await;
+}
+
+async fn away(what: &str, how: Way) {
+    let database = TestDatabase::new().await;
+    let mut cable = None;
+    let by_cable = database.by_way_of(|server| {
+        let made = Cable::to(server);
+        let address = made.address;
+        cable = Some(made);
+        address
+    });
+    let (Some(url), Some(cable)) = (by_cable, cable) else {
+        // SQLite has no server.
+        return;
+    };
+    let stop = std::env::var("OUTAGE_STOP")
+        .ok()
+        .filter(|_| how == Way::Cut);
+    let start = std::env::var("OUTAGE_START").ok();
+    survive(what, &database, &url, async |time| {
+        match &stop {
+            Some(stop) => run(stop),
+            None => cable.set(how),
+        }
+        pass(time).await;
+        match (&stop, &start) {
+            (Some(_), Some(start)) => run(start),
+            _ => cable.set(Way::Open),
+        }
+    })
+    .await;
+}
+
+fn run(script: &str) {
+    let status = Command::new("bash").args(["-c", script]).status().unwrap();
+    assert!(status.success(), "{script}");
+}
