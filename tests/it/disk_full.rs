@@ -92,7 +92,7 @@ impl Provider {
     /// Posts one; the status, which comes within a second.
     async fn post(&mut self, size: usize) -> u16 {
         self.number += 1;
-        let body = format!("{:>size$}", self.number);
+        let body = self.number.to_string() + &" ".repeat(size);
         let begun = Instant::now();
         let reply = self.client.post(&self.url).body(body.clone()).send().await;
         let status = reply.unwrap().status().as_u16();
@@ -188,9 +188,9 @@ async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
         std::fs::remove_file(ballast).unwrap();
         let took = provider.recovered().await;
         println!("{leave} bytes were free; callbacks are taken again after {took:?}");
+        provider.visible().await;
         let (status, words) = provider.get("/readyz").await;
         assert_eq!((status, words.as_str()), (200, "ready"));
-        provider.visible().await;
     }
     let (status, log) = program.terminate();
     assert!(status.success(), "{log}");
@@ -220,7 +220,6 @@ async fn callbacks_that_fill_the_disk_themselves_stop_at_the_reserve_and_the_dat
     assert_eq!(provider.post(20_000).await, 503);
     std::fs::remove_file(ballast).unwrap();
     provider.recovered().await;
-    provider.visible().await;
     let (status, log) = program.terminate();
     assert!(status.success(), "{log}");
     check_kept(&disk, &provider).await;
