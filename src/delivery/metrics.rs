@@ -26,7 +26,7 @@ const COUNTED: TimeDelta = TimeDelta::hours(24);
 type Labels<const N: usize> = [(&'static str, String); N];
 type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
 
-/// Everything in the text format of OpenMetrics.
+/// Everything, in the text format that Prometheus reads.
 pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("bluetick");
     services.journal.figures().register(&mut registry);

@@ -12,6 +12,7 @@ use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::precedents::Precedents;
 use crate::delivery::reading::{self, Content, Read, named, unheard};
+use crate::delivery::unpack::most_unpacked;
 use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Fact, Receipt, SourceKind, believable};
@@ -29,6 +30,8 @@ use crate::store::{self, Store};
 /// Callbacks applied in one transaction, and bytes of their bodies.
 const BATCH_ROWS: u64 = 512;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
+const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
 /// The lease on reading the journal: one process a database.
 const LEASE: &str = "reconcile";
 const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(30);
@@ -129,10 +132,11 @@ impl Reconciler {
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
-        let entries = self
+        let mut entries = self
             .journal
             .read_after(position, BATCH_ROWS, BATCH_BYTES)
             .await?;
+        entries.truncate(readable_at_once(&entries));
         let pass = self.pass(position, entries.is_empty()).await?;
         if entries.is_empty() {
             return Ok(Step::Applied(0));
@@ -421,6 +425,17 @@ impl Reconciler {
             }
         }
     }
+}
+
+/// How many of these may be unpacked and read before any is applied; at least one.
+fn readable_at_once(entries: &[JournalEntry]) -> usize {
+    let mut unpacked: u64 = 0;
+    let fitting = entries.iter().take_while(|entry| {
+        let (body, encoding) = (&entry.record.body, entry.record.header("content-encoding"));
+        unpacked = unpacked.saturating_add(most_unpacked(body.len(), encoding));
+        unpacked <= BATCH_UNPACKED
+    });
+    fitting.count().max(1)
 }
 
 impl Pass {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::delivery::known_accounts::KnownAccounts;
 use crate::domain::ids::AccountId;
@@ -27,6 +28,10 @@ const REMEMBERED: TimeDelta = TimeDelta::days(7);
 const ALWAYS_ALLOWED: u64 = 1024 * 1024 * 1024;
 const USUAL_HOURS_ALLOWED: u64 = 100;
 const DISK_SHARE_ALLOWED: u64 = 10;
+
+/// Memory that one account's requests may hold while they come in: a quarter of the journal's, so that slow clients at one leaked address do not keep all others waiting.
+const ROOM_UNITS: usize = 64 * 1024;
+const ROOM_UNIT: usize = 1024;
 
 /// Callbacks and the bytes they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -53,14 +58,34 @@ pub struct Surge {
 /// What every account takes.
 #[derive(Debug)]
 pub struct Traffic {
-    accounts: HashMap<AccountId, Mutex<Flow>>,
+    accounts: HashMap<AccountId, Gate>,
     /// Accounts that were forgotten while messages of theirs still report.
-    elsewhere: Mutex<Flow>,
+    elsewhere: Gate,
     /// Where callbacks are kept.
     folder: PathBuf,
 }
 
-/// One account.
+/// Where one account's callbacks come in.
+#[derive(Debug)]
+struct Gate {
+    flow: Mutex<Flow>,
+    room: Semaphore,
+}
+
+impl Gate {
+    fn new(flow: Flow) -> Self {
+        Self {
+            flow: Mutex::new(flow),
+            room: Semaphore::new(ROOM_UNITS),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Flow> {
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one account takes.
 #[derive(Clone, Debug)]
 struct Flow {
     /// Hours since 1970.
@@ -90,17 +115,33 @@ impl Traffic {
         Self {
             accounts: accounts
                 .ids()
-                .map(|id| (id.clone(), Mutex::new(quiet.clone())))
+                .map(|id| (id.clone(), Gate::new(quiet.clone())))
                 .collect(),
-            elsewhere: Mutex::new(quiet),
+            elsewhere: Gate::new(quiet),
             folder,
         }
+    }
+
+    /// Waits until an account may hold a body of so many bytes in memory beside its others; ask before asking for room in the journal.
+    pub async fn reserve(
+        &self,
+        account: &AccountId,
+        body_bytes: usize,
+    ) -> Option<SemaphorePermit<'_>> {
+        let units = body_bytes.div_ceil(ROOM_UNIT).clamp(1, ROOM_UNITS);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        // Nobody closes it.
+        self.gate(account).room.acquire_many(units).await.ok()
+    }
+
+    fn gate(&self, account: &AccountId) -> &Gate {
+        self.accounts.get(account).unwrap_or(&self.elsewhere)
     }
 
     /// Whether an account may have so many bytes more kept in this hour; if so, they are counted.
     pub fn admit(&self, account: &AccountId, bytes: usize, now: DateTime<Utc>) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let mut flow = lock(self.accounts.get(account).unwrap_or(&self.elsewhere));
+        let mut flow = self.gate(account).lock();
         flow.turn_to(hour_of(now));
         if flow.taken().bytes.saturating_add(bytes) > flow.ceiling {
             flow.refused += 1;
@@ -119,7 +160,7 @@ impl Traffic {
             .accounts
             .iter()
             .filter_map(|(account, flow)| {
-                let mut flow = lock(flow);
+                let mut flow = flow.lock();
                 flow.turn_to(hour_of(now));
                 flow.surge(account)
             })
@@ -142,7 +183,7 @@ impl Traffic {
             store.add_callback_hours(hours.collect(), since).await?;
             for (account, hour, volume) in unsaved {
                 if let Some(flow) = self.accounts.get(&account) {
-                    lock(flow).saved(hour, volume);
+                    flow.lock().saved(hour, volume);
                 }
             }
         }
@@ -150,7 +191,7 @@ impl Traffic {
         let room = room(&self.folder);
         for (account, flow) in &self.accounts {
             let hours = hours.iter().filter(|hour| hour.account == *account);
-            lock(flow).learn(hours, hour_of(now), room);
+            flow.lock().learn(hours, hour_of(now), room);
         }
         Ok(())
     }
@@ -158,7 +199,7 @@ impl Traffic {
     fn unsaved(&self) -> Vec<(AccountId, i64, Volume)> {
         let mut all = Vec::new();
         for (account, flow) in &self.accounts {
-            let hours = lock(flow).unsaved.clone();
+            let hours = flow.lock().unsaved.clone();
             all.extend(
                 hours
                     .into_iter()
@@ -264,10 +305,6 @@ fn begin_of(hour: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(hour.saturating_mul(3600), 0).unwrap_or_default()
 }
 
-fn lock(flow: &Mutex<Flow>) -> MutexGuard<'_, Flow> {
-    flow.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,7 +339,10 @@ mod tests {
     }
 
     fn learn(traffic: &Traffic, hours: &[CallbackHour]) {
-        lock(&traffic.accounts[&shop()]).learn(hours.iter(), hour_of(noon()), None);
+        traffic
+            .gate(&shop())
+            .lock()
+            .learn(hours.iter(), hour_of(noon()), None);
     }
 
     #[test]
@@ -320,6 +360,20 @@ mod tests {
         let next = noon() + TimeDelta::hours(1);
         assert!(traffic.admit(&shop(), 1, next));
         assert!(traffic.list_surges(next).is_empty());
+    }
+
+    #[tokio::test]
+    async fn slow_clients_of_one_account_take_no_other_accounts_room() {
+        let traffic = traffic();
+        let most = ROOM_UNITS * ROOM_UNIT;
+        let (shop, other) = (shop(), "other".parse().unwrap());
+        let held = traffic.reserve(&shop, most).await;
+        assert!(held.is_some());
+        let mut next = Box::pin(traffic.reserve(&shop, 1));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        assert!(traffic.reserve(&other, most).await.is_some());
+        drop(held);
+        assert!(next.await.is_some());
     }
 
     #[test]
@@ -363,9 +417,9 @@ mod tests {
         let unsaved = traffic.unsaved();
         assert!(traffic.admit(&shop(), 10, noon()));
         for (_, hour, volume) in unsaved {
-            lock(&traffic.accounts[&shop()]).saved(hour, volume);
+            traffic.gate(&shop()).lock().saved(hour, volume);
         }
-        let taken = || lock(&traffic.accounts[&shop()]).taken().callbacks;
+        let taken = || traffic.gate(&shop()).lock().taken().callbacks;
         assert_eq!(taken(), 4);
         assert_eq!(traffic.unsaved()[0].2.callbacks, 1);
         // Another process took five in the same hour.

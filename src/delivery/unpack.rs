@@ -7,6 +7,9 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 /// The most a body may unpack to, in bytes.
 pub const UNPACKED_LIMIT: u64 = 32 * 1024 * 1024;
 
+/// Deflate packs no better.
+const DEFLATE_RATIO: u64 = 1032;
+
 /// Why a body could not be unpacked.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UnpackError {
@@ -19,6 +22,17 @@ pub enum UnpackError {
     /// More than [`UNPACKED_LIMIT`].
     #[error("the body unpacks to more than {} MiB", UNPACKED_LIMIT / 1024 / 1024)]
     TooLarge,
+}
+
+/// The most that a body can unpack to, without looking into it.
+pub fn most_unpacked(body_bytes: usize, content_encoding: Option<&str>) -> u64 {
+    let bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX);
+    match content_encoding {
+        None => bytes,
+        // Each may multiply what the one before it made.
+        Some(several) if several.contains(',') => UNPACKED_LIMIT,
+        Some(_) => bytes.saturating_mul(DEFLATE_RATIO).min(UNPACKED_LIMIT),
+    }
 }
 
 /// The body as its sender meant it.
@@ -58,5 +72,30 @@ fn read(decoder: impl Read, encoding: &'static str) -> Result<Vec<u8>, UnpackErr
         Err(UnpackError::TooLarge)
     } else {
         Ok(unpacked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn no_body_unpacks_to_more_than_is_expected_of_it() {
+        let zeros = vec![0; 4 * 1024 * 1024];
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&zeros).unwrap();
+        let packed = encoder.finish().unwrap();
+        let most = most_unpacked(packed.len(), Some("gzip"));
+        assert!(most >= 4 * 1024 * 1024, "{most}");
+        assert!(most < 5 * 1024 * 1024, "{most}");
+        assert_eq!(unpack(&packed, Some("gzip")), Ok(zeros));
+        assert_eq!(most_unpacked(700, None), 700);
+        assert_eq!(most_unpacked(700, Some("gzip, gzip")), UNPACKED_LIMIT);
+        assert_eq!(most_unpacked(3_000_000, Some("gzip")), UNPACKED_LIMIT);
     }
 }

@@ -2,8 +2,11 @@
 
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
+use tokio::sync::SemaphorePermit;
 
-use crate::store::journal::{Journal, Room};
+use crate::delivery::ingest::Ingest;
+use crate::domain::ids::AccountId;
+use crate::store::journal::Room;
 use crate::web::callbacks::BODY_LIMIT;
 
 /// Why there is no body.
@@ -17,12 +20,13 @@ pub(super) enum BodyError {
     Stopping,
 }
 
-/// The body and the leave to hold it.
-pub(super) async fn read_body(
-    journal: &Journal,
+/// The body and the leave to hold it; the second one is the account's own share.
+pub(super) async fn read_body<'i>(
+    ingest: &'i Ingest,
+    account: &AccountId,
     request: &HttpRequest,
     mut payload: web::Payload,
-) -> Result<(Vec<u8>, Room), BodyError> {
+) -> Result<(Vec<u8>, Room, Option<SemaphorePermit<'i>>), BodyError> {
     let announced = announced_length(request);
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(BodyError::TooLarge);
@@ -31,8 +35,11 @@ pub(super) async fn read_body(
     let most = announced
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
-    let room = journal
-        .reserve(most)
+    let held = most + head_bytes(request);
+    let share = ingest.traffic().reserve(account, held).await;
+    let room = ingest
+        .journal()
+        .reserve(held)
         .await
         .map_err(|_| BodyError::Stopping)?;
     let mut body = Vec::with_capacity(announced.map_or(0, |_| most));
@@ -43,7 +50,16 @@ pub(super) async fn read_body(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((body, room))
+    Ok((body, room, share))
+}
+
+/// What is kept of a request beside its body.
+fn head_bytes(request: &HttpRequest) -> usize {
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    headers + request.query_string().len()
 }
 
 fn announced_length(request: &HttpRequest) -> Option<u64> {

@@ -161,8 +161,9 @@ async fn receive(
     payload: web::Payload,
 ) -> HttpResponse {
     let counters = state.ingest.counters();
-    let reading = read_body(state.ingest.journal(), request, payload);
-    let (body, room) = match tokio::time::timeout(state.body_timeout, reading).await {
+    let reading = read_body(&state.ingest, &address.account, request, payload);
+    // The account's share is held until the answer.
+    let (body, room, _share) = match tokio::time::timeout(state.body_timeout, reading).await {
         Ok(Ok(read)) => read,
         Ok(Err(BodyError::TooLarge)) => {
             count(&counters.too_large);

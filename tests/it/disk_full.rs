@@ -162,7 +162,7 @@ async fn check_kept(disk: &SmallDisk, provider: &Provider) {
 #[actix_web::test]
 async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
     let Some(disk) = SmallDisk::mount() else {
-        println!("left out: no leave to mount a small file system");
+        eprintln!("left out: no leave to mount a small file system");
         return;
     };
     let logs = tempfile::tempdir().unwrap();
@@ -187,7 +187,7 @@ async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
         assert!(metrics.contains("bluetick_callback_refusals_total{status=\"503\"}"));
         std::fs::remove_file(ballast).unwrap();
         let took = provider.recovered().await;
-        println!("{leave} bytes were free; callbacks are taken again after {took:?}");
+        eprintln!("{leave} bytes were free; callbacks are taken again after {took:?}");
         provider.visible().await;
         let (status, words) = provider.get("/readyz").await;
         assert_eq!((status, words.as_str()), (200, "ready"));
@@ -201,7 +201,7 @@ async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
 async fn callbacks_that_fill_the_disk_themselves_stop_at_the_reserve_and_the_database_still_opens()
 {
     let Some(disk) = SmallDisk::mount() else {
-        println!("left out: no leave to mount a small file system");
+        eprintln!("left out: no leave to mount a small file system");
         return;
     };
     let logs = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ use bluetick::keys::Keys;
 use futures_util::future::join_all;
 use reqwest::Client;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
 use crate::harness::cable::{Cable, Way};
@@ -144,7 +145,7 @@ async fn survive(
         all.refused.extend(one.refused);
         all.longest = all.longest.max(one.longest);
     }
-    println!(
+    eprintln!(
         "{what}: {} callbacks in an outage of {:?}, refused {:?}, longest answer {:?}, all visible {took:?} after it",
         all.acknowledged.len(),
         outage(),
@@ -248,19 +249,20 @@ async fn away(what: &str, how: Way) {
     let start = std::env::var("OUTAGE_START").ok();
     survive(what, &database, &url, async |time| {
         match &stop {
-            Some(stop) => run(stop),
+            Some(stop) => run(stop.clone()).await,
             None => cable.set(how),
         }
         pass(time).await;
         match (&stop, &start) {
-            (Some(_), Some(start)) => run(start),
+            (Some(_), Some(start)) => run(start.clone()).await,
             _ => cable.set(Way::Open),
         }
     })
     .await;
 }
 
-fn run(script: &str) {
-    let status = Command::new("bash").args(["-c", script]).status().unwrap();
-    assert!(status.success(), "{script}");
+/// On a thread of its own: callbacks go on being posted.
+async fn run(script: String) {
+    let status = spawn_blocking(move || Command::new("bash").args(["-c", &script]).status());
+    assert!(status.await.unwrap().unwrap().success());
 }

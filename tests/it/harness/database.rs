@@ -13,6 +13,8 @@ use sea_orm::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+/// The main database's writer lock on PostgreSQL.
+const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
 const LOCK_TABLES: &str = "LOCK TABLE settings, messages, receipts, callback_outcomes, accounts, leases, tokens \
      IN ACCESS EXCLUSIVE MODE";
 
@@ -134,8 +136,11 @@ impl TestDatabase {
     /// The same on the main database; on PostgreSQL nobody else even reads its busiest tables.
     pub(crate) async fn hold_main(&self) -> HeldLock {
         if self.is_postgres() {
-            let other = self.empty_journal().await;
-            let lock = other.writer().begin().await.unwrap();
+            let other = Pools::open_postgres(&self.url(), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
+                .await
+                .unwrap();
+            // Whoever changes tables takes their writer's lock first, and so meets no deadlock.
+            let lock = other.begin().await.unwrap();
             lock.execute_unprepared(LOCK_TABLES).await.unwrap();
             return HeldLock {
                 lock,
