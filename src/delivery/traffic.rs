@@ -65,6 +65,22 @@ pub struct Traffic {
     folder: PathBuf,
 }
 
+/// Leave to hold a body in memory beside the account's others.
+#[derive(Debug)]
+pub struct Share<'t>(SemaphorePermit<'t>);
+
+impl Share<'_> {
+    /// Gives back what a body did not need that turned out smaller than it could have been.
+    pub fn give_back_beyond(&mut self, body_bytes: usize) {
+        let beyond = self.0.num_permits().saturating_sub(units(body_bytes));
+        drop(self.0.split(beyond));
+    }
+}
+
+fn units(body_bytes: usize) -> usize {
+    body_bytes.div_ceil(ROOM_UNIT).clamp(1, ROOM_UNITS)
+}
+
 /// Where one account's callbacks come in.
 #[derive(Debug)]
 struct Gate {
@@ -123,15 +139,11 @@ impl Traffic {
     }
 
     /// Waits until an account may hold a body of so many bytes in memory beside its others; ask before asking for room in the journal.
-    pub async fn reserve(
-        &self,
-        account: &AccountId,
-        body_bytes: usize,
-    ) -> Option<SemaphorePermit<'_>> {
-        let units = body_bytes.div_ceil(ROOM_UNIT).clamp(1, ROOM_UNITS);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+    pub async fn reserve(&self, account: &AccountId, body_bytes: usize) -> Option<Share<'_>> {
+        let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);
         // Nobody closes it.
-        self.gate(account).room.acquire_many(units).await.ok()
+        let permit = self.gate(account).room.acquire_many(units).await;
+        permit.ok().map(Share)
     }
 
     fn gate(&self, account: &AccountId) -> &Gate {
@@ -367,13 +379,15 @@ mod tests {
         let traffic = traffic();
         let most = ROOM_UNITS * ROOM_UNIT;
         let (shop, other) = (shop(), "other".parse().unwrap());
-        let held = traffic.reserve(&shop, most).await;
+        let mut held = traffic.reserve(&shop, most).await;
         assert!(held.is_some());
         let mut next = Box::pin(traffic.reserve(&shop, 1));
         assert!(futures_util::poll!(&mut next).is_pending());
         assert!(traffic.reserve(&other, most).await.is_some());
-        drop(held);
+        // The body was small after all.
+        held.as_mut().unwrap().give_back_beyond(most / 2);
         assert!(next.await.is_some());
+        assert!(traffic.reserve(&shop, most / 2 - ROOM_UNIT).await.is_some());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
-use tokio::sync::SemaphorePermit;
 
 use crate::delivery::ingest::Ingest;
+use crate::delivery::traffic::Share;
 use crate::domain::ids::AccountId;
 use crate::store::journal::Room;
 use crate::web::callbacks::BODY_LIMIT;
@@ -26,7 +26,7 @@ pub(super) async fn read_body<'i>(
     account: &AccountId,
     request: &HttpRequest,
     mut payload: web::Payload,
-) -> Result<(Vec<u8>, Room, Option<SemaphorePermit<'i>>), BodyError> {
+) -> Result<(Vec<u8>, Room, Option<Share<'i>>), BodyError> {
     let announced = announced_length(request);
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(BodyError::TooLarge);
@@ -35,9 +35,10 @@ pub(super) async fn read_body<'i>(
     let most = announced
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
-    let held = most + head_bytes(request);
-    let share = ingest.traffic().reserve(account, held).await;
-    let room = ingest
+    let head = head_bytes(request);
+    let held = most + head;
+    let mut share = ingest.traffic().reserve(account, held).await;
+    let mut room = ingest
         .journal()
         .reserve(held)
         .await
@@ -49,6 +50,11 @@ pub(super) async fn read_body<'i>(
             return Err(BodyError::TooLarge);
         }
         body.extend_from_slice(&chunk);
+    }
+    // Of a body in chunks the most was asked for.
+    room.give_back_beyond(body.len() + head);
+    if let Some(share) = &mut share {
+        share.give_back_beyond(body.len() + head);
     }
     Ok((body, room, share))
 }

@@ -76,6 +76,20 @@ struct Shared {
 #[derive(Debug)]
 pub struct Room(OwnedSemaphorePermit);
 
+impl Room {
+    /// Gives back what a body did not need that turned out smaller than it could have been.
+    pub fn give_back_beyond(&mut self, body_bytes: usize) {
+        let beyond = self.0.num_permits().saturating_sub(units(body_bytes));
+        drop(self.0.split(beyond));
+    }
+}
+
+fn units(body_bytes: usize) -> usize {
+    (body_bytes + RECORD_OVERHEAD)
+        .div_ceil(ROOM_UNIT)
+        .min(ROOM_UNITS)
+}
+
 /// Opens the journal that belongs to a main database: `journal.db` beside its file, or the same server. Applies nothing; see [`migrate`].
 pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
     match connection::engine_of(database_url) {
@@ -188,11 +202,9 @@ impl Journal {
 
     /// Waits until a body of so many bytes may be held in memory. Ask before reading it, once and for all of it: two askers that each hold a part could wait for each other.
     pub async fn reserve(&self, body_bytes: usize) -> Result<Room, Error> {
-        let units = (body_bytes + RECORD_OVERHEAD)
-            .div_ceil(ROOM_UNIT)
-            .min(ROOM_UNITS);
+        let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);
         Arc::clone(&self.0.room)
-            .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
+            .acquire_many_owned(units)
             .await
             .map(Room)
             .map_err(|_| Error::Stopped("journal"))
