@@ -36,11 +36,11 @@ pub(super) async fn read_body<'i>(
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
     let head = head_bytes(request);
-    let held = most + head;
-    let mut share = ingest.traffic().reserve(account, held).await;
+    let whole = most + head;
+    let mut share = ingest.traffic().reserve(account, whole).await;
     let mut room = ingest
         .journal()
-        .reserve(held)
+        .reserve(whole)
         .await
         .map_err(|_| BodyError::Stopping)?;
     let mut body = Vec::with_capacity(announced.map_or(0, |_| most));
