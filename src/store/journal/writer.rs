@@ -14,7 +14,7 @@ use crate::store::journal::figures::{Figures, Target};
 use crate::store::journal::insert::{MOST_BYTES, MOST_ROWS};
 
 /// How long a batch waits for the journal before it goes to the spool, so that the answer comes within a second. A lock refuses earlier.
-const PATIENCE: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_millis(400);
 /// How long the end waits for the spool to be drained; what is left, the next process drains.
 const LAST_DRAIN: Duration = Duration::from_secs(5);
 
