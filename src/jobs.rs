@@ -186,6 +186,9 @@ impl Jobs {
                 return;
             }
             self.pause(SHARE_INTERVAL, std::future::pending()).await;
+        }
+    }
+
     /// One process a database removes; the others try again later.
     async fn retain(self) {
         while !self.stop.is_cancelled() {

@@ -25,6 +25,8 @@ pub(super) struct Fallback {
     spool: Spool,
     /// Why the journal does not take records at present.
     refusal: Option<String>,
+    /// Whether that is for want of room on its disk.
+    lacks_room: bool,
     /// Whether the spool does not take them either.
     refusing: bool,
     /// Not before this instant is the journal probed, or the spool drained.
@@ -49,6 +51,7 @@ impl Fallback {
         Self {
             spool,
             refusal: None,
+            lacks_room: false,
             refusing: false,
             probe_at: now,
             look_at: now,
@@ -72,9 +75,15 @@ impl Fallback {
         self.refusal.as_deref()
     }
 
+    /// Whether records are refused for want of room, which removing some makes.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.refusal.is_some() && self.lacks_room
+    }
+
     /// The journal did not take something for a reason of its own.
     pub(super) fn refused(&mut self, error: &Error) {
         self.probe_at = Instant::now() + PROBE_INTERVAL;
+        self.lacks_room = error.is_disk_full();
         let reason = error.to_string();
         if self.refusal.replace(reason).is_none() {
             tracing::warn!(%error, "the journal does not take callbacks; they go to the spool");

@@ -81,7 +81,7 @@ impl Writer {
     async fn next_event(&mut self) -> Event {
         let idle = self.idle();
         let due_at = self.fallback.as_ref().map(|fallback| fallback.due_at(idle));
-        let takes_errands = idle == Idle::Yes && self.is_journal_open();
+        let takes_errands = self.takes_errands();
         loop {
             tokio::select! {
                 biased;
@@ -95,12 +95,17 @@ impl Writer {
     }
 
     fn begin_errand(&mut self) {
-        if self.idle() == Idle::Yes
-            && self.is_journal_open()
+        if self.takes_errands()
             && let Ok(errand) = self.errands.try_recv()
         {
             self.entrance.run(errand);
         }
+    }
+
+    /// On a full disk too: what retention removes makes room.
+    fn takes_errands(&self) -> bool {
+        let lacks_room = self.fallback.as_ref().is_some_and(Fallback::lacks_room);
+        self.idle() == Idle::Yes && (lacks_room || self.is_journal_open())
     }
 
     fn idle(&self) -> Idle {
