@@ -311,6 +311,12 @@ impl Receipt {
         }
     }
 
+    /// The time that somebody else named; what we know at first hand happened by our own clock.
+    pub fn told_time(&self) -> Option<DateTime<Utc>> {
+        self.occurred_at
+            .filter(|at| self.source_kind == SourceKind::Callback || *at != self.received_at)
+    }
+
     /// The provider's time if it is believable: not before 2009, not more than a day after we heard.
     pub fn believable_time(&self) -> Option<DateTime<Utc>> {
         believable(self.occurred_at, self.received_at)
@@ -340,6 +346,24 @@ pub fn believable(
 
 /// 2009-01-01, the year WhatsApp began; nothing can have happened before.
 const EARLIEST: i64 = 1_230_768_000;
+
+/// How far two clocks may be apart before a time is said to be wrong rather than the clocks.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether a report's time lies so long before we accepted the message that no clock's error explains it.
+pub fn predates(reported: DateTime<Utc>, accepted: DateTime<Utc>) -> bool {
+    reported < accepted - CLOCK_SKEW
+}
+
+/// Whether a stage cannot have been reached at `later` when the one below it was at `lower`. Providers round to seconds,
+/// and `submitted` is often told by our own clock.
+pub fn out_of_order(below: Stage, lower: DateTime<Utc>, later: DateTime<Utc>) -> bool {
+    let tolerance = match below {
+        Stage::Queued | Stage::Submitted => CLOCK_SKEW,
+        _ => TimeDelta::seconds(2),
+    };
+    later < lower - tolerance
+}
 
 /// A reported time sorts before an inferred one, then the earlier first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

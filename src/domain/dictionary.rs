@@ -26,7 +26,11 @@ pub const EXPIRED: &str = "expired";
 /// Looks a failure up by provider, code and (Kaleyra, LancePilot) the key inside the error; never fails, an unexplained code is `unknown`.
 pub fn explain(provider: ProviderId, failure: &Failure) -> Explanation {
     let Some(code) = failure.code.as_deref().map(str::trim) else {
-        return WITHOUT_CODE;
+        return if failure.words().is_empty() {
+            WITHOUT_WORDS
+        } else {
+            WITHOUT_CODE
+        };
     };
     let find = |scope: Option<ProviderId>, key: Option<&str>| {
         TABLE
@@ -58,10 +62,17 @@ pub fn refuses_account(provider: ProviderId, failure: &Failure) -> bool {
         .any(|(of, codes)| *of == provider && codes.iter().any(|known| Some(*known) == code))
 }
 
-const WITHOUT_CODE: Explanation = Explanation {
+/// What can be said of failures that are alike only in that none has a code.
+pub const WITHOUT_CODE: Explanation = Explanation {
     class: FailureClass::Unknown,
     meaning: "No code was given; the words are all that is known.",
     action: "Read the words and the raw callback or attempt; ask the provider with the message's id.",
+};
+
+const WITHOUT_WORDS: Explanation = Explanation {
+    class: FailureClass::Unknown,
+    meaning: "Nobody said why: neither a code nor words were given.",
+    action: "Read the raw callback or attempt; ask the provider with the message's id.",
 };
 
 const UNEXPLAINED: Explanation = Explanation {
@@ -141,32 +152,32 @@ const fn of(provider: ProviderId, key: Option<&'static str>, entry: Entry) -> En
 #[rustfmt::skip]
 static TABLE: &[Entry] = &[
     // Kaleyra's own, in replies and "not sent" reports
-    of(Kaleyra, None, whatsapp(&["RBC001"], Account, "Kaleyra does not know this SID with this API key.", "Correct sid and api_key in the account's configuration, then resume the account.")),
-    of(Kaleyra, None, whatsapp(&["E110"], Account, "Kaleyra's balance is too low.", "Top up the balance at Kaleyra, then resume the account.")),
-    of(Kaleyra, None, whatsapp(&["WAV2101"], Account, "The account's daily limit at Kaleyra is reached.", "Wait until the limit resets the next day, or ask Kaleyra for a higher one; then resume the account.")),
+    of(Kaleyra, None, whatsapp(&["RBC001"], Account, "Kaleyra does not know this SID with this API key.", "Correct sid and api_key in the account's configuration; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, None, whatsapp(&["E110"], Account, "Kaleyra's balance is too low.", "Top up the balance at Kaleyra; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, None, whatsapp(&["WAV2101"], Account, "The account's daily limit at Kaleyra is reached.", "Wait until the limit resets the next day, or ask Kaleyra for a higher one; resume the account if it is paused, then resend this message.")),
     of(Kaleyra, Some("payload"), whatsapp(&["WA400"], Provider, "Kaleyra did not take the form of the request.", "Compare the attempt with Kaleyra's documentation; correct sender, number or media, then resend.")),
     of(Kaleyra, None, whatsapp(&["WA400"], Provider, "Kaleyra found something in the request that it does not take.", "Correct the field that its words name, then resend.")),
-    of(Kaleyra, Some("phone_number"), whatsapp(&["WA401"], Account, "The sender number is not there or belongs to another Kaleyra account.", "Correct the account's sender, with + and country code, then resume the account.")),
-    of(Kaleyra, None, whatsapp(&["WA401"], Account, "Kaleyra does not let this account do this.", "Read Kaleyra's words; correct sender, sid or api_key, then resume the account.")),
-    of(Kaleyra, Some("account"), whatsapp(&["WA-401"], Account, "This Kaleyra account may not use the WhatsApp API.", "Ask Kaleyra's support to open the API for the account, then resume it.")),
-    of(Kaleyra, Some("phone_number"), whatsapp(&["WA-401"], Account, "The sender number belongs to another version of Kaleyra's WhatsApp API.", "Ask Kaleyra to move the number to V2, or use another sender; then resume the account.")),
-    of(Kaleyra, None, whatsapp(&["WA-401"], Account, "Kaleyra does not let this account do this.", "Read Kaleyra's words and ask its support, then resume the account.")),
+    of(Kaleyra, Some("phone_number"), whatsapp(&["WA401"], Account, "The sender number is not there or belongs to another Kaleyra account.", "Correct the account's sender, with + and country code; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, None, whatsapp(&["WA401"], Account, "Kaleyra does not let this account do this.", "Read Kaleyra's words; correct sender, sid or api_key; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, Some("account"), whatsapp(&["WA-401"], Account, "This Kaleyra account may not use the WhatsApp API.", "Ask Kaleyra's support to open the API for the account; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, Some("phone_number"), whatsapp(&["WA-401"], Account, "The sender number belongs to another version of Kaleyra's WhatsApp API.", "Ask Kaleyra to move the number to V2, or use another sender; resume the account if it is paused, then resend this message.")),
+    of(Kaleyra, None, whatsapp(&["WA-401"], Account, "Kaleyra does not let this account do this.", "Read Kaleyra's words and ask its support; resume the account if it is paused, then resend this message.")),
     of(Kaleyra, None, whatsapp(&["WA500"], Provider, "Kaleyra had an internal error.", "It was tried again after 5, 10 and 15 minutes. Resend once Kaleyra has recovered.")),
     of(Kaleyra, None, whatsapp(&["E13001"], Provider, "Kaleyra's first API version found something in the request that it does not take.", "Correct what its words name, then resend.")),
     // The others say it with an HTTP status
     of(Sobot, None, whatsapp(&["400"], Provider, "Sobot found something in the request that it does not take.", "Its words name it, often the mobile number: correct it, then resend.")),
-    of(Sobot, None, whatsapp(&["401"], Account, "Sobot does not know these keys. Generating new keys stops the old pair at once.", "Correct api_key and api_secret in the account's configuration, then resume the account.")),
+    of(Sobot, None, whatsapp(&["401"], Account, "Sobot does not know these keys. Generating new keys stops the old pair at once.", "Correct api_key and api_secret in the account's configuration; resume the account if it is paused, then resend this message.")),
     of(Sobot, None, whatsapp(&["403"], Account, "Sobot does not let these keys do this.", "Check in Sobot's console what the keys may do, then resend.")),
     of(Zixflow, None, whatsapp(&["400"], Provider, "Zixflow found invalid data in the request.", "Check phone_id, the number and the media address, then resend. Outside the 24-hour window a template is needed first.")),
-    of(Zixflow, None, whatsapp(&["401"], Account, "Zixflow does not know this token.", "Correct token in the account's configuration, then resume the account.")),
+    of(Zixflow, None, whatsapp(&["401"], Account, "Zixflow does not know this token.", "Correct token in the account's configuration; resume the account if it is paused, then resend this message.")),
     of(Zixflow, None, whatsapp(&["403"], Account, "Zixflow does not let this token do this.", "Check in Zixflow what the token may do and whether phone_id is its own, then resend.")),
-    of(LancePilot, None, whatsapp(&["401"], Account, "LancePilot does not know this token.", "Correct token in the account's configuration, then resume the account.")),
+    of(LancePilot, None, whatsapp(&["401"], Account, "LancePilot does not know this token.", "Correct token in the account's configuration; resume the account if it is paused, then resend this message.")),
     of(LancePilot, None, whatsapp(&["403"], Account, "This token may not use this workspace.", "Correct token and workspace in the account's configuration, then resend.")),
     of(LancePilot, None, whatsapp(&["404"], Account, "LancePilot knows no such workspace or contact.", "Check workspace in the account's configuration and whether the contact exists there, then resend.")),
     of(LancePilot, Some("file"), whatsapp(&["422"], Media, "LancePilot did not take the file.", "Give a jpg, png, mp4 or 3gp within the size limit at a public address, then resend.")),
     of(LancePilot, Some("number"), whatsapp(&["422"], Recipient, "LancePilot did not take the number.", "Correct the number with its country code, then resend.")),
     of(LancePilot, None, whatsapp(&["422"], Provider, "LancePilot found something in the request that it does not take.", "The detail names each field and why: correct it, then resend.")),
-    whatsapp(&["401"], Account, "The provider does not know these keys.", "Correct the keys in the account's configuration, then resume the account."),
+    whatsapp(&["401"], Account, "The provider does not know these keys.", "Correct the keys in the account's configuration; resume the account if it is paused, then resend this message."),
     whatsapp(&["403"], Account, "The provider does not let these keys do this.", "Check in the provider's console what the keys may do, then resend."),
     whatsapp(&["404"], Account, "The provider's address does not exist.", "Check base_url and the fixed parts of the account's configuration."),
     whatsapp(&["413"], Media, "The provider finds the file too large.", "Make the file smaller, then resend."),
@@ -174,7 +185,7 @@ static TABLE: &[Entry] = &[
     whatsapp(&["429"], Rate, "The provider asks for fewer messages at a time.", "Lower rate in the account's configuration, then resend."),
     // Our own
     whatsapp(&[UNREACHABLE], Provider, "The provider could not be reached, however often it was tried; nothing left this machine.", "Check the network, DNS and base_url, then resend: the customer has nothing."),
-    whatsapp(&[EXPIRED], Expired, "It waited in the queue longer than send_before allows and was never handed over.", "Mend what held the account up, then resend if it is still of use."),
+    whatsapp(&[EXPIRED], Expired, "It waited in the queue until the time allowed for handing it over (send_before) had run out, and was never handed over.", "Mend what held the account up, then resend if it is still of use."),
     // WhatsApp's, through any provider
     whatsapp(&["0", "190"], Account, "WhatsApp does not accept the provider's access token: it is invalid or expired.", "Reconnect the number in the provider's console or ask the provider, then resend."),
     whatsapp(&["3", "10", "131005"], Account, PERMISSION.meaning, PERMISSION.action),

@@ -17,19 +17,50 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Code, title and detail in one line, as far as they are told.
+    /// Code, title and detail in one line, as far as they are told; our own `unreachable` says nothing that its words do not.
     pub fn in_words(&self) -> String {
-        [&self.code, &self.title, &self.detail]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(": ")
+        let words = self.words();
+        match self.code.as_deref() {
+            Some(code) if words.is_empty() => code.to_owned(),
+            Some(code) if code != UNREACHABLE => format!("{code}: {words}"),
+            _ => words,
+        }
+    }
+
+    /// Title and detail in one line. Providers like to begin with the code again, and to say the same in both: told once.
+    pub fn words(&self) -> String {
+        let mut told: Vec<&str> = Vec::new();
+        for text in [&self.title, &self.detail].into_iter().flatten() {
+            let text = self.without_code(text);
+            if !text.is_empty() && !told.contains(&text) {
+                told.push(text);
+            }
+        }
+        match told.as_slice() {
+            [title, detail] => format!("{}: {detail}", title.trim_end_matches(['.', ':'])),
+            [only] => (*only).to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// A text without the code that it begins with.
+    fn without_code<'t>(&self, text: &'t str) -> &'t str {
+        let text = text.trim();
+        self.code
+            .as_deref()
+            .filter(|code| !code.is_empty())
+            .and_then(|code| text.strip_prefix(code))
+            .and_then(|rest| rest.strip_prefix([':', ' ', '-']))
+            .map_or(text, |rest| rest.trim_start_matches([':', ' ', '-']))
     }
 }
 
 /// Our own code for a provider that could not be reached: nothing left this machine.
 pub const UNREACHABLE: &str = "unreachable";
+/// What we say of it, before the reason.
+pub const UNREACHABLE_WORDS: &str = "the provider could not be reached";
+/// What we say of a hand-over without a clear answer, before the reason.
+pub const UNCLEAR_WORDS: &str = "the outcome is unknown";
 
 /// What kind of trouble a failure is, and so who can mend it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -103,5 +134,42 @@ impl FromStr for FailureClass {
 impl fmt::Display for FailureClass {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: &str, title: &str, detail: &str) -> Failure {
+        Failure {
+            code: Some(code.to_owned()),
+            title: Some(title.to_owned()),
+            detail: Some(detail.to_owned()),
+            key: None,
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        for (told, words) in [
+            (
+                failure("131026", "131026: Message Undeliverable.", ""),
+                "131026: Message Undeliverable.",
+            ),
+            (
+                failure("131047", "Re-engagement.", "In order to write"),
+                "131047: Re-engagement: In order to write",
+            ),
+            (failure("1", "Blocked", "Blocked"), "1: Blocked"),
+            (failure("1", "10 are too many", ""), "1: 10 are too many"),
+            (
+                failure(UNREACHABLE, UNREACHABLE_WORDS, "Connection refused"),
+                "the provider could not be reached: Connection refused",
+            ),
+            (failure(UNREACHABLE, "", ""), UNREACHABLE),
+        ] {
+            assert_eq!(told.in_words(), words);
+        }
     }
 }

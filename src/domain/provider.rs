@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::callback_fields::CallbackFields;
-use crate::domain::failure::{Failure, UNREACHABLE};
+use crate::domain::failure::{Failure, UNCLEAR_WORDS, UNREACHABLE, UNREACHABLE_WORDS};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::secret::{Secret, longest_first};
@@ -412,8 +412,8 @@ impl SendError {
                 code: matches!(self, Self::NotReached(_)).then(|| UNREACHABLE.to_owned()),
                 title: Some(
                     match self {
-                        Self::NotReached(_) => "the provider could not be reached",
-                        _ => "the outcome is unknown",
+                        Self::NotReached(_) => UNREACHABLE_WORDS,
+                        _ => UNCLEAR_WORDS,
                     }
                     .to_owned(),
                 ),

@@ -190,11 +190,12 @@ pub(super) fn read_pricing(object: &Value) -> Pricing {
 /// The failure that the first of these objects to name an error tells, in any of the places seen.
 pub(super) fn read_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        ["errors", "error"]
+        let mut errors = ["errors", "error"]
             .iter()
             .flat_map(|name| items(place.get(name)))
             .map(read_error)
-            .find(|failure| *failure != Failure::default())
+            .filter(|failure| *failure != Failure::default());
+        errors.next().map(|first| with_further(first, errors))
     });
     named
         .or_else(|| {
@@ -204,6 +205,28 @@ pub(super) fn read_failure(places: &[&Value]) -> Failure {
                 .find(|failure| *failure != Failure::default())
         })
         .unwrap_or_default()
+}
+
+/// The first error of a report is its failure; what the report names beside it stands behind its detail.
+fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
+    let mut others: Vec<String> = Vec::new();
+    for error in further.filter(|error| *error != first) {
+        let words = error.in_words();
+        if !others.contains(&words) {
+            others.push(words);
+        }
+    }
+    if others.is_empty() {
+        return first;
+    }
+    let others = format!("(also told: {})", others.join("; "));
+    Failure {
+        detail: Some(match &first.detail {
+            Some(detail) => format!("{detail} {others}"),
+            None => others,
+        }),
+        ..first
+    }
 }
 
 /// One error object: `{code, title, message, error_data: {details}}`, an older one with `details`, or a mere text.
@@ -295,5 +318,20 @@ mod tests {
         ] {
             assert_eq!(code_in_text(text).as_deref(), code, "{text}");
         }
+    }
+
+    #[test]
+    fn every_error_of_one_report_is_told() {
+        let status = serde_json::json!({"status": "failed", "errors": [
+            {"code": 131_026, "title": "Message undeliverable"},
+            {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
+            {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
+        ]});
+        let failure = read_failure(&[&status]);
+        assert_eq!(failure.code.as_deref(), Some("131026"));
+        assert_eq!(
+            failure.detail.as_deref(),
+            Some("(also told: 131053: Media upload error: 404)")
+        );
     }
 }

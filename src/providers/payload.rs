@@ -47,9 +47,13 @@ fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text)
         .or_else(|error| serde_json::from_str(&without_trailing_commas(text)).map_err(|_| error))
         .map_err(|error| {
+            let what = if error.is_eof() {
+                "it ends too early"
+            } else {
+                "it goes wrong"
+            };
             format!(
-                "not JSON: {:?} error at line {}, column {}",
-                error.classify(),
+                "not JSON: {what} at line {}, column {}",
                 error.line(),
                 error.column()
             )
@@ -190,6 +194,8 @@ mod tests {
             json!({"a": "x,]\",}", "b": [1, 2]})
         );
         assert!(parse_json("{\"a\" 1}").is_err());
+        let cut = parse_json("{\"a\": ").unwrap_err();
+        assert!(cut.starts_with("not JSON: it ends too early"), "{cut}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Every id a provider has used for one message, and ids that two messages claim.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -78,9 +78,15 @@ impl Store {
             .collect();
         contenders.sort();
         contenders.dedup();
+        let keepers = claims
+            .iter()
+            .map(|claim| MessageId::from(claim.message))
+            .filter(|keeper| *keeper != message && contenders.contains(keeper))
+            .collect::<BTreeSet<_>>();
         Ok(Ties {
             merged,
             contenders,
+            keepers: keepers.into_iter().collect(),
             registered: registered > 0,
         })
     }

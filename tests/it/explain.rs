@@ -249,6 +249,7 @@ fn waiting_stories() -> Vec<(&'static str, Tale)> {
         ..Failure::default()
     };
     expired.receipt(SourceKind::Action, Fact::Failure(failure), Some(3000), 3000);
+    expired.queue.send_before = Some(second(2990));
     vec![
         ("waiting_because_the_account_is_paused", paused),
         ("waiting_to_be_tried_again", again),
@@ -307,8 +308,21 @@ fn arrived_stories() -> Vec<(&'static str, Tale)> {
     let mut group = Tale::accepted(ProviderId::Kaleyra);
     group.reported(Stage::Delivered, Some(9), 10);
     group.reported(Stage::Read, Some(30), 31);
+    group.message.origin = Origin::Observed;
     group.receipts[1].recipient = Some("919970123456".to_owned());
     group.receipts[2].recipient = Some("919970123457".to_owned());
+    let mut stranger = Tale::accepted(ProviderId::Kaleyra);
+    stranger.failed(Some("131026"), "131026: Message Undeliverable.", "", 9);
+    stranger.reported(Stage::Delivered, Some(9), 10);
+    stranger.receipts[1].recipient = Some("919970123457".to_owned());
+    stranger.receipts[2].recipient = Some("+91 99701 23456".to_owned());
+    let mut early = Tale::accepted(ProviderId::Kaleyra);
+    early.reported(Stage::Sent, Some(-90_000_000), 4);
+    early.reported(Stage::Delivered, Some(30), 31);
+    early.reported(Stage::Read, Some(20), 32);
+    let mut overtaken = Tale::accepted(ProviderId::Zixflow);
+    mark(&mut overtaken);
+    overtaken.reported(Stage::Read, Some(2000), 2001);
     let mut conflict = Tale::accepted(ProviderId::Kaleyra);
     conflict.failed(
         Some("131026"),
@@ -323,8 +337,23 @@ fn arrived_stories() -> Vec<(&'static str, Tale)> {
         ("played_and_matched_by_recipient", played),
         ("unbelievable_time_and_strange_word", odd),
         ("group", group),
+        ("another_recipient_is_named", stranger),
+        ("times_that_cannot_be_right", early),
+        ("read_after_being_given_up", overtaken),
         ("conflict", conflict),
     ]
+}
+
+/// What the store holds of an operator's mark.
+fn mark(tale: &mut Tale) {
+    let failure = Failure {
+        title: Some("marked as failed by an operator".to_owned()),
+        detail: Some("Asha Rao says nothing came".to_owned()),
+        ..Failure::default()
+    };
+    tale.receipt(SourceKind::Action, Fact::Failure(failure), Some(1800), 1800);
+    tale.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
+    tale.actions[0].id = tale.receipts.last().unwrap().source.into();
 }
 
 fn failed_stories() -> Vec<(&'static str, Tale)> {
@@ -367,13 +396,28 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
     refused.account.pause = Some(("RBC001: Invalid API key".to_owned(), second(1)));
     let mut marked = Tale::new(ProviderId::Zixflow, QueueWord::Done);
     marked.exchange(ExchangeEnd::Unclear, Some(504), None);
+    mark(&mut marked);
+    let mut tied = Tale::accepted(ProviderId::Sobot);
+    tied.failed(Some("131026"), "Message undeliverable", "", 7);
+    tied.failed(
+        Some("131053"),
+        "Media upload error",
+        "(also told: 131052)",
+        7,
+    );
+    let mut wordless = Tale::accepted(ProviderId::Sobot);
+    wordless.failed(None, "", "", 7);
+    let mut unreached = Tale::new(ProviderId::Sobot, QueueWord::Done);
+    let reason = Some("the provider could not be reached: Connection refused");
+    unreached.exchange(ExchangeEnd::Postponed, None, reason);
+    unreached.exchange(ExchangeEnd::Refused, None, reason);
     let failure = Failure {
-        title: Some("marked as failed by an operator".to_owned()),
-        detail: Some("Asha Rao says nothing came".to_owned()),
+        code: Some("unreachable".to_owned()),
+        title: Some("the provider could not be reached".to_owned()),
+        detail: Some("Connection refused".to_owned()),
         ..Failure::default()
     };
-    marked.receipt(SourceKind::Action, Fact::Failure(failure), Some(1800), 1800);
-    marked.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
+    unreached.receipt(SourceKind::Attempt, Fact::Failure(failure), Some(2), 2);
     let mut unknown = Tale::accepted(ProviderId::LancePilot);
     unknown.failed(Some("LP-77"), "Blocked", "", 5);
     unknown.message.resent_as = Some(message_id(2));
@@ -383,6 +427,9 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
         ("failed_several_times", several),
         ("failed_refused_and_paused", refused),
         ("failed_marked_by_an_operator", marked),
+        ("failed_twice_at_one_instant", tied),
+        ("failed_without_code_or_words", wordless),
+        ("failed_because_nothing_was_reached", unreached),
         ("failed_with_an_unknown_code_and_resent", unknown),
     ]
 }
@@ -415,6 +462,9 @@ fn tied_stories() -> Vec<(&'static str, Tale)> {
     let mut contended = Tale::accepted(ProviderId::Kaleyra);
     contended.ties.contenders = vec![message_id(4)];
     contended.reported(Stage::Sent, Some(2), 3);
+    let mut lost = Tale::accepted(ProviderId::Kaleyra);
+    lost.ties.contenders = vec![message_id(4)];
+    lost.ties.keepers = vec![message_id(4)];
     vec![
         ("observed", observed),
         ("registered", registered),
@@ -422,6 +472,7 @@ fn tied_stories() -> Vec<(&'static str, Tale)> {
         ("provisional", provisional),
         ("matched_by_an_operator_and_merged", matched),
         ("id_conflict", contended),
+        ("id_conflict_that_was_lost", lost),
     ]
 }
 
@@ -537,6 +588,69 @@ fn every_explanation_says_what_it_is_because_of_and_a_failure_what_to_do() {
             assert!(!explanation.what_next.is_empty(), "{name}");
         }
     }
+}
+
+fn timeline_of(name: &str) -> String {
+    let (_, mut tale) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
+    let explanation = tale.explain(Visibility::Full);
+    let page = tale.page(name, &explanation);
+    shown(&Html::parse_document(&page), ".timeline")
+}
+
+#[test]
+fn an_expiry_is_the_products_decision_and_not_a_report_of_anyone() {
+    let timeline = timeline_of("expired");
+    assert!(
+        timeline.contains("Expired in the queue, never handed over"),
+        "{timeline}"
+    );
+    for wrong in ["operator", "theirs", "Reported"] {
+        assert!(!timeline.contains(wrong), "{wrong}: {timeline}");
+    }
+}
+
+#[test]
+fn only_a_providers_clock_is_shown_as_theirs() {
+    let timeline = timeline_of("submitted");
+    assert!(timeline.contains("Answered: submitted"), "{timeline}");
+    assert!(!timeline.contains("theirs"), "{timeline}");
+    let early = timeline_of("times_that_cannot_be_right");
+    assert!(
+        early.contains("before we accepted it: cannot be right by our clock"),
+        "{early}"
+    );
+}
+
+#[test]
+fn the_page_names_what_was_matched_by_recipient_given_up_or_never_in_our_queue() {
+    let page = |name: &str| {
+        let (_, mut tale) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
+        let explanation = tale.explain(Visibility::Full);
+        Html::parse_document(&tale.page(name, &explanation))
+    };
+    let matched = page("played_and_matched_by_recipient");
+    assert_eq!(shown(&matched, ".heading .tag"), "matched by recipient");
+    assert!(shown(&matched, ".timeline").contains("Reports matched by recipient"));
+    let given_up = page("failed_marked_by_an_operator");
+    assert_eq!(shown(&given_up, "h1"), "Given up");
+    let elsewhere = page("observed");
+    assert!(!shown(&elsewhere, ".stepper").contains("queued"));
+    let early = page("times_that_cannot_be_right");
+    assert!(shown(&early, ".stepper").contains("cannot be right by our clock"));
+}
+
+#[test]
+fn what_reached_the_phone_is_never_to_be_sent_again() {
+    let mut met = 0;
+    for (name, mut tale) in stories() {
+        let explanation = tale.explain(Visibility::Full);
+        if tale.message.conflict {
+            met += 1;
+            let action = explanation.failure.unwrap().action;
+            assert_eq!(action, "Nothing needs to be sent again.", "{name}");
+        }
+    }
+    assert!(met >= 3);
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 use crate::domain::delivery::{DeliveryState, Fact, QueueWord, SourceKind, Stage};
 use crate::domain::dictionary;
-use crate::domain::explain::{Story, at, span};
+use crate::domain::explain::{NOTHING_TO_RESEND, Story, at, span};
 use crate::domain::message::Origin;
 use crate::domain::provider::Mode;
 
 /// What an operator's mark means, and what to do about it; no dictionary knows it.
-pub(super) const GIVEN_UP: &str = "An operator gave it up.";
+pub(super) const GIVEN_UP: &str = "Whether it arrived is not known.";
 pub(super) const AFTER_GIVING_UP: &str =
     "Nothing, or Resend: that makes a new message with the same content.";
+
+/// What the mark means once a phone reported the message.
+pub(super) const OVERTAKEN: &str = "The mark was overtaken by what was reported.";
 
 /// The state in one or two sentences that stand alone.
 pub(super) fn summary(story: &Story<'_>) -> String {
@@ -45,26 +48,33 @@ pub(super) fn summary(story: &Story<'_>) -> String {
         DeliveryState::Delivered => "It is on the customer's phone.".to_owned(),
         DeliveryState::Read => "The customer has opened it.".to_owned(),
         DeliveryState::Played => "The customer has played it.".to_owned(),
-        DeliveryState::Failed => format!("It will not arrive. {}", meaning(story)),
+        DeliveryState::Failed => failed_summary(story),
         DeliveryState::Cancelled => {
             "It was withdrawn before it was handed over; the customer gets nothing.".to_owned()
         }
     };
-    if story.delivery.conflict {
-        format!("{words} A report also says that it failed.")
-    } else {
-        words
+    match story.delivery.conflict {
+        true if is_mark(story) => {
+            format!("{words} An operator had marked it as failed. {OVERTAKEN}")
+        }
+        true => format!("{words} A report also says that it failed."),
+        false => words,
     }
 }
 
-fn meaning(story: &Story<'_>) -> &'static str {
-    story.delivery.failure.as_ref().map_or("", |failed| {
-        if is_mark(story) {
-            GIVEN_UP
-        } else {
-            dictionary::explain(story.message.provider, &failed.failure).meaning
-        }
-    })
+fn failed_summary(story: &Story<'_>) -> String {
+    let Some(failed) = &story.delivery.failure else {
+        return "It will not arrive.".to_owned();
+    };
+    if is_mark(story) {
+        return format!(
+            "Given up by {} at {}. {GIVEN_UP}",
+            story.giver_up(),
+            at(failed.at)
+        );
+    }
+    let known = dictionary::explain(story.message.provider, &failed.failure);
+    format!("It will not arrive. {}", known.meaning)
 }
 
 /// Whether the failure that is shown is an operator's mark; the queue's own `expired` is none.
@@ -103,9 +113,16 @@ pub(super) fn what_next(story: &Story<'_>) -> Vec<String> {
         | DeliveryState::Played
         | DeliveryState::Cancelled => Vec::new(),
     };
-    if story.delivery.conflict {
+    if story.delivery.conflict && is_mark(story) {
+        lines.push(NOTHING_TO_RESEND.to_owned());
+    } else if story.delivery.conflict {
+        lines.push(format!(
+            "{NOTHING_TO_RESEND} If the customer says that it is missing, compare the raw callbacks in the timeline."
+        ));
+    }
+    if story.message.matched_by.is_some() {
         lines.push(
-            "Nothing needs to be sent again. If the customer says that it is missing, compare the raw callbacks in the timeline."
+            "If you know that the matched reports are about another message, undo the match."
                 .to_owned(),
         );
     }
@@ -169,6 +186,18 @@ fn uncertain(story: &Story<'_>) -> Vec<String> {
 }
 
 fn awaited(story: &Story<'_>) -> Vec<String> {
+    if !story.ties.keepers.is_empty()
+        && !story
+            .receipts
+            .iter()
+            .any(|receipt| receipt.source_kind == SourceKind::Callback)
+    {
+        let keepers: Vec<String> = story.ties.keepers.iter().map(ToString::to_string).collect();
+        return vec![format!(
+            "No report can be told to be about it: they count at {}, which holds the same id. Compare both messages; this one may have arrived all the same. Tell the provider.",
+            keepers.join(" and ")
+        )];
+    }
     if !story.message.is_overdue(story.now) {
         return story
             .message
@@ -215,7 +244,7 @@ fn failed(story: &Story<'_>) -> Vec<String> {
         );
     }
     if story.account.pause.is_some() {
-        lines.push("The account is paused: resume it once that is mended.".to_owned());
+        lines.push("The account is paused now: resume it once that is mended.".to_owned());
     }
     lines
 }

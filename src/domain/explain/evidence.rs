@@ -2,11 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
+use crate::domain::access::Verb;
 use crate::domain::delivery::{
-    DeliveryState, Fact, Failed, QueueWord, Reached, Receipt, SourceKind, Stage,
+    DeliveryState, Fact, Failed, QueueWord, Reached, Receipt, SourceKind, Stage, out_of_order,
+    predates,
 };
 use crate::domain::dictionary;
-use crate::domain::explain::{Story, at, counted, times};
+use crate::domain::explain::advice::is_mark;
+use crate::domain::explain::{Story, at, times};
+use crate::domain::failure::Failure;
+
+/// Failures beside the shown one that are told one by one.
+const FAILURES_TOLD: usize = 5;
+/// Odd times, or strangers, that one sentence names.
+const TIMES_TOLD: usize = 3;
 
 /// One sentence for each stage that counts as reached.
 pub(super) fn stages(story: &Story<'_>) -> Vec<String> {
@@ -82,42 +93,114 @@ pub(super) fn failures(story: &Story<'_>) -> Vec<String> {
     let shown = told.iter().find(
         |receipt| matches!(&receipt.fact, Fact::Failure(failure) if *failure == failed.failure),
     );
-    let mut lines = vec![shown_failure(story, failed, shown.copied())];
-    let codes: BTreeSet<String> = told
+    // An operator's mark is told as what the operator did, if that is on record.
+    let decided = story
+        .actions
         .iter()
-        .filter_map(|receipt| match &receipt.fact {
-            Fact::Failure(failure) => Some(
-                failure
-                    .code
-                    .as_deref()
-                    .map_or_else(|| "no code".to_owned(), |code| story.code(code)),
-            ),
-            Fact::Stage(_) | Fact::Other(_) => None,
-        })
-        .collect();
-    if codes.len() > 1 {
-        let list: Vec<String> = codes.into_iter().collect();
+        .any(|action| action.verb == Verb::MarkFailed);
+    let is_told = |receipt: &Receipt| {
+        let is_expiry = matches!(&receipt.fact, Fact::Failure(failure) if failure.code.as_deref() == Some(dictionary::EXPIRED));
+        decided && receipt.source_kind == SourceKind::Action && !is_expiry
+    };
+    let mut lines = Vec::new();
+    if !shown.is_some_and(|receipt| is_told(receipt)) {
+        lines.push(shown_failure(story, failed, shown.copied()));
+    }
+    let mut others: Vec<(&Receipt, &Failure, u32)> = Vec::new();
+    for receipt in told.iter().filter(|receipt| !is_told(receipt)) {
+        let Fact::Failure(failure) = &receipt.fact else {
+            continue;
+        };
+        if *failure == failed.failure {
+            continue;
+        }
+        match others.iter_mut().find(|(_, known, _)| *known == failure) {
+            Some((_, _, count)) => *count += 1,
+            None => others.push((receipt, failure, 1)),
+        }
+    }
+    let left_out = others.len().saturating_sub(FAILURES_TOLD);
+    for (receipt, failure, count) in others.iter().take(FAILURES_TOLD) {
+        lines.push(other_failure(story, receipt, failure, *count));
+    }
+    if left_out > 0 {
         lines.push(format!(
-            "{} say that it failed, not all alike ({}); the one shown is the latest of those with a provider's code, else the latest.",
-            counted(u64::from(failed.count), "fact"),
-            list.join(", ")
+            "{left_out} more reports of failure differ from these."
         ));
     }
+    if told.iter().any(
+        |receipt| matches!(&receipt.fact, Fact::Failure(failure) if *failure != failed.failure),
+    ) {
+        lines.push(which_is_shown(failed, &others));
+    }
     lines
+}
+
+/// Why this one of several failures is shown.
+fn which_is_shown(failed: &Failed, others: &[(&Receipt, &Failure, u32)]) -> String {
+    let coded = failed.failure.code.is_some();
+    let tied = others.iter().any(|(receipt, failure, _)| {
+        let time = receipt.believable_time().unwrap_or(receipt.received_at);
+        failure.code.is_some() == coded && time == failed.at
+    });
+    let rule = if coded {
+        "Of several failures the one shown is the latest of those with a provider's code"
+    } else {
+        "Of several failures without a code the one shown is the latest"
+    };
+    let tie = if tied {
+        "; of equal times, the one that comes last in the order of code and words"
+    } else {
+        ""
+    };
+    format!("{rule}{tie}.")
+}
+
+fn other_failure(story: &Story<'_>, receipt: &Receipt, failure: &Failure, count: u32) -> String {
+    let with = failure.code.as_deref().map_or_else(
+        || "without a code".to_owned(),
+        |code| format!("with {}", story.code(code)),
+    );
+    let words = failure.words();
+    let words = if words.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", story.quote(&words).trim_end_matches('.'))
+    };
+    let when = receipt.believable_time().map_or_else(
+        || format!(", which we heard at {}", at(receipt.received_at)),
+        |time| format!(" at {}", at(time)),
+    );
+    let times = times(count);
+    match receipt.source_kind {
+        SourceKind::Callback => format!(
+            "{} also reported it as failed {with}{times}{when}{words}.",
+            story.provider()
+        ),
+        SourceKind::Attempt => format!(
+            "{}'s answer also refused it {with}{times}{when}{words}.",
+            story.provider()
+        ),
+        SourceKind::Action => format!("It was also given up{when}{words}."),
+    }
 }
 
 fn shown_failure(story: &Story<'_>, failed: &Failed, source: Option<&Receipt>) -> String {
     let code = failed.failure.code.as_deref();
     if code == Some(dictionary::EXPIRED) {
+        let limit = story.queue.send_before.map_or_else(
+            || "longer than the account allows".to_owned(),
+            |limit| format!("and it was to be handed over by {}", at(limit)),
+        );
         return format!(
-            "It waited in the queue until {}, longer than the account allows, and was never handed over.",
+            "It waited in the queue until {}, {limit}: Bluetick let it expire, and it was never handed over.",
             at(failed.at)
         );
     }
     let kind = source.map(|receipt| receipt.source_kind);
     if kind == Some(SourceKind::Action) {
         return format!(
-            "An operator marked it as failed at {}; no provider's code stands behind that.",
+            "An operator gave it up at {}; no report stands behind that.",
             at(failed.at)
         );
     }
@@ -165,16 +248,109 @@ pub(super) fn rest(story: &Story<'_>) -> Vec<String> {
             list.join(", ")
         ));
     }
-    let unbelievable = story
+    lines.extend(unbelievable(story));
+    lines.extend(impossible(story));
+    lines.extend(recipients(story));
+    lines
+}
+
+/// Times so far off that they count as absent.
+fn unbelievable(story: &Story<'_>) -> Option<String> {
+    let named: BTreeSet<DateTime<Utc>> = story
         .receipts
         .iter()
-        .filter(|receipt| receipt.occurred_at.is_some() && receipt.believable_time().is_none())
-        .count();
-    if unbelievable > 0 {
-        lines.push(format!(
-            "{} named a time before 2009 or more than a day after we heard; such a time counts as absent.",
-            counted(u64::try_from(unbelievable).unwrap_or(u64::MAX), "report")
+        .filter(|receipt| receipt.believable_time().is_none())
+        .filter_map(|receipt| receipt.occurred_at)
+        .collect();
+    if named.is_empty() {
+        return None;
+    }
+    let mut list: Vec<String> = named
+        .iter()
+        .take(TIMES_TOLD)
+        .map(|time| at(*time))
+        .collect();
+    if named.len() > TIMES_TOLD {
+        list.push("others".to_owned());
+    }
+    Some(format!(
+        "Reports name the time {}: a time before 2009 or more than a day after we heard counts as absent.",
+        list.join(", ")
+    ))
+}
+
+/// Times that count, and yet contradict our clock or each other.
+fn impossible(story: &Story<'_>) -> Option<String> {
+    let accepted = story.message.queued_at();
+    let reported = |stage: Stage| {
+        story
+            .delivery
+            .stage(stage)
+            .filter(|reached| !reached.implied && !reached.inferred)
+    };
+    let mut odd = Vec::new();
+    let mut below: Option<(Stage, DateTime<Utc>)> = None;
+    for stage in Stage::ALL
+        .into_iter()
+        .filter(|stage| *stage != Stage::Queued)
+    {
+        let Some(reached) = reported(stage) else {
+            continue;
+        };
+        let word = stage.as_str();
+        if accepted.is_some_and(|accepted| predates(reached.at, accepted)) {
+            odd.push(format!(
+                "`{word}` at {}, before we accepted it",
+                at(reached.at)
+            ));
+        } else if let Some((lower, _)) =
+            below.filter(|(lower, time)| out_of_order(*lower, *time, reached.at))
+        {
+            odd.push(format!(
+                "`{word}` at {}, before `{}`",
+                at(reached.at),
+                lower.as_str()
+            ));
+        }
+        below = Some((stage, reached.at));
+    }
+    if let Some((failed, accepted)) = story.delivery.failure.as_ref().zip(accepted)
+        && !failed.inferred
+        && predates(failed.at, accepted)
+    {
+        odd.push(format!(
+            "`failed` at {}, before we accepted it",
+            at(failed.at)
         ));
+    }
+    (!odd.is_empty()).then(|| {
+        format!(
+            "{} names times that cannot be right by our clock: {}.",
+            story.provider(),
+            odd.join("; ")
+        )
+    })
+}
+
+/// Reports that name others than the one it was sent to, or several people where that is not known.
+fn recipients(story: &Story<'_>) -> Option<String> {
+    let strangers: BTreeSet<String> = story
+        .receipts
+        .iter()
+        .filter(|receipt| story.names_another(receipt))
+        .filter_map(|receipt| receipt.recipient.as_deref())
+        .map(|named| story.quote(named))
+        .collect();
+    if !strangers.is_empty() {
+        let list: Vec<String> = strangers.into_iter().take(TIMES_TOLD).collect();
+        return Some(format!(
+            "Reports name {}, and it was sent to {}: either the provider writes the number in another way, or they are about somebody else. They count, because they came with this message's id.",
+            list.join(", "),
+            story.quote(story.message.recipient.as_deref().unwrap_or_default())
+        ));
+    }
+    if story.message.origin.is_ours() {
+        return None;
     }
     let people: BTreeSet<&str> = story
         .receipts
@@ -182,19 +358,22 @@ pub(super) fn rest(story: &Story<'_>) -> Vec<String> {
         .filter(|receipt| receipt.source_kind == SourceKind::Callback)
         .filter_map(|receipt| receipt.recipient.as_deref())
         .collect();
-    if people.len() > 1 {
-        lines.push(format!(
+    (people.len() > 1).then(|| {
+        format!(
             "Reports name {} recipients, as in a group; the message counts as far as any of them got.",
             people.len()
-        ));
-    }
-    lines
+        )
+    })
 }
 
 /// The rule of the fold that decided.
 pub(super) fn rule(story: &Story<'_>) -> Option<String> {
     let delivery = story.delivery;
     let rule = match delivery.state {
+        _ if delivery.conflict && is_mark(story) => format!(
+            "An operator marked it as failed, and it was reported as {}: on the phone counts more than a mark, because only a phone can report that. It is listed as a conflict, and there is nothing to do.",
+            delivery.highest().map_or("delivered", Stage::as_str)
+        ),
         _ if delivery.conflict => {
             let code = delivery
                 .failure
@@ -203,8 +382,16 @@ pub(super) fn rule(story: &Story<'_>) -> Option<String> {
                 .map(|code| format!(" with {}", story.code(code)))
                 .unwrap_or_default();
             let arrived = delivery.highest().map_or("delivered", Stage::as_str);
+            let strange = story.receipts.iter().any(|receipt| {
+                matches!(receipt.fact, Fact::Failure(_)) && story.names_another(receipt)
+            });
+            let while_what = if strange {
+                "and the failure names another number than it was sent to"
+            } else {
+                "while a failure may be about another of the customer's devices"
+            };
             format!(
-                "It was reported as failed{code} and as {arrived}, whichever came first: on the phone counts, because only a phone can report that, while a failure may be about another of the customer's devices. It is marked as a conflict."
+                "It was reported as failed{code} and as {arrived}, whichever came first: on the phone counts, because only a phone can report that, {while_what}. It is marked as a conflict."
             )
         }
         DeliveryState::Delivered | DeliveryState::Read | DeliveryState::Played => {

@@ -2,6 +2,7 @@
 
 use crate::domain::delivery::QueueWord;
 use crate::domain::explain::{Exchange, ExchangeEnd, Story, at};
+use crate::domain::failure::{UNCLEAR_WORDS, UNREACHABLE_WORDS};
 use crate::domain::message::Origin;
 use crate::domain::provider::Mode;
 
@@ -105,15 +106,26 @@ fn one(story: &Story<'_>, number: usize, exchange: &Exchange) -> String {
         .http_status
         .map(|status| format!(" (HTTP {status})"))
         .unwrap_or_default();
-    let words = exchange
-        .detail
-        .as_deref()
-        .map(|detail| format!(": {}", story.quote(detail).trim_end_matches('.')))
-        .unwrap_or_default();
+    let detail = exchange.detail.as_deref().unwrap_or_default();
+    let detail = detail.strip_prefix("unreachable: ").unwrap_or(detail);
+    let unreached = detail.starts_with(UNREACHABLE_WORDS);
+    // What the sentence says itself is not said again.
+    let detail = [UNREACHABLE_WORDS, UNCLEAR_WORDS]
+        .into_iter()
+        .find_map(|said| detail.strip_prefix(said))
+        .map_or(detail, |rest| rest.trim_start_matches([':', ' ']));
+    let words = if detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", story.quote(detail).trim_end_matches('.'))
+    };
     let begun = format!("Attempt {number} at {}", at(exchange.at));
     match exchange.end {
         ExchangeEnd::Running => format!("{begun} has no answer yet."),
         ExchangeEnd::Accepted => format!("{begun}: {provider} took it{status}{words}."),
+        ExchangeEnd::Postponed | ExchangeEnd::Refused if unreached => format!(
+            "{begun} did not reach {provider}{words}. Nothing left this machine, so it may be repeated."
+        ),
         ExchangeEnd::Refused => format!("{begun}: {provider} refused it{status}{words}."),
         ExchangeEnd::Postponed => {
             format!("{begun} came to nothing for certain, so it may be repeated{status}{words}.")

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::access::{Action, Visibility};
-use crate::domain::delivery::{Delivery, DeliveryState, Receipt};
+use crate::domain::access::{Action, Verb, Visibility};
+use crate::domain::delivery::{Delivery, DeliveryState, Receipt, SourceKind};
 use crate::domain::dictionary;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::MessageId;
@@ -103,6 +103,8 @@ pub struct Ties {
     pub merged: u64,
     /// Other sent messages that claim an id of this one, or hold one that it claims.
     pub contenders: Vec<MessageId>,
+    /// Those of them that keep an id which this one claims: its reports count there.
+    pub keepers: Vec<MessageId>,
     /// Whether the caller registered it rather than sent it.
     pub registered: bool,
 }
@@ -112,6 +114,8 @@ pub struct Ties {
 pub struct Explanation {
     /// The state that is explained.
     pub state: DeliveryState,
+    /// The state in a few words, as the page's heading.
+    pub heading: &'static str,
     /// One or two sentences that stand alone.
     pub summary: String,
     /// Which facts, and which rule of the fold; a sentence or two each.
@@ -139,6 +143,9 @@ pub struct FailureWords {
     pub action: &'static str,
 }
 
+/// What to do about a failure of a message that reached the phone, whatever its code asks for elsewhere.
+pub const NOTHING_TO_RESEND: &str = "Nothing needs to be sent again.";
+
 /// Explains a message.
 pub fn explain(story: &Story<'_>) -> Explanation {
     let mut because = hand_over::beginnings(story);
@@ -150,6 +157,11 @@ pub fn explain(story: &Story<'_>) -> Explanation {
     because.extend(evidence::rule(story));
     Explanation {
         state: story.delivery.state,
+        heading: if story.delivery.state == DeliveryState::Failed && advice::is_mark(story) {
+            "given up"
+        } else {
+            story.delivery.state.in_words()
+        },
         summary: advice::summary(story),
         because,
         failure: failure_words(story),
@@ -167,20 +179,15 @@ fn related(story: &Story<'_>) -> Vec<MessageId> {
 fn failure_words(story: &Story<'_>) -> Option<FailureWords> {
     let failure = &story.delivery.failure.as_ref()?.failure;
     let known = dictionary::explain(story.message.provider, failure);
-    let (meaning, action) = if advice::is_mark(story) {
-        (advice::GIVEN_UP, advice::AFTER_GIVING_UP)
-    } else {
-        (known.meaning, known.action)
+    let (meaning, action) = match (advice::is_mark(story), story.delivery.conflict) {
+        (true, false) => (advice::GIVEN_UP, advice::AFTER_GIVING_UP),
+        (true, true) => (advice::OVERTAKEN, NOTHING_TO_RESEND),
+        (false, false) => (known.meaning, known.action),
+        (false, true) => (known.meaning, NOTHING_TO_RESEND),
     };
-    let words: Vec<&str> = [&failure.title, &failure.detail]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .filter(|text| !text.trim().is_empty())
-        .collect();
     Some(FailureWords {
         code: failure.code.as_deref().map(|code| story.code(code)),
-        words: story.quote(&words.join(": ")),
+        words: story.quote(&failure.words()),
         class: known.class,
         meaning,
         action,
@@ -191,6 +198,28 @@ impl Story<'_> {
     /// The provider's name as the company writes it.
     fn provider(&self) -> &'static str {
         self.message.provider.title()
+    }
+
+    /// Who gave it up, as the reader may see them.
+    fn giver_up(&self) -> String {
+        self.actions
+            .iter()
+            .rev()
+            .find(|action| action.verb == Verb::MarkFailed)
+            .map_or_else(
+                || "an operator".to_owned(),
+                |action| format!("an operator ({})", self.quote(&action.actor)),
+            )
+    }
+
+    /// Whether a report names somebody other than the one person that this message was sent to.
+    fn names_another(&self, receipt: &Receipt) -> bool {
+        let sent_to = self.message.recipient.as_deref();
+        self.message.origin.is_ours()
+            && receipt.source_kind == SourceKind::Callback
+            && sent_to
+                .zip(receipt.recipient.as_deref())
+                .is_some_and(|(to, named)| are_two_numbers(to, named))
     }
 
     /// A failure's code as the reader may see it, on one line.
@@ -210,6 +239,20 @@ impl Story<'_> {
         };
         self.visibility.words(&named)
     }
+}
+
+/// Whether both are phone numbers and not the same one; a number may be written without its country code.
+fn are_two_numbers(one: &str, other: &str) -> bool {
+    let digits = |text: &str| -> Option<String> {
+        let is_number = text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        (is_number && digits.len() >= 7).then_some(digits)
+    };
+    digits(one)
+        .zip(digits(other))
+        .is_some_and(|(one, other)| !one.ends_with(&other) && !other.ends_with(&one))
 }
 
 fn one_line(text: &str) -> String {

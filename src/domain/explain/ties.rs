@@ -14,7 +14,7 @@ pub(super) fn sentences(story: &Story<'_>) -> Vec<String> {
         .find(|action| action.verb == Verb::Match);
     match story.message.matched_by {
         Some(MatchedBy::Recipient) => lines.push(
-            "Reports without an id of ours were taken for it because account, recipient and kind fitted exactly one message without an id, handed over in the 15 minutes before. That is likely, not certain."
+            "Matched by recipient: the reports name no id that was known, and by account, recipient and kind they fitted only this one of the messages without an id handed over in the 15 minutes before. That is likely, not certain."
                 .to_owned(),
         ),
         Some(MatchedBy::Operator) => lines.push(matched.map_or_else(
@@ -55,7 +55,9 @@ pub(super) fn sentences(story: &Story<'_>) -> Vec<String> {
                     .as_deref()
                     .map(|detail| format!(": {}", story.quote(detail).trim_end_matches('.')))
                     .unwrap_or_default();
-                lines.push(format!("{who} gave it up at {when}{reason}."));
+                lines.push(format!(
+                    "{who} gave it up at {when}{reason}; no report stands behind that."
+                ));
             }
             Verb::Unmatch => lines.push(format!(
                 "{who} undid its matches at {when}: what had been matched is read without it."

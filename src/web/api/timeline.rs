@@ -87,7 +87,7 @@ fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
     let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
     let shown = |text: &str| wire::recipient_text(text, visibility);
     let line = TimelineResponse {
-        occurred_at: receipt.occurred_at.map(wire::time),
+        occurred_at: receipt.told_time().map(wire::time),
         recipient: receipt.recipient.as_deref().map(shown),
         callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
         ..bare(receipt.received_at, "other")

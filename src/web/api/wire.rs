@@ -11,6 +11,7 @@ use crate::delivery::accept::Submission;
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{Delivery, Stage};
 use crate::domain::dictionary;
+use crate::domain::explain::NOTHING_TO_RESEND;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::{Message, Origin, References};
@@ -412,7 +413,11 @@ fn failure_response(message: &Message, visibility: Visibility) -> Option<Failure
         detail: words(&listed.failure.detail),
         class: listed.class.as_str(),
         meaning: explanation.meaning,
-        action: explanation.action,
+        action: if message.conflict {
+            NOTHING_TO_RESEND
+        } else {
+            explanation.action
+        },
         at: time(listed.at),
     })
 }

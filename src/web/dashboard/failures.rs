@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::domain::delivery::DeliveryState;
-use crate::domain::dictionary::{Explanation, explain};
+use crate::domain::dictionary::{Explanation, WITHOUT_CODE, explain};
 use crate::domain::failure::Failure;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
@@ -76,8 +76,11 @@ pub(super) fn failure_rows(
 }
 
 fn explanation_of(provider: ProviderId, code: Option<&str>) -> Explanation {
+    let Some(code) = code else {
+        return WITHOUT_CODE;
+    };
     let failure = Failure {
-        code: code.map(str::to_owned),
+        code: Some(code.to_owned()),
         ..Failure::default()
     };
     explain(provider, &failure)

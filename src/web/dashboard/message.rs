@@ -16,7 +16,7 @@ use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::masking::MediaWords;
 use crate::web::dashboard::messages::flags;
 use crate::web::dashboard::moment::Moment;
-use crate::web::dashboard::pill::{Mark, plain_words};
+use crate::web::dashboard::pill::Mark;
 use crate::web::dashboard::stepper::{Step, steps};
 use crate::web::dashboard::text::{visible_block, visible_line};
 use crate::web::dashboard::timeline::{TimelineEntry, attempts_words, timeline};
@@ -137,7 +137,6 @@ impl MessagePage {
             .recipient
             .as_deref()
             .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text));
-        let accepted_at = message.queued_at();
         Self {
             frame: Frame::inside(
                 Section::Messages,
@@ -147,7 +146,7 @@ impl MessagePage {
             id: message.id,
             state: message.state.as_str(),
             mark: Mark::of(message.state),
-            heading: capitalised(plain_words(message.state)),
+            heading: capitalised(file.explanation.heading.trim_end_matches(['✓', ' '])),
             flags: flags(message, now),
             why: Why::new(file.explanation),
             recipient,
@@ -155,13 +154,7 @@ impl MessagePage {
             account: message.account.to_string(),
             provider: message.provider.title(),
             steps: steps(message, file.delivery),
-            entries: timeline(
-                accepted_at,
-                file.receipts,
-                file.attempts,
-                file.actions,
-                viewer,
-            ),
+            entries: timeline(message, file.receipts, file.attempts, file.actions, viewer),
             attempts: file
                 .attempts
                 .iter()

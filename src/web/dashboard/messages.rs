@@ -8,7 +8,7 @@ use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
-use crate::domain::message::{ListedFailure, Message, Origin};
+use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::messages::Cursor;
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress};
@@ -85,6 +85,10 @@ pub(super) fn flags(message: &Message, now: DateTime<Utc>) -> Vec<&'static str> 
         message.conflict.then_some("conflict"),
         message.is_overdue(now).then_some("overdue"),
         message.resent_as.map(|_| "resent"),
+        message.matched_by.map(|way| match way {
+            MatchedBy::Recipient => "matched by recipient",
+            MatchedBy::Operator => "matched by an operator",
+        }),
         origin,
     ]
     .into_iter()

@@ -1,6 +1,6 @@
 //! The stages of one message side by side: when each was reached, and how surely that is known.
 
-use crate::domain::delivery::{Delivery, DeliveryState, Reached, Stage};
+use crate::domain::delivery::{Delivery, DeliveryState, Reached, Stage, out_of_order};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::web::dashboard::figure::span;
@@ -21,18 +21,19 @@ pub(super) struct Step {
 
 /// Every stage from queued on, reached or not; a failure stands after the last stage that was reached.
 pub(super) fn steps(message: &Message, delivery: &Delivery) -> Vec<Step> {
-    let shown = Stage::ALL.into_iter().filter(|stage| {
-        *stage != Stage::Played
-            || message.kind != Some(MediaKind::Image)
-            || delivery.stage(Stage::Played).is_some()
+    let shown = Stage::ALL.into_iter().filter(|stage| match stage {
+        // What was sent elsewhere never stood in our queue.
+        Stage::Queued => message.origin.is_ours() || delivery.stage(*stage).is_some(),
+        Stage::Played => message.kind != Some(MediaKind::Image) || delivery.stage(*stage).is_some(),
+        _ => true,
     });
-    let mut before = None;
+    let mut before: Option<(Stage, Reached)> = None;
     let mut steps = Vec::new();
     let highest = delivery.highest();
     for stage in shown {
         let reached = delivery.stage(stage);
         steps.push(stage_step(stage, reached, before, message.state));
-        before = reached;
+        before = reached.map(|reached| (stage, reached));
         if message.state == DeliveryState::Failed && Some(stage) == highest {
             steps.extend(failure_step(delivery));
         }
@@ -43,15 +44,23 @@ pub(super) fn steps(message: &Message, delivery: &Delivery) -> Vec<Step> {
 fn stage_step(
     stage: Stage,
     reached: Option<Reached>,
-    before: Option<Reached>,
+    before: Option<(Stage, Reached)>,
     outcome: DeliveryState,
 ) -> Step {
     let gap = match (before, reached) {
-        (Some(before), Some(reached)) if !before.implied && !reached.implied => {
+        (Some((_, before)), Some(reached)) if !before.implied && !reached.implied => {
             Some(gap_words(reached.at - before.at))
         }
         _ => None,
     };
+    let odd = before
+        .zip(reached)
+        .is_some_and(|((below, before), reached)| {
+            !reached.implied
+                && !reached.inferred
+                && !before.implied
+                && out_of_order(below, before.at, reached.at)
+        });
     let notes = reached.map_or_else(
         || vec![open_words(outcome).to_owned()],
         |reached| {
@@ -60,6 +69,7 @@ fn stage_step(
                     .implied
                     .then(|| "implied by a later stage".to_owned()),
                 (reached.inferred && !reached.implied).then(|| "by our clock".to_owned()),
+                odd.then(|| "cannot be right by our clock".to_owned()),
                 (reached.count > 1).then(|| format!("reported ×{}", reached.count)),
             ]
             .into_iter()

@@ -1,11 +1,12 @@
 //! The timeline of one message: facts, attempts and decisions in the order of our clock, both clocks shown.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
 use crate::domain::access::{Action, Verb, Visibility};
-use crate::domain::delivery::{DeliveryState, Fact, Receipt, SourceKind};
-use crate::domain::failure::Failure;
+use crate::domain::delivery::{DeliveryState, Fact, Receipt, SourceKind, predates};
+use crate::domain::dictionary::EXPIRED;
+use crate::domain::failure::{Failure, UNREACHABLE};
+use crate::domain::message::{MatchedBy, Message};
 use crate::store::attempts::Attempt;
 use crate::web::dashboard::figure::{counted, span};
 use crate::web::dashboard::moment::Moment;
@@ -31,9 +32,9 @@ pub struct TimelineEntry {
     pub(super) link: Option<String>,
 }
 
-/// Every entry, oldest first. `accepted_at` is absent for messages that were sent elsewhere.
+/// Every entry, oldest first.
 pub fn timeline(
-    accepted_at: Option<DateTime<Utc>>,
+    message: &Message,
     receipts: &[Receipt],
     attempts: &[Attempt],
     actions: &[Action],
@@ -48,12 +49,18 @@ pub fn timeline(
                 .all(|action| action.id.uuid() != receipt.source)
         })
         .collect();
+    let accepted_at = message.queued_at();
     let mut entries: Vec<TimelineEntry> = accepted_at
         .map(accepted)
         .into_iter()
+        .chain(matched(message, &told))
         .chain(attempts.iter().map(|attempt| handed_over(attempt, viewer)))
         .chain(actions.iter().map(|action| decided(action, viewer)))
-        .chain(gather(&told).iter().map(|said| reported(said, viewer)))
+        .chain(
+            gather(&told)
+                .iter()
+                .map(|said| reported(said, accepted_at, viewer)),
+        )
         .collect();
     // Stable: what shares an instant keeps the order above.
     entries.sort_by_key(|entry| entry.order);
@@ -74,6 +81,24 @@ fn accepted(at: DateTime<Utc>) -> TimelineEntry {
         source: "Bluetick",
         link: None,
     }
+}
+
+/// A match by recipient is nobody's decision and no fact of its own: it stands before the first report that it brought.
+fn matched(message: &Message, told: &[&Receipt]) -> Option<TimelineEntry> {
+    if message.matched_by != Some(MatchedBy::Recipient) {
+        return None;
+    }
+    let at = told
+        .iter()
+        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
+        .map(|receipt| receipt.received_at)
+        .min()?;
+    Some(TimelineEntry {
+        tone: "plain",
+        title: "Reports matched by recipient".to_owned(),
+        detail: Some("Their id was not known; account, recipient and kind fitted.".to_owned()),
+        ..accepted(at)
+    })
 }
 
 fn handed_over(attempt: &Attempt, viewer: Visibility) -> TimelineEntry {
@@ -160,10 +185,15 @@ fn gather<'a>(receipts: &[&'a Receipt]) -> Vec<Said<'a>> {
     gathered
 }
 
-fn reported(said: &Said<'_>, viewer: Visibility) -> TimelineEntry {
+fn reported(
+    said: &Said<'_>,
+    accepted_at: Option<DateTime<Utc>>,
+    viewer: Visibility,
+) -> TimelineEntry {
     let receipt = said.first;
-    let (mark, tone, title, detail) = fact_words(&receipt.fact, viewer);
-    let (source, link) = source_words(receipt.source_kind, receipt.source);
+    let (mark, tone, title, detail) = fact_words(receipt, viewer);
+    let (source, link) = source_words(receipt);
+    let theirs = receipt.told_time();
     TimelineEntry {
         order: receipt.received_at,
         mark,
@@ -171,8 +201,8 @@ fn reported(said: &Said<'_>, viewer: Visibility) -> TimelineEntry {
         title,
         detail: detail.or_else(|| pricing_words(receipt)),
         ours: Moment::new(receipt.received_at),
-        theirs: receipt.occurred_at.map(Moment::new),
-        lag: receipt.occurred_at.and_then(|at| lag_words(receipt, at)),
+        theirs: theirs.map(Moment::new),
+        lag: theirs.and_then(|at| lag_words(receipt, at, accepted_at)),
         repeats: (said.count > 1).then(|| format!("×{}", said.count)),
         source,
         link,
@@ -180,20 +210,24 @@ fn reported(said: &Said<'_>, viewer: Visibility) -> TimelineEntry {
 }
 
 fn fact_words(
-    fact: &Fact,
+    receipt: &Receipt,
     viewer: Visibility,
 ) -> (Option<Mark>, &'static str, String, Option<String>) {
-    match fact {
+    match &receipt.fact {
         Fact::Stage(stage) => (
             Some(Mark::of_stage(*stage)),
             stage.as_str(),
-            format!("Reported {}", stage.as_str()),
+            match receipt.source_kind {
+                SourceKind::Callback => format!("Reported {}", stage.as_str()),
+                SourceKind::Attempt => format!("Answered: {}", stage.as_str()),
+                SourceKind::Action => format!("Registered as {}", stage.as_str()),
+            },
             None,
         ),
         Fact::Failure(failure) => (
             Some(Mark::of(DeliveryState::Failed)),
             "failed",
-            failure_title(failure, viewer),
+            failure_title(receipt, failure, viewer),
             failure_detail(failure, viewer),
         ),
         Fact::Other(word) => (
@@ -205,20 +239,33 @@ fn fact_words(
     }
 }
 
-fn failure_title(failure: &Failure, viewer: Visibility) -> String {
+fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> String {
+    let words = match receipt.source_kind {
+        SourceKind::Callback => "Reported failed",
+        SourceKind::Attempt if failure.code.as_deref() == Some(UNREACHABLE) => {
+            return "Given up: the provider was never reached".to_owned();
+        }
+        SourceKind::Attempt => "Answered: refused",
+        SourceKind::Action if is_expiry(receipt) => {
+            return "Expired in the queue, never handed over".to_owned();
+        }
+        SourceKind::Action => "Marked as failed",
+    };
     match &failure.code {
-        Some(code) => format!("Reported failed, code {}", viewer.failure_code(code)),
-        None => "Reported failed".to_owned(),
+        Some(code) => format!("{words}, code {}", viewer.failure_code(code)),
+        None => words.to_owned(),
     }
 }
 
+/// Whether this is the queue's own decision that a message waited too long.
+fn is_expiry(receipt: &Receipt) -> bool {
+    receipt.source_kind == SourceKind::Action
+        && matches!(&receipt.fact, Fact::Failure(failure) if failure.code.as_deref() == Some(EXPIRED))
+}
+
 fn failure_detail(failure: &Failure, viewer: Visibility) -> Option<String> {
-    let words: Vec<String> = [&failure.title, &failure.detail]
-        .into_iter()
-        .flatten()
-        .map(|text| viewer.quoted(text))
-        .collect();
-    (!words.is_empty()).then(|| words.join(" — "))
+    let words = failure.words();
+    (!words.is_empty()).then(|| viewer.quoted(&words))
 }
 
 fn pricing_words(receipt: &Receipt) -> Option<String> {
@@ -237,18 +284,26 @@ fn pricing_words(receipt: &Receipt) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn source_words(kind: SourceKind, source: Uuid) -> (&'static str, Option<String>) {
-    match kind {
-        SourceKind::Callback => ("callback", Some(format!("/callbacks/{source}"))),
+fn source_words(receipt: &Receipt) -> (&'static str, Option<String>) {
+    match receipt.source_kind {
+        SourceKind::Callback => ("callback", Some(format!("/callbacks/{}", receipt.source))),
         SourceKind::Attempt => ("reply to our call", Some("#attempts".to_owned())),
+        SourceKind::Action if is_expiry(receipt) => ("Bluetick", None),
         SourceKind::Action => ("operator", None),
     }
 }
 
 /// A second either way is nothing; an unbelievable clock is said to be one.
-fn lag_words(receipt: &Receipt, theirs: DateTime<Utc>) -> Option<String> {
+fn lag_words(
+    receipt: &Receipt,
+    theirs: DateTime<Utc>,
+    accepted_at: Option<DateTime<Utc>>,
+) -> Option<String> {
     if receipt.believable_time().is_none() {
         return Some("not believable, ours counts".to_owned());
+    }
+    if accepted_at.is_some_and(|accepted| predates(theirs, accepted)) {
+        return Some("before we accepted it: cannot be right by our clock".to_owned());
     }
     let lag = receipt.received_at - theirs;
     if lag > TimeDelta::seconds(2) {
