@@ -12,7 +12,7 @@ use crate::domain::delivery::{
 use crate::domain::dictionary;
 use crate::domain::explain::advice::is_mark;
 use crate::domain::explain::{Story, at, times};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, UNREACHABLE};
 
 /// Failures beside the shown one that are told one by one.
 const FAILURES_TOLD: usize = 5;
@@ -194,6 +194,13 @@ fn shown_failure(story: &Story<'_>, failed: &Failed, source: Option<&Receipt>) -
         );
         return format!(
             "It waited in the queue until {}, {limit}: Bluetick let it expire, and it was never handed over.",
+            at(failed.at)
+        );
+    }
+    if code == Some(UNREACHABLE) {
+        return format!(
+            "{} was not reached by {}, and it is not tried again.",
+            story.provider(),
             at(failed.at)
         );
     }
