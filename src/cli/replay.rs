@@ -14,6 +14,7 @@ use crate::delivery::services::Services;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::callbacks::Outcome;
+use crate::web::dashboard::figure::counted;
 
 /// Read callbacks again
 ///
@@ -52,6 +53,7 @@ pub async fn run(
     services: &Services,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    check_named(&arguments, services).await?;
     let earnest = if arguments.dry_run {
         Earnest::DryRun
     } else {
@@ -78,6 +80,32 @@ pub async fn run(
     Ok(())
 }
 
+/// What is named must be known: a typing error is no empty selection.
+async fn check_named(arguments: &ReplayArguments, services: &Services) -> Result<(), Failure> {
+    if let Some(account) = &arguments.account
+        && !services.accounts.contains_key(account)
+        && !services.store.list_accounts().await?.contains_key(account)
+    {
+        return Err(format!("there is no account {account}").into());
+    }
+    let known = services.store.find_outcomes(&arguments.ids).await?;
+    for id in &arguments.ids {
+        if known.contains_key(id) {
+            continue;
+        }
+        let words = match services.journal.find(*id).await? {
+            Some(_) => format!("callback {id} was not read for the first time yet"),
+            None => format!("there is no callback {id}"),
+        };
+        return Err(words.into());
+    }
+    Ok(())
+}
+
+fn length<T>(things: &[T]) -> u64 {
+    u64::try_from(things.len()).unwrap_or(u64::MAX)
+}
+
 fn tell(replayed: &Replayed, earnest: Earnest, out: &mut impl Write) -> std::io::Result<()> {
     for change in &replayed.callbacks {
         let (before, after) = (change.before.as_str(), change.after.as_str());
@@ -94,19 +122,20 @@ fn tell(replayed: &Replayed, earnest: Earnest, out: &mut impl Write) -> std::io:
     };
     writeln!(
         out,
-        "{} callbacks read: {verb} {} callbacks and {} messages",
-        replayed.read,
-        replayed.callbacks.len(),
-        replayed.messages.len()
+        "{} read: {verb} {} and {}",
+        counted(replayed.read, "callback", "callbacks"),
+        counted(length(&replayed.callbacks), "callback", "callbacks"),
+        counted(length(&replayed.messages), "message", "messages")
     )?;
     if replayed.gone > 0 {
-        writeln!(out, "{} are not in the journal any more", replayed.gone)?;
+        let verb = if replayed.gone == 1 { "is" } else { "are" };
+        writeln!(out, "{} {verb} not in the journal any more", replayed.gone)?;
     }
     if replayed.withheld > 0 {
         writeln!(
             out,
-            "{} are unverified and stay so; name them to release them",
-            replayed.withheld
+            "{} unverified and left so; name them to release them",
+            counted(replayed.withheld, "callback is", "callbacks are")
         )?;
     }
     Ok(())

@@ -56,16 +56,17 @@ pub async fn find_message(
         Some(id) => Some(id),
         None => by_id(ledger, account, &report.ids),
     };
+    let heard = derived_id(record.id, part, record.received_at);
     let found = match found {
         Some(id) => id,
-        None => match by_recipient(ledger, whose, record.received_at, report).await? {
+        None => match by_decision_or_recipient(ledger, whose, heard, record, report).await? {
             Some(id) => id,
             None if report.fact.is_none() => return Ok(Subject::Elsewhere),
             None if names_purged(ledger, record, report).await? => return Ok(Subject::Purged),
             None if report.ids.is_empty() && report.recipient.is_none() => {
                 return Ok(Subject::Nobody);
             }
-            None => provisional(ledger, whose, record, part, report).await?,
+            None => provisional(ledger, whose, heard, record, report).await?,
         },
     };
     for id in &report.ids {
@@ -127,6 +128,23 @@ fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Opt
     sent.or(holders.first()).copied()
 }
 
+/// What a person decided about this report, else what its recipient tells. A match that a person undid is never made again by the recipient.
+async fn by_decision_or_recipient(
+    ledger: &mut Ledger,
+    whose: Correspondent<'_>,
+    heard: MessageId,
+    record: &CallbackRecord,
+    report: &Report,
+) -> Result<Option<MessageId>, store::Error> {
+    if let Some(decided) = decided(ledger, whose, heard).await? {
+        return Ok(Some(decided));
+    }
+    if whose.precedents.parted.contains(&heard) {
+        return Ok(None);
+    }
+    by_recipient(ledger, whose, record.received_at, report).await
+}
+
 /// The one message without id that was handed over to this recipient shortly before; anything less certain is nobody's.
 async fn by_recipient(
     ledger: &mut Ledger,
@@ -152,6 +170,9 @@ async fn by_recipient(
     let [only] = fitting.as_slice() else {
         return Ok(None);
     };
+    if ledger.was_unmatched(*only).await? {
+        return Ok(None);
+    }
     ledger.set_matched_by(*only, MatchedBy::Recipient)?;
     Ok(Some(*only))
 }
@@ -159,14 +180,10 @@ async fn by_recipient(
 async fn provisional(
     ledger: &mut Ledger,
     whose: Correspondent<'_>,
+    id: MessageId,
     record: &CallbackRecord,
-    part: i32,
     report: &Report,
 ) -> Result<MessageId, store::Error> {
-    let id = derived_id(record.id, part, record.received_at);
-    if let Some(decided) = decided(ledger, whose, id).await? {
-        return Ok(decided);
-    }
     let adoption = whose
         .configured
         .map_or(Adoption::Off, |account| account.adoption);

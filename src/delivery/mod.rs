@@ -14,6 +14,7 @@ pub mod operate;
 pub mod pace;
 pub mod precedents;
 pub mod problems;
+pub mod put_aside;
 mod reading;
 pub mod rebuild;
 pub mod reconcile;

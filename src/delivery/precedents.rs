@@ -11,6 +11,8 @@ use crate::store::{self, Store};
 pub struct Precedents {
     /// Orphans that were tied to a message.
     pub matched: HashMap<MessageId, MessageId>,
+    /// Orphans that were tied to a message and are not any more: whose they are, a person says.
+    pub parted: HashSet<MessageId>,
     /// Callbacks that failed authentication and were applied all the same.
     pub released: HashSet<CallbackId>,
 }
@@ -28,9 +30,12 @@ impl Precedents {
                 (Verb::Match, Some(message)) => {
                     if let Some(orphan) = find_id(detail) {
                         precedents.matched.insert(orphan.into(), message);
+                        precedents.parted.remove(&orphan.into());
                     }
                 }
-                (Verb::Unmatch, Some(message)) => precedents.forget_matches(message),
+                (Verb::Unmatch, Some(message)) => {
+                    precedents.forget_matches(message);
+                }
                 (Verb::ReleaseCallback, _) => {
                     if let Some(callback) = find_id(detail) {
                         precedents.released.insert(callback.into());
@@ -42,9 +47,15 @@ impl Precedents {
         Ok(precedents)
     }
 
-    /// Whatever was tied to this message is not any more.
-    pub fn forget_matches(&mut self, message: MessageId) {
-        self.matched.retain(|_, matched| *matched != message);
+    /// Whatever was tied to this message is not any more; returns the orphans it was.
+    pub fn forget_matches(&mut self, message: MessageId) -> Vec<MessageId> {
+        let parted: Vec<MessageId> = self
+            .matched
+            .extract_if(|_, matched| *matched == message)
+            .map(|(orphan, _)| orphan)
+            .collect();
+        self.parted.extend(&parted);
+        parted
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use crate::delivery::services::Services;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::message::Message;
+use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::message::{Message, Origin};
 use crate::store;
 use crate::store::accounts::Pause;
 use crate::store::callbacks::{CallbackOutcome, Outcome};
-use crate::store::messages::MessageFilter;
+use crate::store::messages::{Cursor, MessageFilter};
 use crate::store::orphans::OrphanFilter;
-use crate::store::problems::{IdConflict, QuarantinedPart};
+use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};
 use crate::store::reports::Problems;
 
 /// A kind of problem.
@@ -127,10 +127,10 @@ impl ProblemKind {
                 "Check that the account's callbacks arrive. Where they do, the phone is probably off: wait, or mark as failed."
             }
             Self::Conflicts => {
-                "Nothing has to be done for the customer. Open the message to see both reports and whose code it was."
+                "Nothing has to be done for the customer. Open the message to see both reports and whose code it was, then put it aside."
             }
             Self::Orphans => {
-                "Match a report with its message where you know it. What nobody claims becomes a message \u{201c}sent elsewhere\u{201d} by itself, unless adoption is off."
+                "Match a report with its message where you know it. What nobody claims becomes a message \u{201c}sent elsewhere\u{201d} by itself, unless adoption is off. What is nobody's can be put aside until more is heard."
             }
             Self::IdConflicts => {
                 "Compare both messages; the one without reports may have arrived all the same. Tell the provider."
@@ -211,25 +211,43 @@ pub async fn list(services: &Services, limit: usize) -> Result<Vec<ProblemList>,
     for kind in ProblemKind::ALL {
         let count = counted(services, kind, &counts);
         if count > 0 {
-            let items = items(services, kind, limit).await?;
+            let (items, _) = items(services, kind, None, limit).await?;
             lists.push(ProblemList { kind, count, items });
         }
     }
     Ok(lists)
 }
 
-/// One kind of problem, present or not, with at most `limit` of its newest things.
+/// Where a page of one kind's things ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// After this message or orphan.
+    Message(Cursor),
+    /// After this account.
+    Account(AccountId),
+    /// After this claim.
+    Claim(ClaimPlace),
+    /// After this callback.
+    Callback(CallbackId),
+    /// After this place in the journal.
+    Journal(i64),
+}
+
+/// One kind of problem, present or not, with at most `limit` of its things that come `after` a place, and where the next ones begin.
 pub async fn find(
     services: &Services,
     kind: ProblemKind,
+    after: Option<&Place>,
     limit: usize,
-) -> Result<ProblemList, store::Error> {
+) -> Result<(ProblemList, Option<Place>), store::Error> {
     let counts = services.store.count_problems(services.clock.now()).await?;
-    Ok(ProblemList {
+    let (items, next) = items(services, kind, after, limit).await?;
+    let list = ProblemList {
         kind,
         count: counted(services, kind, &counts),
-        items: items(services, kind, limit).await?,
-    })
+        items,
+    };
+    Ok((list, next))
 }
 
 fn counted(services: &Services, kind: ProblemKind, counts: &Problems) -> u64 {
@@ -248,6 +266,7 @@ pub fn filter(services: &Services, kind: ProblemKind) -> Option<MessageFilter> {
     match kind {
         ProblemKind::Uncertain => Some(MessageFilter {
             states: vec![DeliveryState::Uncertain],
+            origin: Some(Origin::Api),
             ..open
         }),
         ProblemKind::Overdue => Some(MessageFilter {
@@ -256,6 +275,7 @@ pub fn filter(services: &Services, kind: ProblemKind) -> Option<MessageFilter> {
         }),
         ProblemKind::Conflicts => Some(MessageFilter {
             conflict: Some(true),
+            put_aside: Some(false),
             ..open
         }),
         _ => None,
@@ -265,39 +285,113 @@ pub fn filter(services: &Services, kind: ProblemKind) -> Option<MessageFilter> {
 async fn items(
     services: &Services,
     kind: ProblemKind,
+    after: Option<&Place>,
     limit: usize,
-) -> Result<Items, store::Error> {
+) -> Result<(Items, Option<Place>), store::Error> {
     let store = &services.store;
-    let rows = u64::try_from(limit).unwrap_or(u64::MAX);
+    // One more tells whether there are more.
+    let rows = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let cursor = match after {
+        Some(Place::Message(cursor)) => Some(*cursor),
+        _ => None,
+    };
     if let Some(filter) = filter(services, kind) {
-        let page = store.list_messages(&filter, None, limit).await?;
-        return Ok(Items::Messages(page.messages));
+        let page = store.list_messages(&filter, cursor, limit).await?;
+        return Ok((
+            Items::Messages(page.messages),
+            page.next.map(Place::Message),
+        ));
     }
     Ok(match kind {
         ProblemKind::PausedAccounts => {
-            let accounts = store.list_accounts().await?;
-            let paused = accounts
-                .into_values()
-                .filter_map(|record| Some((record.id, record.pause?)));
-            Items::Accounts(paused.take(limit).collect())
+            let paused = paused_accounts(services, after).await?;
+            let (paused, next) = cut(paused, limit, |(id, _)| Place::Account(id.clone()));
+            (Items::Accounts(paused), next)
         }
-        ProblemKind::Orphans => Items::Orphans(orphans(services, limit).await?),
-        ProblemKind::IdConflicts => Items::IdConflicts(store.list_id_conflicts(rows).await?),
-        ProblemKind::Quarantine => Items::Quarantine(store.list_quarantine(rows).await?),
-        ProblemKind::Unverified => Items::Callbacks(
-            store
-                .list_by_outcome(Outcome::Unverified, None, None, rows)
-                .await?,
-        ),
-        _ => Items::Nothing,
+        ProblemKind::Orphans => {
+            let (orphans, next) = orphans(services, cursor, limit).await?;
+            (Items::Orphans(orphans), next.map(Place::Message))
+        }
+        ProblemKind::IdConflicts => {
+            let after = match after {
+                Some(Place::Claim(place)) => Some(place),
+                _ => None,
+            };
+            let conflicts = store.list_id_conflicts(after, rows).await?;
+            let (conflicts, next) = cut(conflicts, limit, claim_place);
+            (Items::IdConflicts(conflicts), next)
+        }
+        ProblemKind::Quarantine => {
+            let before = match after {
+                Some(Place::Callback(callback)) => Some(*callback),
+                _ => None,
+            };
+            let parts = store.list_quarantine(before, rows).await?;
+            let (parts, next) = cut(parts, limit, |part| Place::Callback(part.callback));
+            (Items::Quarantine(parts), next)
+        }
+        ProblemKind::Unverified => {
+            let before = match after {
+                Some(Place::Journal(seq)) => Some(*seq),
+                _ => None,
+            };
+            let callbacks = store
+                .list_by_outcome(Outcome::Unverified, None, before, rows)
+                .await?;
+            let (callbacks, next) = cut(callbacks, limit, |one| Place::Journal(one.seq));
+            (Items::Callbacks(callbacks), next)
+        }
+        _ => (Items::Nothing, None),
     })
 }
 
-async fn orphans(services: &Services, limit: usize) -> Result<Vec<Orphan>, store::Error> {
+/// The first `limit` things, and the place of the last one where more were found.
+fn cut<T>(
+    mut things: Vec<T>,
+    limit: usize,
+    place: impl Fn(&T) -> Place,
+) -> (Vec<T>, Option<Place>) {
+    let more = things.len() > limit;
+    things.truncate(limit);
+    let next = things.last().filter(|_| more).map(place);
+    (things, next)
+}
+
+fn claim_place(conflict: &IdConflict) -> Place {
+    Place::Claim(ClaimPlace {
+        seen_at: conflict.seen_at,
+        claimant: conflict.claimant,
+        provider_id: conflict.provider_id.as_str().to_owned(),
+    })
+}
+
+async fn paused_accounts(
+    services: &Services,
+    after: Option<&Place>,
+) -> Result<Vec<(AccountId, Pause)>, store::Error> {
+    let accounts = services.store.list_accounts().await?;
+    let comes_after = |id: &AccountId| match after {
+        Some(Place::Account(last)) => id > last,
+        _ => true,
+    };
+    Ok(accounts
+        .into_values()
+        .filter(|record| comes_after(&record.id))
+        .filter_map(|record| Some((record.id, record.pause?)))
+        .collect())
+}
+
+async fn orphans(
+    services: &Services,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<(Vec<Orphan>, Option<Cursor>), store::Error> {
     let store = &services.store;
-    let page = store
-        .list_orphans(&OrphanFilter::default(), None, limit)
-        .await?;
+    let open = OrphanFilter {
+        put_aside: Some(false),
+        ..OrphanFilter::default()
+    };
+    let page = store.list_orphans(&open, after, limit).await?;
     let listed: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
     let mut ids = store.list_provider_ids_of(&listed).await?;
     let mut suggestions = store.list_suggestions(&page.messages).await?;
@@ -306,5 +400,5 @@ async fn orphans(services: &Services, limit: usize) -> Result<Vec<Orphan>, store
         suggestions: suggestions.remove(&message.id).unwrap_or_default(),
         message,
     });
-    Ok(orphans.collect())
+    Ok((orphans.collect(), page.next))
 }

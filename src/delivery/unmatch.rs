@@ -12,12 +12,12 @@ use crate::store;
 use crate::store::ledger::Ledger;
 use crate::store::messages::Found;
 
-/// Undoes the matches of a message. Its recipient never matches it again; a person still may.
+/// Undoes the matches of a message; returns where what was matched is now. Its recipient never matches it again; a person still may.
 pub async fn unmatch(
     services: &Services,
     id: MessageId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<Vec<MessageId>, OperateError> {
     let message = match services.store.find_message(id).await? {
         Some(Found::Message(message)) => *message,
         Some(Found::Moved(survivor)) => return Err(OperateError::Moved(survivor)),
@@ -33,19 +33,22 @@ pub async fn unmatch(
     }
     let told = callbacks(services, id).await?;
     let mut precedents = Precedents::load(&services.store).await?;
-    precedents.forget_matches(id);
+    let parted = precedents.forget_matches(id);
     let mut ledger = services.store.ledger(decision.now).await?;
     match take_back(
         services,
         &mut ledger,
         &message,
         &told,
-        &precedents,
+        (&precedents, &parted),
         decision,
     )
     .await
     {
-        Ok(()) => Ok(services.store.commit(ledger).await?),
+        Ok(now_at) => {
+            services.store.commit(ledger).await?;
+            Ok(now_at)
+        }
         Err(error) => {
             ledger.roll_back().await;
             Err(error.into())
@@ -82,9 +85,9 @@ async fn take_back(
     ledger: &mut Ledger,
     message: &Message,
     told: &[JournalEntry],
-    precedents: &Precedents,
+    (precedents, parted): (&Precedents, &[MessageId]),
     decision: &Decision<'_>,
-) -> Result<(), store::Error> {
+) -> Result<Vec<MessageId>, store::Error> {
     let action = Action {
         message: Some(message.id),
         account: Some(message.account.clone()),
@@ -99,5 +102,9 @@ async fn take_back(
         .reconciler
         .read_again(ledger, told, precedents)
         .await?;
-    ledger.release_merged(message.id).await
+    ledger.release_merged(message.id, parted).await?;
+    let callbacks: Vec<CallbackId> = told.iter().map(|entry| entry.record.id).collect();
+    let mut now_at = ledger.list_told(&callbacks);
+    now_at.retain(|id| *id != message.id);
+    Ok(now_at)
 }

@@ -243,6 +243,8 @@ pub enum Verb {
     Match,
     /// Undid the matches of a message.
     Unmatch,
+    /// Took something seen out of the problems.
+    PutAside,
     /// Stopped an account's sending.
     PauseAccount,
     /// Let an account send again.
@@ -255,7 +257,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SignIn,
         Self::CreateToken,
         Self::RevokeToken,
@@ -264,6 +266,7 @@ impl Verb {
         Self::MarkFailed,
         Self::Match,
         Self::Unmatch,
+        Self::PutAside,
         Self::PauseAccount,
         Self::ResumeAccount,
         Self::ReleaseCallback,
@@ -281,6 +284,7 @@ impl Verb {
             Self::MarkFailed => "mark-failed",
             Self::Match => "match",
             Self::Unmatch => "unmatch",
+            Self::PutAside => "put-aside",
             Self::PauseAccount => "pause-account",
             Self::ResumeAccount => "resume-account",
             Self::ReleaseCallback => "release-callback",

@@ -18,6 +18,7 @@ pub mod orphans;
 mod plans;
 pub mod problems;
 pub mod provider_ids;
+mod put_aside;
 pub mod queue;
 pub mod receipts;
 pub mod reports;

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId};
@@ -12,6 +14,7 @@ use crate::domain::phone;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
 use crate::store::messages::{Cursor, Page, newest_first, sent_to};
+use crate::store::put_aside::message_is_aside;
 use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, Store, instant};
 
@@ -29,6 +32,8 @@ pub struct OrphanFilter {
     pub provider_id: Option<String>,
     /// The customer, as the callback named them.
     pub recipient: Option<String>,
+    /// Put aside by an operator, or not.
+    pub put_aside: Option<bool>,
 }
 
 /// A message without an id that an orphan may turn out to be about.
@@ -155,6 +160,13 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
         account.map(|account| Column::Account.eq(account.as_str())),
         recipient.map(|recipient| sent_to(recipient)),
         holding,
+        filter.put_aside.map(|aside| {
+            if aside {
+                message_is_aside()
+            } else {
+                message_is_aside().not()
+            }
+        }),
     ];
     let query = Entity::find()
         .filter(Column::Origin.eq(Origin::Provisional.as_str()))

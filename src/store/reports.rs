@@ -15,6 +15,7 @@ use crate::domain::message::Origin;
 use crate::store::callbacks::Outcome;
 use crate::store::entities::{accounts, callback_outcomes, message_counts, messages, quarantine};
 use crate::store::messages::in_conflict;
+use crate::store::put_aside::{callback_is_aside, message_is_aside};
 use crate::store::{Error, Store, instant};
 
 /// Messages of one account by state.
@@ -29,7 +30,7 @@ pub struct Counts {
     pub dry_run: BTreeMap<AccountId, CountsByState>,
     /// Sent elsewhere and observed, per account and state.
     pub observed: BTreeMap<AccountId, CountsByState>,
-    /// Failures by account and code; the code is empty where none was given.
+    /// Failures of what was sent by us, by account and code; the code is empty where none was given.
     pub failures: BTreeMap<(AccountId, String), i64>,
 }
 
@@ -83,7 +84,8 @@ impl Store {
             let bad = |column| Error::inconsistent("message_counts", column, &account);
             let account: AccountId = account.parse().map_err(|_| bad("account"))?;
             let state: DeliveryState = state.parse().map_err(|_| bad("state"))?;
-            let column = match origin.parse().map_err(|_| bad("origin"))? {
+            let origin: Origin = origin.parse().map_err(|_| bad("origin"))?;
+            let column = match origin {
                 Origin::Api => &mut counts.sent,
                 Origin::Observed => &mut counts.observed,
                 Origin::DryRun => &mut counts.dry_run,
@@ -94,7 +96,7 @@ impl Store {
                 .or_default()
                 .entry(state)
                 .or_default() += number;
-            if state == DeliveryState::Failed {
+            if state == DeliveryState::Failed && origin == Origin::Api {
                 *counts.failures.entry((account, code)).or_default() += number;
             }
         }
@@ -130,12 +132,19 @@ impl Store {
                 .filter(callback_outcomes::Column::Outcome.eq(outcome.as_str()))
         };
         Ok(Problems {
-            orphans: provisional().count(reader).await?,
-            conflicts: conflicts().count(reader).await?,
+            orphans: provisional()
+                .filter(message_is_aside().not())
+                .count(reader)
+                .await?,
+            conflicts: conflicts()
+                .filter(message_is_aside().not())
+                .count(reader)
+                .await?,
             id_conflicts: self.count_id_conflicts().await?,
             overdue: overdue(now).count(reader).await?,
             uncertain: uncertain().count(reader).await?,
             quarantine: quarantine::Entity::find()
+                .filter(callback_is_aside().not())
                 .select_only()
                 .column(quarantine::Column::Callback)
                 .distinct()
@@ -172,7 +181,9 @@ pub(crate) fn overdue(now: DateTime<Utc>) -> Select<messages::Entity> {
     open().filter(messages::Column::DueAt.lte(instant::write(now)))
 }
 
-/// Handed over, outcome unknown, and not sent again.
+/// Handed over by us, outcome unknown, and not sent again. Of what was sent elsewhere nothing left us.
 pub(crate) fn uncertain() -> Select<messages::Entity> {
-    open().filter(messages::Column::State.eq(DeliveryState::Uncertain.as_str()))
+    open()
+        .filter(messages::Column::Origin.eq(Origin::Api.as_str()))
+        .filter(messages::Column::State.eq(DeliveryState::Uncertain.as_str()))
 }

@@ -430,7 +430,7 @@ fn the_overview_without_messages_says_how_to_send_one() {
 fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
     let page = render("overview", &busy());
     let text = page.main();
-    assert!(text.contains("2 things need a person"), "{text}");
+    assert!(text.contains("4 things need a person"), "{text}");
     assert!(text.contains("6,033"), "all messages: {text}");
     assert!(
         !text.contains("Overdue"),
@@ -457,8 +457,8 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
         "/problems#quarantine",
         "/messages?state=failed&account=kaleyra-in&origin=api&since=2026-11-14",
         "/messages?account=sobot-main&origin=observed&since=2026-11-14",
-        "/messages?state=failed&code=131053&since=2026-11-14",
-        "/messages?state=failed&account=sobot-main&code=131026&since=2026-11-14",
+        "/messages?state=failed&code=131053&origin=api&since=2026-11-14",
+        "/messages?state=failed&account=sobot-main&code=131026&origin=api&since=2026-11-14",
         "/messages?state=delivered%2Cread%2Cplayed&origin=api&since=2026-11-14",
         "/?days=30",
     ] {
@@ -989,6 +989,7 @@ fn problem_lists() -> Vec<ProblemList> {
             ProblemKind::Quarantine,
             1,
             Items::Quarantine(vec![QuarantinedPart {
+                parts: 1,
                 callback: CallbackId::derived(now(), [7; 10]),
                 part: 2,
                 account: account("lancepilot-demo"),
@@ -1019,10 +1020,10 @@ fn problems_say_why_and_what_is_next_and_can_be_acted_on() {
     ] {
         assert!(main.contains(words), "{words} in {main}");
     }
-    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1);
+    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1 + 2 + 1);
     assert!(
         page.links()
-            .contains(&"/messages?state=uncertain&resent=false".to_owned())
+            .contains(&"/messages?state=uncertain&origin=api&resent=false".to_owned())
     );
     assert_eq!(page.text("[aria-current=page]"), "Problems");
 }

@@ -131,3 +131,91 @@ async fn only_what_was_matched_can_be_undone() {
     assert!(!page(&app, &id).await.contains("Undo the match"));
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn a_report_whose_match_was_undone_waits_for_a_person_and_not_for_the_next_message_that_fits()
+{
+    let app = start_app().await;
+    let (first, second) = (sent(&app).await, sent(&app).await);
+    told(&app, FIRST, "delivered").await;
+    let orphan = orphan_ids(&app).await.remove(0);
+    let matching = format!("/api/v1/orphans/{orphan}/match");
+    let request = json!({ "message_id": first });
+    assert_eq!(app.post_json(&matching, &request).await.0, 200);
+    let old = format!("/api/v1/messages/{orphan}/explain");
+    assert_eq!(
+        app.found(&old).await["id"],
+        json!(first),
+        "an old id keeps what is asked about it"
+    );
+
+    app.advance(TimeDelta::minutes(1));
+    let (status, body) = app.post(&format!("/api/v1/messages/{first}/unmatch")).await;
+    assert_eq!(
+        (status, &body["reports_now_at"]),
+        (200, &json!([orphan])),
+        "{body}"
+    );
+    assert_eq!(app.state(&first).await, "submitted");
+    assert_eq!(app.state(&second).await, "submitted", "two fitted");
+    let shown = app.message(&orphan).await;
+    assert_eq!(shown["id"], json!(orphan), "the old id is its own again");
+    let orphans = app.orphans().await;
+    assert_eq!(orphans.len(), 1);
+    assert_eq!(orphans[0]["suggestions"].as_array().unwrap().len(), 2);
+    assert!(!page(&app, &first).await.contains("turned out to be"));
+    assert_sound(&app).await;
+
+    // What comes after the undoing fits both, too.
+    told(&app, SECOND, "delivered").await;
+    assert_eq!(app.state(&second).await, "submitted");
+    assert_eq!(orphan_ids(&app).await.len(), 2);
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
+async fn try_match(app: &App, orphan: &str, typed: &str) -> (u16, String) {
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("message_id", typed)
+        .append_pair("page", "report")
+        .finish();
+    let request = app
+        .request("POST", &format!("/orphans/{orphan}/match"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form);
+    let reply = request.send().await.unwrap();
+    (reply.status().as_u16(), reply.text().await.unwrap())
+}
+
+#[actix_web::test]
+async fn a_report_is_matched_on_its_own_page_by_whatever_the_search_box_takes() {
+    let app = start_app().await;
+    let (first, _) = (sent(&app).await, sent(&app).await);
+    told(&app, FIRST, "delivered").await;
+    let orphan = orphan_ids(&app).await.remove(0);
+    let html = page(&app, &orphan).await;
+    assert!(html.contains(&format!("/orphans/{orphan}/match")), "{html}");
+    assert!(html.contains(&first), "suggested");
+
+    let (status, html) = try_match(&app, &orphan, "nobody's").await;
+    assert_eq!(status, 422);
+    assert!(html.contains("No message of this account has that id"));
+    assert!(html.contains("nobody&#39;s"), "what was typed stays");
+    assert!(html.contains("Timeline"), "on the report's page");
+    assert!(!html.contains("message_id is"), "no raw field name");
+    let (status, html) = try_match(&app, &orphan, CUSTOMER).await;
+    assert_eq!(status, 422);
+    assert!(html.contains("Several messages fit"));
+    assert_eq!(orphan_ids(&app).await.len(), 1);
+
+    let reference = json!({
+        "account": LANCEPILOT, "to": "+44 7700 900456", "name": "Asha", "kind": "image",
+        "media": { "url": "https://files.test/one.jpg" }, "client_reference": "order-77",
+    });
+    let wanted = app.send(&reference).await;
+    app.run_jobs_until_idle().await;
+    let (status, _) = try_match(&app, &orphan, "order-77").await;
+    assert_eq!(status, 200);
+    assert_eq!(app.state(&wanted).await, "delivered");
+    app.finish().await;
+}

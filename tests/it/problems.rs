@@ -195,12 +195,17 @@ async fn contradicting_reports_are_counted_as_they_are_listed() {
     }
     app.apply_callbacks().await;
     check_agreement(&app, "conflicts", "conflict=true&resent=false", 1).await;
-    assert!(
-        page(&app, Scope::Operate)
-            .await
-            .forms("conflicts")
-            .is_empty()
-    );
+    let forms = page(&app, Scope::Operate).await.forms("conflicts");
+    let [aside] = forms.as_slice() else {
+        panic!("nothing can be done but to put it aside: {forms:?}");
+    };
+    let reply = app.request("POST", aside).send().await.unwrap();
+    assert_eq!(reply.status(), 200, "led back to the problems");
+    assert_eq!(count(&app, "conflicts").await, 0);
+    app.deliver_callback(SOBOT, &status("wamid.c1", "read"))
+        .await;
+    app.apply_callbacks().await;
+    assert_eq!(count(&app, "conflicts").await, 1, "there is something new");
     app.finish().await;
 }
 
@@ -295,7 +300,7 @@ async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed(
     assert_eq!(app.get("/api/v1/problems/bad_luck").await.0, 404);
     let quarantined = shown.text("section[aria-labelledby=quarantine] .needs");
     assert!(
-        quarantined.contains("part 2 of its callback"),
+        quarantined.contains("2 parts of its callback are unreadable, part 2 first"),
         "{quarantined}"
     );
     let refused = shown.text("section[aria-labelledby=rejected]");
@@ -341,5 +346,148 @@ async fn who_may_only_read_sees_what_is_open_without_numbers_names_and_forms() {
     for hidden in ["447700900123", "Ines", "HBgMNDQ3NzAw"] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_word_nobody_knows_about_an_id_nobody_knows_is_no_message_of_unknown_outcome() {
+    let app = start_app().await;
+    let strange = json!({ "id": "wamid.strange1", "status": "teleported" });
+    app.deliver_callback(SOBOT, &strange).await;
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::minutes(30));
+    app.run_jobs_until_idle().await;
+    assert_eq!(count(&app, "uncertain").await, 0);
+    assert_eq!(count(&app, "orphans").await, 1, "it waits for a person");
+    assert!(
+        !page(&app, Scope::Operate)
+            .await
+            .text("main")
+            .contains("left us")
+    );
+
+    let told = json!({ "id": "wamid.strange1", "status": "delivered" });
+    app.deliver_callback(SOBOT, &told).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(
+        count(&app, "orphans").await,
+        0,
+        "now it says how far it got"
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_thing_of_a_kind_is_listed_page_after_page() {
+    let app = start_app().await;
+    for number in 0..5 {
+        let told = json!({ "id": format!("wamid.page{number}"), "status": "sent" });
+        app.deliver_callback(SOBOT, &told).await;
+        let broken = json!([{ "nonsense": number }]);
+        app.deliver_callback(SOBOT, &broken).await;
+    }
+    app.run_jobs_until_idle().await;
+    for (kind, key) in [("orphans", "message_id"), ("quarantine", "callback_id")] {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut address = format!("/api/v1/problems/{kind}?limit=2");
+        let mut pages = 0;
+        loop {
+            let list = app.found(&address).await;
+            pages += 1;
+            for item in list["data"].as_array().unwrap() {
+                assert!(seen.insert(item[key].as_str().unwrap().to_owned()));
+            }
+            let Some(cursor) = list["next_cursor"].as_str() else {
+                break;
+            };
+            address = format!("/api/v1/problems/{kind}?limit=2&cursor={cursor}");
+        }
+        assert_eq!((seen.len(), pages), (5, 3), "{kind}");
+    }
+    let list = app.found("/api/v1/problems/orphans?limit=1").await;
+    let cursor = list["next_cursor"].as_str().unwrap();
+    let foreign = format!("/api/v1/problems/quarantine?cursor={cursor}");
+    assert_eq!(app.get(&foreign).await.0, 422, "a cursor is of its kind");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_callback_tells_which_of_its_parts_are_unreadable_and_why() {
+    let app = start_app().await;
+    let mut statuses = vec![
+        json!({ "id": "wamid.good", "status": "sent", "timestamp": "1795176000", "recipient_id": "447700900123" }),
+    ];
+    statuses.extend((0..30).map(|_| json!("nothing")));
+    let batch = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [{
+        "field": "messages", "value": { "messaging_product": "whatsapp", "statuses": statuses } }] }] });
+    app.deliver_callback(SOBOT, &batch).await;
+    app.run_jobs_until_idle().await;
+    let listed = app.found("/api/v1/problems/quarantine").await;
+    let id = listed["data"][0]["callback_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let html = app
+        .request("GET", &format!("/callbacks/{id}"))
+        .send()
+        .await
+        .unwrap();
+    let html = html.text().await.unwrap();
+    assert!(html.contains("30 unreadable parts"), "{html}");
+    assert!(html.contains("Part 2") && html.contains("and 10 more"));
+    let problems = page(&app, Scope::Operate).await.text("main");
+    assert!(
+        problems.contains("30 parts of its callback are unreadable, part 2 first"),
+        "{problems}"
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_was_seen_is_put_aside_until_something_new_is_heard() {
+    let app = start_app().await;
+    let told = json!({ "id": "wamid.aside1", "status": "sent" });
+    app.deliver_callback(SOBOT, &told).await;
+    app.deliver_callback(SOBOT, &json!([{ "nonsense": 1 }]))
+        .await;
+    app.run_jobs_until_idle().await;
+    let shown = page(&app, Scope::Operate).await;
+    for kind in ["orphans", "quarantine"] {
+        assert_eq!(count(&app, kind).await, 1, "{kind}");
+        let forms = shown.forms(kind);
+        let aside = forms.iter().find(|form| form.ends_with("/put-aside"));
+        let reply = app.request("POST", aside.unwrap()).send().await.unwrap();
+        assert_eq!(reply.status(), 200, "led back to the problems");
+        assert_eq!(count(&app, kind).await, 0, "{kind}");
+        let list = app.found(&format!("/api/v1/problems/{kind}")).await;
+        assert_eq!(list["data"], json!([]), "{kind}");
+    }
+    assert_eq!(app.orphans().await.len(), 1, "it is an orphan all the same");
+    let more = json!({ "id": "wamid.aside1", "status": "delivered" });
+    app.deliver_callback(SOBOT, &more).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(count(&app, "orphans").await, 1, "there is something new");
+
+    let id = app.orphans().await[0]["id"].as_str().unwrap().to_owned();
+    let aside = format!("/api/v1/messages/{id}/put-aside");
+    let (refused, _) = read(app.request_as(Scope::Read, "POST", &aside)).await;
+    assert_eq!(refused, 403);
+    assert_eq!(app.post(&aside).await.0, 200);
+    assert_eq!(count(&app, "orphans").await, 0);
+    let actions = app.services.store.list_actions(50).await.unwrap();
+    let verb = bluetick::domain::access::Verb::PutAside;
+    assert_eq!(
+        actions.iter().filter(|action| action.verb == verb).count(),
+        3
+    );
+
+    let mine = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let path = format!("/api/v1/messages/{mine}/put-aside");
+    assert_eq!(
+        app.post(&path).await.0,
+        409,
+        "nothing about it is a problem"
+    );
     app.finish().await;
 }

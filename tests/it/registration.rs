@@ -129,3 +129,36 @@ async fn a_registration_names_every_wrong_field_and_needs_the_scope_send() {
     assert_eq!(status, 403);
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn without_a_time_nothing_is_claimed_and_another_number_is_named() {
+    let app = start_app().await;
+    app.deliver_callback(SOBOT, &status("wamid.reg9", "read"))
+        .await;
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::minutes(5));
+    let mut timeless = registration("wamid.reg9");
+    timeless.as_object_mut().unwrap().remove("sent_at");
+    let (code, body) = app.post_json(OBSERVED, &timeless).await;
+    assert_eq!((code, &body["warnings"]), (201, &json!([])), "{body}");
+    let id = body["id"].as_str().unwrap().to_owned();
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "read");
+    let submitted = &shown["stages"]["submitted"];
+    assert_eq!(submitted["implied"], true, "{shown}");
+    assert_eq!(submitted["at"], shown["stages"]["read"]["at"]);
+
+    // Nothing was heard of this one: when we were told is all there is.
+    timeless["provider_id"] = json!("wamid.reg10");
+    let (_, body) = app.post_json(OBSERVED, &timeless).await;
+    let alone = app.message(body["id"].as_str().unwrap()).await;
+    assert_eq!(alone["stages"]["submitted"]["inferred"], true, "{alone}");
+
+    let mut other = registration("wamid.reg9");
+    other["to"] = json!("+44 7700 900999");
+    let (code, body) = app.post_json(OBSERVED, &other).await;
+    assert_eq!((code, body["id"].as_str().unwrap()), (200, id.as_str()));
+    assert!(body["warnings"][0].as_str().unwrap().starts_with("to: "));
+    assert_eq!(app.message(&id).await["to"], shown["to"]);
+    app.finish().await;
+}

@@ -5,6 +5,7 @@ use bluetick::domain::ids::CallbackId;
 use bluetick::domain::provider::HeaderSecret;
 use bluetick::domain::secret::Secret;
 use chrono::TimeDelta;
+use clap::Parser;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
@@ -395,5 +396,37 @@ async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable
         (Verb::ReplayCallbacks, Some("2 callbacks"))
     );
     assert_eq!(press(&app, Scope::Operate, "").await.0, 409);
+    app.finish().await;
+}
+
+async fn run_command(app: &App, arguments: &[&str]) -> Result<String, String> {
+    let line = [&["bluetick", "replay"], arguments].concat();
+    let parsed = bluetick::cli::Arguments::try_parse_from(line).unwrap();
+    let bluetick::cli::Command::Replay(command) = parsed.command else {
+        panic!("another command");
+    };
+    let mut out = Vec::new();
+    bluetick::cli::replay::run(*command, &app.services, &mut out)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[actix_web::test]
+async fn the_command_names_an_account_or_id_that_nobody_knows() {
+    let app = start_app().await;
+    let unknown = run_command(&app, &["--account", "nope"]).await;
+    assert_eq!(unknown, Err("there is no account nope".to_owned()));
+    let id = "019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
+    let unknown = run_command(&app, &["--id", id]).await;
+    assert_eq!(unknown, Err(format!("there is no callback {id}")));
+    app.deliver_callback(SOBOT, &status("wamid.cli1", "sent"))
+        .await;
+    app.run_jobs_until_idle().await;
+    let told = run_command(&app, &["--account", SOBOT]).await.unwrap();
+    assert_eq!(
+        told,
+        "1 callback read: changed 0 callbacks and 0 messages\n"
+    );
     app.finish().await;
 }

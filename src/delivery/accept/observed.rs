@@ -11,7 +11,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::References;
 use crate::domain::provider::Account;
 use crate::store::Store;
-use crate::store::ledger::Registration;
+use crate::store::ledger::{RecipientGiven, Registration};
 
 /// A message sent by other means, as a caller describes it; nothing is checked yet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,17 +28,28 @@ pub struct Observation {
     pub references: References,
     /// The caller's own reference.
     pub client_reference: Option<String>,
-    /// When it was sent; now, when absent.
+    /// When it was sent, where that is known.
     pub sent_at: Option<DateTime<Utc>>,
 }
 
 /// What became of a registration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registered {
+    /// The message.
+    pub id: MessageId,
+    /// Whether it was listed before.
+    pub familiarity: Familiarity,
+    /// What of the registration contradicts what was known, by field.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a registered message was listed before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Registered {
+pub enum Familiarity {
     /// It is listed from now on; known from callbacks before or not at all.
-    New(MessageId),
+    New,
     /// It was listed before.
-    Known(MessageId),
+    Known,
 }
 
 /// Registers it.
@@ -51,12 +62,16 @@ pub async fn register(
     let registration = check(observation, accounts, now).map_err(AcceptError::Invalid)?;
     let mut ledger = store.ledger(now).await?;
     match ledger.register(&registration).await {
-        Ok((id, was_listed)) => {
+        Ok(entered) => {
             store.commit(ledger).await?;
-            Ok(if was_listed {
-                Registered::Known(id)
-            } else {
-                Registered::New(id)
+            Ok(Registered {
+                id: entered.id,
+                familiarity: if entered.was_listed {
+                    Familiarity::Known
+                } else {
+                    Familiarity::New
+                },
+                warnings: warning(entered.recipient).into_iter().collect(),
             })
         }
         Err(error) => {
@@ -64,6 +79,19 @@ pub async fn register(
             Err(error.into())
         }
     }
+}
+
+fn warning(recipient: RecipientGiven) -> Option<String> {
+    let words = match recipient {
+        RecipientGiven::Fits => return None,
+        RecipientGiven::Dropped => {
+            "to: this id belongs to a message to another number; that one stays"
+        }
+        RecipientGiven::Replaces => {
+            "to: reports on this id name another number; yours is shown from now on"
+        }
+    };
+    Some(words.to_owned())
 }
 
 fn check(
@@ -85,11 +113,11 @@ fn check(
         .as_deref()
         .and_then(|kind| keep(kind.parse::<MediaKind>(), "kind", &mut errors));
     check_texts(observation, &mut errors);
-    let sent_at = observation.sent_at.unwrap_or(now);
-    if sent_at > now + TimeDelta::days(1) {
+    let sent_at = observation.sent_at;
+    if sent_at.is_some_and(|at| at > now + TimeDelta::days(1)) {
         errors.push(FieldError::new("sent_at", "lies in the future"));
     }
-    if sent_at.timestamp() < 0 {
+    if sent_at.is_some_and(|at| at.timestamp() < 0) {
         errors.push(FieldError::new("sent_at", "lies before 1970"));
     }
     let (Some(account), Some(provider_id), true) = (account, provider_id, errors.is_empty()) else {

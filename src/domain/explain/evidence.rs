@@ -58,6 +58,12 @@ fn sentence(story: &Story<'_>, stage: Stage, reached: Reached) -> String {
         .iter()
         .filter(says)
         .all(|receipt| receipt.source_kind == SourceKind::Action);
+    if by_caller && reached.inferred {
+        return format!(
+            "`{word}`: it was registered here without the time it was sent, so {} is when we were told.",
+            at(reached.at)
+        );
+    }
     if by_caller {
         return format!(
             "`{word}`: whoever registered it says that {} had it at {}.",

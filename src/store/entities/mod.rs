@@ -18,6 +18,7 @@ pub(super) mod merged_messages;
 pub(super) mod message_counts;
 pub(super) mod messages;
 pub(super) mod provider_ids;
+pub(super) mod put_aside;
 pub(super) mod quarantine;
 pub(super) mod receipts;
 pub(super) mod settings;

@@ -28,7 +28,7 @@ pub(crate) use flush::refold;
 pub use orphans::Heard;
 #[cfg(test)]
 pub(crate) use orphans::adoptable;
-pub use registration::Registration;
+pub use registration::{Entered, RecipientGiven, Registration};
 pub use replay::StateDifference;
 pub use unlearning::Lesson;
 

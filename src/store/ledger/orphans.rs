@@ -4,11 +4,14 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
 use uuid::Uuid;
 
 use crate::domain::access::Verb;
-use crate::domain::delivery::QueueWord;
+use crate::domain::delivery::{DeliveryState, QueueWord};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
@@ -74,7 +77,7 @@ impl Ledger {
 
     /// Messages to a recipient that were handed over within `period` and had no provider id at its end; of this kind, where one is named.
     ///
-    /// A message whose matches an operator undid is none of them. What was learned later does not count, so that reading a callback again finds what it found at first.
+    /// A message whose matches an operator undid counts again for what comes after that: it makes a report ambiguous. What was learned later does not count, so that reading a callback again finds what it found at first.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
@@ -96,13 +99,14 @@ impl Ledger {
             )
             .and_where(provider_ids::Column::LearnedAt.lte(to))
             .to_owned();
-        let unmatched = Query::select()
+        let unmatched_since = Query::select()
             .expr(Expr::value(1))
             .from(actions::Entity)
             .and_where(
                 Expr::col((actions::Entity, actions::Column::Message)).equals((Entity, Column::Id)),
             )
             .and_where(actions::Column::Verb.eq(Verb::Unmatch.as_str()))
+            .and_where(actions::Column::HappenedAt.gt(to))
             .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
@@ -111,7 +115,7 @@ impl Ledger {
             .filter(sent_to(recipient))
             .filter(Column::Origin.eq(Origin::Api.as_str()))
             .filter(Expr::exists(named_by_then).not())
-            .filter(Expr::exists(unmatched).not())
+            .filter(Expr::exists(unmatched_since).not())
             .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
             .limit(10)
@@ -127,6 +131,16 @@ impl Ledger {
             })
         };
         Ok(ids.into_iter().filter(fits).collect())
+    }
+
+    /// Whether an operator undid matches of a message: it is never matched by its recipient again.
+    pub async fn was_unmatched(&self, id: MessageId) -> Result<bool, Error> {
+        let undone = actions::Entity::find()
+            .filter(actions::Column::Message.eq(id.uuid()))
+            .filter(actions::Column::Verb.eq(Verb::Unmatch.as_str()))
+            .count(self.transaction())
+            .await?;
+        Ok(undone > 0)
     }
 
     /// Marks how a loaded message was found by a report without a known id.
@@ -198,10 +212,11 @@ impl Store {
     }
 }
 
-/// Provisional messages whose time has come, the longest waiting first.
+/// Provisional messages whose time has come, the longest waiting first. One of which no report says how far it got is none: it has no state that would be true.
 pub(crate) fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+        .filter(Column::State.ne(DeliveryState::Uncertain.as_str()))
         .filter(Column::AdoptAt.lte(instant::write(now)))
         .order_by_asc(Column::AdoptAt)
 }

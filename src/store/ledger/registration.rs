@@ -3,10 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use crate::domain::delivery::{Fact, Pricing, QueueWord, Receipt, SourceKind, Stage};
+use crate::domain::delivery::{
+    DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage,
+};
 use crate::domain::ids::{AccountId, ActionId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
+use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::Model;
 use crate::store::entities::provider_ids;
@@ -31,21 +34,55 @@ pub struct Registration {
     pub references: References,
     /// The caller's own reference.
     pub client_reference: Option<String>,
-    /// When it was handed to the provider, as the caller says.
-    pub sent_at: DateTime<Utc>,
+    /// When it was handed to the provider, where the caller says it.
+    pub sent_at: Option<DateTime<Utc>>,
     /// How long silence is normal.
     pub silence_limit: TimeDelta,
 }
 
+/// What a registration came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entered {
+    /// The message that holds the id.
+    pub id: MessageId,
+    /// Whether it was listed before.
+    pub was_listed: bool,
+    /// What became of a recipient that is not the one known before.
+    pub recipient: RecipientGiven,
+}
+
+/// How the recipient of a registration stands to what was known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecipientGiven {
+    /// Nothing contradicts it.
+    Fits,
+    /// The message is known with another one, which stays.
+    Dropped,
+    /// Reports named another one; the caller's is shown.
+    Replaces,
+}
+
 impl Ledger {
-    /// Registers a message, or finds the one that holds its id; tells whether that was listed before.
-    pub async fn register(&mut self, new: &Registration) -> Result<(MessageId, bool), Error> {
+    /// Registers a message, or finds the one that holds its id.
+    pub async fn register(&mut self, new: &Registration) -> Result<Entered, Error> {
         let key = (new.account.clone(), new.provider_id.clone());
         self.load_holders(std::slice::from_ref(&key)).await?;
         let holder = self.holder(&new.account, &new.provider_id);
-        let listed = match holder.and_then(|id| self.origin(id).map(|origin| (id, origin))) {
-            Some((id, Origin::Api | Origin::DryRun)) => return Ok((id, true)),
-            Some((id, Origin::Observed)) if self.is_registered(id).await? => return Ok((id, true)),
+        let contradicted = holder.is_some_and(|id| self.contradicts(id, new));
+        let kept = |id| Entered {
+            id,
+            was_listed: true,
+            recipient: if contradicted {
+                RecipientGiven::Dropped
+            } else {
+                RecipientGiven::Fits
+            },
+        };
+        let (id, was_listed) = match holder
+            .and_then(|id| self.origin(id).map(|origin| (id, origin)))
+        {
+            Some((id, Origin::Api | Origin::DryRun)) => return Ok(kept(id)),
+            Some((id, Origin::Observed)) if self.is_registered(id).await? => return Ok(kept(id)),
             Some((id, origin)) => {
                 self.edit(id, |row| take_over(row, new))?;
                 (id, origin == Origin::Observed)
@@ -54,7 +91,7 @@ impl Ledger {
                 let id = MessageId::new(self.now());
                 let bare = NewMessage {
                     id,
-                    created_at: new.sent_at,
+                    created_at: new.sent_at.unwrap_or(self.now()),
                     queue: QueueWord::Done,
                     send_before: None,
                     silence_limit: new.silence_limit,
@@ -65,7 +102,6 @@ impl Ledger {
                 (id, false)
             }
         };
-        let (id, _) = listed;
         self.bind(
             id,
             &new.account,
@@ -73,9 +109,36 @@ impl Ledger {
             LearnedFrom::Registration,
         )
         .await?;
-        let receipt = submitted(new.sent_at, self.now());
-        self.add(id, receipt)?;
-        Ok(listed)
+        // Without a time of the caller's, reports that are there already tell more truly when the provider had it.
+        if new.sent_at.is_some() || !self.is_reported(id) {
+            let receipt = submitted(new.sent_at, self.now());
+            self.add(id, receipt)?;
+        }
+        Ok(Entered {
+            id,
+            was_listed,
+            recipient: if contradicted {
+                RecipientGiven::Replaces
+            } else {
+                RecipientGiven::Fits
+            },
+        })
+    }
+
+    /// Whether a loaded message is known with another recipient than a registration names.
+    fn contradicts(&self, id: MessageId, new: &Registration) -> bool {
+        let known = self.row(id).and_then(|row| row.recipient.as_deref());
+        known
+            .zip(new.recipient.as_deref())
+            .is_some_and(|(known, given)| !phone::is_same_customer(known, given))
+    }
+
+    /// Whether a fact about a loaded message says how far it got.
+    fn is_reported(&self, id: MessageId) -> bool {
+        self.row(id).is_some_and(|row| {
+            row.state != DeliveryState::Uncertain.as_str()
+                && row.state != DeliveryState::Queued.as_str()
+        })
     }
 
     /// Whether a caller registered a message.
@@ -93,7 +156,9 @@ impl Ledger {
 fn take_over(row: &mut Model, new: &Registration) {
     Origin::Observed.as_str().clone_into(&mut row.origin);
     row.adopt_at = None;
-    row.created_at = instant::write(new.sent_at);
+    if let Some(sent_at) = new.sent_at {
+        row.created_at = instant::write(sent_at);
+    }
     if let Some(recipient) = &new.recipient {
         row::set_recipient(row, Some(recipient));
     }
@@ -106,14 +171,14 @@ fn take_over(row: &mut Model, new: &Registration) {
     row.client_reference.clone_from(&new.client_reference);
 }
 
-/// The caller's word that the provider has it.
-fn submitted(sent_at: DateTime<Utc>, now: DateTime<Utc>) -> Receipt {
+/// The caller's word that the provider has it; without the caller's time it is inferred from when we were told.
+fn submitted(sent_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Receipt {
     Receipt {
         source_kind: SourceKind::Action,
         source: ActionId::new(now).uuid(),
         part: 0,
         fact: Fact::Stage(Stage::Submitted),
-        occurred_at: Some(sent_at),
+        occurred_at: sent_at,
         received_at: now,
         recipient: None,
         pricing: Pricing::default(),

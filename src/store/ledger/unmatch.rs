@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::domain::ids::MessageId;
+use crate::domain::delivery::SourceKind;
+use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::entities::{merged_messages, provider_ids};
-use crate::store::ledger::{LearnedFrom, Ledger};
+use crate::store::ledger::{Entry, LearnedFrom, Ledger};
 use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, instant};
 
@@ -33,8 +34,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Messages that lived on in this one and are heard of again answer for themselves again.
-    pub async fn release_merged(&mut self, survivor: MessageId) -> Result<(), Error> {
+    /// Messages that lived on in this one answer for themselves again where they are heard of again; those that were `parted` from it lead here no more in any case.
+    pub async fn release_merged(
+        &mut self,
+        survivor: MessageId,
+        parted: &[MessageId],
+    ) -> Result<(), Error> {
         let merged = merged_messages::Entity::find()
             .filter(merged_messages::Column::Survivor.eq(survivor.uuid()))
             .all(&self.transaction)
@@ -42,11 +47,26 @@ impl Ledger {
         let back = merged
             .into_iter()
             .map(|row| row.id)
-            .filter(|id| self.entries.contains_key(id));
+            .filter(|id| self.entries.contains_key(id) || parted.contains(&(*id).into()));
         merged_messages::Entity::delete_many()
             .filter(merged_messages::Column::Id.is_in(back))
             .exec(&self.transaction)
             .await?;
         Ok(())
+    }
+
+    /// The loaded messages that these callbacks told of as they were read now.
+    pub fn list_told(&self, callbacks: &[CallbackId]) -> Vec<MessageId> {
+        let told = |entry: &Entry| {
+            entry.added.iter().any(|receipt| {
+                receipt.source_kind == SourceKind::Callback
+                    && callbacks.contains(&receipt.source.into())
+            })
+        };
+        self.entries
+            .iter()
+            .filter(|(_, entry)| told(entry))
+            .map(|(id, _)| (*id).into())
+            .collect()
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Entity, Model};
 use crate::store::entities::provider_ids;
+use crate::store::put_aside::message_is_aside;
 use crate::store::{Error, Store, instant};
 
 /// Which messages to list; every given condition must hold. Messages known only from callbacks are never listed here.
@@ -50,6 +51,8 @@ pub struct MessageFilter {
     pub origin: Option<Origin>,
     /// Sent again as a new message, or not.
     pub resent: Option<bool>,
+    /// Put aside by an operator, or not.
+    pub put_aside: Option<bool>,
     /// Created at or after.
     pub created_after: Option<DateTime<Utc>>,
     /// Created before.
@@ -189,6 +192,13 @@ fn narrow(query: Select<Entity>, filter: &MessageFilter) -> Select<Entity> {
                 Column::ResentAs.is_not_null()
             } else {
                 Column::ResentAs.is_null()
+            }
+        }),
+        filter.put_aside.map(|aside| {
+            if aside {
+                message_is_aside()
+            } else {
+                message_is_aside().not()
             }
         }),
         filter

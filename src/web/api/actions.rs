@@ -1,15 +1,16 @@
 //! What a person may decide: cancel, resend, give up, match and undo it, resume.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::put_aside;
 use crate::delivery::services::Services;
 use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
-use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::web::api::messages::moved;
 use crate::web::error::{ApiError, parse_json};
 
@@ -35,24 +36,29 @@ pub(crate) struct DecidedResponse {
     pub(crate) id: Uuid,
     /// The state now.
     pub(crate) state: &'static str,
+    /// After the undoing of a match: the messages and orphans that the reports are told of now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reports_now_at: Option<Vec<Uuid>>,
 }
 
 /// `POST /messages/{id}/cancel`
 pub(crate) async fn cancel(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let done = operate::cancel(&services.store, id, &decision(&services, &caller)).await;
-    answer(&services, done.map(|()| id)).await
+    answer(&services, &request, done.map(|()| id)).await
 }
 
 /// `POST /messages/{id}/resend`
 pub(crate) async fn resend(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
@@ -65,24 +71,25 @@ pub(crate) async fn resend(
     )
     .await;
     services.accepted.notify_one();
-    answer(&services, done).await
+    answer(&services, &request, done).await
 }
 
 /// `POST /messages/{id}/mark-failed`
 pub(crate) async fn mark_failed(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
-    let request = if body.is_empty() {
+    let marking = if body.is_empty() {
         MarkFailedRequest::default()
     } else {
         parse_json(&body)?
     };
-    if request
+    if marking
         .reason
         .as_ref()
         .is_some_and(|reason| reason.chars().count() > 1000 || reason.contains('\0'))
@@ -92,38 +99,69 @@ pub(crate) async fn mark_failed(
             "is longer than 1000 characters, or holds a NUL",
         ));
     }
-    let reason = request.reason.as_deref();
+    let reason = marking.reason.as_deref();
     let done =
         operate::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
-    answer(&services, done.map(|()| id)).await
+    answer(&services, &request, done.map(|()| id)).await
 }
 
 /// `POST /messages/{id}/unmatch`
 pub(crate) async fn unmatch(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
-    answer(&services, done.map(|()| id)).await
+    let now_at = done.as_ref().ok().cloned();
+    let done = done.map(|_| id);
+    answer_with(&services, &request, done, now_at).await
+}
+
+/// `POST /messages/{id}/put-aside`
+pub(crate) async fn put_message_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id = parse_id(&id)?;
+    let decision = decision(&services, &caller);
+    let done = put_aside::put_message_aside(&services.store, id, &decision).await;
+    answer(&services, &request, done.map(|()| id)).await
+}
+
+/// `POST /callbacks/{id}/put-aside`
+pub(crate) async fn put_callback_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let decision = decision(&services, &caller);
+    put_aside::put_callback_aside(&services.store, id, &decision).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /orphans/{id}/match`
 pub(crate) async fn match_orphan(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
-    let request: MatchRequest = parse_json(&body)?;
-    let message = MessageId::from(request.message_id);
+    let matching: MatchRequest = parse_json(&body)?;
+    let message = MessageId::from(matching.message_id);
     let done =
         operate::match_orphan(&services.store, id, message, &decision(&services, &caller)).await;
-    answer(&services, done.map(|()| message)).await
+    answer(&services, &request, done.map(|()| message)).await
 }
 
 /// `POST /accounts/{id}/resume`
@@ -152,11 +190,21 @@ pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<
 
 async fn answer(
     services: &Services,
+    request: &HttpRequest,
     done: Result<MessageId, OperateError>,
+) -> Result<HttpResponse, ApiError> {
+    answer_with(services, request, done, None).await
+}
+
+async fn answer_with(
+    services: &Services,
+    request: &HttpRequest,
+    done: Result<MessageId, OperateError>,
+    reports_now_at: Option<Vec<MessageId>>,
 ) -> Result<HttpResponse, ApiError> {
     let id = match done {
         Ok(id) => id,
-        Err(OperateError::Moved(survivor)) => return Ok(moved(survivor)),
+        Err(OperateError::Moved(survivor)) => return Ok(moved(request, survivor)),
         Err(error) => return Err(error.into()),
     };
     match services.store.find_message(id).await? {
@@ -164,6 +212,8 @@ async fn answer(
             Ok(HttpResponse::Ok().json(DecidedResponse {
                 id: id.uuid(),
                 state: message.state.as_str(),
+                reports_now_at: reports_now_at
+                    .map(|ids| ids.into_iter().map(MessageId::uuid).collect()),
             }))
         }
         _ => Err(ApiError::NotFound),

@@ -50,7 +50,7 @@ pub(crate) async fn show(
     caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
-        Err(survivor) => return Ok(moved(survivor)),
+        Err(survivor) => return Ok(moved(&request, survivor)),
     };
     let explanation = explain_message(&services, &message, caller.visibility()).await?;
     let mut response = HttpResponse::Ok();

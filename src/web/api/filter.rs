@@ -138,6 +138,7 @@ fn take_filter(
         on_time_at: (overdue == Some(false)).then_some(now),
         origin: parameters.parse_with("origin", |word| parse_word(word, listed, Origin::as_str)),
         resent: parameters.parse_with("resent", parse_flag),
+        put_aside: None,
         created_after: parameters.parse_with("created_after", parse_instant),
         created_before: parameters.parse_with("created_before", parse_instant),
         search: parameters

@@ -193,12 +193,13 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
-        Err(survivor) => return Ok(moved(survivor)),
+        Err(survivor) => return Ok(moved(&request, survivor)),
     };
     let receipts = services.store.list_receipts(message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), &receipts);
@@ -224,14 +225,24 @@ pub(crate) async fn find(
     }
 }
 
-/// The old id of a merged message answers with the new one.
-pub(crate) fn moved(survivor: MessageId) -> HttpResponse {
+/// The old id of a merged message answers with the new one, and keeps what was asked about it.
+pub(crate) fn moved(request: &HttpRequest, survivor: MessageId) -> HttpResponse {
     #[derive(Serialize)]
     struct Moved {
         id: uuid::Uuid,
     }
+    let about = request.match_pattern().unwrap_or_default();
+    let about = match about.rsplit_once("/messages/{id}") {
+        Some((_, about)) => about,
+        None => "",
+    };
+    let query = match request.query_string() {
+        "" => String::new(),
+        query => format!("?{query}"),
+    };
+    let location = format!("/api/v1/messages/{survivor}{about}{query}");
     HttpResponse::PermanentRedirect()
-        .insert_header(("Location", format!("/api/v1/messages/{survivor}")))
+        .insert_header(("Location", location))
         .json(Moved {
             id: survivor.uuid(),
         })

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::delivery::accept::observed::{Observation, Registered, register};
+use crate::delivery::accept::observed::{Familiarity, Observation, register};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::message::References;
@@ -31,7 +31,7 @@ pub(crate) struct ObservedRequest {
     pub(crate) refs: ReferencesBody,
     /// Your own reference.
     pub(crate) client_reference: Option<String>,
-    /// RFC 3339; now when absent.
+    /// When it was sent, RFC 3339. When absent nothing is claimed: times come from reports, or from when you told us, marked as inferred.
     pub(crate) sent_at: Option<String>,
 }
 
@@ -45,10 +45,11 @@ pub(crate) async fn create(
     let observation = observation(parse_json(&body)?)?;
     let now = services.clock.now();
     let registered = register(&services.store, &services.accounts, &observation, now).await?;
-    let (status, id) = match registered {
-        Registered::New(id) => (StatusCode::CREATED, id),
-        Registered::Known(id) => (StatusCode::OK, id),
+    let status = match registered.familiarity {
+        Familiarity::New => StatusCode::CREATED,
+        Familiarity::Known => StatusCode::OK,
     };
+    let id = registered.id;
     let Some(Found::Message(message)) = services.store.find_message(id).await? else {
         return Err(ApiError::NotFound);
     };
@@ -59,7 +60,7 @@ pub(crate) async fn create(
             state: message.state.as_str(),
             account: message.account.to_string(),
             created_at: wire::time(message.created_at),
-            warnings: Vec::new(),
+            warnings: registered.warnings,
         }))
 }
 

@@ -6,15 +6,20 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::problems::{self, Items, Orphan, ProblemKind};
+use crate::delivery::problems::{self, Items, Orphan, Place, ProblemKind};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::message::Message;
 use crate::store::callbacks::CallbackOutcome;
-use crate::store::problems::{IdConflict, QuarantinedPart};
+use crate::store::messages::Cursor;
+use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};
+use crate::web::api::filter::{read_place, write_place};
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::wire;
 use crate::web::error::ApiError;
+
+/// Bytes of an instant and an id, as [`write_place`] writes them.
+const CURSOR_BYTES: usize = 24;
 
 /// One kind of problem.
 #[derive(Serialize, ToSchema, Debug)]
@@ -27,6 +32,9 @@ pub(crate) struct ProblemListResponse {
     pub(crate) next_step: &'static str,
     /// The newest; always empty for `rejected`, of which nothing is kept.
     pub(crate) data: Vec<ProblemItemResponse>,
+    /// Where the next page starts; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// One thing that needs a person; what it is about depends on the kind.
@@ -61,21 +69,69 @@ pub(crate) async fn list(
     kind: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
-    let mut parameters = Parameters::read(&pairs(request.query_string()), &["limit"]);
-    let limit = parameters.limit();
-    let limit = parameters.finish(limit)?;
     let kind = ProblemKind::ALL
         .into_iter()
-        .find(|known| key(*known) == *kind)
-        .ok_or(ApiError::NotFound)?;
-    let found = problems::find(&services, kind, limit).await?;
+        .find(|known| key(*known) == *kind);
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &["limit", "cursor"]);
+    let limit = parameters.limit();
+    let after = parameters.cursor(|place| read_kind_place(kind?, place));
+    let fingerprint = parameters.fingerprint();
+    let (limit, after) = parameters.finish((limit, after))?;
+    let kind = kind.ok_or(ApiError::NotFound)?;
+    let (found, next) = problems::find(&services, kind, after.as_ref(), limit).await?;
     Ok(HttpResponse::Ok().json(ProblemListResponse {
         kind: key(kind),
         count: found.count,
         why: kind.why(),
         next_step: kind.next_step(),
         data: data(found.items, caller.visibility()),
+        next_cursor: next.map(|place| fingerprint.write_cursor(&write_kind_place(kind, &place))),
     }))
+}
+
+/// The place of a cursor, with the kind that it belongs to.
+fn write_kind_place(kind: ProblemKind, place: &Place) -> Vec<u8> {
+    let place = match place {
+        Place::Message(cursor) => write_place(*cursor),
+        Place::Account(account) => account.as_str().as_bytes().to_vec(),
+        Place::Claim(claim) => {
+            let at = Cursor {
+                created_at: claim.seen_at,
+                id: claim.claimant,
+            };
+            [write_place(at).as_slice(), claim.provider_id.as_bytes()].concat()
+        }
+        Place::Callback(callback) => callback.uuid().as_bytes().to_vec(),
+        Place::Journal(seq) => seq.to_be_bytes().to_vec(),
+    };
+    [kind.as_str().as_bytes(), b":", place.as_slice()].concat()
+}
+
+/// Reads what [`write_kind_place`] wrote for the same kind.
+fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<Place> {
+    let place = bytes
+        .strip_prefix(kind.as_str().as_bytes())?
+        .strip_prefix(b":")?;
+    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(match kind {
+        ProblemKind::Uncertain
+        | ProblemKind::Overdue
+        | ProblemKind::Conflicts
+        | ProblemKind::Orphans => Place::Message(read_place(place)?),
+        ProblemKind::PausedAccounts => Place::Account(text(place)?.parse().ok()?),
+        ProblemKind::IdConflicts => {
+            let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
+            let at = read_place(at)?;
+            Place::Claim(ClaimPlace {
+                seen_at: at.created_at,
+                claimant: at.id,
+                provider_id: text(provider_id)?,
+            })
+        }
+        ProblemKind::Quarantine => Place::Callback(Uuid::from_bytes(place.try_into().ok()?).into()),
+        ProblemKind::Unverified => Place::Journal(i64::from_be_bytes(place.try_into().ok()?)),
+        ProblemKind::Rejected => return None,
+    })
 }
 
 /// The key of the kind's count.

@@ -66,6 +66,7 @@ pub(crate) async fn list_orphans(
         account: parameters.parse_with("account", parse_account),
         provider_id: parameters.parse_with("provider_id", parse_provider_id),
         recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
+        put_aside: None,
     };
     let cursor = parameters.cursor(read_place);
     let limit = parameters.limit();

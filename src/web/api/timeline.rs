@@ -1,6 +1,6 @@
 //! `/api/v1/messages/{id}/timeline`: facts, attempts and decisions by our clock, with both clocks shown.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,12 +45,13 @@ pub(crate) struct TimelineResponse {
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
-        Err(survivor) => return Ok(moved(survivor)),
+        Err(survivor) => return Ok(moved(&request, survivor)),
     };
     let visibility = caller.visibility();
     let words = |text: Option<&str>| text.map(|text| visibility.words(text));

@@ -9,7 +9,9 @@ use crate::delivery::problems::ProblemKind;
 use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
 use crate::store::callbacks::Outcome;
+use crate::store::problems::Unreadable;
 use crate::web::dashboard::callbacks::{CallbackRow, short};
+use crate::web::dashboard::figure::counted;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::dashboard::text::{hex_dump, indent_json, sentence, visible_block, visible_line};
@@ -33,7 +35,18 @@ pub struct CallbackPage {
     /// Words of the button that reads it again, and where its preview is.
     replay: Option<(&'static str, String)>,
     messages: Vec<(String, String)>,
+    unreadable: Option<UnreadableList>,
     raw: Option<Raw>,
+}
+
+/// The parts that could not be understood.
+#[derive(Clone, Debug)]
+struct UnreadableList {
+    title: String,
+    /// Place and reason of the first ones.
+    parts: Vec<(i32, String)>,
+    /// How many more there are.
+    more: Option<String>,
 }
 
 /// The request itself; absent for who may not see it.
@@ -84,11 +97,28 @@ impl CallbackPage {
                     (replay_words(outcome), address.page())
                 }),
             messages: listed.messages.iter().map(named).collect(),
+            unreadable: None,
             raw: match viewer {
                 Visibility::Full => Some(Raw::new(file)),
                 Visibility::Masked => None,
             },
         }
+    }
+
+    /// The same page with the parts that could not be understood.
+    pub(super) fn with_unreadable(mut self, found: &Unreadable, viewer: Visibility) -> Self {
+        let shown = u64::try_from(found.first.len()).unwrap_or(u64::MAX);
+        let rest = found.count.saturating_sub(shown);
+        self.unreadable = (found.count > 0).then(|| UnreadableList {
+            title: counted(found.count, "unreadable part", "unreadable parts"),
+            parts: found
+                .first
+                .iter()
+                .map(|(part, reason)| (part + 1, sentence(&viewer.quoted(reason))))
+                .collect(),
+            more: (rest > 0).then(|| format!("and {}", counted(rest, "more", "more"))),
+        });
+        self
     }
 }
 

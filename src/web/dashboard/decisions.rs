@@ -7,11 +7,15 @@ use actix_web::{HttpResponse, web};
 
 use crate::delivery::accept::AcceptError;
 use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::put_aside;
 use crate::delivery::replay::{self, Earnest, ReplayError, Replayed};
 use crate::delivery::services::Services;
 use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
-use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::store::messages::Found;
+use crate::web::dashboard::matching::{FormPage, find_target};
+use crate::web::dashboard::pages;
 use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::error::ApiError;
 
@@ -58,10 +62,49 @@ pub(super) async fn unmatch(
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
     let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
-    lead_to_message(done.map(|()| id))
+    match done {
+        Ok(now_at) => {
+            let ids: Vec<String> = now_at.iter().map(ToString::to_string).collect();
+            let address = format!("/messages/{id}?reports_now_at={}", ids.join(","));
+            Ok(lead_to(address))
+        }
+        Err(error) => lead_to_message(Err(error)),
+    }
 }
 
-/// `POST /orphans/{id}/match`
+/// `POST /messages/{id}/put-aside`
+pub(super) async fn put_message_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = allowed(&caller, &id)?;
+    let decision = decision(&services, &caller);
+    let done = put_aside::put_message_aside(&services.store, id, &decision).await;
+    lead_to_problems(done)
+}
+
+/// `POST /problems/callbacks/{id}/put-aside`; beside the callbacks that providers send.
+pub(super) async fn put_callback_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let decision = decision(&services, &caller);
+    let done = put_aside::put_callback_aside(&services.store, id, &decision).await;
+    lead_to_problems(done)
+}
+
+fn lead_to_problems(done: Result<(), OperateError>) -> Result<HttpResponse, ApiError> {
+    match done {
+        Ok(()) => Ok(lead_to("/problems".to_owned())),
+        Err(error) => lead_to_message(Err(error)),
+    }
+}
+
+/// `POST /orphans/{id}/match`: what was typed may be anything that the search box takes.
 pub(super) async fn match_orphan(
     services: web::Data<Services>,
     caller: Caller,
@@ -69,16 +112,26 @@ pub(super) async fn match_orphan(
     form: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let orphan = allowed(&caller, &id)?;
-    let given = form_urlencoded::parse(&form)
-        .find(|(name, _)| name == "message_id")
-        .map(|(_, value)| value.trim().to_owned())
-        .unwrap_or_default();
-    let message: MessageId = given
-        .parse()
-        .map_err(|_| ApiError::field("message_id", "is not the id of a message"))?;
-    let decision = decision(&services, &caller);
-    let done = operate::match_orphan(&services.store, orphan, message, &decision).await;
-    lead_to_message(done.map(|()| message))
+    let field = |wanted: &str| {
+        form_urlencoded::parse(&form)
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
+    };
+    let account = match services.store.find_message(orphan).await? {
+        Some(Found::Message(message)) => message.account.clone(),
+        Some(Found::Moved(survivor)) => return lead_to_message(Ok(survivor)),
+        None => return Err(ApiError::NotFound),
+    };
+    let (given, from) = (field("message_id"), FormPage::parse(&field("page")));
+    match find_target(&services, &account, orphan, &given).await? {
+        Ok(message) => {
+            let decision = decision(&services, &caller);
+            let done = operate::match_orphan(&services.store, orphan, message, &decision).await;
+            lead_to_message(done.map(|()| message))
+        }
+        Err(trouble) => pages::match_again(&services, &caller, from, &trouble).await,
+    }
 }
 
 /// `POST /callbacks/replay`: what its preview showed, in earnest.

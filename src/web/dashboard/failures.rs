@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-
 use crate::domain::delivery::DeliveryState;
 use crate::domain::dictionary::{Explanation, WITHOUT_CODE, explain};
 use crate::domain::failure::Failure;
@@ -37,11 +35,11 @@ struct Reason<'a> {
     messages: u64,
 }
 
-/// The reasons of all failures since a day, wherever the messages were sent from.
+/// The reasons of the failures that `list` holds: the same days and the same origin as the counts beside them.
 pub(super) fn failure_rows(
     counts: &Counts,
     providers: &BTreeMap<AccountId, ProviderId>,
-    since: NaiveDate,
+    list: &MessagesAddress,
 ) -> Vec<FailureRow> {
     let mut reasons: Vec<Reason<'_>> = Vec::new();
     for ((account, code), number) in &counts.failures {
@@ -71,7 +69,7 @@ pub(super) fn failure_rows(
     reasons
         .iter()
         .take(REASONS_SHOWN)
-        .map(|reason| row(reason, &reasons, since))
+        .map(|reason| row(reason, &reasons, list))
         .collect()
 }
 
@@ -86,7 +84,7 @@ fn explanation_of(provider: ProviderId, code: Option<&str>) -> Explanation {
     explain(provider, &failure)
 }
 
-fn row(reason: &Reason<'_>, all: &[Reason<'_>], since: NaiveDate) -> FailureRow {
+fn row(reason: &Reason<'_>, all: &[Reason<'_>], list: &MessagesAddress) -> FailureRow {
     let names: Vec<&str> = reason
         .accounts
         .iter()
@@ -101,12 +99,12 @@ fn row(reason: &Reason<'_>, all: &[Reason<'_>], since: NaiveDate) -> FailureRow 
         meaning: reason.explanation.meaning,
         action: reason.explanation.action,
         count: count(reason.messages),
-        href: address(reason, all, since),
+        href: address(reason, all, list),
     }
 }
 
 /// The list of exactly these messages, where its filters can name them.
-fn address(reason: &Reason<'_>, all: &[Reason<'_>], since: NaiveDate) -> Option<String> {
+fn address(reason: &Reason<'_>, all: &[Reason<'_>], list: &MessagesAddress) -> Option<String> {
     let code = reason.code?;
     let only_meaning = all.iter().filter(|other| other.code == Some(code)).count() == 1;
     let account = match reason.accounts.as_slice() {
@@ -117,8 +115,7 @@ fn address(reason: &Reason<'_>, all: &[Reason<'_>], since: NaiveDate) -> Option<
     let list = MessagesAddress {
         account,
         code: Some(code.to_owned()),
-        since: Some(since),
-        ..MessagesAddress::default()
+        ..list.clone()
     };
     Some(list.with_states(&[DeliveryState::Failed]).page())
 }

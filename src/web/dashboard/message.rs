@@ -11,9 +11,10 @@ use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::attempts::Attempt;
-use crate::web::dashboard::callbacks::CallbackRow;
+use crate::web::dashboard::callbacks::{CallbackRow, short};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::masking::MediaWords;
+use crate::web::dashboard::matching::{FormPage, MatchTrouble, Matching};
 use crate::web::dashboard::messages::flags;
 use crate::web::dashboard::moment::Moment;
 use crate::web::dashboard::pill::Mark;
@@ -71,6 +72,10 @@ pub struct MessagePage {
     actions: Actions,
     /// Whether a match can be undone.
     unmatch: bool,
+    /// Of a message known only from reports: how it is given to the one that was sent.
+    matching: Option<Matching>,
+    /// After the undoing of a match: short name and id of what the reports are told of now.
+    reports_now_at: Option<Vec<(String, String)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -173,7 +178,31 @@ impl MessagePage {
                 .collect(),
             actions,
             unmatch: viewer == Visibility::Full && message.matched_by.is_some(),
+            matching: None,
+            reports_now_at: None,
         }
+    }
+
+    /// The same page with the form that gives its reports to another message.
+    pub(super) fn with_matching(mut self, suggestions: &[MessageId]) -> Self {
+        self.matching = Some(Matching::new(self.id, suggestions, FormPage::Report));
+        self
+    }
+
+    /// The same page after a try to match that named no message. It shows that try, so it is not fetched again.
+    pub(super) fn with_trouble(mut self, trouble: &MatchTrouble) -> Self {
+        let title = self.frame.title.clone();
+        self.frame = Frame::inside(Section::Messages, title, Refresh::Still);
+        if let Some(matching) = &mut self.matching {
+            matching.note(trouble);
+        }
+        self
+    }
+
+    /// The same page after its match was undone.
+    pub(super) fn with_reports_now_at(mut self, ids: &[MessageId]) -> Self {
+        self.reports_now_at = Some(ids.iter().map(|id| (short(*id), id.to_string())).collect());
+        self
     }
 }
 

@@ -14,6 +14,7 @@ pub mod frame;
 pub mod funnel;
 pub mod login;
 pub mod masking;
+mod matching;
 pub mod message;
 pub mod messages;
 pub mod moment;
@@ -62,6 +63,14 @@ pub fn routes(config: &mut ServiceConfig) {
                 post().to(decisions::mark_failed),
             )
             .route("/messages/{id}/unmatch", post().to(decisions::unmatch))
+            .route(
+                "/messages/{id}/put-aside",
+                post().to(decisions::put_message_aside),
+            )
+            .route(
+                "/problems/callbacks/{id}/put-aside",
+                post().to(decisions::put_callback_aside),
+            )
             .route("/problems", read().to(pages::problems))
             .route("/orphans/{id}/match", post().to(decisions::match_orphan))
             .route("/callbacks", read().to(pages::callbacks))

@@ -19,7 +19,7 @@ use crate::web::dashboard::figure::{count, counted, percent};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::funnel::{FunnelStep, Sums};
 use crate::web::dashboard::pill::{StatePill, plain_words};
-use crate::web::dashboard::problem::{ProblemRow, problem_rows};
+use crate::web::dashboard::problem::{ProblemRow, problem_rows, total as things};
 
 /// Which days are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -175,7 +175,11 @@ impl OverviewPage {
         let dry_run = Sums::of(flow.counts.dry_run.values()).total();
         Self {
             frame: Frame::inside(Section::Overview, "Overview", Refresh::Live),
-            headline: headline(sums.total() + observed, problems.len() + flow.alarms),
+            headline: headline(
+                sums.total() + observed,
+                things(flow.problems)
+                    .saturating_add(u64::try_from(flow.alarms).unwrap_or_default()),
+            ),
             calm: problems.is_empty() && flow.alarms == 0,
             period: flow.period.words(),
             periods: period_links(flow.period),
@@ -186,18 +190,18 @@ impl OverviewPage {
             funnel: sums.funnel(),
             states: states(&sums, &list),
             accounts: account_rows(flow, &list),
-            failures: failure_rows(flow.counts, flow.providers, flow.since),
+            failures: failure_rows(flow.counts, flow.providers, &list),
             problems,
         }
     }
 }
 
-fn headline(messages: u64, problems: usize) -> String {
+fn headline(messages: u64, problems: u64) -> String {
     match (messages, problems) {
         (0, 0) => "Nothing is on its way".to_owned(),
         (_, 0) => "Everything is flowing".to_owned(),
         (_, 1) => "One thing needs a person".to_owned(),
-        (_, several) => format!("{several} things need a person"),
+        (_, several) => format!("{} things need a person", count(several)),
     }
 }
 

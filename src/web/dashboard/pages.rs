@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -13,7 +14,7 @@ use crate::delivery::problems;
 use crate::delivery::replay::Earnest;
 use crate::delivery::services::Services;
 use crate::delivery::standing;
-use crate::domain::access::{Caller, Scope};
+use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::{Receipt, SourceKind, fold};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::message::Message;
@@ -28,6 +29,7 @@ use crate::web::dashboard::callback::CallbackPage;
 use crate::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
 use crate::web::dashboard::decisions::read_again;
 use crate::web::dashboard::frame::Frame;
+use crate::web::dashboard::matching::{FormPage, MatchTrouble};
 use crate::web::dashboard::message::{MessageFile, MessagePage};
 use crate::web::dashboard::messages::{MessagesFound, MessagesPage};
 use crate::web::dashboard::overview::{Flow, OverviewPage, Period};
@@ -43,6 +45,9 @@ const ROWS: usize = 50;
 const PROBLEMS_SHOWN: usize = 25;
 /// Callbacks that a message's page lists; its timeline links every one.
 const CALLBACKS_SHOWN: usize = 50;
+
+/// Unreadable parts that a callback's page lists.
+const UNREADABLE_SHOWN: u64 = 20;
 
 /// A page whose surroundings can still be completed.
 pub(super) trait Framed: Template {
@@ -73,14 +78,25 @@ framed!(
 );
 
 /// A page as it is sent, its navigation telling how many problems are open. It shows people, so no cache keeps it.
-async fn page(services: &Services, mut template: impl Framed) -> Result<HttpResponse, ApiError> {
+async fn page(services: &Services, template: impl Framed) -> Result<HttpResponse, ApiError> {
+    page_as(services, StatusCode::OK, template).await
+}
+
+async fn page_as(
+    services: &Services,
+    status: StatusCode,
+    mut template: impl Framed,
+) -> Result<HttpResponse, ApiError> {
     let problems = services.store.count_problems(services.clock.now()).await?;
-    template.frame_mut().note_problems(total(&problems));
-    template.frame_mut().note_alarms(alarms::list(services));
+    let alarms = alarms::list(services);
+    let alarmed = u64::try_from(alarms.len()).unwrap_or_default();
+    let frame = template.frame_mut();
+    frame.note_problems(total(&problems).saturating_add(alarmed));
+    frame.note_alarms(alarms);
     let html = template
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
-    Ok(HttpResponse::Ok()
+    Ok(HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(html))
@@ -159,6 +175,7 @@ pub(super) async fn export(
 pub(super) async fn message(
     services: web::Data<Services>,
     caller: Caller,
+    request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
@@ -172,20 +189,50 @@ pub(super) async fn message(
         }
         None => return Err(ApiError::NotFound),
     };
-    let receipts = services.store.list_receipts(id).await?;
-    let shown = message_page(&services, &caller, &message, &receipts).await?;
+    let shown = message_page(&services, &caller, &message).await?;
+    let shown = match reports_now_at(request.query_string()) {
+        Some(ids) => shown.with_reports_now_at(&ids),
+        None => shown,
+    };
     page(&services, shown).await
+}
+
+/// Where the reports went whose match was just undone, as the address tells it.
+fn reports_now_at(query: &str) -> Option<Vec<MessageId>> {
+    let (_, ids) =
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reports_now_at")?;
+    Some(ids.split(',').filter_map(|id| id.parse().ok()).collect())
+}
+
+/// The page that a form of matching stands on, saying why what was typed names no message.
+pub(super) async fn match_again(
+    services: &Services,
+    caller: &Caller,
+    from: FormPage,
+    trouble: &MatchTrouble,
+) -> Result<HttpResponse, ApiError> {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    if from == FormPage::Problems {
+        let lists = problems::list(services, PROBLEMS_SHOWN).await?;
+        let shown = ProblemsPage::new(&lists, caller.visibility()).with_trouble(trouble);
+        return page_as(services, status, shown).await;
+    }
+    let Some(Found::Message(message)) = services.store.find_message(trouble.orphan).await? else {
+        return Err(ApiError::NotFound);
+    };
+    let shown = message_page(services, caller, &message).await?;
+    page_as(services, status, shown.with_trouble(trouble)).await
 }
 
 async fn message_page(
     services: &Services,
     caller: &Caller,
     message: &Message,
-    receipts: &[Receipt],
 ) -> Result<MessagePage, store::Error> {
+    let receipts = &services.store.list_receipts(message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), receipts);
     let explanation = explain_message(services, message, caller.visibility()).await?;
-    Ok(MessagePage::new(
+    let shown = MessagePage::new(
         &MessageFile {
             message,
             delivery: &delivery,
@@ -198,7 +245,15 @@ async fn message_page(
         },
         caller.visibility(),
         services.clock.now(),
-    ))
+    );
+    if message.origin.is_ours() || caller.visibility() != Visibility::Full {
+        return Ok(shown);
+    }
+    let mut suggestions = services
+        .store
+        .list_suggestions(std::slice::from_ref(message))
+        .await?;
+    Ok(shown.with_matching(&suggestions.remove(&message.id).unwrap_or_default()))
 }
 
 /// The callbacks that receipts come from, newest first; those past retention are gone.
@@ -273,7 +328,9 @@ pub(super) async fn callback(
     caller.require(Scope::Read)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = api::callbacks::find(&services, id).await?;
-    let shown = CallbackPage::new(&found, caller.visibility());
+    let unreadable = services.store.find_unreadable(id, UNREADABLE_SHOWN).await?;
+    let shown = CallbackPage::new(&found, caller.visibility())
+        .with_unreadable(&unreadable, caller.visibility());
     page(&services, shown).await
 }
 

@@ -5,11 +5,13 @@ use askama::Template;
 use crate::delivery::problems::{Items, Orphan, ProblemKind, ProblemList};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{DeliveryState, Stage};
-use crate::domain::message::Message;
+use crate::domain::message::{Message, Origin};
+use crate::store::problems::QuarantinedPart;
 use crate::web::dashboard::address::MessagesAddress;
 use crate::web::dashboard::callbacks::short;
 use crate::web::dashboard::figure::{count, counted};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
+use crate::web::dashboard::matching::{FormPage, MatchTrouble, Matching};
 use crate::web::dashboard::message::Actions;
 use crate::web::dashboard::messages::failure_words;
 use crate::web::dashboard::moment::Moment;
@@ -50,15 +52,8 @@ struct Item {
     resend: Option<String>,
     mark_failed: Option<String>,
     matching: Option<Matching>,
-}
-
-/// How an unmatched report is given to its message.
-#[derive(Clone, Debug)]
-struct Matching {
-    action: String,
-    field: String,
-    /// Short name and whole id of the messages that fit.
-    suggestions: Vec<(String, String)>,
+    /// Where a form that puts it aside goes.
+    put_aside: Option<String>,
 }
 
 impl ProblemsPage {
@@ -72,6 +67,17 @@ impl ProblemsPage {
                 .collect(),
         }
     }
+
+    /// The same page after a try to match that named no message. It shows that try, so it is not fetched again.
+    pub(super) fn with_trouble(mut self, trouble: &MatchTrouble) -> Self {
+        self.frame = Frame::inside(Section::Problems, "Problems", Refresh::Still);
+        self.sections
+            .iter_mut()
+            .flat_map(|section| &mut section.items)
+            .filter_map(|item| item.matching.as_mut())
+            .for_each(|matching| matching.note(trouble));
+        self
+    }
 }
 
 /// The list of messages behind a kind of problem; the whole of it, where the page shows the newest.
@@ -81,7 +87,13 @@ pub(super) fn list_address(kind: ProblemKind) -> Option<String> {
         ..MessagesAddress::default()
     };
     match kind {
-        ProblemKind::Uncertain => Some(open.with_states(&[DeliveryState::Uncertain]).page()),
+        ProblemKind::Uncertain => Some(
+            MessagesAddress {
+                origin: Some(Origin::Api),
+                ..open.with_states(&[DeliveryState::Uncertain])
+            }
+            .page(),
+        ),
         ProblemKind::Overdue => Some(
             MessagesAddress {
                 overdue: true,
@@ -153,10 +165,11 @@ impl ProblemSection {
                     href: Some(format!("/callbacks/{}", part.callback)),
                     account: part.account.to_string(),
                     at: Some(Moment::new(part.quarantined_at)),
-                    details: (part.part > 0)
-                        .then(|| format!("part {} of its callback", part.part + 1))
-                        .into_iter()
-                        .collect(),
+                    details: part_words(part).into_iter().collect(),
+                    put_aside: for_operator(
+                        viewer,
+                        format!("/problems/callbacks/{}/put-aside", part.callback),
+                    ),
                     ..Item::default()
                 })
                 .collect(),
@@ -192,6 +205,19 @@ impl ProblemSection {
             }),
             items,
         }
+    }
+}
+
+/// Which parts of a callback are unreadable, the first one by its place.
+fn part_words(part: &QuarantinedPart) -> Option<String> {
+    let place = part.part + 1;
+    match part.parts {
+        0 | 1 if part.part == 0 => None,
+        0 | 1 => Some(format!("part {place} of its callback")),
+        several => Some(format!(
+            "{} of its callback are unreadable, part {place} first",
+            counted(several, "part", "parts")
+        )),
     }
 }
 
@@ -233,6 +259,7 @@ fn message_item(kind: ProblemKind, message: &Message, viewer: Visibility) -> Ite
             kind != ProblemKind::Conflicts && actions.mark_failed,
             "mark-failed",
         ),
+        put_aside: allowed(kind == ProblemKind::Conflicts, "put-aside"),
         href: Some(href),
         ..Item::default()
     }
@@ -256,17 +283,9 @@ fn orphan_item(orphan: &Orphan, viewer: Visibility) -> Item {
         account: message.account.to_string(),
         at: Some(Moment::new(message.created_at)),
         details: says.into_iter().chain(ids).collect(),
-        matching: for_operator(viewer, format!("/orphans/{}/match", message.id)).map(|action| {
-            Matching {
-                action,
-                field: format!("match-{}", message.id),
-                suggestions: orphan
-                    .suggestions
-                    .iter()
-                    .map(|id| (short(*id), id.to_string()))
-                    .collect(),
-            }
-        }),
+        matching: (viewer == Visibility::Full)
+            .then(|| Matching::new(message.id, &orphan.suggestions, FormPage::Problems)),
+        put_aside: for_operator(viewer, format!("/messages/{}/put-aside", message.id)),
         ..Item::default()
     }
 }

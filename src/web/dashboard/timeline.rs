@@ -153,6 +153,7 @@ fn decision_words(verb: Verb) -> &'static str {
         Verb::MarkFailed => "Marked as failed",
         Verb::Match => "Matched",
         Verb::Unmatch => "Match undone",
+        Verb::PutAside => "Seen and put aside",
         other => other.as_str(),
     }
 }

@@ -165,7 +165,24 @@ pub(crate) fn unmatch() -> Description {
         "undoMatch",
         "Undo that reports were matched with a message",
     )
-    .says("Whether their recipient matched them or a person: every callback that spoke of the message is read again, and its recipient never matches it again.")
+    .says("Whether their recipient matched them or a person: every callback that spoke of the message is read again, and its recipient never matches it again. `reports_now_at` names what the reports are told of now.")
+}
+
+pub(crate) fn put_message_aside() -> Description {
+    decision(
+        "putMessageAside",
+        "Take contradicting or unmatched reports out of the problems",
+    )
+    .says("They were seen, and nobody can settle them. As soon as something new is heard they are a problem again.")
+}
+
+pub(crate) fn put_callback_aside() -> Description {
+    Description::new(
+        "putCallbackAside",
+        "Take the unreadable parts of a callback out of the problems",
+    )
+    .of("id", "The callback's id, a UUID.")
+    .answers_with(204, None, "Done; audited.")
 }
 
 pub(crate) fn mark_failed() -> Description {
@@ -276,7 +293,7 @@ pub(crate) fn list_problems() -> Description {
         "List the newest things of one kind that need a person, with why and what next",
     )
     .of("kind", "A name of `/problems`: uncertain, id_conflicts …")
-    .query(&[("limit", "At most so many, 1 to 500.")])
+    .query(&PAGE)
     .answers::<ProblemListResponse>(200, "The kind and its things.")
 }
 
