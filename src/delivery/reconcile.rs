@@ -137,7 +137,7 @@ impl Reconciler {
             .read_after(position, BATCH_ROWS, BATCH_BYTES)
             .await?;
         entries.truncate(readable_at_once(&entries));
-        let pass = self.pass(position, entries.is_empty()).await?;
+        let pass = self.pass(&mut entries).await?;
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
@@ -153,16 +153,18 @@ impl Reconciler {
         }
     }
 
-    /// Whether what comes now was read before. A rebuild that has caught up, also one that another process began, ends here.
-    async fn pass(&self, position: i64, is_end: bool) -> Result<Pass, store::Error> {
-        match self.store.rebuilding_until().await? {
-            None => Ok(Pass::First),
-            Some(until) if position >= until || is_end => {
-                self.store.finish_rebuild(self.clock.now()).await?;
-                Ok(Pass::First)
-            }
-            Some(_) => Ok(Pass::Again(Precedents::load(&self.store).await?)),
+    /// Whether what comes now was read before; a batch in which only the first were is cut after them. A rebuild that has caught up, also one that another process began, ends here.
+    async fn pass(&self, entries: &mut Vec<JournalEntry>) -> Result<Pass, store::Error> {
+        let Some(until) = self.store.rebuilding_until().await? else {
+            return Ok(Pass::First);
+        };
+        let read_before = entries.partition_point(|entry| entry.seq <= until);
+        if read_before == 0 {
+            self.store.finish_rebuild(self.clock.now()).await?;
+            return Ok(Pass::First);
         }
+        entries.truncate(read_before);
+        Ok(Pass::Again(Precedents::load(&self.store).await?))
     }
 
     /// Takes or renews the lease; false while another process follows the journal.

@@ -90,10 +90,10 @@ impl Store {
         rebuilding_until(self.pools().reader()).await
     }
 
-    /// Says that everything up to this journal `seq` is about to be read again, so that nothing of it leaves the journal meanwhile.
-    pub async fn announce_rebuild(&self, until: i64) -> Result<(), Error> {
+    /// Says that everything that was read is about to be read again, so that nothing of it leaves the journal meanwhile.
+    pub async fn announce_rebuild(&self) -> Result<(), Error> {
         let transaction = self.pools().begin().await?;
-        match set(&transaction, name::REBUILDING_UNTIL, &until.to_string()).await {
+        match remember_read(&transaction).await {
             Ok(()) => Ok(transaction.commit().await?),
             Err(error) => {
                 transaction.rollback().await?;
@@ -181,13 +181,17 @@ pub(crate) async fn position(connection: &impl ConnectionTrait) -> Result<i64, E
         .unwrap_or_default())
 }
 
-/// Sets the position back and remembers up to where the journal is read again.
-pub(crate) async fn begin_rebuild(
-    connection: &impl ConnectionTrait,
-    position: i64,
-    until: i64,
-) -> Result<(), Error> {
-    set(connection, name::POSITION, &position.to_string()).await?;
+/// Sets the position back and remembers up to where the journal was read: only that far is it read again.
+pub(crate) async fn begin_rebuild(connection: &impl ConnectionTrait, to: i64) -> Result<(), Error> {
+    remember_read(connection).await?;
+    set(connection, name::POSITION, &to.to_string()).await
+}
+
+/// A rebuild that was interrupted has set the position back already; what it remembered holds.
+async fn remember_read(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    let read = position(connection).await?;
+    let interrupted = rebuilding_until(connection).await?.unwrap_or_default();
+    let until = Ord::max(read, interrupted);
     set(connection, name::REBUILDING_UNTIL, &until.to_string()).await
 }
 
