@@ -2,9 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::access::Verb;
+use crate::domain::access::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::ledger::Ledger;
 use crate::store::{self, Store};
+
+/// The lines of the audit that tell of them.
+const TELLING: [Verb; 3] = [Verb::Match, Verb::Unmatch, Verb::ReleaseCallback];
 
 /// Decisions that hold when a callback is read again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,11 +22,17 @@ pub struct Precedents {
 impl Precedents {
     /// All that the audit tells.
     pub async fn load(store: &Store) -> Result<Self, store::Error> {
+        Ok(Self::of(store.list_actions_by(&TELLING).await?))
+    }
+
+    /// All that the audit tells within a transaction: no decision can come between reading them and heeding them.
+    pub async fn load_within(ledger: &Ledger) -> Result<Self, store::Error> {
+        Ok(Self::of(ledger.list_actions_by(&TELLING).await?))
+    }
+
+    fn of(actions: Vec<Action>) -> Self {
         let mut precedents = Self::default();
-        for action in store
-            .list_actions_by(&[Verb::Match, Verb::Unmatch, Verb::ReleaseCallback])
-            .await?
-        {
+        for action in actions {
             let detail = action.detail.as_deref().unwrap_or_default();
             match (action.verb, action.message) {
                 (Verb::Match, Some(message)) => {
@@ -39,7 +49,7 @@ impl Precedents {
                 _ => {}
             }
         }
-        Ok(precedents)
+        precedents
     }
 
     /// Whatever was tied to this message is not any more.

@@ -60,10 +60,11 @@ pub enum Step {
 }
 
 /// Whether callbacks are read for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
     First,
-    /// They were read before, and operators decided about them.
-    Again(Precedents),
+    /// They were read before, and operators may have decided about them.
+    Again,
 }
 
 /// What the callbacks of a batch say beside receipts.
@@ -141,13 +142,12 @@ impl Reconciler {
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
-        let read = self.read(&entries, pass.precedents());
-        match self.apply(position, &read, &pass).await {
+        match self.apply(position, &entries, pass).await {
             Ok(()) => Ok(Step::Applied(entries.len())),
             Err(error) if error.is_transient() => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a batch of callbacks could not be applied; going one by one");
-                self.apply_singly(position, read, &pass).await?;
+                self.apply_singly(position, &entries, pass).await?;
                 Ok(Step::Applied(entries.len()))
             }
         }
@@ -164,7 +164,7 @@ impl Reconciler {
             return Ok(Pass::First);
         }
         entries.truncate(read_before);
-        Ok(Pass::Again(Precedents::load(&self.store).await?))
+        Ok(Pass::Again)
     }
 
     /// Takes or renews the lease; false while another process follows the journal.
@@ -222,39 +222,74 @@ impl Reconciler {
     async fn apply(
         &self,
         position: i64,
-        batch: &[Read<'_>],
-        pass: &Pass,
+        batch: &[JournalEntry],
+        pass: Pass,
     ) -> Result<(), store::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
-        let position = (position, last.entry.seq);
-        let mut ledger = self.store.ledger(self.clock.now()).await?;
-        let none = Precedents::default();
-        let precedents = match pass {
-            Pass::First => &none,
-            Pass::Again(precedents) => {
-                ledger.keep_times();
-                precedents
+        let position = (position, last.seq);
+        let applied;
+        let mut ledger;
+        match pass {
+            Pass::First => {
+                // Parsed before anybody has to wait for the transaction.
+                let read = self.read(batch, None);
+                ledger = self.store.ledger(self.clock.now()).await?;
+                applied = self.apply_news(&mut ledger, &read, position).await;
             }
-        };
-        let applied = async {
-            let applied = self.apply_all(&mut ledger, batch, precedents).await?;
-            if matches!(pass, Pass::First) {
-                pause_accounts(&mut ledger, &applied.refusals).await?;
+            Pass::Again => {
+                ledger = self.store.ledger(self.clock.now()).await?;
+                applied = self.derive_again(&mut ledger, batch, position).await;
             }
-            ledger
-                .record_outcomes(applied.outcomes, applied.quarantined, position)
-                .await
         }
-        .await;
-        match applied {
+        self.end(ledger, applied).await
+    }
+
+    /// Commits what was done, or gives it up.
+    async fn end(
+        &self,
+        ledger: Ledger,
+        done: Result<(), store::Error>,
+    ) -> Result<(), store::Error> {
+        match done {
             Ok(()) => self.store.commit(ledger).await,
             Err(error) => {
                 ledger.roll_back().await;
                 Err(error)
             }
         }
+    }
+
+    async fn apply_news(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[Read<'_>],
+        position: (i64, i64),
+    ) -> Result<(), store::Error> {
+        let applied = self
+            .apply_all(ledger, batch, &Precedents::default())
+            .await?;
+        pause_accounts(ledger, &applied.refusals).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
+    }
+
+    /// A refusal of the account is old news by now: it pauses nothing again.
+    async fn derive_again(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[JournalEntry],
+        position: (i64, i64),
+    ) -> Result<(), store::Error> {
+        ledger.keep_times();
+        let precedents = Precedents::load_within(ledger).await?;
+        let read = self.read(batch, Some(&precedents));
+        let applied = self.apply_all(ledger, &read, &precedents).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
     }
 
     async fn apply_all(
@@ -360,26 +395,34 @@ impl Reconciler {
     async fn apply_singly(
         &self,
         position: i64,
-        batch: Vec<Read<'_>>,
-        pass: &Pass,
+        batch: &[JournalEntry],
+        pass: Pass,
     ) -> Result<(), store::Error> {
         let mut from = position;
-        for read in batch {
-            let to = read.entry.seq;
-            match self.apply(from, std::slice::from_ref(&read), pass).await {
+        for entry in batch {
+            match self.apply(from, std::slice::from_ref(entry), pass).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, callback.id = %read.entry.record.id, "a callback could not be applied");
-                    let content = Content::Unknown {
-                        reason: "internal: it could not be applied; see the log",
-                    };
-                    self.apply(from, &[Read { content, ..read }], pass).await?;
+                    tracing::error!(%error, callback.id = %entry.record.id, "a callback could not be applied");
+                    self.set_aside(from, entry).await?;
                 }
             }
-            from = to;
+            from = entry.seq;
         }
         Ok(())
+    }
+
+    async fn set_aside(&self, from: i64, entry: &JournalEntry) -> Result<(), store::Error> {
+        let content = Content::Unknown {
+            reason: "internal: it could not be applied; see the log",
+        };
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let position = (from, entry.seq);
+        let applied = self
+            .apply_news(&mut ledger, &[Read { entry, content }], position)
+            .await;
+        self.end(ledger, applied).await
     }
 
     /// Makes messages of provisional ones whose time has come, unless a message without id may turn out to be theirs.
@@ -419,13 +462,7 @@ impl Reconciler {
             Ok(())
         }
         .await;
-        match adopted {
-            Ok(()) => self.store.commit(ledger).await,
-            Err(error) => {
-                ledger.roll_back().await;
-                Err(error)
-            }
-        }
+        self.end(ledger, adopted).await
     }
 }
 
@@ -438,15 +475,6 @@ fn readable_at_once(entries: &[JournalEntry]) -> usize {
         unpacked <= BATCH_UNPACKED
     });
     fitting.count().max(1)
-}
-
-impl Pass {
-    fn precedents(&self) -> Option<&Precedents> {
-        match self {
-            Self::First => None,
-            Self::Again(precedents) => Some(precedents),
-        }
-    }
 }
 
 /// Whether quarantine keeps the body with a part.

@@ -116,7 +116,6 @@ pub async fn replay(
         services,
         selection,
         decision,
-        precedents: Precedents::load(&services.store).await?,
         replayed: Replayed::default(),
         states: BTreeMap::new(),
     };
@@ -131,7 +130,6 @@ struct Run<'a> {
     services: &'a Services,
     selection: &'a Selection,
     decision: &'a Decision<'a>,
-    precedents: Precedents,
     replayed: Replayed,
     /// The first state before and the last state after, over all batches.
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
@@ -231,9 +229,10 @@ impl Run<'_> {
         ledger: &mut Ledger,
         batch: &[(CallbackOutcome, JournalEntry)],
     ) -> Result<(), store::Error> {
+        let mut precedents = Precedents::load_within(ledger).await?;
         for (outcome, _) in batch {
             if outcome.outcome == Outcome::Unverified
-                && self.precedents.released.insert(outcome.callback)
+                && precedents.released.insert(outcome.callback)
             {
                 let action = Action {
                     account: Some(outcome.account.clone()),
@@ -251,7 +250,7 @@ impl Run<'_> {
         let outcomes = self
             .services
             .reconciler
-            .read_again(ledger, &entries, &self.precedents)
+            .read_again(ledger, &entries, &precedents)
             .await?;
         for ((before, _), after) in batch.iter().zip(&outcomes) {
             if before.outcome != after.outcome {

@@ -8,7 +8,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::app::{ACCOUNTS, App, LANCEPILOT, SOBOT, image_to, noon, start_app_with};
+use crate::harness::app::{
+    ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, image_to, noon, start_app, start_app_with,
+};
 use crate::harness::dump::dump;
 
 /// The program with every chaos switch on and the dice deciding how messages end.
