@@ -75,7 +75,7 @@ pub enum ReplayError {
     Store(#[from] store::Error),
 }
 
-/// A callback whose outcome changed.
+/// A callback that counts as something else. Where only a part of it became readable or unreadable, that side counts as quarantined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutcomeDifference {
     /// The callback.
@@ -246,21 +246,30 @@ impl Run<'_> {
                 ledger.record_action(&action).await?;
             }
         }
+        let ids: Vec<CallbackId> = batch.iter().map(|(outcome, _)| outcome.callback).collect();
+        let unreadable = ledger.list_quarantined(&ids).await?;
         let entries: Vec<JournalEntry> = batch.iter().map(|(_, entry)| entry.clone()).collect();
         let outcomes = self
             .services
             .reconciler
             .read_again(ledger, &entries, &precedents)
             .await?;
-        for ((before, _), after) in batch.iter().zip(&outcomes) {
-            if before.outcome != after.outcome {
-                self.replayed.callbacks.push(OutcomeDifference {
-                    callback: before.callback,
-                    before: before.outcome,
-                    after: after.outcome,
-                });
-            }
-        }
+        let now_unreadable = ledger.list_quarantined(&ids).await?;
+        self.replayed
+            .callbacks
+            .extend(
+                batch
+                    .iter()
+                    .zip(&outcomes)
+                    .filter_map(|((before, _), after)| {
+                        let id = before.callback;
+                        difference(
+                            id,
+                            (before.outcome, unreadable.contains(&id)),
+                            (after.outcome, now_unreadable.contains(&id)),
+                        )
+                    }),
+            );
         for difference in ledger.settle().await? {
             self.states
                 .entry(difference.message)
@@ -287,4 +296,27 @@ impl Run<'_> {
             ..self.replayed
         }
     }
+}
+
+/// What changed between two readings: the chief outcome, and whether a part could not be understood.
+fn difference(
+    callback: CallbackId,
+    before: (Outcome, bool),
+    after: (Outcome, bool),
+) -> Option<OutcomeDifference> {
+    if before == after {
+        return None;
+    }
+    let counts_as = |(outcome, is_unreadable): (Outcome, bool)| {
+        if is_unreadable && before.0 == after.0 {
+            Outcome::Quarantined
+        } else {
+            outcome
+        }
+    };
+    Some(OutcomeDifference {
+        callback,
+        before: counts_as(before),
+        after: counts_as(after),
+    })
 }

@@ -1,6 +1,6 @@
 //! What became of each callback: its outcome, the messages it moved, and the copy of what could not be understood.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, OnConflict, Query, SimpleExpr};
@@ -120,6 +120,22 @@ impl Ledger {
             accounts::heard_from(self.transaction(), &account, last, old).await?;
         }
         settings::move_position(self.transaction(), position.0, position.1).await
+    }
+
+    /// Those of these callbacks of which a part could not be understood.
+    pub async fn list_quarantined(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashSet<CallbackId>, Error> {
+        let rows: Vec<Uuid> = quarantine::Entity::find()
+            .select_only()
+            .column(quarantine::Column::Callback)
+            .distinct()
+            .filter(quarantine::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(self.transaction())
+            .await?;
+        Ok(rows.into_iter().map(CallbackId::from).collect())
     }
 
     /// Records what became of callbacks that were read before.

@@ -205,7 +205,10 @@ async fn what_was_never_read_before_a_rebuild_is_news_in_it() {
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "read");
     let updated = shown["updated_at"].as_str().unwrap();
-    assert!(updated.starts_with("2026-11-20T13:"), "it changed now: {updated}");
+    assert!(
+        updated.starts_with("2026-11-20T13:"),
+        "it changed now: {updated}"
+    );
     app.finish().await;
 }
 

@@ -162,6 +162,60 @@ async fn what_a_callback_no_longer_tells_is_taken_back() {
     app.finish().await;
 }
 
+/// Lets the journal hold other words, as if the parser that read it first had been wrong.
+async fn reword(app: &App, from: &str, to: &str) {
+    let reworded = if app.database.is_postgres() {
+        format!(
+            "UPDATE journal SET content = convert_to(replace(convert_from(content, 'UTF8'), '{from}', '{to}'), 'UTF8')"
+        )
+    } else {
+        format!(
+            "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '{from}', '{to}') AS BLOB)"
+        )
+    };
+    app.database.spoil_journal(&reworded).await;
+}
+
+#[actix_web::test]
+async fn a_part_that_becomes_readable_is_told_as_a_change() {
+    let app = start_app().await;
+    let batch = json!([status("wamid.A", "sent"), 70707]);
+    app.deliver_callback(SOBOT, &batch).await;
+    app.run_jobs_until_idle().await;
+    let callback = app.callbacks().await[0]["id"].clone();
+    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 1);
+    let readable = status("wamid.A", "sent").to_string();
+    reword(&app, "70707", &readable).await;
+    let dry = replayed(&app, &json!({ "account": SOBOT, "dry_run": true })).await;
+    assert_eq!(
+        dry["callbacks"],
+        json!([{ "id": callback, "before": "quarantined", "after": "receipts" }])
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_orphan_that_a_better_reading_merges_away_is_told_as_gone() {
+    let app = start_app().await;
+    let sent = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let replied = app.message(&sent).await["provider_id"].clone();
+    let replied = replied.as_str().unwrap();
+    app.deliver_callback(KALEYRA, &tied("wamid.ONE", "read"))
+        .await;
+    app.run_jobs_until_idle().await;
+    let orphan = app.orphans().await[0]["id"].clone();
+    // Read today, it names the message's own id beside the orphan's.
+    reword(&app, "shared", replied).await;
+    let dry = replayed(&app, &json!({ "account": KALEYRA, "dry_run": true })).await;
+    let changes = dry["messages"].as_array().unwrap();
+    assert!(
+        changes.contains(&json!({ "id": orphan, "before": "read" })),
+        "{dry}"
+    );
+    app.finish().await;
+}
+
 /// A report of Kaleyra's that a parser takes to name `shared`, too.
 fn tied(id: &str, word: &str) -> Value {
     json!({
