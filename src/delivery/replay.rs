@@ -139,8 +139,11 @@ impl Run<'_> {
     async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let mut after = 0;
         while let Some(batch) = self.next(&mut after).await? {
+            if batch.is_empty() {
+                continue;
+            }
             let mut ledger = self.services.store.ledger(self.decision.now).await?;
-            match self.read(&mut ledger, &batch).await {
+            match self.read_audited(&mut ledger, &batch).await {
                 Ok(()) => self.services.store.commit(ledger).await?,
                 Err(error) => {
                     ledger.roll_back().await;
@@ -149,16 +152,31 @@ impl Run<'_> {
             }
             progress(self.replayed.read);
         }
+        Ok(())
+    }
+
+    /// One line of the audit a batch, in its transaction: what was read is told, also where a later batch fails.
+    async fn read_audited(
+        &mut self,
+        ledger: &mut Ledger,
+        batch: &[(CallbackOutcome, JournalEntry)],
+    ) -> Result<(), store::Error> {
+        self.read(ledger, batch).await?;
+        let callbacks = if batch.len() == 1 {
+            "1 callback".to_owned()
+        } else {
+            format!("{} callbacks", batch.len())
+        };
         let action = Action {
             account: self.selection.account.clone(),
-            detail: Some(format!("{} callbacks", self.replayed.read)),
+            detail: Some(callbacks),
             ..Action::new(
                 self.decision.actor,
                 Verb::ReplayCallbacks,
                 self.decision.now,
             )
         };
-        Ok(self.services.store.record_action(&action).await?)
+        ledger.record_action(&action).await
     }
 
     async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
