@@ -63,6 +63,7 @@ pub async fn run(
         outcome: arguments.outcome,
         received_after: arguments.received_after,
         received_before: arguments.received_before,
+        up_to: None,
     };
     let decision = Decision {
         actor: ACTOR,

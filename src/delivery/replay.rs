@@ -37,6 +37,8 @@ pub struct Selection {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
+    /// At most so far in the journal: what a person has seen, and nothing that entered it since.
+    pub up_to: Option<i64>,
 }
 
 impl Selection {
@@ -212,6 +214,7 @@ impl Run<'_> {
             outcome: selection.outcome,
             received_after: selection.received_after,
             received_before: selection.received_before,
+            up_to: selection.up_to,
         };
         let outcomes = self
             .services

@@ -202,6 +202,8 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
+    /// At most so far in the journal.
+    pub up_to: Option<i64>,
 }
 
 impl Store {
@@ -232,6 +234,9 @@ impl Store {
             filter
                 .received_before
                 .map(|at| callback_outcomes::Column::ReceivedAt.lt(instant::write(at))),
+            filter
+                .up_to
+                .map(|seq| callback_outcomes::Column::Seq.lte(seq)),
         ];
         for condition in given.into_iter().flatten() {
             query = query.filter(condition);

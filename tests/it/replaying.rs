@@ -412,6 +412,31 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
 }
 
 #[actix_web::test]
+async fn only_what_the_preview_showed_is_released() {
+    let app = start_guarded().await;
+    let seen = forge(&app, &status("wamid.A", "sent")).await;
+    let preview = "/callbacks/replay?outcome=unverified";
+    let (text, fields) = page(&app, preview).await;
+    assert!(text.contains("1 callback read."), "{text}");
+    let unseen = forge(&app, &status("wamid.B", "sent")).await;
+    assert_eq!(
+        press(&app, Scope::Operate, "outcome=unverified").await.0,
+        409
+    );
+    assert_eq!(press(&app, Scope::Operate, &fields).await.0, 303);
+    let outcomes = app.callbacks().await;
+    let outcome = |id: &str| {
+        let found = outcomes.iter().find(|callback| callback["id"] == id);
+        found.unwrap()["outcome"].clone()
+    };
+    assert_eq!(
+        (outcome(&seen), outcome(&unseen)),
+        (json!("receipts"), json!("unverified"))
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;

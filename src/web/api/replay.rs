@@ -136,6 +136,7 @@ fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
         outcome,
         received_after,
         received_before,
+        up_to: None,
     })
 }
 

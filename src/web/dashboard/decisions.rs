@@ -92,6 +92,11 @@ pub(super) async fn replay(
         .ok()
         .and_then(ReplayAddress::parse)
         .ok_or_else(|| ApiError::NotPossible("it names no callback".to_owned()))?;
+    if address.id.is_none() && address.up_to.is_none() {
+        return Err(ApiError::NotPossible(
+            "it does not say what its preview showed; look at the preview first".to_owned(),
+        ));
+    }
     read_again(&services, &caller, &address, Earnest::Apply).await?;
     Ok(lead_to(address.origin()))
 }

@@ -292,6 +292,8 @@ pub(super) async fn replay(
     if address.id.is_some() && known.is_none() {
         return Err(ApiError::NotFound);
     }
+    // What the page shows is what its button does.
+    let address = address.seen_up_to(services.store.position().await?);
     let replayed = read_again(&services, &caller, &address, Earnest::DryRun).await?;
     page(
         &services,
