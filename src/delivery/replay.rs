@@ -2,7 +2,7 @@
 //!
 //! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::store::ledger::{Ledger, StateDifference};
 
 /// Callbacks read again in one transaction, and bytes of their bodies.
 const BATCH: u64 = 200;
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Callbacks of a dry run: it holds the writer's lock until its end.
 const DRY_LIMIT: u64 = 10_000;
 
@@ -137,11 +137,21 @@ struct Run<'a> {
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
 }
 
+/// Callbacks that are read again in one transaction.
+struct Batch {
+    /// What they count as.
+    outcomes: Vec<CallbackOutcome>,
+    /// The callbacks themselves, in the same order.
+    entries: Vec<JournalEntry>,
+    /// Of all their bodies.
+    bytes: u64,
+}
+
 impl Run<'_> {
     async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let mut after = 0;
         while let Some(batch) = self.next(&mut after).await? {
-            if batch.is_empty() {
+            if batch.outcomes.is_empty() {
                 continue;
             }
             let mut ledger = self.services.store.ledger(self.decision.now).await?;
@@ -161,13 +171,13 @@ impl Run<'_> {
     async fn read_audited(
         &mut self,
         ledger: &mut Ledger,
-        batch: &[(CallbackOutcome, JournalEntry)],
+        batch: &Batch,
     ) -> Result<(), store::Error> {
         self.read(ledger, batch).await?;
-        let callbacks = if batch.len() == 1 {
+        let callbacks = if batch.outcomes.len() == 1 {
             "1 callback".to_owned()
         } else {
-            format!("{} callbacks", batch.len())
+            format!("{} callbacks", batch.outcomes.len())
         };
         let action = Action {
             account: self.selection.account.clone(),
@@ -203,10 +213,7 @@ impl Run<'_> {
     }
 
     /// The next callbacks of the selection with what they counted as; `None` after the last.
-    async fn next(
-        &mut self,
-        after: &mut i64,
-    ) -> Result<Option<Vec<(CallbackOutcome, JournalEntry)>>, store::Error> {
+    async fn next(&mut self, after: &mut i64) -> Result<Option<Batch>, store::Error> {
         let selection = self.selection;
         let filter = OutcomeFilter {
             ids: selection.ids.clone(),
@@ -224,7 +231,9 @@ impl Run<'_> {
         if outcomes.is_empty() {
             return Ok(None);
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
+        let sizes = self.services.journal.list_sizes(&ids).await?;
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
         for outcome in outcomes {
             if bytes > BATCH_BYTES {
                 break;
@@ -234,24 +243,30 @@ impl Run<'_> {
                 self.replayed.withheld += 1;
                 continue;
             }
-            match self.services.journal.find(outcome.callback).await? {
-                Some(entry) => {
-                    bytes += entry.record.body.len();
-                    batch.push((outcome, entry));
+            match sizes.get(&outcome.callback) {
+                Some(size) => {
+                    bytes += size;
+                    wanted.push(outcome);
                 }
                 None => self.replayed.gone += 1,
             }
         }
-        Ok(Some(batch))
+        let ids: Vec<CallbackId> = wanted.iter().map(|outcome| outcome.callback).collect();
+        let entries = self.services.journal.find_all(&ids).await?;
+        // Both in the journal's order; one that retention has taken meanwhile is gone.
+        let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
+        wanted.retain(|outcome| found.contains(&outcome.callback));
+        self.replayed.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
+        Ok(Some(Batch {
+            outcomes: wanted,
+            entries,
+            bytes,
+        }))
     }
 
-    async fn read(
-        &mut self,
-        ledger: &mut Ledger,
-        batch: &[(CallbackOutcome, JournalEntry)],
-    ) -> Result<(), store::Error> {
+    async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), store::Error> {
         let mut precedents = Precedents::load_within(ledger).await?;
-        for (outcome, _) in batch {
+        for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
                 && precedents.released.insert(outcome.callback)
             {
@@ -267,22 +282,26 @@ impl Run<'_> {
                 ledger.record_action(&action).await?;
             }
         }
-        let ids: Vec<CallbackId> = batch.iter().map(|(outcome, _)| outcome.callback).collect();
+        let ids: Vec<CallbackId> = batch
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.callback)
+            .collect();
         let unreadable = ledger.list_quarantined(&ids).await?;
-        let entries: Vec<JournalEntry> = batch.iter().map(|(_, entry)| entry.clone()).collect();
         let outcomes = self
             .services
             .reconciler
-            .read_again(ledger, &entries, &precedents)
+            .read_again(ledger, &batch.entries, &precedents)
             .await?;
         let now_unreadable = ledger.list_quarantined(&ids).await?;
         self.replayed
             .callbacks
             .extend(
                 batch
+                    .outcomes
                     .iter()
                     .zip(&outcomes)
-                    .filter_map(|((before, _), after)| {
+                    .filter_map(|(before, after)| {
                         let id = before.callback;
                         difference(
                             id,
@@ -297,7 +316,7 @@ impl Run<'_> {
                 .or_insert((difference.before, difference.after))
                 .1 = difference.after;
         }
-        self.replayed.read += u64::try_from(batch.len()).unwrap_or_default();
+        self.replayed.read += u64::try_from(batch.outcomes.len()).unwrap_or_default();
         Ok(())
     }
 

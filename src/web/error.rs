@@ -210,10 +210,10 @@ impl ResponseError for ApiError {
 
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() {
-            Self::Unavailable(error.into())
-        } else {
-            Self::Internal(error.into())
+        match error {
+            store::Error::TooMuch(words) => Self::NotPossible(words.to_owned()),
+            error if error.is_transient() => Self::Unavailable(error.into()),
+            error => Self::Internal(error.into()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod reader;
 mod retention;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -242,6 +243,16 @@ impl Journal {
     /// The entry of this id.
     pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
         reader::find(&self.0.pools, id).await
+    }
+
+    /// The entries of these ids, as far as they are kept, in the journal's order; with all their bodies.
+    pub async fn find_all(&self, ids: &[CallbackId]) -> Result<Vec<JournalEntry>, Error> {
+        reader::find_all(&self.0.pools, ids).await
+    }
+
+    /// Bytes of these callbacks' bodies; one that is not kept is absent.
+    pub async fn list_sizes(&self, ids: &[CallbackId]) -> Result<HashMap<CallbackId, u64>, Error> {
+        reader::list_sizes(&self.0.pools, ids).await
     }
 
     /// One page, newest first, beginning below `before_seq`.
