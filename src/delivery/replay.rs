@@ -3,6 +3,7 @@
 //! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -21,8 +22,10 @@ use crate::store::ledger::{Ledger, StateDifference};
 /// Callbacks read again in one transaction, and bytes of their bodies.
 const BATCH: u64 = 200;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// Callbacks of a dry run: it holds the writer's lock until its end.
+/// What a dry run reads at most, for it holds the writer's lock until its end: callbacks, bytes of their bodies, and how long.
 const DRY_LIMIT: u64 = 10_000;
+const DRY_BYTES: u64 = 64 * 1024 * 1024;
+const DRY_TIME: Duration = Duration::from_secs(3);
 
 /// Which callbacks to read again; what is absent does not restrict. Ids alone restrict nothing else.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -70,7 +73,11 @@ pub enum ReplayError {
     )]
     Everything,
     /// A dry run over too much.
-    #[error("a dry run reads at most {DRY_LIMIT} callbacks; select fewer")]
+    #[error(
+        "a dry run holds up whatever else is written, so it ends after {DRY_LIMIT} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
+        DRY_BYTES / 1024 / 1024,
+        DRY_TIME.as_secs()
+    )]
     TooMany,
     /// A database refused.
     #[error(transparent)]
@@ -192,8 +199,9 @@ impl Run<'_> {
     }
 
     async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
-        let mut after = 0;
+        let (mut after, mut bytes) = (0, 0);
         let mut ledger = self.services.store.ledger(self.decision.now).await?;
+        let began = Instant::now();
         let ended = loop {
             let batch = match self.next(&mut after).await {
                 Ok(Some(batch)) => batch,
@@ -204,7 +212,8 @@ impl Run<'_> {
                 break Err(error.into());
             }
             progress(self.replayed.read);
-            if self.replayed.read > DRY_LIMIT {
+            bytes += batch.bytes;
+            if is_too_much(self.replayed.read, bytes, began.elapsed()) {
                 break Err(ReplayError::TooMany);
             }
         };
@@ -338,6 +347,11 @@ impl Run<'_> {
     }
 }
 
+/// Whether a dry run has held the writer's lock for long enough.
+fn is_too_much(read: u64, bytes: u64, took: Duration) -> bool {
+    read > DRY_LIMIT || bytes > DRY_BYTES || took > DRY_TIME
+}
+
 /// What changed between two readings: the chief outcome, and whether a part could not be understood.
 fn difference(
     callback: CallbackId,
@@ -359,4 +373,23 @@ fn difference(
         before: counts_as(before),
         after: counts_as(after),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_ends_by_whichever_limit_comes_first() {
+        let moment = Duration::from_millis(1);
+        assert!(!is_too_much(DRY_LIMIT, DRY_BYTES, DRY_TIME));
+        assert!(is_too_much(DRY_LIMIT + 1, 0, moment));
+        assert!(is_too_much(1, DRY_BYTES + 1, moment));
+        assert!(is_too_much(1, 1, DRY_TIME + moment));
+        let words = ReplayError::TooMany.to_string();
+        assert!(
+            words.contains("10000 callbacks, 64 MiB or 3 seconds"),
+            "{words}"
+        );
+    }
 }

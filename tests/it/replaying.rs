@@ -437,6 +437,18 @@ async fn only_what_the_preview_showed_is_released() {
 }
 
 #[actix_web::test]
+async fn no_other_site_begins_a_rehearsal() {
+    let app = start_app().await;
+    let look = |site: &str| {
+        app.request("GET", "/callbacks/replay?outcome=receipts")
+            .header("sec-fetch-site", site)
+    };
+    assert_eq!(look("same-origin").send().await.unwrap().status(), 200);
+    assert_eq!(look("cross-site").send().await.unwrap().status(), 403);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
