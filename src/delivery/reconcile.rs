@@ -499,14 +499,26 @@ fn quarantine(record: &CallbackRecord, part: i32, reason: &str, kept: Kept) -> Q
 }
 
 /// Stops accounts that their providers refuse by a report: what else waits would end the same way.
+///
+/// Of an account's reports the one on the message that was tried last decides; a callback may hold thousands.
 async fn pause_accounts(ledger: &mut Ledger, refusals: &[Refusal]) -> Result<(), store::Error> {
+    let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &Refusal)> = BTreeMap::new();
     for refusal in refusals {
         let message = ledger.current(refusal.message);
+        let Some((account, tried_at)) = ledger.tried(message, refusal.received_at)? else {
+            continue;
+        };
+        let known = latest.entry(account).or_insert((tried_at, refusal));
+        if tried_at > known.0 {
+            *known = (tried_at, refusal);
+        }
+    }
+    for (account, (tried_at, refusal)) in latest {
         let paused = ledger
-            .pause_by_report(message, refusal.received_at, &refusal.reason)
+            .pause_by_report(&account, tried_at, &refusal.reason)
             .await?;
         if paused {
-            tracing::warn!(message.id = %message, "the provider refused the account by a report; sending is paused");
+            tracing::warn!(account.id = %account, message.id = %refusal.message, "the provider refused the account by a report; sending is paused");
         }
     }
     Ok(())
