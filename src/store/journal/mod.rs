@@ -30,6 +30,7 @@ pub use retention::{Beginning, Leave, PORTION_ROWS, Portion};
 use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
+use crate::store;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
 use crate::store::disk::Reserve;
 use crate::store::error::Error;
@@ -124,6 +125,22 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
             transaction.rollback().await?;
             Err(error.into())
         }
+    }
+}
+
+/// Refuses a journal whose tables are not those of this program; for who writes nothing.
+pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
+    let missing = JournalMigrator::get_pending_migrations_read_only(pools.reader()).await?;
+    store::refuse_missing(missing.len())
+}
+
+/// Whether there is a journal beside a main database. A server counts as having one.
+pub fn exists(database_url: &Secret) -> bool {
+    match connection::engine_of(database_url) {
+        Engine::Sqlite => connection::sqlite_path(database_url)
+            .with_file_name(FILE_NAME)
+            .exists(),
+        Engine::Postgres => true,
     }
 }
 
