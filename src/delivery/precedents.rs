@@ -63,7 +63,27 @@ pub(crate) fn release_words(callback: CallbackId) -> String {
     format!("callback {callback}")
 }
 
-/// The id that ends a line of the audit: `with {orphan}`, `callback {id}`.
+/// The words in which the audit of a message names the orphan that was tied to it.
+pub(crate) fn match_words(orphan: MessageId) -> String {
+    format!("with {orphan}")
+}
+
+/// The id that ends a line of the audit, as [`match_words`] and [`release_words`] write it.
 fn find_id(detail: &str) -> Option<uuid::Uuid> {
     detail.rsplit(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_the_audit_writes_is_read_again() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(find_id(&match_words(id.into())), Some(id));
+        assert_eq!(find_id(&release_words(id.into())), Some(id));
+        assert_eq!(find_id("with somebody"), None);
+    }
 }
