@@ -6,12 +6,13 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 
 use crate::delivery::accept::AcceptError;
-use crate::delivery::operate::{self, Decision, OperateError};
-use crate::delivery::replay::{self, Earnest, ReplayError, Replayed};
+use crate::delivery::operate::{self, OperateError};
+use crate::delivery::replay::{self, Earnest, Replayed};
 use crate::delivery::services::Services;
 use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, MessageId};
+use crate::web::api::actions::decision;
 use crate::web::dashboard::replay::ReplayAddress;
 use crate::web::error::ApiError;
 
@@ -109,12 +110,8 @@ pub(super) async fn read_again(
     earnest: Earnest,
 ) -> Result<Replayed, ApiError> {
     let (selection, decision) = (address.selection(), decision(services, caller));
-    replay::replay(services, &selection, earnest, &decision, &mut |_| {})
-        .await
-        .map_err(|error| match error {
-            ReplayError::Store(error) => error.into(),
-            error => ApiError::NotPossible(error.to_string()),
-        })
+    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
+    Ok(done?)
 }
 
 /// `POST /accounts/{id}/resume`
@@ -135,13 +132,6 @@ pub(super) async fn resume(
 fn allowed(caller: &Caller, id: &str) -> Result<MessageId, ApiError> {
     caller.require(Scope::Operate)?;
     id.parse().map_err(|_| ApiError::NotFound)
-}
-
-fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
-    Decision {
-        actor: &caller.name,
-        now: services.clock.now(),
-    }
 }
 
 fn lead_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResponse, ApiError> {
