@@ -27,7 +27,7 @@ const DRY_LIMIT: u64 = 10_000;
 const DRY_BYTES: u64 = 64 * 1024 * 1024;
 const DRY_TIME: Duration = Duration::from_secs(3);
 
-/// Which callbacks to read again; what is absent does not restrict. Ids alone restrict nothing else.
+/// Which callbacks to read again; what is absent does not restrict, and all that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
     /// These and no others.

@@ -27,7 +27,6 @@ pub(crate) struct ReplayRequest {
     pub(crate) account: Option<String>,
     /// `receipts`, `inbound`, `notice`, `quarantined` or `unverified`; the last releases them.
     pub(crate) outcome: Option<String>,
-    #[schema(value_type = Option<String>)]
     pub(crate) received_after: Option<String>,
     pub(crate) received_before: Option<String>,
     /// Tell what would change and change nothing.
