@@ -243,8 +243,6 @@ pub enum Verb {
     Match,
     /// Undid the matches of a message.
     Unmatch,
-    /// Stopped an account's sending.
-    PauseAccount,
     /// Let an account send again.
     ResumeAccount,
     /// Released a callback that had failed authentication.
@@ -255,7 +253,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::SignIn,
         Self::CreateToken,
         Self::RevokeToken,
@@ -264,7 +262,6 @@ impl Verb {
         Self::MarkFailed,
         Self::Match,
         Self::Unmatch,
-        Self::PauseAccount,
         Self::ResumeAccount,
         Self::ReleaseCallback,
         Self::ReplayCallbacks,
@@ -281,7 +278,6 @@ impl Verb {
             Self::MarkFailed => "mark-failed",
             Self::Match => "match",
             Self::Unmatch => "unmatch",
-            Self::PauseAccount => "pause-account",
             Self::ResumeAccount => "resume-account",
             Self::ReleaseCallback => "release-callback",
             Self::ReplayCallbacks => "replay-callbacks",
