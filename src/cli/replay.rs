@@ -42,8 +42,7 @@ pub struct ReplayArguments {
 }
 
 fn parse_outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(word)
-        .ok_or_else(|| "use receipts, inbound, notice, quarantined or unverified".to_owned())
+    Outcome::parse(word).ok_or_else(|| format!("is not one of {}", Outcome::words()))
 }
 
 /// Reads them again; what it tells goes to `out`.

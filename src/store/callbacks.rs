@@ -53,6 +53,11 @@ impl Outcome {
         }
     }
 
+    /// Every word, for people.
+    pub fn words() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL
