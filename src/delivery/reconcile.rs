@@ -1,11 +1,13 @@
 //! Reading the journal in its order and applying what callbacks say, a batch a transaction, together with the position.
 
+mod adoption;
 mod again;
+mod lease;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
@@ -32,11 +34,6 @@ const BATCH_ROWS: u64 = 512;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
 const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
-/// The lease on reading the journal: one process a database.
-const LEASE: &str = "reconcile";
-const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(30);
-/// Provisional messages adopted in one sweep.
-const ADOPT_LIMIT: u64 = 200;
 
 /// Follows the journal.
 #[derive(Clone)]
@@ -129,7 +126,7 @@ impl Reconciler {
 
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
-        if !self.holds_lease().await? {
+        if !self.claim().await? {
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
@@ -165,41 +162,6 @@ impl Reconciler {
         }
         entries.truncate(read_before);
         Ok(Pass::Again)
-    }
-
-    /// Takes or renews the lease; false while another process follows the journal.
-    pub(super) async fn claim(&self) -> Result<bool, store::Error> {
-        self.holds_lease().await
-    }
-
-    /// Renews the lease when half of it is used up; a commit a step would be one too many.
-    async fn holds_lease(&self) -> Result<bool, store::Error> {
-        let now = self.clock.now();
-        let good_until = *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if good_until.is_some_and(|until| now + LEASE_LENGTH / 2 < until) {
-            return Ok(true);
-        }
-        let held = self
-            .store
-            .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
-            .await?;
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = held.then_some(now + LEASE_LENGTH);
-        Ok(held)
-    }
-
-    /// Gives the lease back, so that another process takes over at once.
-    pub async fn release(&self) -> Result<(), store::Error> {
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-        self.store.release_lease(LEASE, self.holder).await
     }
 
     fn read<'a>(
@@ -423,46 +385,6 @@ impl Reconciler {
             .apply_news(&mut ledger, &[Read { entry, content }], position)
             .await;
         self.end(ledger, applied).await
-    }
-
-    /// Makes messages of provisional ones whose time has come, unless a message without id may turn out to be theirs.
-    pub async fn adopt(&self) -> Result<usize, store::Error> {
-        let now = self.clock.now();
-        let due = self.store.list_adoptable(now, ADOPT_LIMIT).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        match self.adopt_all(&due, now).await {
-            Ok(()) => return Ok(due.len()),
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "unmatched reports could not be adopted together; going one by one");
-            }
-        }
-        let mut adopted = 0;
-        for id in &due {
-            match self.adopt_all(std::slice::from_ref(id), now).await {
-                Ok(()) => adopted += 1,
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    tracing::error!(%error, message.id = %id, "an unmatched report could not be adopted");
-                }
-            }
-        }
-        Ok(adopted)
-    }
-
-    async fn adopt_all(&self, due: &[MessageId], now: DateTime<Utc>) -> Result<(), store::Error> {
-        let mut ledger = self.store.ledger(now).await?;
-        let adopted = async {
-            ledger.load(due).await?;
-            for id in due {
-                ledger.adopt(*id).await?;
-            }
-            Ok(())
-        }
-        .await;
-        self.end(ledger, adopted).await
     }
 }
 
