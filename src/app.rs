@@ -49,6 +49,9 @@ pub enum StartError {
         #[source]
         source: store::Error,
     },
+    /// Nothing was ever kept there.
+    #[error("there is no database yet; `serve` makes it")]
+    NoDatabase,
     /// The folder of uploaded files.
     #[error("uploads cannot be kept in {}: {source}", .folder.display())]
     Uploads {
@@ -109,6 +112,43 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         journal,
         keys,
     })
+}
+
+/// Opens the main database to look at it beside a `serve` of any version: applies and writes nothing, and refuses a schema that is not this program's.
+pub async fn open_to_look(config: &Config) -> Result<Store, StartError> {
+    let url = &config.database_url;
+    if !Store::exists(url) {
+        return Err(StartError::NoDatabase);
+    }
+    let main = |source| StartError::Store {
+        what: "the database",
+        source,
+    };
+    let store = Store::open(url).await.map_err(main)?;
+    store.check_migrated().await.map_err(main)?;
+    Ok(store)
+}
+
+/// Opens the journal of that database likewise.
+pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Journal, StartError> {
+    let url = &config.database_url;
+    if !journal::exists(url) {
+        return Err(StartError::NoDatabase);
+    }
+    let in_journal = |source| StartError::Store {
+        what: "the journal",
+        source,
+    };
+    let pools = journal::connect(url).await.map_err(in_journal)?;
+    journal::check_migrated(&pools).await.map_err(in_journal)?;
+    // Without a spool: that is the business of who writes.
+    let journal = Journal::open(pools).await.map_err(in_journal)?;
+    let end = journal.end().await.map_err(in_journal)?;
+    store
+        .check_journal(journal.identity(), end)
+        .await
+        .map_err(in_journal)?;
+    Ok(journal)
 }
 
 /// Opens everything; listens nowhere and starts no loop yet.

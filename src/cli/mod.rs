@@ -111,15 +111,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             export::run(*command, &opened.databases.store, SystemClock.now()).await
         }),
         Command::Explain(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            explain::run(
-                &command,
-                &opened.config,
-                &opened.databases.store,
-                SystemClock.now(),
-                &mut stdout(),
-            )
-            .await
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let store = app::open_to_look(&config).await?;
+            explain::run(&command, &config, &store, SystemClock.now(), &mut stdout()).await
         }),
         Command::Rebuild => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;
@@ -134,9 +128,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             done
         }),
         Command::Verify => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = verify::run(&services.store, &services.journal, &mut stdout()).await;
-            app::close(services).await;
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let store = app::open_to_look(&config).await?;
+            let journal = app::open_journal_to_look(&config, &store).await?;
+            let done = verify::run(&store, &journal, &mut stdout()).await;
+            journal.close().await?;
+            store.close().await?;
             done
         }),
         Command::Purge(command) => server::block_on(async {

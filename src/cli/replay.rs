@@ -43,8 +43,7 @@ pub struct ReplayArguments {
 }
 
 fn parse_outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(word)
-        .ok_or_else(|| "use receipts, inbound, notice, quarantined or unverified".to_owned())
+    Outcome::parse(word).ok_or_else(|| format!("is not one of {}", Outcome::words()))
 }
 
 /// Reads them again; what it tells goes to `out`.
@@ -65,6 +64,7 @@ pub async fn run(
         outcome: arguments.outcome,
         received_after: arguments.received_after,
         received_before: arguments.received_before,
+        up_to: None,
     };
     let decision = Decision {
         actor: ACTOR,

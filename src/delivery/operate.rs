@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::delivery::accept::{AcceptError, Acceptor, Resend, Submission};
+use crate::delivery::precedents::match_words;
 use crate::delivery::uploads;
 use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKind};
@@ -206,7 +207,7 @@ pub async fn match_orphan(
     ledger.merge_into(orphan, message).await?;
     ledger.set_matched_by(message, MatchedBy::Operator)?;
     ledger
-        .record_action(&decision.about(&sent, Verb::Match, Some(format!("with {orphan}"))))
+        .record_action(&decision.about(&sent, Verb::Match, Some(match_words(orphan))))
         .await?;
     Ok(store.commit(ledger).await?)
 }

@@ -2,9 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::access::Verb;
+use crate::domain::access::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::ledger::Ledger;
 use crate::store::{self, Store};
+
+/// The lines of the audit that tell of them.
+const TELLING: [Verb; 3] = [Verb::Match, Verb::Unmatch, Verb::ReleaseCallback];
 
 /// Decisions that hold when a callback is read again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -20,11 +24,17 @@ pub struct Precedents {
 impl Precedents {
     /// All that the audit tells.
     pub async fn load(store: &Store) -> Result<Self, store::Error> {
+        Ok(Self::of(store.list_actions_by(&TELLING).await?))
+    }
+
+    /// All that the audit tells within a transaction: no decision can come between reading them and heeding them.
+    pub async fn load_within(ledger: &Ledger) -> Result<Self, store::Error> {
+        Ok(Self::of(ledger.list_actions_by(&TELLING).await?))
+    }
+
+    fn of(actions: Vec<Action>) -> Self {
         let mut precedents = Self::default();
-        for action in store
-            .list_actions_by(&[Verb::Match, Verb::Unmatch, Verb::ReleaseCallback])
-            .await?
-        {
+        for action in actions {
             let detail = action.detail.as_deref().unwrap_or_default();
             match (action.verb, action.message) {
                 (Verb::Match, Some(message)) => {
@@ -44,7 +54,7 @@ impl Precedents {
                 _ => {}
             }
         }
-        Ok(precedents)
+        precedents
     }
 
     /// Whatever was tied to this message is not any more; returns the orphans it was.
@@ -64,7 +74,27 @@ pub(crate) fn release_words(callback: CallbackId) -> String {
     format!("callback {callback}")
 }
 
-/// The id that ends a line of the audit: `with {orphan}`, `callback {id}`.
+/// The words in which the audit of a message names the orphan that was tied to it.
+pub(crate) fn match_words(orphan: MessageId) -> String {
+    format!("with {orphan}")
+}
+
+/// The id that ends a line of the audit, as [`match_words`] and [`release_words`] write it.
 fn find_id(detail: &str) -> Option<uuid::Uuid> {
     detail.rsplit(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_the_audit_writes_is_read_again() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(find_id(&match_words(id.into())), Some(id));
+        assert_eq!(find_id(&release_words(id.into())), Some(id));
+        assert_eq!(find_id("with somebody"), None);
+    }
 }

@@ -55,13 +55,13 @@ async fn derive(
 ) -> Result<Rebuilt, RebuildError> {
     let end = services.journal.end().await?;
     let now = services.clock.now();
-    if !services.retention.hold_back(end).await? {
+    if !services.retention.hold_back().await? {
         return Err(RebuildError::Purged);
     }
     let start = start(services, end).await?;
     services.retention.release().await?;
     let mut rebuilt = Rebuilt {
-        messages: services.store.begin_rebuild(start, end, now).await?,
+        messages: services.store.begin_rebuild(start, now).await?,
         callbacks: 0,
     };
     loop {

@@ -1,11 +1,13 @@
 //! Reading the journal in its order and applying what callbacks say, a batch a transaction, together with the position.
 
+mod adoption;
 mod again;
+mod lease;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
@@ -32,11 +34,6 @@ const BATCH_ROWS: u64 = 512;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
 const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
-/// The lease on reading the journal: one process a database.
-const LEASE: &str = "reconcile";
-const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(30);
-/// Provisional messages adopted in one sweep.
-const ADOPT_LIMIT: u64 = 200;
 
 /// Follows the journal.
 #[derive(Clone)]
@@ -60,10 +57,11 @@ pub enum Step {
 }
 
 /// Whether callbacks are read for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
     First,
-    /// They were read before, and operators decided about them.
-    Again(Precedents),
+    /// They were read before, and operators may have decided about them.
+    Again,
 }
 
 /// What the callbacks of a batch say beside receipts.
@@ -128,7 +126,7 @@ impl Reconciler {
 
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
-        if !self.holds_lease().await? {
+        if !self.claim().await? {
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
@@ -137,67 +135,33 @@ impl Reconciler {
             .read_after(position, BATCH_ROWS, BATCH_BYTES)
             .await?;
         entries.truncate(readable_at_once(&entries));
-        let pass = self.pass(position, entries.is_empty()).await?;
+        let pass = self.pass(&mut entries).await?;
         if entries.is_empty() {
             return Ok(Step::Applied(0));
         }
-        let read = self.read(&entries, pass.precedents());
-        match self.apply(position, &read, &pass).await {
+        match self.apply(position, &entries, pass).await {
             Ok(()) => Ok(Step::Applied(entries.len())),
             Err(error) if error.is_transient() => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a batch of callbacks could not be applied; going one by one");
-                self.apply_singly(position, read, &pass).await?;
+                self.apply_singly(position, &entries, pass).await?;
                 Ok(Step::Applied(entries.len()))
             }
         }
     }
 
-    /// Whether what comes now was read before. A rebuild that has caught up, also one that another process began, ends here.
-    async fn pass(&self, position: i64, is_end: bool) -> Result<Pass, store::Error> {
-        match self.store.rebuilding_until().await? {
-            None => Ok(Pass::First),
-            Some(until) if position >= until || is_end => {
-                self.store.finish_rebuild(self.clock.now()).await?;
-                Ok(Pass::First)
-            }
-            Some(_) => Ok(Pass::Again(Precedents::load(&self.store).await?)),
+    /// Whether what comes now was read before; a batch in which only the first were is cut after them. A rebuild that has caught up, also one that another process began, ends here.
+    async fn pass(&self, entries: &mut Vec<JournalEntry>) -> Result<Pass, store::Error> {
+        let Some(until) = self.store.rebuilding_until().await? else {
+            return Ok(Pass::First);
+        };
+        let read_before = entries.partition_point(|entry| entry.seq <= until);
+        if read_before == 0 {
+            self.store.finish_rebuild(self.clock.now()).await?;
+            return Ok(Pass::First);
         }
-    }
-
-    /// Takes or renews the lease; false while another process follows the journal.
-    pub(super) async fn claim(&self) -> Result<bool, store::Error> {
-        self.holds_lease().await
-    }
-
-    /// Renews the lease when half of it is used up; a commit a step would be one too many.
-    async fn holds_lease(&self) -> Result<bool, store::Error> {
-        let now = self.clock.now();
-        let good_until = *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if good_until.is_some_and(|until| now + LEASE_LENGTH / 2 < until) {
-            return Ok(true);
-        }
-        let held = self
-            .store
-            .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
-            .await?;
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = held.then_some(now + LEASE_LENGTH);
-        Ok(held)
-    }
-
-    /// Gives the lease back, so that another process takes over at once.
-    pub async fn release(&self) -> Result<(), store::Error> {
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-        self.store.release_lease(LEASE, self.holder).await
+        entries.truncate(read_before);
+        Ok(Pass::Again)
     }
 
     fn read<'a>(
@@ -220,39 +184,74 @@ impl Reconciler {
     async fn apply(
         &self,
         position: i64,
-        batch: &[Read<'_>],
-        pass: &Pass,
+        batch: &[JournalEntry],
+        pass: Pass,
     ) -> Result<(), store::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
-        let position = (position, last.entry.seq);
-        let mut ledger = self.store.ledger(self.clock.now()).await?;
-        let none = Precedents::default();
-        let precedents = match pass {
-            Pass::First => &none,
-            Pass::Again(precedents) => {
-                ledger.keep_times();
-                precedents
+        let position = (position, last.seq);
+        let applied;
+        let mut ledger;
+        match pass {
+            Pass::First => {
+                // Parsed before anybody has to wait for the transaction.
+                let read = self.read(batch, None);
+                ledger = self.store.ledger(self.clock.now()).await?;
+                applied = self.apply_news(&mut ledger, &read, position).await;
             }
-        };
-        let applied = async {
-            let applied = self.apply_all(&mut ledger, batch, precedents).await?;
-            if matches!(pass, Pass::First) {
-                pause_accounts(&mut ledger, &applied.refusals).await?;
+            Pass::Again => {
+                ledger = self.store.ledger(self.clock.now()).await?;
+                applied = self.derive_again(&mut ledger, batch, position).await;
             }
-            ledger
-                .record_outcomes(applied.outcomes, applied.quarantined, position)
-                .await
         }
-        .await;
-        match applied {
+        self.end(ledger, applied).await
+    }
+
+    /// Commits what was done, or gives it up.
+    async fn end(
+        &self,
+        ledger: Ledger,
+        done: Result<(), store::Error>,
+    ) -> Result<(), store::Error> {
+        match done {
             Ok(()) => self.store.commit(ledger).await,
             Err(error) => {
                 ledger.roll_back().await;
                 Err(error)
             }
         }
+    }
+
+    async fn apply_news(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[Read<'_>],
+        position: (i64, i64),
+    ) -> Result<(), store::Error> {
+        let applied = self
+            .apply_all(ledger, batch, &Precedents::default())
+            .await?;
+        pause_accounts(ledger, &applied.refusals).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
+    }
+
+    /// A refusal of the account is old news by now: it pauses nothing again.
+    async fn derive_again(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[JournalEntry],
+        position: (i64, i64),
+    ) -> Result<(), store::Error> {
+        ledger.keep_times();
+        let precedents = Precedents::load_within(ledger).await?;
+        let read = self.read(batch, Some(&precedents));
+        let applied = self.apply_all(ledger, &read, &precedents).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
     }
 
     async fn apply_all(
@@ -358,72 +357,34 @@ impl Reconciler {
     async fn apply_singly(
         &self,
         position: i64,
-        batch: Vec<Read<'_>>,
-        pass: &Pass,
+        batch: &[JournalEntry],
+        pass: Pass,
     ) -> Result<(), store::Error> {
         let mut from = position;
-        for read in batch {
-            let to = read.entry.seq;
-            match self.apply(from, std::slice::from_ref(&read), pass).await {
+        for entry in batch {
+            match self.apply(from, std::slice::from_ref(entry), pass).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, callback.id = %read.entry.record.id, "a callback could not be applied");
-                    let content = Content::Unknown {
-                        reason: "internal: it could not be applied; see the log",
-                    };
-                    self.apply(from, &[Read { content, ..read }], pass).await?;
+                    tracing::error!(%error, callback.id = %entry.record.id, "a callback could not be applied");
+                    self.set_aside(from, entry).await?;
                 }
             }
-            from = to;
+            from = entry.seq;
         }
         Ok(())
     }
 
-    /// Makes messages of provisional ones whose time has come, unless a message without id may turn out to be theirs.
-    pub async fn adopt(&self) -> Result<usize, store::Error> {
-        let now = self.clock.now();
-        let due = self.store.list_adoptable(now, ADOPT_LIMIT).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        match self.adopt_all(&due, now).await {
-            Ok(()) => return Ok(due.len()),
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "unmatched reports could not be adopted together; going one by one");
-            }
-        }
-        let mut adopted = 0;
-        for id in &due {
-            match self.adopt_all(std::slice::from_ref(id), now).await {
-                Ok(()) => adopted += 1,
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    tracing::error!(%error, message.id = %id, "an unmatched report could not be adopted");
-                }
-            }
-        }
-        Ok(adopted)
-    }
-
-    async fn adopt_all(&self, due: &[MessageId], now: DateTime<Utc>) -> Result<(), store::Error> {
-        let mut ledger = self.store.ledger(now).await?;
-        let adopted = async {
-            ledger.load(due).await?;
-            for id in due {
-                ledger.adopt(*id).await?;
-            }
-            Ok(())
-        }
-        .await;
-        match adopted {
-            Ok(()) => self.store.commit(ledger).await,
-            Err(error) => {
-                ledger.roll_back().await;
-                Err(error)
-            }
-        }
+    async fn set_aside(&self, from: i64, entry: &JournalEntry) -> Result<(), store::Error> {
+        let content = Content::Unknown {
+            reason: "internal: it could not be applied; see the log",
+        };
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let position = (from, entry.seq);
+        let applied = self
+            .apply_news(&mut ledger, &[Read { entry, content }], position)
+            .await;
+        self.end(ledger, applied).await
     }
 }
 
@@ -436,15 +397,6 @@ fn readable_at_once(entries: &[JournalEntry]) -> usize {
         unpacked <= BATCH_UNPACKED
     });
     fitting.count().max(1)
-}
-
-impl Pass {
-    fn precedents(&self) -> Option<&Precedents> {
-        match self {
-            Self::First => None,
-            Self::Again(precedents) => Some(precedents),
-        }
-    }
 }
 
 /// Whether quarantine keeps the body with a part.
@@ -469,14 +421,26 @@ fn quarantine(record: &CallbackRecord, part: i32, reason: &str, kept: Kept) -> Q
 }
 
 /// Stops accounts that their providers refuse by a report: what else waits would end the same way.
+///
+/// Of an account's reports the one on the message that was tried last decides; a callback may hold thousands.
 async fn pause_accounts(ledger: &mut Ledger, refusals: &[Refusal]) -> Result<(), store::Error> {
+    let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &Refusal)> = BTreeMap::new();
     for refusal in refusals {
         let message = ledger.current(refusal.message);
+        let Some((account, tried_at)) = ledger.tried(message, refusal.received_at)? else {
+            continue;
+        };
+        let known = latest.entry(account).or_insert((tried_at, refusal));
+        if tried_at > known.0 {
+            *known = (tried_at, refusal);
+        }
+    }
+    for (account, (tried_at, refusal)) in latest {
         let paused = ledger
-            .pause_by_report(message, refusal.received_at, &refusal.reason)
+            .pause_by_report(&account, tried_at, &refusal.reason)
             .await?;
         if paused {
-            tracing::warn!(message.id = %message, "the provider refused the account by a report; sending is paused");
+            tracing::warn!(account.id = %account, message.id = %refusal.message, "the provider refused the account by a report; sending is paused");
         }
     }
     Ok(())

@@ -2,7 +2,8 @@
 //!
 //! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -20,11 +21,13 @@ use crate::store::ledger::{Ledger, StateDifference};
 
 /// Callbacks read again in one transaction, and bytes of their bodies.
 const BATCH: u64 = 200;
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Callbacks of a dry run: it holds the writer's lock until its end.
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// What a dry run reads at most, for it holds the writer's lock until its end: callbacks, bytes of their bodies, and how long.
 const DRY_LIMIT: u64 = 10_000;
+const DRY_BYTES: u64 = 64 * 1024 * 1024;
+const DRY_TIME: Duration = Duration::from_secs(3);
 
-/// Which callbacks to read again; what is absent does not restrict. Ids alone restrict nothing else.
+/// Which callbacks to read again; what is absent does not restrict, and all that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
     /// These and no others.
@@ -37,6 +40,8 @@ pub struct Selection {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
+    /// At most so far in the journal: what a person has seen, and nothing that entered it since.
+    pub up_to: Option<i64>,
 }
 
 impl Selection {
@@ -68,14 +73,18 @@ pub enum ReplayError {
     )]
     Everything,
     /// A dry run over too much.
-    #[error("a dry run reads at most {DRY_LIMIT} callbacks; select fewer")]
+    #[error(
+        "a dry run holds up whatever else is written, so it ends after {DRY_LIMIT} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
+        DRY_BYTES / 1024 / 1024,
+        DRY_TIME.as_secs()
+    )]
     TooMany,
     /// A database refused.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
 
-/// A callback whose outcome changed.
+/// A callback that counts as something else. Where only a part of it became readable or unreadable, that side counts as quarantined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutcomeDifference {
     /// The callback.
@@ -116,7 +125,6 @@ pub async fn replay(
         services,
         selection,
         decision,
-        precedents: Precedents::load(&services.store).await?,
         replayed: Replayed::default(),
         states: BTreeMap::new(),
     };
@@ -131,18 +139,30 @@ struct Run<'a> {
     services: &'a Services,
     selection: &'a Selection,
     decision: &'a Decision<'a>,
-    precedents: Precedents,
     replayed: Replayed,
     /// The first state before and the last state after, over all batches.
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
+}
+
+/// Callbacks that are read again in one transaction.
+struct Batch {
+    /// What they count as.
+    outcomes: Vec<CallbackOutcome>,
+    /// The callbacks themselves, in the same order.
+    entries: Vec<JournalEntry>,
+    /// Of all their bodies.
+    bytes: u64,
 }
 
 impl Run<'_> {
     async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let mut after = 0;
         while let Some(batch) = self.next(&mut after).await? {
+            if batch.outcomes.is_empty() {
+                continue;
+            }
             let mut ledger = self.services.store.ledger(self.decision.now).await?;
-            match self.read(&mut ledger, &batch).await {
+            match self.read_audited(&mut ledger, &batch).await {
                 Ok(()) => self.services.store.commit(ledger).await?,
                 Err(error) => {
                     ledger.roll_back().await;
@@ -151,21 +171,37 @@ impl Run<'_> {
             }
             progress(self.replayed.read);
         }
+        Ok(())
+    }
+
+    /// One line of the audit a batch, in its transaction: what was read is told, also where a later batch fails.
+    async fn read_audited(
+        &mut self,
+        ledger: &mut Ledger,
+        batch: &Batch,
+    ) -> Result<(), store::Error> {
+        self.read(ledger, batch).await?;
+        let callbacks = if batch.outcomes.len() == 1 {
+            "1 callback".to_owned()
+        } else {
+            format!("{} callbacks", batch.outcomes.len())
+        };
         let action = Action {
             account: self.selection.account.clone(),
-            detail: Some(format!("{} callbacks", self.replayed.read)),
+            detail: Some(callbacks),
             ..Action::new(
                 self.decision.actor,
                 Verb::ReplayCallbacks,
                 self.decision.now,
             )
         };
-        Ok(self.services.store.record_action(&action).await?)
+        ledger.record_action(&action).await
     }
 
     async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
-        let mut after = 0;
+        let (mut after, mut bytes) = (0, 0);
         let mut ledger = self.services.store.ledger(self.decision.now).await?;
+        let began = Instant::now();
         let ended = loop {
             let batch = match self.next(&mut after).await {
                 Ok(Some(batch)) => batch,
@@ -176,7 +212,8 @@ impl Run<'_> {
                 break Err(error.into());
             }
             progress(self.replayed.read);
-            if self.replayed.read > DRY_LIMIT {
+            bytes += batch.bytes;
+            if is_too_much(self.replayed.read, bytes, began.elapsed()) {
                 break Err(ReplayError::TooMany);
             }
         };
@@ -185,10 +222,7 @@ impl Run<'_> {
     }
 
     /// The next callbacks of the selection with what they counted as; `None` after the last.
-    async fn next(
-        &mut self,
-        after: &mut i64,
-    ) -> Result<Option<Vec<(CallbackOutcome, JournalEntry)>>, store::Error> {
+    async fn next(&mut self, after: &mut i64) -> Result<Option<Batch>, store::Error> {
         let selection = self.selection;
         let filter = OutcomeFilter {
             ids: selection.ids.clone(),
@@ -196,6 +230,7 @@ impl Run<'_> {
             outcome: selection.outcome,
             received_after: selection.received_after,
             received_before: selection.received_before,
+            up_to: selection.up_to,
         };
         let outcomes = self
             .services
@@ -205,7 +240,9 @@ impl Run<'_> {
         if outcomes.is_empty() {
             return Ok(None);
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
+        let sizes = self.services.journal.list_sizes(&ids).await?;
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
         for outcome in outcomes {
             if bytes > BATCH_BYTES {
                 break;
@@ -215,25 +252,32 @@ impl Run<'_> {
                 self.replayed.withheld += 1;
                 continue;
             }
-            match self.services.journal.find(outcome.callback).await? {
-                Some(entry) => {
-                    bytes += entry.record.body.len();
-                    batch.push((outcome, entry));
+            match sizes.get(&outcome.callback) {
+                Some(size) => {
+                    bytes += size;
+                    wanted.push(outcome);
                 }
                 None => self.replayed.gone += 1,
             }
         }
-        Ok(Some(batch))
+        let ids: Vec<CallbackId> = wanted.iter().map(|outcome| outcome.callback).collect();
+        let entries = self.services.journal.find_all(&ids).await?;
+        // Both in the journal's order; one that retention has taken meanwhile is gone.
+        let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
+        wanted.retain(|outcome| found.contains(&outcome.callback));
+        self.replayed.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
+        Ok(Some(Batch {
+            outcomes: wanted,
+            entries,
+            bytes,
+        }))
     }
 
-    async fn read(
-        &mut self,
-        ledger: &mut Ledger,
-        batch: &[(CallbackOutcome, JournalEntry)],
-    ) -> Result<(), store::Error> {
-        for (outcome, _) in batch {
+    async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), store::Error> {
+        let mut precedents = Precedents::load_within(ledger).await?;
+        for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
-                && self.precedents.released.insert(outcome.callback)
+                && precedents.released.insert(outcome.callback)
             {
                 let action = Action {
                     account: Some(outcome.account.clone()),
@@ -247,28 +291,41 @@ impl Run<'_> {
                 ledger.record_action(&action).await?;
             }
         }
-        let entries: Vec<JournalEntry> = batch.iter().map(|(_, entry)| entry.clone()).collect();
+        let ids: Vec<CallbackId> = batch
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.callback)
+            .collect();
+        let unreadable = ledger.list_quarantined(&ids).await?;
         let outcomes = self
             .services
             .reconciler
-            .read_again(ledger, &entries, &self.precedents)
+            .read_again(ledger, &batch.entries, &precedents)
             .await?;
-        for ((before, _), after) in batch.iter().zip(&outcomes) {
-            if before.outcome != after.outcome {
-                self.replayed.callbacks.push(OutcomeDifference {
-                    callback: before.callback,
-                    before: before.outcome,
-                    after: after.outcome,
-                });
-            }
-        }
+        let now_unreadable = ledger.list_quarantined(&ids).await?;
+        self.replayed
+            .callbacks
+            .extend(
+                batch
+                    .outcomes
+                    .iter()
+                    .zip(&outcomes)
+                    .filter_map(|(before, after)| {
+                        let id = before.callback;
+                        difference(
+                            id,
+                            (before.outcome, unreadable.contains(&id)),
+                            (after.outcome, now_unreadable.contains(&id)),
+                        )
+                    }),
+            );
         for difference in ledger.settle().await? {
             self.states
                 .entry(difference.message)
                 .or_insert((difference.before, difference.after))
                 .1 = difference.after;
         }
-        self.replayed.read += u64::try_from(batch.len()).unwrap_or_default();
+        self.replayed.read += u64::try_from(batch.outcomes.len()).unwrap_or_default();
         Ok(())
     }
 
@@ -287,5 +344,52 @@ impl Run<'_> {
                 .collect(),
             ..self.replayed
         }
+    }
+}
+
+/// Whether a dry run has held the writer's lock for long enough.
+fn is_too_much(read: u64, bytes: u64, took: Duration) -> bool {
+    read > DRY_LIMIT || bytes > DRY_BYTES || took > DRY_TIME
+}
+
+/// What changed between two readings: the chief outcome, and whether a part could not be understood.
+fn difference(
+    callback: CallbackId,
+    before: (Outcome, bool),
+    after: (Outcome, bool),
+) -> Option<OutcomeDifference> {
+    if before == after {
+        return None;
+    }
+    let counts_as = |(outcome, is_unreadable): (Outcome, bool)| {
+        if is_unreadable && before.0 == after.0 {
+            Outcome::Quarantined
+        } else {
+            outcome
+        }
+    };
+    Some(OutcomeDifference {
+        callback,
+        before: counts_as(before),
+        after: counts_as(after),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_ends_by_whichever_limit_comes_first() {
+        let moment = Duration::from_millis(1);
+        assert!(!is_too_much(DRY_LIMIT, DRY_BYTES, DRY_TIME));
+        assert!(is_too_much(DRY_LIMIT + 1, 0, moment));
+        assert!(is_too_much(1, DRY_BYTES + 1, moment));
+        assert!(is_too_much(1, 1, DRY_TIME + moment));
+        let words = ReplayError::TooMany.to_string();
+        assert!(
+            words.contains("10000 callbacks, 64 MiB or 3 seconds"),
+            "{words}"
+        );
     }
 }

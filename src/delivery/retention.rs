@@ -236,15 +236,15 @@ impl Retention {
         Ok(purged)
     }
 
-    /// Keeps everything in the journal up to `until` until a rebuild has read it; false while another process removes. Release the lease afterwards.
-    pub(super) async fn hold_back(&self, until: i64) -> Result<bool, store::Error> {
+    /// Keeps everything that was read in the journal until a rebuild has read it again; false while another process removes. Release the lease afterwards.
+    pub(super) async fn hold_back(&self) -> Result<bool, store::Error> {
         let now = self.clock.now();
         let held = self
             .store
             .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
             .await?;
         if held {
-            self.store.announce_rebuild(until).await?;
+            self.store.announce_rebuild().await?;
         }
         Ok(held)
     }

@@ -245,8 +245,6 @@ pub enum Verb {
     Unmatch,
     /// Took something seen out of the problems.
     PutAside,
-    /// Stopped an account's sending.
-    PauseAccount,
     /// Let an account send again.
     ResumeAccount,
     /// Released a callback that had failed authentication.
@@ -257,7 +255,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::SignIn,
         Self::CreateToken,
         Self::RevokeToken,
@@ -267,7 +265,6 @@ impl Verb {
         Self::Match,
         Self::Unmatch,
         Self::PutAside,
-        Self::PauseAccount,
         Self::ResumeAccount,
         Self::ReleaseCallback,
         Self::ReplayCallbacks,
@@ -285,7 +282,6 @@ impl Verb {
             Self::Match => "match",
             Self::Unmatch => "unmatch",
             Self::PutAside => "put-aside",
-            Self::PauseAccount => "pause-account",
             Self::ResumeAccount => "resume-account",
             Self::ReleaseCallback => "release-callback",
             Self::ReplayCallbacks => "replay-callbacks",

@@ -191,13 +191,7 @@ impl Store {
 
     /// Every action of these kinds, oldest first.
     pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
-        let rows = actions::Entity::find()
-            .filter(actions::Column::Verb.is_in(verbs.iter().map(|verb| verb.as_str())))
-            .order_by_asc(actions::Column::HappenedAt)
-            .order_by_asc(actions::Column::Id)
-            .all(self.pools().reader())
-            .await?;
-        rows.into_iter().map(Action::try_from).collect()
+        list_actions_by(self.pools().reader(), verbs).await
     }
 
     /// The newest lines of the audit, newest first.
@@ -212,7 +206,25 @@ impl Store {
     }
 }
 
+async fn list_actions_by(
+    connection: &impl ConnectionTrait,
+    verbs: &[Verb],
+) -> Result<Vec<Action>, Error> {
+    let rows = actions::Entity::find()
+        .filter(actions::Column::Verb.is_in(verbs.iter().map(|verb| verb.as_str())))
+        .order_by_asc(actions::Column::HappenedAt)
+        .order_by_asc(actions::Column::Id)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(Action::try_from).collect()
+}
+
 impl Ledger {
+    /// Every action of these kinds, oldest first, with those that this transaction records; no other decision comes before it ends.
+    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
+        list_actions_by(self.transaction(), verbs).await
+    }
+
     /// Adds a line to the audit in the transaction that does what it says.
     pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
         insert_action(self.transaction(), action).await

@@ -94,9 +94,13 @@ impl Store {
 }
 
 impl Ledger {
-    /// Stops an account from sending, for the reason its provider gave. An account that is paused already keeps its first reason.
-    pub async fn pause_account(&mut self, account: &AccountId, reason: &str) -> Result<(), Error> {
-        Entity::update_many()
+    /// Stops an account from sending, for the reason its provider gave. An account that is paused already keeps its first reason; tells whether this one paused it.
+    pub async fn pause_account(
+        &mut self,
+        account: &AccountId,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let paused = Entity::update_many()
             .col_expr(Column::PausedAt, Expr::value(instant::write(self.now())))
             .col_expr(Column::PauseReason, Expr::value(reason))
             .filter(
@@ -106,35 +110,46 @@ impl Ledger {
             )
             .exec(self.transaction())
             .await?;
-        Ok(())
+        Ok(paused.rows_affected == 1)
     }
 
-    /// Stops an account that a report on a loaded message, received then, says its provider refuses.
-    ///
-    /// Not where an operator has let it send again since the message was handed over: such a report is about what was mended. Tells whether it is paused now.
-    pub async fn pause_by_report(
-        &mut self,
+    /// The account of a loaded message, and when it was tried: handed over or, where that is not known, `received_at`.
+    pub fn tried(
+        &self,
         message: MessageId,
         received_at: DateTime<Utc>,
-        reason: &str,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<(AccountId, DateTime<Utc>)>, Error> {
         let Some(row) = self.row(message) else {
-            return Ok(false);
+            return Ok(None);
         };
         let bad = |_| Error::inconsistent("messages", "account", message);
-        let account: AccountId = row.account.parse().map_err(bad)?;
-        let tried_at = row.handed_over_at.unwrap_or(instant::write(received_at));
+        let account = row.account.parse().map_err(bad)?;
+        let handed_over = row
+            .handed_over_at
+            .map(|at| instant::read("messages", "handed_over_at", at))
+            .transpose()?;
+        Ok(Some((account, handed_over.unwrap_or(received_at))))
+    }
+
+    /// Stops an account of which a report says that its provider refuses it; `tried_at` is when its message was tried.
+    ///
+    /// Not where an operator has let it send again since: such a report is about what was mended. Tells whether this one paused it.
+    pub async fn pause_by_report(
+        &mut self,
+        account: &AccountId,
+        tried_at: DateTime<Utc>,
+        reason: &str,
+    ) -> Result<bool, Error> {
         let resumed_since = actions::Entity::find()
             .filter(actions::Column::Verb.eq(Verb::ResumeAccount.as_str()))
             .filter(actions::Column::Account.eq(account.as_str()))
-            .filter(actions::Column::HappenedAt.gt(tried_at))
+            .filter(actions::Column::HappenedAt.gt(instant::write(tried_at)))
             .count(self.transaction())
             .await?;
         if resumed_since > 0 {
             return Ok(false);
         }
-        self.pause_account(&account, reason).await?;
-        Ok(true)
+        self.pause_account(account, reason).await
     }
 
     /// Lets an account send again; false when it was not paused.

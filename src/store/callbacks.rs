@@ -1,6 +1,6 @@
 //! What became of each callback: its outcome, the messages it moved, and the copy of what could not be understood.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, OnConflict, Query, SimpleExpr};
@@ -51,6 +51,11 @@ impl Outcome {
             Self::Quarantined => "quarantined",
             Self::Unverified => "unverified",
         }
+    }
+
+    /// Every word, for people.
+    pub fn words() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
     }
 
     /// Reads the word.
@@ -122,6 +127,22 @@ impl Ledger {
         settings::move_position(self.transaction(), position.0, position.1).await
     }
 
+    /// Those of these callbacks of which a part could not be understood.
+    pub async fn list_quarantined(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashSet<CallbackId>, Error> {
+        let rows: Vec<Uuid> = quarantine::Entity::find()
+            .select_only()
+            .column(quarantine::Column::Callback)
+            .distinct()
+            .filter(quarantine::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(self.transaction())
+            .await?;
+        Ok(rows.into_iter().map(CallbackId::from).collect())
+    }
+
     /// Records what became of callbacks that were read before.
     pub async fn replace_outcomes(
         &mut self,
@@ -186,6 +207,8 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
+    /// At most so far in the journal.
+    pub up_to: Option<i64>,
 }
 
 impl Store {
@@ -216,6 +239,9 @@ impl Store {
             filter
                 .received_before
                 .map(|at| callback_outcomes::Column::ReceivedAt.lt(instant::write(at))),
+            filter
+                .up_to
+                .map(|seq| callback_outcomes::Column::Seq.lte(seq)),
         ];
         for condition in given.into_iter().flatten() {
             query = query.filter(condition);

@@ -36,6 +36,9 @@ pub enum Error {
     /// The database belongs to another key, another journal, or another time.
     #[error("{0}")]
     Foreign(String),
+    /// It would take more than may be held in memory, and under the writer's lock, at once.
+    #[error("{0}")]
+    TooMuch(&'static str),
     /// A file beside the database cannot be made or read.
     #[error("{path}: {source}")]
     File {

@@ -90,6 +90,12 @@ impl Store {
         }
     }
 
+    /// Refuses a database whose tables are not those of this program; for who writes nothing.
+    pub async fn check_migrated(&self) -> Result<(), Error> {
+        let missing = MainMigrator::get_pending_migrations_read_only(self.pools.reader()).await?;
+        refuse_missing(missing.len())
+    }
+
     /// Begins a change of messages.
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
         Ledger::begin(&self.pools, now).await
@@ -122,6 +128,16 @@ impl Store {
     pub async fn close(self) -> Result<(), Error> {
         self.pools.close().await
     }
+}
+
+/// What a command says that applies no migration itself.
+pub(crate) fn refuse_missing(migrations: usize) -> Result<(), Error> {
+    if migrations == 0 {
+        return Ok(());
+    }
+    Err(Error::Foreign(format!(
+        "its schema is older than this program ({migrations} missing); `serve` and `migrate` bring it up to date"
+    )))
 }
 
 fn exists_with_content(path: &Path) -> bool {

@@ -26,7 +26,7 @@ pub struct IdConflict {
     pub message: MessageId,
     /// The message that was told to have it, too.
     pub claimant: MessageId,
-    /// When that was last told.
+    /// When that was first told.
     pub seen_at: DateTime<Utc>,
 }
 

@@ -51,33 +51,23 @@ impl Store {
         let transaction = self.pools().begin().await?;
         let known = find(&transaction, name::JOURNAL_IDENTITY).await?;
         let position = position(&transaction).await?;
-        let complaint = if known
-            .as_ref()
-            .is_some_and(|known| *known != identity.to_string())
-        {
-            Some(
-                "journal.db and bluetick.db do not belong together; restore both from one backup"
-                    .to_owned(),
-            )
-        } else if known.is_none() && end > 0 {
-            Some(
-                "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
-                 journal.db away to begin anew"
-                    .to_owned(),
-            )
-        } else if position > end {
-            Some(format!(
-                "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
-            ))
-        } else {
-            None
-        };
+        let complaint = complaint(known.as_deref(), position, identity, end);
         if let Some(complaint) = complaint {
             transaction.rollback().await?;
             return Err(Error::Foreign(complaint));
         }
         set(&transaction, name::JOURNAL_IDENTITY, &identity.to_string()).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// The same check, for who writes nothing.
+    pub async fn check_journal(&self, identity: Uuid, end: i64) -> Result<(), Error> {
+        let reader = self.pools().reader();
+        let known = find(reader, name::JOURNAL_IDENTITY).await?;
+        match complaint(known.as_deref(), position(reader).await?, identity, end) {
+            Some(complaint) => Err(Error::Foreign(complaint)),
+            None => Ok(()),
+        }
     }
 
     /// The last journal `seq` whose effects are in this database; 0 before the first.
@@ -90,10 +80,10 @@ impl Store {
         rebuilding_until(self.pools().reader()).await
     }
 
-    /// Says that everything up to this journal `seq` is about to be read again, so that nothing of it leaves the journal meanwhile.
-    pub async fn announce_rebuild(&self, until: i64) -> Result<(), Error> {
+    /// Says that everything that was read is about to be read again, so that nothing of it leaves the journal meanwhile.
+    pub async fn announce_rebuild(&self) -> Result<(), Error> {
         let transaction = self.pools().begin().await?;
-        match set(&transaction, name::REBUILDING_UNTIL, &until.to_string()).await {
+        match remember_read(&transaction).await {
             Ok(()) => Ok(transaction.commit().await?),
             Err(error) => {
                 transaction.rollback().await?;
@@ -181,13 +171,17 @@ pub(crate) async fn position(connection: &impl ConnectionTrait) -> Result<i64, E
         .unwrap_or_default())
 }
 
-/// Sets the position back and remembers up to where the journal is read again.
-pub(crate) async fn begin_rebuild(
-    connection: &impl ConnectionTrait,
-    position: i64,
-    until: i64,
-) -> Result<(), Error> {
-    set(connection, name::POSITION, &position.to_string()).await?;
+/// Sets the position back and remembers up to where the journal was read: only that far is it read again.
+pub(crate) async fn begin_rebuild(connection: &impl ConnectionTrait, to: i64) -> Result<(), Error> {
+    remember_read(connection).await?;
+    set(connection, name::POSITION, &to.to_string()).await
+}
+
+/// A rebuild that was interrupted has set the position back already; what it remembered holds.
+async fn remember_read(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    let read = position(connection).await?;
+    let interrupted = rebuilding_until(connection).await?.unwrap_or_default();
+    let until = Ord::max(read, interrupted);
     set(connection, name::REBUILDING_UNTIL, &until.to_string()).await
 }
 
@@ -260,4 +254,26 @@ async fn set(connection: &impl ConnectionTrait, name: &str, value: &str) -> Resu
         .exec_without_returning(connection)
         .await?;
     Ok(())
+}
+
+/// Why a journal cannot be the one that this database has read.
+fn complaint(known: Option<&str>, position: i64, identity: Uuid, end: i64) -> Option<String> {
+    if known.is_some_and(|known| *known != identity.to_string()) {
+        Some(
+            "journal.db and bluetick.db do not belong together; restore both from one backup"
+                .to_owned(),
+        )
+    } else if known.is_none() && end > 0 {
+        Some(
+            "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
+             journal.db away to begin anew"
+                .to_owned(),
+        )
+    } else if position > end {
+        Some(format!(
+            "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
+        ))
+    } else {
+        None
+    }
 }

@@ -210,10 +210,10 @@ impl ResponseError for ApiError {
 
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() {
-            Self::Unavailable(error.into())
-        } else {
-            Self::Internal(error.into())
+        match error {
+            store::Error::TooMuch(words) => Self::NotPossible(words.to_owned()),
+            error if error.is_transient() => Self::Unavailable(error.into()),
+            error => Self::Internal(error.into()),
         }
     }
 }
@@ -242,9 +242,8 @@ impl From<AcceptError> for ApiError {
 impl From<ReplayError> for ApiError {
     fn from(error: ReplayError) -> Self {
         match error {
-            ReplayError::Everything | ReplayError::TooMany => {
-                Self::field("selection", error.to_string())
-            }
+            ReplayError::Everything => Self::field("selection", error.to_string()),
+            ReplayError::TooMany => Self::NotPossible(error.to_string()),
             ReplayError::Store(error) => error.into(),
         }
     }

@@ -465,3 +465,36 @@ async fn the_demo_moves_messages_of_all_four_and_its_log_names_nobody() {
         }
     }
 }
+
+#[actix_web::test]
+async fn commands_that_only_look_apply_no_migration() {
+    let place = Place::new().await;
+    let message = "01a1fc17-40b9-7516-8dba-c587a9e2ecd6";
+    let looks: [&[&str]; 2] = [&["verify"], &["explain", message]];
+    for look in looks {
+        let (code, out, _) = place.run(look);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{look:?}");
+    }
+    let made = fs::read_dir(place.data()).unwrap().count();
+    assert_eq!(made, 0, "no database, no key");
+
+    assert_eq!(place.run(&["migrate"]).0, Some(0));
+    let (code, out, errors) = place.run(&["verify"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(out.contains("everything agrees"), "{out}");
+    let (_, _, errors) = place.run(&["explain", message]);
+    assert!(errors.contains("there is no message"), "{errors}");
+
+    // As an older program left it.
+    let older =
+        "DELETE FROM main_migrations WHERE version = (SELECT max(version) FROM main_migrations)";
+    place.database.spoil_in("data", older).await;
+    for look in looks {
+        let (code, _, errors) = place.run(look);
+        assert_eq!(code, Some(1));
+        assert_eq!(
+            errors.trim_end(),
+            "bluetick: the database: its schema is older than this program (1 missing); `serve` and `migrate` bring it up to date",
+        );
+    }
+}

@@ -8,7 +8,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::app::{ACCOUNTS, App, LANCEPILOT, SOBOT, image_to, noon, start_app_with};
+use crate::harness::app::{
+    ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, image_to, noon, start_app, start_app_with,
+};
 use crate::harness::dump::dump;
 
 /// The program with every chaos switch on and the dice deciding how messages end.
@@ -160,14 +162,13 @@ async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
     live(&app).await;
     let before = dump(&app.database).await;
     let store = &app.services.store;
-    let end = app.services.journal.end().await.unwrap();
     let first = app.services.journal.list_places(0, 1).await.unwrap()[0];
     let oldest = app.services.journal.beginning().await.unwrap().unwrap();
     let first = JournalPlace {
         id: oldest.id,
         ..first
     };
-    store.begin_rebuild(first, end, app.now()).await.unwrap();
+    store.begin_rebuild(first, app.now()).await.unwrap();
     let (checked, found) = verified(&app).await;
     assert_eq!(found, Vec::<String>::new());
     assert_eq!(checked.callbacks, 0, "everything is backlog");
@@ -176,6 +177,38 @@ async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
     let app = app.restart().await;
     app.run_jobs_until_idle().await;
     assert_same(&before, &dump(&app.database).await);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_was_never_read_before_a_rebuild_is_news_in_it() {
+    let app = start_app().await;
+    let id = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let body = json!({
+        "status": "sent", "timestamp": noon().timestamp().to_string(),
+        "message_id": app.message(&id).await["provider_id"],
+    });
+    app.deliver_callback(KALEYRA, &body).await;
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::hours(1));
+    // These came while nobody read the journal.
+    app.deliver_callback(KALEYRA, &body).await;
+    let read = json!({
+        "status": "read", "timestamp": noon().timestamp().to_string(),
+        "message_id": app.message(&id).await["provider_id"],
+    });
+    app.deliver_callback(KALEYRA, &read).await;
+
+    let rebuilt = rebuild(&app.services, &mut |_| {}).await.unwrap();
+    assert_eq!(rebuilt.callbacks, 3);
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "read");
+    let updated = shown["updated_at"].as_str().unwrap();
+    assert!(
+        updated.starts_with("2026-11-20T13:"),
+        "it changed now: {updated}"
+    );
     app.finish().await;
 }
 

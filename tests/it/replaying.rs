@@ -163,6 +163,60 @@ async fn what_a_callback_no_longer_tells_is_taken_back() {
     app.finish().await;
 }
 
+/// Lets the journal hold other words, as if the parser that read it first had been wrong.
+async fn reword(app: &App, from: &str, to: &str) {
+    let reworded = if app.database.is_postgres() {
+        format!(
+            "UPDATE journal SET content = convert_to(replace(convert_from(content, 'UTF8'), '{from}', '{to}'), 'UTF8')"
+        )
+    } else {
+        format!(
+            "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '{from}', '{to}') AS BLOB)"
+        )
+    };
+    app.database.spoil_journal(&reworded).await;
+}
+
+#[actix_web::test]
+async fn a_part_that_becomes_readable_is_told_as_a_change() {
+    let app = start_app().await;
+    let batch = json!([status("wamid.A", "sent"), 70707]);
+    app.deliver_callback(SOBOT, &batch).await;
+    app.run_jobs_until_idle().await;
+    let callback = app.callbacks().await[0]["id"].clone();
+    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 1);
+    let readable = status("wamid.A", "sent").to_string();
+    reword(&app, "70707", &readable).await;
+    let dry = replayed(&app, &json!({ "account": SOBOT, "dry_run": true })).await;
+    assert_eq!(
+        dry["callbacks"],
+        json!([{ "id": callback, "before": "quarantined", "after": "receipts" }])
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_orphan_that_a_better_reading_merges_away_is_told_as_gone() {
+    let app = start_app().await;
+    let sent = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let replied = app.message(&sent).await["provider_id"].clone();
+    let replied = replied.as_str().unwrap();
+    app.deliver_callback(KALEYRA, &tied("wamid.ONE", "read"))
+        .await;
+    app.run_jobs_until_idle().await;
+    let orphan = app.orphans().await[0]["id"].clone();
+    // Read today, it names the message's own id beside the orphan's.
+    reword(&app, "shared", replied).await;
+    let dry = replayed(&app, &json!({ "account": KALEYRA, "dry_run": true })).await;
+    let changes = dry["messages"].as_array().unwrap();
+    assert!(
+        changes.contains(&json!({ "id": orphan, "before": "read" })),
+        "{dry}"
+    );
+    app.finish().await;
+}
+
 /// A report of Kaleyra's that a parser takes to name `shared`, too.
 fn tied(id: &str, word: &str) -> Value {
     json!({
@@ -355,6 +409,43 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
         text.contains("No outcome and no state would change"),
         "{text}"
     );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn only_what_the_preview_showed_is_released() {
+    let app = start_guarded().await;
+    let seen = forge(&app, &status("wamid.A", "sent")).await;
+    let preview = "/callbacks/replay?outcome=unverified";
+    let (text, fields) = page(&app, preview).await;
+    assert!(text.contains("1 callback read."), "{text}");
+    let unseen = forge(&app, &status("wamid.B", "sent")).await;
+    assert_eq!(
+        press(&app, Scope::Operate, "outcome=unverified").await.0,
+        409
+    );
+    assert_eq!(press(&app, Scope::Operate, &fields).await.0, 303);
+    let outcomes = app.callbacks().await;
+    let outcome = |id: &str| {
+        let found = outcomes.iter().find(|callback| callback["id"] == id);
+        found.unwrap()["outcome"].clone()
+    };
+    assert_eq!(
+        (outcome(&seen), outcome(&unseen)),
+        (json!("receipts"), json!("unverified"))
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn no_other_site_begins_a_rehearsal() {
+    let app = start_app().await;
+    let look = |site: &str| {
+        app.request("GET", "/callbacks/replay?outcome=receipts")
+            .header("sec-fetch-site", site)
+    };
+    assert_eq!(look("same-origin").send().await.unwrap().status(), 200);
+    assert_eq!(look("cross-site").send().await.unwrap().status(), 403);
     app.finish().await;
 }
 

@@ -416,10 +416,7 @@ async fn one_process_removes_at_a_time_and_none_during_a_rebuild() {
     store.release_lease("retention", other).await.unwrap();
 
     let number = journalled(&app).await;
-    store
-        .announce_rebuild(app.services.journal.end().await.unwrap())
-        .await
-        .unwrap();
+    store.announce_rebuild().await.unwrap();
     assert_eq!(retention.step().await.unwrap(), Step::Rebuilding);
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Rebuilding), "{refused}");

@@ -11,6 +11,10 @@ use crate::store;
 use crate::store::callbacks::CallbackOutcome;
 use crate::store::ledger::{Ledger, Lesson};
 
+/// Callbacks that are read again beside those that were selected, and bytes of their bodies; one transaction takes them all.
+const NEIGHBOURS: usize = 5_000;
+const NEIGHBOUR_BYTES: u64 = 64 * 1024 * 1024;
+
 impl Reconciler {
     /// Takes back what these callbacks told and reads them again; returns what they are now.
     ///
@@ -23,22 +27,22 @@ impl Reconciler {
         precedents: &Precedents,
     ) -> Result<Vec<CallbackOutcome>, store::Error> {
         ledger.retract(&callbacks(entries)).await?;
-        let read = self.read(entries, Some(precedents));
-        let lessons: Vec<Lesson<'_>> = read.iter().map(lesson).collect();
+        let mut all = self.read(entries, Some(precedents));
+        let lessons: Vec<Lesson<'_>> = all.iter().map(lesson).collect();
         let mistaught = ledger.list_mistaught(&lessons).await?;
         let neighbours = self.find_neighbours(ledger, entries, &mistaught).await?;
-        drop(read);
-        let mut all: Vec<JournalEntry> = [entries, &neighbours].concat();
-        all.sort_by_key(|entry| entry.seq);
+        all.extend(self.read(&neighbours, Some(precedents)));
+        all.sort_by_key(|read| read.entry.seq);
         if !mistaught.is_empty() {
             ledger.retract(&callbacks(&neighbours)).await?;
-            let times: HashSet<_> = all.iter().map(|entry| entry.record.received_at).collect();
+            let times: HashSet<_> = all
+                .iter()
+                .map(|read| read.entry.record.received_at)
+                .collect();
             ledger.unlearn(&mistaught, &times).await?;
         }
         // A refusal of the account is old news by now: it pauses nothing again.
-        let applied = self
-            .apply_all(ledger, &self.read(&all, Some(precedents)), precedents)
-            .await?;
+        let applied = self.apply_all(ledger, &all, precedents).await?;
         ledger.part_from_the_merged().await?;
         let selected: HashSet<CallbackId> = callbacks(entries).into_iter().collect();
         let outcomes = applied.outcomes.clone();
@@ -51,21 +55,23 @@ impl Reconciler {
             .collect())
     }
 
-    /// The other callbacks that told of these messages, as far as the journal still holds them.
+    /// The other callbacks that told of these messages, as far as the journal still holds them; refused where they are too many.
     async fn find_neighbours(
         &self,
         ledger: &Ledger,
         entries: &[JournalEntry],
         messages: &[MessageId],
     ) -> Result<Vec<JournalEntry>, store::Error> {
-        let mut neighbours = Vec::new();
-        for callback in ledger.list_sources(messages).await? {
-            if entries.iter().any(|entry| entry.record.id == callback) {
-                continue;
-            }
-            neighbours.extend(self.journal.find(callback).await?);
+        let selected: HashSet<CallbackId> = callbacks(entries).into_iter().collect();
+        let mut sources = ledger.list_sources(messages).await?;
+        sources.retain(|callback| !selected.contains(callback));
+        let sizes = self.journal.list_sizes(&sources).await?;
+        if sizes.len() > NEIGHBOURS || sizes.values().sum::<u64>() > NEIGHBOUR_BYTES {
+            return Err(store::Error::TooMuch(
+                "too many other callbacks told of the messages that these tied together; rebuild reads all of them again",
+            ));
         }
-        Ok(neighbours)
+        self.journal.find_all(&sources).await
     }
 }
 

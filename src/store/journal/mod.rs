@@ -12,6 +12,7 @@ mod reader;
 mod retention;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use retention::{Beginning, Leave, PORTION_ROWS, Portion};
 use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
+use crate::store;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
 use crate::store::disk::Reserve;
 use crate::store::error::Error;
@@ -123,6 +125,22 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
             transaction.rollback().await?;
             Err(error.into())
         }
+    }
+}
+
+/// Refuses a journal whose tables are not those of this program; for who writes nothing.
+pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
+    let missing = JournalMigrator::get_pending_migrations_read_only(pools.reader()).await?;
+    store::refuse_missing(missing.len())
+}
+
+/// Whether there is a journal beside a main database. A server counts as having one.
+pub fn exists(database_url: &Secret) -> bool {
+    match connection::engine_of(database_url) {
+        Engine::Sqlite => connection::sqlite_path(database_url)
+            .with_file_name(FILE_NAME)
+            .exists(),
+        Engine::Postgres => true,
     }
 }
 
@@ -242,6 +260,16 @@ impl Journal {
     /// The entry of this id.
     pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
         reader::find(&self.0.pools, id).await
+    }
+
+    /// The entries of these ids, as far as they are kept, in the journal's order; with all their bodies.
+    pub async fn find_all(&self, ids: &[CallbackId]) -> Result<Vec<JournalEntry>, Error> {
+        reader::find_all(&self.0.pools, ids).await
+    }
+
+    /// Bytes of these callbacks' bodies; one that is not kept is absent.
+    pub async fn list_sizes(&self, ids: &[CallbackId]) -> Result<HashMap<CallbackId, u64>, Error> {
+        reader::list_sizes(&self.0.pools, ids).await
     }
 
     /// One page, newest first, beginning below `before_seq`.

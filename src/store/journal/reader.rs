@@ -1,5 +1,6 @@
 //! Reading the journal: by place for the reconciler, by id and newest first for people.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta};
@@ -16,6 +17,7 @@ use crate::store::error::Error;
 use crate::store::instant;
 use crate::store::journal::days;
 use crate::store::journal::entity::{Column, Entity, Extent, SummaryRow};
+use crate::store::receipts::IDS_PER_QUERY;
 
 /// Which callbacks a list shows; what is absent does not restrict.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -131,6 +133,43 @@ pub(super) async fn find(pools: &Pools, id: CallbackId) -> Result<Option<Journal
         .await?
         .map(JournalEntry::try_from)
         .transpose()
+}
+
+pub(super) async fn find_all(
+    pools: &Pools,
+    ids: &[CallbackId],
+) -> Result<Vec<JournalEntry>, Error> {
+    let mut entries = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_PER_QUERY) {
+        let rows = of_these(chunk).all(pools.reader()).await?;
+        for row in rows {
+            entries.push(JournalEntry::try_from(row)?);
+        }
+    }
+    entries.sort_unstable_by_key(|entry| entry.seq);
+    Ok(entries)
+}
+
+pub(super) async fn list_sizes(
+    pools: &Pools,
+    ids: &[CallbackId],
+) -> Result<HashMap<CallbackId, u64>, Error> {
+    let mut sizes = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_PER_QUERY) {
+        let rows: Vec<(Uuid, i64)> = of_these(chunk)
+            .select_only()
+            .columns([Column::Id, Column::Size])
+            .into_tuple()
+            .all(pools.reader())
+            .await?;
+        let size = |size| u64::try_from(size).unwrap_or_default();
+        sizes.extend(rows.into_iter().map(|(id, bytes)| (id.into(), size(bytes))));
+    }
+    Ok(sizes)
+}
+
+fn of_these(ids: &[CallbackId]) -> Select<Entity> {
+    Entity::find().filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
 }
 
 pub(super) async fn list(

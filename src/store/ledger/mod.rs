@@ -69,7 +69,7 @@ pub struct Ledger {
     merges: Vec<(Uuid, Uuid)>,
     /// Of parts that were settled before the commit.
     changes: Vec<Change>,
-    /// Messages that were left without facts and removed, with their last state.
+    /// Messages that were left without facts or merged into others, with their last state.
     removed: Vec<(MessageId, DeliveryState)>,
     times: Times,
 }

@@ -234,19 +234,18 @@ fn facts_of_the_message() -> SelectStatement {
 }
 
 impl Store {
-    /// Drops what is derived from callbacks since `start` (the lowest place and, whichever callback's it is, the smallest id), and sets the position before them; reading on to `end` derives it again.
+    /// Drops what is derived from callbacks since `start` (the lowest place and, whichever callback's it is, the smallest id), and sets the position before them; reading on to where it stood derives it again.
     ///
     /// One transaction: an interrupted rebuild is either not begun, or an unread backlog that the next reconciler reads.
     pub async fn begin_rebuild(
         &self,
         start: JournalPlace,
-        end: i64,
         now: DateTime<Utc>,
     ) -> Result<u64, Error> {
         let mut ledger = self.ledger(now).await?;
         let begun = async {
             let folded = ledger.strip(start).await?;
-            settings::begin_rebuild(ledger.transaction(), start.seq - 1, end).await?;
+            settings::begin_rebuild(ledger.transaction(), start.seq - 1).await?;
             Ok(folded)
         }
         .await;

@@ -67,8 +67,14 @@ impl Ledger {
         let changes = self.flush().await?;
         self.changes.extend(changes);
         let mut differences = Vec::new();
+        let mut removed: HashMap<MessageId, DeliveryState> =
+            std::mem::take(&mut self.removed).into_iter().collect();
         for entry in std::mem::take(&mut self.entries).into_values() {
-            let before = entry.before.as_ref().map(state).transpose()?;
+            let before = match &entry.before {
+                Some(row) => Some(state(row)?),
+                // It went and came again.
+                None => removed.remove(&entry.row.id.into()),
+            };
             let after = Some(state(&entry.row)?);
             if before != after {
                 differences.push(StateDifference {
@@ -78,7 +84,7 @@ impl Ledger {
                 });
             }
         }
-        for (id, before) in std::mem::take(&mut self.removed) {
+        for (id, before) in removed {
             differences.push(StateDifference {
                 message: id,
                 before: Some(before),
@@ -145,7 +151,16 @@ impl Ledger {
             .exec(transaction)
             .await?;
         messages::Entity::delete_by_id(id).exec(transaction).await?;
-        if let Some(before) = &entry.before {
+        self.note_removed(id, entry.before.as_ref())
+    }
+
+    /// Remembers the last state of a message that goes; one that this ledger made itself was never there.
+    pub(super) fn note_removed(
+        &mut self,
+        id: Uuid,
+        before: Option<&messages::Model>,
+    ) -> Result<(), Error> {
+        if let Some(before) = before {
             self.removed.push((id.into(), state(before)?));
         }
         Ok(())

@@ -43,10 +43,9 @@ fn read(parameters: &mut Parameters) -> CallbackQuery {
         account: parameters.parse_with("account", parse_account),
         outcome: parameters.parse_with("outcome", |word| match word {
             "pending" => Ok(None),
-            word => Outcome::parse(word).map(Some).ok_or_else(|| {
-                "is not one of receipts, inbound, notice, quarantined, unverified, pending"
-                    .to_owned()
-            }),
+            word => Outcome::parse(word)
+                .map(Some)
+                .ok_or_else(|| format!("is not one of {}, pending", Outcome::words())),
         }),
         before: parameters.cursor(|seq| Some(i64::from_be_bytes(seq.try_into().ok()?))),
         limit: parameters.limit(),

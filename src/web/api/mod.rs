@@ -1,6 +1,6 @@
 //! The HTTP API under `/api/v1`: what its calls read and answer.
 
-mod actions;
+pub(crate) mod actions;
 mod call;
 pub(crate) mod callbacks;
 mod explain;

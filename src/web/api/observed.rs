@@ -2,7 +2,6 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,6 +10,7 @@ use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::message::References;
 use crate::store::messages::Found;
+use crate::web::api::filter::parse_instant;
 use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
 use crate::web::error::{ApiError, parse_json};
 
@@ -67,11 +67,7 @@ pub(crate) async fn create(
 fn observation(request: ObservedRequest) -> Result<Observation, ApiError> {
     let sent_at = request
         .sent_at
-        .map(|text| {
-            DateTime::parse_from_rfc3339(&text)
-                .map(|at| at.with_timezone(&Utc))
-                .map_err(|_| ApiError::field("sent_at", "is no RFC 3339 instant"))
-        })
+        .map(|text| parse_instant(&text).map_err(|words| ApiError::field("sent_at", words)))
         .transpose()?;
     Ok(Observation {
         account: request.account,

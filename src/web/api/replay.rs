@@ -1,7 +1,6 @@
 //! `/api/v1/callbacks/replay`: read callbacks again, or tell what that would change.
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,6 +12,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::callbacks::Outcome;
 use crate::web::api::actions::decision;
+use crate::web::api::filter::parse_instant;
 use crate::web::error::{ApiError, FieldError, parse_json};
 
 /// Ids that one request may name.
@@ -27,7 +27,6 @@ pub(crate) struct ReplayRequest {
     pub(crate) account: Option<String>,
     /// `receipts`, `inbound`, `notice`, `quarantined` or `unverified`; the last releases them.
     pub(crate) outcome: Option<String>,
-    #[schema(value_type = Option<String>)]
     pub(crate) received_after: Option<String>,
     pub(crate) received_before: Option<String>,
     /// Tell what would change and change nothing.
@@ -108,19 +107,16 @@ fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
     let outcome = request.outcome.and_then(|word| {
         let parsed = Outcome::parse(&word);
         if parsed.is_none() {
-            errors.push(FieldError::new(
-                "outcome",
-                "is not one of receipts, inbound, notice, quarantined, unverified",
-            ));
+            let words = format!("is not one of {}", Outcome::words());
+            errors.push(FieldError::new("outcome", words));
         }
         parsed
     });
     let mut instant = |field: &str, text: Option<String>| {
         text.and_then(|text| {
-            DateTime::parse_from_rfc3339(&text)
-                .map_err(|_| errors.push(FieldError::new(field, "is no RFC 3339 instant")))
+            parse_instant(&text)
+                .map_err(|words| errors.push(FieldError::new(field, words)))
                 .ok()
-                .map(|at| at.with_timezone(&Utc))
         })
     };
     let received_after = instant("received_after", request.received_after);
@@ -136,6 +132,7 @@ fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
         outcome,
         received_after,
         received_before,
+        up_to: None,
     })
 }
 

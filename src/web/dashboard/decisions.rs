@@ -6,14 +6,15 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 
 use crate::delivery::accept::AcceptError;
-use crate::delivery::operate::{self, Decision, OperateError};
+use crate::delivery::operate::{self, OperateError};
 use crate::delivery::put_aside;
-use crate::delivery::replay::{self, Earnest, ReplayError, Replayed};
+use crate::delivery::replay::{self, Earnest, Replayed};
 use crate::delivery::services::Services;
 use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::messages::Found;
+use crate::web::api::actions::decision;
 use crate::web::dashboard::matching::{FormPage, find_target};
 use crate::web::dashboard::pages;
 use crate::web::dashboard::replay::ReplayAddress;
@@ -145,6 +146,11 @@ pub(super) async fn replay(
         .ok()
         .and_then(ReplayAddress::parse)
         .ok_or_else(|| ApiError::NotPossible("it names no callback".to_owned()))?;
+    if address.id.is_none() && address.up_to.is_none() {
+        return Err(ApiError::NotPossible(
+            "it does not say what its preview showed; look at the preview first".to_owned(),
+        ));
+    }
     read_again(&services, &caller, &address, Earnest::Apply).await?;
     Ok(lead_to(address.origin()))
 }
@@ -157,12 +163,8 @@ pub(super) async fn read_again(
     earnest: Earnest,
 ) -> Result<Replayed, ApiError> {
     let (selection, decision) = (address.selection(), decision(services, caller));
-    replay::replay(services, &selection, earnest, &decision, &mut |_| {})
-        .await
-        .map_err(|error| match error {
-            ReplayError::Store(error) => error.into(),
-            error => ApiError::NotPossible(error.to_string()),
-        })
+    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
+    Ok(done?)
 }
 
 /// `POST /accounts/{id}/resume`
@@ -183,13 +185,6 @@ pub(super) async fn resume(
 fn allowed(caller: &Caller, id: &str) -> Result<MessageId, ApiError> {
     caller.require(Scope::Operate)?;
     id.parse().map_err(|_| ApiError::NotFound)
-}
-
-fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
-    Decision {
-        actor: &caller.name,
-        now: services.clock.now(),
-    }
 }
 
 fn lead_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResponse, ApiError> {

@@ -23,6 +23,7 @@ use crate::store;
 use crate::store::journal::JournalFilter;
 use crate::store::messages::Found;
 use crate::web::api;
+use crate::web::auth;
 use crate::web::dashboard::accounts::{AccountsPage, Reach};
 use crate::web::dashboard::address::{ExportFormat, MessagesAddress, day_begins};
 use crate::web::dashboard::callback::CallbackPage;
@@ -341,6 +342,9 @@ pub(super) async fn replay(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
+    // A rehearsal holds the writer's lock for a while; no other site begins one by a link.
+    let access = auth::access_of(&request)?;
+    auth::refuse_other_sites(&access, &request)?;
     let address = ReplayAddress::parse(request.query_string()).ok_or(ApiError::NotFound)?;
     let known = match address.id {
         Some(id) => services.store.find_outcomes(&[id]).await?.remove(&id),
@@ -349,6 +353,8 @@ pub(super) async fn replay(
     if address.id.is_some() && known.is_none() {
         return Err(ApiError::NotFound);
     }
+    // What the page shows is what its button does.
+    let address = address.seen_up_to(services.store.position().await?);
     let replayed = read_again(&services, &caller, &address, Earnest::DryRun).await?;
     page(
         &services,

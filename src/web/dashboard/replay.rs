@@ -27,6 +27,8 @@ pub struct ReplayAddress {
     pub account: Option<AccountId>,
     /// Those of this outcome.
     pub outcome: Option<Outcome>,
+    /// Those that the journal held up to here when the preview showed them: what comes later was seen by nobody.
+    pub up_to: Option<i64>,
 }
 
 impl ReplayAddress {
@@ -38,10 +40,11 @@ impl ReplayAddress {
                 "id" => address.id = Some(value.parse().ok()?),
                 "account" => address.account = Some(value.parse().ok()?),
                 "outcome" => address.outcome = Some(Outcome::parse(&value)?),
+                "up_to" => address.up_to = Some(value.parse().ok()?),
                 _ => {}
             }
         }
-        (address != Self::default()).then_some(address)
+        address.selects().then_some(address)
     }
 
     /// What a list of callbacks shows, where that can be read again.
@@ -52,9 +55,24 @@ impl ReplayAddress {
                 id: None,
                 account: list.account.clone(),
                 outcome: outcome.flatten(),
+                up_to: None,
             }),
         }
-        .filter(|address| *address != Self::default())
+        .filter(Self::selects)
+    }
+
+    fn selects(&self) -> bool {
+        self.id.is_some() || self.account.is_some() || self.outcome.is_some()
+    }
+
+    /// The same callbacks, as far as the journal was read up to a place in it.
+    #[must_use]
+    pub fn seen_up_to(self, place: i64) -> Self {
+        Self {
+            // One callback is itself, whenever it came.
+            up_to: self.id.is_none().then_some(place),
+            ..self
+        }
     }
 
     /// The preview of one callback.
@@ -73,6 +91,7 @@ impl ReplayAddress {
                 "outcome",
                 self.outcome.map(|outcome| outcome.as_str().to_owned()),
             ),
+            ("up_to", self.up_to.map(|place| place.to_string())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -103,6 +122,7 @@ impl ReplayAddress {
             ids: self.id.map(|id| vec![id]),
             account: self.account.clone(),
             outcome: self.outcome,
+            up_to: self.up_to,
             ..Selection::default()
         }
     }
@@ -265,7 +285,15 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_understood_selects_nothing() {
-        for text in ["", "x=1", "id=7", "outcome=pending", "account=NOT%20ONE"] {
+        for text in [
+            "",
+            "x=1",
+            "id=7",
+            "outcome=pending",
+            "account=NOT%20ONE",
+            "up_to=7",
+            "account=shop&up_to=x",
+        ] {
             assert_eq!(ReplayAddress::parse(text), None, "{text}");
         }
         let address = ReplayAddress::parse("account=shop&outcome=quarantined").unwrap();

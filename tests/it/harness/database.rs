@@ -187,6 +187,13 @@ impl TestDatabase {
         connection.close().await.unwrap();
     }
 
+    /// The same in a database in a folder of its own.
+    pub(crate) async fn spoil_in(&self, folder: &str, sql: &str) {
+        let connection = self.connect(folder).await;
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Changes the journal past every layer.
     pub(crate) async fn spoil_journal(&self, sql: &str) {
         if self.is_postgres() {

@@ -223,6 +223,7 @@ pub(crate) fn replay_callbacks() -> Description {
     )
     .reads::<ReplayRequest>(Required::True)
     .answers::<ReplayResponse>(200, "What changed, or would.")
+    .refuses(&[ProblemCode::NotPossible])
 }
 
 pub(crate) fn list_callbacks() -> Description {
