@@ -29,6 +29,7 @@ use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
+use crate::web::connections::Connections;
 use crate::web::server;
 
 /// How long hand-overs in flight may take after a stop was asked for.
@@ -210,6 +211,7 @@ async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartE
 /// A process that serves and works.
 pub struct Running {
     server: actix_web::dev::Server,
+    connections: Connections,
     services: Services,
     jobs: Jobs,
     terminate: Signal,
@@ -220,11 +222,13 @@ pub struct Running {
 pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Running> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    let server = server::start(listener, services.clone())?;
+    let connections = Connections::default();
+    let server = server::start(listener, services.clone(), &connections)?;
     let jobs = Jobs::new(&services);
     jobs.start();
     Ok(Running {
         server,
+        connections,
         services,
         jobs,
         terminate,
@@ -245,7 +249,7 @@ impl Running {
         tracing::info!("stopping");
         self.services.stopping.cancel();
         self.jobs.stop_claiming();
-        tokio::join!(handle.stop(true), self.jobs.finish(DRAIN));
+        tokio::join!(self.connections.drain(&handle), self.jobs.finish(DRAIN));
         close(self.services).await;
         ended
     }

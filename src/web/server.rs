@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,6 +14,7 @@ use crate::delivery::services::Services;
 use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
+use crate::web::connections::{self, Connections};
 use crate::web::metrics::LastReader;
 use crate::web::routes;
 
@@ -70,15 +72,20 @@ fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
-/// Starts serving; the server runs as soon as it is polled. Signals are the caller's.
-pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Server> {
-    start_with(listener, services, Deadlines::default())
+/// Starts serving; the server runs as soon as it is polled. Signals are the caller's, and [`Connections::drain`] is the way to stop.
+pub fn start(
+    listener: TcpListener,
+    services: Services,
+    open: &Connections,
+) -> std::io::Result<Server> {
+    start_with(listener, services, open, Deadlines::default())
 }
 
 /// The same, with other deadlines for clients.
 pub fn start_with(
     listener: TcpListener,
     services: Services,
+    open: &Connections,
     deadlines: Deadlines,
 ) -> std::io::Result<Server> {
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
@@ -107,8 +114,10 @@ pub fn start_with(
             .app_data(last_reader.clone())
             .app_data(shared.clone())
             .wrap(session_middleware(keys.session(), &public_url))
+            .wrap(from_fn(connections::say_goodbye))
             .configure(routes)
     })
+    .on_connect(connections::note(open))
     .backlog(BACKLOG)
     .workers(workers)
     .max_connections((connections() / workers).max(1))

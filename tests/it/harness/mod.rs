@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod cable;
 pub(crate) mod database;
 pub(crate) mod dump;
+pub(crate) mod fleet;
 pub(crate) mod golden;
 pub(crate) mod program;
 pub(crate) mod recount;
