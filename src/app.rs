@@ -27,6 +27,7 @@ use crate::domain::ids::MessageId;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
+use crate::store::settings::JournalState;
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::connections::Connections;
@@ -129,11 +130,14 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .await
         .map_err(in_journal)?;
     prepare_days(&journal, &*clock).await?;
-    let end = journal.end().await.map_err(in_journal)?;
-    store
-        .claim_journal(journal.identity(), end)
-        .await
-        .map_err(main)?;
+    let holder = MessageId::new(clock.now()).uuid();
+    let found = JournalState {
+        identity: journal.identity(),
+        end: journal.end().await.map_err(in_journal)?,
+        mark: journal.mark().await.map_err(in_journal)?,
+    };
+    store.claim_journal(&found, holder).await.map_err(main)?;
+    journal.leave_mark(holder).await.map_err(in_journal)?;
     store
         .remember_accounts(&config.accounts, clock.now())
         .await
@@ -148,7 +152,6 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let kept_in = journal.file().and_then(Path::parent);
     let traffic = Traffic::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
-    let holder = MessageId::new(clock.now()).uuid();
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
     let uploads =

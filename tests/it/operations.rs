@@ -282,6 +282,18 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "has read the journal up to 3, but journal.db ends at 2",
         ),
         (
+            "a database older than the journal",
+            Some(&late[journal]),
+            Some(&early[main]),
+            "with a later bluetick.db than this one",
+        ),
+        (
+            "a database from before the first callback",
+            Some(&late[journal]),
+            Some(&empty[main]),
+            "with a later bluetick.db than this one",
+        ),
+        (
             "a journal of another place",
             Some(&foreign[journal]),
             Some(&late[main]),
