@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use crate::delivery::accept::Acceptor;
 use crate::delivery::dispatch::{Dispatcher, Tally};
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::lease::Lease;
 use crate::delivery::reconcile::Reconciler;
 use crate::delivery::retention::Retention;
 use crate::delivery::services::Services;
@@ -35,6 +37,9 @@ use crate::web::server;
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// A process that dies in the middle of looking after the database is followed by another so soon.
+const UPKEEP_LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// Why the program cannot start.
 #[derive(Debug, Error)]
@@ -154,13 +159,13 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let traffic = Traffic::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
-    let uploads =
-        Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = Uploads::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts, traffic)),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
-        uploads,
+        uploads: uploads.clone(),
         dispatcher: Dispatcher {
             store: store.clone(),
             transport: Transport::new()?,
@@ -169,10 +174,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             public_url: config.public_url.clone(),
             clock: Arc::clone(&clock),
             holder,
-            pace: Arc::default(),
+            uploads,
             in_flight: Arc::default(),
             tally: Tally::default(),
         },
+        upkeep: Lease::new(store.clone(), "upkeep", holder, UPKEEP_LEASE),
         reconciler: Reconciler::new(
             store.clone(),
             journal.clone(),

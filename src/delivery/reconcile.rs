@@ -3,13 +3,14 @@
 mod again;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::lease::Lease;
 use crate::delivery::precedents::Precedents;
 use crate::delivery::reading::{self, Content, Read, named, unheard};
 use crate::delivery::unpack::most_unpacked;
@@ -34,7 +35,8 @@ const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
 /// The lease on reading the journal: one process a database.
 const LEASE: &str = "reconcile";
-const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(30);
+/// A process that dies is followed by another so soon; one that was only slow loses nothing, since the position moves under its own condition.
+const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(6);
 /// Provisional messages adopted in one sweep.
 const ADOPT_LIMIT: u64 = 200;
 
@@ -46,8 +48,7 @@ pub struct Reconciler {
     accounts: Arc<BTreeMap<AccountId, Account>>,
     known: Arc<KnownAccounts>,
     clock: Arc<dyn Clock>,
-    holder: Uuid,
-    lease_until: Arc<Mutex<Option<DateTime<Utc>>>>,
+    lease: Lease,
 }
 
 /// What one step did.
@@ -116,19 +117,18 @@ impl Reconciler {
         holder: Uuid,
     ) -> Self {
         Self {
+            lease: Lease::new(store.clone(), LEASE, holder, LEASE_LENGTH),
             store,
             journal,
             accounts,
             known,
             clock,
-            holder,
-            lease_until: Arc::default(),
         }
     }
 
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
-        if !self.holds_lease().await? {
+        if !self.claim().await? {
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
@@ -167,37 +167,17 @@ impl Reconciler {
 
     /// Takes or renews the lease; false while another process follows the journal.
     pub(super) async fn claim(&self) -> Result<bool, store::Error> {
-        self.holds_lease().await
+        self.lease.hold(self.clock.now()).await
     }
 
-    /// Renews the lease when half of it is used up; a commit a step would be one too many.
-    async fn holds_lease(&self) -> Result<bool, store::Error> {
-        let now = self.clock.now();
-        let good_until = *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if good_until.is_some_and(|until| now + LEASE_LENGTH / 2 < until) {
-            return Ok(true);
-        }
-        let held = self
-            .store
-            .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
-            .await?;
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = held.then_some(now + LEASE_LENGTH);
-        Ok(held)
+    /// Whether the journal goes on after our position; asked where other processes append to it.
+    pub async fn is_behind(&self) -> Result<bool, store::Error> {
+        Ok(self.journal.end().await? > self.store.position().await?)
     }
 
     /// Gives the lease back, so that another process takes over at once.
     pub async fn release(&self) -> Result<(), store::Error> {
-        *self
-            .lease_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-        self.store.release_lease(LEASE, self.holder).await
+        self.lease.release().await
     }
 
     fn read<'a>(

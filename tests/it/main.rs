@@ -36,6 +36,7 @@ mod reconciliation;
 mod reconciliation_fold;
 mod registration;
 mod replaying;
+mod replicas;
 mod restarts;
 mod retention;
 mod retries;

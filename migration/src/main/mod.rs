@@ -11,6 +11,7 @@ mod m20261120_000008_create_access;
 mod m20261121_000001_create_windows;
 mod m20261121_000002_create_callback_hours;
 mod m20261121_000020_index_retention;
+mod m20261121_000101_share_among_replicas;
 
 use sea_orm_migration::prelude::*;
 
@@ -33,6 +34,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000001_create_windows::Migration),
             Box::new(m20261121_000002_create_callback_hours::Migration),
             Box::new(m20261121_000020_index_retention::Migration),
+            Box::new(m20261121_000101_share_among_replicas::Migration),
         ]
     }
 

@@ -154,7 +154,7 @@ async fn wait_for_outcome(
         }
         let step = end.min(Instant::now() + WAIT_STEP);
         // A change, a lagging feed, the end of the step or of the process: look again.
-        let changed = async {
+        let this_one = async {
             while changes
                 .recv()
                 .await
@@ -162,7 +162,7 @@ async fn wait_for_outcome(
             {}
         };
         tokio::select! {
-            _ = timeout_at(step, changed) => {}
+            _ = timeout_at(step, this_one) => {}
             () = services.stopping.cancelled() => {}
         }
     }

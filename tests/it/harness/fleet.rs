@@ -1,10 +1,11 @@
 //! Real processes that take turns, or work side by side, on one database and one listening socket that outlives them all.
 
-use std::cell::Cell;
+use std::fmt::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
@@ -23,7 +24,7 @@ pub(crate) struct Fleet {
     pub(crate) address: String,
     socket: TcpListener,
     replicas: usize,
-    starts: Cell<usize>,
+    starts: AtomicUsize,
 }
 
 impl Fleet {
@@ -36,7 +37,7 @@ impl Fleet {
             replicas: if database.is_postgres() { replicas } else { 1 },
             database,
             socket,
-            starts: Cell::new(0),
+            starts: AtomicUsize::new(0),
         };
         for replica in fleet.replicas() {
             std::fs::create_dir_all(fleet.data_dir(replica)).unwrap();
@@ -52,7 +53,7 @@ impl Fleet {
 
     /// Starts one on the common socket, as systemd would; it has said that it listens.
     pub(crate) fn start(&self, replica: usize) -> Program {
-        let number = self.starts.replace(self.starts.get() + 1);
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.data_dir(replica).join(format!("{number}.log"));
         let serve = command(&self.arguments(replica, &["serve"]), &[]);
         Program::start(self.with_socket(&serve), &log)
@@ -60,7 +61,9 @@ impl Fleet {
 
     /// Runs a command with the first replica's configuration: whether it went well, and all that it said.
     pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let output = run_to_end(command(&self.arguments(0, arguments), &[]));
+        let output = command(&self.arguments(0, arguments), &[])
+            .output()
+            .unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     }
@@ -165,10 +168,12 @@ impl Fleet {
                 ),
             ),
         ] {
-            text += &format!(
+            write!(
+                text,
                 "[[accounts]]\nid = \"{account}\"\nprovider = \"{}\"\nbase_url = \"{base_url}\"\ntimeout = \"5s\"\nadopt_after = \"5s\"\n{lines}\n",
                 provider_of(account),
-            );
+            )
+            .unwrap();
         }
         text
     }

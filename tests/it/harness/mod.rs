@@ -1,5 +1,6 @@
 //! What tests stand on: databases of their own, the whole program around them, and texts approved once.
 
+pub(crate) mod answer_key;
 pub(crate) mod app;
 pub(crate) mod cable;
 pub(crate) mod database;
@@ -8,3 +9,4 @@ pub(crate) mod fleet;
 pub(crate) mod golden;
 pub(crate) mod program;
 pub(crate) mod recount;
+pub(crate) mod trial;
