@@ -20,6 +20,7 @@ mod exports;
 mod harness;
 mod house;
 mod journal;
+mod kills;
 mod limits;
 mod lost_and_wrong;
 mod matching;

@@ -12,11 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
-use bluetick::store::journal::Journal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::interval;
 
 use crate::harness::app::SOBOT;
@@ -95,24 +94,6 @@ async fn post_once(client: Client, url: String, id: String) -> Outcome {
     }
 }
 
-/// The ids in the journal's bodies, in order.
-async fn journalled(fleet: &Fleet) -> Vec<String> {
-    let journal = Journal::open(fleet.database.journal().await).await.unwrap();
-    let mut ids = Vec::new();
-    let mut position = 0;
-    loop {
-        let entries = journal.read_after(position, 1_000, u64::MAX).await.unwrap();
-        let Some(last) = entries.last() else { break };
-        position = last.seq;
-        ids.extend(entries.iter().map(|entry| {
-            let body: Value = serde_json::from_slice(&entry.record.body).unwrap();
-            body["id"].as_str().unwrap().to_owned()
-        }));
-    }
-    journal.close().await.unwrap();
-    ids
-}
-
 fn end(program: Program) -> Duration {
     let begun = Instant::now();
     let (status, log) = program.terminate();
@@ -155,7 +136,7 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
         end(program);
     }
 
-    let kept = journalled(&fleet).await;
+    let kept = fleet.journalled().await;
     let once: BTreeSet<String> = kept.iter().cloned().collect();
     let lost: Vec<_> = sent.taken.difference(&once).collect();
     eprintln!(
@@ -269,7 +250,7 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
     assert!(head.starts_with("http/1.1 200"), "{head}");
     end(next);
     assert_eq!(
-        journalled(&fleet).await,
+        fleet.journalled().await,
         ["wamid.kept", "wamid.last", "wamid.slow", "wamid.early"]
     );
 }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
 use bluetick::simulator::{CallbackTargets, Settings};
+use bluetick::store::journal::Journal;
+use serde_json::Value;
 
 use crate::harness::app::{ACCOUNTS, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, provider_of};
 use crate::harness::database::TestDatabase;
@@ -90,6 +92,36 @@ impl Fleet {
             .fold(CallbackTargets::default(), |targets, account| {
                 targets.with(provider_of(account), self.callback_url(account))
             })
+    }
+
+    /// The ids in the bodies of the journal, in order; of bodies that can be read.
+    pub(crate) async fn journalled(&self) -> Vec<String> {
+        let journal = Journal::open(self.database.journal().await).await.unwrap();
+        let mut ids = Vec::new();
+        let mut position = 0;
+        loop {
+            let entries = journal.read_after(position, 1_000, u64::MAX).await.unwrap();
+            let Some(last) = entries.last() else { break };
+            position = last.seq;
+            let bodies = entries.iter().map(|entry| &entry.record.body);
+            ids.extend(bodies.filter_map(|body| {
+                let body: Value = serde_json::from_slice(body).ok()?;
+                Some(body["id"].as_str()?.to_owned())
+            }));
+        }
+        journal.close().await.unwrap();
+        ids
+    }
+
+    /// How many lives have said this.
+    pub(crate) fn logs_with(&self, words: &str) -> usize {
+        let logs = self.replicas().flat_map(|replica| {
+            let files = std::fs::read_dir(self.data_dir(replica)).unwrap();
+            files.map(|file| file.unwrap().path())
+        });
+        logs.filter(|path| path.extension().is_some_and(|end| end == "log"))
+            .filter(|path| std::fs::read_to_string(path).unwrap().contains(words))
+            .count()
     }
 
     /// The folder of a replica; the first one's is the database's on SQLite.

@@ -54,8 +54,8 @@ impl Trial {
         }
     }
 
-    /// Sends so many messages a second for so long; each until it is taken, under a key that makes it one. Returns how many.
-    pub(crate) async fn send(&self, per_second: u32, length: Duration) -> u64 {
+    /// Sends so many messages a second until it is enough; each until it is taken, under a key that makes it one. Returns how many.
+    pub(crate) async fn send(&self, per_second: u32, enough: impl Fn(u64) -> bool) -> u64 {
         let client = Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(20))
@@ -63,8 +63,8 @@ impl Trial {
             .unwrap();
         let mut ticks = interval(Duration::from_secs(1) / per_second);
         let mut sends = Vec::new();
-        let end = tokio::time::Instant::now() + length;
-        while ticks.tick().await < end {
+        while !enough(sends.len() as u64) {
+            ticks.tick().await;
             let ordinal = sends.len() as u64;
             let request = client
                 .post(format!("{}/api/v1/messages", self.fleet.address))
