@@ -37,6 +37,8 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
     let kills = std::env::var("KILLS").map_or(5, |text| text.parse().unwrap());
     let trial = Trial::prepare(1, 11).await;
     let fleet = Arc::clone(&trial.fleet);
+    // A journal that has callbacks before it has a database belongs to another.
+    trial.terminate(trial.start_all().await).await;
     age(&fleet).await;
     let running = trial.start_all().await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -61,7 +63,9 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
     let (running, killed) = killed.await.unwrap();
     trial.settle(running).await;
 
-    let kept = fleet.journalled().await;
+    let mut kept = fleet.journalled().await;
+    // The simulator's are posted more than once, on purpose.
+    kept.retain(|id| id.starts_with("wamid.poured"));
     let once: BTreeSet<String> = kept.iter().cloned().collect();
     assert_eq!(once.len(), kept.len(), "something is there twice");
     let lost: Vec<_> = noted.difference(&once).collect();

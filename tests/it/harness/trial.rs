@@ -141,7 +141,8 @@ impl Trial {
         rt::task::spawn_blocking(start).await.unwrap()
     }
 
-    async fn terminate(&self, running: Vec<Program>) {
+    /// Ends processes in order.
+    pub(crate) async fn terminate(&self, running: Vec<Program>) {
         let terminate = || {
             for program in running {
                 let (status, log) = program.terminate();
