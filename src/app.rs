@@ -1,7 +1,6 @@
 //! The composition root: opens the databases, derives the keys, and builds what the server and the commands use.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +32,7 @@ use crate::store::settings::JournalState;
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::connections::Connections;
-use crate::web::server;
+use crate::web::server::{self, Listener, Owner};
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -221,6 +220,7 @@ async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartE
 pub struct Running {
     server: actix_web::dev::Server,
     connections: Connections,
+    socket: Owner,
     services: Services,
     jobs: Jobs,
     terminate: Signal,
@@ -228,16 +228,17 @@ pub struct Running {
 }
 
 /// Starts the server and every loop. From now on SIGTERM and SIGINT wait for [`Running::until_stopped`].
-pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Running> {
+pub fn start(listener: Listener, services: Services) -> std::io::Result<Running> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let connections = Connections::default();
-    let server = server::start(listener, services.clone(), &connections)?;
+    let server = server::start(listener.socket, services.clone(), &connections)?;
     let jobs = Jobs::new(&services);
     jobs.start();
     Ok(Running {
         server,
         connections,
+        socket: listener.owner,
         services,
         jobs,
         terminate,
@@ -258,7 +259,10 @@ impl Running {
         tracing::info!("stopping");
         self.services.stopping.cancel();
         self.jobs.stop_claiming();
-        tokio::join!(self.connections.drain(&handle), self.jobs.finish(DRAIN));
+        tokio::join!(
+            self.connections.drain(&handle, self.socket),
+            self.jobs.finish(DRAIN)
+        );
         close(self.services).await;
         ended
     }

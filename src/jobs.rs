@@ -135,17 +135,15 @@ impl Jobs {
 
     async fn dispatch(self) {
         while !self.stop.is_cancelled() {
-            let rest = match self.dispatcher.claim_due().await {
-                Ok(claimed) => {
-                    for work in claimed {
-                        let job = self.clone();
-                        self.tasks.spawn(async move {
-                            job.dispatcher.hand_over(work).await;
-                            job.accepted.notify_one();
-                        });
-                    }
-                    QUEUE_INTERVAL
-                }
+            let begin = |work| {
+                let job = self.clone();
+                self.tasks.spawn(async move {
+                    job.dispatcher.hand_over(work).await;
+                    job.accepted.notify_one();
+                });
+            };
+            let rest = match self.dispatcher.claim_each(begin).await {
+                Ok(()) => QUEUE_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "the send queue could not be read");
                     REST

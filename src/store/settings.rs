@@ -201,11 +201,7 @@ pub(crate) async fn move_position(
     if moved.rows_affected == 1 {
         Ok(())
     } else {
-        Err(Error::UnexpectedRowCount {
-            table: "settings",
-            expected: 1,
-            touched: moved.rows_affected,
-        })
+        Err(Error::Overtaken)
     }
 }
 

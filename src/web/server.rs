@@ -45,15 +45,33 @@ const OWN_FILES: u64 = 256;
 /// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
 const BACKLOG: u32 = 1024;
 
+/// A socket to listen on.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// Whether it outlives the process.
+    pub owner: Owner,
+}
+
+/// Whose a listening socket is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Whoever started us: what waits in it meets the next process.
+    Parent,
+    /// This process: what waits in it at the end is cut off.
+    Process,
+}
+
 /// A socket to listen on: inherited from systemd (`LISTEN_FDS`), else bound to `address`.
-pub fn listener(address: &str) -> std::io::Result<TcpListener> {
+pub fn listener(address: &str) -> std::io::Result<Listener> {
     let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    let listener = match inherited {
-        Some(listener) => listener,
-        None => TcpListener::bind(address)?,
+    let (socket, owner) = match inherited {
+        Some(socket) => (socket, Owner::Parent),
+        None => (TcpListener::bind(address)?, Owner::Process),
     };
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    socket.set_nonblocking(true)?;
+    Ok(Listener { socket, owner })
 }
 
 /// Runs a future on the server's own runtime.
@@ -106,6 +124,7 @@ pub fn start_with(
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
+    let open = web::Data::new(connections.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(callbacks.clone())
@@ -113,6 +132,7 @@ pub fn start_with(
             .app_data(document.clone())
             .app_data(last_reader.clone())
             .app_data(shared.clone())
+            .app_data(open.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::say_goodbye))
             .configure(routes)

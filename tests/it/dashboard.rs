@@ -55,7 +55,7 @@ impl Product {
         config.database_url = database.url();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
-        let listener = server::listener("127.0.0.1:0").unwrap();
+        let listener = server::listener("127.0.0.1:0").unwrap().socket;
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = server::start(listener, services.clone(), &Connections::default()).unwrap();
         let handle = server.handle();

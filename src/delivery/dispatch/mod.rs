@@ -85,19 +85,22 @@ enum Claimed {
 impl Dispatcher {
     /// Claims due messages, of each account as many as it may still have in flight, so that none waits behind another's provider.
     ///
-    /// Once anything is claimed an error ends the pass and is logged: what is claimed must be handed over.
-    pub async fn claim_due(&self) -> Result<Vec<HandOver>, store::Error> {
+    /// Each is given to `begin` as soon as it is claimed: a process that dies leaves messages uncertain that nobody had begun to send.
+    pub async fn claim_each(&self, mut begin: impl FnMut(HandOver)) -> Result<(), store::Error> {
         let now = self.clock.now();
-        let mut claimed = Vec::new();
         for account in self.list_sending(now).await? {
-            match self.claim_of(account, now, &mut claimed).await {
-                Ok(()) => {}
-                Err(error) if claimed.is_empty() => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the send queue could not be read to its end");
-                    break;
-                }
-            }
+            self.claim_of(account, now, &mut begin).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, for a caller that hands over one after the other. Once anything is claimed an error is only logged: what is claimed must be handed over.
+    pub async fn claim_due(&self) -> Result<Vec<HandOver>, store::Error> {
+        let mut claimed = Vec::new();
+        match self.claim_each(|work| claimed.push(work)).await {
+            Err(error) if claimed.is_empty() => return Err(error),
+            Err(error) => tracing::warn!(%error, "the send queue could not be read to its end"),
+            Ok(()) => {}
         }
         Ok(claimed)
     }
@@ -106,7 +109,7 @@ impl Dispatcher {
         &self,
         account: &Account,
         now: DateTime<Utc>,
-        claimed: &mut Vec<HandOver>,
+        begin: &mut impl FnMut(HandOver),
     ) -> Result<(), store::Error> {
         let room = self.in_flight.room(&account.id);
         if room == 0 {
@@ -117,7 +120,7 @@ impl Dispatcher {
                 break;
             };
             match self.claim(message, account, place, now).await? {
-                Claimed::Work(work) => claimed.push(*work),
+                Claimed::Work(work) => begin(*work),
                 Claimed::Gone => {}
                 Claimed::TooSoon => break,
             }
