@@ -1,6 +1,6 @@
 //! Connections that are open, and how they end when the process stops: each is told `Connection: close` with its next answer, and none is cut that somebody may be writing to.
 //!
-//! Why not leave it to the server: on a stop actix closes kept connections at once, with whatever their clients have just written,
+//! Why not leave it to the server: on a stop actix closes kept connections at once, with whatever their clients are about to write,
 //! and drops those that it has accepted and not yet begun to read. Both are resets, and a provider that posts once has lost a callback.
 
 use std::any::Any;
@@ -13,64 +13,88 @@ use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::delivery::services::Services;
 use crate::web::server::Owner;
 
+/// Kept connections on which nothing has come for so long may be closed: nobody is about to use them.
+const CALM: Duration = Duration::from_secs(2);
+/// How long requests on kept connections may go on coming, each the last on its own. New connections are served all the while.
+const LAST_CALL: Duration = Duration::from_secs(8);
 /// What was accepted has surely reached a worker by then.
 const SETTLED: Duration = Duration::from_millis(400);
-/// Kept connections on which nothing has come for so long are closed: nobody is about to use them.
-const CALM: Duration = Duration::from_secs(1);
-/// How long requests on kept connections may go on coming, each the last on its own, while new ones wait in an inherited socket.
-const LONGEST_CALL: Duration = Duration::from_secs(10);
-/// The same where new connections are accepted all the while, so that there may be no end.
-const OWN_SOCKET_CALL: Duration = Duration::from_secs(2);
+/// How long a connection that was accepted at last may take to bring its request.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
-/// How many connections are open, and how many requests have come since the process was asked to stop.
+/// The open connections of a server, and whether it is about to end.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
-    open: watch::Sender<usize>,
-    late: watch::Sender<u64>,
+    /// Those from before the end began.
+    kept: watch::Sender<usize>,
+    /// Those from after it; each closes with its first answer.
+    late: watch::Sender<usize>,
+    /// Requests on kept connections since the end began.
+    last_requests: watch::Sender<u64>,
+    ending: CancellationToken,
 }
 
-/// One of them; leaves the count when it is dropped with its connection.
+/// One connection; leaves its count when it is dropped.
 struct Open(watch::Sender<usize>);
 
 impl Connections {
     /// Answers what is under way and ends the server. `services.stopping` is cancelled before, so that every answer from now on ends its connection.
     ///
-    /// On an inherited socket nothing more is accepted: it waits for the next process. On our own it is accepted to the last, since the end
-    /// of the socket cuts off what waits there, while a balancer that is refused may ask another replica.
+    /// An inherited socket is left to the next process while its last requests are answered; our own is served to the last, since its end
+    /// cuts off what waits there, while a balancer that is refused may ask another replica.
     pub async fn drain(&self, server: &ServerHandle, socket: Owner) {
-        let begun = Instant::now();
-        let longest = match socket {
-            Owner::Parent => {
-                server.pause().await;
-                sleep_until(begun + SETTLED).await;
-                LONGEST_CALL
-            }
-            Owner::Process => OWN_SOCKET_CALL,
-        };
-        let mut open = self.open.subscribe();
+        self.ending.cancel();
         tokio::select! {
-            _ = open.wait_for(|open| *open == 0) => {}
+            () = none(&self.kept) => {}
             () = self.calm() => {}
-            () = sleep_until(begun + longest) => {}
+            () = sleep(LAST_CALL) => {}
+        }
+        if socket == Owner::Parent {
+            server.pause().await;
+            tracing::info!("new connections are left to the next process");
+            sleep(SETTLED).await;
+            // Whoever is silent for longer has connected for nothing.
+            let _ = timeout(LAST_REQUEST, none(&self.late)).await;
         }
         server.stop(true).await;
     }
 
-    /// Ends when no request has come for a while.
+    /// Ends when no request has come on a kept connection for a while.
     async fn calm(&self) {
-        let mut late = self.late.subscribe();
-        while let Ok(Ok(())) = timeout(CALM, late.changed()).await {}
+        let mut requests = self.last_requests.subscribe();
+        while let Ok(Ok(())) = timeout(CALM, requests.changed()).await {}
     }
 
     fn count(&self, data: &mut Extensions) {
-        self.open.send_modify(|open| *open += 1);
-        data.insert(Open(self.open.clone()));
+        let count = if self.ending.is_cancelled() {
+            &self.late
+        } else {
+            &self.kept
+        };
+        count.send_modify(|open| *open += 1);
+        data.insert(Open(count.clone()));
     }
+
+    fn note_request(&self, request: &ServiceRequest) {
+        let is_kept = request
+            .conn_data::<Open>()
+            .is_some_and(|open| open.0.same_channel(&self.kept));
+        if is_kept && self.ending.is_cancelled() {
+            self.last_requests.send_modify(|requests| *requests += 1);
+        }
+    }
+}
+
+/// Ends when none is open.
+async fn none(count: &watch::Sender<usize>) {
+    // The sender lives as long as its receiver here, so this ends by success.
+    let _ = count.subscribe().wait_for(|open| *open == 0).await;
 }
 
 impl Drop for Open {
@@ -92,9 +116,7 @@ pub(crate) async fn say_goodbye(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if services.stopping.is_cancelled() {
-        connections.late.send_modify(|late| *late += 1);
-    }
+    connections.note_request(&request);
     let mut response = next.call(request).await?;
     if services.stopping.is_cancelled() {
         let head = response.response_mut().head_mut();

@@ -20,6 +20,8 @@ use crate::web::routes;
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
+/// How long a silent connection is kept: longer than most clients do, so that they end it and not we, who might cut off what they are about to write.
+const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long clients may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
@@ -141,6 +143,7 @@ pub fn start_with(
     .backlog(BACKLOG)
     .workers(workers)
     .max_connections((connections() / workers).max(1))
+    .keep_alive(KEEP_ALIVE)
     .client_request_timeout(deadlines.head)
     .shutdown_timeout(SHUTDOWN)
     .disable_signals()

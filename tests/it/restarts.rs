@@ -236,6 +236,9 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(head.contains("connection: close"), "{head}");
     assert!(kept.is_at_its_end());
+    while !program.stderr().contains("left to the next process") {
+        tokio::task::yield_now().await;
+    }
     // It will not be accepted any more, and yet it is not refused.
     let mut early = Line::open(&fleet);
     slow.write(&text[5..]);

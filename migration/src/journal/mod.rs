@@ -1,8 +1,8 @@
 //! Changes of the journal, oldest first.
 
 mod m20261120_000001_create_journal;
-mod m20261121_000001_partition_journal;
 mod m20261121_000001_create_pairing;
+mod m20261121_000001_partition_journal;
 
 use sea_orm_migration::prelude::*;
 
