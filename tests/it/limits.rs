@@ -158,7 +158,8 @@ async fn clients_that_trickle_are_given_up() {
         app.services.clone(),
         &Connections::default(),
         deadlines,
-    ).unwrap();
+    )
+    .unwrap();
     actix_web::rt::spawn(server);
     let url = app.callback_url(SOBOT);
     let path = url.splitn(4, '/').nth(3).unwrap();

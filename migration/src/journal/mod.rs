@@ -1,8 +1,8 @@
 //! Changes of the journal, oldest first.
 
 mod m20261120_000001_create_journal;
-mod m20261121_000001_create_pairing;
 mod m20261121_000001_partition_journal;
+mod m20261121_000002_create_pairing;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,7 +16,7 @@ impl MigratorTrait for JournalMigrator {
         vec![
             Box::new(m20261120_000001_create_journal::Migration),
             Box::new(m20261121_000001_partition_journal::Migration),
-            Box::new(m20261121_000001_create_pairing::Migration),
+            Box::new(m20261121_000002_create_pairing::Migration),
         ]
     }
 
