@@ -153,6 +153,8 @@ async fn lock(fleet: &Fleet, stopped: &impl Fn() -> bool) -> usize {
 
 /// Purges to the end, where this program can; what was past its retention is gone then.
 async fn purge(fleet: &Arc<Fleet>) -> String {
+    // Whoever held one is dead: it has run out.
+    fleet.database.spoil("DELETE FROM leases").await;
     let runner = Arc::clone(fleet);
     let purged = rt::task::spawn_blocking(move || {
         let (known, _) = runner.run(&["purge", "--help"]);
