@@ -126,7 +126,7 @@ pub fn start_with(
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
-    let open = web::Data::new(connections.clone());
+    let shared_connections = web::Data::new(open.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(callbacks.clone())
@@ -134,7 +134,7 @@ pub fn start_with(
             .app_data(document.clone())
             .app_data(last_reader.clone())
             .app_data(shared.clone())
-            .app_data(open.clone())
+            .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::say_goodbye))
             .configure(routes)
