@@ -1,11 +1,11 @@
 //! The composition root: opens the databases, derives the keys, and builds what the server and the commands use.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use crate::delivery::accept::Acceptor;
 use crate::delivery::dispatch::{Dispatcher, Tally};
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::lease::Lease;
 use crate::delivery::reconcile::Reconciler;
 use crate::delivery::retention::Retention;
 use crate::delivery::services::Services;
@@ -27,12 +28,17 @@ use crate::domain::ids::MessageId;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
+use crate::store::settings::JournalState;
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
-use crate::web::server;
+use crate::web::connections::Connections;
+use crate::web::server::{self, Listener, Owner};
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// A process that dies in the middle of looking after the database is followed by another so soon.
+const UPKEEP_LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// Why the program cannot start.
 #[derive(Debug, Error)]
@@ -143,12 +149,17 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
     journal::check_migrated(&pools).await.map_err(in_journal)?;
     // Without a spool: that is the business of who writes.
     let journal = Journal::open(pools).await.map_err(in_journal)?;
-    let end = journal.end().await.map_err(in_journal)?;
-    store
-        .check_journal(journal.identity(), end)
-        .await
-        .map_err(in_journal)?;
+    let found = find_state(&journal).await.map_err(in_journal)?;
+    store.check_journal(&found).await.map_err(in_journal)?;
     Ok(journal)
+}
+
+async fn find_state(journal: &Journal) -> Result<JournalState, store::Error> {
+    Ok(JournalState {
+        identity: journal.identity(),
+        end: journal.end().await?,
+        mark: journal.mark().await?,
+    })
 }
 
 /// Opens everything; listens nowhere and starts no loop yet.
@@ -168,11 +179,10 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .await
         .map_err(in_journal)?;
     prepare_days(&journal, &*clock).await?;
-    let end = journal.end().await.map_err(in_journal)?;
-    store
-        .claim_journal(journal.identity(), end)
-        .await
-        .map_err(main)?;
+    let holder = MessageId::new(clock.now()).uuid();
+    let found = find_state(&journal).await.map_err(in_journal)?;
+    store.claim_journal(&found, holder).await.map_err(main)?;
+    journal.leave_mark(holder).await.map_err(in_journal)?;
     store
         .remember_accounts(&config.accounts, clock.now())
         .await
@@ -187,16 +197,15 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let kept_in = journal.file().and_then(Path::parent);
     let traffic = Traffic::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
-    let holder = MessageId::new(clock.now()).uuid();
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
-    let uploads =
-        Uploads::open(folder.clone()).map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = Uploads::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts, traffic)),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
-        uploads,
+        uploads: uploads.clone(),
         dispatcher: Dispatcher {
             store: store.clone(),
             transport: Transport::new()?,
@@ -205,10 +214,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             public_url: config.public_url.clone(),
             clock: Arc::clone(&clock),
             holder,
-            pace: Arc::default(),
+            uploads,
             in_flight: Arc::default(),
             tally: Tally::default(),
         },
+        upkeep: Lease::new(store.clone(), "upkeep", holder, UPKEEP_LEASE),
         reconciler: Reconciler::new(
             store.clone(),
             journal.clone(),
@@ -250,6 +260,8 @@ async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartE
 /// A process that serves and works.
 pub struct Running {
     server: actix_web::dev::Server,
+    connections: Connections,
+    socket: Owner,
     services: Services,
     jobs: Jobs,
     terminate: Signal,
@@ -257,14 +269,17 @@ pub struct Running {
 }
 
 /// Starts the server and every loop. From now on SIGTERM and SIGINT wait for [`Running::until_stopped`].
-pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Running> {
+pub fn start(listener: Listener, services: Services) -> std::io::Result<Running> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    let server = server::start(listener, services.clone())?;
+    let connections = Connections::default();
+    let server = server::start(listener.socket, services.clone(), &connections)?;
     let jobs = Jobs::new(&services);
     jobs.start();
     Ok(Running {
         server,
+        connections,
+        socket: listener.owner,
         services,
         jobs,
         terminate,
@@ -285,7 +300,10 @@ impl Running {
         tracing::info!("stopping");
         self.services.stopping.cancel();
         self.jobs.stop_claiming();
-        tokio::join!(handle.stop(true), self.jobs.finish(DRAIN));
+        tokio::join!(
+            self.connections.drain(&handle, self.socket),
+            self.jobs.finish(DRAIN)
+        );
         close(self.services).await;
         ended
     }

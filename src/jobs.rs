@@ -4,25 +4,31 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
+use crate::delivery::lease::Lease;
 use crate::delivery::reconcile::{Reconciler, Step};
 use crate::delivery::retention::{self, Retention};
 use crate::delivery::services::Services;
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
-use crate::store::Store;
 use crate::store::journal::Journal;
+use crate::store::{self, Store};
 
 /// How often the queue is looked at when nothing wakes the loop: for messages put back with a time.
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the lease is renewed, or tried for, while the journal is quiet.
-const LEASE_INTERVAL: Duration = Duration::from_secs(5);
+const LEASE_INTERVAL: Duration = Duration::from_secs(2);
+/// How soon a lease that nobody renews any more is noticed.
+const SUCCESSION_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon callbacks that other processes took are noticed, and changes that they made.
+const SHARED_INTERVAL: Duration = Duration::from_millis(50);
 /// How often expired, abandoned and adoptable messages are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How often what accounts took is told to the database, and ceilings are set.
@@ -43,6 +49,7 @@ pub struct Jobs {
     ingest: Arc<Ingest>,
     uploads: Uploads,
     store: Store,
+    upkeep: Lease,
     clock: Arc<dyn Clock>,
     accepted: Arc<Notify>,
     stop: CancellationToken,
@@ -60,6 +67,7 @@ impl Jobs {
             ingest: Arc::clone(&services.ingest),
             uploads: services.uploads.clone(),
             store: services.store.clone(),
+            upkeep: services.upkeep.clone(),
             clock: Arc::clone(&services.clock),
             accepted: Arc::clone(&services.accepted),
             stop: CancellationToken::new(),
@@ -74,6 +82,9 @@ impl Jobs {
         self.supervise("sweep", Self::sweep);
         self.supervise("share", Self::share);
         self.supervise("retention", Self::retain);
+        if self.store.is_shared() {
+            self.supervise("feed", Self::follow_changes);
+        }
         self.tasks.close();
     }
 
@@ -112,8 +123,10 @@ impl Jobs {
                 "hand-overs were still in flight at the end; their outcome will show as uncertain"
             );
         }
-        if let Err(error) = self.reconciler.release().await {
-            tracing::warn!(%error, "the reconcile lease could not be given back");
+        for released in [self.reconciler.release().await, self.upkeep.release().await] {
+            if let Err(error) = released {
+                tracing::warn!(%error, "a lease could not be given back");
+            }
         }
         if let Err(error) = self.retention.release().await {
             tracing::warn!(%error, "the retention lease could not be given back");
@@ -122,17 +135,15 @@ impl Jobs {
 
     async fn dispatch(self) {
         while !self.stop.is_cancelled() {
-            let rest = match self.dispatcher.claim_due().await {
-                Ok(claimed) => {
-                    for work in claimed {
-                        let job = self.clone();
-                        self.tasks.spawn(async move {
-                            job.dispatcher.hand_over(work).await;
-                            job.accepted.notify_one();
-                        });
-                    }
-                    QUEUE_INTERVAL
-                }
+            let begin = |work| {
+                let job = self.clone();
+                self.tasks.spawn(async move {
+                    job.dispatcher.hand_over(work).await;
+                    job.accepted.notify_one();
+                });
+            };
+            let rest = match self.dispatcher.claim_each(begin).await {
+                Ok(()) => QUEUE_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "the send queue could not be read");
                     REST
@@ -149,8 +160,11 @@ impl Jobs {
             appended.mark_unchanged();
             match self.reconciler.step().await {
                 Ok(Step::Applied(applied)) if applied > 0 => {}
-                Ok(Step::Applied(_)) => self.pause(LEASE_INTERVAL, changed(&mut appended)).await,
-                Ok(Step::NotOurs) => self.pause(LEASE_INTERVAL, std::future::pending()).await,
+                Ok(Step::Applied(_)) => self.pause(LEASE_INTERVAL, self.news(&mut appended)).await,
+                Ok(Step::NotOurs) => {
+                    self.pause(SUCCESSION_INTERVAL, std::future::pending())
+                        .await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "callbacks could not be applied; trying again");
                     self.pause(REST, std::future::pending()).await;
@@ -162,14 +176,10 @@ impl Jobs {
     async fn sweep(self) {
         while !self.stop.is_cancelled() {
             let now = self.clock.now();
-            let dispatched = self.dispatcher.sweep().await;
-            let uploads = self.uploads.sweep(&self.store, now).await;
-            let adopted = self.reconciler.adopt().await.map(|_| ());
-            for error in [dispatched, uploads, adopted]
-                .into_iter()
-                .filter_map(Result::err)
-            {
-                tracing::warn!(%error, "messages that nobody will finish could not be looked for");
+            for done in [self.uploads.sweep(now).await, self.look_after(now).await] {
+                if let Err(error) = done {
+                    tracing::warn!(%error, "messages that nobody will finish could not be looked for");
+                }
             }
             self.pause(SWEEP_INTERVAL, std::future::pending()).await;
         }
@@ -204,6 +214,60 @@ impl Jobs {
         }
     }
 
+    /// What one process does for all: each part even when the one before failed.
+    async fn look_after(&self, now: DateTime<Utc>) -> Result<(), store::Error> {
+        if !self.upkeep.hold(now).await? {
+            return Ok(());
+        }
+        let dispatched = self.dispatcher.sweep().await;
+        let adopted = self.reconciler.adopt().await.map(|_| ());
+        let uploads = self.uploads.drop_shared(now).await;
+        let changes = self.store.trim_changes().await.map(|_| ());
+        dispatched.and(adopted).and(uploads).and(changes)
+    }
+
+    /// Tells this process's listeners what other processes changed.
+    async fn follow_changes(self) {
+        let mut position = None;
+        while !self.stop.is_cancelled() {
+            let told = match position {
+                Some(position) => self.store.tell_changes(position).await,
+                None => self.store.feed_end().await,
+            };
+            let rest = match told {
+                Ok(told) => {
+                    position = Some(told);
+                    SHARED_INTERVAL
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "changes of other processes could not be read");
+                    REST
+                }
+            };
+            self.pause(rest, std::future::pending()).await;
+        }
+    }
+
+    /// Ends when the journal has something new: by our own commit, or by another process's.
+    async fn news(&self, appended: &mut watch::Receiver<()>) {
+        let others = async {
+            if !self.store.is_shared() {
+                std::future::pending::<()>().await;
+            }
+            loop {
+                tokio::time::sleep(SHARED_INTERVAL).await;
+                // An error ends the pause: the step will meet it too, and tell it.
+                if self.reconciler.is_behind().await.unwrap_or(true) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = changed(appended) => {}
+            () = others => {}
+        }
+    }
+
     async fn pause(&self, longest: Duration, woken: impl Future<Output = ()>) {
         tokio::select! {
             () = self.stop.cancelled() => {}
@@ -214,7 +278,7 @@ impl Jobs {
 }
 
 /// Ends with the next commit; never when the journal's writer has ended.
-async fn changed(appended: &mut tokio::sync::watch::Receiver<()>) {
+async fn changed(appended: &mut watch::Receiver<()>) {
     if appended.changed().await.is_err() {
         std::future::pending::<()>().await;
     }

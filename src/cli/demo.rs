@@ -20,7 +20,7 @@ use crate::domain::secret::Secret;
 use crate::simulator::traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::access::TokenCreation;
-use crate::web::server;
+use crate::web::server::{self, Listener, Owner};
 
 /// A seed whose first two dozen messages meet every ordinary fate, failures included.
 const SEED: u64 = 8;
@@ -54,6 +54,10 @@ async fn demonstrate() -> Result<(), Failure> {
     config.accounts = accounts;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     simulator.set_targets(targets(&services));
+    let listener = Listener {
+        socket: listener,
+        owner: Owner::Process,
+    };
     let running = app::start(listener, services.clone())?;
     let stop = CancellationToken::new();
     let traffic = tokio::spawn(traffic(&services).await?.run(stop.clone()));

@@ -22,7 +22,7 @@ pub fn run(path: Option<&Path>) -> Result<(), Failure> {
 async fn serve(mut config: Config) -> Result<(), Failure> {
     let listener = server::listener(&config.listen)
         .map_err(|error| format!("listen {}: {error}", config.listen))?;
-    let address = listener.local_addr()?;
+    let address = listener.socket.local_addr()?;
     config.public_url = config.public_url_at(address);
     for warning in config.warnings() {
         tracing::warn!("{warning}");

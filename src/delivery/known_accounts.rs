@@ -110,6 +110,7 @@ mod tests {
             pause: None,
             last_callback_at: None,
             old_address_at: None,
+            next_send_at: None,
         };
         (id, record)
     }

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod export;
 pub mod ingest;
 pub mod known_accounts;
+pub mod lease;
 pub mod metrics;
 pub mod operate;
 pub mod pace;

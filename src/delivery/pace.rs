@@ -4,33 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider::Account;
 
-/// When each account that has a rate may send next; of this process.
-#[derive(Debug, Default)]
-pub struct Pace(Mutex<HashMap<AccountId, DateTime<Utc>>>);
-
-impl Pace {
-    /// Takes the account's next place if it has come; an account without a rate always has one.
-    pub fn take(&self, account: &Account, now: DateTime<Utc>) -> bool {
-        let Some(rate) = account.rate else {
-            return true;
-        };
-        let gap = TimeDelta::from_std(Duration::from_secs_f64(1.0 / rate))
-            .unwrap_or(TimeDelta::seconds(1));
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = places.entry(account.id.clone()).or_insert(now);
-        if *place > now {
-            return false;
-        }
-        // A pause is not made up for by a burst.
-        *place = (*place).max(now - gap) + gap;
-        true
-    }
+/// How far apart an account's hand-overs are at least; of all processes together. Absent without a rate.
+pub fn gap(account: &Account) -> Option<TimeDelta> {
+    let gap = Duration::from_secs_f64(1.0 / account.rate?);
+    // Rounded up to the milliseconds in which instants are kept: at most as fast as asked for.
+    let millis = i64::try_from(gap.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
+    Some(TimeDelta::try_milliseconds(millis).unwrap_or(TimeDelta::seconds(1)))
 }
 
 /// Messages of one account that are being handed over at the same time: a provider that hangs holds up no other.

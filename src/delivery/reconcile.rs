@@ -2,16 +2,16 @@
 
 mod adoption;
 mod again;
-mod lease;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::lease::Lease;
 use crate::delivery::precedents::Precedents;
 use crate::delivery::reading::{self, Content, Read, named, unheard};
 use crate::delivery::unpack::most_unpacked;
@@ -34,6 +34,10 @@ const BATCH_ROWS: u64 = 512;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
 const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
+/// The lease on reading the journal: one process a database.
+const LEASE: &str = "reconcile";
+/// A process that dies is followed by another so soon; one that was only slow loses nothing, since the position moves under its own condition.
+const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(6);
 
 /// Follows the journal.
 #[derive(Clone)]
@@ -43,8 +47,7 @@ pub struct Reconciler {
     accounts: Arc<BTreeMap<AccountId, Account>>,
     known: Arc<KnownAccounts>,
     clock: Arc<dyn Clock>,
-    holder: Uuid,
-    lease_until: Arc<Mutex<Option<DateTime<Utc>>>>,
+    lease: Lease,
 }
 
 /// What one step did.
@@ -114,13 +117,12 @@ impl Reconciler {
         holder: Uuid,
     ) -> Self {
         Self {
+            lease: Lease::new(store.clone(), LEASE, holder, LEASE_LENGTH),
             store,
             journal,
             accounts,
             known,
             clock,
-            holder,
-            lease_until: Arc::default(),
         }
     }
 
@@ -162,6 +164,21 @@ impl Reconciler {
         }
         entries.truncate(read_before);
         Ok(Pass::Again)
+    }
+
+    /// Takes or renews the lease; false while another process follows the journal.
+    pub(super) async fn claim(&self) -> Result<bool, store::Error> {
+        self.lease.hold(self.clock.now()).await
+    }
+
+    /// Whether the journal goes on after our position; asked where other processes append to it.
+    pub async fn is_behind(&self) -> Result<bool, store::Error> {
+        Ok(self.journal.end().await? > self.store.position().await?)
+    }
+
+    /// Gives the lease back, so that another process takes over at once.
+    pub async fn release(&self) -> Result<(), store::Error> {
+        self.lease.release().await
     }
 
     fn read<'a>(

@@ -11,6 +11,7 @@ use crate::delivery::accept::Acceptor;
 use crate::delivery::dispatch::Dispatcher;
 use crate::delivery::ingest::Ingest;
 use crate::delivery::known_accounts::KnownAccounts;
+use crate::delivery::lease::Lease;
 use crate::delivery::reconcile::Reconciler;
 use crate::delivery::retention::Retention;
 use crate::delivery::uploads::Uploads;
@@ -50,6 +51,8 @@ pub struct Services {
     pub reconciler: Reconciler,
     /// Removes what is past its retention.
     pub retention: Retention,
+    /// Held by the one process that looks after the database: expired, abandoned and adoptable messages, what may be forgotten.
+    pub upkeep: Lease,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
     /// Cancelled when the process stops; ends what would otherwise never end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
@@ -32,6 +32,8 @@ pub struct AccountRecord {
     pub last_callback_at: Option<DateTime<Utc>>,
     /// When an earlier callback address was last used.
     pub old_address_at: Option<DateTime<Utc>>,
+    /// When an account that has a rate may send next.
+    pub next_send_at: Option<DateTime<Utc>>,
 }
 
 /// Why an account does not send.
@@ -69,6 +71,7 @@ impl Store {
                 old_address_at: None,
                 last_inbound_at: None,
                 first_seen_at: instant::write(now),
+                next_send_at: None,
             };
             let renew = OnConflict::column(Column::Id)
                 .update_columns([Column::Provider, Column::Generation])
@@ -167,6 +170,27 @@ impl Ledger {
         Ok(touched.rows_affected == 1)
     }
 
+    /// Takes an account's next place to send, `gap` behind the last; false while it has not come. All processes stand in one line.
+    pub async fn take_place(&mut self, account: &AccountId, gap: TimeDelta) -> Result<bool, Error> {
+        let row = Entity::find_by_id(account.as_str())
+            .one(self.transaction())
+            .await?;
+        let now = instant::write(self.now());
+        let place = row.and_then(|row| row.next_send_at).unwrap_or(now);
+        if place > now {
+            return Ok(false);
+        }
+        let gap = gap.num_milliseconds();
+        // A pause is not made up for by a burst.
+        let next = Ord::max(place, now - gap) + gap;
+        Entity::update_many()
+            .col_expr(Column::NextSendAt, Expr::value(next))
+            .filter(Column::Id.eq(account.as_str()))
+            .exec(self.transaction())
+            .await?;
+        Ok(true)
+    }
+
     /// Whether an account is paused.
     pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
         let row = Entity::find_by_id(account.as_str())
@@ -226,6 +250,7 @@ impl TryFrom<Model> for AccountRecord {
                 "old_address_at",
                 row.old_address_at,
             )?,
+            next_send_at: instant::read_optional("accounts", "next_send_at", row.next_send_at)?,
         })
     }
 }

@@ -112,6 +112,11 @@ impl Pools {
         self.file.as_deref()
     }
 
+    /// Whether other processes may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        self.writer.get_database_backend() == DbBackend::Postgres
+    }
+
     /// For migrations and other work outside a transaction of ours.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer

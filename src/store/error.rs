@@ -33,6 +33,9 @@ pub enum Error {
         /// Rows touched.
         touched: u64,
     },
+    /// Another process did the same work meanwhile: what is there now must be looked at again.
+    #[error("another process moved the reconcile position")]
+    Overtaken,
     /// The database belongs to another key, another journal, or another time.
     #[error("{0}")]
     Foreign(String),
@@ -93,6 +96,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TooSlow
+            | Self::Overtaken
             | Self::NotDurable { .. }
             | Self::Driver {
                 source: DbErr::ConnectionAcquire(_) | DbErr::Conn(_),

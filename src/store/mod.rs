@@ -9,6 +9,7 @@ pub mod connection;
 pub mod disk;
 mod entities;
 mod error;
+pub mod feed;
 mod instant;
 pub mod journal;
 pub mod ledger;
@@ -26,6 +27,7 @@ pub mod retention;
 pub mod settings;
 pub mod spool;
 pub mod statistics;
+pub mod uploads;
 pub mod verify;
 pub mod windows;
 
@@ -35,6 +37,7 @@ use chrono::{DateTime, Utc};
 use migration::MainMigrator;
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 pub use error::Error;
 use ledger::{Change, Ledger};
@@ -52,6 +55,8 @@ const FEED_LENGTH: usize = 1024;
 pub struct Store {
     pools: Pools,
     feed: broadcast::Sender<Change>,
+    /// Tells this process's changes from those of others.
+    process: Uuid,
 }
 
 impl Store {
@@ -67,6 +72,7 @@ impl Store {
         Ok(Self {
             pools,
             feed: broadcast::Sender::new(FEED_LENGTH),
+            process: Uuid::from_bytes(rand::random()),
         })
     }
 
@@ -98,16 +104,25 @@ impl Store {
 
     /// Begins a change of messages.
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
-        Ledger::begin(&self.pools, now).await
+        Ledger::begin(&self.pools, self.process, now).await
     }
 
     /// Commits a change and tells the live feed.
     pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
         for change in ledger.commit().await? {
-            // Nobody listening is no error.
-            let _ = self.feed.send(change);
+            self.tell(change);
         }
         Ok(())
+    }
+
+    fn tell(&self, change: Change) {
+        // Nobody listening is no error.
+        let _ = self.feed.send(change);
+    }
+
+    /// Whether other processes may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        self.pools.is_shared()
     }
 
     /// Changes from now on.

@@ -14,12 +14,27 @@ mod name {
     pub(super) const KEY_FINGERPRINT: &str = "key_fingerprint";
     /// Identity of the journal that this database was derived from.
     pub(super) const JOURNAL_IDENTITY: &str = "journal_identity";
+    /// The mark that the journal had at the last start.
+    pub(super) const JOURNAL_MARK: &str = "journal_mark";
+    /// The mark that the last start was about to leave in the journal.
+    pub(super) const JOURNAL_MARK_NEXT: &str = "journal_mark_next";
     /// Last journal `seq` whose effects are here.
     pub(super) const POSITION: &str = "reconcile_position";
     /// Journal `seq` up to which a rebuild reads again; absent when none is under way.
     pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
     /// Messages created before this instant (ms) were purged, so their counts have no rows behind them; absent when none were.
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
+}
+
+/// A journal as a start finds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JournalState {
+    /// Made with it.
+    pub identity: Uuid,
+    /// The highest place ever given there.
+    pub end: i64,
+    /// What the last start left there.
+    pub mark: Option<Uuid>,
 }
 
 impl Store {
@@ -46,25 +61,32 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Ties the database to its journal on the first start; on later ones refuses another journal, or one that ends before our position.
-    pub async fn claim_journal(&self, identity: Uuid, end: i64) -> Result<(), Error> {
+    /// Ties the database to its journal on the first start; on later ones refuses another journal, one that ends before our position, and one that has lived on without us.
+    ///
+    /// The journal gets `next` as its mark after this.
+    pub async fn claim_journal(&self, journal: &JournalState, next: Uuid) -> Result<(), Error> {
         let transaction = self.pools().begin().await?;
-        let known = find(&transaction, name::JOURNAL_IDENTITY).await?;
-        let position = position(&transaction).await?;
-        let complaint = complaint(known.as_deref(), position, identity, end);
-        if let Some(complaint) = complaint {
+        if let Some(complaint) = complaint(&transaction, journal).await? {
             transaction.rollback().await?;
             return Err(Error::Foreign(complaint));
         }
-        set(&transaction, name::JOURNAL_IDENTITY, &identity.to_string()).await?;
+        set(
+            &transaction,
+            name::JOURNAL_IDENTITY,
+            &journal.identity.to_string(),
+        )
+        .await?;
+        match journal.mark {
+            Some(mark) => set(&transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
+            None => remove(&transaction, name::JOURNAL_MARK).await?,
+        }
+        set(&transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await?;
         Ok(transaction.commit().await?)
     }
 
     /// The same check, for who writes nothing.
-    pub async fn check_journal(&self, identity: Uuid, end: i64) -> Result<(), Error> {
-        let reader = self.pools().reader();
-        let known = find(reader, name::JOURNAL_IDENTITY).await?;
-        match complaint(known.as_deref(), position(reader).await?, identity, end) {
+    pub async fn check_journal(&self, journal: &JournalState) -> Result<(), Error> {
+        match complaint(self.pools().reader(), journal).await? {
             Some(complaint) => Err(Error::Foreign(complaint)),
             None => Ok(()),
         }
@@ -136,6 +158,36 @@ impl Store {
     }
 }
 
+/// Why a journal is not this database's, if it is not.
+async fn complaint(
+    connection: &impl ConnectionTrait,
+    journal: &JournalState,
+) -> Result<Option<String>, Error> {
+    let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
+        let words = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
+                     journal.db away to begin anew";
+        return Ok((journal.end > 0).then(|| words.to_owned()));
+    };
+    if known != journal.identity.to_string() {
+        let words =
+            "journal.db and bluetick.db do not belong together; restore both from one backup";
+        return Ok(Some(words.to_owned()));
+    }
+    let (position, end) = (position(connection).await?, journal.end);
+    if position > end {
+        return Ok(Some(format!(
+            "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
+        )));
+    }
+    let mark = journal.mark.map(|mark| mark.to_string());
+    let marks = [
+        find(connection, name::JOURNAL_MARK).await?,
+        find(connection, name::JOURNAL_MARK_NEXT).await?,
+    ];
+    let words = "journal.db was used since with a later bluetick.db than this one; restore both from one backup";
+    Ok((!marks.contains(&mark)).then(|| words.to_owned()))
+}
+
 /// Moves the reconcile position; an error when somebody else moved it first.
 pub(crate) async fn move_position(
     connection: &impl ConnectionTrait,
@@ -157,11 +209,7 @@ pub(crate) async fn move_position(
     if moved.rows_affected == 1 {
         Ok(())
     } else {
-        Err(Error::UnexpectedRowCount {
-            table: "settings",
-            expected: 1,
-            touched: moved.rows_affected,
-        })
+        Err(Error::Overtaken)
     }
 }
 
@@ -187,10 +235,7 @@ async fn remember_read(connection: &impl ConnectionTrait) -> Result<(), Error> {
 
 /// Everything was read again.
 pub(crate) async fn end_rebuild(connection: &impl ConnectionTrait) -> Result<(), Error> {
-    settings::Entity::delete_by_id(name::REBUILDING_UNTIL)
-        .exec(connection)
-        .await?;
-    Ok(())
+    remove(connection, name::REBUILDING_UNTIL).await
 }
 
 /// The journal `seq` up to which a rebuild reads again, while one is under way.
@@ -241,6 +286,13 @@ async fn find(connection: &impl ConnectionTrait, name: &str) -> Result<Option<St
         .map(|row| row.value))
 }
 
+async fn remove(connection: &impl ConnectionTrait, name: &str) -> Result<(), Error> {
+    settings::Entity::delete_by_id(name)
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
 async fn set(connection: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), Error> {
     let row = settings::Model {
         name: name.to_owned(),
@@ -254,26 +306,4 @@ async fn set(connection: &impl ConnectionTrait, name: &str, value: &str) -> Resu
         .exec_without_returning(connection)
         .await?;
     Ok(())
-}
-
-/// Why a journal cannot be the one that this database has read.
-fn complaint(known: Option<&str>, position: i64, identity: Uuid, end: i64) -> Option<String> {
-    if known.is_some_and(|known| *known != identity.to_string()) {
-        Some(
-            "journal.db and bluetick.db do not belong together; restore both from one backup"
-                .to_owned(),
-        )
-    } else if known.is_none() && end > 0 {
-        Some(
-            "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
-             journal.db away to begin anew"
-                .to_owned(),
-        )
-    } else if position > end {
-        Some(format!(
-            "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
-        ))
-    } else {
-        None
-    }
 }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 mod callback_body;
 pub mod callbacks;
+pub mod connections;
 pub mod dashboard;
 pub mod error;
 pub mod health;

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,11 +14,14 @@ use crate::delivery::services::Services;
 use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
+use crate::web::connections::{self, Connections};
 use crate::web::metrics::LastReader;
 use crate::web::routes;
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
+/// How long a silent connection is kept: longer than most clients do, so that they end it and not we, who might cut off what they are about to write.
+const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long clients may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
@@ -43,15 +47,33 @@ const OWN_FILES: u64 = 256;
 /// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
 const BACKLOG: u32 = 1024;
 
+/// A socket to listen on.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// Whether it outlives the process.
+    pub owner: Owner,
+}
+
+/// Whose a listening socket is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Whoever started us: what waits in it meets the next process.
+    Parent,
+    /// This process: what waits in it at the end is cut off.
+    Process,
+}
+
 /// A socket to listen on: inherited from systemd (`LISTEN_FDS`), else bound to `address`.
-pub fn listener(address: &str) -> std::io::Result<TcpListener> {
+pub fn listener(address: &str) -> std::io::Result<Listener> {
     let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    let listener = match inherited {
-        Some(listener) => listener,
-        None => TcpListener::bind(address)?,
+    let (socket, owner) = match inherited {
+        Some(socket) => (socket, Owner::Parent),
+        None => (TcpListener::bind(address)?, Owner::Process),
     };
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    socket.set_nonblocking(true)?;
+    Ok(Listener { socket, owner })
 }
 
 /// Runs a future on the server's own runtime.
@@ -70,15 +92,20 @@ fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
-/// Starts serving; the server runs as soon as it is polled. Signals are the caller's.
-pub fn start(listener: TcpListener, services: Services) -> std::io::Result<Server> {
-    start_with(listener, services, Deadlines::default())
+/// Starts serving; the server runs as soon as it is polled. Signals are the caller's, and [`Connections::drain`] is the way to stop.
+pub fn start(
+    listener: TcpListener,
+    services: Services,
+    open: &Connections,
+) -> std::io::Result<Server> {
+    start_with(listener, services, open, Deadlines::default())
 }
 
 /// The same, with other deadlines for clients.
 pub fn start_with(
     listener: TcpListener,
     services: Services,
+    open: &Connections,
     deadlines: Deadlines,
 ) -> std::io::Result<Server> {
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
@@ -99,6 +126,7 @@ pub fn start_with(
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
+    let shared_connections = web::Data::new(open.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(callbacks.clone())
@@ -106,12 +134,16 @@ pub fn start_with(
             .app_data(document.clone())
             .app_data(last_reader.clone())
             .app_data(shared.clone())
+            .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
+            .wrap(from_fn(connections::say_goodbye))
             .configure(routes)
     })
+    .on_connect(connections::note(open))
     .backlog(BACKLOG)
     .workers(workers)
     .max_connections((connections() / workers).max(1))
+    .keep_alive(KEEP_ALIVE)
     .client_request_timeout(deadlines.head)
     .shutdown_timeout(SHUTDOWN)
     .disable_signals()

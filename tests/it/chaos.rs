@@ -17,13 +17,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::harness::answer_key::{
+    assert_same, known_by_the_oracle, known_by_us, known_of_nobody, name, text,
+};
 use crate::harness::app::{ACCOUNTS, App, provider_of, start_app_with};
 use crate::harness::dump::dump;
-
-/// A message as one can tell it in a run: its provider and its customer, who gets no other.
-type Name = (String, String);
-/// What is known of a message: its state, conflict and failure in a line, and each fact with the number of times it was told.
-type Known = (String, BTreeMap<String, u64>);
 
 #[actix_web::test]
 async fn with_every_chaos_switch_on_the_final_states_equal_the_oracles() {
@@ -191,8 +189,8 @@ impl Run {
             let before = expected.insert(name(line), ours);
             assert!(before.is_none(), "a provider got a message twice");
         }
-        assert_same(&expected, &self.known_by_us().await);
-        assert_same(&unmatched, &self.known_of_nobody().await);
+        assert_same(&expected, &known_by_us(&self.app.database).await);
+        assert_same(&unmatched, &known_of_nobody(&self.app.database).await);
         let facts = expected.values().chain(unmatched.values());
         Compared {
             messages: expected.len(),
@@ -234,50 +232,6 @@ impl Run {
         assert_eq!(found, Vec::<String>::new());
         assert_eq!(checked.backlog, 0);
     }
-
-    /// What we show of the messages that we sent.
-    async fn known_by_us(&self) -> BTreeMap<Name, Known> {
-        let of = |row: &[&str]| (row[0].to_owned(), row[1].to_owned());
-        self.known("m.provider || '|' || COALESCE(m.recipient, '')", "=", of)
-            .await
-    }
-
-    /// What we show of those that we were only told of, by an id of theirs.
-    async fn known_of_nobody(&self) -> BTreeMap<String, Known> {
-        let of = |row: &[&str]| row[1].to_owned();
-        self.known("m.provider || '|' || COALESCE(m.provider_id, '')", "<>", of)
-            .await
-    }
-
-    async fn known<K: Ord>(
-        &self,
-        key: &str,
-        is: &str,
-        of: impl Fn(&[&str]) -> K,
-    ) -> BTreeMap<K, Known> {
-        let states = format!(
-            "SELECT {key} || '|' || m.state || '|' || CASE WHEN m.conflict THEN 'conflict' ELSE '' END \
-             || '|' || CASE WHEN m.failed_at IS NULL THEN '' ELSE 'failure ' || COALESCE(m.failure_code, '') END AS line \
-             FROM messages m WHERE m.origin {is} 'api'"
-        );
-        let facts = format!(
-            "SELECT {key} || '|' || r.fact || ' ' || COALESCE(r.stage, r.code, r.word, '') || '|' || CAST(COUNT(*) AS TEXT) AS line \
-             FROM messages m JOIN receipts r ON r.message = m.id \
-             WHERE m.origin {is} 'api' AND r.source_kind = 'callback' GROUP BY {key}, r.fact, r.stage, r.code, r.word"
-        );
-        let mut known = BTreeMap::new();
-        for line in self.app.database.query(&states).await {
-            let row: Vec<&str> = line.split('|').collect();
-            let before = known.insert(of(&row), (row[2..].join("|"), BTreeMap::new()));
-            assert!(before.is_none(), "two messages of one name");
-        }
-        for line in self.app.database.query(&facts).await {
-            let row: Vec<&str> = line.split('|').collect();
-            let facts = &mut known.get_mut(&of(&row)).unwrap().1;
-            facts.insert(row[2].to_owned(), row[3].parse().unwrap());
-        }
-        known
-    }
 }
 
 fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
@@ -302,61 +256,4 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
 /// Sobot's reports name nothing but the id that its reply would have told: without the reply nobody can know whose they are.
 fn nobody_can_match(line: &Value) -> bool {
     line["provider"] == "sobot" && line["reply"] != "accepted"
-}
-
-fn name(line: &Value) -> Name {
-    (text(&line["provider"]), text(&line["recipient"]))
-}
-
-/// The oracle's words in ours.
-fn known_by_the_oracle(line: &Value) -> Known {
-    let mut facts = BTreeMap::new();
-    for (words, count) in line["facts"].as_object().unwrap() {
-        let (word, code) = match words.strip_prefix("not sent ") {
-            Some(code) => ("failed", code),
-            None => words.split_once(' ').unwrap_or((words, "")),
-        };
-        let fact = match word {
-            "sent" | "delivered" | "read" | "played" => format!("stage {word}"),
-            "failed" => format!("failure {code}"),
-            // An echo teaches ids and tells nothing else.
-            "outgoing" => continue,
-            strange => format!("other {strange}"),
-        };
-        facts.insert(fact, count.as_u64().unwrap());
-    }
-    let conflict = if line["conflict"] == true {
-        "conflict"
-    } else {
-        ""
-    };
-    let codes = line["failure_codes"].as_array().unwrap();
-    let shown = match codes.as_slice() {
-        [] => String::new(),
-        [code] => format!("failure {}", text(code)),
-        several => panic!("the chaos tells one failure a message, not {several:?}"),
-    };
-    let state = text(&line["state"]);
-    (format!("{state}|{conflict}|{shown}"), facts)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
-}
-
-/// Names the differences, not the thousands that agree.
-fn assert_same<K: Ord + std::fmt::Debug>(
-    expected: &BTreeMap<K, Known>,
-    shown: &BTreeMap<K, Known>,
-) {
-    let names = expected.keys().chain(shown.keys());
-    let differing: BTreeMap<&K, _> = names
-        .map(|name| (name, (expected.get(name), shown.get(name))))
-        .filter(|(_, (expected, shown))| expected != shown)
-        .collect();
-    assert!(
-        differing.is_empty(),
-        "{} differ (oracle, shown): {differing:#?}",
-        differing.len()
-    );
 }

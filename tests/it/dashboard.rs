@@ -11,6 +11,7 @@ use bluetick::delivery::services::Services;
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::message::References;
+use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
@@ -54,9 +55,9 @@ impl Product {
         config.database_url = database.url();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
-        let listener = server::listener("127.0.0.1:0").unwrap();
+        let listener = server::listener("127.0.0.1:0").unwrap().socket;
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = server::start(listener, services.clone()).unwrap();
+        let server = server::start(listener, services.clone(), &Connections::default()).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bluetick::delivery::traffic::Traffic;
 use bluetick::domain::ids::AccountId;
+use bluetick::web::connections::Connections;
 use bluetick::web::server::{self, Deadlines};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -152,7 +153,13 @@ async fn clients_that_trickle_are_given_up() {
         head: Duration::from_millis(100),
         body: Duration::from_millis(100),
     };
-    let server = server::start_with(listener, app.services.clone(), deadlines).unwrap();
+    let server = server::start_with(
+        listener,
+        app.services.clone(),
+        &Connections::default(),
+        deadlines,
+    )
+    .unwrap();
     actix_web::rt::spawn(server);
     let url = app.callback_url(SOBOT);
     let path = url.splitn(4, '/').nth(3).unwrap();

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use bluetick::domain::access::Scope;
+use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use reqwest::{Client, StatusCode};
 
@@ -151,7 +152,7 @@ fn start_public(app: &App) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = format!("http://{}/metrics", listener.local_addr().unwrap());
-    actix_web::rt::spawn(server::start(listener, services).unwrap());
+    actix_web::rt::spawn(server::start(listener, services, &Connections::default()).unwrap());
     address
 }
 

@@ -200,49 +200,132 @@ async fn a_foreign_secret_key_is_refused_with_the_reason_until_the_old_one_is_li
     assert_eq!(program.terminate().0.code(), Some(0));
 }
 
-#[actix_web::test]
-async fn a_journal_of_another_time_or_place_is_refused_with_the_reason() {
-    let place = Place::new().await;
-    if place.database.is_postgres() {
-        return;
+/// The files of a database, as one backup holds them.
+const FILES: [&str; 2] = ["journal.db", "bluetick.db"];
+
+/// The files of a place whose program has stopped: journal, main database.
+fn backup(place: &Place) -> [Vec<u8>; 2] {
+    FILES.map(|name| fs::read(place.data().join(name)).unwrap())
+}
+
+/// Puts files in place, or takes away the one that is `None`. Nothing of the time before is left beside them.
+fn restore(place: &Place, files: [Option<&Vec<u8>>; 2]) {
+    for (name, content) in FILES.iter().zip(files) {
+        for side in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(place.data().join(format!("{name}{side}")));
+        }
+        if let Some(content) = content {
+            fs::write(place.data().join(name), content).unwrap();
+        }
     }
-    place.serve().terminate();
-    let journal = place.data().join("journal.db");
-    let early = fs::read(&journal).unwrap();
+}
+
+/// Serves until so many callbacks more have been taken and applied.
+async fn live_through(place: &Place, token: &mut Option<String>, callbacks: &[&str]) {
     let program = place.serve();
-    let token = place.token();
+    let token = token.get_or_insert_with(|| place.token());
     let client = client();
-    let body = json!({ "id": "wamid.A", "status": "sent" });
-    client
-        .post(callback_url(&program))
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    let url = format!("{}/api/v1/orphans", program.address);
+    for id in callbacks {
+        let body = json!({ "id": id, "status": "sent" });
+        let reply = client.post(callback_url(&program)).json(&body).send().await;
+        assert_eq!(reply.unwrap().status(), 200);
+    }
+    let url = format!(
+        "{}/api/v1/callbacks?outcome=pending&limit=1",
+        program.address
+    );
     until(
-        "the callback is applied",
+        "the callbacks are applied",
         || client.get(&url).bearer_auth(&token),
-        |body| body["data"][0].is_object(),
+        |body| body["data"] == json!([]),
     )
     .await;
-    program.terminate();
+    assert_eq!(program.terminate().0.code(), Some(0));
+}
 
-    let late = fs::read(&journal).unwrap();
-    fs::write(&journal, early).unwrap();
-    let (code, _, stderr) = place.run(&["serve"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("but journal.db ends at 0"), "{stderr}");
-
+#[actix_web::test]
+async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_line() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        // There both lie in one database, and so in one backup.
+        return;
+    }
+    let mut token = None;
+    live_through(&place, &mut token, &[]).await;
+    let empty = backup(&place);
+    live_through(&place, &mut token, &["wamid.A", "wamid.B"]).await;
+    let early = backup(&place);
+    live_through(&place, &mut token, &["wamid.C"]).await;
+    let late = backup(&place);
     let elsewhere = Place::new().await;
-    elsewhere.serve().terminate();
-    fs::copy(elsewhere.data().join("journal.db"), &journal).unwrap();
-    let (code, _, stderr) = place.run(&["serve"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("do not belong together"), "{stderr}");
+    live_through(&elsewhere, &mut None, &["wamid.D", "wamid.E", "wamid.F"]).await;
+    let foreign = backup(&elsewhere);
 
-    fs::write(&journal, late).unwrap();
-    assert_eq!(place.serve().terminate().0.code(), Some(0));
+    let [journal, main] = [0, 1];
+    let mixes = [
+        (
+            "no journal any more",
+            None,
+            Some(&late[main]),
+            "do not belong together",
+        ),
+        (
+            "a journal emptied since",
+            Some(&empty[journal]),
+            Some(&late[main]),
+            "but journal.db ends at 0",
+        ),
+        (
+            "a journal older than the database",
+            Some(&early[journal]),
+            Some(&late[main]),
+            "has read the journal up to 3, but journal.db ends at 2",
+        ),
+        (
+            "a database older than the journal",
+            Some(&late[journal]),
+            Some(&early[main]),
+            "with a later bluetick.db than this one",
+        ),
+        (
+            "a database from before the first callback",
+            Some(&late[journal]),
+            Some(&empty[main]),
+            "with a later bluetick.db than this one",
+        ),
+        (
+            "a journal of another place",
+            Some(&foreign[journal]),
+            Some(&late[main]),
+            "do not belong together",
+        ),
+        (
+            "a database of another place",
+            Some(&late[journal]),
+            Some(&foreign[main]),
+            "do not belong together",
+        ),
+        (
+            "no database any more",
+            Some(&late[journal]),
+            None,
+            "bluetick.db is new",
+        ),
+    ];
+    for (what, journal, main, reason) in mixes {
+        restore(&place, [journal, main]);
+        let (code, stdout, stderr) = place.run(&["serve"]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{what}: {stderr}");
+        let lines: Vec<&str> = stderr
+            .lines()
+            .filter(|line| line.starts_with("bluetick: "))
+            .collect();
+        assert_eq!(lines.len(), 1, "{what}: {stderr}");
+        assert!(lines[0].contains(reason), "{what}: {stderr}");
+    }
+
+    restore(&place, [Some(&late[journal]), Some(&late[main])]);
+    live_through(&place, &mut token, &["wamid.G"]).await;
 }
 
 #[actix_web::test]

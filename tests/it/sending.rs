@@ -187,9 +187,12 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Files waiting in the folder for uploads.
-fn kept_uploads(app: &App) -> usize {
-    std::fs::read_dir(app.database.folder().join("uploads")).map_or(0, Iterator::count)
+/// Files waiting for their hand-over, in the folder for uploads or in the database.
+async fn kept_uploads(app: &App) -> usize {
+    app.services.uploads.drop_shared(app.now()).await.unwrap();
+    let files = std::fs::read_dir(app.database.folder().join("uploads"));
+    let rows = app.database.query("SELECT 'one' AS line FROM uploads");
+    files.map_or(0, Iterator::count) + rows.await.len()
 }
 
 #[actix_web::test]
@@ -247,7 +250,11 @@ async fn an_uploaded_file_arrives_at_lancepilot_byte_for_byte() {
         );
         assert!(head.contains("name=\"caption\""));
     }
-    assert_eq!(kept_uploads(&app), 0, "files go once they were handed over");
+    assert_eq!(
+        kept_uploads(&app).await,
+        0,
+        "files go once they were handed over"
+    );
     app.finish().await;
 }
 
@@ -276,7 +283,7 @@ async fn the_largest_file_is_taken_and_one_byte_more_is_refused_by_name() {
     .await;
     assert_eq!(fields(&empty), named(["file"]));
     assert_eq!(app.received(LANCEPILOT).len(), 2);
-    assert_eq!(kept_uploads(&app), 0);
+    assert_eq!(kept_uploads(&app).await, 0);
     app.finish().await;
 }
 
@@ -326,7 +333,7 @@ async fn the_other_three_refuse_an_uploaded_file_by_name() {
                 .starts_with(".tmp")
         })
         .count();
-    assert_eq!((kept_uploads(&app), leftovers), (0, 0));
+    assert_eq!((kept_uploads(&app).await, leftovers), (0, 0));
     app.finish().await;
 }
 
@@ -339,14 +346,14 @@ async fn a_file_goes_with_the_message_that_will_never_need_it() {
         let (_, reply) = upload(&app, &body, noise(100), "a.jpg", "image/jpeg").await;
         ids.push(reply["id"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kept_uploads(&app), 2);
+    assert_eq!(kept_uploads(&app).await, 2);
     app.post(&format!("/api/v1/messages/{}/cancel", ids[0]))
         .await;
-    assert_eq!(kept_uploads(&app), 1, "cancelled");
+    assert_eq!(kept_uploads(&app).await, 1, "cancelled");
     app.advance(chrono::TimeDelta::hours(2));
     app.run_jobs_until_idle().await;
     assert_eq!(app.message(&ids[1]).await["failure"]["class"], "expired");
-    assert_eq!(kept_uploads(&app), 0, "expired");
+    assert_eq!(kept_uploads(&app).await, 0, "expired");
     app.finish().await;
 }
 

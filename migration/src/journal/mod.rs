@@ -2,6 +2,7 @@
 
 mod m20261120_000001_create_journal;
 mod m20261121_000001_partition_journal;
+mod m20261121_000002_create_pairing;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for JournalMigrator {
         vec![
             Box::new(m20261120_000001_create_journal::Migration),
             Box::new(m20261121_000001_partition_journal::Migration),
+            Box::new(m20261121_000002_create_pairing::Migration),
         ]
     }
 

@@ -12,6 +12,7 @@ mod m20261121_000001_create_windows;
 mod m20261121_000002_create_callback_hours;
 mod m20261121_000020_index_retention;
 mod m20261121_000030_create_put_aside;
+mod m20261121_000101_share_among_replicas;
 
 use sea_orm_migration::prelude::*;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000002_create_callback_hours::Migration),
             Box::new(m20261121_000020_index_retention::Migration),
             Box::new(m20261121_000030_create_put_aside::Migration),
+            Box::new(m20261121_000101_share_among_replicas::Migration),
         ]
     }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use thiserror::Error;
 
-use crate::delivery::uploads::{self, Uploads};
+use crate::delivery::uploads::{self, KeepError, Uploads};
 use crate::domain::access::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
@@ -111,6 +111,15 @@ pub enum AcceptError {
     Store(#[from] store::Error),
 }
 
+impl From<KeepError> for AcceptError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::File(error) => Self::Upload(error),
+            KeepError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// A message that is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Receipt {
@@ -168,10 +177,10 @@ impl Acceptor {
         if let Some(upload) = &submission.upload {
             let kept = self
                 .uploads
-                .keep(&upload.path, id, draft.media.mime_type.as_deref())
+                .keep(&upload.path, id, draft.media.mime_type.as_deref(), now)
                 .await;
             draft.media.source = MediaSource::Upload(Upload {
-                path: kept.map_err(AcceptError::Upload)?,
+                path: kept?,
                 size: upload.size,
             });
         }

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::delivery::pace::{InFlight, Pace, Place};
+use crate::delivery::pace::{self, InFlight, Place};
 use crate::delivery::transcript;
 use crate::delivery::transport::Transport;
-use crate::delivery::uploads;
+use crate::delivery::uploads::{self, Uploads};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AccountId, AttemptId};
 use crate::domain::message::{Draft, Message, Outgoing};
@@ -54,8 +54,8 @@ pub struct Dispatcher {
     pub clock: Arc<dyn Clock>,
     /// Names this process in its claims.
     pub holder: Uuid,
-    /// Keeps accounts to their rates.
-    pub pace: Arc<Pace>,
+    /// Where uploaded files are.
+    pub uploads: Uploads,
     /// Counts what each account has in flight.
     pub in_flight: Arc<InFlight>,
     /// Counts how attempts ended.
@@ -72,22 +72,35 @@ pub struct HandOver {
     _place: Place,
 }
 
+/// What became of a message that was due.
+enum Claimed {
+    /// It is ours.
+    Work(Box<HandOver>),
+    /// Somebody else's, or not to be sent any more.
+    Gone,
+    /// The account's next place has not come.
+    TooSoon,
+}
+
 impl Dispatcher {
     /// Claims due messages, of each account as many as it may still have in flight, so that none waits behind another's provider.
     ///
-    /// Once anything is claimed an error ends the pass and is logged: what is claimed must be handed over.
-    pub async fn claim_due(&self) -> Result<Vec<HandOver>, store::Error> {
+    /// Each is given to `begin` as soon as it is claimed: a process that dies leaves messages uncertain that nobody had begun to send.
+    pub async fn claim_each(&self, mut begin: impl FnMut(HandOver)) -> Result<(), store::Error> {
         let now = self.clock.now();
+        for account in self.list_sending(now).await? {
+            self.claim_of(account, now, &mut begin).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, for a caller that hands over one after the other. Once anything is claimed an error is only logged: what is claimed must be handed over.
+    pub async fn claim_due(&self) -> Result<Vec<HandOver>, store::Error> {
         let mut claimed = Vec::new();
-        for account in self.list_sending().await? {
-            match self.claim_of(account, now, &mut claimed).await {
-                Ok(()) => {}
-                Err(error) if claimed.is_empty() => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the send queue could not be read to its end");
-                    break;
-                }
-            }
+        match self.claim_each(|work| claimed.push(work)).await {
+            Err(error) if claimed.is_empty() => return Err(error),
+            Err(error) => tracing::warn!(%error, "the send queue could not be read to its end"),
+            Ok(()) => {}
         }
         Ok(claimed)
     }
@@ -96,7 +109,7 @@ impl Dispatcher {
         &self,
         account: &Account,
         now: DateTime<Utc>,
-        claimed: &mut Vec<HandOver>,
+        begin: &mut impl FnMut(HandOver),
     ) -> Result<(), store::Error> {
         let room = self.in_flight.room(&account.id);
         if room == 0 {
@@ -106,27 +119,29 @@ impl Dispatcher {
             let Some(place) = self.in_flight.take(&account.id) else {
                 break;
             };
-            if !self.pace.take(account, now) {
-                break;
+            match self.claim(message, account, place, now).await? {
+                Claimed::Work(work) => begin(*work),
+                Claimed::Gone => {}
+                Claimed::TooSoon => break,
             }
-            claimed.extend(self.claim(message, account, place, now).await?);
         }
         Ok(())
     }
 
-    /// Live accounts that are not paused.
-    async fn list_sending(&self) -> Result<Vec<&Account>, store::Error> {
+    /// Live accounts that are not paused, and whose next place has come.
+    async fn list_sending(&self, now: DateTime<Utc>) -> Result<Vec<&Account>, store::Error> {
         let records = self.store.list_accounts().await?;
-        let is_paused = |account: &&Account| {
-            records
-                .get(&account.id)
-                .is_some_and(|record| record.pause.is_some())
+        let waits = |account: &&Account| {
+            let record = records.get(&account.id);
+            let next = record.and_then(|record| record.next_send_at);
+            record.is_some_and(|record| record.pause.is_some())
+                || (account.rate.is_some() && next.is_some_and(|next| next > now))
         };
         let live = self
             .accounts
             .values()
             .filter(|account| account.mode == Mode::Live);
-        Ok(live.filter(|account| !is_paused(account)).collect())
+        Ok(live.filter(|account| !waits(account)).collect())
     }
 
     async fn claim(
@@ -135,9 +150,9 @@ impl Dispatcher {
         account: &Account,
         place: Place,
         now: DateTime<Utc>,
-    ) -> Result<Option<HandOver>, store::Error> {
+    ) -> Result<Claimed, store::Error> {
         let Some(outgoing) = self.outgoing(message) else {
-            return Ok(None);
+            return Ok(Claimed::Gone);
         };
         let tokens = [report_token(&outgoing.report_url)];
         let request = match providers::of(account.provider()).send(account, &outgoing, &[]) {
@@ -156,15 +171,21 @@ impl Dispatcher {
         ledger.load(&[outgoing.id]).await?;
         if ledger.is_paused(&account.id).await? || !ledger.claim(outgoing.id, &claim).await? {
             ledger.roll_back().await;
-            return Ok(None);
+            return Ok(Claimed::Gone);
+        }
+        if let Some(gap) = pace::gap(account)
+            && !ledger.take_place(&account.id, gap).await?
+        {
+            ledger.roll_back().await;
+            return Ok(Claimed::TooSoon);
         }
         self.store.commit(ledger).await?;
-        Ok(Some(HandOver {
+        Ok(Claimed::Work(Box::new(HandOver {
             outgoing,
             account: account.clone(),
             attempt,
             _place: place,
-        }))
+        })))
     }
 
     fn outgoing(&self, message: Message) -> Option<Outgoing> {
@@ -194,7 +215,10 @@ impl Dispatcher {
     }
 
     /// Makes the calls of one claimed message and records what came of them.
-    pub async fn hand_over(&self, work: HandOver) {
+    pub async fn hand_over(&self, mut work: HandOver) {
+        self.uploads
+            .fetch(work.outgoing.id, &mut work.outgoing.draft.media)
+            .await;
         let started = Instant::now();
         let (result, last) = self.converse(&work).await;
         let exchange = Exchange {
@@ -213,7 +237,8 @@ impl Dispatcher {
         for pause in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
             match self.record(&work, &result, exchange.clone()).await {
                 Ok(done) => {
-                    if done == Recorded::Finished {
+                    // Where the file is kept in the database, this was a copy.
+                    if done == Recorded::Finished || self.store.is_shared() {
                         uploads::discard(Some(&work.outgoing.draft.media));
                     }
                     return;

@@ -15,6 +15,7 @@ pub struct Model {
     pub old_address_at: Option<i64>,
     pub last_inbound_at: Option<i64>,
     pub first_seen_at: i64,
+    pub next_send_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ mod entrance;
 mod fallback;
 mod figures;
 mod insert;
+mod pairing;
 mod reader;
 mod retention;
 mod writer;
@@ -341,6 +342,16 @@ impl Journal {
     /// Where it begins once everything up to `last` has left; absent when nothing is left.
     pub async fn beginning_after(&self, last: &Portion) -> Result<Option<Beginning>, Error> {
         retention::beginning_after(&self.0.pools, last).await
+    }
+
+    /// The mark that the last start left here; absent before the first, and on PostgreSQL.
+    pub async fn mark(&self) -> Result<Option<Uuid>, Error> {
+        pairing::find(&self.0.pools).await
+    }
+
+    /// Leaves the mark of this start, which the main database knows already.
+    pub async fn leave_mark(&self, mark: Uuid) -> Result<(), Error> {
+        pairing::leave(&self.0.pools, mark).await
     }
 
     /// Made with the journal; its main database carries the same.

@@ -56,6 +56,8 @@ pub struct Change {
 #[derive(Debug)]
 pub struct Ledger {
     transaction: DatabaseTransaction,
+    process: Uuid,
+    shared: Shared,
     now: DateTime<Utc>,
     entries: BTreeMap<Uuid, Entry>,
     /// Messages that were looked for and are not there.
@@ -87,6 +89,13 @@ struct Entry {
     stripped: bool,
 }
 
+/// Whether other processes want to hear of changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shared {
+    Yes,
+    No,
+}
+
 /// Whether rows that change get a new `updated_at`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Times {
@@ -96,9 +105,19 @@ enum Times {
 
 impl Ledger {
     /// Begins a write transaction.
-    pub(crate) async fn begin(pools: &Pools, now: DateTime<Utc>) -> Result<Self, Error> {
+    pub(crate) async fn begin(
+        pools: &Pools,
+        process: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             transaction: pools.begin().await?,
+            process,
+            shared: if pools.is_shared() {
+                Shared::Yes
+            } else {
+                Shared::No
+            },
             now,
             entries: BTreeMap::new(),
             absent: HashSet::new(),
@@ -116,6 +135,11 @@ impl Ledger {
     /// The transaction, for rows of other tables that must change together with the messages.
     pub(crate) fn transaction(&self) -> &DatabaseTransaction {
         &self.transaction
+    }
+
+    /// The process that changes something.
+    pub(crate) fn process(&self) -> Uuid {
+        self.process
     }
 
     /// The instant of this change.
@@ -277,17 +301,26 @@ impl Ledger {
 
     /// Folds, counts, writes and commits; returns what the live feed tells.
     pub async fn commit(mut self) -> Result<Vec<Change>, Error> {
-        match self.flush().await {
-            Ok(last) => {
+        match self.flush_and_tell().await {
+            Ok(changes) => {
                 self.transaction.commit().await?;
-                self.changes.extend(last);
-                Ok(self.changes)
+                Ok(changes)
             }
             Err(error) => {
                 self.roll_back().await;
                 Err(error)
             }
         }
+    }
+
+    async fn flush_and_tell(&mut self) -> Result<Vec<Change>, Error> {
+        let last = self.flush().await?;
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.extend(last);
+        if self.shared == Shared::Yes {
+            self.leave_changes(&changes).await?;
+        }
+        Ok(changes)
     }
 
     /// Gives everything up.

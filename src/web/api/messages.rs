@@ -149,19 +149,22 @@ async fn wait_for_outcome(
         };
         let moves = matches!(state, DeliveryState::Queued | DeliveryState::Sending)
             && origin != Origin::DryRun;
-        if !moves || Instant::now() >= end {
+        if !moves || Instant::now() >= end || services.stopping.is_cancelled() {
             return Ok(state);
         }
         let step = end.min(Instant::now() + WAIT_STEP);
-        // A change, a lagging feed or the end of the step: look again.
-        let _ = timeout_at(step, async {
+        // A change, a lagging feed, the end of the step or of the process: look again.
+        let this_one = async {
             while changes
                 .recv()
                 .await
                 .is_ok_and(|change| change.message != id)
             {}
-        })
-        .await;
+        };
+        tokio::select! {
+            _ = timeout_at(step, this_one) => {}
+            () = services.stopping.cancelled() => {}
+        }
     }
 }
 

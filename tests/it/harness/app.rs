@@ -20,6 +20,7 @@ use bluetick::simulator::{
     CallbackTargets, Delivery, Ending, ForcedReply, Handle, ReceivedRequest, Settings, Simulator,
 };
 use bluetick::store::access::TokenCreation;
+use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, RequestBuilder, Response};
@@ -122,7 +123,7 @@ async fn serve(
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     let services = app::open(config, clock).await.unwrap();
-    let server = server::start(listener, services.clone()).unwrap();
+    let server = server::start(listener, services.clone(), &Connections::default()).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     (services, handle)

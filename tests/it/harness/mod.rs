@@ -1,9 +1,12 @@
 //! What tests stand on: databases of their own, the whole program around them, and texts approved once.
 
+pub(crate) mod answer_key;
 pub(crate) mod app;
 pub(crate) mod cable;
 pub(crate) mod database;
 pub(crate) mod dump;
+pub(crate) mod fleet;
 pub(crate) mod golden;
 pub(crate) mod program;
 pub(crate) mod recount;
+pub(crate) mod trial;

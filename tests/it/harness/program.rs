@@ -76,13 +76,23 @@ impl Program {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Asks it to stop and waits until it did.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
+    /// Asks it to stop.
+    pub(crate) fn ask_to_stop(&self) {
         let asked = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(asked.success());
+    }
+
+    /// Asks it to stop and waits until it did.
+    pub(crate) fn terminate(self) -> (ExitStatus, String) {
+        self.ask_to_stop();
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself, or because it was asked to.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -1,0 +1,212 @@
+//! Real processes that take turns, or work side by side, on one database and one listening socket that outlives them all.
+
+use std::fmt::Write;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bluetick::domain::secret::Secret;
+use bluetick::keys::Keys;
+use bluetick::simulator::{CallbackTargets, Settings};
+use bluetick::store::journal::Journal;
+use serde_json::Value;
+
+use crate::harness::app::{ACCOUNTS, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, provider_of};
+use crate::harness::database::TestDatabase;
+use crate::harness::program::{Program, command, run_to_end};
+
+const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A database, a socket, and as many configurations as processes may run at a time.
+pub(crate) struct Fleet {
+    pub(crate) database: TestDatabase,
+    /// Where all of them answer, `http://127.0.0.1:…`.
+    pub(crate) address: String,
+    socket: TcpListener,
+    replicas: usize,
+    starts: AtomicUsize,
+}
+
+impl Fleet {
+    /// On PostgreSQL so many replicas; on SQLite there is only ever one. Providers are called at `base_url`.
+    pub(crate) async fn new(replicas: usize, base_url: &str) -> Self {
+        let database = TestDatabase::new().await;
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let fleet = Self {
+            address: format!("http://{}", socket.local_addr().unwrap()),
+            replicas: if database.is_postgres() { replicas } else { 1 },
+            database,
+            socket,
+            starts: AtomicUsize::new(0),
+        };
+        for replica in fleet.replicas() {
+            std::fs::create_dir_all(fleet.data_dir(replica)).unwrap();
+            std::fs::write(fleet.file(replica), fleet.configuration(replica, base_url)).unwrap();
+        }
+        fleet
+    }
+
+    /// The numbers of the replicas.
+    pub(crate) fn replicas(&self) -> std::ops::Range<usize> {
+        0..self.replicas
+    }
+
+    /// Starts one on the common socket, as systemd would; it has said that it listens.
+    pub(crate) fn start(&self, replica: usize) -> Program {
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.data_dir(replica).join(format!("{number}.log"));
+        let serve = command(&self.arguments(replica, &["serve"]), &[]);
+        Program::start(self.with_socket(&serve), &log)
+    }
+
+    /// Runs a command with the first replica's configuration: whether it went well, and all that it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let output = command(&self.arguments(0, arguments), &[])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// A token with every right.
+    pub(crate) fn token(&self) -> String {
+        let create = ["token", "create", "--name", "t", "--scopes", "admin"];
+        let output = run_to_end(command(&self.arguments(0, &create), &[]));
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Where the provider of an account calls back.
+    pub(crate) fn callback_url(&self, account: &str) -> String {
+        let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
+        let token = keys.callback_token(&account.parse().unwrap(), 1);
+        format!("{}/callbacks/{account}/{token}", self.address)
+    }
+
+    /// The same for all four.
+    pub(crate) fn callback_targets(&self) -> CallbackTargets {
+        ACCOUNTS
+            .iter()
+            .fold(CallbackTargets::default(), |targets, account| {
+                targets.with(provider_of(account), self.callback_url(account))
+            })
+    }
+
+    /// The ids in the bodies of the journal, in order; of bodies that can be read.
+    pub(crate) async fn journalled(&self) -> Vec<String> {
+        let journal = Journal::open(self.database.journal().await).await.unwrap();
+        let mut ids = Vec::new();
+        let mut position = 0;
+        loop {
+            let entries = journal.read_after(position, 1_000, u64::MAX).await.unwrap();
+            let Some(last) = entries.last() else { break };
+            position = last.seq;
+            let bodies = entries.iter().map(|entry| &entry.record.body);
+            ids.extend(bodies.filter_map(|body| {
+                let body: Value = serde_json::from_slice(body).ok()?;
+                Some(body["id"].as_str()?.to_owned())
+            }));
+        }
+        journal.close().await.unwrap();
+        ids
+    }
+
+    /// How many lives have said this.
+    pub(crate) fn logs_with(&self, words: &str) -> usize {
+        let logs = self.replicas().flat_map(|replica| {
+            let files = std::fs::read_dir(self.data_dir(replica)).unwrap();
+            files.map(|file| file.unwrap().path())
+        });
+        logs.filter(|path| path.extension().is_some_and(|end| end == "log"))
+            .filter(|path| std::fs::read_to_string(path).unwrap().contains(words))
+            .count()
+    }
+
+    /// The folder of a replica; the first one's is the database's on SQLite.
+    pub(crate) fn data_dir(&self, replica: usize) -> PathBuf {
+        match replica {
+            0 => self.database.folder().to_owned(),
+            _ => self.database.folder().join(format!("replica-{replica}")),
+        }
+    }
+
+    fn file(&self, replica: usize) -> PathBuf {
+        self.data_dir(replica).join("bluetick.toml")
+    }
+
+    fn arguments<'a>(&self, replica: usize, command: &[&'a str]) -> Vec<&'a str> {
+        let file = self.file(replica).to_str().unwrap().to_owned();
+        let mut arguments = vec!["--config", Box::leak(file.into_boxed_str())];
+        arguments.extend(command);
+        arguments
+    }
+
+    /// The same command with the socket as descriptor 3. The shell takes it from stdin and becomes the program, so the process id stays.
+    fn with_socket(&self, inner: &Command) -> Command {
+        let socket = OwnedFd::from(self.socket.try_clone().unwrap());
+        let mut command = Command::new("/bin/sh");
+        command
+            .args([
+                "-c",
+                "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"",
+                "sh",
+            ])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear()
+            .stdin(Stdio::from(socket));
+        command
+    }
+
+    fn configuration(&self, replica: usize, base_url: &str) -> String {
+        let simulated = Settings::default();
+        let mut text = format!(
+            "public_url = \"{}\"\ndata_dir = \"{}\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n",
+            self.address,
+            self.data_dir(replica).display(),
+            self.database.url().expose(),
+        );
+        let (sobot, kaleyra) = (&simulated.sobot, &simulated.kaleyra);
+        let (zixflow, lancepilot) = (&simulated.zixflow, &simulated.lancepilot);
+        for (account, lines) in [
+            (
+                SOBOT,
+                format!(
+                    "api_key = \"{}\"\napi_secret = \"{}\"\nsender = \"+919000000001\"",
+                    sobot.api_key, sobot.api_secret
+                ),
+            ),
+            (
+                KALEYRA,
+                format!(
+                    "sid = \"{}\"\napi_key = \"{}\"\nsender = \"+919000000002\"",
+                    kaleyra.sid, kaleyra.api_key
+                ),
+            ),
+            (
+                ZIXFLOW,
+                format!(
+                    "token = \"{}\"\nphone_id = \"{}\"",
+                    zixflow.token, zixflow.phone_id
+                ),
+            ),
+            (
+                LANCEPILOT,
+                format!(
+                    "token = \"{}\"\nworkspace = \"{}\"",
+                    lancepilot.token, lancepilot.workspace
+                ),
+            ),
+        ] {
+            write!(
+                text,
+                "[[accounts]]\nid = \"{account}\"\nprovider = \"{}\"\nbase_url = \"{base_url}\"\ntimeout = \"5s\"\nadopt_after = \"5s\"\n{lines}\n",
+                provider_of(account),
+            )
+            .unwrap();
+        }
+        text
+    }
+}

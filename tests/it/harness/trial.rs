@@ -1,0 +1,184 @@
+//! A fleet under load: the simulator with all its chaos, a shop that sends, a killer, and at the end the comparison.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::rt;
+use bluetick::simulator::traffic::{Traffic, TrafficAccount};
+use bluetick::simulator::{Chaos, Handle, Settings, Simulator};
+use bluetick::store::journal::Journal;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use reqwest::Client;
+use tokio::time::interval;
+
+use crate::harness::answer_key::{Survey, survey};
+use crate::harness::app::{ACCOUNTS, provider_of};
+use crate::harness::fleet::Fleet;
+use crate::harness::program::Program;
+
+/// A fleet and its surroundings.
+pub(crate) struct Trial {
+    pub(crate) fleet: Arc<Fleet>,
+    simulator: Handle,
+    traffic: Traffic,
+    token: String,
+}
+
+impl Trial {
+    /// Everything but the processes.
+    pub(crate) async fn prepare(replicas: usize, seed: u64) -> Self {
+        let settings = Settings {
+            seed,
+            pace: 0.3,
+            chaos: Chaos::all(),
+            remembered_requests: 0,
+            ..Settings::default()
+        };
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let simulator = Simulator::start(settings, socket).unwrap();
+        let fleet = Fleet::new(replicas, &simulator.base_url()).await;
+        simulator.set_targets(fleet.callback_targets());
+        let accounts = ACCOUNTS.map(|account| TrafficAccount {
+            id: account.to_owned(),
+            provider: provider_of(account),
+        });
+        let mut traffic = Traffic::new(String::new(), String::new(), accounts.to_vec());
+        traffic.seed = seed;
+        Self {
+            token: fleet.token(),
+            fleet: Arc::new(fleet),
+            simulator,
+            traffic,
+        }
+    }
+
+    /// Sends so many messages a second until it is enough; each until it is taken, under a key that makes it one. Returns how many.
+    pub(crate) async fn send(&self, per_second: u32, enough: impl Fn(u64) -> bool) -> u64 {
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
+        let mut ticks = interval(Duration::from_secs(1) / per_second);
+        let mut sends = Vec::new();
+        while !enough(sends.len() as u64) {
+            ticks.tick().await;
+            let ordinal = sends.len() as u64;
+            let request = client
+                .post(format!("{}/api/v1/messages", self.fleet.address))
+                .bearer_auth(&self.token)
+                .header("idempotency-key", format!("order-{ordinal}"))
+                .json(&self.traffic.write(ordinal).unwrap());
+            sends.push(rt::spawn(async move {
+                loop {
+                    let reply = request.try_clone().unwrap().send().await;
+                    match reply {
+                        Ok(reply) if reply.status().is_success() => return,
+                        Ok(reply) => assert_eq!(reply.status(), 503, "{:?}", reply.text().await),
+                        // The process was killed, or is not there yet.
+                        Err(_) => rt::task::yield_now().await,
+                    }
+                }
+            }));
+        }
+        let count = sends.len() as u64;
+        for send in sends {
+            send.await.unwrap();
+        }
+        count
+    }
+
+    /// Ends every process in order, lets time pass for what killed ones left behind, and starts again until all is told and applied.
+    pub(crate) async fn settle(&self, running: Vec<Program>) {
+        let database = &self.fleet.database;
+        let queued = "SELECT state AS line FROM messages WHERE queue = 'queued'";
+        while !database.query(queued).await.is_empty() {
+            rt::task::yield_now().await;
+        }
+        self.terminate(running).await;
+        // Nobody lives who could hold them: their leases have run out.
+        let run_out = "UPDATE messages SET lease_until = 0 WHERE queue = 'sending'";
+        database.spoil(run_out).await;
+        let running = self.start_all().await;
+        let waiting = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
+        while !database.query(waiting).await.is_empty() {
+            rt::task::yield_now().await;
+        }
+        self.simulator.idle().await;
+        let store = database.main().await;
+        let journal = Journal::open(database.journal().await).await.unwrap();
+        while store.position().await.unwrap() < journal.end().await.unwrap() {
+            rt::task::yield_now().await;
+        }
+        journal.close().await.unwrap();
+        store.close().await.unwrap();
+        self.terminate(running).await;
+    }
+
+    /// Compares what is known with what was told, and has the program verify itself; ends the simulator.
+    pub(crate) async fn finish(self, sent: u64) -> Survey {
+        let survey = survey(&self.fleet.database, &self.simulator.oracle()).await;
+        assert_eq!((survey.taken + survey.never_sent) as u64, sent);
+        let fleet = Arc::clone(&self.fleet);
+        let verified = rt::task::spawn_blocking(move || fleet.run(&["verify"])).await;
+        let (well, said) = verified.unwrap();
+        assert!(well, "{said}");
+        self.simulator.stop().await.unwrap();
+        survey
+    }
+
+    /// Starts every replica. Other tasks go on meanwhile.
+    pub(crate) async fn start_all(&self) -> Vec<Program> {
+        let fleet = Arc::clone(&self.fleet);
+        let start = move || {
+            fleet
+                .replicas()
+                .map(|replica| fleet.start(replica))
+                .collect()
+        };
+        rt::task::spawn_blocking(start).await.unwrap()
+    }
+
+    /// Ends processes in order.
+    pub(crate) async fn terminate(&self, running: Vec<Program>) {
+        let terminate = || {
+            for program in running {
+                let (status, log) = program.terminate();
+                assert_eq!(status.code(), Some(0), "{log}");
+            }
+        };
+        rt::task::spawn_blocking(terminate).await.unwrap();
+    }
+}
+
+/// Kills one process after the other and starts it again at once.
+pub(crate) struct Killer {
+    pub(crate) seed: u64,
+    /// A process lives for so long after the one before was killed; the dice choose.
+    pub(crate) pause: std::ops::Range<u64>,
+    /// Enough is killed when this says so.
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) most: usize,
+}
+
+impl Killer {
+    /// Kills until told to stop, or enough; returns who lives, and how many died. Blocks its thread.
+    pub(crate) fn run(self, fleet: &Fleet, mut running: Vec<Program>) -> (Vec<Program>, usize) {
+        let mut dice = StdRng::seed_from_u64(self.seed);
+        let mut killed = 0;
+        while killed < self.most {
+            // Not a wait for anything: the moment of the kill is what is chosen here.
+            std::thread::sleep(Duration::from_millis(dice.random_range(self.pause.clone())));
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let victim = dice.random_range(0..running.len());
+            running.remove(victim).kill();
+            running.insert(victim, fleet.start(victim));
+            killed += 1;
+        }
+        (running, killed)
+    }
+}
