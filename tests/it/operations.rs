@@ -576,7 +576,8 @@ async fn commands_that_only_look_apply_no_migration() {
         let (code, _, errors) = place.run(look);
         assert_eq!(code, Some(1));
         assert_eq!(
-            errors.trim_end(),
+            // PostgreSQL's driver remarks on the tests' own addresses before.
+            errors.lines().last().unwrap_or_default(),
             "bluetick: the database: its schema is older than this program (1 missing); `serve` and `migrate` bring it up to date",
         );
     }
