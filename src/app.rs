@@ -28,7 +28,6 @@ use crate::domain::ids::MessageId;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
-use crate::store::settings::JournalState;
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::connections::Connections;
@@ -149,17 +148,9 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
     journal::check_migrated(&pools).await.map_err(in_journal)?;
     // Without a spool: that is the business of who writes.
     let journal = Journal::open(pools).await.map_err(in_journal)?;
-    let found = find_state(&journal).await.map_err(in_journal)?;
+    let found = journal.state().await.map_err(in_journal)?;
     store.check_journal(&found).await.map_err(in_journal)?;
     Ok(journal)
-}
-
-async fn find_state(journal: &Journal) -> Result<JournalState, store::Error> {
-    Ok(JournalState {
-        identity: journal.identity(),
-        end: journal.end().await?,
-        mark: journal.mark().await?,
-    })
 }
 
 /// Opens everything; listens nowhere and starts no loop yet.
@@ -180,7 +171,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .map_err(in_journal)?;
     prepare_days(&journal, &*clock).await?;
     let holder = MessageId::new(clock.now()).uuid();
-    let found = find_state(&journal).await.map_err(in_journal)?;
+    let found = journal.state().await.map_err(in_journal)?;
     store.claim_journal(&found, holder).await.map_err(main)?;
     journal.leave_mark(holder).await.map_err(in_journal)?;
     store

@@ -2,11 +2,12 @@
 
 mod adoption;
 mod again;
+mod lease;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::delivery::correlate::{self, Correspondent, Subject};
@@ -34,10 +35,6 @@ const BATCH_ROWS: u64 = 512;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
 const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
-/// The lease on reading the journal: one process a database.
-const LEASE: &str = "reconcile";
-/// A process that dies is followed by another so soon; one that was only slow loses nothing, since the position moves under its own condition.
-const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(6);
 
 /// Follows the journal.
 #[derive(Clone)]
@@ -117,7 +114,7 @@ impl Reconciler {
         holder: Uuid,
     ) -> Self {
         Self {
-            lease: Lease::new(store.clone(), LEASE, holder, LEASE_LENGTH),
+            lease: lease::of(store.clone(), holder),
             store,
             journal,
             accounts,
@@ -164,21 +161,6 @@ impl Reconciler {
         }
         entries.truncate(read_before);
         Ok(Pass::Again)
-    }
-
-    /// Takes or renews the lease; false while another process follows the journal.
-    pub(super) async fn claim(&self) -> Result<bool, store::Error> {
-        self.lease.hold(self.clock.now()).await
-    }
-
-    /// Whether the journal goes on after our position; asked where other processes append to it.
-    pub async fn is_behind(&self) -> Result<bool, store::Error> {
-        Ok(self.journal.end().await? > self.store.position().await?)
-    }
-
-    /// Gives the lease back, so that another process takes over at once.
-    pub async fn release(&self) -> Result<(), store::Error> {
-        self.lease.release().await
     }
 
     fn read<'a>(

@@ -35,6 +35,7 @@ use crate::store;
 use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
 use crate::store::disk::Reserve;
 use crate::store::error::Error;
+use crate::store::settings::JournalState;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
 use entrance::{Entrance, Errand};
 use fallback::Fallback;
@@ -344,9 +345,13 @@ impl Journal {
         retention::beginning_after(&self.0.pools, last).await
     }
 
-    /// The mark that the last start left here; absent before the first, and on PostgreSQL.
-    pub async fn mark(&self) -> Result<Option<Uuid>, Error> {
-        pairing::find(&self.0.pools).await
+    /// What a main database must know of it to be its own.
+    pub async fn state(&self) -> Result<JournalState, Error> {
+        Ok(JournalState {
+            identity: self.identity(),
+            end: self.end().await?,
+            mark: pairing::find(&self.0.pools).await?,
+        })
     }
 
     /// Leaves the mark of this start, which the main database knows already.

@@ -1,0 +1,33 @@
+//! Who follows the journal: one process a database.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::delivery::lease::Lease;
+use crate::delivery::reconcile::Reconciler;
+use crate::store::{self, Store};
+
+/// A process that dies is followed by another so soon; one that was only slow loses nothing, since the position moves under its own condition.
+const LENGTH: TimeDelta = TimeDelta::seconds(6);
+
+/// The lease on reading the journal.
+pub(super) fn of(store: Store, holder: Uuid) -> Lease {
+    Lease::new(store, "reconcile", holder, LENGTH)
+}
+
+impl Reconciler {
+    /// Takes or renews the lease; false while another process follows the journal.
+    pub(in crate::delivery) async fn claim(&self) -> Result<bool, store::Error> {
+        self.lease.hold(self.clock.now()).await
+    }
+
+    /// Gives the lease back, so that another process takes over at once.
+    pub async fn release(&self) -> Result<(), store::Error> {
+        self.lease.release().await
+    }
+
+    /// Whether the journal goes on after our position; asked where other processes append to it.
+    pub async fn is_behind(&self) -> Result<bool, store::Error> {
+        Ok(self.journal.end().await? > self.store.position().await?)
+    }
+}
