@@ -166,7 +166,7 @@ impl Traffic {
         true
     }
 
-    /// Accounts at [`ALARMING`] times their usual hour, or at their ceiling.
+    /// Accounts at twenty times their usual hour, or at their ceiling.
     pub fn list_surges(&self, now: DateTime<Utc>) -> Vec<Surge> {
         let mut surges: Vec<Surge> = self
             .accounts
