@@ -8,7 +8,7 @@ use bluetick::domain::ids::AccountId;
 use bluetick::web::connections::Connections;
 use bluetick::web::server::{self, Deadlines};
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -58,8 +58,8 @@ async fn a_leaked_address_is_stopped_at_the_ceiling_and_no_other_account_is() {
     assert_eq!(refused.text().await.unwrap(), "too many");
     app.deliver_callback(KALEYRA, &json!({"other": 1})).await;
 
-    let problems = app.found("/api/v1/problems").await;
-    let alarm = &problems["alarms"][0];
+    let alarms = app.alarms().await;
+    let alarm = &alarms[0];
     assert_eq!(
         (&alarm["alarm"], &alarm["account"]),
         (&json!("over_ceiling"), &json!(SOBOT))
@@ -76,7 +76,7 @@ async fn a_leaked_address_is_stopped_at_the_ceiling_and_no_other_account_is() {
 
     app.advance(TimeDelta::hours(1));
     app.deliver_callback(SOBOT, &json!({"after": 1})).await;
-    assert_eq!(app.found("/api/v1/problems").await["alarms"], json!([]));
+    assert_eq!(app.alarms().await, Vec::<Value>::new());
     app.finish().await;
 }
 
@@ -126,8 +126,7 @@ async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is
     app.deliver_callback(SOBOT, &json!({"spooled": 1})).await;
     let words = page(&app, "/readyz").await;
     assert!(words.contains("the spool does"), "{words}");
-    let problems = app.found("/api/v1/problems").await;
-    assert_eq!(problems["alarms"][0]["alarm"], "spool_in_use");
+    assert_eq!(app.alarms().await[0]["alarm"], "spool_in_use");
     assert!(
         page(&app, "/")
             .await
