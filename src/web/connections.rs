@@ -23,7 +23,7 @@ use crate::web::server::Owner;
 const CALM: Duration = Duration::from_secs(2);
 /// How long requests on kept connections may go on coming, each the last on its own. New connections are served all the while.
 const LAST_CALL: Duration = Duration::from_secs(8);
-/// What was accepted has surely reached a worker by then.
+/// Nothing is accepted any more by then, and what was has reached a worker.
 const SETTLED: Duration = Duration::from_millis(400);
 /// How long a connection that was accepted at last may take to bring its request.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
@@ -57,8 +57,9 @@ impl Connections {
         }
         if socket == Owner::Parent {
             server.pause().await;
-            tracing::info!("new connections are left to the next process");
+            // The answer to `pause` comes before the thread that accepts has heard of it.
             sleep(SETTLED).await;
+            tracing::info!("new connections are left to the next process");
             // Whoever is silent for longer has connected for nothing.
             let _ = timeout(LAST_REQUEST, none(&self.late)).await;
         }
