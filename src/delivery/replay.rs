@@ -274,7 +274,7 @@ impl Run<'_> {
     }
 
     async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), store::Error> {
-        let mut precedents = Precedents::load_within(ledger).await?;
+        let mut precedents = Precedents::load(ledger).await?;
         for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
                 && precedents.released.insert(outcome.callback)

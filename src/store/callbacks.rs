@@ -380,6 +380,11 @@ impl Store {
     }
 }
 
+/// The smallest id that a callback received then can have: its id begins with its time.
+pub(crate) fn first_callback_at(at: DateTime<Utc>) -> Uuid {
+    CallbackId::derived(at, [0; 10]).uuid()
+}
+
 /// Callbacks of an outcome. Quarantined are all of which a part could not be understood, whatever the rest of them told.
 fn counts_as(outcome: Outcome) -> SimpleExpr {
     match outcome {
