@@ -194,10 +194,10 @@ impl Ledger {
     }
 }
 
-/// Which outcomes to go through; what is absent does not restrict.
+/// Which outcomes to go through; what is absent does not restrict, and all that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OutcomeFilter {
-    /// Of these callbacks.
+    /// Of these callbacks and no others.
     pub ids: Option<Vec<CallbackId>>,
     /// Of this account.
     pub account: Option<AccountId>,
@@ -207,7 +207,7 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
-    /// At most so far in the journal.
+    /// At most so far in the journal: what a person has seen, and nothing that entered it since.
     pub up_to: Option<i64>,
 }
 
