@@ -236,6 +236,18 @@ impl Run<'_> {
     }
 
     async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), store::Error> {
+        let ids: Vec<CallbackId> = batch
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.callback)
+            .collect();
+        // Somebody else may have read them again since they were selected.
+        let known = ledger.find_outcomes(&ids).await?;
+        let counted = |outcome: &CallbackOutcome| {
+            known
+                .get(&outcome.callback)
+                .map_or(outcome.outcome, |known| known.outcome)
+        };
         let mut precedents = Precedents::load(ledger).await?;
         for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
@@ -253,11 +265,6 @@ impl Run<'_> {
                 ledger.record_action(&action).await?;
             }
         }
-        let ids: Vec<CallbackId> = batch
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.callback)
-            .collect();
         let unreadable = ledger.list_quarantined(&ids).await?;
         let outcomes = self
             .services
@@ -276,7 +283,7 @@ impl Run<'_> {
                         let id = before.callback;
                         difference(
                             id,
-                            (before.outcome, unreadable.contains(&id)),
+                            (counted(before), unreadable.contains(&id)),
                             (after.outcome, now_unreadable.contains(&id)),
                         )
                     }),

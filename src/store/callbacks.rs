@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, OnConflict, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -125,6 +126,14 @@ impl Ledger {
             accounts::heard_from(self.transaction(), &account, last, old).await?;
         }
         settings::move_position(self.transaction(), position.0, position.1).await
+    }
+
+    /// The outcomes of these callbacks as they are in this transaction; see [`Store::find_outcomes`].
+    pub async fn find_outcomes(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
+        find_outcomes(self.transaction(), callbacks).await
     }
 
     /// Those of these callbacks of which a part could not be understood.
@@ -259,13 +268,7 @@ impl Store {
         &self,
         callbacks: &[CallbackId],
     ) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
-        let rows = callback_outcomes::Entity::find()
-            .filter(callback_outcomes::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
-            .all(self.pools().reader())
-            .await?;
-        rows.into_iter()
-            .map(|row| outcome(row).map(|outcome| (outcome.callback, outcome)))
-            .collect()
+        find_outcomes(self.pools().reader(), callbacks).await
     }
 
     /// Callbacks of one outcome, newest first, older than `before`.
@@ -383,6 +386,19 @@ impl Store {
 /// The smallest id that a callback received then can have: its id begins with its time.
 pub(crate) fn first_callback_at(at: DateTime<Utc>) -> Uuid {
     CallbackId::derived(at, [0; 10]).uuid()
+}
+
+async fn find_outcomes(
+    connection: &impl ConnectionTrait,
+    callbacks: &[CallbackId],
+) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
+    let rows = callback_outcomes::Entity::find()
+        .filter(callback_outcomes::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| outcome(row).map(|outcome| (outcome.callback, outcome)))
+        .collect()
 }
 
 /// Callbacks of an outcome. Quarantined are all of which a part could not be understood, whatever the rest of them told.

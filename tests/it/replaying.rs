@@ -128,6 +128,44 @@ async fn an_unverified_callback_is_released_by_name_and_only_so() {
 }
 
 #[actix_web::test]
+async fn two_operators_who_release_and_replay_a_callback_at_once_apply_it_once() {
+    for _ in 0..5 {
+        let app = start_guarded().await;
+        let id = app.send_image(SOBOT).await;
+        app.run_jobs_until_idle().await;
+        let provider_id = app.message(&id).await["provider_id"].clone();
+        let body = status(provider_id.as_str().unwrap(), "delivered");
+        let callback = forge(&app, &body).await;
+        let (named, wide, again) = (
+            json!({ "ids": [callback] }),
+            json!({ "account": SOBOT }),
+            json!({ "outcome": "unverified" }),
+        );
+        let done = tokio::join!(
+            app.post_json(REPLAY, &named),
+            app.post_json(REPLAY, &wide),
+            app.post_json(REPLAY, &again),
+            app.post_json(REPLAY, &named),
+        );
+        let done = [done.0, done.1, done.2, done.3];
+        let count = |kind: &str| -> usize {
+            let changes = done.iter().map(|(_, body)| body[kind].as_array().unwrap());
+            changes.map(Vec::len).sum()
+        };
+        assert!(done.iter().all(|(status, _)| *status == 200), "{done:?}");
+        assert_eq!(count("messages"), 1, "{done:?}");
+        assert_eq!(count("callbacks"), 1, "{done:?}");
+        let shown = app.message(&id).await;
+        assert_eq!(shown["stages"]["delivered"]["count"], 1, "{shown}");
+        let released = verbs(&app).await.into_iter();
+        let released = released.filter(|verb| *verb == Verb::ReleaseCallback);
+        assert_eq!(released.count(), 1);
+        assert_rebuild_changes_nothing(&app).await;
+        app.finish().await;
+    }
+}
+
+#[actix_web::test]
 async fn what_a_callback_no_longer_tells_is_taken_back() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
