@@ -9,11 +9,11 @@ use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
 use crate::delivery::operate::Decision;
-use crate::delivery::replay::{Earnest, Replayed, Selection, replay};
+use crate::delivery::replay::{Earnest, Replayed, replay};
 use crate::delivery::services::Services;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::store::callbacks::Outcome;
+use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::dashboard::figure::counted;
 
 /// Read callbacks again
@@ -58,7 +58,7 @@ pub async fn run(
     } else {
         Earnest::Apply
     };
-    let selection = Selection {
+    let selection = OutcomeFilter {
         ids: (!arguments.ids.is_empty()).then_some(arguments.ids),
         account: arguments.account,
         outcome: arguments.outcome,

@@ -12,6 +12,7 @@ pub mod known_accounts;
 pub mod lease;
 pub mod metrics;
 pub mod operate;
+pub mod orphans;
 pub mod pace;
 pub mod precedents;
 pub mod problems;

@@ -8,7 +8,7 @@ use crate::delivery::precedents::match_words;
 use crate::delivery::uploads;
 use crate::domain::access::{Action, Verb};
 use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKind};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, OPERATORS_MARK};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
 use crate::domain::message::{MatchedBy, Message};
@@ -114,7 +114,7 @@ pub async fn mark_failed(
     };
     let action = decision.about(&message, Verb::MarkFailed, reason.map(ToOwned::to_owned));
     let failure = Failure {
-        title: Some("marked as failed by an operator".to_owned()),
+        title: Some(OPERATORS_MARK.to_owned()),
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };

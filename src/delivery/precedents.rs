@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::domain::access::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
+use crate::store;
 use crate::store::ledger::Ledger;
-use crate::store::{self, Store};
 
 /// The lines of the audit that tell of them.
 const TELLING: [Verb; 3] = [Verb::Match, Verb::Unmatch, Verb::ReleaseCallback];
@@ -22,13 +22,8 @@ pub struct Precedents {
 }
 
 impl Precedents {
-    /// All that the audit tells.
-    pub async fn load(store: &Store) -> Result<Self, store::Error> {
-        Ok(Self::of(store.list_actions_by(&TELLING).await?))
-    }
-
     /// All that the audit tells within a transaction: no decision can come between reading them and heeding them.
-    pub async fn load_within(ledger: &Ledger) -> Result<Self, store::Error> {
+    pub async fn load(ledger: &Ledger) -> Result<Self, store::Error> {
         Ok(Self::of(ledger.list_actions_by(&TELLING).await?))
     }
 
@@ -57,15 +52,10 @@ impl Precedents {
         precedents
     }
 
-    /// Whatever was tied to this message is not any more; returns the orphans it was.
-    pub fn forget_matches(&mut self, message: MessageId) -> Vec<MessageId> {
-        let parted: Vec<MessageId> = self
-            .matched
-            .extract_if(|_, matched| *matched == message)
-            .map(|(orphan, _)| orphan)
-            .collect();
-        self.parted.extend(&parted);
-        parted
+    /// Whatever was tied to this message is not any more.
+    fn forget_matches(&mut self, message: MessageId) {
+        let parted = self.matched.extract_if(|_, matched| *matched == message);
+        self.parted.extend(parted.map(|(orphan, _)| orphan));
     }
 }
 

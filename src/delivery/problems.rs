@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::delivery::orphans::{self, Orphan};
 use crate::delivery::services::Services;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::message::{Message, Origin};
 use crate::store;
 use crate::store::accounts::Pause;
@@ -193,17 +194,6 @@ pub enum Items {
     Nothing,
 }
 
-/// A message known only from callbacks, and whose it may be.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Orphan {
-    /// What is known of it.
-    pub message: Message,
-    /// Every id it holds.
-    pub ids: Vec<ProviderMessageId>,
-    /// Messages without an id that went to the same customer around that time.
-    pub suggestions: Vec<MessageId>,
-}
-
 /// Every kind of problem that is present, each with at most `limit` of its newest things.
 pub async fn list(services: &Services, limit: usize) -> Result<Vec<ProblemList>, store::Error> {
     let counts = services.store.count_problems(services.clock.now()).await?;
@@ -309,7 +299,11 @@ async fn items(
             (Items::Accounts(paused), next)
         }
         ProblemKind::Orphans => {
-            let (orphans, next) = orphans(services, cursor, limit).await?;
+            let open = OrphanFilter {
+                put_aside: Some(false),
+                ..OrphanFilter::default()
+            };
+            let (orphans, next) = orphans::list(store, &open, cursor, limit).await?;
             (Items::Orphans(orphans), next.map(Place::Message))
         }
         ProblemKind::IdConflicts => {
@@ -379,26 +373,4 @@ async fn paused_accounts(
         .filter(|record| comes_after(&record.id))
         .filter_map(|record| Some((record.id, record.pause?)))
         .collect())
-}
-
-async fn orphans(
-    services: &Services,
-    after: Option<Cursor>,
-    limit: usize,
-) -> Result<(Vec<Orphan>, Option<Cursor>), store::Error> {
-    let store = &services.store;
-    let open = OrphanFilter {
-        put_aside: Some(false),
-        ..OrphanFilter::default()
-    };
-    let page = store.list_orphans(&open, after, limit).await?;
-    let listed: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
-    let mut ids = store.list_provider_ids_of(&listed).await?;
-    let mut suggestions = store.list_suggestions(&page.messages).await?;
-    let orphans = page.messages.into_iter().map(|message| Orphan {
-        ids: ids.remove(&message.id).unwrap_or_default(),
-        suggestions: suggestions.remove(&message.id).unwrap_or_default(),
-        message,
-    });
-    Ok((orphans.collect(), page.next))
 }

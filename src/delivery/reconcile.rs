@@ -245,7 +245,7 @@ impl Reconciler {
         position: (i64, i64),
     ) -> Result<(), store::Error> {
         ledger.keep_times();
-        let precedents = Precedents::load_within(ledger).await?;
+        let precedents = Precedents::load(ledger).await?;
         let read = self.read(batch, Some(&precedents));
         let applied = self.apply_all(ledger, &read, &precedents).await?;
         ledger

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::delivery::operate::Decision;
@@ -14,7 +13,7 @@ use crate::delivery::services::Services;
 use crate::domain::access::{Action, Verb};
 use crate::domain::callback::JournalEntry;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{CallbackId, MessageId};
 use crate::store;
 use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::store::ledger::{Ledger, StateDifference};
@@ -26,34 +25,6 @@ const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 const DRY_LIMIT: u64 = 10_000;
 const DRY_BYTES: u64 = 64 * 1024 * 1024;
 const DRY_TIME: Duration = Duration::from_secs(3);
-
-/// Which callbacks to read again; what is absent does not restrict, and all that is given must hold.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Selection {
-    /// These and no others.
-    pub ids: Option<Vec<CallbackId>>,
-    /// Of this account.
-    pub account: Option<AccountId>,
-    /// Of this outcome.
-    pub outcome: Option<Outcome>,
-    /// Received at or after.
-    pub received_after: Option<DateTime<Utc>>,
-    /// Received before.
-    pub received_before: Option<DateTime<Utc>>,
-    /// At most so far in the journal: what a person has seen, and nothing that entered it since.
-    pub up_to: Option<i64>,
-}
-
-impl Selection {
-    /// Whether callbacks that failed authentication are meant: by their ids or by their outcome, never by a wide net.
-    fn releases(&self) -> bool {
-        self.ids.is_some() || self.outcome == Some(Outcome::Unverified)
-    }
-
-    fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// Whether anything is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,12 +84,12 @@ pub struct Replayed {
 /// Reads a selection again; `progress` hears how many callbacks were read.
 pub async fn replay(
     services: &Services,
-    selection: &Selection,
+    selection: &OutcomeFilter,
     earnest: Earnest,
     decision: &Decision<'_>,
     progress: &mut impl FnMut(u64),
 ) -> Result<Replayed, ReplayError> {
-    if selection.is_everything() {
+    if *selection == OutcomeFilter::default() {
         return Err(ReplayError::Everything);
     }
     let mut run = Run {
@@ -137,7 +108,7 @@ pub async fn replay(
 
 struct Run<'a> {
     services: &'a Services,
-    selection: &'a Selection,
+    selection: &'a OutcomeFilter,
     decision: &'a Decision<'a>,
     replayed: Replayed,
     /// The first state before and the last state after, over all batches.
@@ -223,19 +194,10 @@ impl Run<'_> {
 
     /// The next callbacks of the selection with what they counted as; `None` after the last.
     async fn next(&mut self, after: &mut i64) -> Result<Option<Batch>, store::Error> {
-        let selection = self.selection;
-        let filter = OutcomeFilter {
-            ids: selection.ids.clone(),
-            account: selection.account.clone(),
-            outcome: selection.outcome,
-            received_after: selection.received_after,
-            received_before: selection.received_before,
-            up_to: selection.up_to,
-        };
         let outcomes = self
             .services
             .store
-            .list_outcomes_after(&filter, *after, BATCH)
+            .list_outcomes_after(self.selection, *after, BATCH)
             .await?;
         if outcomes.is_empty() {
             return Ok(None);
@@ -248,7 +210,7 @@ impl Run<'_> {
                 break;
             }
             *after = outcome.seq;
-            if outcome.outcome == Outcome::Unverified && !selection.releases() {
+            if outcome.outcome == Outcome::Unverified && !releases(self.selection) {
                 self.replayed.withheld += 1;
                 continue;
             }
@@ -274,7 +236,19 @@ impl Run<'_> {
     }
 
     async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), store::Error> {
-        let mut precedents = Precedents::load_within(ledger).await?;
+        let ids: Vec<CallbackId> = batch
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.callback)
+            .collect();
+        // Somebody else may have read them again since they were selected.
+        let known = ledger.find_outcomes(&ids).await?;
+        let counted = |outcome: &CallbackOutcome| {
+            known
+                .get(&outcome.callback)
+                .map_or(outcome.outcome, |known| known.outcome)
+        };
+        let mut precedents = Precedents::load(ledger).await?;
         for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
                 && precedents.released.insert(outcome.callback)
@@ -291,11 +265,6 @@ impl Run<'_> {
                 ledger.record_action(&action).await?;
             }
         }
-        let ids: Vec<CallbackId> = batch
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.callback)
-            .collect();
         let unreadable = ledger.list_quarantined(&ids).await?;
         let outcomes = self
             .services
@@ -314,7 +283,7 @@ impl Run<'_> {
                         let id = before.callback;
                         difference(
                             id,
-                            (before.outcome, unreadable.contains(&id)),
+                            (counted(before), unreadable.contains(&id)),
                             (after.outcome, now_unreadable.contains(&id)),
                         )
                     }),
@@ -345,6 +314,11 @@ impl Run<'_> {
             ..self.replayed
         }
     }
+}
+
+/// Whether callbacks that failed authentication are meant: by their ids or by their outcome, never by a wide net.
+fn releases(selection: &OutcomeFilter) -> bool {
+    selection.ids.is_some() || selection.outcome == Some(Outcome::Unverified)
 }
 
 /// Whether a dry run has held the writer's lock for long enough.

@@ -1,16 +1,15 @@
 //! Takes back that reports were given to a message, whether their recipient or a person decided it: every callback that spoke of it is read again, and what holds by itself stays.
 
+use std::collections::HashSet;
+
 use crate::delivery::operate::{Decision, OperateError};
 use crate::delivery::precedents::Precedents;
 use crate::delivery::services::Services;
 use crate::domain::access::{Action, Verb};
 use crate::domain::callback::JournalEntry;
-use crate::domain::delivery::SourceKind;
-use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::store;
-use crate::store::ledger::Ledger;
-use crate::store::messages::Found;
+use crate::store::ledger::{Ledger, Sources};
 
 /// Undoes the matches of a message; returns where what was matched is now. Its recipient never matches it again; a person still may.
 pub async fn unmatch(
@@ -18,93 +17,78 @@ pub async fn unmatch(
     id: MessageId,
     decision: &Decision<'_>,
 ) -> Result<Vec<MessageId>, OperateError> {
-    let message = match services.store.find_message(id).await? {
-        Some(Found::Message(message)) => *message,
-        Some(Found::Moved(survivor)) => return Err(OperateError::Moved(survivor)),
-        None => return Err(OperateError::NotFound("message")),
-    };
-    if message.matched_by.is_none() {
-        let words = "no report was matched with this message";
-        return Err(OperateError::NotNow(words.to_owned()));
-    }
-    if message.origin.is_ours() && services.store.find_ties(id).await?.registered {
-        let words = "a registered message was matched with this one; that cannot be undone";
-        return Err(OperateError::NotNow(words.to_owned()));
-    }
-    let told = callbacks(services, id).await?;
-    let mut precedents = Precedents::load(&services.store).await?;
-    let parted = precedents.forget_matches(id);
     let mut ledger = services.store.ledger(decision.now).await?;
-    match take_back(
-        services,
-        &mut ledger,
-        &message,
-        &told,
-        (&precedents, &parted),
-        decision,
-    )
-    .await
-    {
+    match take_back(services, &mut ledger, id, decision).await {
         Ok(now_at) => {
             services.store.commit(ledger).await?;
             Ok(now_at)
         }
         Err(error) => {
             ledger.roll_back().await;
-            Err(error.into())
+            Err(error)
         }
     }
 }
 
-/// Every callback that spoke of the message, as it is kept.
-async fn callbacks(services: &Services, id: MessageId) -> Result<Vec<JournalEntry>, OperateError> {
-    let mut sources: Vec<CallbackId> = services
-        .store
-        .list_receipts(id)
-        .await?
-        .iter()
-        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
-        .map(|receipt| receipt.source.into())
-        .collect();
-    sources.sort_unstable();
-    sources.dedup();
-    let mut entries = Vec::with_capacity(sources.len());
-    for source in sources {
-        let Some(entry) = services.journal.find(source).await? else {
-            let words = "a callback behind it is not kept any more and cannot be read again";
-            return Err(OperateError::NotNow(words.to_owned()));
-        };
-        entries.push(entry);
-    }
-    entries.sort_unstable_by_key(|entry| entry.seq);
-    Ok(entries)
-}
-
+/// All within the transaction: nothing is told or decided between looking and doing.
 async fn take_back(
     services: &Services,
     ledger: &mut Ledger,
-    message: &Message,
-    told: &[JournalEntry],
-    (precedents, parted): (&Precedents, &[MessageId]),
+    id: MessageId,
     decision: &Decision<'_>,
-) -> Result<Vec<MessageId>, store::Error> {
+) -> Result<Vec<MessageId>, OperateError> {
+    let message = find_matched(ledger, id).await?;
+    let sources = ledger.list_sources(&[id]).await?;
+    let told = find_kept(services, &sources).await?;
     let action = Action {
-        message: Some(message.id),
-        account: Some(message.account.clone()),
+        message: Some(id),
+        account: Some(message.account),
         ..Action::new(decision.actor, Verb::Unmatch, decision.now)
     };
-    // First: from here on its recipient does not match it.
+    // First: from here on its recipient does not match it, and who decided so before is not heeded.
     ledger.record_action(&action).await?;
-    ledger.load(&[message.id]).await?;
-    let heard: Vec<_> = told.iter().map(|entry| entry.record.received_at).collect();
-    ledger.forget_match(message.id, &heard).await?;
+    let precedents = Precedents::load(ledger).await?;
+    let times: HashSet<_> = told.iter().map(|entry| entry.record.received_at).collect();
+    ledger.unlearn(&[id], &times).await?;
+    ledger.forget_match(id)?;
     services
         .reconciler
-        .read_again(ledger, told, precedents)
+        .read_again(ledger, &told, &precedents)
         .await?;
-    ledger.release_merged(message.id, parted).await?;
-    let callbacks: Vec<CallbackId> = told.iter().map(|entry| entry.record.id).collect();
-    let mut now_at = ledger.list_told(&callbacks);
-    now_at.retain(|id| *id != message.id);
+    let mut now_at = ledger.list_told(&sources.told);
+    now_at.retain(|told| *told != id);
     Ok(now_at)
+}
+
+async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, OperateError> {
+    ledger.load(&[id]).await?;
+    let Some(message) = ledger.find(id)? else {
+        return Err(match ledger.survivor(id).await? {
+            Some(survivor) => OperateError::Moved(survivor),
+            None => OperateError::NotFound("message"),
+        });
+    };
+    if message.matched_by.is_none() {
+        let words = "no report was matched with this message";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    if message.origin.is_ours() && ledger.is_registered(id).await? {
+        let words = "a registered message was matched with this one; that cannot be undone";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    Ok(message)
+}
+
+/// Every callback that spoke of the message, in the journal's order; refused when one is missing.
+async fn find_kept(
+    services: &Services,
+    sources: &Sources,
+) -> Result<Vec<JournalEntry>, OperateError> {
+    let wanted = sources.all();
+    let kept = services.journal.find_all(&wanted).await?;
+    if sources.some_forgotten || kept.len() < wanted.len() {
+        let words = "a callback behind it is not kept any more and cannot be read again";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    Ok(kept)
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The title of a failure that is an operator's mark: whether the message arrived is not known.
+pub const OPERATORS_MARK: &str = "marked as failed by an operator";
+
 /// A failure as its source told it. All texts are the provider's, unshortened.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Failure {
@@ -17,6 +20,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether an operator gave the message up, rather than anybody who knows.
+    pub fn is_mark(&self) -> bool {
+        self.code.is_none() && self.title.as_deref() == Some(OPERATORS_MARK)
+    }
+
     /// Code, title and detail in one line, as far as they are told; our own `unreachable` says nothing that its words do not.
     pub fn in_words(&self) -> String {
         let words = self.words();

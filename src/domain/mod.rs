@@ -11,6 +11,7 @@ pub mod dictionary;
 pub mod explain;
 pub mod failure;
 pub mod ids;
+pub mod instant;
 pub mod latency;
 pub mod masking;
 pub mod media;

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, OnConflict, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -127,6 +128,14 @@ impl Ledger {
         settings::move_position(self.transaction(), position.0, position.1).await
     }
 
+    /// The outcomes of these callbacks as they are in this transaction; see [`Store::find_outcomes`].
+    pub async fn find_outcomes(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
+        find_outcomes(self.transaction(), callbacks).await
+    }
+
     /// Those of these callbacks of which a part could not be understood.
     pub async fn list_quarantined(
         &self,
@@ -194,10 +203,10 @@ impl Ledger {
     }
 }
 
-/// Which outcomes to go through; what is absent does not restrict.
+/// Which outcomes to go through; what is absent does not restrict, and all that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OutcomeFilter {
-    /// Of these callbacks.
+    /// Of these callbacks and no others.
     pub ids: Option<Vec<CallbackId>>,
     /// Of this account.
     pub account: Option<AccountId>,
@@ -207,7 +216,7 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Received before.
     pub received_before: Option<DateTime<Utc>>,
-    /// At most so far in the journal.
+    /// At most so far in the journal: what a person has seen, and nothing that entered it since.
     pub up_to: Option<i64>,
 }
 
@@ -259,13 +268,7 @@ impl Store {
         &self,
         callbacks: &[CallbackId],
     ) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
-        let rows = callback_outcomes::Entity::find()
-            .filter(callback_outcomes::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
-            .all(self.pools().reader())
-            .await?;
-        rows.into_iter()
-            .map(|row| outcome(row).map(|outcome| (outcome.callback, outcome)))
-            .collect()
+        find_outcomes(self.pools().reader(), callbacks).await
     }
 
     /// Callbacks of one outcome, newest first, older than `before`.
@@ -378,6 +381,24 @@ impl Store {
         }
         Ok(told)
     }
+}
+
+/// The smallest id that a callback received then can have: its id begins with its time.
+pub(crate) fn first_callback_at(at: DateTime<Utc>) -> Uuid {
+    CallbackId::derived(at, [0; 10]).uuid()
+}
+
+async fn find_outcomes(
+    connection: &impl ConnectionTrait,
+    callbacks: &[CallbackId],
+) -> Result<HashMap<CallbackId, CallbackOutcome>, Error> {
+    let rows = callback_outcomes::Entity::find()
+        .filter(callback_outcomes::Column::Callback.is_in(callbacks.iter().map(|id| id.uuid())))
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| outcome(row).map(|outcome| (outcome.callback, outcome)))
+        .collect()
 }
 
 /// Callbacks of an outcome. Quarantined are all of which a part could not be understood, whatever the rest of them told.

@@ -22,6 +22,8 @@ use crate::store::{Error, Store, instant};
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Messages suggested for one orphan.
 const SUGGESTIONS: usize = 5;
+/// Messages looked at for the suggestions of a page's orphans, the latest of them: who has more to the same few customers within a day sends no media to people.
+const CANDIDATES: u64 = 2_000;
 
 /// Which orphans to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -103,7 +105,7 @@ impl Store {
         Ok(suggestions)
     }
 
-    /// Messages without an id to any of these recipients, within the time that any of the orphans spans, the latest first.
+    /// Messages without an id to any of these recipients, within the time that any of the orphans spans, the latest first and only so many.
     async fn list_candidates(
         &self,
         orphans: &[Message],
@@ -129,6 +131,7 @@ impl Store {
                 instant::write(last + MATCH_WINDOW),
             ))
             .order_by_desc(Column::HandedOverAt)
+            .limit(CANDIDATES)
             .into_tuple()
             .all(self.pools().reader())
             .await?;

@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::callbacks::first_callback_at;
 use crate::store::connection::Pools;
 use crate::store::ledger::Ledger;
 use crate::store::{Error, Store, instant, settings};
@@ -134,11 +135,6 @@ impl Leftover {
             Self::SignInLinks(at) | Self::Leases(at) => before("expires_at", at),
         }
     }
-}
-
-/// The smallest id that a callback received then can have: its id begins with its time.
-fn first_callback_at(at: DateTime<Utc>) -> Uuid {
-    CallbackId::derived(at, [0; 10]).uuid()
 }
 
 impl Store {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use bluetick::delivery::callbacks::{FoundCallback, ListedCallback};
-use bluetick::delivery::problems::{Items, Orphan, ProblemKind, ProblemList};
+use bluetick::delivery::orphans::Orphan;
+use bluetick::delivery::problems::{Items, ProblemKind, ProblemList};
 use bluetick::delivery::standing::{AccountStanding, Health};
 use bluetick::domain::access::{Action, Verb, Visibility};
 use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};

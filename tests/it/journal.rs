@@ -8,7 +8,7 @@ use bluetick::store::Error;
 use bluetick::store::journal::{self, Journal, JournalFilter};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use migration::{JournalMigrator, MigratorTrait};
+use migration::{JournalMigrator, MainMigrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::database::TestDatabase;
@@ -350,6 +350,17 @@ async fn the_journal_migrates_up_down_and_up_again() {
     let journal = Journal::open(pools).await.unwrap();
     append(&journal, record("shop", b"x")).await.unwrap();
     assert_eq!(read_all(&journal).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn the_main_database_migrates_up_down_and_up_again() {
+    let database = TestDatabase::new().await;
+    let pools = database.empty_journal().await;
+    MainMigrator::up(pools.writer(), None).await.unwrap();
+    MainMigrator::down(pools.writer(), Some(1)).await.unwrap();
+    MainMigrator::up(pools.writer(), None).await.unwrap();
+    MainMigrator::down(pools.writer(), None).await.unwrap();
+    MainMigrator::up(pools.writer(), None).await.unwrap();
 }
 
 #[actix_web::test]

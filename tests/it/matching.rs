@@ -24,6 +24,19 @@ async fn told(app: &App, wamid: &str, word: &str) {
     app.run_jobs_until_idle().await;
 }
 
+/// LancePilot tells which id it gave what was sent through it, and nothing else.
+async fn echoed(app: &App, wamid: &str) {
+    let echo = json!({
+        "event": "message.outgoing",
+        "data": {
+            "type": "messages",
+            "attributes": { "source": "api", "wamid": wamid, "to": CUSTOMER },
+        },
+    });
+    app.deliver_callback(LANCEPILOT, &echo).await;
+    app.run_jobs_until_idle().await;
+}
+
 async fn sent(app: &App) -> String {
     let id = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
@@ -118,6 +131,42 @@ async fn an_operators_match_is_undone_and_the_report_can_be_matched_with_the_rig
     assert_eq!(app.state(&right).await, "read");
     assert_eq!(app.state(&wrong).await, "submitted");
     assert_sound(&app).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_id_that_only_an_echo_taught_goes_with_the_match() {
+    let app = start_app().await;
+    let id = sent(&app).await;
+    echoed(&app, FIRST).await;
+    assert_eq!(app.message(&id).await["provider_ids"], json!([FIRST]));
+
+    app.advance(TimeDelta::minutes(1));
+    let (status, body) = app.post(&format!("/api/v1/messages/{id}/unmatch")).await;
+    assert_eq!((status, &body["reports_now_at"]), (200, &json!([])));
+    let shown = app.message(&id).await;
+    assert_eq!(
+        (&shown["provider_ids"], &shown["matched_by"]),
+        (&json!([]), &Value::Null)
+    );
+    assert_sound(&app).await;
+
+    told(&app, FIRST, "delivered").await;
+    assert_eq!(app.state(&id).await, "submitted");
+    assert_eq!(orphan_ids(&app).await.len(), 1);
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_match_whose_echo_is_not_kept_any_more_is_not_undone_in_part() {
+    let app = start_app().await;
+    let id = sent(&app).await;
+    echoed(&app, FIRST).await;
+    app.database.spoil_journal("DELETE FROM journal").await;
+    let (status, body) = app.post(&format!("/api/v1/messages/{id}/unmatch")).await;
+    assert_eq!(status, 409, "{body}");
+    assert_eq!(app.message(&id).await["provider_ids"], json!([FIRST]));
     app.finish().await;
 }
 

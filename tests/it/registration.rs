@@ -124,6 +124,13 @@ async fn a_registration_names_every_wrong_field_and_needs_the_scope_send() {
             "sent_at"
         ]
     );
+    let mut unreadable = wrong;
+    unreadable["sent_at"] = json!("yesterday");
+    let (status, body) = app.post_json(OBSERVED, &unreadable).await;
+    assert_eq!(status, 422);
+    let errors = body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 6, "{body}");
+    assert_eq!(errors[5]["field"], "sent_at");
     let request = app.request_as(Scope::Operate, "POST", OBSERVED);
     let (status, _) = read(request.json(&registration("wamid.reg3"))).await;
     assert_eq!(status, 403);

@@ -4,12 +4,15 @@ use bluetick::domain::access::{Scope, Verb};
 use bluetick::domain::ids::CallbackId;
 use bluetick::domain::provider::HeaderSecret;
 use bluetick::domain::secret::Secret;
+use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use clap::Parser;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, KALEYRA, SOBOT, noon, read, start_app, start_app_with};
+use crate::harness::app::{
+    App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, noon, read, start_app, start_app_with,
+};
 use crate::harness::dump::dump;
 
 const REPLAY: &str = "/api/v1/callbacks/replay";
@@ -122,6 +125,44 @@ async fn an_unverified_callback_is_released_by_name_and_only_so() {
     assert_eq!((&again["read"], &again["withheld"]), (&json!(1), &json!(0)));
     assert_eq!(app.state(&id).await, "delivered");
     app.finish().await;
+}
+
+#[actix_web::test]
+async fn two_operators_who_release_and_replay_a_callback_at_once_apply_it_once() {
+    for _ in 0..5 {
+        let app = start_guarded().await;
+        let id = app.send_image(SOBOT).await;
+        app.run_jobs_until_idle().await;
+        let provider_id = app.message(&id).await["provider_id"].clone();
+        let body = status(provider_id.as_str().unwrap(), "delivered");
+        let callback = forge(&app, &body).await;
+        let (named, wide, again) = (
+            json!({ "ids": [callback] }),
+            json!({ "account": SOBOT }),
+            json!({ "outcome": "unverified" }),
+        );
+        let done = tokio::join!(
+            app.post_json(REPLAY, &named),
+            app.post_json(REPLAY, &wide),
+            app.post_json(REPLAY, &again),
+            app.post_json(REPLAY, &named),
+        );
+        let done = [done.0, done.1, done.2, done.3];
+        let count = |kind: &str| -> usize {
+            let changes = done.iter().map(|(_, body)| body[kind].as_array().unwrap());
+            changes.map(Vec::len).sum()
+        };
+        assert!(done.iter().all(|(status, _)| *status == 200), "{done:?}");
+        assert_eq!(count("messages"), 1, "{done:?}");
+        assert_eq!(count("callbacks"), 1, "{done:?}");
+        let shown = app.message(&id).await;
+        assert_eq!(shown["stages"]["delivered"]["count"], 1, "{shown}");
+        let released = verbs(&app).await.into_iter();
+        let released = released.filter(|verb| *verb == Verb::ReleaseCallback);
+        assert_eq!(released.count(), 1);
+        assert_rebuild_changes_nothing(&app).await;
+        app.finish().await;
+    }
 }
 
 #[actix_web::test]
@@ -291,6 +332,121 @@ async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);
+    app.finish().await;
+}
+
+async fn assert_rebuild_changes_nothing(app: &App) {
+    let before = dump(&app.database).await;
+    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+        .await
+        .unwrap();
+    assert_eq!(before, dump(&app.database).await);
+}
+
+#[actix_web::test]
+async fn a_claim_on_anothers_id_goes_when_the_callback_that_told_it_tells_it_no_more() {
+    let app = start_app().await;
+    let mut replied = Vec::new();
+    for _ in 0..2 {
+        let sent = app.send_image(KALEYRA).await;
+        app.run_jobs_until_idle().await;
+        let id = app.message(&sent).await["provider_id"].clone();
+        replied.push(id.as_str().unwrap().to_owned());
+    }
+    for id in &replied {
+        app.advance(TimeDelta::seconds(1));
+        app.deliver_callback(KALEYRA, &tied(id, "sent")).await;
+        app.run_jobs_until_idle().await;
+    }
+    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
+    assert_rebuild_changes_nothing(&app).await;
+
+    let told = tied(&replied[1], "sent").to_string();
+    reword(&app, &told, &told.replace("shared", "")).await;
+    let newest = app.callbacks().await[0]["id"].clone();
+    replayed(&app, &json!({ "ids": [newest] })).await;
+    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 0);
+    assert_rebuild_changes_nothing(&app).await;
+    app.finish().await;
+}
+
+/// Two messages of Kaleyra's; the reply to the second names an id that a callback taught of the first.
+async fn claimed_by_a_reply(app: &App) -> (String, String) {
+    let first = app.send_image(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    let id = app.message(&first).await["provider_id"].clone();
+    app.deliver_callback(KALEYRA, &tied(id.as_str().unwrap(), "sent"))
+        .await;
+    app.run_jobs_until_idle().await;
+    let reply = json!({ "code": "WA202", "data": { "message_id": "shared" }, "error": {} });
+    app.force(KALEYRA, ForcedReply::json(202, &reply));
+    let second = app.send_video(KALEYRA).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
+    (first, second)
+}
+
+async fn holds_shared(app: &App, id: &str) -> bool {
+    let ids = app.message(id).await["provider_ids"].clone();
+    ids.as_array().unwrap().contains(&json!("shared"))
+}
+
+#[actix_web::test]
+async fn an_id_that_a_reply_named_goes_to_its_message_when_the_other_turns_out_not_to_have_it() {
+    for by_rebuild in [true, false] {
+        let app = start_app().await;
+        let (first, second) = claimed_by_a_reply(&app).await;
+        assert_rebuild_changes_nothing(&app).await;
+        assert!(holds_shared(&app, &first).await && !holds_shared(&app, &second).await);
+
+        reword(&app, "{\"message_id\":\"shared\"}", "{}").await;
+        if by_rebuild {
+            bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+                .await
+                .unwrap();
+        } else {
+            replayed(&app, &json!({ "account": KALEYRA })).await;
+        }
+        assert!(!holds_shared(&app, &first).await && holds_shared(&app, &second).await);
+        assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 0);
+        assert_rebuild_changes_nothing(&app).await;
+        app.finish().await;
+    }
+}
+
+#[actix_web::test]
+async fn an_id_that_an_echo_taught_wrongly_is_unlearned() {
+    let app = start_app().await;
+    let sent = app.send_image(LANCEPILOT).await;
+    app.run_jobs_until_idle().await;
+    let echo = json!({
+        "event": "message.outgoing",
+        "data": {
+            "type": "messages",
+            "attributes": { "source": "api", "wamid": "wamid.WRONG", "to": CUSTOMER },
+        },
+    });
+    app.deliver_callback(LANCEPILOT, &echo).await;
+    // In the same millisecond, of another message: no business of this one's.
+    let other =
+        json!({ "event": "message.sent", "data": { "attributes": { "wamid": "wamid.OTHER" } } });
+    app.deliver_callback(LANCEPILOT, &other).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(
+        app.message(&sent).await["provider_ids"],
+        json!(["wamid.WRONG"])
+    );
+    let orphan = app.orphans().await[0]["id"].clone();
+    reword(&app, "WRONG", "RIGHT").await;
+
+    let first = app.callbacks().await.pop().unwrap()["id"].clone();
+    replayed(&app, &json!({ "ids": [first] })).await;
+    assert_eq!(
+        app.message(&sent).await["provider_ids"],
+        json!(["wamid.RIGHT"])
+    );
+    assert_eq!(app.orphans().await[0]["id"], orphan);
+    assert_rebuild_changes_nothing(&app).await;
     app.finish().await;
 }
 

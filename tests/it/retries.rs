@@ -632,6 +632,14 @@ async fn a_message_that_is_given_up_fails_unless_it_turns_out_to_have_arrived() 
     assert_eq!(shown["state"], "failed");
     assert_eq!(shown["failure"]["detail"], "customer called");
     assert!(shown["failure"].get("code").is_none());
+    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    for words in ["meaning", "action"] {
+        assert_eq!(shown["failure"][words], explained["failure"][words]);
+    }
+    let list = app.request("GET", "/messages").send().await.unwrap();
+    let list = list.text().await.unwrap();
+    assert!(list.contains("title=\"given up\""), "{list}");
+    assert!(!list.contains("title=\"will not arrive\""), "{list}");
     assert_eq!(app.post_json(&path, &json!({})).await.0, 409);
     app.deliver_callback(
         LANCEPILOT,

@@ -13,6 +13,7 @@ mod m20261121_000002_create_callback_hours;
 mod m20261121_000020_index_retention;
 mod m20261121_000030_create_put_aside;
 mod m20261121_000101_share_among_replicas;
+mod m20261121_000201_remember_teachers;
 
 use sea_orm_migration::prelude::*;
 
@@ -37,6 +38,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000020_index_retention::Migration),
             Box::new(m20261121_000030_create_put_aside::Migration),
             Box::new(m20261121_000101_share_among_replicas::Migration),
+            Box::new(m20261121_000201_remember_teachers::Migration),
         ]
     }
 

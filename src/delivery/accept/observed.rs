@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::delivery::accept::check::{check_length, find_account, keep};
 use crate::delivery::accept::{AcceptError, FieldError, recipient};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::instant;
 use crate::domain::media::MediaKind;
 use crate::domain::message::References;
 use crate::domain::provider::Account;
@@ -28,8 +29,8 @@ pub struct Observation {
     pub references: References,
     /// The caller's own reference.
     pub client_reference: Option<String>,
-    /// When it was sent, where that is known.
-    pub sent_at: Option<DateTime<Utc>>,
+    /// When it was sent, RFC 3339, where that is known.
+    pub sent_at: Option<String>,
 }
 
 /// What became of a registration.
@@ -113,7 +114,10 @@ fn check(
         .as_deref()
         .and_then(|kind| keep(kind.parse::<MediaKind>(), "kind", &mut errors));
     check_texts(observation, &mut errors);
-    let sent_at = observation.sent_at;
+    let sent_at = observation
+        .sent_at
+        .as_deref()
+        .and_then(|text| keep(instant::parse(text), "sent_at", &mut errors));
     if sent_at.is_some_and(|at| at > now + TimeDelta::days(1)) {
         errors.push(FieldError::new("sent_at", "lies in the future"));
     }

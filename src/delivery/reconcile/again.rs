@@ -9,7 +9,7 @@ use crate::domain::callback::JournalEntry;
 use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
 use crate::store;
 use crate::store::callbacks::CallbackOutcome;
-use crate::store::ledger::{Ledger, Lesson};
+use crate::store::ledger::{Ledger, Lesson, Taught};
 
 /// Callbacks that are read again beside those that were selected, and bytes of their bodies; one transaction takes them all.
 const NEIGHBOURS: usize = 5_000;
@@ -28,8 +28,7 @@ impl Reconciler {
     ) -> Result<Vec<CallbackOutcome>, store::Error> {
         ledger.retract(&callbacks(entries)).await?;
         let mut all = self.read(entries, Some(precedents));
-        let lessons: Vec<Lesson<'_>> = all.iter().map(lesson).collect();
-        let mistaught = ledger.list_mistaught(&lessons).await?;
+        let mistaught = self.list_mistaught(ledger, &all, precedents).await?;
         let neighbours = self.find_neighbours(ledger, entries, &mistaught).await?;
         all.extend(self.read(&neighbours, Some(precedents)));
         all.sort_by_key(|read| read.entry.seq);
@@ -43,6 +42,9 @@ impl Reconciler {
         }
         // A refusal of the account is old news by now: it pauses nothing again.
         let applied = self.apply_all(ledger, &all, precedents).await?;
+        if !mistaught.is_empty() {
+            ledger.hear_claims_again().await?;
+        }
         ledger.part_from_the_merged().await?;
         let selected: HashSet<CallbackId> = callbacks(entries).into_iter().collect();
         let outcomes = applied.outcomes.clone();
@@ -55,6 +57,30 @@ impl Reconciler {
             .collect())
     }
 
+    /// Messages that hold or claim an id which these callbacks may have taught first, and which no callback of that time teaches any more.
+    async fn list_mistaught(
+        &self,
+        ledger: &Ledger,
+        read: &[Read<'_>],
+        precedents: &Precedents,
+    ) -> Result<Vec<MessageId>, store::Error> {
+        let lessons: Vec<Lesson<'_>> = read.iter().map(lesson).collect();
+        let mut untaught = ledger.list_untaught(&lessons).await?;
+        let mut others = ledger.list_teachers(&untaught).await?.may_have_taught;
+        for read in read {
+            others.remove(&read.entry.record.id);
+        }
+        // Others came within the same millisecond.
+        let others = self.journal.find_all(&Vec::from_iter(others)).await?;
+        let others = self.read(&others, Some(precedents));
+        let lessons: Vec<Lesson<'_>> = others.iter().map(lesson).collect();
+        untaught.retain(|taught| !lessons.iter().any(|lesson| lesson.teaches(taught)));
+        let mut mistaught: Vec<MessageId> = untaught.iter().map(Taught::message).collect();
+        mistaught.sort();
+        mistaught.dedup();
+        Ok(mistaught)
+    }
+
     /// The other callbacks that told of these messages, as far as the journal still holds them; refused where they are too many.
     async fn find_neighbours(
         &self,
@@ -63,7 +89,7 @@ impl Reconciler {
         messages: &[MessageId],
     ) -> Result<Vec<JournalEntry>, store::Error> {
         let selected: HashSet<CallbackId> = callbacks(entries).into_iter().collect();
-        let mut sources = ledger.list_sources(messages).await?;
+        let mut sources = ledger.list_sources(messages).await?.all();
         sources.retain(|callback| !selected.contains(callback));
         let sizes = self.journal.list_sizes(&sources).await?;
         if sizes.len() > NEIGHBOURS || sizes.values().sum::<u64>() > NEIGHBOUR_BYTES {

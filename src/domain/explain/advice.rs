@@ -1,6 +1,6 @@
 //! The sentence that stands first, and what happens or can be done next.
 
-use crate::domain::delivery::{DeliveryState, Fact, QueueWord, SourceKind, Stage};
+use crate::domain::delivery::{DeliveryState, QueueWord, SourceKind, Stage};
 use crate::domain::dictionary;
 use crate::domain::explain::{NOTHING_TO_RESEND, Story, at, span};
 use crate::domain::message::Origin;
@@ -77,18 +77,10 @@ fn failed_summary(story: &Story<'_>) -> String {
     format!("It will not arrive. {}", known.meaning)
 }
 
-/// Whether the failure that is shown is an operator's mark; the queue's own `expired` is none.
+/// Whether the failure that is shown is an operator's mark.
 pub(super) fn is_mark(story: &Story<'_>) -> bool {
-    let shown = story
-        .delivery
-        .failure
-        .as_ref()
-        .map(|failed| &failed.failure);
-    shown.is_some_and(|failure| failure.code.is_none())
-        && story.receipts.iter().any(|receipt| {
-            receipt.source_kind == SourceKind::Action
-                && matches!(&receipt.fact, Fact::Failure(failure) if Some(failure) == shown)
-        })
+    let failed = story.delivery.failure.as_ref();
+    failed.is_some_and(|failed| failed.failure.is_mark())
 }
 
 /// What happens by itself, and what a person can do.

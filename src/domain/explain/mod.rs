@@ -14,7 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::access::{Action, Verb, Visibility};
 use crate::domain::delivery::{Delivery, DeliveryState, Receipt, SourceKind};
 use crate::domain::dictionary;
-use crate::domain::failure::FailureClass;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::provider::Mode;
@@ -144,7 +144,7 @@ pub struct FailureWords {
 }
 
 /// What to do about a failure of a message that reached the phone, whatever its code asks for elsewhere.
-pub const NOTHING_TO_RESEND: &str = "Nothing needs to be sent again.";
+const NOTHING_TO_RESEND: &str = "Nothing needs to be sent again.";
 
 /// Explains a message.
 pub fn explain(story: &Story<'_>) -> Explanation {
@@ -157,16 +157,44 @@ pub fn explain(story: &Story<'_>) -> Explanation {
     because.extend(evidence::rule(story));
     Explanation {
         state: story.delivery.state,
-        heading: if story.delivery.state == DeliveryState::Failed && advice::is_mark(story) {
-            "given up"
-        } else {
-            story.delivery.state.in_words()
-        },
+        heading: state_in_words(
+            story.delivery.state,
+            story
+                .delivery
+                .failure
+                .as_ref()
+                .map(|failed| &failed.failure),
+        ),
         summary: advice::summary(story),
         because,
         failure: failure_words(story),
         what_next: advice::what_next(story),
         related: related(story),
+    }
+}
+
+/// The words for a state: of a message that an operator gave up nobody knows that it will not arrive.
+pub fn state_in_words(state: DeliveryState, failure: Option<&Failure>) -> &'static str {
+    if state == DeliveryState::Failed && failure.is_some_and(Failure::is_mark) {
+        "given up"
+    } else {
+        state.in_words()
+    }
+}
+
+/// What a message's failure means and what to do about it: the dictionary's words, unless an operator gave the message up or it reached the phone.
+pub fn explain_failure(message: &Message, failure: &Failure) -> dictionary::Explanation {
+    let known = dictionary::explain(message.provider, failure);
+    let (meaning, action) = match (failure.is_mark(), message.conflict) {
+        (true, false) => (advice::GIVEN_UP, advice::AFTER_GIVING_UP),
+        (true, true) => (advice::OVERTAKEN, NOTHING_TO_RESEND),
+        (false, false) => (known.meaning, known.action),
+        (false, true) => (known.meaning, NOTHING_TO_RESEND),
+    };
+    dictionary::Explanation {
+        meaning,
+        action,
+        ..known
     }
 }
 
@@ -178,19 +206,13 @@ fn related(story: &Story<'_>) -> Vec<MessageId> {
 
 fn failure_words(story: &Story<'_>) -> Option<FailureWords> {
     let failure = &story.delivery.failure.as_ref()?.failure;
-    let known = dictionary::explain(story.message.provider, failure);
-    let (meaning, action) = match (advice::is_mark(story), story.delivery.conflict) {
-        (true, false) => (advice::GIVEN_UP, advice::AFTER_GIVING_UP),
-        (true, true) => (advice::OVERTAKEN, NOTHING_TO_RESEND),
-        (false, false) => (known.meaning, known.action),
-        (false, true) => (known.meaning, NOTHING_TO_RESEND),
-    };
+    let known = explain_failure(story.message, failure);
     Some(FailureWords {
         code: failure.code.as_deref().map(|code| story.code(code)),
         words: story.quote(&failure.words()),
         class: known.class,
-        meaning,
-        action,
+        meaning: known.meaning,
+        action: known.action,
     })
 }
 

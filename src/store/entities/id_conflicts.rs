@@ -12,6 +12,7 @@ pub struct Model {
     pub message: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub claimant: Uuid,
+    pub learned_from: String,
     pub seen_at: i64,
 }
 

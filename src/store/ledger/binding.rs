@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
-use crate::store::entities::{id_conflicts, merged_messages, messages, provider_ids, receipts};
+use crate::store::entities::{merged_messages, messages, provider_ids, receipts};
 use crate::store::ledger::Ledger;
 use crate::store::receipts::IDS_PER_QUERY;
 use crate::store::{Error, instant};
@@ -24,16 +24,30 @@ pub enum LearnedFrom {
 }
 
 impl LearnedFrom {
+    /// The word for callbacks.
+    pub(crate) const CALLBACK: &str = "callback";
+
     /// The word used in the database.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",
-            Self::Callback(_) => "callback",
+            Self::Callback(_) => Self::CALLBACK,
             Self::Registration => "registration",
         }
     }
 
-    fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// Reads the word; `at` is when it was learned.
+    pub(super) fn parse(word: &str, at: DateTime<Utc>) -> Option<Self> {
+        [Self::Reply, Self::Callback(at), Self::Registration]
+            .into_iter()
+            .find(|one| one.as_str() == word)
+    }
+
+    pub(super) fn is_callback(self) -> bool {
+        matches!(self, Self::Callback(_))
+    }
+
+    pub(super) fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Reply | Self::Registration => now,
             Self::Callback(received_at) => received_at,
@@ -91,7 +105,7 @@ impl Ledger {
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
     ) -> Result<(), Error> {
-        if matches!(learned_from, LearnedFrom::Callback(_)) {
+        if learned_from.is_callback() {
             return Ok(());
         }
         self.write_bindings().await?;
@@ -192,13 +206,8 @@ impl Ledger {
             sent(self.origin(holder.into())),
         ) {
             (true, true) => {
-                self.conflicts.push(id_conflicts::Model {
-                    account: account.to_string(),
-                    provider_id: id.as_str().to_owned(),
-                    message: holder,
-                    claimant: message,
-                    seen_at: instant::write(learned_from.instant(self.now)),
-                });
+                self.note_claim(message, holder, (account, id), learned_from)
+                    .await?;
                 Ok(Bound::Conflict(holder.into()))
             }
             (message_sent, holder_sent) => {

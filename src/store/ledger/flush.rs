@@ -120,7 +120,7 @@ impl Ledger {
         Ok(())
     }
 
-    async fn write_conflicts(&mut self) -> Result<(), Error> {
+    pub(super) async fn write_conflicts(&mut self) -> Result<(), Error> {
         if self.conflicts.is_empty() {
             return Ok(());
         }

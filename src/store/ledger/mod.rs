@@ -4,12 +4,14 @@
 //! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`, so counts always equal a recount.
 
 mod binding;
+mod claims;
 mod counts;
 mod flush;
 mod orphans;
 mod rebuild;
 mod registration;
 mod replay;
+mod teaching;
 mod unlearning;
 mod unmatch;
 
@@ -30,7 +32,7 @@ pub use orphans::Heard;
 pub(crate) use orphans::adoptable;
 pub use registration::{Entered, RecipientGiven, Registration};
 pub use replay::StateDifference;
-pub use unlearning::Lesson;
+pub use teaching::{Lesson, Sources, Taught};
 
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};

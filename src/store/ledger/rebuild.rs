@@ -13,16 +13,15 @@ use crate::domain::callback::JournalPlace;
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Origin};
-use crate::store::entities::{
-    callback_outcomes, id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
-};
-use crate::store::ledger::{BUCKET, LearnedFrom, Ledger, Times, counts};
+use crate::store::entities::{callback_outcomes, merged_messages, messages, quarantine, receipts};
+use crate::store::ledger::unlearning::Lapse;
+use crate::store::ledger::{BUCKET, Ledger, Times, counts};
 use crate::store::{Error, Store, instant, settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;
 /// Where a journal begins of which nothing was purged.
-const FIRST_SEQ: i64 = 1;
+pub(super) const FIRST_SEQ: i64 = 1;
 
 impl Ledger {
     /// Leaves `updated_at` as it is: what is derived again did not change now.
@@ -58,7 +57,7 @@ impl Ledger {
         }
     }
 
-    async fn forget_callbacks(&self, start: JournalPlace) -> Result<(), Error> {
+    async fn forget_callbacks(&mut self, start: JournalPlace) -> Result<(), Error> {
         let transaction = &self.transaction;
         receipts::Entity::delete_many()
             .filter(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
@@ -74,23 +73,7 @@ impl Ledger {
             .filter(callback_outcomes::Column::Callback.gte(start.id.uuid()))
             .exec(transaction)
             .await?;
-        let horizon = instant::write(start.received_at);
-        let learned_at = provider_ids::Column::LearnedAt;
-        // A callback that was purged may have come within the same millisecond as the first that was not.
-        let since = if start.seq == FIRST_SEQ {
-            learned_at.gte(horizon)
-        } else {
-            learned_at.gt(horizon)
-        };
-        provider_ids::Entity::delete_many()
-            .filter(
-                provider_ids::Column::LearnedFrom
-                    .eq(LearnedFrom::Callback(start.received_at).as_str()),
-            )
-            .filter(since)
-            .exec(transaction)
-            .await?;
-        Ok(())
+        self.forget(Lapse::Since(start)).await
     }
 
     fn strip_loaded(&mut self, start: JournalPlace) {
@@ -138,6 +121,8 @@ impl Ledger {
             }
             self.settle().await?;
         }
+        self.hear_claims_again().await?;
+        self.settle().await?;
         self.sweep_pointers().await
     }
 
@@ -186,26 +171,6 @@ impl Ledger {
                     .not_in_subquery(every_message())
                     .or(merged_messages::Column::Id.in_subquery(every_message())),
             )
-            .exec(transaction)
-            .await?;
-        let holder_still_holds = Query::select()
-            .expr(Expr::value(1))
-            .from(provider_ids::Entity)
-            .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::Account))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::Account)),
-            )
-            .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::ProviderId))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::ProviderId)),
-            )
-            .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::Message)),
-            )
-            .to_owned();
-        id_conflicts::Entity::delete_many()
-            .filter(Expr::exists(holder_still_holds).not())
             .exec(transaction)
             .await?;
         Ok(())

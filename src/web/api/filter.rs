@@ -11,6 +11,7 @@ use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::domain::instant;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
@@ -224,12 +225,9 @@ pub(crate) fn parse_zone(value: &str) -> Result<Tz, String> {
         .map_err(|_| "must be a time zone such as Asia/Kolkata".to_owned())
 }
 
-/// An instant; the `+` of its offset arrives as a space where nobody encoded it.
+/// An instant.
 pub(crate) fn parse_instant(value: &str) -> Result<DateTime<Utc>, String> {
-    DateTime::parse_from_rfc3339(value)
-        .or_else(|_| DateTime::parse_from_rfc3339(&value.replacen(' ', "+", 1)))
-        .map(|at| at.to_utc())
-        .map_err(|_| "must be an RFC 3339 instant such as 2026-11-20T10:00:00Z".to_owned())
+    instant::parse(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The HTTP API under `/api/v1`: what its calls read and answer.
 
+mod accounts;
 pub(crate) mod actions;
 mod call;
 pub(crate) mod callbacks;
@@ -10,6 +11,7 @@ mod live;
 mod messages;
 mod observed;
 pub mod openapi;
+mod orphans;
 mod parameters;
 mod problem_lists;
 mod problems;
@@ -47,7 +49,7 @@ fn calls() -> Vec<Call> {
         get("/callbacks/{id}", Read, || web::get().to(callbacks::show), words::show_callback),
         get("/callbacks/{id}/raw", Operate, || web::get().to(callbacks::raw), words::raw_callback),
         post("/callbacks/{id}/put-aside", Operate, || web::post().to(actions::put_callback_aside), words::put_callback_aside),
-        get("/orphans", Read, || web::get().to(problems::list_orphans), words::list_orphans),
+        get("/orphans", Read, || web::get().to(orphans::list), words::list_orphans),
         post("/orphans/{id}/match", Operate, || web::post().to(actions::match_orphan), words::match_orphan),
         get("/problems", Read, || web::get().to(problems::count), words::count_problems),
         get("/problems/{kind}", Read, || web::get().to(problem_lists::list), words::list_problems),
@@ -56,7 +58,7 @@ fn calls() -> Vec<Call> {
         get("/reports/messages.ndjson", Read, || web::get().to(exports::ndjson), words::export_ndjson),
         get("/reports/summary.csv", Read, || web::get().to(statistics::summary_csv), words::summary_csv),
         get("/reports/summary.json", Read, || web::get().to(statistics::summary_json), words::summary_json),
-        get("/accounts", Read, || web::get().to(problems::list_accounts), words::list_accounts),
+        get("/accounts", Read, || web::get().to(accounts::list), words::list_accounts),
         post("/accounts/{id}/resume", Operate, || web::post().to(actions::resume), words::resume_account),
         get("/windows/{account}/{phone}", Read, || web::get().to(windows::show), words::show_window),
         get("/live", Read, || web::get().to(live::follow), words::follow),

@@ -10,7 +10,6 @@ use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::message::References;
 use crate::store::messages::Found;
-use crate::web::api::filter::parse_instant;
 use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
 use crate::web::error::{ApiError, parse_json};
 
@@ -42,7 +41,7 @@ pub(crate) async fn create(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Send)?;
-    let observation = observation(parse_json(&body)?)?;
+    let observation = observation(parse_json(&body)?);
     let now = services.clock.now();
     let registered = register(&services.store, &services.accounts, &observation, now).await?;
     let status = match registered.familiarity {
@@ -64,12 +63,8 @@ pub(crate) async fn create(
         }))
 }
 
-fn observation(request: ObservedRequest) -> Result<Observation, ApiError> {
-    let sent_at = request
-        .sent_at
-        .map(|text| parse_instant(&text).map_err(|words| ApiError::field("sent_at", words)))
-        .transpose()?;
-    Ok(Observation {
+fn observation(request: ObservedRequest) -> Observation {
+    Observation {
         account: request.account,
         provider_id: request.provider_id,
         to: request.to,
@@ -80,6 +75,6 @@ fn observation(request: ObservedRequest) -> Result<Observation, ApiError> {
             reference2: request.refs.reference2,
         },
         client_reference: request.client_reference,
-        sent_at,
-    })
+        sent_at: request.sent_at,
+    }
 }

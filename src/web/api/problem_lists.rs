@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::problems::{self, Items, Orphan, Place, ProblemKind};
+use crate::delivery::orphans::Orphan;
+use crate::delivery::problems::{self, Items, Place, ProblemKind};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::message::Message;

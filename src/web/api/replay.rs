@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::replay::{Earnest, Replayed, Selection, replay};
+use crate::delivery::replay::{Earnest, Replayed, replay};
 use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::store::callbacks::Outcome;
+use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::api::actions::decision;
 use crate::web::api::filter::parse_instant;
 use crate::web::error::{ApiError, FieldError, parse_json};
@@ -87,7 +87,7 @@ pub(crate) async fn run(
     Ok(HttpResponse::Ok().json(response(dry_run, &replayed)))
 }
 
-fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
+fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
     let mut errors = Vec::new();
     if request
         .ids
@@ -124,7 +124,7 @@ fn selection(request: ReplayRequest) -> Result<Selection, ApiError> {
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    Ok(Selection {
+    Ok(OutcomeFilter {
         ids: request
             .ids
             .map(|ids| ids.into_iter().map(CallbackId::from).collect()),

@@ -10,8 +10,7 @@ use uuid::Uuid;
 use crate::delivery::accept::Submission;
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{Delivery, Stage};
-use crate::domain::dictionary;
-use crate::domain::explain::NOTHING_TO_RESEND;
+use crate::domain::explain::explain_failure;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::{Message, Origin, References};
@@ -402,7 +401,7 @@ fn media_response(media: &Media, visibility: Visibility) -> MediaResponse {
 fn failure_response(message: &Message, visibility: Visibility) -> Option<FailureResponse> {
     let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
     let listed = message.failure.as_ref()?;
-    let explanation = dictionary::explain(message.provider, &listed.failure);
+    let explanation = explain_failure(message, &listed.failure);
     Some(FailureResponse {
         code: listed
             .failure
@@ -413,11 +412,7 @@ fn failure_response(message: &Message, visibility: Visibility) -> Option<Failure
         detail: words(&listed.failure.detail),
         class: listed.class.as_str(),
         meaning: explanation.meaning,
-        action: if message.conflict {
-            NOTHING_TO_RESEND
-        } else {
-            explanation.action
-        },
+        action: explanation.action,
         at: time(listed.at),
     })
 }

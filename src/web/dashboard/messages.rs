@@ -38,7 +38,7 @@ impl MessageRow {
     pub fn new(message: &Message, viewer: Visibility, now: DateTime<Utc>) -> Self {
         Self {
             href: format!("/messages/{}", message.id),
-            pill: StatePill::new(message.state),
+            pill: StatePill::of(message),
             recipient: message
                 .recipient
                 .as_deref()

@@ -4,12 +4,15 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::domain::delivery::{DeliveryState, Stage};
+use crate::domain::explain::state_in_words;
+use crate::domain::message::Message;
 
 /// A state as it stands in lists.
 #[derive(Template, Clone, Copy, Debug, PartialEq, Eq)]
 #[template(path = "state_pill.html")]
 pub struct StatePill {
     state: DeliveryState,
+    meaning: &'static str,
 }
 
 impl HtmlSafe for StatePill {}
@@ -17,21 +20,33 @@ impl HtmlSafe for StatePill {}
 impl StatePill {
     /// The pill of a state.
     pub fn new(state: DeliveryState) -> Self {
-        Self { state }
+        Self {
+            state,
+            meaning: plain_words(state),
+        }
+    }
+
+    /// The pill of a message: one that was given up is not known to be lost.
+    pub fn of(message: &Message) -> Self {
+        let failure = message.failure.as_ref().map(|listed| &listed.failure);
+        Self {
+            state: message.state,
+            meaning: without_ticks(state_in_words(message.state, failure)),
+        }
     }
 
     fn mark(self) -> Mark {
         Mark::of(self.state)
     }
-
-    fn meaning(self) -> &'static str {
-        plain_words(self.state)
-    }
 }
 
 /// The words of the dashboard for a state, without the tick marks that stand beside them as pictures.
 pub fn plain_words(state: DeliveryState) -> &'static str {
-    state.in_words().trim_end_matches(['✓', ' '])
+    without_ticks(state.in_words())
+}
+
+fn without_ticks(words: &'static str) -> &'static str {
+    words.trim_end_matches(['✓', ' '])
 }
 
 /// The picture that belongs to a state: one tick, two, two blue ones, a clock …

@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use crate::delivery::problems::{Items, Orphan, ProblemKind, ProblemList};
+use crate::delivery::orphans::Orphan;
+use crate::delivery::problems::{Items, ProblemKind, ProblemList};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{DeliveryState, Stage};
 use crate::domain::message::{Message, Origin};

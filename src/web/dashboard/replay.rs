@@ -4,10 +4,10 @@
 
 use askama::Template;
 
-use crate::delivery::replay::{Replayed, Selection};
+use crate::delivery::replay::Replayed;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
-use crate::store::callbacks::{CallbackOutcome, Outcome};
+use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::web::dashboard::address::with_query;
 use crate::web::dashboard::callbacks::{CallbacksAddress, short};
 use crate::web::dashboard::figure::counted;
@@ -117,13 +117,13 @@ impl ReplayAddress {
     }
 
     /// The callbacks, as reading them again takes them.
-    pub fn selection(&self) -> Selection {
-        Selection {
+    pub fn selection(&self) -> OutcomeFilter {
+        OutcomeFilter {
             ids: self.id.map(|id| vec![id]),
             account: self.account.clone(),
             outcome: self.outcome,
             up_to: self.up_to,
-            ..Selection::default()
+            ..OutcomeFilter::default()
         }
     }
 

@@ -46,7 +46,7 @@ const TABLES: [(&str, &str, &str); 9] = [
     (
         "id_conflicts",
         "message claimant",
-        "account provider_id seen_at",
+        "account provider_id learned_from seen_at",
     ),
 ];
 

@@ -1,0 +1,99 @@
+//! Ids that two sent messages claim: who holds one keeps it, and the claim of the other waits until it is let go.
+
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::store::entities::{id_conflicts, provider_ids};
+use crate::store::ledger::{LearnedFrom, Ledger};
+use crate::store::{Error, instant};
+
+impl Ledger {
+    /// Notes that a message was told to have an id that another sent message holds.
+    pub(super) async fn note_claim(
+        &mut self,
+        claimant: Uuid,
+        holder: Uuid,
+        (account, id): (&AccountId, &ProviderMessageId),
+        learned_from: LearnedFrom,
+    ) -> Result<(), Error> {
+        self.conflicts.push(id_conflicts::Model {
+            account: account.to_string(),
+            provider_id: id.as_str().to_owned(),
+            message: holder,
+            claimant,
+            learned_from: learned_from.as_str().to_owned(),
+            seen_at: instant::write(learned_from.instant(self.now)),
+        });
+        if learned_from.is_callback() {
+            return Ok(());
+        }
+        // What a callback claimed first is as good as if only the reply had: it must not be forgotten.
+        self.write_conflicts().await?;
+        id_conflicts::Entity::update_many()
+            .col_expr(
+                id_conflicts::Column::LearnedFrom,
+                learned_from.as_str().into(),
+            )
+            .filter(id_conflicts::Column::Account.eq(account.as_str()))
+            .filter(id_conflicts::Column::ProviderId.eq(id.as_str()))
+            .filter(id_conflicts::Column::Claimant.eq(claimant))
+            .filter(id_conflicts::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .exec(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Hears claims again whose id is not held any more by the message that kept it: the first claimant gets it, unless somebody else holds it now.
+    pub async fn hear_claims_again(&mut self) -> Result<(), Error> {
+        self.write_bindings().await?;
+        self.write_conflicts().await?;
+        let holder_still_holds = Query::select()
+            .expr(Expr::value(1))
+            .from(provider_ids::Entity)
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::Account))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::Account)),
+            )
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::ProviderId))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::ProviderId)),
+            )
+            .and_where(
+                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
+                    .equals((id_conflicts::Entity, id_conflicts::Column::Message)),
+            )
+            .to_owned();
+        let open = id_conflicts::Entity::find()
+            .filter(Expr::exists(holder_still_holds).not())
+            .order_by_asc(id_conflicts::Column::SeenAt)
+            .order_by_asc(id_conflicts::Column::Claimant)
+            .all(&self.transaction)
+            .await?;
+        for claim in open {
+            self.hear_claim(claim).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear_claim(&mut self, claim: id_conflicts::Model) -> Result<(), Error> {
+        let bad = |column| Error::inconsistent("id_conflicts", column, claim.claimant);
+        let account: AccountId = claim.account.parse().map_err(|_| bad("account"))?;
+        let id = ProviderMessageId::parse(&claim.provider_id).map_err(|_| bad("provider_id"))?;
+        let seen_at = instant::read("id_conflicts", "seen_at", claim.seen_at)?;
+        let learned_from =
+            LearnedFrom::parse(&claim.learned_from, seen_at).ok_or_else(|| bad("learned_from"))?;
+        let claimant = claim.claimant.into();
+        id_conflicts::Entity::delete_by_id((claim.account, claim.provider_id, claim.claimant))
+            .exec(&self.transaction)
+            .await?;
+        self.load(&[claimant]).await?;
+        if self.row(claimant).is_some() {
+            let key = (account, id);
+            self.load_holders(std::slice::from_ref(&key)).await?;
+            self.bind(claimant, &key.0, &key.1, learned_from).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! `/api/v1/accounts`: how each account stands, and how its provider is set up.
+
+use actix_web::{HttpResponse, web};
+
+use crate::delivery::services::Services;
+use crate::delivery::standing::{self, AccountStanding, Health};
+use crate::domain::access::{Caller, Scope, Visibility};
+use crate::domain::provider::Mode;
+use crate::providers;
+use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse, ListResponse};
+use crate::web::error::ApiError;
+
+/// `GET /accounts`
+pub(crate) async fn list(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let standings = standing::list_accounts(&services).await?;
+    let data = standings
+        .iter()
+        .map(|standing| account_response(standing, caller.visibility()))
+        .collect();
+    Ok(HttpResponse::Ok().json(ListResponse {
+        data,
+        next_cursor: None,
+    }))
+}
+
+fn account_response(standing: &AccountStanding, visibility: Visibility) -> AccountResponse {
+    let shown = visibility == Visibility::Full;
+    let url = if shown {
+        standing.callback_url.as_str()
+    } else {
+        "the account's callback URL"
+    };
+    let steps = providers::of(standing.provider).setup();
+    let (pause_reason, paused_since) = match &standing.health {
+        Health::Paused { reason, since } => {
+            (Some(visibility.words(reason)), Some(wire::time(*since)))
+        }
+        _ => (None, None),
+    };
+    AccountResponse {
+        id: standing.id.to_string(),
+        provider: standing.provider.as_str(),
+        callback_url: shown.then(|| standing.callback_url.clone()),
+        setup: steps
+            .iter()
+            .map(|step| step.replace("{url}", url))
+            .collect(),
+        capabilities: CapabilitiesResponse::of(standing.provider),
+        senders: standing.senders.clone(),
+        last_callback_at: standing.last_callback_at.map(wire::time),
+        old_callback_url_used_at: standing.old_address_at.map(wire::time),
+        health: standing.health.as_str(),
+        pause_reason,
+        paused_since,
+        mode: standing.mode.map(|mode| match mode {
+            Mode::Live => "live",
+            Mode::DryRun => "dry-run",
+        }),
+    }
+}

@@ -1,0 +1,63 @@
+//! `/api/v1/orphans`: reports that match no message, with the messages they may be about.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::delivery::orphans::{self, Orphan};
+use crate::delivery::services::Services;
+use crate::domain::access::{Caller, Scope, Visibility};
+use crate::domain::delivery::Stage;
+use crate::store::orphans::OrphanFilter;
+use crate::web::api::filter::{
+    parse_account, parse_provider_id, parse_recipient, read_place, write_place,
+};
+use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::wire::{self, ListResponse, OrphanResponse};
+use crate::web::error::ApiError;
+
+/// `GET /orphans`
+pub(crate) async fn list(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let known = ["account", "provider_id", "recipient", "limit", "cursor"];
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
+    let filter = OrphanFilter {
+        account: parameters.parse_with("account", parse_account),
+        provider_id: parameters.parse_with("provider_id", parse_provider_id),
+        recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
+        put_aside: None,
+    };
+    let cursor = parameters.cursor(read_place);
+    let limit = parameters.limit();
+    let fingerprint = parameters.fingerprint();
+    let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
+    let (found, next) = orphans::list(&services.store, &filter, cursor, limit).await?;
+    let data = found
+        .iter()
+        .map(|orphan| orphan_response(orphan, caller.visibility()))
+        .collect();
+    let next_cursor = next.map(|next| fingerprint.write_cursor(&write_place(next)));
+    Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
+}
+
+fn orphan_response(orphan: &Orphan, visibility: Visibility) -> OrphanResponse {
+    let message = &orphan.message;
+    let stage = Stage::ALL
+        .into_iter()
+        .rev()
+        .find(|stage| message.stage(*stage).is_some());
+    OrphanResponse {
+        id: message.id.uuid(),
+        account: message.account.to_string(),
+        provider_ids: orphan.ids.iter().map(|id| visibility.id(id)).collect(),
+        recipient: message
+            .recipient
+            .as_deref()
+            .map(|recipient| wire::recipient_text(recipient, visibility)),
+        first_received_at: wire::time(message.created_at),
+        stage: stage.map(Stage::as_str),
+        suggestions: orphan.suggestions.iter().map(|id| id.uuid()).collect(),
+    }
+}
