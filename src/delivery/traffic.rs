@@ -223,8 +223,9 @@ impl Traffic {
 }
 
 impl Flow {
+    /// Forwards, and backwards when the clock was set back: a future hour that a wrong clock named takes no more.
     fn turn_to(&mut self, hour: i64) {
-        if hour > self.hour {
+        if hour != self.hour {
             self.hour = hour;
             self.recorded = Volume::default();
             self.refused = 0;
@@ -372,6 +373,21 @@ mod tests {
         let next = noon() + TimeDelta::hours(1);
         assert!(traffic.admit(&shop(), 1, next));
         assert!(traffic.list_surges(next).is_empty());
+    }
+
+    #[test]
+    fn after_a_clock_jumped_a_day_ahead_and_back_every_hour_has_its_own_ceiling() {
+        let traffic = traffic();
+        let whole = usize::try_from(ALWAYS_ALLOWED).unwrap();
+        assert!(traffic.admit(&shop(), 1, noon() + TimeDelta::days(1)));
+        for hour in 0..24 {
+            let at = noon() + TimeDelta::hours(hour);
+            assert!(traffic.admit(&shop(), whole, at), "hour {hour}");
+            assert!(!traffic.admit(&shop(), 1, at), "hour {hour}");
+            let surges = traffic.list_surges(at);
+            assert_eq!((surges[0].refused, surges[0].taken.callbacks), (1, 1));
+        }
+        assert_eq!(traffic.unsaved().len(), 25, "each in its own hour");
     }
 
     #[tokio::test]
