@@ -31,29 +31,36 @@ impl Store {
         hours: Vec<CallbackHour>,
         kept_since: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let transaction = self.pools().begin().await?;
         let sum = |column: Column| Expr::col((Entity, column)).add(Expr::col(("excluded", column)));
         let add = OnConflict::columns([Column::Hour, Column::Account])
             .value(Column::Callbacks, sum(Column::Callbacks))
             .value(Column::Bytes, sum(Column::Bytes))
             .to_owned();
-        for hour in hours {
-            let row = Model {
-                hour: instant::write(hour.hour),
-                account: hour.account.as_ref().map_or(NOBODY, AccountId::as_str).to_owned(),
-                callbacks: i64::try_from(hour.callbacks).unwrap_or(i64::MAX),
-                bytes: i64::try_from(hour.bytes).unwrap_or(i64::MAX),
-            };
-            Entity::insert(row.into_active_model())
-                .on_conflict(add.clone())
-                .exec_without_returning(&transaction)
-                .await?;
-        }
-        Entity::delete_many()
-            .filter(Column::Hour.lt(instant::write(kept_since)))
-            .exec(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        self.pools()
+            .within(async |transaction| {
+                for hour in hours {
+                    let row = Model {
+                        hour: instant::write(hour.hour),
+                        account: hour
+                            .account
+                            .as_ref()
+                            .map_or(NOBODY, AccountId::as_str)
+                            .to_owned(),
+                        callbacks: i64::try_from(hour.callbacks).unwrap_or(i64::MAX),
+                        bytes: i64::try_from(hour.bytes).unwrap_or(i64::MAX),
+                    };
+                    Entity::insert(row.into_active_model())
+                        .on_conflict(add.clone())
+                        .exec_without_returning(transaction)
+                        .await?;
+                }
+                Entity::delete_many()
+                    .filter(Column::Hour.lt(instant::write(kept_since)))
+                    .exec(transaction)
+                    .await?;
+                Ok(())
+            })
+            .await
     }
 
     /// The hours that began at or after `since`: at most so many rows as there are hours and accounts.

@@ -352,18 +352,9 @@ async fn remove_some(
         "DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {} LIMIT {PORTION_ROWS})",
         condition.sql
     );
-    let transaction = pools.begin().await?;
-    match execute(&transaction, &sql, condition.values).await {
-        Ok(rows) => transaction
-            .commit()
-            .await
-            .map(|()| rows)
-            .map_err(Error::from),
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error)
-        }
-    }
+    pools
+        .within(async |transaction| execute(transaction, &sql, condition.values).await)
+        .await
 }
 
 fn add(rows: &mut RowCounts, table: &'static str, number: usize) {
