@@ -1,6 +1,8 @@
 //! Removing from the main database what is past its retention, in portions that are each a short transaction; or counting what would be removed.
 //!
 //! **Invariant:** a message goes with everything that points to it, in one transaction, and its counts stay: purging subtracts nothing.
+//! So `message_counts` and `latency_counts` are never trimmed, and reports of old months stay. A quarter hour, account and kind keeps one row
+//! for each origin, state, code and class that a message of it ever stood at, also when none does any more; codes are the provider's words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
