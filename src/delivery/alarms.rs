@@ -152,23 +152,32 @@ fn surge(surge: Surge) -> Alarm {
     let usual = usual.map_or_else(String::new, |usual| {
         format!(" Its usual hour has {}.", usual.callbacks)
     });
-    let advice = "If nobody sends that much, the callback URL has leaked: raise callback_generation, enter the new URL in the provider's console, and retire the old generation.";
+    let (whose, advice) = match &account {
+        Some(account) => (
+            account.to_string(),
+            "If nobody sends that much, the callback URL has leaked: raise callback_generation, enter the new URL in the provider's console, and retire the old generation.",
+        ),
+        None => (
+            "The report URLs of accounts that nobody remembers".to_owned(),
+            "If such an account is yours, add it to the configuration again, and it is counted by itself. If nobody sends that much, a report URL has leaked: refuse its sender in front of Bluetick.",
+        ),
+    };
     let (kind, words) = if refused > 0 {
         let words = format!(
-            "{account} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
+            "{whose} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
             taken.callbacks
         );
         (AlarmKind::OverCeiling, words)
     } else {
         let words = format!(
-            "{account} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
+            "{whose} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
             taken.callbacks
         );
         (AlarmKind::Busy, words)
     };
     Alarm {
         kind,
-        account: Some(account),
+        account,
         words,
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::delivery::reconcile::Step;
+use crate::delivery::reconcile::{Reconciler, Step};
 use crate::delivery::services::Services;
 use crate::domain::callback::JournalPlace;
 use crate::domain::ids::CallbackId;
@@ -15,7 +15,8 @@ use crate::store;
 pub enum RebuildError {
     /// Another process follows the journal.
     #[error(
-        "another process follows the journal; stop `serve` first (after a crash its lease runs out within 30 seconds)"
+        "another process follows the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
+        Reconciler::LEASE.num_seconds()
     )]
     Served,
     /// Another process removes callbacks.

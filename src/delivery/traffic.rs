@@ -45,8 +45,8 @@ pub struct Volume {
 /// An account whose hour is out of the ordinary.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Surge {
-    /// Which account.
-    pub account: AccountId,
+    /// Which account; absent for all those together that nobody remembers.
+    pub account: Option<AccountId>,
     /// What it took this hour, in all processes as far as known.
     pub taken: Volume,
     /// Callbacks refused this hour because the ceiling was reached.
@@ -150,6 +150,11 @@ impl Traffic {
         self.accounts.get(account).unwrap_or(&self.elsewhere)
     }
 
+    fn gates(&self) -> impl Iterator<Item = (Option<&AccountId>, &Gate)> {
+        let known = self.accounts.iter().map(|(id, gate)| (Some(id), gate));
+        known.chain([(None, &self.elsewhere)])
+    }
+
     /// Whether an account may have so many bytes more kept in this hour; if so, they are counted.
     pub fn admit(&self, account: &AccountId, bytes: usize, now: DateTime<Utc>) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -169,10 +174,9 @@ impl Traffic {
     /// Accounts at twenty times their usual hour, or at their ceiling.
     pub fn list_surges(&self, now: DateTime<Utc>) -> Vec<Surge> {
         let mut surges: Vec<Surge> = self
-            .accounts
-            .iter()
-            .filter_map(|(account, flow)| {
-                let mut flow = flow.lock();
+            .gates()
+            .filter_map(|(account, gate)| {
+                let mut flow = gate.lock();
                 flow.turn_to(hour_of(now));
                 flow.surge(account)
             })
@@ -194,28 +198,27 @@ impl Traffic {
             });
             store.add_callback_hours(hours.collect(), since).await?;
             for (account, hour, volume) in unsaved {
-                if let Some(flow) = self.accounts.get(&account) {
-                    flow.lock().saved(hour, volume);
-                }
+                let gate = account.map_or(&self.elsewhere, |account| self.gate(&account));
+                gate.lock().saved(hour, volume);
             }
         }
         let hours = store.list_callback_hours(since).await?;
         let room = room(&self.folder);
-        for (account, flow) in &self.accounts {
-            let hours = hours.iter().filter(|hour| hour.account == *account);
-            flow.lock().learn(hours, hour_of(now), room);
+        for (account, gate) in self.gates() {
+            let hours = hours.iter().filter(|hour| hour.account.as_ref() == account);
+            gate.lock().learn(hours, hour_of(now), room);
         }
         Ok(())
     }
 
-    fn unsaved(&self) -> Vec<(AccountId, i64, Volume)> {
+    fn unsaved(&self) -> Vec<(Option<AccountId>, i64, Volume)> {
         let mut all = Vec::new();
-        for (account, flow) in &self.accounts {
-            let hours = flow.lock().unsaved.clone();
+        for (account, gate) in self.gates() {
+            let hours = gate.lock().unsaved.clone();
             all.extend(
                 hours
                     .into_iter()
-                    .map(|(hour, volume)| (account.clone(), hour, volume)),
+                    .map(|(hour, volume)| (account.cloned(), hour, volume)),
             );
         }
         all
@@ -223,8 +226,9 @@ impl Traffic {
 }
 
 impl Flow {
+    /// Forwards, and backwards when the clock was set back: a future hour that a wrong clock named takes no more.
     fn turn_to(&mut self, hour: i64) {
-        if hour > self.hour {
+        if hour != self.hour {
             self.hour = hour;
             self.recorded = Volume::default();
             self.refused = 0;
@@ -239,13 +243,13 @@ impl Flow {
         }
     }
 
-    fn surge(&self, account: &AccountId) -> Option<Surge> {
+    fn surge(&self, account: Option<&AccountId>) -> Option<Surge> {
         let taken = self.taken();
         let busy = self.usual.is_some_and(|usual| {
             taken.callbacks >= ALARMING_CALLBACKS.max(usual.callbacks.saturating_mul(ALARMING))
         });
         (busy || self.refused > 0).then(|| Surge {
-            account: account.clone(),
+            account: account.cloned(),
             taken,
             refused: self.refused,
             usual: self.usual,
@@ -344,7 +348,7 @@ mod tests {
     fn past(hours: i64, callbacks: u64, bytes: u64) -> CallbackHour {
         CallbackHour {
             hour: noon() - TimeDelta::hours(hours),
-            account: shop(),
+            account: Some(shop()),
             callbacks,
             bytes,
         }
@@ -372,6 +376,21 @@ mod tests {
         let next = noon() + TimeDelta::hours(1);
         assert!(traffic.admit(&shop(), 1, next));
         assert!(traffic.list_surges(next).is_empty());
+    }
+
+    #[test]
+    fn after_a_clock_jumped_a_day_ahead_and_back_every_hour_has_its_own_ceiling() {
+        let traffic = traffic();
+        let whole = usize::try_from(ALWAYS_ALLOWED).unwrap();
+        assert!(traffic.admit(&shop(), 1, noon() + TimeDelta::days(1)));
+        for hour in 0..24 {
+            let at = noon() + TimeDelta::hours(hour);
+            assert!(traffic.admit(&shop(), whole, at), "hour {hour}");
+            assert!(!traffic.admit(&shop(), 1, at), "hour {hour}");
+            let surges = traffic.list_surges(at);
+            assert_eq!((surges[0].refused, surges[0].taken.callbacks), (1, 1));
+        }
+        assert_eq!(traffic.unsaved().len(), 25, "each in its own hour");
     }
 
     #[tokio::test]

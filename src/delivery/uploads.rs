@@ -19,8 +19,8 @@ use crate::store::{self, Store};
 
 /// A file that belongs to no waiting message stays this long: its message may be about to be stored, or the request to be read.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
-/// Files looked at in one sweep.
-const SWEEP_LIMIT: usize = 500;
+/// Files whose messages are asked for at once.
+const FILES_PER_QUERY: usize = 500;
 
 /// Why a file could not be kept.
 #[derive(Debug, Error)]
@@ -116,33 +116,27 @@ impl Uploads {
 
     /// Removes files whose message does not wait any more: what a killed process or a lost commit left behind.
     pub async fn sweep(&self, now: DateTime<Utc>) -> Result<(), store::Error> {
-        let old = list_old(&self.folder, now);
-        if old.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<MessageId> = old.iter().filter_map(|path| message_of(path)).collect();
-        let waiting = self.store.list_waiting(&ids).await?;
-        for path in old {
-            if message_of(&path).is_none_or(|id| !waiting.contains(&id)) {
-                remove(&path);
+        for files in list_old(&self.folder, now).chunks(FILES_PER_QUERY) {
+            let ids: Vec<MessageId> = files.iter().filter_map(|path| message_of(path)).collect();
+            let waiting = self.store.list_waiting(&ids).await?;
+            for path in files {
+                if message_of(path).is_none_or(|id| !waiting.contains(&id)) {
+                    remove(path);
+                }
             }
         }
         Ok(())
     }
 }
 
-/// At most [`SWEEP_LIMIT`]; the rest comes with the next sweep.
+/// All of them: those that wait would hide what lies behind them.
 fn list_old(folder: &Path, now: DateTime<Utc>) -> Vec<PathBuf> {
     let is_old = |entry: &DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         modified.is_ok_and(|at| DateTime::<Utc>::from(at) + GRACE < now)
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .filter(is_old)
-        .take(SWEEP_LIMIT)
-        .map(|entry| entry.path())
-        .collect()
+    entries.filter(is_old).map(|entry| entry.path()).collect()
 }
 
 fn message_of(path: &Path) -> Option<MessageId> {

@@ -52,21 +52,22 @@ impl Store {
             revoked_at: None,
             last_used_at: None,
         };
-        let transaction = self.pools().begin().await?;
-        let taken = tokens::Entity::find()
-            .filter(tokens::Column::Name.eq(name))
-            .filter(tokens::Column::RevokedAt.is_null())
-            .one(&transaction)
-            .await?;
-        if taken.is_some() {
-            transaction.rollback().await?;
-            return Ok(TokenCreation::NameTaken);
-        }
-        tokens::Entity::insert(row.clone().into_active_model())
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(TokenCreation::Created(row.try_into()?, text))
+        self.pools()
+            .within(async |transaction| {
+                let taken = tokens::Entity::find()
+                    .filter(tokens::Column::Name.eq(name))
+                    .filter(tokens::Column::RevokedAt.is_null())
+                    .one(transaction)
+                    .await?;
+                if taken.is_some() {
+                    return Ok(TokenCreation::NameTaken);
+                }
+                tokens::Entity::insert(row.clone().into_active_model())
+                    .exec_without_returning(transaction)
+                    .await?;
+                Ok(TokenCreation::Created(row.try_into()?, text))
+            })
+            .await
     }
 
     /// Every token, the revoked too, newest first.
@@ -133,16 +134,18 @@ impl Store {
             expires_at: instant::write(now + SIGN_IN_LINK_LIFE),
             used_at: None,
         };
-        let transaction = self.pools().begin().await?;
-        sign_in_links::Entity::delete_many()
-            .filter(sign_in_links::Column::ExpiresAt.lt(instant::write(now)))
-            .exec(&transaction)
-            .await?;
-        sign_in_links::Entity::insert(row.into_active_model())
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(text)
+        self.pools()
+            .within(async |transaction| {
+                sign_in_links::Entity::delete_many()
+                    .filter(sign_in_links::Column::ExpiresAt.lt(instant::write(now)))
+                    .exec(transaction)
+                    .await?;
+                sign_in_links::Entity::insert(row.into_active_model())
+                    .exec_without_returning(transaction)
+                    .await?;
+                Ok(text)
+            })
+            .await
     }
 
     /// Uses a link up; false when it was used, ran out or never was. Of several at once, one succeeds.

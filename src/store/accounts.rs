@@ -59,29 +59,32 @@ impl Store {
         accounts: &[Account],
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let transaction = self.pools().begin().await?;
-        for account in accounts {
-            let row = Model {
-                id: account.id.to_string(),
-                provider: account.provider().to_string(),
-                generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
-                paused_at: None,
-                pause_reason: None,
-                last_callback_at: None,
-                old_address_at: None,
-                last_inbound_at: None,
-                first_seen_at: instant::write(now),
-                next_send_at: None,
-            };
-            let renew = OnConflict::column(Column::Id)
-                .update_columns([Column::Provider, Column::Generation])
-                .to_owned();
-            Entity::insert(row.into_active_model())
-                .on_conflict(renew)
-                .exec_without_returning(&transaction)
-                .await?;
-        }
-        Ok(transaction.commit().await?)
+        self.pools()
+            .within(async |transaction| {
+                for account in accounts {
+                    let row = Model {
+                        id: account.id.to_string(),
+                        provider: account.provider().to_string(),
+                        generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
+                        paused_at: None,
+                        pause_reason: None,
+                        last_callback_at: None,
+                        old_address_at: None,
+                        last_inbound_at: None,
+                        first_seen_at: instant::write(now),
+                        next_send_at: None,
+                    };
+                    let renew = OnConflict::column(Column::Id)
+                        .update_columns([Column::Provider, Column::Generation])
+                        .to_owned();
+                    Entity::insert(row.into_active_model())
+                        .on_conflict(renew)
+                        .exec_without_returning(transaction)
+                        .await?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Every account ever known, by id.

@@ -145,6 +145,26 @@ impl Pools {
         Ok(transaction)
     }
 
+    /// Does `work` in a transaction of its own: committed when it succeeds, rolled back when it does not.
+    pub async fn within<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let transaction = self.begin().await?;
+        match work(&transaction).await {
+            Ok(done) => {
+                transaction.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                if let Err(failed) = transaction.rollback().await {
+                    tracing::warn!(error = %failed, "a transaction could not be rolled back");
+                }
+                Err(error)
+            }
+        }
+    }
+
     async fn lock_postgres(
         &self,
         transaction: &DatabaseTransaction,
@@ -285,4 +305,48 @@ fn schema_of(url: &str) -> Option<String> {
         .split('&')
         .find_map(|pair| pair.strip_prefix("schema="))
         .map(ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_fails_within_a_transaction_leaves_nothing_and_no_lock_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.db");
+        let pools = Pools::open_sqlite(&path, 1, JOURNAL_BUSY_TIMEOUT)
+            .await
+            .unwrap();
+        let insert = async |statement: &str, end: Result<u64, Error>| {
+            pools
+                .within(async |transaction| {
+                    transaction.execute_unprepared(statement).await?;
+                    end
+                })
+                .await
+        };
+        let done = insert("CREATE TABLE some (one)", Ok(7)).await;
+        assert_eq!(done.unwrap(), 7);
+        let given_up = insert("INSERT INTO some VALUES (1)", Err(Error::TooSlow)).await;
+        assert!(matches!(given_up, Err(Error::TooSlow)));
+        // Another process could write at once: the rollback did not wait for the next use of the connection.
+        let other = Pools::open_sqlite(&path, 1, Duration::ZERO).await.unwrap();
+        other
+            .within(async |transaction| {
+                transaction
+                    .execute_unprepared("INSERT INTO some VALUES (2)")
+                    .await?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let asked = Statement::from_string(DbBackend::Sqlite, "SELECT one FROM some");
+        let rows = pools.reader().query_all_raw(asked).await.unwrap();
+        let found: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get_by_index(0).unwrap())
+            .collect();
+        assert_eq!(found, [2]);
+    }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a database, without the driver's types.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use thiserror::Error;
 
 /// A database operation that did not happen.
@@ -85,11 +85,6 @@ impl Error {
             column,
             key: key.to_string(),
         }
-    }
-
-    /// Whether a unique or primary key already held the row.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Driver { source } if matches!(source.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))))
     }
 
     /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a full disk or pool.

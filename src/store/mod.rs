@@ -86,14 +86,9 @@ impl Store {
 
     /// Applies the migrations that are missing, one process at a time.
     pub async fn migrate(&self) -> Result<(), Error> {
-        let transaction = self.pools.begin().await?;
-        match MainMigrator::up(&transaction, None).await {
-            Ok(()) => Ok(transaction.commit().await?),
-            Err(error) => {
-                transaction.rollback().await?;
-                Err(error.into())
-            }
-        }
+        self.pools
+            .within(async |transaction| Ok(MainMigrator::up(transaction, None).await?))
+            .await
     }
 
     /// Refuses a database whose tables are not those of this program; for who writes nothing.

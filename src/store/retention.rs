@@ -1,6 +1,8 @@
 //! Removing from the main database what is past its retention, in portions that are each a short transaction; or counting what would be removed.
 //!
 //! **Invariant:** a message goes with everything that points to it, in one transaction, and its counts stay: purging subtracts nothing.
+//! So `message_counts` and `latency_counts` are never trimmed, and reports of old months stay. A quarter hour, account and kind keeps one row
+//! for each origin, state, code and class that a message of it ever stood at, also when none does any more; codes are the provider's words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -352,18 +354,9 @@ async fn remove_some(
         "DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {} LIMIT {PORTION_ROWS})",
         condition.sql
     );
-    let transaction = pools.begin().await?;
-    match execute(&transaction, &sql, condition.values).await {
-        Ok(rows) => transaction
-            .commit()
-            .await
-            .map(|()| rows)
-            .map_err(Error::from),
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error)
-        }
-    }
+    pools
+        .within(async |transaction| execute(transaction, &sql, condition.values).await)
+        .await
 }
 
 fn add(rows: &mut RowCounts, table: &'static str, number: usize) {

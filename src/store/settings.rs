@@ -44,44 +44,42 @@ impl Store {
         fingerprint: &str,
         previous: &[String],
     ) -> Result<(), Error> {
-        let transaction = self.pools().begin().await?;
-        let known = find(&transaction, name::KEY_FINGERPRINT).await?;
-        let refused = known
-            .as_ref()
-            .is_some_and(|known| known != fingerprint && !previous.contains(known));
-        if refused {
-            transaction.rollback().await?;
-            return Err(Error::Foreign(
-                "secret_key is not the one this database was made with; callback and report addresses given to \
-                 providers would stop working. Restore the old key, or list it in secret_key_previous"
-                    .to_owned(),
-            ));
-        }
-        set(&transaction, name::KEY_FINGERPRINT, fingerprint).await?;
-        Ok(transaction.commit().await?)
+        self.pools()
+            .within(async |transaction| {
+                let known = find(transaction, name::KEY_FINGERPRINT).await?;
+                let refused = known
+                    .as_ref()
+                    .is_some_and(|known| known != fingerprint && !previous.contains(known));
+                if refused {
+                    return Err(Error::Foreign(
+                        "secret_key is not the one this database was made with; callback and report addresses given to \
+                         providers would stop working. Restore the old key, or list it in secret_key_previous"
+                            .to_owned(),
+                    ));
+                }
+                set(transaction, name::KEY_FINGERPRINT, fingerprint).await
+            })
+            .await
     }
 
     /// Ties the database to its journal on the first start; on later ones refuses another journal, one that ends before our position, and one that has lived on without us.
     ///
     /// The journal gets `next` as its mark after this.
     pub async fn claim_journal(&self, journal: &JournalState, next: Uuid) -> Result<(), Error> {
-        let transaction = self.pools().begin().await?;
-        if let Some(complaint) = complaint(&transaction, journal).await? {
-            transaction.rollback().await?;
-            return Err(Error::Foreign(complaint));
-        }
-        set(
-            &transaction,
-            name::JOURNAL_IDENTITY,
-            &journal.identity.to_string(),
-        )
-        .await?;
-        match journal.mark {
-            Some(mark) => set(&transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
-            None => remove(&transaction, name::JOURNAL_MARK).await?,
-        }
-        set(&transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await?;
-        Ok(transaction.commit().await?)
+        self.pools()
+            .within(async |transaction| {
+                if let Some(complaint) = complaint(transaction, journal).await? {
+                    return Err(Error::Foreign(complaint));
+                }
+                let identity = journal.identity.to_string();
+                set(transaction, name::JOURNAL_IDENTITY, &identity).await?;
+                match journal.mark {
+                    Some(mark) => set(transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
+                    None => remove(transaction, name::JOURNAL_MARK).await?,
+                }
+                set(transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await
+            })
+            .await
     }
 
     /// The same check, for who writes nothing.
@@ -104,14 +102,9 @@ impl Store {
 
     /// Says that everything that was read is about to be read again, so that nothing of it leaves the journal meanwhile.
     pub async fn announce_rebuild(&self) -> Result<(), Error> {
-        let transaction = self.pools().begin().await?;
-        match remember_read(&transaction).await {
-            Ok(()) => Ok(transaction.commit().await?),
-            Err(error) => {
-                transaction.rollback().await?;
-                Err(error)
-            }
-        }
+        self.pools()
+            .within(async |transaction| remember_read(transaction).await)
+            .await
     }
 
     /// Takes or renews a lease; false while another holder's has not run out.
@@ -122,12 +115,6 @@ impl Store {
         now: DateTime<Utc>,
         length: TimeDelta,
     ) -> Result<bool, Error> {
-        let transaction = self.pools().begin().await?;
-        let row = leases::Entity::find_by_id(lease).one(&transaction).await?;
-        if row.is_some_and(|row| row.holder != holder && row.expires_at > instant::write(now)) {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
         let row = leases::Model {
             name: lease.to_owned(),
             holder,
@@ -136,12 +123,22 @@ impl Store {
         let renew = OnConflict::column(leases::Column::Name)
             .update_columns([leases::Column::Holder, leases::Column::ExpiresAt])
             .to_owned();
-        leases::Entity::insert(row.into_active_model())
-            .on_conflict(renew)
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(true)
+        self.pools()
+            .within(async |transaction| {
+                let known = leases::Entity::find_by_id(lease).one(transaction).await?;
+                let is_anothers = |known: leases::Model| {
+                    known.holder != holder && known.expires_at > instant::write(now)
+                };
+                if known.is_some_and(is_anothers) {
+                    return Ok(false);
+                }
+                leases::Entity::insert(row.into_active_model())
+                    .on_conflict(renew)
+                    .exec_without_returning(transaction)
+                    .await?;
+                Ok(true)
+            })
+            .await
     }
 
     /// Gives a lease back, if it is still ours.

@@ -119,6 +119,46 @@ async fn processes_of_one_database_know_of_each_others_traffic() {
 }
 
 #[actix_web::test]
+async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_others() {
+    let app = start_app().await;
+    let traffic = app.services.ingest.traffic();
+    let store = &app.services.store;
+    let (one, other): (AccountId, AccountId) = ("gone".parse().unwrap(), "away".parse().unwrap());
+    let day = app.now();
+    for hour in 0..3 {
+        let at = day + TimeDelta::hours(hour);
+        assert!(traffic.admit(&one, 300, at) && traffic.admit(&other, 100, at));
+        traffic.share(store, at).await.unwrap();
+    }
+    let hours = store.list_callback_hours(day).await.unwrap();
+    let counted: Vec<_> = hours
+        .iter()
+        .map(|hour| (hour.account.clone(), hour.callbacks, hour.bytes))
+        .collect();
+    assert_eq!(counted, vec![(None, 2, 400); 3]);
+
+    app.advance(TimeDelta::hours(3));
+    while traffic.admit(&one, 1 << 30, app.now()) {}
+    let surge = traffic.list_surges(app.now()).remove(0);
+    assert_eq!((surge.account, surge.refused), (None, 1));
+    let alarm = &app.alarms().await[0];
+    assert_eq!(
+        (&alarm["alarm"], &alarm["account"]),
+        (&json!("over_ceiling"), &Value::Null)
+    );
+    assert!(
+        page(&app, "/")
+            .await
+            .contains("accounts that nobody remembers")
+    );
+    // Its usual hour is learned as well.
+    traffic.share(store, app.now()).await.unwrap();
+    let surge = traffic.list_surges(app.now()).remove(0);
+    assert_eq!(surge.usual.unwrap().callbacks, 2);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is_alarmed() {
     let app = start_app().await;
     assert_eq!(page(&app, "/readyz").await, "ready");

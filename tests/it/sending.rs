@@ -357,6 +357,30 @@ async fn a_file_goes_with_the_message_that_will_never_need_it() {
     app.finish().await;
 }
 
+#[actix_web::test]
+async fn leftovers_go_however_many_files_wait() {
+    let app = start_app().await;
+    let folder = app.database.folder().join("uploads");
+    let put = |name: &str| std::fs::write(folder.join(name), "file").unwrap();
+    // Made first and last, so that some come late in whatever order a file system lists them.
+    let leftovers: Vec<String> = (0..20).map(|n| format!("leftover-{n}.jpg")).collect();
+    leftovers[..10].iter().for_each(|name| put(name));
+    let mut waiting = Vec::new();
+    for _ in 0..520 {
+        let name = format!("{}.jpg", app.send_image(LANCEPILOT).await);
+        put(&name);
+        waiting.push(name);
+    }
+    leftovers[10..].iter().for_each(|name| put(name));
+    // Files are as old as the machine's clock says, which is not the test's.
+    let later = app.now() + TimeDelta::days(36_500);
+    app.services.uploads.sweep(later).await.unwrap();
+    let is_there = |name: &&String| folder.join(name).exists();
+    assert_eq!(leftovers.iter().filter(is_there).count(), 0);
+    assert_eq!(waiting.iter().filter(is_there).count(), waiting.len());
+    app.finish().await;
+}
+
 // --- Limits, by field ------------------------------------------------------------
 
 #[actix_web::test]

@@ -16,6 +16,9 @@ pub(super) fn of(store: Store, holder: Uuid) -> Lease {
 }
 
 impl Reconciler {
+    /// How long the lease of a process that died holds others off.
+    pub(in crate::delivery) const LEASE: TimeDelta = LENGTH;
+
     /// Takes or renews the lease; false while another process follows the journal.
     pub(in crate::delivery) async fn claim(&self) -> Result<bool, store::Error> {
         self.lease.hold(self.clock.now()).await

@@ -100,14 +100,9 @@ fn usize_of(number: u64) -> usize {
 }
 
 async fn make(pools: &Pools, day: Day) -> Result<(), Error> {
-    let transaction = pools.begin().await?;
-    match make_within(&transaction, day).await {
-        Ok(()) => Ok(transaction.commit().await?),
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error)
-        }
-    }
+    pools
+        .within(async |transaction| make_within(transaction, day).await)
+        .await
 }
 
 /// What went to the default before moves to its day, places and all: a partition cannot be attached while the default holds rows of it.

@@ -167,13 +167,12 @@ impl Entrance {
     }
 }
 
-/// **Invariant:** returns `Ok` only after the commit is on disk; begins and rolls back in this scope, so an error leaves no transaction open.
+/// **Invariant:** returns `Ok` only after the commit is on disk; an error leaves no transaction open.
 async fn commit(pools: Pools, statement: Statement) -> Result<(), Error> {
-    let transaction = pools.begin().await?;
-    if let Err(error) = transaction.execute_raw(statement).await {
-        transaction.rollback().await?;
-        return Err(error.into());
-    }
-    transaction.commit().await?;
-    Ok(())
+    pools
+        .within(async |transaction| {
+            transaction.execute_raw(statement).await?;
+            Ok(())
+        })
+        .await
 }

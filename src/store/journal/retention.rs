@@ -191,18 +191,9 @@ pub(super) async fn remove_on_postgres(
     leave: &Leave,
     portion: &Portion,
 ) -> Result<Option<u64>, Error> {
-    let transaction = pools.begin().await?;
-    match remove_within(&transaction, leave, portion).await {
-        Ok(rows) => transaction
-            .commit()
-            .await
-            .map(|()| rows)
-            .map_err(Error::from),
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error)
-        }
-    }
+    pools
+        .within(async |transaction| remove_within(transaction, leave, portion).await)
+        .await
 }
 
 async fn remove_within(
@@ -245,22 +236,14 @@ pub(super) async fn run(pools: Pools, chore: Chore) -> Result<u64, Error> {
 }
 
 async fn remove_rows(pools: &Pools, until: i64) -> Result<u64, Error> {
-    let transaction = pools.begin().await?;
     let statement = Statement::from_sql_and_values(
         DbBackend::Sqlite,
         "DELETE FROM journal WHERE seq <= $1",
         [until.into()],
     );
-    match transaction.execute_raw(statement).await {
-        Ok(done) => {
-            transaction.commit().await?;
-            Ok(done.rows_affected())
-        }
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error.into())
-        }
-    }
+    pools
+        .within(async |transaction| Ok(transaction.execute_raw(statement).await?.rows_affected()))
+        .await
 }
 
 /// Where the journal begins; absent while it is empty.
