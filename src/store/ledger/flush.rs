@@ -17,9 +17,6 @@ use crate::store::messages::row;
 use crate::store::queue::leave_queue;
 use crate::store::{Error, instant, receipts, statements};
 
-/// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
-const BINDINGS_PER_STATEMENT: usize = 1000;
-
 impl Ledger {
     pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
         self.write_bindings().await?;
@@ -103,16 +100,9 @@ impl Ledger {
     }
 
     pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {
-        let models: Vec<_> = self
-            .bindings
-            .drain(..)
-            .map(IntoActiveModel::into_active_model)
-            .collect();
-        for chunk in models.chunks(BINDINGS_PER_STATEMENT) {
-            provider_ids::Entity::insert_many(chunk.to_vec())
-                .exec_without_returning(&self.transaction)
-                .await?;
-        }
+        let rows: Vec<provider_ids::Model> = self.bindings.drain(..).collect();
+        let rows: Vec<&provider_ids::Model> = rows.iter().collect();
+        statements::insert::<provider_ids::Entity>(&self.transaction, &rows, "").await?;
         Ok(())
     }
 
