@@ -87,8 +87,16 @@ impl Ledger {
             changed.partition(|entry| entry.only_folded());
         let rows: Vec<&messages::Model> = folded.iter().map(|entry| &entry.row).collect();
         let by_id = messages::Column::Id;
-        statements::update::<messages::Entity>(&self.transaction, by_id, &row::FOLDED, &rows)
-            .await?;
+        let updated =
+            statements::update::<messages::Entity>(&self.transaction, by_id, &row::FOLDED, &rows)
+                .await?;
+        if updated != rows.len() as u64 {
+            return Err(Error::UnexpectedRowCount {
+                table: "messages",
+                expected: rows.len() as u64,
+                touched: updated,
+            });
+        }
         let rows: Vec<&messages::Model> = others.iter().map(|entry| &entry.row).collect();
         let set: Vec<String> = messages::Column::iter()
             .filter(|column| !matches!(column, messages::Column::Id))

@@ -17,7 +17,7 @@ mod unmatch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, TransactionSession};
 use uuid::Uuid;
 
@@ -275,8 +275,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a fact to a loaded message.
-    pub fn add(&mut self, id: MessageId, receipt: Receipt) -> Result<(), Error> {
+    /// Adds a fact to a loaded message, with its times as they are stored: what is folded now must be folded the same whenever it is read again.
+    pub fn add(&mut self, id: MessageId, mut receipt: Receipt) -> Result<(), Error> {
+        receipt.received_at = receipt.received_at.trunc_subsecs(3);
+        receipt.occurred_at = receipt.occurred_at.map(|at| at.trunc_subsecs(3));
         let entry = self.entry(id)?;
         entry.added.push(receipt);
         entry.touched = true;
