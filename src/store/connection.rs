@@ -23,7 +23,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_READERS: u32 = 6;
 /// PostgreSQL connections that write: one at a time, and one more for when a server that fell silent keeps the first.
 const POSTGRES_WRITERS: u32 = 2;
-/// How the journal is written: always at its end, and somebody waits for it. 4000 pages were the throughput choice of the measurements in `performance.md` §3e.
+/// How the journal is written: always at its end, and somebody waits for it. 4000 pages gave the highest rate; fewer are rewritten too often, more make single answers late.
 pub const JOURNAL_WRITING: Writing = Writing {
     busy_timeout: JOURNAL_BUSY_TIMEOUT,
     checkpoint_pages: 4000,

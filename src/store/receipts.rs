@@ -12,8 +12,6 @@ use crate::store::entities::receipts::{Column, Entity, Model};
 use crate::store::{Error, instant, statements};
 
 const TABLE: &str = "receipts";
-/// Ids in one `IN` list; few enough for either engine's limits.
-pub(crate) const IDS_PER_QUERY: usize = 512;
 
 /// The row of a fact.
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {

@@ -3,6 +3,7 @@
 //! Building a text for every batch, and preparing it, cost more than the rows it wrote. And a value that is fetched costs four times
 //! what it costs inside a JSON text, since the driver copies each on one thread and hands it to another: rows are read as one such text.
 
+use futures_util::join;
 use sea_orm::sea_query::ColumnType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait,
@@ -15,8 +16,10 @@ use crate::store::Error;
 /// The most values of one statement, below SQLite's 32,766.
 const MOST_VALUES: usize = 32_000;
 
-/// The most ids of one `IN` list.
-const MOST_IDS: usize = 512;
+/// Ids in one `IN` list, where one is built by hand; few enough for either engine's limits.
+pub(crate) const IDS_PER_QUERY: usize = 512;
+/// The most rows of one statement here, and ids of one `IN` list: few enough that the database works on some while we prepare or decode others.
+const AT_A_TIME: usize = 256;
 
 /// The rows whose `column` is one of these, in no order; their columns have no bytes but UUIDs.
 pub(crate) async fn find_by<E>(
@@ -30,9 +33,9 @@ where
     let backend = connection.get_database_backend();
     let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
     let (columns, table, key) = (columns.join(", "), E::default().as_str(), column.as_str());
-    let mut found = Vec::new();
-    for chunk in ids.chunks(MOST_IDS) {
-        let places = id_places(backend, chunk.len().next_power_of_two());
+    let ask = |chunk| {
+        let chunk: Vec<_> = padded(chunk);
+        let places = id_places(backend, chunk.len());
         let text = match backend {
             DbBackend::Postgres => format!(
                 "SELECT CAST(json_agg(json_build_array({columns})) AS text) FROM {table} WHERE {key} IN ({places})"
@@ -41,20 +44,40 @@ where
                 "SELECT json_group_array(json_array({columns})) FROM {table} WHERE {key} IN ({places})"
             ),
         };
-        let values = padded(chunk).into_iter().map(Into::into);
-        let row = connection
-            .query_one_raw(Statement::from_sql_and_values(backend, text, values))
-            .await?;
-        let rows: Option<String> = match row {
+        let values = chunk.into_iter().map(Into::into);
+        connection.query_one_raw(Statement::from_sql_and_values(backend, text, values))
+    };
+    let mut found = Vec::new();
+    let mut fetched = None;
+    for chunk in ids.chunks(AT_A_TIME) {
+        let decoding = async { decode::<E>(fetched.take()) };
+        // The database's thread looks for these while ours decodes those before them.
+        let (row, rows) = join!(ask(chunk), decoding);
+        found.extend(rows?);
+        fetched = match row? {
             Some(row) => row.try_get_by_index(0)?,
             None => None,
         };
-        let Some(rows) = rows else { continue };
-        let rows: Vec<E::Model> =
-            serde_json::from_str(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
-        found.extend(rows);
     }
+    found.extend(decode::<E>(fetched)?);
     Ok(found)
+}
+
+fn decode<E>(rows: Option<String>) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait<Model: DeserializeOwned>,
+{
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    // The reader's own words quote what it read, which may be a phone number.
+    serde_json::from_str(&rows).map_err(|error| {
+        let (table, kind, place) = (E::default(), error.classify(), error.column());
+        DbErr::Json(format!(
+            "a row of {} is not what its columns hold: {kind:?} at {place}",
+            table.as_str()
+        ))
+    })
 }
 
 /// A column as a value of a JSON array.
@@ -142,10 +165,9 @@ async fn execute<E: EntityTrait>(
     rows: &[&E::Model],
     text: impl Fn(&str) -> String,
 ) -> Result<u64, Error> {
-    let mut touched = 0;
     let backend = connection.get_database_backend();
-    let most = 1 << (MOST_VALUES / columns.len()).ilog2();
-    for chunk in rows.chunks(most) {
+    let most = (1 << (MOST_VALUES / columns.len()).ilog2()).min(AT_A_TIME);
+    let prepare = |chunk: &[&E::Model]| {
         let size = chunk.len().next_power_of_two();
         let mut values: Vec<Value> = Vec::with_capacity(size * columns.len());
         for row in chunk {
@@ -156,10 +178,16 @@ async fn execute<E: EntityTrait>(
             values.extend_from_slice(&padding);
         }
         let text = text(&places::<E>(backend, columns, size));
-        let executed = connection
-            .execute_raw(Statement::from_sql_and_values(backend, text, values))
-            .await?;
-        touched += executed.rows_affected();
+        Statement::from_sql_and_values(backend, text, values)
+    };
+    let mut touched = 0;
+    let mut chunks = rows.chunks(most);
+    let mut next = chunks.next().map(prepare);
+    while let Some(statement) = next {
+        let preparing = async { chunks.next().map(prepare) };
+        let (executed, prepared) = join!(connection.execute_raw(statement), preparing);
+        touched += executed?.rows_affected();
+        next = prepared;
     }
     Ok(touched)
 }
