@@ -124,6 +124,7 @@ impl Reconciler {
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
         if !self.claim().await? {
+            self.ahead.forget();
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
@@ -237,7 +238,7 @@ impl Reconciler {
             .await
     }
 
-    /// What operators decided about these may let more of them be read. A refusal of the account is old news by now: it pauses nothing again.
+    /// What operators released since is read, too. A refusal of the account is old news by now: it pauses nothing again.
     async fn derive_again(
         &self,
         ledger: &mut Ledger,
@@ -246,7 +247,18 @@ impl Reconciler {
     ) -> Result<(), store::Error> {
         ledger.keep_times();
         let precedents = Precedents::load(ledger).await?;
-        let read = self.read(batch.iter().map(|read| read.entry), &precedents);
+        let read: Vec<Read<'_>> = batch
+            .iter()
+            .map(|read| Read {
+                entry: read.entry,
+                content: match read.content.as_ref() {
+                    Content::Sealed { .. } => {
+                        Cow::Owned(self.content(read.entry, Some(&precedents)))
+                    }
+                    content => Cow::Borrowed(content),
+                },
+            })
+            .collect();
         let applied = self.apply_all(ledger, &read, &precedents).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)

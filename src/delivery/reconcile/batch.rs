@@ -12,8 +12,8 @@ use crate::store;
 /// Callbacks applied in one transaction, and bytes of their bodies. With more of them a page that many change is written once.
 const BATCH_ROWS: u64 = 2048;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
-const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
+/// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time, and of the next batch as well.
+const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
 
 /// Callbacks that follow each other in the journal, and what they say.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(super) struct Batch {
 pub(super) struct Ahead(Arc<Mutex<Option<(i64, Batch)>>>);
 
 impl Batch {
-    /// Whether more of them wait, most likely.
+    /// Whether it has as many as it may. One that is cut for its bytes is not: two such would be held at a time.
     fn is_full(&self) -> bool {
         self.entries.len() as u64 == BATCH_ROWS
     }
@@ -54,6 +54,11 @@ impl Ahead {
             .take()
             .filter(|(after, _)| *after == position)
             .map(|(_, batch)| batch)
+    }
+
+    /// Lets go of what was read.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn keep(&self, after: i64, batch: Batch) {
