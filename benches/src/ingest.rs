@@ -197,8 +197,8 @@ fn purge(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), 
     let mut purge = subject
         .installation
         .command(&["purge"])
-        // The population's oldest messages are some 60 days old.
-        .env("BLUETICK_RETENTION__CALLBACKS", "54")
+        // The population's oldest messages are some 60 days old; of ten million, a good million is older than this.
+        .env("BLUETICK_RETENTION__CALLBACKS", "52")
         .stdout(Stdio::piped())
         .spawn()?;
     let began = Instant::now();
@@ -218,6 +218,10 @@ fn purge(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), 
         told.trim().lines().last().unwrap_or_default(),
         subject.installation.megabytes()?,
     );
+    if ended_early {
+        table.skip(what, &shown);
+        return Ok(());
+    }
     let ratio = during.percentile(0.99) / without.percentile(0.99);
     table.add(what, ratio, shown, Target::AtMost(2.0, 1.2));
     Ok(())

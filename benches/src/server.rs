@@ -196,7 +196,6 @@ impl Installation {
         Ok(())
     }
 
-    /// A new API token.
     /// What its database files hold, write-ahead logs left out.
     pub fn megabytes(&self) -> Result<f64, Failure> {
         let mut bytes = 0;
