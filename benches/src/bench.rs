@@ -50,6 +50,14 @@ impl Subject {
         self.server = Server::bluetick(&self.installation)?;
         Ok(self)
     }
+
+    /// Starts the server again; callbacks are kept for so many days.
+    pub fn restart_keeping(mut self, days: u32) -> Result<Self, Failure> {
+        self.server.stop()?;
+        self.installation.keep_callbacks(days)?;
+        self.server = Server::bluetick(&self.installation)?;
+        Ok(self)
+    }
 }
 
 impl<'a> Bench<'a> {

@@ -196,6 +196,19 @@ impl Installation {
         Ok(())
     }
 
+    /// From the next start on, callbacks are kept for so many days.
+    pub fn keep_callbacks(&self, days: u32) -> Result<(), Failure> {
+        let text = format!("{}[retention]\ncallbacks = {days}\n", self.settings());
+        Ok(fs::write(self.configuration(), text)?)
+    }
+
+    /// The place of the oldest callback in the journal.
+    pub fn first_callback(&self) -> Result<i64, Failure> {
+        let file = self.folder.join("journal.db");
+        let journal = rusqlite::Connection::open(file)?;
+        Ok(journal.query_row("SELECT min(seq) FROM journal", [], |row| row.get(0))?)
+    }
+
     /// What its database files hold, write-ahead logs left out.
     pub fn megabytes(&self) -> Result<f64, Failure> {
         let mut bytes = 0;

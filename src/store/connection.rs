@@ -341,9 +341,7 @@ mod tests {
     async fn what_fails_within_a_transaction_leaves_nothing_and_no_lock_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("some.db");
-        let pools = Pools::open_sqlite(&path, 1, JOURNAL_BUSY_TIMEOUT)
-            .await
-            .unwrap();
+        let pools = Pools::open_sqlite(&path, 1, JOURNAL_WRITING).await.unwrap();
         let insert = async |statement: &str, end: Result<u64, Error>| {
             pools
                 .within(async |transaction| {
@@ -357,7 +355,11 @@ mod tests {
         let given_up = insert("INSERT INTO some VALUES (1)", Err(Error::TooSlow)).await;
         assert!(matches!(given_up, Err(Error::TooSlow)));
         // Another process could write at once: the rollback did not wait for the next use of the connection.
-        let other = Pools::open_sqlite(&path, 1, Duration::ZERO).await.unwrap();
+        let at_once = Writing {
+            busy_timeout: Duration::ZERO,
+            ..JOURNAL_WRITING
+        };
+        let other = Pools::open_sqlite(&path, 1, at_once).await.unwrap();
         other
             .within(async |transaction| {
                 transaction
