@@ -1,5 +1,6 @@
 # A PostgreSQL of our own in a temporary folder, for scripts that test: source it, then call start_postgres and stop_postgres.
 # Expects a function `fail MESSAGE`. Sets TEST_DATABASE_URL. Stops the server when the script ends.
+# `postgres_settings`, set before, replaces what a test's server need not do: wait for the disk.
 # shellcheck shell=bash
 
 # The folder of PostgreSQL's server programs. Debian keeps them off the PATH.
@@ -16,6 +17,8 @@ find_postgres() {
 
 postgres_bin=
 postgres_folder=
+# A test database that a power cut destroys is no loss.
+: "${postgres_settings=-c fsync=off -c full_page_writes=off}"
 
 # PostgreSQL refuses to run as root.
 as_postgres() {
@@ -52,9 +55,8 @@ start_postgres() {
   for attempt in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 20000))
     is_free "$port" || continue
-    # A test database that a power cut destroys is no loss, so it need not wait for the disk.
     if as_postgres "$postgres_bin/pg_ctl" -D "$postgres_folder/data" -l "$postgres_folder/log" -s -w -t 60 \
-      -o "-p $port -h 127.0.0.1 -k '$postgres_folder' -c max_connections=300 -c fsync=off -c full_page_writes=off" \
+      -o "-p $port -h 127.0.0.1 -k '$postgres_folder' -c max_connections=300 $postgres_settings" \
       start; then
       export TEST_DATABASE_URL="postgres://bluetick:$password@127.0.0.1:$port/postgres"
       printf 'PostgreSQL %s listens on 127.0.0.1:%s\n' "$("$postgres_bin/postgres" --version | awk '{print $3}')" "$port"

@@ -148,8 +148,12 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
     journal::check_migrated(&pools).await.map_err(in_journal)?;
     // Without a spool: that is the business of who writes.
     let journal = Journal::open(pools).await.map_err(in_journal)?;
+    let read = store.position().await.map_err(in_journal)?;
     let found = journal.state().await.map_err(in_journal)?;
-    store.check_journal(&found).await.map_err(in_journal)?;
+    store
+        .check_journal(read, &found)
+        .await
+        .map_err(in_journal)?;
     Ok(journal)
 }
 
@@ -171,8 +175,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .map_err(in_journal)?;
     prepare_days(&journal, &*clock).await?;
     let holder = MessageId::new(clock.now()).uuid();
+    let read = store.position().await.map_err(main)?;
     let found = journal.state().await.map_err(in_journal)?;
-    store.claim_journal(&found, holder).await.map_err(main)?;
+    store
+        .claim_journal(read, &found, holder)
+        .await
+        .map_err(main)?;
     journal.leave_mark(holder).await.map_err(in_journal)?;
     store
         .remember_accounts(&config.accounts, clock.now())

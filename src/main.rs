@@ -6,8 +6,14 @@ use bluetick::cli::{self, Arguments, Failure};
 use bluetick::config::process_environment;
 use bluetick::telemetry;
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator's first touch of a region would make whole huge pages of it, which tripled the memory of an idle process. Where the kernel does not know this, nothing is lost.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -2,6 +2,7 @@
 //!
 //! What follows from it is `reconcile`'s.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::delivery::correlate;
@@ -20,10 +21,11 @@ const PARTS_LIMIT: usize = 5_000;
 /// A callback with everything it says.
 pub(super) struct Read<'a> {
     pub(super) entry: &'a JournalEntry,
-    pub(super) content: Content,
+    pub(super) content: Cow<'a, Content>,
 }
 
 /// What was made of a callback's body.
+#[derive(Clone)]
 pub(super) enum Content {
     /// It failed authentication, so nobody looked into it.
     Sealed {
@@ -121,7 +123,7 @@ pub(super) fn named(batch: &[Read<'_>]) -> (Vec<MessageId>, Vec<(AccountId, Prov
     let mut ids = Vec::new();
     for read in batch {
         let record = &read.entry.record;
-        if let (Route::Report(id), Content::Parts(..)) = (record.route, &read.content) {
+        if let (Route::Report(id), Content::Parts(..)) = (record.route, read.content.as_ref()) {
             messages.push(id);
         }
         for (_, report) in read.reports() {
@@ -155,7 +157,7 @@ pub(super) fn unheard(ledger: &Ledger, batch: &[Read<'_>]) -> Vec<MessageId> {
 impl Read<'_> {
     /// The reports among its parts, with their places.
     pub(super) fn reports(&self) -> impl Iterator<Item = (i32, &Report)> {
-        let parts = match &self.content {
+        let parts = match self.content.as_ref() {
             Content::Parts(_, parts) => parts.as_slice(),
             Content::Sealed { .. } | Content::Unknown { .. } => &[],
         };

@@ -2,8 +2,10 @@
 
 mod adoption;
 mod again;
+mod batch;
 mod lease;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::delivery::known_accounts::KnownAccounts;
 use crate::delivery::lease::Lease;
 use crate::delivery::precedents::Precedents;
 use crate::delivery::reading::{self, Content, Read, named, unheard};
-use crate::delivery::unpack::most_unpacked;
+use crate::delivery::reconcile::batch::{Ahead, Batch};
 use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
 use crate::domain::delivery::{Fact, Receipt, SourceKind, believable};
@@ -30,12 +32,6 @@ use crate::store::ledger::Ledger;
 use crate::store::windows::LatestInbound;
 use crate::store::{self, Store};
 
-/// Callbacks applied in one transaction, and bytes of their bodies.
-const BATCH_ROWS: u64 = 512;
-const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// Bytes that the bodies of a batch may unpack to: what is read of them is held at the same time.
-const BATCH_UNPACKED: u64 = 64 * 1024 * 1024;
-
 /// Follows the journal.
 #[derive(Clone)]
 pub struct Reconciler {
@@ -45,6 +41,7 @@ pub struct Reconciler {
     known: Arc<KnownAccounts>,
     clock: Arc<dyn Clock>,
     lease: Lease,
+    ahead: Ahead,
 }
 
 /// What one step did.
@@ -120,62 +117,75 @@ impl Reconciler {
             accounts,
             known,
             clock,
+            ahead: Ahead::default(),
         }
     }
 
     /// Takes or renews the lease and applies the next batch.
     pub async fn step(&self) -> Result<Step, store::Error> {
         if !self.claim().await? {
+            self.ahead.forget();
             return Ok(Step::NotOurs);
         }
         let position = self.store.position().await?;
-        let mut entries = self
-            .journal
-            .read_after(position, BATCH_ROWS, BATCH_BYTES)
-            .await?;
-        entries.truncate(readable_at_once(&entries));
-        let pass = self.pass(&mut entries).await?;
-        if entries.is_empty() {
+        let mut batch = self.next_batch(position).await?;
+        let pass = self.pass(&mut batch).await?;
+        let Some(last) = batch.entries.last() else {
             return Ok(Step::Applied(0));
-        }
-        match self.apply(position, &entries, pass).await {
-            Ok(()) => Ok(Step::Applied(entries.len())),
-            Err(error) if error.is_transient() => Err(error),
-            Err(error) => {
+        };
+        let (applied, ()) = tokio::join!(
+            self.apply_somehow(position, &batch, pass),
+            self.read_ahead(&batch, last.seq)
+        );
+        applied?;
+        Ok(Step::Applied(batch.entries.len()))
+    }
+
+    /// All at once, else one by one.
+    async fn apply_somehow(
+        &self,
+        position: i64,
+        batch: &Batch,
+        pass: Pass,
+    ) -> Result<(), store::Error> {
+        match self.apply(position, &batch.read(), pass).await {
+            Err(error) if !error.is_transient() => {
                 tracing::warn!(%error, "a batch of callbacks could not be applied; going one by one");
-                self.apply_singly(position, &entries, pass).await?;
-                Ok(Step::Applied(entries.len()))
+                self.apply_singly(position, &batch.read(), pass).await
             }
+            applied => applied,
         }
     }
 
     /// Whether what comes now was read before; a batch in which only the first were is cut after them. A rebuild that has caught up, also one that another process began, ends here.
-    async fn pass(&self, entries: &mut Vec<JournalEntry>) -> Result<Pass, store::Error> {
+    async fn pass(&self, batch: &mut Batch) -> Result<Pass, store::Error> {
         let Some(until) = self.store.rebuilding_until().await? else {
             return Ok(Pass::First);
         };
-        let read_before = entries.partition_point(|entry| entry.seq <= until);
+        let read_before = batch.entries.partition_point(|entry| entry.seq <= until);
         if read_before == 0 {
             self.store.finish_rebuild(self.clock.now()).await?;
             return Ok(Pass::First);
         }
-        entries.truncate(read_before);
+        batch.truncate(read_before);
         Ok(Pass::Again)
+    }
+
+    fn content(&self, entry: &JournalEntry, precedents: Option<&Precedents>) -> Content {
+        let configured = self.accounts.get(&entry.record.account);
+        reading::content(&self.known, configured, &entry.record, precedents)
     }
 
     fn read<'a>(
         &self,
-        entries: &'a [JournalEntry],
-        precedents: Option<&Precedents>,
+        entries: impl IntoIterator<Item = &'a JournalEntry>,
+        precedents: &Precedents,
     ) -> Vec<Read<'a>> {
         entries
-            .iter()
-            .map(|entry| {
-                let configured = self.accounts.get(&entry.record.account);
-                Read {
-                    entry,
-                    content: reading::content(&self.known, configured, &entry.record, precedents),
-                }
+            .into_iter()
+            .map(|entry| Read {
+                entry,
+                content: Cow::Owned(self.content(entry, Some(precedents))),
             })
             .collect()
     }
@@ -183,27 +193,18 @@ impl Reconciler {
     async fn apply(
         &self,
         position: i64,
-        batch: &[JournalEntry],
+        batch: &[Read<'_>],
         pass: Pass,
     ) -> Result<(), store::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
-        let position = (position, last.seq);
-        let applied;
-        let mut ledger;
-        match pass {
-            Pass::First => {
-                // Parsed before anybody has to wait for the transaction.
-                let read = self.read(batch, None);
-                ledger = self.store.ledger(self.clock.now()).await?;
-                applied = self.apply_news(&mut ledger, &read, position).await;
-            }
-            Pass::Again => {
-                ledger = self.store.ledger(self.clock.now()).await?;
-                applied = self.derive_again(&mut ledger, batch, position).await;
-            }
-        }
+        let position = (position, last.entry.seq);
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let applied = match pass {
+            Pass::First => self.apply_news(&mut ledger, batch, position).await,
+            Pass::Again => self.derive_again(&mut ledger, batch, position).await,
+        };
         self.end(ledger, applied).await
     }
 
@@ -237,16 +238,27 @@ impl Reconciler {
             .await
     }
 
-    /// A refusal of the account is old news by now: it pauses nothing again.
+    /// What operators released since is read, too. A refusal of the account is old news by now: it pauses nothing again.
     async fn derive_again(
         &self,
         ledger: &mut Ledger,
-        batch: &[JournalEntry],
+        batch: &[Read<'_>],
         position: (i64, i64),
     ) -> Result<(), store::Error> {
         ledger.keep_times();
         let precedents = Precedents::load(ledger).await?;
-        let read = self.read(batch, Some(&precedents));
+        let read: Vec<Read<'_>> = batch
+            .iter()
+            .map(|read| Read {
+                entry: read.entry,
+                content: match read.content.as_ref() {
+                    Content::Sealed { .. } => {
+                        Cow::Owned(self.content(read.entry, Some(&precedents)))
+                    }
+                    content => Cow::Borrowed(content),
+                },
+            })
+            .collect();
         let applied = self.apply_all(ledger, &read, &precedents).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
@@ -287,7 +299,7 @@ impl Reconciler {
         gathered: &mut Gathered,
     ) -> Result<CallbackOutcome, store::Error> {
         let record = &read.entry.record;
-        let (provider, parts) = match &read.content {
+        let (provider, parts) = match read.content.as_ref() {
             Content::Sealed { reason } => {
                 return Ok(outcome(
                     read.entry,
@@ -356,12 +368,13 @@ impl Reconciler {
     async fn apply_singly(
         &self,
         position: i64,
-        batch: &[JournalEntry],
+        batch: &[Read<'_>],
         pass: Pass,
     ) -> Result<(), store::Error> {
         let mut from = position;
-        for entry in batch {
-            match self.apply(from, std::slice::from_ref(entry), pass).await {
+        for read in batch {
+            let entry = read.entry;
+            match self.apply(from, std::slice::from_ref(read), pass).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
@@ -378,6 +391,7 @@ impl Reconciler {
         let content = Content::Unknown {
             reason: "internal: it could not be applied; see the log",
         };
+        let content = Cow::Owned(content);
         let mut ledger = self.store.ledger(self.clock.now()).await?;
         let position = (from, entry.seq);
         let applied = self
@@ -385,17 +399,6 @@ impl Reconciler {
             .await;
         self.end(ledger, applied).await
     }
-}
-
-/// How many of these may be unpacked and read before any is applied; at least one.
-fn readable_at_once(entries: &[JournalEntry]) -> usize {
-    let mut unpacked: u64 = 0;
-    let fitting = entries.iter().take_while(|entry| {
-        let (body, encoding) = (&entry.record.body, entry.record.header("content-encoding"));
-        unpacked = unpacked.saturating_add(most_unpacked(body.len(), encoding));
-        unpacked <= BATCH_UNPACKED
-    });
-    fitting.count().max(1)
 }
 
 /// Whether quarantine keeps the body with a part.

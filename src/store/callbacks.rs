@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::entities::{callback_outcomes, quarantine, receipts};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, accounts, instant, settings};
+use crate::store::{Error, Store, accounts, instant, settings, statements};
 
 /// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -158,22 +158,11 @@ impl Ledger {
         outcomes: Vec<CallbackOutcome>,
         quarantined: Vec<Quarantined>,
     ) -> Result<(), Error> {
-        let rows: Vec<_> = outcomes
-            .into_iter()
-            .map(|outcome| row(outcome).into_active_model())
-            .collect();
-        let replace = OnConflict::column(callback_outcomes::Column::Callback)
-            .update_columns([
-                callback_outcomes::Column::Outcome,
-                callback_outcomes::Column::Detail,
-            ])
-            .to_owned();
-        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            callback_outcomes::Entity::insert_many(chunk.to_vec())
-                .on_conflict(replace.clone())
-                .exec_without_returning(self.transaction())
-                .await?;
-        }
+        let rows: Vec<callback_outcomes::Model> = outcomes.into_iter().map(row).collect();
+        let rows: Vec<&callback_outcomes::Model> = rows.iter().collect();
+        let replace = "ON CONFLICT (callback) DO UPDATE SET \
+                       outcome = excluded.outcome, detail = excluded.detail";
+        statements::insert::<callback_outcomes::Entity>(self.transaction(), &rows, replace).await?;
         self.keep_quarantined(quarantined).await
     }
 

@@ -23,8 +23,20 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_READERS: u32 = 6;
 /// PostgreSQL connections that write: one at a time, and one more for when a server that fell silent keeps the first.
 const POSTGRES_WRITERS: u32 = 2;
-/// WAL pages between checkpoints: 4000 was the throughput choice of the measurements in `performance.md` §3e.
-const CHECKPOINT_PAGES: &str = "4000";
+/// How the journal is written: always at its end, and somebody waits for it. 4000 pages gave the highest rate; fewer are rewritten too often, more make single answers late.
+pub const JOURNAL_WRITING: Writing = Writing {
+    busy_timeout: JOURNAL_BUSY_TIMEOUT,
+    checkpoint_pages: 4000,
+    cache: 8 * 1024,
+};
+/// How the main database is written: all over the file, and a page again and again, which a rarer checkpoint writes once.
+pub const MAIN_WRITING: Writing = Writing {
+    busy_timeout: MAIN_BUSY_TIMEOUT,
+    checkpoint_pages: 16_000,
+    cache: 64 * 1024,
+};
+/// Page cache of a SQLite reader, in KiB; what it lacks, the operating system's has.
+const READER_CACHE: u32 = 4 * 1024;
 
 /// One database: a single writer and a pool of readers.
 #[derive(Clone, Debug)]
@@ -36,6 +48,17 @@ pub struct Pools {
     file: Option<PathBuf>,
     /// How long a writer waits for another process's lock.
     patience: Duration,
+}
+
+/// What a SQLite file's writer is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Writing {
+    /// How long it waits for another process's lock.
+    pub busy_timeout: Duration,
+    /// WAL pages between checkpoints.
+    pub checkpoint_pages: u32,
+    /// Its page cache in KiB, taken as it is needed.
+    pub cache: u32,
 }
 
 /// Which engine a database URL names.
@@ -70,20 +93,21 @@ impl Pools {
     pub async fn open_sqlite(
         path: &Path,
         writer_lock: i64,
-        busy_timeout: Duration,
+        writing: Writing,
     ) -> Result<Self, Error> {
         make_private_file(path)?;
         let url = format!("sqlite://{}?mode=rwc", path.display());
         let is_new = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        let writing = if is_new { Use::Making } else { Use::Writing };
-        let writer = Database::connect(sqlite_options(&url, writing, busy_timeout)).await?;
-        let readers = Database::connect(sqlite_options(&url, Use::Reading, busy_timeout)).await?;
+        let purpose = if is_new { Use::Making } else { Use::Writing };
+        let options = |purpose| sqlite_options(&url, purpose, writing);
+        let writer = Database::connect(options(purpose)).await?;
+        let readers = Database::connect(options(Use::Reading)).await?;
         Ok(Self {
             writer,
             readers,
             lock: writer_lock,
             file: Some(path.to_owned()),
-            patience: busy_timeout,
+            patience: writing.busy_timeout,
         })
     }
 
@@ -244,10 +268,10 @@ enum Use {
     Reading,
 }
 
-fn sqlite_options(url: &str, purpose: Use, busy_timeout: Duration) -> ConnectOptions {
-    let (connections, query_only) = match purpose {
-        Use::Making | Use::Writing => (1, "OFF"),
-        Use::Reading => (SQLITE_READERS, "ON"),
+fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
+    let (connections, query_only, cache) = match purpose {
+        Use::Making | Use::Writing => (1, "OFF", writing.cache),
+        Use::Reading => (SQLITE_READERS, "ON", READER_CACHE),
     };
     let mut options = ConnectOptions::new(url);
     options
@@ -266,13 +290,15 @@ fn sqlite_options(url: &str, purpose: Use, busy_timeout: Duration) -> ConnectOpt
                 Use::Writing | Use::Reading => sqlite,
             };
             sqlite
-                .busy_timeout(busy_timeout)
+                .busy_timeout(writing.busy_timeout)
                 .statement_cache_capacity(200)
+                // Rows that the driver's thread may be ahead: with the few of its default the two threads wake each other all the time.
+                .row_buffer_size(512)
                 .pragma("journal_mode", "WAL")
                 // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
                 .pragma("synchronous", "FULL")
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-                .pragma("cache_size", "-16384")
+                .pragma("wal_autocheckpoint", writing.checkpoint_pages.to_string())
+                .pragma("cache_size", format!("-{cache}"))
                 .pragma("temp_store", "MEMORY")
                 .pragma("foreign_keys", "OFF")
                 .pragma("query_only", query_only)
@@ -315,9 +341,7 @@ mod tests {
     async fn what_fails_within_a_transaction_leaves_nothing_and_no_lock_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("some.db");
-        let pools = Pools::open_sqlite(&path, 1, JOURNAL_BUSY_TIMEOUT)
-            .await
-            .unwrap();
+        let pools = Pools::open_sqlite(&path, 1, JOURNAL_WRITING).await.unwrap();
         let insert = async |statement: &str, end: Result<u64, Error>| {
             pools
                 .within(async |transaction| {
@@ -331,7 +355,11 @@ mod tests {
         let given_up = insert("INSERT INTO some VALUES (1)", Err(Error::TooSlow)).await;
         assert!(matches!(given_up, Err(Error::TooSlow)));
         // Another process could write at once: the rollback did not wait for the next use of the connection.
-        let other = Pools::open_sqlite(&path, 1, Duration::ZERO).await.unwrap();
+        let at_once = Writing {
+            busy_timeout: Duration::ZERO,
+            ..JOURNAL_WRITING
+        };
+        let other = Pools::open_sqlite(&path, 1, at_once).await.unwrap();
         other
             .within(async |transaction| {
                 transaction

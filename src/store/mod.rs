@@ -26,6 +26,7 @@ pub mod reports;
 pub mod retention;
 pub mod settings;
 pub mod spool;
+mod statements;
 pub mod statistics;
 pub mod uploads;
 pub mod verify;
@@ -43,7 +44,7 @@ pub use error::Error;
 use ledger::{Change, Ledger};
 
 use crate::domain::secret::Secret;
-use crate::store::connection::{Engine, MAIN_BUSY_TIMEOUT, Pools};
+use crate::store::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
 const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
@@ -64,8 +65,8 @@ impl Store {
     pub async fn open(url: &Secret) -> Result<Self, Error> {
         let pools = match connection::engine_of(url) {
             Engine::Sqlite => {
-                Pools::open_sqlite(&connection::sqlite_path(url), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
-                    .await?
+                let path = connection::sqlite_path(url);
+                Pools::open_sqlite(&path, MAIN_LOCK, MAIN_WRITING).await?
             }
             Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK, MAIN_BUSY_TIMEOUT).await?,
         };

@@ -15,7 +15,7 @@ use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
 use crate::store::messages::{Cursor, Page, newest_first, sent_to};
 use crate::store::put_aside::message_is_aside;
-use crate::store::receipts::IDS_PER_QUERY;
+use crate::store::statements::IDS_PER_QUERY;
 use crate::store::{Error, Store, instant};
 
 /// How far apart the hand-over of a message and the first report may be for the one to be suggested for the other.

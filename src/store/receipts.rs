@@ -2,18 +2,16 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::domain::delivery::{Fact, Pricing, Receipt, Stage};
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::store::entities::receipts::{Column, Entity, Model};
-use crate::store::{Error, instant};
+use crate::store::{Error, instant, statements};
 
 const TABLE: &str = "receipts";
-/// Ids in one `IN` list; few enough for either engine's limits.
-pub(crate) const IDS_PER_QUERY: usize = 500;
 
 /// The row of a fact.
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
@@ -49,28 +47,27 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
     }
 }
 
-/// Every fact of these messages.
+/// Every fact of these messages, as they came in.
 pub(crate) async fn find_of(
     connection: &impl ConnectionTrait,
     messages: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
     let mut found: HashMap<Uuid, Vec<Receipt>> = HashMap::new();
-    for chunk in messages.chunks(IDS_PER_QUERY) {
-        let rows = Entity::find()
-            .filter(Column::Message.is_in(chunk.iter().copied()))
-            .order_by_asc(Column::ReceivedAt)
-            .order_by_asc(Column::Source)
-            .order_by_asc(Column::Part)
-            .all(connection)
-            .await?;
-        for row in rows {
-            found
-                .entry(row.message)
-                .or_default()
-                .push(Receipt::try_from(row)?);
-        }
+    for row in statements::find_by::<Entity>(connection, Column::Message, messages).await? {
+        found
+            .entry(row.message)
+            .or_default()
+            .push(Receipt::try_from(row)?);
+    }
+    for receipts in found.values_mut() {
+        sort(receipts);
     }
     Ok(found)
+}
+
+/// Puts facts in the order in which they are told: as they came in.
+pub(crate) fn sort(receipts: &mut [Receipt]) {
+    receipts.sort_by_key(|receipt| (receipt.received_at, receipt.source, receipt.part));
 }
 
 impl TryFrom<Model> for Receipt {

@@ -64,11 +64,16 @@ impl Store {
 
     /// Ties the database to its journal on the first start; on later ones refuses another journal, one that ends before our position, and one that has lived on without us.
     ///
-    /// The journal gets `next` as its mark after this.
-    pub async fn claim_journal(&self, journal: &JournalState, next: Uuid) -> Result<(), Error> {
+    /// `read` is our position from before the journal was looked at: another process may go on reading meanwhile. The journal gets `next` as its mark after this.
+    pub async fn claim_journal(
+        &self,
+        read: i64,
+        journal: &JournalState,
+        next: Uuid,
+    ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                if let Some(complaint) = complaint(transaction, journal).await? {
+                if let Some(complaint) = complaint(transaction, read, journal).await? {
                     return Err(Error::Foreign(complaint));
                 }
                 let identity = journal.identity.to_string();
@@ -83,8 +88,8 @@ impl Store {
     }
 
     /// The same check, for who writes nothing.
-    pub async fn check_journal(&self, journal: &JournalState) -> Result<(), Error> {
-        match complaint(self.pools().reader(), journal).await? {
+    pub async fn check_journal(&self, read: i64, journal: &JournalState) -> Result<(), Error> {
+        match complaint(self.pools().reader(), read, journal).await? {
             Some(complaint) => Err(Error::Foreign(complaint)),
             None => Ok(()),
         }
@@ -158,6 +163,7 @@ impl Store {
 /// Why a journal is not this database's, if it is not.
 async fn complaint(
     connection: &impl ConnectionTrait,
+    read: i64,
     journal: &JournalState,
 ) -> Result<Option<String>, Error> {
     let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
@@ -170,10 +176,10 @@ async fn complaint(
             "journal.db and bluetick.db do not belong together; restore both from one backup";
         return Ok(Some(words.to_owned()));
     }
-    let (position, end) = (position(connection).await?, journal.end);
-    if position > end {
+    let end = journal.end;
+    if read > end {
         return Ok(Some(format!(
-            "bluetick.db has read the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
+            "bluetick.db has read the journal up to {read}, but journal.db ends at {end}; restore both from one backup"
         )));
     }
     let mark = journal.mark.map(|mark| mark.to_string());

@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod api_description;
+mod batches;
 mod callbacks;
 mod chaos;
 mod concurrency;

@@ -27,10 +27,10 @@ impl Reconciler {
         precedents: &Precedents,
     ) -> Result<Vec<CallbackOutcome>, store::Error> {
         ledger.retract(&callbacks(entries)).await?;
-        let mut all = self.read(entries, Some(precedents));
+        let mut all = self.read(entries, precedents);
         let mistaught = self.list_mistaught(ledger, &all, precedents).await?;
         let neighbours = self.find_neighbours(ledger, entries, &mistaught).await?;
-        all.extend(self.read(&neighbours, Some(precedents)));
+        all.extend(self.read(&neighbours, precedents));
         all.sort_by_key(|read| read.entry.seq);
         if !mistaught.is_empty() {
             ledger.retract(&callbacks(&neighbours)).await?;
@@ -72,7 +72,7 @@ impl Reconciler {
         }
         // Others came within the same millisecond.
         let others = self.journal.find_all(&Vec::from_iter(others)).await?;
-        let others = self.read(&others, Some(precedents));
+        let others = self.read(&others, precedents);
         let lessons: Vec<Lesson<'_>> = others.iter().map(lesson).collect();
         untaught.retain(|taught| !lessons.iter().any(|lesson| lesson.teaches(taught)));
         let mut mistaught: Vec<MessageId> = untaught.iter().map(Taught::message).collect();

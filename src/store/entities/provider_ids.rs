@@ -1,8 +1,9 @@
 //! Row of `provider_ids`. An id a provider used for a message.
 
 use sea_orm::entity::prelude::*;
+use serde::Deserialize;
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "provider_ids")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

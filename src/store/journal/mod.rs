@@ -32,7 +32,9 @@ use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, Journa
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::store;
-use crate::store::connection::{self, Engine, JOURNAL_BUSY_TIMEOUT, MAIN_BUSY_TIMEOUT, Pools};
+use crate::store::connection::{
+    self, Engine, JOURNAL_BUSY_TIMEOUT, JOURNAL_WRITING, MAIN_BUSY_TIMEOUT, Pools,
+};
 use crate::store::disk::Reserve;
 use crate::store::error::Error;
 use crate::store::settings::JournalState;
@@ -99,7 +101,7 @@ pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
     match connection::engine_of(database_url) {
         Engine::Sqlite => {
             let path = connection::sqlite_path(database_url).with_file_name(FILE_NAME);
-            Pools::open_sqlite(&path, JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT).await
+            Pools::open_sqlite(&path, JOURNAL_LOCK, JOURNAL_WRITING).await
         }
         Engine::Postgres => {
             Pools::open_postgres(database_url, JOURNAL_LOCK, JOURNAL_BUSY_TIMEOUT).await

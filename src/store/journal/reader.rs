@@ -17,7 +17,7 @@ use crate::store::error::Error;
 use crate::store::instant;
 use crate::store::journal::days;
 use crate::store::journal::entity::{Column, Entity, Extent, SummaryRow};
-use crate::store::receipts::IDS_PER_QUERY;
+use crate::store::statements::IDS_PER_QUERY;
 
 /// Which callbacks a list shows; what is absent does not restrict.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

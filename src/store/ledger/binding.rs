@@ -1,16 +1,17 @@
 //! Which message a provider's id belongs to, and what happens when two messages claim one.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
 use crate::store::entities::{merged_messages, messages, provider_ids, receipts};
 use crate::store::ledger::Ledger;
-use crate::store::receipts::IDS_PER_QUERY;
-use crate::store::{Error, instant};
+use crate::store::{Error, instant, statements};
 
 /// Where an id was learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,40 +153,33 @@ impl Ledger {
         Ok(Bound::Held)
     }
 
-    /// How many ids a message holds. The first question is answered for every loaded message at once: a batch asks of most of them.
+    /// How many ids a message holds. The first question is answered for every loaded message of its account at once: a batch asks of most of them.
     async fn count_ids(&mut self, message: Uuid) -> Result<usize, Error> {
         if let Some(number) = self.id_counts.get(&message) {
             return Ok(*number);
         }
-        let asked: Vec<Uuid> = self
+        let account = self.row(message.into()).map(|row| row.account.as_str());
+        let asked: HashSet<Uuid> = self
             .entries
-            .keys()
-            .copied()
-            .filter(|id| *id != message && !self.id_counts.contains_key(id))
+            .iter()
+            .filter(|(_, entry)| Some(entry.row.account.as_str()) == account)
+            .map(|(id, _)| *id)
+            .filter(|id| !self.id_counts.contains_key(id))
             .chain([message])
             .collect();
-        for chunk in asked.chunks(IDS_PER_QUERY) {
-            let stored: Vec<(Uuid, i64)> = provider_ids::Entity::find()
-                .select_only()
-                .column(provider_ids::Column::Message)
-                .column_as(provider_ids::Column::ProviderId.count(), "ids")
-                .filter(provider_ids::Column::Message.is_in(chunk.iter().copied()))
-                .group_by(provider_ids::Column::Message)
-                .into_tuple()
-                .all(&self.transaction)
+        self.id_counts.extend(asked.iter().map(|id| (*id, 0)));
+        let by_message = provider_ids::Column::Message;
+        let ids: Vec<Uuid> = asked.iter().copied().collect();
+        let stored =
+            statements::find_by::<provider_ids::Entity>(&self.transaction, by_message, &ids)
                 .await?;
-            self.id_counts.extend(chunk.iter().map(|id| (*id, 0)));
-            self.id_counts.extend(
-                stored
-                    .into_iter()
-                    .map(|(id, number)| (id, usize::try_from(number).unwrap_or(usize::MAX))),
-            );
-        }
         // Those that wait to be written are no rows yet.
-        for binding in &self.bindings {
-            if asked.contains(&binding.message) {
-                *self.id_counts.entry(binding.message).or_default() += 1;
-            }
+        let waiting = self
+            .bindings
+            .iter()
+            .filter(|binding| asked.contains(&binding.message));
+        for binding in stored.iter().chain(waiting) {
+            *self.id_counts.entry(binding.message).or_default() += 1;
         }
         Ok(self.id_counts.get(&message).copied().unwrap_or_default())
     }

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::{ConnectionTrait, Statement};
 
 use crate::domain::delivery::Stage;
 use crate::domain::latency::LatencyBucket;
 use crate::domain::message::Origin;
 use crate::store::Error;
 use crate::store::entities::messages::Model;
+use crate::store::entities::{latency_counts, message_counts};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row;
+use crate::store::statements;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 /// Stages whose time since acceptance is kept.
 pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
-/// Rows of one statement.
-const ROWS: usize = 100;
 
 /// Quarter hour, account, kind.
 pub(crate) type Cohort = (i64, String, String);
@@ -46,74 +46,61 @@ impl Differences {
             }
             *self.standings.entry((cohort, standing(row))).or_default() += step;
         }
-        self.standings.retain(|_, difference| *difference != 0);
-        self.latencies.retain(|_, difference| *difference != 0);
     }
 
     /// Adds them to the tables.
-    pub(super) async fn write(self, connection: &impl ConnectionTrait) -> Result<(), Error> {
-        let standings = self.standings.into_iter().map(|(key, difference)| {
-            let ((bucket, account, kind), (origin, state, code, class)) = key;
-            let texts = [account, kind, origin, state, code, class].map(Value::from);
-            let values = std::iter::once(bucket.into()).chain(texts);
-            values.chain([difference.into()]).collect()
-        });
-        let columns = [
-            "bucket", "account", "kind", "origin", "state", "code", "class",
-        ];
-        add(
+    pub(super) async fn write(mut self, connection: &impl ConnectionTrait) -> Result<(), Error> {
+        self.standings.retain(|_, difference| *difference != 0);
+        self.latencies.retain(|_, difference| *difference != 0);
+        let standings: Vec<message_counts::Model> =
+            self.standings.into_iter().map(standing_row).collect();
+        statements::insert::<message_counts::Entity>(
             connection,
-            "message_counts",
-            &columns,
-            standings.collect::<Vec<Vec<Value>>>(),
+            &standings.iter().collect::<Vec<_>>(),
+            "ON CONFLICT (bucket, account, kind, origin, state, code, class) \
+             DO UPDATE SET messages = message_counts.messages + excluded.messages",
         )
         .await?;
-        let latencies = self.latencies.into_iter().map(|(key, difference)| {
-            let ((bucket, account, kind), stage, latency) = key;
-            vec![
-                bucket.into(),
-                account.into(),
-                kind.into(),
-                stage.as_str().into(),
-                latency.into(),
-                difference.into(),
-            ]
-        });
-        let columns = ["bucket", "account", "kind", "stage", "latency"];
-        add(connection, "latency_counts", &columns, latencies.collect()).await
+        let latencies: Vec<latency_counts::Model> =
+            self.latencies.into_iter().map(latency_row).collect();
+        statements::insert::<latency_counts::Entity>(
+            connection,
+            &latencies.iter().collect::<Vec<_>>(),
+            "ON CONFLICT (bucket, account, kind, stage, latency) \
+             DO UPDATE SET messages = latency_counts.messages + excluded.messages",
+        )
+        .await?;
+        Ok(())
     }
 }
 
-/// Adds differences to `messages` of the rows with these keys; the last value of each row is the difference.
-async fn add(
-    connection: &impl ConnectionTrait,
-    table: &str,
-    key: &[&str],
-    rows: Vec<Vec<Value>>,
-) -> Result<(), Error> {
-    let width = key.len() + 1;
-    let key = key.join(", ");
-    for chunk in rows.chunks(ROWS) {
-        let places: Vec<String> = (0..chunk.len())
-            .map(|row| {
-                let places: Vec<String> = (1..=width)
-                    .map(|column| format!("${}", row * width + column))
-                    .collect();
-                format!("({})", places.join(", "))
-            })
-            .collect();
-        let sql = format!(
-            "INSERT INTO {table} ({key}, messages) VALUES {} \
-             ON CONFLICT ({key}) DO UPDATE SET messages = {table}.messages + excluded.messages",
-            places.join(", ")
-        );
-        let values = chunk.iter().flatten().cloned();
-        let backend = connection.get_database_backend();
-        connection
-            .execute_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?;
+fn standing_row(
+    (((bucket, account, kind), standing), messages): ((Cohort, Standing), i64),
+) -> message_counts::Model {
+    let (origin, state, code, class) = standing;
+    message_counts::Model {
+        bucket,
+        account,
+        kind,
+        origin,
+        state,
+        code,
+        class,
+        messages,
     }
-    Ok(())
+}
+
+fn latency_row(
+    (((bucket, account, kind), stage, latency), messages): ((Cohort, Stage, i64), i64),
+) -> latency_counts::Model {
+    latency_counts::Model {
+        bucket,
+        account,
+        kind,
+        stage: stage.as_str().to_owned(),
+        latency,
+        messages,
+    }
 }
 
 /// Drops the counts of quarter hours since then, so that they can be added up anew.

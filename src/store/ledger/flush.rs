@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter};
+use sea_orm::{EntityTrait, IdenStatic, IntoActiveModel, Iterable};
 use uuid::Uuid;
 
 use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
@@ -15,17 +15,12 @@ use crate::store::ledger::counts::Differences;
 use crate::store::ledger::{Change, Entry, Ledger, Times};
 use crate::store::messages::row;
 use crate::store::queue::leave_queue;
-use crate::store::{Error, instant, receipts};
-
-/// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
-const MESSAGES_PER_STATEMENT: usize = 400;
-const RECEIPTS_PER_STATEMENT: usize = 1000;
+use crate::store::{Error, instant, receipts, statements};
 
 impl Ledger {
     pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
-        self.write_receipts().await?;
         let touched: Vec<Uuid> = self
             .entries
             .iter()
@@ -33,7 +28,7 @@ impl Ledger {
             .map(|(id, _)| *id)
             .collect();
         self.rename(&touched).await?;
-        let facts = receipts::find_of(&self.transaction, &touched).await?;
+        let facts = self.write_receipts(&touched).await?;
         let touched = self.remove_emptied(touched, &facts).await?;
         let mut differences = Differences::default();
         let mut changes = Vec::with_capacity(touched.len());
@@ -65,58 +60,57 @@ impl Ledger {
             .filter(|id| self.entries.get(id).is_some_and(|entry| entry.renamed))
             .copied()
             .collect();
-        for chunk in renamed.chunks(receipts::IDS_PER_QUERY) {
-            let mut ids: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
-            let rows = provider_ids::Entity::find()
-                .filter(provider_ids::Column::Message.is_in(chunk.iter().copied()))
-                .all(&self.transaction)
+        let by_message = provider_ids::Column::Message;
+        let rows =
+            statements::find_by::<provider_ids::Entity>(&self.transaction, by_message, &renamed)
                 .await?;
-            for row in rows {
-                ids.entry(row.message).or_default().push(row);
-            }
-            for id in chunk {
-                let chief = ids.get(id).and_then(|ids| chief_id(ids));
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.row.provider_id = chief;
-                }
+        let mut ids: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
+        for row in rows {
+            ids.entry(row.message).or_default().push(row);
+        }
+        for id in &renamed {
+            let chief = ids.get(id).and_then(|ids| chief_id(ids));
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.row.provider_id = chief;
             }
         }
         Ok(())
     }
 
+    /// Of most messages only the fold changed; rewriting such a row whole would rewrite its entry in every index.
     async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
-        let rows: Vec<&messages::Model> = touched
+        let changed = touched
             .iter()
             .filter_map(|id| self.entries.get(id))
-            .filter(|entry| entry.before.as_ref() != Some(&entry.row))
-            .map(|entry| &entry.row)
-            .collect();
-        let columns =
-            messages::Column::iter().filter(|column| !matches!(column, messages::Column::Id));
-        let replace = OnConflict::column(messages::Column::Id)
-            .update_columns(columns)
-            .to_owned();
-        for chunk in rows.chunks(MESSAGES_PER_STATEMENT) {
-            let models = chunk.iter().map(|row| (*row).clone().into_active_model());
-            messages::Entity::insert_many(models)
-                .on_conflict(replace.clone())
-                .exec_without_returning(&self.transaction)
+            .filter(|entry| entry.before.as_ref() != Some(&entry.row));
+        let (folded, others): (Vec<&Entry>, Vec<&Entry>) =
+            changed.partition(|entry| entry.only_folded());
+        let rows: Vec<&messages::Model> = folded.iter().map(|entry| &entry.row).collect();
+        let by_id = messages::Column::Id;
+        let updated =
+            statements::update::<messages::Entity>(&self.transaction, by_id, &row::FOLDED, &rows)
                 .await?;
+        if updated != rows.len() as u64 {
+            return Err(Error::UnexpectedRowCount {
+                table: "messages",
+                expected: rows.len() as u64,
+                touched: updated,
+            });
         }
+        let rows: Vec<&messages::Model> = others.iter().map(|entry| &entry.row).collect();
+        let set: Vec<String> = messages::Column::iter()
+            .filter(|column| !matches!(column, messages::Column::Id))
+            .map(|column| format!("{0} = excluded.{0}", column.as_str()))
+            .collect();
+        let replace = format!("ON CONFLICT (id) DO UPDATE SET {}", set.join(", "));
+        statements::insert::<messages::Entity>(&self.transaction, &rows, &replace).await?;
         Ok(())
     }
 
     pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {
-        let models: Vec<_> = self
-            .bindings
-            .drain(..)
-            .map(IntoActiveModel::into_active_model)
-            .collect();
-        for chunk in models.chunks(RECEIPTS_PER_STATEMENT) {
-            provider_ids::Entity::insert_many(chunk.to_vec())
-                .exec_without_returning(&self.transaction)
-                .await?;
-        }
+        let rows: Vec<provider_ids::Model> = self.bindings.drain(..).collect();
+        let rows: Vec<&provider_ids::Model> = rows.iter().collect();
+        statements::insert::<provider_ids::Entity>(&self.transaction, &rows, "").await?;
         Ok(())
     }
 
@@ -142,24 +136,38 @@ impl Ledger {
         Ok(())
     }
 
-    /// A fact that is already there (the same source read twice) is left as it is.
-    async fn write_receipts(&mut self) -> Result<(), Error> {
-        let mut models = Vec::new();
+    /// Writes what is new and returns every fact of the messages that were touched. A fact that is already there (the same source read twice) is left as it is.
+    async fn write_receipts(
+        &mut self,
+        touched: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
+        let mut facts = receipts::find_of(&self.transaction, touched).await?;
+        let mut rows = Vec::new();
         for (id, entry) in &mut self.entries {
-            for receipt in entry.added.drain(..) {
-                models.push(receipts::row((*id).into(), &receipt).into_active_model());
+            if entry.added.is_empty() {
+                continue;
             }
+            rows.extend(entry.added.iter().map(|it| receipts::row((*id).into(), it)));
+            let known = facts.entry(*id).or_default();
+            known.append(&mut entry.added);
+            receipts::sort(known);
         }
-        let known = OnConflict::columns([receipt_rows::Column::Source, receipt_rows::Column::Part])
-            .do_nothing_on([receipt_rows::Column::Source, receipt_rows::Column::Part])
-            .to_owned();
-        for chunk in models.chunks(RECEIPTS_PER_STATEMENT) {
-            receipt_rows::Entity::insert_many(chunk.to_vec())
-                .on_conflict(known.clone())
-                .exec_without_returning(&self.transaction)
-                .await?;
+        let rows: Vec<&receipt_rows::Model> = rows.iter().collect();
+        let known = "ON CONFLICT (source, part) DO NOTHING";
+        let written =
+            statements::insert::<receipt_rows::Entity>(&self.transaction, &rows, known).await?;
+        if written == rows.len() as u64 {
+            return Ok(facts);
         }
-        Ok(())
+        receipts::find_of(&self.transaction, touched).await
+    }
+}
+
+impl Entry {
+    /// Whether a row that is there differs in nothing but what the fold says.
+    fn only_folded(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| row::differ_in_fold_only(before, &self.row))
     }
 }
 

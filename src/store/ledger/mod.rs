@@ -17,10 +17,8 @@ mod unmatch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, TransactionSession,
-};
+use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, TransactionSession};
 use uuid::Uuid;
 
 pub(crate) use binding::chief_id;
@@ -39,7 +37,7 @@ use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::store::connection::Pools;
 use crate::store::entities::{merged_messages, messages, provider_ids};
-use crate::store::{Error, receipts};
+use crate::store::{Error, statements};
 
 /// A change of one message, as the live feed tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,26 +154,23 @@ impl Ledger {
             .map(|id| id.uuid())
             .filter(|id| !self.entries.contains_key(id) && !self.absent.contains(id))
             .collect();
-        for chunk in missing.chunks(receipts::IDS_PER_QUERY) {
-            let rows = messages::Entity::find()
-                .filter(messages::Column::Id.is_in(chunk.iter().copied()))
-                .all(&self.transaction)
-                .await?;
-            self.absent.extend(chunk);
-            for row in rows {
-                self.absent.remove(&row.id);
-                self.entries.insert(
-                    row.id,
-                    Entry {
-                        before: Some(row.clone()),
-                        row,
-                        added: Vec::new(),
-                        touched: false,
-                        renamed: false,
-                        stripped: false,
-                    },
-                );
-            }
+        let by_id = messages::Column::Id;
+        let rows =
+            statements::find_by::<messages::Entity>(&self.transaction, by_id, &missing).await?;
+        self.absent.extend(missing);
+        for row in rows {
+            self.absent.remove(&row.id);
+            self.entries.insert(
+                row.id,
+                Entry {
+                    before: Some(row.clone()),
+                    row,
+                    added: Vec::new(),
+                    touched: false,
+                    renamed: false,
+                    stripped: false,
+                },
+            );
         }
         Ok(())
     }
@@ -189,27 +184,24 @@ impl Ledger {
             .iter()
             .filter(|id| !self.holders.contains_key(*id))
             .collect();
+        let texts: Vec<&str> = missing.iter().map(|(_, id)| id.as_str()).collect();
+        let by_id = provider_ids::Column::ProviderId;
+        let rows =
+            statements::find_by::<provider_ids::Entity>(&self.transaction, by_id, &texts).await?;
+        let known: HashMap<(&str, &str), Uuid> = rows
+            .iter()
+            .map(|row| {
+                (
+                    (row.account.as_str(), row.provider_id.as_str()),
+                    row.message,
+                )
+            })
+            .collect();
         let mut holding = Vec::new();
-        for chunk in missing.chunks(receipts::IDS_PER_QUERY) {
-            let texts = chunk.iter().map(|(_, id)| id.as_str());
-            let rows = provider_ids::Entity::find()
-                .filter(provider_ids::Column::ProviderId.is_in(texts))
-                .all(&self.transaction)
-                .await?;
-            let known: HashMap<(&str, &str), Uuid> = rows
-                .iter()
-                .map(|row| {
-                    (
-                        (row.account.as_str(), row.provider_id.as_str()),
-                        row.message,
-                    )
-                })
-                .collect();
-            for (account, id) in chunk {
-                let holder = known.get(&(account.as_str(), id.as_str())).copied();
-                holding.extend(holder.map(MessageId::from));
-                self.holders.insert((account.clone(), id.clone()), holder);
-            }
+        for (account, id) in missing {
+            let holder = known.get(&(account.as_str(), id.as_str())).copied();
+            holding.extend(holder.map(MessageId::from));
+            self.holders.insert((account.clone(), id.clone()), holder);
         }
         self.load(&holding).await
     }
@@ -283,8 +275,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a fact to a loaded message.
-    pub fn add(&mut self, id: MessageId, receipt: Receipt) -> Result<(), Error> {
+    /// Adds a fact to a loaded message, with its times as they are stored: what is folded now must be folded the same whenever it is read again.
+    pub fn add(&mut self, id: MessageId, mut receipt: Receipt) -> Result<(), Error> {
+        receipt.received_at = receipt.received_at.trunc_subsecs(3);
+        receipt.occurred_at = receipt.occurred_at.map(|at| at.trunc_subsecs(3));
         let entry = self.entry(id)?;
         entry.added.push(receipt);
         entry.touched = true;

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use crate::domain::delivery::{DeliveryState, Receipt, SourceKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
+use crate::store::Error;
 use crate::store::entities::{
     id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
 use crate::store::ledger::{Entry, Ledger};
-use crate::store::{Error, receipts as facts_of};
+use crate::store::statements::IDS_PER_QUERY;
 
 /// What a ledger made of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +29,7 @@ pub struct StateDifference {
 impl Ledger {
     /// Takes back every fact that these callbacks told, and what was kept of their unreadable parts; the messages are folded anew at the flush.
     pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
-        for chunk in callbacks.chunks(facts_of::IDS_PER_QUERY) {
+        for chunk in callbacks.chunks(IDS_PER_QUERY) {
             let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
             let of_these = receipts::Column::Source
                 .is_in(sources.iter().copied())

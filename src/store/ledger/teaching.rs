@@ -14,7 +14,7 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::store::callbacks::first_callback_at;
 use crate::store::entities::{callback_outcomes, id_conflicts, provider_ids, receipts};
 use crate::store::ledger::{LearnedFrom, Ledger};
-use crate::store::receipts::IDS_PER_QUERY;
+use crate::store::statements::IDS_PER_QUERY;
 use crate::store::{Error, instant};
 
 /// Instants in one query, each a range of ids: SQLite bounds how deep a condition may be.

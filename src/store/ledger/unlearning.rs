@@ -14,7 +14,7 @@ use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
 use crate::store::ledger::Ledger;
 use crate::store::ledger::rebuild::FIRST_SEQ;
 use crate::store::ledger::teaching::by_callback;
-use crate::store::receipts::IDS_PER_QUERY;
+use crate::store::statements::IDS_PER_QUERY;
 use crate::store::{Error, instant};
 
 /// Which of what callbacks taught is forgotten.

@@ -14,7 +14,7 @@ use crate::domain::message::{
     Draft, ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
 };
 use crate::domain::provider::ProviderId;
-use crate::store::entities::messages::Model;
+use crate::store::entities::messages::{Column, Model};
 use crate::store::{Error, instant};
 
 const TABLE: &str = "messages";
@@ -132,6 +132,85 @@ pub(crate) fn set_recipient(row: &mut Model, recipient: Option<&str>) {
     row.recipient = recipient.map(ToOwned::to_owned);
     row.recipient_reversed = recipient.map(|text| text.chars().rev().collect());
 }
+
+/// Columns that [`apply`] writes, and when that was.
+pub(crate) const FOLDED: [Column; 20] = [
+    Column::State,
+    Column::Conflict,
+    Column::DueAt,
+    Column::SubmittedAt,
+    Column::SentAt,
+    Column::DeliveredAt,
+    Column::ReadAt,
+    Column::PlayedAt,
+    Column::ImpliedStages,
+    Column::FailedAt,
+    Column::FailureCode,
+    Column::FailureTitle,
+    Column::FailureDetail,
+    Column::FailureKey,
+    Column::FailureClass,
+    Column::Billable,
+    Column::PricingCategory,
+    Column::PricingBasis,
+    Column::Price,
+    Column::UpdatedAt,
+];
+
+/// Defines a function that compares rows in these columns, and their list.
+macro_rules! compare {
+    ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {
+        /// Whether two rows differ in nothing but what [`apply`] writes.
+        pub(crate) fn $name(one: &Model, other: &Model) -> bool {
+            $(one.$column == other.$column)&&+
+        }
+
+        #[cfg(test)]
+        const $list: &[&str] = &[$(stringify!($column)),+];
+    };
+}
+
+compare!(
+    differ_in_fold_only,
+    KEPT,
+    id,
+    account,
+    provider,
+    origin,
+    sender,
+    recipient,
+    recipient_reversed,
+    recipient_name,
+    kind,
+    media_url,
+    media_id,
+    upload_path,
+    upload_size,
+    mime_type,
+    caption,
+    reference,
+    reference1,
+    reference2,
+    client_reference,
+    wa_source,
+    link_source,
+    link_with_record,
+    queue,
+    hold,
+    tries,
+    handed_over_at,
+    next_attempt_at,
+    lease_holder,
+    lease_until,
+    send_before,
+    silence_limit,
+    adopt_at,
+    provider_id,
+    matched_by,
+    resend_of,
+    resent_as,
+    created_at,
+);
 
 /// Writes the result of a fold into the row.
 pub(crate) fn apply(
@@ -323,4 +402,22 @@ fn parse_optional<T: std::str::FromStr>(
             .map_err(|_| Error::inconsistent(TABLE, column, key))
     })
     .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sea_orm::{IdenStatic, Iterable};
+
+    use super::*;
+
+    #[test]
+    fn every_column_is_either_folded_or_compared() {
+        let folded = FOLDED.iter().map(Column::as_str);
+        let all: Vec<&str> = folded.chain(KEPT.iter().copied()).collect();
+        let once: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), once.len());
+        assert_eq!(once, Column::iter().map(|it| it.as_str()).collect());
+    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bluetick::domain::secret::Secret;
-use bluetick::store::connection::{MAIN_BUSY_TIMEOUT, Pools};
+use bluetick::store::connection::{MAIN_WRITING, Pools};
 use bluetick::store::{Store, journal};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -141,7 +141,7 @@ impl TestDatabase {
     /// The same on the main database; on PostgreSQL nobody else even reads its busiest tables.
     pub(crate) async fn hold_main(&self) -> HeldLock {
         if self.is_postgres() {
-            let other = Pools::open_postgres(&self.url(), MAIN_LOCK, MAIN_BUSY_TIMEOUT)
+            let other = Pools::open_postgres(&self.url(), MAIN_LOCK, MAIN_WRITING.busy_timeout)
                 .await
                 .unwrap();
             // Whoever changes tables takes their writer's lock first, and so meets no deadlock.
@@ -153,9 +153,7 @@ impl TestDatabase {
             };
         }
         let path = self.file("bluetick.db");
-        let other = Pools::open_sqlite(&path, 0, MAIN_BUSY_TIMEOUT)
-            .await
-            .unwrap();
+        let other = Pools::open_sqlite(&path, 0, MAIN_WRITING).await.unwrap();
         HeldLock {
             lock: exclusive(&other).await.unwrap(),
             _other: other,

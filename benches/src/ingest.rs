@@ -1,0 +1,284 @@
+//! What is measured of ingest: acks, acks and reconciliation together, latencies.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, Subject, refuse_refusals};
+use crate::load::{Measured, Pace, run};
+use crate::population::BaselineCallbacks;
+use crate::server::{Reconciling, Server};
+use crate::table::{Table, Target};
+use crate::{Failure, reads};
+
+/// The naive way's row, which others are compared with.
+const NAIVE: &str = "naive actix + sea-orm, a second";
+/// The row that the larger database is compared with.
+const SUSTAINED: &str = "sustained ÷ C, 64 connections";
+
+/// Days that callbacks are kept while a purge is measured: the population's oldest are some 60 days old, and of ten million a good million are older than this.
+const CALLBACKS_KEPT: u32 = 53;
+/// Callbacks that have to leave in that measurement, and how long it may take.
+const PURGED: i64 = 1_000_000;
+const LONGEST_PURGE: Duration = Duration::from_mins(4);
+
+/// The naive way.
+pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+    let database = bench.folder.join("naive.db");
+    let server = Server::baseline(&["naive", &database.display().to_string()])?;
+    let plan = bench.plan(64, Pace::Saturating, 0);
+    let mut measured = run(server.address, &plan, Arc::new(BaselineCallbacks))?;
+    measured.processor += server.processor_time()?;
+    refuse_refusals(&measured)?;
+    table.add(NAIVE, measured.rate(), told(&measured), Target::None);
+    Ok(())
+}
+
+/// Everything about ingest on a database of a million facts, then its export.
+pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+    let subject = bench.subject("small", None, bench.scale.small)?;
+    let subject = subject.restart(Reconciling::Elsewhere)?;
+    for (connections, target) in [(64, Target::AtLeast(0.25, 0.5)), (256, Target::None)] {
+        let reference = Reference::now(bench, connections)?;
+        let acked = bench.send(&subject, connections, Pace::Saturating)?;
+        let what = format!("ack ÷ C, {connections} connections");
+        reference.compare(table, &what, acked.rate(), &acked, target);
+        if connections == 64
+            && let Some(naive) = table.find(NAIVE)
+        {
+            let what = "ack ÷ naive actix + sea-orm";
+            table.add(what, acked.rate() / naive, "", Target::None);
+        }
+    }
+    let subject = subject.restart(Reconciling::Here)?;
+    let drained = bench.drain(&subject)?;
+    table.add(
+        "a backlog alone is applied, a second",
+        drained,
+        "",
+        Target::None,
+    );
+    for (connections, target) in [
+        (64, Target::AtLeast(0.12, 0.25)),
+        (256, Target::AtLeast(0.22, 0.4)),
+    ] {
+        let reference = Reference::now(bench, connections)?;
+        let (rate, behind) = bench.sustain(&subject, connections)?;
+        bench.drain(&subject)?;
+        let what = format!("sustained ÷ C, {connections} connections");
+        reference.compare(table, &what, rate, &behind, target);
+        if what == SUSTAINED
+            && let Some(naive) = table.find(NAIVE)
+        {
+            let target = Target::AtLeast(6.0, 10.0);
+            table.add(
+                "sustained ÷ naive actix + sea-orm",
+                rate / naive,
+                "",
+                target,
+            );
+        }
+    }
+    let reference = Reference::now(bench, 64)?;
+    let acked = bench.send(&subject, 64, Pace::Saturating)?;
+    bench.drain(&subject)?;
+    let what = "ack while reconciling ÷ C, 64 connections";
+    reference.compare(table, what, acked.rate(), &acked, Target::None);
+    let peak = subject.server.peak()?;
+    table.add(
+        "memory under saturation, MB",
+        peak,
+        "the most RSS so far",
+        Target::None,
+    );
+    steady(bench, &subject, table)?;
+    subject.server.stop()?;
+    reads::export(&subject.installation, bench.scale.small, table)
+}
+
+/// The same on ten times as many.
+pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+    let subject = bench.subject("large", None, bench.scale.large)?;
+    let facts = &format!("{} facts", bench.scale.large);
+    let subject = subject.restart(Reconciling::Here)?;
+    let started_in = subject.server.started_in.as_secs_f64();
+    table.add(
+        "start, s",
+        started_in,
+        facts.as_str(),
+        Target::AtMost(2.0, 0.3),
+    );
+    std::thread::sleep(Duration::from_secs(3));
+    let resident = subject.server.resident()?;
+    let target = Target::AtMost(60.0, 30.0);
+    table.add(
+        "idle memory, MB",
+        resident,
+        format!("3 s after the start, {facts}"),
+        target,
+    );
+    reads::pages(bench, &subject, table)?;
+    let reference = Reference::now(bench, 64)?;
+    let (rate, behind) = bench.sustain(&subject, 64)?;
+    bench.drain(&subject)?;
+    let what = format!("sustained ÷ C, 64 connections, {facts}");
+    reference.compare(table, &what, rate, &behind, Target::None);
+    if let Some(small) = table.find(SUSTAINED) {
+        let ratio = rate / reference.rate / small;
+        let target = Target::AtLeast(0.75, 0.95);
+        table.add(
+            "rate at ten times the facts ÷ rate",
+            ratio,
+            facts.as_str(),
+            target,
+        );
+    }
+    purge(bench, subject, table)?.server.stop()
+}
+
+/// Ingest on PostgreSQL, where one is given.
+pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+    let Ok(url) = std::env::var("BENCH_DATABASE_URL") else {
+        table.skip("PostgreSQL", "BENCH_DATABASE_URL names none");
+        return Ok(());
+    };
+    let subject = bench.subject("server", Some(&url), bench.scale.server)?;
+    let reference = Reference::now(bench, 64)?;
+    let acked = bench.send(&subject, 64, Pace::Saturating)?;
+    bench.drain(&subject)?;
+    let what = "PostgreSQL: ack while reconciling ÷ C, 64 connections";
+    reference.compare(table, what, acked.rate(), &acked, Target::None);
+    let (rate, behind) = bench.sustain(&subject, 64)?;
+    bench.drain(&subject)?;
+    let what = "PostgreSQL: sustained ÷ C, 64 connections";
+    reference.compare(table, what, rate, &behind, Target::None);
+    let (steady, visible) = bench.send_and_watch(&subject)?;
+    let shown = format!(
+        "{}; visible p99 {:.1}",
+        percentiles(&steady),
+        quantile(&visible, 0.99)
+    );
+    let p99 = steady.percentile(0.99);
+    table.add(
+        "PostgreSQL: ack p99 at 1,000 a second, ms",
+        p99,
+        shown,
+        Target::None,
+    );
+    subject.server.stop()
+}
+
+fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), Failure> {
+    let (acked, visible) = bench.send_and_watch(subject)?;
+    let p99 = acked.percentile(0.99);
+    let target = Target::AtMost(10.0, 3.0);
+    table.add(
+        "ack p99 at 1,000 a second, ms",
+        p99,
+        percentiles(&acked),
+        target,
+    );
+    let shown = format!(
+        "p50 {:.1}, {} looked at",
+        quantile(&visible, 0.5),
+        visible.len()
+    );
+    let target = Target::AtMost(100.0, 30.0);
+    let p99 = quantile(&visible, 0.99);
+    table.add(
+        "callback to visible, p99 at 1,000 a second, ms",
+        p99,
+        shown,
+        target,
+    );
+    Ok(())
+}
+
+/// Acks at a steady pace while the server removes a million callbacks that are past their retention, and before.
+fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subject, Failure> {
+    let what = "ingest p99 during a purge ÷ without";
+    let without = bench.send(&subject, 64, Pace::Steady(1000))?;
+    let (began, before) = (Instant::now(), subject.installation.megabytes()?);
+    let first = subject.installation.first_callback()?;
+    let subject = subject.restart_keeping(CALLBACKS_KEPT)?;
+    let mut during = bench.send(&subject, 64, Pace::Steady(1000))?;
+    while subject.installation.first_callback()? - first < PURGED {
+        if began.elapsed() > LONGEST_PURGE {
+            table.skip(what, "fewer callbacks were removed than had to be");
+            return Ok(subject);
+        }
+        let further = bench.send(&subject, 64, Pace::Steady(1000))?;
+        during.latency.add(further.latency)?;
+    }
+    let shown = format!(
+        "{}; without {}; {} callbacks removed in {:.0} s; files {before:.0} MB, then {:.0}",
+        percentiles(&during),
+        percentiles(&without),
+        subject.installation.first_callback()? - first,
+        began.elapsed().as_secs_f64(),
+        subject.installation.megabytes()?,
+    );
+    let ratio = during.percentile(0.99) / without.percentile(0.99);
+    table.add(what, ratio, shown, Target::AtMost(2.0, 1.2));
+    Ok(subject)
+}
+
+/// What C was just before.
+struct Reference {
+    rate: f64,
+    cost: f64,
+}
+
+impl Reference {
+    fn now(bench: &Bench<'_>, connections: u32) -> Result<Self, Failure> {
+        let measured = bench.reference(connections)?;
+        Ok(Self {
+            rate: measured.rate(),
+            cost: measured.cost(),
+        })
+    }
+
+    fn compare(
+        &self,
+        table: &mut Table,
+        what: &str,
+        rate: f64,
+        measured: &Measured,
+        target: Target,
+    ) {
+        let shown = format!(
+            "{rate:.0} of {:.0} a second; {}; C costs {:.1} µs, {:.3} of that",
+            self.rate,
+            told(measured),
+            self.cost,
+            self.cost / measured.cost()
+        );
+        table.add(what, rate / self.rate, shown, target);
+    }
+}
+
+/// Milliseconds that this share of the sorted times did not exceed.
+fn quantile(sorted: &[Duration], share: f64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few hundred, and not negative"
+    )]
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted
+        .get(place.min(sorted.len().saturating_sub(1)))
+        .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+}
+
+fn percentiles(measured: &Measured) -> String {
+    let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|share| measured.percentile(share));
+    format!("p50 {half:.1} p99 {most:.1} p99.9 {nearly_all:.1}")
+}
+
+fn told(measured: &Measured) -> String {
+    format!(
+        "{}; {:.1} µs of processor each",
+        percentiles(measured),
+        measured.cost()
+    )
+}

@@ -1,0 +1,184 @@
+//! What is measured of the read side: pages and exports.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::ValueRef;
+
+use crate::Failure;
+use crate::bench::{Bench, Subject};
+use crate::load::Connection;
+use crate::population::{Population, recipient, wamid};
+use crate::server::Installation;
+use crate::table::{Table, Target};
+
+/// How often each page is asked for; the median counts.
+const TIMES: usize = 7;
+
+/// Everything an operator looks at, on one population.
+fn addresses(population: &Population) -> Vec<String> {
+    let number = population.size / 2;
+    let phone = recipient(number);
+    let id = population.message_id(number);
+    let old = population.created_at(number).timestamp_millis();
+    vec![
+        "/".to_owned(),
+        "/?days=30".to_owned(),
+        "/messages".to_owned(),
+        "/messages?state=failed".to_owned(),
+        "/messages?state=delivered&account=sobot-main".to_owned(),
+        "/messages?code=131026".to_owned(),
+        "/messages?conflict=true".to_owned(),
+        "/messages?overdue=true".to_owned(),
+        "/messages?kind=video&provider=kaleyra".to_owned(),
+        format!("/messages?cursor={old}.{id}"),
+        format!("/messages?q={phone}"),
+        format!("/messages?q={}", &phone[..8]),
+        format!("/messages?q={}", &phone[4..]),
+        format!("/messages?q={}", wamid(number)),
+        format!("/messages?q=order-{number}"),
+        format!("/messages?q={id}"),
+        format!("/messages/{id}"),
+        "/problems".to_owned(),
+        "/callbacks".to_owned(),
+        "/callbacks?outcome=receipts".to_owned(),
+        "/callbacks?account=zixflow-main".to_owned(),
+        "/callbacks?outcome=quarantined".to_owned(),
+        format!("/callbacks/{}", population.callback_id(number)),
+        "/accounts".to_owned(),
+        "/reports".to_owned(),
+        "/api/v1/problems".to_owned(),
+        "/api/v1/orphans".to_owned(),
+    ]
+}
+
+/// The slowest page, by the median of its answers.
+pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), Failure> {
+    let token = subject.installation.make_token("pages")?;
+    let mut slowest = (Duration::ZERO, String::new());
+    let mut all = Vec::new();
+    for address in addresses(subject.callbacks.population()) {
+        let request = get(&address, &token);
+        let mut took = bench.block_on(async {
+            let mut connection = Connection::open(subject.server.address).await?;
+            let mut took = Vec::with_capacity(TIMES);
+            for _ in 0..TIMES {
+                let began = Instant::now();
+                let status = connection.ask(&request).await?;
+                took.push(began.elapsed());
+                if status != 200 {
+                    return Err(format!("{address}: {status}").into());
+                }
+            }
+            Ok::<_, Failure>(took)
+        })?;
+        took.sort_unstable();
+        let median = took[TIMES / 2];
+        all.push(median);
+        eprintln!(
+            "    {:8.1} ms (worst {:.1}) {address}",
+            millis(median),
+            millis(took[TIMES - 1])
+        );
+        if median > slowest.0 {
+            slowest = (median, address);
+        }
+    }
+    all.sort_unstable();
+    let within = all
+        .iter()
+        .filter(|took| **took <= Duration::from_millis(10))
+        .count();
+    let shown = format!(
+        "{}; {within} of {} within 10 ms, median {:.1}",
+        slowest.1,
+        all.len(),
+        millis(all[all.len() / 2])
+    );
+    table.add(
+        "slowest page, ms",
+        millis(slowest.0),
+        shown,
+        Target::AtMost(50.0, 10.0),
+    );
+    Ok(())
+}
+
+/// A request with a token.
+pub fn get(address: &str, token: &str) -> Vec<u8> {
+    format!("GET {address} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
+/// CSV of every message beside a bare loop over the same columns.
+pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Result<(), Failure> {
+    let bare = bare_loop(installation)?;
+    let began = Instant::now();
+    let mut child = installation
+        .command(&["export"])
+        .stdout(Stdio::null())
+        .spawn()?;
+    let mut peak = 0.0_f64;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        // Gone between the two looks: then the last one counts.
+        peak = crate::server::memory(child.id(), "VmHWM:").unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let took = began.elapsed();
+    if !status.success() {
+        return Err(format!("export: {status}").into());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let rate = |took: Duration| rows as f64 / took.as_secs_f64();
+    table.add(
+        "CSV export ÷ bare row loop",
+        rate(took) / rate(bare),
+        format!("{:.0} of {:.0} rows a second", rate(took), rate(bare)),
+        Target::AtLeast(0.25, 0.7),
+    );
+    table.add(
+        "CSV export, peak memory, MB",
+        peak,
+        format!("{rows} rows"),
+        Target::AtMost(100.0, 50.0),
+    );
+    Ok(())
+}
+
+/// Reads the columns of an export in its order and writes them, without any meaning.
+fn bare_loop(installation: &Installation) -> Result<Duration, Failure> {
+    let database = rusqlite::Connection::open(installation.folder.join("bluetick.db"))?;
+    let began = Instant::now();
+    let mut select = database.prepare(
+        "SELECT id, account, provider, sender, recipient, recipient_name, kind, state, conflict, due_at, origin, provider_id, reference, reference1, reference2, client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, failure_class, failure_detail, billable, pricing_category, price FROM messages ORDER BY created_at DESC, id DESC",
+    )?;
+    let columns = select.column_count();
+    let mut out = csv::Writer::from_writer(std::io::sink());
+    let mut number = Vec::new();
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            match row.get_ref(column)? {
+                ValueRef::Null => out.write_field("")?,
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => out.write_field(bytes)?,
+                ValueRef::Integer(value) => {
+                    number.clear();
+                    write!(number, "{value}")?;
+                    out.write_field(&number)?;
+                }
+                ValueRef::Real(value) => out.write_field(value.to_string())?,
+            }
+        }
+        out.write_record(None::<&[u8]>)?;
+    }
+    out.flush()?;
+    Ok(began.elapsed())
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

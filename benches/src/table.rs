@@ -1,0 +1,102 @@
+//! The table that is printed: what was measured beside what was asked for.
+
+use std::fmt;
+
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Target {
+    /// The value shall reach the floor, then the goal.
+    AtLeast(f64, f64),
+    /// The value shall stay below the floor, then the goal.
+    AtMost(f64, f64),
+    /// Nothing was asked for; it is shown for comparison.
+    None,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+struct Row {
+    what: String,
+    shown: String,
+    value: f64,
+    target: Target,
+}
+
+/// Every row so far.
+#[derive(Clone, Debug, Default)]
+pub struct Table(Vec<Row>);
+
+impl Table {
+    /// Adds a row whose value is what the target speaks of; `shown` says how it came about.
+    pub fn add(&mut self, what: &str, value: f64, shown: impl Into<String>, target: Target) {
+        let row = Row {
+            what: what.to_owned(),
+            shown: shown.into(),
+            value,
+            target,
+        };
+        eprintln!("  {} | {} | {}", row.what, number(row.value), row.shown);
+        self.0.push(row);
+    }
+
+    /// The value of a row that is there.
+    pub fn find(&self, what: &str) -> Option<f64> {
+        let row = self.0.iter().find(|row| row.what == what)?;
+        Some(row.value)
+    }
+
+    /// Adds a row that says why there is no value.
+    pub fn skip(&mut self, what: &str, why: &str) {
+        self.add(what, f64::NAN, why, Target::None);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "| what | value | floor | goal | holds | how |")?;
+        writeln!(out, "|---|---|---|---|---|---|")?;
+        for row in &self.0 {
+            let (floor, goal) = match row.target {
+                Target::AtLeast(floor, goal) | Target::AtMost(floor, goal) => {
+                    (number(floor), number(goal))
+                }
+                Target::None => ("–".to_owned(), "–".to_owned()),
+            };
+            let value = number(row.value);
+            let holds = row.holds();
+            writeln!(
+                out,
+                "| {} | {value} | {floor} | {goal} | {holds} | {} |",
+                row.what, row.shown
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn holds(&self) -> &'static str {
+        let reaches = |target: f64| match self.target {
+            Target::AtLeast(..) => self.value >= target,
+            _ => self.value <= target,
+        };
+        match self.target {
+            Target::None => "–",
+            Target::AtLeast(_, goal) | Target::AtMost(_, goal) if reaches(goal) => "goal",
+            Target::AtLeast(floor, _) | Target::AtMost(floor, _) if reaches(floor) => "floor",
+            _ => "NOT",
+        }
+    }
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        "–".to_owned()
+    } else if value.abs() >= 1000.0 {
+        format!("{value:.0}")
+    } else if value.abs() >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.3}")
+    }
+}
