@@ -57,6 +57,9 @@ pub enum StartError {
     /// Nothing was ever kept there.
     #[error("there is no database yet; `serve` makes it")]
     NoDatabase,
+    /// One of the two files is gone. A new one is not made: it would hide that, and what is left beside it would spoil the file that is restored.
+    #[error("journal.db is missing beside bluetick.db; restore both from one backup")]
+    NoJournal,
     /// The folder of uploaded files.
     #[error("uploads cannot be kept in {}: {source}", .folder.display())]
     Uploads {
@@ -102,6 +105,10 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         what: "the journal",
         source,
     };
+    // The first start makes the journal before the database.
+    if age == DatabaseAge::Existing && !journal::exists(&config.database_url) {
+        return Err(StartError::NoJournal);
+    }
     let journal = journal::connect(&config.database_url)
         .await
         .map_err(in_journal)?;

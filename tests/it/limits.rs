@@ -211,7 +211,11 @@ async fn clients_that_trickle_are_given_up() {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(unfinished.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let read = stream.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(60), read)
+            .await
+            .unwrap_or_else(|_| panic!("{unfinished}: the connection stays open"))
+            .unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 408 "),
             "{unfinished}: {answer}"

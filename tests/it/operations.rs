@@ -267,7 +267,7 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "no journal any more",
             None,
             Some(&late[main]),
-            "do not belong together",
+            "journal.db is missing",
         ),
         (
             "a journal emptied since",
@@ -322,6 +322,17 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             .collect();
         assert_eq!(lines.len(), 1, "{what}: {stderr}");
         assert!(lines[0].contains(reason), "{what}: {stderr}");
+        if journal.is_none() {
+            // Nothing is made that would lie beside the file when it is restored.
+            let left = fs::read_dir(place.data()).unwrap();
+            let names = left.map(|entry| entry.unwrap().file_name());
+            assert!(
+                names
+                    .into_iter()
+                    .all(|name| !name.to_string_lossy().starts_with("journal.db")),
+                "{what}"
+            );
+        }
     }
 
     restore(&place, [Some(&late[journal]), Some(&late[main])]);
