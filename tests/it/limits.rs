@@ -212,7 +212,7 @@ async fn clients_that_trickle_are_given_up() {
         stream.write_all(unfinished.as_bytes()).await.unwrap();
         let mut answer = String::new();
         let read = stream.read_to_string(&mut answer);
-        tokio::time::timeout(Duration::from_secs(60), read)
+        tokio::time::timeout(Duration::from_mins(1), read)
             .await
             .unwrap_or_else(|_| panic!("{unfinished}: the connection stays open"))
             .unwrap();
