@@ -25,7 +25,7 @@ pub(super) async fn read_body<'i>(
     ingest: &'i Ingest,
     account: &AccountId,
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    mut payload: web::Payload,
 ) -> Result<(Vec<u8>, Room, Option<Share<'i>>), BodyError> {
     let announced = announced_length(request);
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {

@@ -158,29 +158,28 @@ async fn receive(
     address: Address,
     known: Option<&KnownAccount>,
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
 ) -> HttpResponse {
     let counters = state.ingest.counters();
-    let reading = read_body(&state.ingest, &address.account, request, &mut payload);
-    let read = tokio::time::timeout(state.body_timeout, reading).await;
+    let reading = read_body(&state.ingest, &address.account, request, payload);
     // The account's share is held until the answer.
-    let (body, room, _share) = match read {
+    let (body, room, _share) = match tokio::time::timeout(state.body_timeout, reading).await {
         Ok(Ok(read)) => read,
         Ok(Err(BodyError::TooLarge)) => {
             count(&counters.too_large);
-            return cut_off(answer(StatusCode::PAYLOAD_TOO_LARGE, "too large"), payload);
+            return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
         }
         Ok(Err(BodyError::BrokenOff)) => {
             count(&counters.incomplete);
-            return cut_off(answer(StatusCode::BAD_REQUEST, "bad request"), payload);
+            return answer(StatusCode::BAD_REQUEST, "bad request");
         }
         Ok(Err(BodyError::Stopping)) => {
             count(&counters.failed);
-            return cut_off(unavailable(), payload);
+            return unavailable();
         }
         Err(_) => {
             count(&counters.incomplete);
-            return cut_off(answer(StatusCode::REQUEST_TIMEOUT, "too slow"), payload);
+            return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
         }
     };
     if is_probe(request, &body) {
@@ -216,15 +215,6 @@ async fn receive(
             unavailable()
         }
     }
-}
-
-/// An answer after which the rest of a body is not waited for.
-///
-/// The server closes a connection whose body is not read to its end. But one in chunks that was let go before the answer it goes on reading, for
-/// as long as the client likes: so the answer holds the body.
-fn cut_off(mut answer: HttpResponse, body: web::Payload) -> HttpResponse {
-    answer.extensions_mut().insert(body);
-    answer
 }
 
 /// Somebody looks whether the address answers; there is nothing to keep.

@@ -14,6 +14,7 @@ pub mod page_errors;
 pub mod problem_code;
 pub mod server;
 mod static_files;
+mod unread;
 
 use actix_web::web::{ServiceConfig, route};
 use actix_web::{Route, guard};

@@ -16,7 +16,7 @@ use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
 use crate::web::connections::{self, Connections};
 use crate::web::metrics::LastReader;
-use crate::web::routes;
+use crate::web::{routes, unread};
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
@@ -137,6 +137,7 @@ pub fn start_with(
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::say_goodbye))
+            .wrap(from_fn(unread::close))
             .configure(routes)
     })
     .on_connect(connections::note(open))

@@ -1,6 +1,6 @@
 //! What bounds a client and an account: slow requests, a leaked address, alarms, and what a load balancer sees.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bluetick::delivery::traffic::Traffic;
@@ -183,15 +183,62 @@ async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is
 }
 
 #[actix_web::test]
-async fn clients_that_trickle_are_given_up() {
+async fn clients_that_trickle_a_head_are_given_up() {
     let app = start_app().await;
+    let deadlines = Deadlines {
+        head: Duration::from_millis(100),
+        ..Deadlines::default()
+    };
+    let server = serve(&app, deadlines);
+    let path = path_of(&app.callback_url(SOBOT));
+    for unfinished in [
+        "POST /callb".to_owned(),
+        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Le"),
+    ] {
+        assert_given_up(server, &unfinished, "408").await;
+    }
+    assert!(app.callbacks().await.is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn clients_that_trickle_a_body_are_given_up() {
+    let app = start_app().await;
+    let deadlines = Deadlines {
+        body: Duration::from_millis(100),
+        ..Deadlines::default()
+    };
+    let server = serve(&app, deadlines);
+    let known = path_of(&app.callback_url(SOBOT));
+    let mut clients = Vec::new();
+    for (path, status) in [
+        (known.as_str(), "408"),
+        ("callbacks/sobot-main/wrong", "404"),
+        ("reports/wrong", "401"),
+        ("api/v1/messages", "401"),
+        ("nowhere", "404"),
+    ] {
+        for rest in [
+            "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n",
+            "Content-Length: 9\r\n\r\nx",
+        ] {
+            clients.push(async move {
+                let unfinished = format!("POST /{path} HTTP/1.1\r\nHost: h\r\n{rest}");
+                assert_given_up(server, &unfinished, status).await;
+            });
+        }
+    }
+    futures_util::future::join_all(clients).await;
+    assert!(app.callbacks().await.is_empty());
+    app.finish().await;
+}
+
+/// Serves the app with deadlines of the test's own, until the test ends.
+fn serve(app: &App, deadlines: Deadlines) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let deadlines = Deadlines {
-        head: Duration::from_millis(100),
-        body: Duration::from_millis(100),
-    };
     let server = server::start_with(
         listener,
         app.services.clone(),
@@ -200,27 +247,25 @@ async fn clients_that_trickle_are_given_up() {
     )
     .unwrap();
     actix_web::rt::spawn(server);
-    let url = app.callback_url(SOBOT);
-    let path = url.splitn(4, '/').nth(3).unwrap();
-    for unfinished in [
-        "POST /callb".to_owned(),
-        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Le"),
-        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"),
-        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx"),
-    ] {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(unfinished.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer);
-        tokio::time::timeout(Duration::from_mins(1), read)
-            .await
-            .unwrap_or_else(|_| panic!("{unfinished}: the connection stays open"))
-            .unwrap();
-        assert!(
-            answer.starts_with("HTTP/1.1 408 "),
-            "{unfinished}: {answer}"
-        );
-    }
-    assert!(app.callbacks().await.is_empty());
-    app.finish().await;
+    address
+}
+
+/// Sends what never ends, and reads the answer to the end of the connection.
+async fn assert_given_up(server: SocketAddr, unfinished: &str, status: &str) {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(unfinished.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_mins(1), read)
+        .await
+        .unwrap_or_else(|_| panic!("{unfinished}: the connection stays open"))
+        .unwrap();
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{unfinished}: {answer}"
+    );
+}
+
+fn path_of(url: &str) -> String {
+    url.splitn(4, '/').nth(3).unwrap().to_owned()
 }

@@ -1,0 +1,79 @@
+//! Bodies in chunks that nobody reads to their end: the answer closes the connection.
+//!
+//! The server does so by itself where a length was announced. A body in chunks whose reader is gone it goes on reading,
+//! for as long as the client likes; so the answer holds the reader until it is written.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage};
+use futures_util::Stream;
+
+/// What is left of a request's body; nothing, once its end was read.
+type Rest = Rc<RefCell<Option<Payload>>>;
+
+/// Middleware: an answer before the end of a body in chunks is the last on its connection.
+pub(crate) async fn close(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !request.chunked().unwrap_or(false) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let rest = Rest::new(RefCell::new(Some(request.take_payload())));
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(Reading(rest.clone())),
+    });
+    let response = next.call(request).await?.map_into_boxed_body();
+    if rest.borrow().is_none() {
+        return Ok(response);
+    }
+    Ok(response.map_body(|_, body| BoxBody::new(Holding { body, _rest: rest })))
+}
+
+/// The body as the handler reads it.
+struct Reading(Rest);
+
+impl Stream for Reading {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut rest = self.0.borrow_mut();
+        let Some(payload) = rest.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let read = Pin::new(payload).poll_next(context);
+        if matches!(read, Poll::Ready(None)) {
+            *rest = None;
+        }
+        read
+    }
+}
+
+/// An answer's body, and what is left of the request's.
+struct Holding {
+    body: BoxBody,
+    _rest: Rest,
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.body.as_pin_mut().poll_next(context)
+    }
+}
