@@ -134,15 +134,15 @@ impl Reconciler {
             return Ok(Step::Applied(0));
         };
         let (applied, ()) = tokio::join!(
-            self.apply_somehow(position, &batch, pass),
+            self.apply_batch(position, &batch, pass),
             self.read_ahead(&batch, last.seq)
         );
         applied?;
         Ok(Step::Applied(batch.entries.len()))
     }
 
-    /// All at once, else one by one.
-    async fn apply_somehow(
+    /// In one transaction, else one by one.
+    async fn apply_batch(
         &self,
         position: i64,
         batch: &Batch,
@@ -174,20 +174,6 @@ impl Reconciler {
     fn content(&self, entry: &JournalEntry, precedents: Option<&Precedents>) -> Content {
         let configured = self.accounts.get(&entry.record.account);
         reading::content(&self.known, configured, &entry.record, precedents)
-    }
-
-    fn read<'a>(
-        &self,
-        entries: impl IntoIterator<Item = &'a JournalEntry>,
-        precedents: &Precedents,
-    ) -> Vec<Read<'a>> {
-        entries
-            .into_iter()
-            .map(|entry| Read {
-                entry,
-                content: Cow::Owned(self.content(entry, Some(precedents))),
-            })
-            .collect()
     }
 
     async fn apply(

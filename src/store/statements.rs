@@ -166,6 +166,10 @@ async fn execute<E: EntityTrait>(
     text: impl Fn(&str) -> String,
 ) -> Result<u64, Error> {
     let backend = connection.get_database_backend();
+    let types: Vec<&str> = columns
+        .iter()
+        .map(|column| postgres_type(column.def().get_column_type()))
+        .collect();
     let most = (1 << (MOST_VALUES / columns.len()).ilog2()).min(AT_A_TIME);
     let prepare = |chunk: &[&E::Model]| {
         let size = chunk.len().next_power_of_two();
@@ -173,11 +177,8 @@ async fn execute<E: EntityTrait>(
         for row in chunk {
             values.extend(columns.iter().map(|column| row.get(*column)));
         }
-        let padding: Vec<Value> = values[..columns.len()].iter().map(Value::as_null).collect();
-        for _ in chunk.len()..size {
-            values.extend_from_slice(&padding);
-        }
-        let text = text(&places::<E>(backend, columns, size));
+        pad(&mut values, columns.len(), size);
+        let text = text(&places(backend, &types, size));
         Statement::from_sql_and_values(backend, text, values)
     };
     let mut touched = 0;
@@ -196,22 +197,23 @@ fn names<C: ColumnTrait>(columns: &[C]) -> Vec<&'static str> {
     columns.iter().map(IdenStatic::as_str).collect()
 }
 
-fn places<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize) -> String {
-    let mut text = String::with_capacity(rows * columns.len() * 8);
+/// `VALUES` with places for so many rows of columns of these types, as PostgreSQL calls them.
+pub(crate) fn places(backend: DbBackend, types: &[&str], rows: usize) -> String {
+    let mut text = String::with_capacity(rows * types.len() * 8);
     for row in 0..rows {
         text.push_str(if row == 0 { "VALUES (" } else { "),(" });
-        for (place, column) in (1..).zip(columns) {
+        for (place, kind) in (1..).zip(types) {
             if place > 1 {
                 text.push(',');
             }
             match backend {
                 DbBackend::Postgres => {
                     text.push('$');
-                    text.push_str(&(row * columns.len() + place).to_string());
+                    text.push_str(&(row * types.len() + place).to_string());
                     // The first row tells PostgreSQL the types of all.
                     if row == 0 {
                         text.push_str("::");
-                        text.push_str(postgres_type(column.def().get_column_type()));
+                        text.push_str(kind);
                     }
                 }
                 _ => text.push('?'),
@@ -220,6 +222,14 @@ fn places<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize
     }
     text.push(')');
     text
+}
+
+/// Adds rows of nulls, like those that are there, until there are so many.
+pub(crate) fn pad(values: &mut Vec<Value>, columns: usize, rows: usize) {
+    let nulls: Vec<Value> = values.iter().take(columns).map(Value::as_null).collect();
+    while values.len() < rows * columns {
+        values.extend_from_slice(&nulls);
+    }
 }
 
 fn postgres_type(column: &ColumnType) -> &'static str {

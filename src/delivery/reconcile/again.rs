@@ -1,5 +1,6 @@
 //! Reading callbacks again in a ledger of the caller's: what they told is replaced, and what they taught wrongly is unlearned.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::delivery::precedents::Precedents;
@@ -79,6 +80,16 @@ impl Reconciler {
         mistaught.sort();
         mistaught.dedup();
         Ok(mistaught)
+    }
+
+    fn read<'a>(&self, entries: &'a [JournalEntry], precedents: &Precedents) -> Vec<Read<'a>> {
+        entries
+            .iter()
+            .map(|entry| Read {
+                entry,
+                content: Cow::Owned(self.content(entry, Some(precedents))),
+            })
+            .collect()
     }
 
     /// The other callbacks that told of these messages, as far as the journal still holds them; refused where they are too many.

@@ -4,6 +4,7 @@ use sea_orm::{DbBackend, Statement, Value};
 
 use crate::domain::callback::{CallbackRecord, Route};
 use crate::store::journal::entity::{authenticity_words, route_word};
+use crate::store::statements;
 
 /// The most rows of one statement.
 pub(super) const MOST_ROWS: usize = 512;
@@ -53,41 +54,19 @@ impl InsertStatements {
         for record in records {
             values.extend(bind(record));
         }
-        while values.len() < size * COLUMNS.len() {
-            values.extend(padding());
-        }
+        statements::pad(&mut values, COLUMNS.len(), size);
         Statement::from_sql_and_values(self.backend, &self.texts[size.ilog2() as usize], values)
     }
 }
 
 fn text(backend: DbBackend, rows: usize) -> String {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
-    let rows = (0..rows)
-        .map(|row| placeholders(backend, row))
-        .collect::<Vec<_>>()
-        .join(",");
+    let values = statements::places(backend, &COLUMNS.map(|(_, kind)| kind), rows);
     // `WHERE` also keeps SQLite from reading `ON` as the beginning of a join.
     format!(
-        "INSERT INTO journal ({names}) SELECT * FROM (VALUES {rows}) AS waiting \
+        "INSERT INTO journal ({names}) SELECT * FROM ({values}) AS waiting \
          WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING"
     )
-}
-
-fn placeholders(backend: DbBackend, row: usize) -> String {
-    let marks: Vec<String> = COLUMNS
-        .iter()
-        .enumerate()
-        .map(|(column, (_, kind))| {
-            let number = row * COLUMNS.len() + column + 1;
-            match (backend, row) {
-                // The first row tells PostgreSQL the types of all.
-                (DbBackend::Postgres, 0) => format!("${number}::{kind}"),
-                (DbBackend::Postgres, _) => format!("${number}"),
-                _ => "?".to_owned(),
-            }
-        })
-        .collect();
-    format!("({})", marks.join(","))
 }
 
 fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
@@ -119,13 +98,4 @@ fn headers_text(headers: &[(String, String)]) -> String {
         .map(|(name, value)| serde_json::Value::from(vec![name.as_str(), value.as_str()]))
         .collect::<serde_json::Value>()
         .to_string()
-}
-
-fn padding() -> [Value; COLUMNS.len()] {
-    COLUMNS.map(|(_, kind)| match kind {
-        "uuid" => Value::Uuid(None),
-        "bigint" => Value::BigInt(None),
-        "bytea" => Value::Bytes(None),
-        _ => Value::String(None),
-    })
 }
