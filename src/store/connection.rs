@@ -26,15 +26,17 @@ const POSTGRES_WRITERS: u32 = 2;
 /// How the journal is written: always at its end, and somebody waits for it. 4000 pages gave the highest rate; fewer are rewritten too often, more make single answers late.
 pub const JOURNAL_WRITING: Writing = Writing {
     busy_timeout: JOURNAL_BUSY_TIMEOUT,
-    checkpoint_pages: 4000,
+    log_length: 4000,
     cache: 8 * 1024,
 };
 /// How the main database is written: all over the file, and a page again and again, which a rarer checkpoint writes once.
 pub const MAIN_WRITING: Writing = Writing {
     busy_timeout: MAIN_BUSY_TIMEOUT,
-    checkpoint_pages: 16_000,
+    log_length: 16_000,
     cache: 64 * 1024,
 };
+/// How many times its length a log may have before the writer writes it back itself: in a process that does not do so beside it, or not fast enough.
+const LONGEST_LOG: u32 = 4;
 /// Page cache of a SQLite reader, in KiB; what it lacks, the operating system's has.
 const READER_CACHE: u32 = 4 * 1024;
 
@@ -48,6 +50,8 @@ pub struct Pools {
     file: Option<PathBuf>,
     /// How long a writer waits for another process's lock.
     patience: Duration,
+    /// Pages of the write-ahead log, on SQLite.
+    log_length: Option<u32>,
 }
 
 /// What a SQLite file's writer is told.
@@ -55,8 +59,8 @@ pub struct Pools {
 pub struct Writing {
     /// How long it waits for another process's lock.
     pub busy_timeout: Duration,
-    /// WAL pages between checkpoints.
-    pub checkpoint_pages: u32,
+    /// Pages that its write-ahead log may have before it is written back; see [`Pools::write_back`].
+    pub log_length: u32,
     /// Its page cache in KiB, taken as it is needed.
     pub cache: u32,
 }
@@ -108,6 +112,7 @@ impl Pools {
             lock: writer_lock,
             file: Some(path.to_owned()),
             patience: writing.busy_timeout,
+            log_length: Some(writing.log_length),
         })
     }
 
@@ -123,6 +128,7 @@ impl Pools {
             lock: writer_lock,
             file: None,
             patience: lock_timeout,
+            log_length: None,
         })
     }
 
@@ -134,6 +140,11 @@ impl Pools {
     /// The database's file; none on PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// Pages that SQLite's write-ahead log may have before it is written back.
+    pub(super) fn log_length(&self) -> Option<i64> {
+        self.log_length.map(i64::from)
     }
 
     /// Whether other processes may work on the same database.
@@ -273,6 +284,7 @@ fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
         Use::Making | Use::Writing => (1, "OFF", writing.cache),
         Use::Reading => (SQLITE_READERS, "ON", READER_CACHE),
     };
+    let longest_log = writing.log_length * LONGEST_LOG;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -297,7 +309,7 @@ fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
                 .pragma("journal_mode", "WAL")
                 // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
                 .pragma("synchronous", "FULL")
-                .pragma("wal_autocheckpoint", writing.checkpoint_pages.to_string())
+                .pragma("wal_autocheckpoint", longest_log.to_string())
                 .pragma("cache_size", format!("-{cache}"))
                 .pragma("temp_store", "MEMORY")
                 .pragma("foreign_keys", "OFF")

@@ -31,6 +31,7 @@ pub mod statistics;
 pub mod uploads;
 pub mod verify;
 pub mod windows;
+mod write_back;
 
 use std::path::Path;
 
@@ -45,6 +46,7 @@ use ledger::{Change, Ledger};
 
 use crate::domain::secret::Secret;
 use crate::store::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
+pub use write_back::WrittenBack;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
 const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
@@ -124,6 +126,11 @@ impl Store {
     /// Changes from now on.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.feed.subscribe()
+    }
+
+    /// Writes SQLite's write-ahead log back once it is long; see [`Pools::write_back`].
+    pub async fn write_back(&self) -> Result<WrittenBack, Error> {
+        self.pools.write_back().await
     }
 
     /// Its file, where it is one.
