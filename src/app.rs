@@ -25,6 +25,7 @@ use crate::delivery::transport::{Transport, TransportError};
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
 use crate::domain::ids::MessageId;
+use crate::domain::secret::Secret;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
@@ -60,6 +61,11 @@ pub enum StartError {
     /// One of the two files is gone. A new one is not made: it would hide that, and what is left beside it would spoil the file that is restored.
     #[error("journal.db is missing beside bluetick.db; restore both from one backup")]
     NoJournal,
+    /// The other one is gone, and what the journal tells of with it. Nor is a new one made of that.
+    #[error(
+        "bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
+    )]
+    NoMain,
     /// The folder of uploaded files.
     #[error("uploads cannot be kept in {}: {source}", .folder.display())]
     Uploads {
@@ -86,12 +92,8 @@ pub struct Databases {
 
 /// Opens both databases, applies missing migrations, and makes sure that key, journal and database belong together.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
+    let age = find_age(&config.database_url).await?;
     data_dir::prepare(&config.data_dir)?;
-    let age = if Store::exists(&config.database_url) {
-        DatabaseAge::Existing
-    } else {
-        DatabaseAge::New
-    };
     let secret = match &config.secret_key {
         Some(secret) => secret.clone(),
         None => data_dir::load_or_make_secret_key(&config.data_dir, age)?,
@@ -105,10 +107,6 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         what: "the journal",
         source,
     };
-    // The first start makes the journal before the database.
-    if age == DatabaseAge::Existing && !journal::exists(&config.database_url) {
-        return Err(StartError::NoJournal);
-    }
     let journal = journal::connect(&config.database_url)
         .await
         .map_err(in_journal)?;
@@ -124,6 +122,28 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         journal,
         keys,
     })
+}
+
+/// Whether there is a database yet. Makes nothing, and refuses half of one: what would be made would hide that.
+async fn find_age(url: &Secret) -> Result<DatabaseAge, StartError> {
+    match (Store::exists(url), journal::exists(url)) {
+        (true, true) => Ok(DatabaseAge::Existing),
+        // The first start makes the journal before the database.
+        (true, false) => Err(StartError::NoJournal),
+        (false, false) => Ok(DatabaseAge::New),
+        (false, true) => {
+            let used = journal::was_used(url).await;
+            let used = used.map_err(|source| StartError::Store {
+                what: "the journal",
+                source,
+            })?;
+            if used {
+                return Err(StartError::NoMain);
+            }
+            // A first start that was cut short.
+            Ok(DatabaseAge::New)
+        }
+    }
 }
 
 /// Opens the main database to look at it beside a `serve` of any version: applies and writes nothing, and refuses a schema that is not this program's.

@@ -309,34 +309,83 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "no database any more",
             Some(&late[journal]),
             None,
-            "bluetick.db is new",
+            "bluetick.db is missing",
         ),
     ];
     for (what, journal, main, reason) in mixes {
         restore(&place, [journal, main]);
         let (code, stdout, stderr) = place.run(&["serve"]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{what}: {stderr}");
-        let lines: Vec<&str> = stderr
-            .lines()
-            .filter(|line| line.starts_with("bluetick: "))
-            .collect();
+        let lines = told(&stderr);
         assert_eq!(lines.len(), 1, "{what}: {stderr}");
         assert!(lines[0].contains(reason), "{what}: {stderr}");
-        if journal.is_none() {
+        for (name, restored) in FILES.iter().zip([journal, main]) {
             // Nothing is made that would lie beside the file when it is restored.
-            let left = fs::read_dir(place.data()).unwrap();
-            let names = left.map(|entry| entry.unwrap().file_name());
-            assert!(
-                names
-                    .into_iter()
-                    .all(|name| !name.to_string_lossy().starts_with("journal.db")),
-                "{what}"
-            );
+            if restored.is_none() {
+                assert!(!names(&place).iter().any(|n| n.starts_with(name)), "{what}");
+            }
         }
     }
 
     restore(&place, [Some(&late[journal]), Some(&late[main])]);
     live_through(&place, &mut token, &["wamid.G"]).await;
+}
+
+/// What a command says in the end, beside its log.
+fn told(stderr: &str) -> Vec<&str> {
+    let lines = stderr.lines();
+    lines
+        .filter(|line| line.starts_with("bluetick: "))
+        .collect()
+}
+
+/// What lies in a place's data folder.
+fn names(place: &Place) -> BTreeSet<String> {
+    let entries = fs::read_dir(place.data()).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_tried() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    // The key is made, and would be again.
+    place.configure("");
+    place.serve().terminate();
+    for name in ["bluetick.db", "secret_key"] {
+        fs::remove_file(place.data().join(name)).unwrap();
+    }
+    let left = names(&place);
+    for command in ["serve", "migrate", "rebuild", "serve"] {
+        let (code, stdout, stderr) = place.run(&[command]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command}");
+        assert_eq!(
+            told(&stderr),
+            [
+                "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
+            ]
+        );
+        assert_eq!(names(&place), left, "{command} made something");
+    }
+    fs::remove_file(place.data().join("journal.db")).unwrap();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_first_start_that_was_cut_short_goes_on() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    // Before the journal's tables were made, and after.
+    fs::write(place.data().join("journal.db"), "").unwrap();
+    assert_eq!(place.run(&["migrate"]).0, Some(0));
+    fs::remove_file(place.data().join("bluetick.db")).unwrap();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
 }
 
 #[actix_web::test]
