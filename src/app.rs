@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use thiserror::Error;
@@ -29,6 +29,7 @@ use crate::domain::secret::Secret;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
+use crate::store::serving::{self, Claim, Serving};
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::connections::Connections;
@@ -36,6 +37,11 @@ use crate::web::server::{self, Listener, Owner};
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// How long the process before may take to answer what is under way and to close its databases.
+const SUCCESSION: Duration = Duration::from_secs(30);
+/// How soon its end is noticed.
+const SUCCESSION_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A process that dies in the middle of looking after the database is followed by another so soon.
 const UPKEEP_LEASE: TimeDelta = TimeDelta::seconds(20);
@@ -66,6 +72,9 @@ pub enum StartError {
         "bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
     )]
     NoMain,
+    /// A SQLite database has one `serve`.
+    #[error("another bluetick serve runs on {}", .0.display())]
+    Served(PathBuf),
     /// The folder of uploaded files.
     #[error("uploads cannot be kept in {}: {source}", .folder.display())]
     Uploads {
@@ -182,6 +191,37 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
         .await
         .map_err(in_journal)?;
     Ok(journal)
+}
+
+/// Becomes the one who serves the configured database; SQLite has one at a time.
+///
+/// Whoever serves on an address of its own is refused at once. On an inherited socket another may still be answering what it took from there: it is waited for.
+pub async fn claim_serving(config: &Config, owner: Owner) -> Result<Serving, StartError> {
+    data_dir::prepare(&config.data_dir)?;
+    let patience = match owner {
+        Owner::Parent => SUCCESSION,
+        Owner::Process => Duration::ZERO,
+    };
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        let claim = serving::claim(&config.database_url).map_err(|source| StartError::Store {
+            what: "the database",
+            source,
+        })?;
+        let folder = match claim {
+            Claim::Ours(serving) => return Ok(serving),
+            Claim::Anothers(folder) => folder,
+        };
+        if began.elapsed() >= patience {
+            return Err(StartError::Served(folder));
+        }
+        if !told {
+            tracing::info!(folder = %folder.display(), "another bluetick serve runs here; waiting until it has stopped, at most {} s", patience.as_secs());
+            told = true;
+        }
+        tokio::time::sleep(SUCCESSION_INTERVAL).await;
+    }
 }
 
 /// Opens everything; listens nowhere and starts no loop yet.

@@ -24,6 +24,7 @@ pub mod queue;
 pub mod receipts;
 pub mod reports;
 pub mod retention;
+pub mod serving;
 pub mod settings;
 pub mod spool;
 mod statements;

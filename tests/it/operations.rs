@@ -376,6 +376,44 @@ async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_
 }
 
 #[actix_web::test]
+async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        // There any number may serve.
+        return;
+    }
+    let first = place.serve();
+    let (code, stdout, stderr) = place.run(&["serve"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let folder = fs::canonicalize(place.data()).unwrap();
+    let line = format!(
+        "bluetick: another bluetick serve runs on {}",
+        folder.display()
+    );
+    assert_eq!(told(&stderr), [line]);
+    let beside: [&[&str]; 8] = [
+        &["config", "check"],
+        &["migrate"],
+        &["token", "list"],
+        &["user", "sign-in-link"],
+        &["export"],
+        &["verify"],
+        &["replay", "--dry-run", "--outcome", "quarantined"],
+        &["purge", "--dry-run"],
+    ];
+    for command in beside {
+        let (code, _, stderr) = place.run(command);
+        assert_eq!(code, Some(0), "{command:?}: {stderr}");
+    }
+    let health = format!("{}/healthz", first.address);
+    let health = client().get(health).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    // It leaves nothing that would hinder the next one.
+    first.kill();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
 async fn a_first_start_that_was_cut_short_goes_on() {
     let place = Place::new().await;
     if place.database.is_postgres() {
