@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,8 +59,17 @@ impl Place {
     }
 
     fn serve(&self) -> Program {
+        self.serve_logging("")
+    }
+
+    /// With this as `BLUETICK_LOG`.
+    fn serve_logging(&self, filter: &str) -> Program {
+        let variables: [(&str, &Path); 2] = [
+            ("BLUETICK_CONFIG", &self.file()),
+            ("BLUETICK_LOG", Path::new(filter)),
+        ];
         Program::start(
-            command(&["serve"], &[("BLUETICK_CONFIG", &self.file())]),
+            command(&["serve"], &variables),
             &self.database.folder().join("stderr"),
         )
     }
@@ -170,6 +181,29 @@ async fn a_signal_right_after_the_listening_line_ends_it_cleanly_too() {
     for _ in 0..5 {
         let (status, stderr) = place.serve().terminate();
         assert_eq!(status.code(), Some(0), "{stderr}");
+    }
+}
+
+/// What a server answers to bytes that are no request, and all of it.
+fn send_nonsense(program: &Program) -> String {
+    let address = program.address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"\x16\x03\x01 nonsense\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[actix_web::test]
+async fn what_strangers_send_makes_no_line_in_the_log_unless_it_is_asked_for() {
+    let place = Place::new().await;
+    for (filter, errors) in [("", 0), ("debug", 0), ("actix_http=error", 1)] {
+        let program = place.serve_logging(filter);
+        let answer = send_nonsense(&program);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let (_, log) = program.terminate();
+        let found = log.lines().filter(|line| line.contains("actix_http"));
+        assert_eq!(found.count(), errors, "{filter}: {log}");
     }
 }
 
