@@ -39,7 +39,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     alarms(services, &mut registry);
     let asked = tokio::time::timeout(PATIENCE, databases(services, &mut registry)).await;
     let up = match asked {
-        Ok(Ok(())) => 1,
+        Ok(Ok(())) => i64::from(!services.store.is_refusing()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the databases could not be asked for metrics");
             0
@@ -49,7 +49,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     gauge(
         &mut registry,
         "databases_up",
-        "Whether both databases answer",
+        "Whether both databases answer, and the main one could be written when that was last tried",
         up,
     );
     let mut text = String::new();

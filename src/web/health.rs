@@ -22,6 +22,10 @@ pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
     } else if standing.in_use {
         let words = "ready for callbacks; a database does not take them, the spool does";
         (HttpResponse::Ok(), words)
+    } else if services.store.is_refusing() {
+        let words =
+            "ready for callbacks; the main database cannot be written, so sends are refused";
+        (HttpResponse::Ok(), words)
     } else {
         (HttpResponse::Ok(), "ready")
     };
