@@ -282,7 +282,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             uploads,
             in_flight: Arc::default(),
-            tally: Tally::default(),
+            tally: Tally::new(accounts.keys()),
         },
         upkeep: Lease::new(store.clone(), "upkeep", holder, UPKEEP_LEASE),
         reconciler: Reconciler::new(

@@ -33,6 +33,22 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// Every kind, the worst first.
+    pub const ALL: [Self; 7] = [
+        Self::CallbacksRefused,
+        Self::SendsRefused,
+        Self::DiskLow,
+        Self::SpoolInUse,
+        Self::SetAside,
+        Self::OverCeiling,
+        Self::Busy,
+    ];
+
+    /// Whether it is about one account.
+    pub fn is_of_account(self) -> bool {
+        matches!(self, Self::OverCeiling | Self::Busy)
+    }
+
     /// The word used in JSON and at `/metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
