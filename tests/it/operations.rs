@@ -10,11 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
+use bluetick::store::Store;
 use bluetick::store::journal::Journal;
+use chrono::TimeDelta;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::app::read;
 use crate::harness::database::TestDatabase;
@@ -445,6 +449,27 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
     // It leaves nothing that would hinder the next one.
     first.kill();
     assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_purge_beside_another_says_who_may_be_at_it() {
+    let place = Place::new().await;
+    assert_eq!(place.run(&["migrate"]).0, Some(0));
+    let store = Store::open(&place.database.url_in("data")).await.unwrap();
+    let (other, now) = (Uuid::from_bytes([7; 16]), SystemClock.now());
+    let lease = store.claim_lease("retention", other, now, TimeDelta::minutes(1));
+    assert!(lease.await.unwrap());
+    let (code, stdout, stderr) = place.run(&["purge"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let [line] = told(&stderr)[..] else {
+        panic!("{stderr}");
+    };
+    for words in ["a purge is running already", "`serve`", "`bluetick purge`"] {
+        assert!(line.contains(words), "{line}");
+    }
+    store.release_lease("retention", other).await.unwrap();
+    let (code, _, stderr) = place.run(&["purge"]);
+    assert_eq!(code, Some(0), "{stderr}");
 }
 
 #[actix_web::test]
