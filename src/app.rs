@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use thiserror::Error;
@@ -25,9 +25,11 @@ use crate::delivery::transport::{Transport, TransportError};
 use crate::delivery::uploads::Uploads;
 use crate::domain::clock::Clock;
 use crate::domain::ids::MessageId;
+use crate::domain::secret::Secret;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::store::journal::{self, Journal};
+use crate::store::serving::{self, Claim, Serving};
 use crate::store::spool::SpoolSettings;
 use crate::store::{self, Store};
 use crate::web::connections::Connections;
@@ -35,6 +37,11 @@ use crate::web::server::{self, Listener, Owner};
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// How long the process before may take to answer what is under way and to close its databases.
+const SUCCESSION: Duration = Duration::from_secs(30);
+/// How soon its end is noticed.
+const SUCCESSION_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A process that dies in the middle of looking after the database is followed by another so soon.
 const UPKEEP_LEASE: TimeDelta = TimeDelta::seconds(20);
@@ -60,6 +67,14 @@ pub enum StartError {
     /// One of the two files is gone. A new one is not made: it would hide that, and what is left beside it would spoil the file that is restored.
     #[error("journal.db is missing beside bluetick.db; restore both from one backup")]
     NoJournal,
+    /// The other one is gone, and what the journal tells of with it. Nor is a new one made of that.
+    #[error(
+        "bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
+    )]
+    NoMain,
+    /// A SQLite database has one `serve`.
+    #[error("another bluetick serve runs on {}", .0.display())]
+    Served(PathBuf),
     /// The folder of uploaded files.
     #[error("uploads cannot be kept in {}: {source}", .folder.display())]
     Uploads {
@@ -86,12 +101,8 @@ pub struct Databases {
 
 /// Opens both databases, applies missing migrations, and makes sure that key, journal and database belong together.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
+    let age = find_age(&config.database_url).await?;
     data_dir::prepare(&config.data_dir)?;
-    let age = if Store::exists(&config.database_url) {
-        DatabaseAge::Existing
-    } else {
-        DatabaseAge::New
-    };
     let secret = match &config.secret_key {
         Some(secret) => secret.clone(),
         None => data_dir::load_or_make_secret_key(&config.data_dir, age)?,
@@ -105,10 +116,6 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         what: "the journal",
         source,
     };
-    // The first start makes the journal before the database.
-    if age == DatabaseAge::Existing && !journal::exists(&config.database_url) {
-        return Err(StartError::NoJournal);
-    }
     let journal = journal::connect(&config.database_url)
         .await
         .map_err(in_journal)?;
@@ -124,6 +131,28 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         journal,
         keys,
     })
+}
+
+/// Whether there is a database yet. Makes nothing, and refuses half of one: what would be made would hide that.
+async fn find_age(url: &Secret) -> Result<DatabaseAge, StartError> {
+    match (Store::exists(url), journal::exists(url)) {
+        (true, true) => Ok(DatabaseAge::Existing),
+        // The first start makes the journal before the database.
+        (true, false) => Err(StartError::NoJournal),
+        (false, false) => Ok(DatabaseAge::New),
+        (false, true) => {
+            let used = journal::was_used(url).await;
+            let used = used.map_err(|source| StartError::Store {
+                what: "the journal",
+                source,
+            })?;
+            if used {
+                return Err(StartError::NoMain);
+            }
+            // A first start that was cut short.
+            Ok(DatabaseAge::New)
+        }
+    }
 }
 
 /// Opens the main database to look at it beside a `serve` of any version: applies and writes nothing, and refuses a schema that is not this program's.
@@ -162,6 +191,37 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
         .await
         .map_err(in_journal)?;
     Ok(journal)
+}
+
+/// Becomes the one who serves the configured database; SQLite has one at a time.
+///
+/// Whoever serves on an address of its own is refused at once. On an inherited socket another may still be answering what it took from there: it is waited for.
+pub async fn claim_serving(config: &Config, owner: Owner) -> Result<Serving, StartError> {
+    data_dir::prepare(&config.data_dir)?;
+    let patience = match owner {
+        Owner::Parent => SUCCESSION,
+        Owner::Process => Duration::ZERO,
+    };
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        let claim = serving::claim(&config.database_url).map_err(|source| StartError::Store {
+            what: "the database",
+            source,
+        })?;
+        let folder = match claim {
+            Claim::Ours(serving) => return Ok(serving),
+            Claim::Anothers(folder) => folder,
+        };
+        if began.elapsed() >= patience {
+            return Err(StartError::Served(folder));
+        }
+        if !told {
+            tracing::info!(folder = %folder.display(), "another bluetick serve runs here; waiting until it has stopped, at most {} s", patience.as_secs());
+            told = true;
+        }
+        tokio::time::sleep(SUCCESSION_INTERVAL).await;
+    }
 }
 
 /// Opens everything; listens nowhere and starts no loop yet.
@@ -222,7 +282,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             uploads,
             in_flight: Arc::default(),
-            tally: Tally::default(),
+            tally: Tally::new(accounts.keys()),
         },
         upkeep: Lease::new(store.clone(), "upkeep", holder, UPKEEP_LEASE),
         reconciler: Reconciler::new(

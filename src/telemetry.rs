@@ -11,8 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
 
-/// Libraries that tell too much at `info`, and could tell what nobody may read.
-const QUIET: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+/// Libraries that tell too much at `info`, and could tell what nobody may read. What `actix_http` calls an error is what strangers do: broken requests and connections.
+const QUIET: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
 /// The log could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +156,7 @@ mod tests {
             "{louder:?}"
         );
         assert!(louder.contains(&"hyper=warn"), "{louder:?}");
+        assert!(louder.contains(&"actix_http=off"), "{louder:?}");
     }
 
     #[test]

@@ -52,6 +52,7 @@ async fn demonstrate() -> Result<(), Failure> {
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     config.accounts = accounts;
+    let _serving = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     simulator.set_targets(targets(&services));
     let listener = Listener {

@@ -15,7 +15,8 @@ use crate::store::retention::RowCounts;
 ///
 /// `serve` does the same by itself every ten minutes. Raw callbacks go `retention.callbacks` days after they came, unless they were not read
 /// yet; messages, with all that belongs to them, go `retention.messages` days after they were made. Counts in reports stay. Runs beside
-/// `serve`, in portions of about 250 rows, so that nobody waits; interrupted, it goes on the next time.
+/// `serve`, in portions of about 250 rows, so that nobody waits; interrupted, it goes on the next time. One purge runs at a time: while
+/// `serve`'s own is at work, or another command's, this one is refused.
 #[derive(Args, Debug)]
 pub struct PurgeArguments {
     /// Tell what would be removed, and remove nothing

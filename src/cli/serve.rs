@@ -27,6 +27,8 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    // Held to the end of the process's work.
+    let _serving = app::claim_serving(&config, listener.owner).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     let invitation = invite(&services).await?;
     let running = app::start(listener, services)?;

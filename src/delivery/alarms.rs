@@ -18,6 +18,8 @@ const LITTLE: u64 = 10 * 1024 * MIB;
 pub enum AlarmKind {
     /// Neither journal nor spool takes callbacks; they are answered 503.
     CallbacksRefused,
+    /// The main database cannot be written; whoever sends is answered 503.
+    SendsRefused,
     /// Little is free of a disk.
     DiskLow,
     /// The journal does not take callbacks; the spool does.
@@ -31,10 +33,27 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// Every kind, the worst first.
+    pub const ALL: [Self; 7] = [
+        Self::CallbacksRefused,
+        Self::SendsRefused,
+        Self::DiskLow,
+        Self::SpoolInUse,
+        Self::SetAside,
+        Self::OverCeiling,
+        Self::Busy,
+    ];
+
+    /// Whether it is about one account.
+    pub fn is_of_account(self) -> bool {
+        matches!(self, Self::OverCeiling | Self::Busy)
+    }
+
     /// The word used in JSON and at `/metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CallbacksRefused => "callbacks_refused",
+            Self::SendsRefused => "sends_refused",
             Self::DiskLow => "disk_low",
             Self::SpoolInUse => "spool_in_use",
             Self::SetAside => "set_aside",
@@ -47,6 +66,7 @@ impl AlarmKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::CallbacksRefused => "Callbacks are refused",
+            Self::SendsRefused => "The database cannot be written",
             Self::DiskLow => "The disk is nearly full",
             Self::SpoolInUse => "The database does not take callbacks",
             Self::SetAside => "Callbacks were set aside",
@@ -71,6 +91,7 @@ pub struct Alarm {
 pub fn list(services: &Services) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = disks(services).collect();
     alarms.extend(spool(services));
+    alarms.extend(sends(services));
     let surges = services.ingest.traffic().list_surges(services.clock.now());
     alarms.extend(surges.into_iter().map(surge));
     alarms.sort_by_key(|alarm| alarm.kind);
@@ -101,6 +122,14 @@ fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
             disk.free / MIB,
             room / MIB
         ),
+    })
+}
+
+fn sends(services: &Services) -> Option<Alarm> {
+    services.store.is_refusing().then(|| Alarm {
+        kind: AlarmKind::SendsRefused,
+        account: None,
+        words: "The main database could not be written when that was last tried: new messages and every action are answered 503, and what callbacks tell shows later. The log says why: a lock that another program holds, a full disk, a server that is away. It goes on by itself.".to_owned(),
     })
 }
 

@@ -12,9 +12,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::delivery::alarms;
+use crate::delivery::alarms::{self, AlarmKind};
 use crate::delivery::problems::ProblemKind;
 use crate::delivery::services::Services;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::AccountId;
 use crate::store;
 use crate::store::disk::Disk;
 
@@ -39,7 +41,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     alarms(services, &mut registry);
     let asked = tokio::time::timeout(PATIENCE, databases(services, &mut registry)).await;
     let up = match asked {
-        Ok(Ok(())) => 1,
+        Ok(Ok(())) => i64::from(!services.store.is_refusing()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the databases could not be asked for metrics");
             0
@@ -49,7 +51,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     gauge(
         &mut registry,
         "databases_up",
-        "Whether both databases answer",
+        "Whether both databases answer, and the main one could be written when that was last tried",
         up,
     );
     let mut text = String::new();
@@ -76,8 +78,8 @@ fn spool(services: &Services, registry: &mut Registry) {
     gauge(
         registry,
         "spool_in_use",
-        "Whether callbacks go to the spool because the journal does not take them",
-        i64::from(standing.in_use),
+        "Whether callbacks are in the spool, or go there because the journal does not take them",
+        i64::from(standing.depth > 0 || standing.in_use && !standing.refusing),
     );
     gauge(
         registry,
@@ -157,13 +159,23 @@ fn disks(services: &Services, registry: &mut Registry) {
 
 fn alarms(services: &Services, registry: &mut Registry) {
     let ringing = Gauges::<2>::default();
+    let set = |kind: AlarmKind, account: Option<&AccountId>, value| {
+        let account = account.map_or_else(String::new, ToString::to_string);
+        let labels = [("alarm", kind.as_str().to_owned()), ("account", account)];
+        ringing.get_or_create(&labels).set(value);
+    };
+    for kind in AlarmKind::ALL {
+        set(kind, None, 0);
+        for account in services
+            .known_accounts
+            .ids()
+            .filter(|_| kind.is_of_account())
+        {
+            set(kind, Some(account), 0);
+        }
+    }
     for alarm in alarms::list(services) {
-        let account = alarm.account.map_or_else(String::new, |id| id.to_string());
-        let labels = [
-            ("alarm", alarm.kind.as_str().to_owned()),
-            ("account", account),
-        ];
-        ringing.get_or_create(&labels).set(1);
+        set(alarm.kind, alarm.account.as_ref(), 1);
     }
     registry.register(
         "alarms",
@@ -199,6 +211,19 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), s
         seconds,
     );
     let messages = Gauges::<3>::default();
+    let of = |account: &AccountId, origin: &str, state: DeliveryState| {
+        [
+            ("account", account.to_string()),
+            ("origin", origin.to_owned()),
+            ("state", state.to_string()),
+        ]
+    };
+    // Who sends; what was sent elsewhere, or not at all, shows once there is some.
+    for account in services.accounts.keys() {
+        for state in DeliveryState::ALL {
+            messages.get_or_create(&of(account, "api", state)).set(0);
+        }
+    }
     for (origin, accounts) in [
         ("api", &counts.sent),
         ("observed", &counts.observed),
@@ -206,12 +231,9 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), s
     ] {
         for (account, states) in accounts {
             for (state, number) in states {
-                let labels = [
-                    ("account", account.to_string()),
-                    ("origin", origin.to_owned()),
-                    ("state", state.to_string()),
-                ];
-                messages.get_or_create(&labels).set(*number);
+                messages
+                    .get_or_create(&of(account, origin, *state))
+                    .set(*number);
             }
         }
     }

@@ -62,7 +62,7 @@ pub async fn cancel(
     id: MessageId,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let mut ledger = store.ledger(decision.now).await?;
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[id]).await?;
     let message = match ledger.find(id)? {
         Some(message) if message.queue == QueueWord::Queued => message,
@@ -94,7 +94,7 @@ pub async fn mark_failed(
     reason: Option<&str>,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let mut ledger = store.ledger(decision.now).await?;
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[id]).await?;
     let may = |message: &Message| {
         matches!(
@@ -177,7 +177,7 @@ pub async fn match_orphan(
     message: MessageId,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let mut ledger = store.ledger(decision.now).await?;
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[orphan, message]).await?;
     let (heard, sent) = match (ledger.find(orphan)?, ledger.find(message)?) {
         (Some(heard), Some(sent)) => (heard, sent),
@@ -221,7 +221,7 @@ pub async fn resume(
     if !store.list_accounts().await?.contains_key(account) {
         return Err(OperateError::NotFound("account"));
     }
-    let mut ledger = store.ledger(decision.now).await?;
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
     if !ledger.resume_account(account).await? {
         ledger.roll_back().await;
         return Err(OperateError::NotNow("the account is not paused".to_owned()));

@@ -12,7 +12,7 @@ pub async fn put_message_aside(
     id: MessageId,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let mut ledger = store.ledger(decision.now).await?;
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[id]).await?;
     let open = |message: &Message| message.conflict || message.origin == Origin::Provisional;
     let message = match ledger.find(id)? {
@@ -45,7 +45,7 @@ pub async fn put_callback_aside(
     id: CallbackId,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let ledger = store.ledger(decision.now).await?;
+    let ledger = store.ledger_for_caller(decision.now).await?;
     if !ledger.put_callback_aside(id).await? {
         ledger.roll_back().await;
         return Err(OperateError::NotFound("unreadable callback"));

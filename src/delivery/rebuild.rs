@@ -20,7 +20,7 @@ pub enum RebuildError {
     )]
     Served,
     /// Another process removes callbacks.
-    #[error("another process is removing what is past its retention; try again in a minute")]
+    #[error("a purge is running, by `serve` or `bluetick purge`; try again in a minute")]
     Purged,
     /// A database refused.
     #[error(transparent)]

@@ -14,6 +14,8 @@ use crate::domain::ids::AccountId;
 
 /// Whose responses are counted when the account is none that is known; strangers must not make time series.
 const ELSEWHERE: &str = "";
+/// Every status of a refusal; each shows from the start.
+const REFUSALS: [u16; 8] = [400, 401, 403, 404, 408, 413, 429, 503];
 
 /// Counts of responses; clones share them.
 #[derive(Clone, Debug)]
@@ -72,6 +74,10 @@ impl Responses {
     /// Counters for these accounts.
     pub fn new(accounts: &KnownAccounts) -> Self {
         let by_class = Family::default();
+        let refusals = Family::default();
+        for status in REFUSALS {
+            drop(refusals.get_or_create(&StatusLabel { status }));
+        }
         Self {
             of_accounts: accounts
                 .ids()
@@ -79,7 +85,7 @@ impl Responses {
                 .collect(),
             elsewhere: Classes::of(ELSEWHERE, &by_class),
             by_class,
-            refusals: Family::default(),
+            refusals,
             // From a tenth of a millisecond to six seconds.
             seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 17)),
         }

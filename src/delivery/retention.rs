@@ -86,7 +86,9 @@ pub struct Purged {
 #[derive(Debug, Error)]
 pub enum PurgeError {
     /// Another process is at it.
-    #[error("another process is removing what is past its retention; try again in a minute")]
+    #[error(
+        "a purge is running already: that of `serve`, which comes every ten minutes, or another `bluetick purge`. It removes the same; where it was killed, try again in a minute"
+    )]
     Busy,
     /// A rebuild is under way.
     #[error(

@@ -17,7 +17,7 @@ pub async fn unmatch(
     id: MessageId,
     decision: &Decision<'_>,
 ) -> Result<Vec<MessageId>, OperateError> {
-    let mut ledger = services.store.ledger(decision.now).await?;
+    let mut ledger = services.store.ledger_for_caller(decision.now).await?;
     match take_back(services, &mut ledger, id, decision).await {
         Ok(now_at) => {
             services.store.commit(ledger).await?;

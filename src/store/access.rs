@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** the text of a token or link is returned once, when it is made, and never stored.
 
+use std::time::Duration;
+
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rand::distr::{Alphanumeric, SampleString};
 use sea_orm::sea_query::Expr;
@@ -10,6 +12,7 @@ use sea_orm::{
     QuerySelect,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::domain::access::{Action, Scopes, Token, Verb};
 use crate::domain::ids::{MessageId, TokenId};
@@ -24,6 +27,9 @@ pub const TOKEN_PREFIX: &str = "bt_";
 pub const SIGN_IN_LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
 /// 43 of 62 characters: 256 bits, out of reach of any guess.
 const SECRET_CHARACTERS: usize = 43;
+
+/// How long the note that a token was used may take.
+const NOTE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What became of a wish for a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -105,23 +111,23 @@ impl Store {
             .transpose()
     }
 
-    /// Notes the minute in which a token was used; writes once a minute however often it is called.
+    /// Notes the minute in which a token was used; writes once a minute however often it is called. Gives up soon: a caller who only reads must not wait for a lock.
     pub async fn record_token_use(&self, token: &Token, now: DateTime<Utc>) -> Result<(), Error> {
         let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
         if token.last_used_at.is_some_and(|at| at >= minute) {
             return Ok(());
         }
         let minute = instant::write(minute);
-        tokens::Entity::update_many()
+        let note = tokens::Entity::update_many()
             .col_expr(tokens::Column::LastUsedAt, Expr::value(Some(minute)))
             .filter(tokens::Column::Id.eq(token.id.uuid()))
             .filter(
                 tokens::Column::LastUsedAt
                     .is_null()
                     .or(tokens::Column::LastUsedAt.lt(minute)),
-            )
-            .exec(self.pools().writer())
-            .await?;
+            );
+        let noted = timeout(NOTE_PATIENCE, note.exec(self.pools().writer())).await;
+        noted.map_err(|_| Error::TooSlow)??;
         Ok(())
     }
 

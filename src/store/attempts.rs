@@ -23,6 +23,14 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
+    /// Every way to end.
+    pub const ENDS: [Self; 4] = [
+        Self::Accepted,
+        Self::Refused,
+        Self::Postponed,
+        Self::Unclear,
+    ];
+
     /// The word used in JSON and the database.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -24,6 +24,7 @@ pub mod queue;
 pub mod receipts;
 pub mod reports;
 pub mod retention;
+pub mod serving;
 pub mod settings;
 pub mod spool;
 mod statements;
@@ -34,6 +35,8 @@ pub mod windows;
 mod write_back;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use migration::MainMigrator;
@@ -56,10 +59,13 @@ const FEED_LENGTH: usize = 1024;
 /// The main database: messages, facts, access.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pools: Pools,
+    // One word, as every part of the program holds a clone.
+    pools: Arc<Pools>,
     feed: broadcast::Sender<Change>,
     /// Tells this process's changes from those of others.
     process: Uuid,
+    /// Whether it could not be written when that was last tried.
+    refusing: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -73,9 +79,10 @@ impl Store {
             Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK, MAIN_BUSY_TIMEOUT).await?,
         };
         Ok(Self {
-            pools,
+            pools: Arc::new(pools),
             feed: broadcast::Sender::new(FEED_LENGTH),
             process: Uuid::from_bytes(rand::random()),
+            refusing: Arc::default(),
         })
     }
 
@@ -102,15 +109,39 @@ impl Store {
 
     /// Begins a change of messages.
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
-        Ledger::begin(&self.pools, self.process, now).await
+        self.noted(Ledger::begin(&self.pools, self.process, now).await)
+    }
+
+    /// The same for a caller who waits for the answer: [`Error::TooSlow`] when the database cannot be written within [`MAIN_BUSY_TIMEOUT`], however many wait for it before.
+    pub async fn ledger_for_caller(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
+        let begun = Ledger::begin(&self.pools, self.process, now);
+        // What has only begun is rolled back when nobody waits for it any more.
+        self.noted(in_time(begun).await)
     }
 
     /// Commits a change and tells the live feed.
     pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
-        for change in ledger.commit().await? {
+        for change in self.noted(ledger.commit().await)? {
             self.tell(change);
         }
         Ok(())
+    }
+
+    /// Whether the database could not be written when this process last tried: locked elsewhere, full, or away. Loops try again every few seconds.
+    pub fn is_refusing(&self) -> bool {
+        self.refusing.load(Ordering::Relaxed)
+    }
+
+    /// Remembers how a write ended.
+    fn noted<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+        match &written {
+            Ok(_) => self.refusing.store(false, Ordering::Relaxed),
+            Err(Error::Driver { .. } | Error::TooSlow) => {
+                self.refusing.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        written
     }
 
     fn tell(&self, change: Change) {
@@ -144,8 +175,15 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(self) -> Result<(), Error> {
-        self.pools.close().await
+        Arc::unwrap_or_clone(self.pools).close().await
     }
+}
+
+/// Work that a caller waits for, as long as a lock may be waited for.
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    // On the heap, or every caller's future would hold it twice.
+    let done = tokio::time::timeout(MAIN_BUSY_TIMEOUT, Box::pin(work)).await;
+    done.unwrap_or(Err(Error::TooSlow))
 }
 
 /// What a command says that applies no migration itself.

@@ -93,7 +93,7 @@ impl Store {
         acceptance: Acceptance<'_>,
         now: DateTime<Utc>,
     ) -> Result<Accepted, Error> {
-        let mut ledger = self.ledger(now).await?;
+        let mut ledger = self.ledger_for_caller(now).await?;
         let draft = acceptance.draft;
         if let Some(key) = acceptance.key {
             let known =

@@ -128,7 +128,8 @@ impl Store {
         let renew = OnConflict::column(leases::Column::Name)
             .update_columns([leases::Column::Holder, leases::Column::ExpiresAt])
             .to_owned();
-        self.pools()
+        let claimed = self
+            .pools()
             .within(async |transaction| {
                 let known = leases::Entity::find_by_id(lease).one(transaction).await?;
                 let is_anothers = |known: leases::Model| {
@@ -143,7 +144,8 @@ impl Store {
                     .await?;
                 Ok(true)
             })
-            .await
+            .await;
+        self.noted(claimed)
     }
 
     /// Gives a lease back, if it is still ours.

@@ -11,7 +11,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::store::entities::messages;
 use crate::store::entities::uploads::{Column, Entity, Model};
-use crate::store::{Error, Store, instant};
+use crate::store::{Error, Store, in_time, instant};
 
 impl Store {
     /// Keeps a file for a message that is about to be stored.
@@ -26,10 +26,13 @@ impl Store {
             content,
             created_at: instant::write(now),
         };
-        Entity::insert(row.into_active_model())
-            .exec_without_returning(self.pools().writer())
-            .await?;
-        Ok(())
+        let insert = Entity::insert(row.into_active_model());
+        // The sender waits. What is written after that has no message, and is dropped in time.
+        in_time(async {
+            insert.exec_without_returning(self.pools().writer()).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// The file of a message.

@@ -18,6 +18,7 @@ use crate::domain::secret::Secret;
 use crate::keys::{Keys, UrlAge};
 use crate::providers::authenticity;
 use crate::store::Error;
+use crate::web::RETRY_SECONDS;
 use crate::web::callback_body::{BodyError, read_body};
 
 /// The most bytes of a body on the wire; Meta documents batches of up to 3 MB.
@@ -254,7 +255,11 @@ fn too_many(now: DateTime<Utc>) -> HttpResponse {
 }
 
 fn unavailable() -> HttpResponse {
-    answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    let mut refusal = answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    refusal
+        .headers_mut()
+        .insert(header::RETRY_AFTER, RETRY_SECONDS.into());
+    refusal
 }
 
 fn answer(status: StatusCode, text: &'static str) -> HttpResponse {

@@ -1,8 +1,10 @@
 //! Is the process alive, and can it do its work? For load balancers and supervisors; constant answers.
 
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use crate::delivery::services::Services;
+use crate::web::RETRY_SECONDS;
 
 /// The process answers.
 pub(crate) async fn alive() -> HttpResponse {
@@ -13,15 +15,25 @@ pub(crate) async fn alive() -> HttpResponse {
 pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
     let standing = *services.journal.spool().borrow();
     let (mut reply, words) = if services.stopping.is_cancelled() {
-        (HttpResponse::ServiceUnavailable(), "stopping")
+        (unavailable(), "stopping")
     } else if standing.refusing {
         let words = "callbacks are refused: neither journal nor spool takes them";
-        (HttpResponse::ServiceUnavailable(), words)
+        (unavailable(), words)
     } else if standing.in_use {
         let words = "ready for callbacks; a database does not take them, the spool does";
+        (HttpResponse::Ok(), words)
+    } else if services.store.is_refusing() {
+        let words =
+            "ready for callbacks; the main database cannot be written, so sends are refused";
         (HttpResponse::Ok(), words)
     } else {
         (HttpResponse::Ok(), "ready")
     };
     reply.content_type("text/plain").body(words)
+}
+
+fn unavailable() -> HttpResponseBuilder {
+    let mut reply = HttpResponse::ServiceUnavailable();
+    reply.insert_header((RETRY_AFTER, RETRY_SECONDS.to_string()));
+    reply
 }

@@ -19,6 +19,9 @@ mod unread;
 use actix_web::web::{ServiceConfig, route};
 use actix_web::{Route, guard};
 
+/// Seconds after which a caller may find better times than a 503: a lock is given back, the spool has room, the next process answers.
+const RETRY_SECONDS: u16 = 5;
+
 /// Every address that is answered.
 pub fn routes(config: &mut ServiceConfig) {
     config

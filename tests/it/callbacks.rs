@@ -671,5 +671,8 @@ async fn what_cannot_be_made_durable_is_not_acknowledged(
         receiver.post(&path, b"x").await,
         (503, "unavailable".to_owned())
     );
+    let url = format!("{}{path}", receiver.base);
+    let reply = receiver.client.post(url).body("x").send().await.unwrap();
+    assert_eq!(reply.headers()["retry-after"], "5");
     assert!(receiver.bodies().await.is_empty());
 }

@@ -185,6 +185,8 @@ async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
             assert!(metrics.contains(&line), "{metrics}");
         }
         assert!(metrics.contains("bluetick_callback_refusals_total{status=\"503\"}"));
+        // Nothing is kept there, and nothing can be.
+        assert!(metrics.contains("bluetick_spool_in_use 0"), "{metrics}");
         std::fs::remove_file(ballast).unwrap();
         let took = provider.recovered().await;
         eprintln!("{leave} bytes were free; callbacks are taken again after {took:?}");

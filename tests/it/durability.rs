@@ -13,11 +13,12 @@ use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
 use bluetick::store::Error;
 use bluetick::store::access::TokenCreation;
+use bluetick::store::connection::MAIN_BUSY_TIMEOUT;
 use bluetick::store::journal::Journal;
 use bluetick::store::spool::{SpoolLimits, SpoolSettings};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use reqwest::Client;
+use reqwest::{Client, Response};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -351,6 +352,58 @@ async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_aft
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// A caller of the API of a program.
+struct ApiCaller {
+    client: Client,
+    address: String,
+    token: Secret,
+}
+
+impl ApiCaller {
+    /// One whose token was never used.
+    async fn new(database: &TestDatabase, program: &Program) -> Self {
+        let store = database.main().await;
+        let scopes = Scopes::new(&[Scope::Send, Scope::Read]);
+        let created = store.create_token("t", &scopes, noon()).await.unwrap();
+        let TokenCreation::Created(_, token) = created else {
+            panic!("the name is taken");
+        };
+        Self {
+            client: Client::new(),
+            address: program.address.clone(),
+            token,
+        }
+    }
+
+    async fn send(&self) -> Response {
+        self.client
+            .post(format!("{}/api/v1/messages", self.address))
+            .bearer_auth(self.token.expose())
+            .json(&json!({
+                "account": "shop", "to": "+919970123456", "name": "Asha", "kind": "image",
+                "media": {"url": "https://media.example.com/a.jpg"}
+            }))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.address));
+        let reply = request.bearer_auth(self.token.expose()).send().await;
+        let reply = reply.unwrap();
+        assert_eq!(reply.status(), 200, "{path}");
+        reply.text().await.unwrap()
+    }
+}
+
+/// How long work takes, and what it comes to.
+async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
+    let began = Instant::now();
+    let done = work.await;
+    (began.elapsed(), done)
+}
+
 #[actix_web::test]
 async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     let database = TestDatabase::new().await;
@@ -359,29 +412,12 @@ async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     }
     let program = start(&database, "log");
     let store = database.main().await;
-    let scopes = Scopes::new(&[Scope::Send, Scope::Read]);
-    let created = store.create_token("t", &scopes, noon()).await.unwrap();
-    let TokenCreation::Created(_, token) = created else {
-        panic!("the name is taken");
-    };
-    let client = Client::new();
-    let send = async || {
-        client
-            .post(format!("{}/api/v1/messages", program.address))
-            .bearer_auth(token.expose())
-            .json(&json!({
-                "account": "shop", "to": "+919970123456", "name": "Asha", "kind": "image",
-                "media": {"url": "https://media.example.com/a.jpg"}
-            }))
-            .send()
-            .await
-            .unwrap()
-    };
-    assert_eq!(send().await.status(), 202);
+    let caller = ApiCaller::new(&database, &program).await;
+    assert_eq!(caller.send().await.status(), 202);
 
     let lock = database.hold_main().await;
     let url = callback_url(&program);
-    let (refused, (acknowledged, longest)) = tokio::join!(send(), async {
+    let (refused, (acknowledged, longest)) = tokio::join!(caller.send(), async {
         post(&url, &AtomicUsize::new(0), 500).await
     });
     assert_eq!(refused.status(), 503);
@@ -391,12 +427,46 @@ async fn a_locked_main_database_answers_503_and_keeps_taking_callbacks() {
     assert_eq!(acknowledged.len(), 500);
     assert!(longest < AT_ONCE, "{longest:?}");
     lock.release().await;
-    assert_eq!(send().await.status(), 202);
+    assert_eq!(caller.send().await.status(), 202);
     let mut position = store.position().await.unwrap();
     while position < 500 {
         tokio::task::yield_now().await;
         position = store.position().await.unwrap();
     }
+}
+
+#[actix_web::test]
+async fn a_send_waits_no_longer_for_a_locked_database_than_a_lock_is_waited_for() {
+    let database = TestDatabase::new().await;
+    if database.is_postgres() {
+        return;
+    }
+    let program = start(&database, "log");
+    let caller = ApiCaller::new(&database, &program).await;
+    let lock = database.hold_main().await;
+    // Who only reads does not wait at all, though the token's use is not noted yet.
+    let (reading, _) = timed(caller.get("/api/v1/messages")).await;
+    assert!(reading < Duration::from_secs(2), "{reading:?}");
+    // The program's own loops wait for the same lock, and before these two.
+    let (one, other) = tokio::join!(timed(caller.send()), timed(caller.send()));
+    for (took, refused) in [one, other] {
+        assert_eq!(refused.status(), 503);
+        assert!(
+            took < MAIN_BUSY_TIMEOUT + Duration::from_secs(2),
+            "{took:?}"
+        );
+    }
+    let metrics = caller.get("/metrics").await;
+    assert!(metrics.contains("bluetick_databases_up 0"), "{metrics}");
+    let alarm = "bluetick_alarms{alarm=\"sends_refused\",account=\"\"} 1";
+    assert!(metrics.contains(alarm), "{metrics}");
+    let ready = caller.get("/readyz").await;
+    assert!(ready.contains("cannot be written"), "{ready}");
+    lock.release().await;
+    assert_eq!(caller.send().await.status(), 202);
+    let metrics = caller.get("/metrics").await;
+    assert!(metrics.contains("bluetick_databases_up 1"), "{metrics}");
+    assert_eq!(caller.get("/readyz").await, "ready");
 }
 
 fn refused_start(data_dir: &Path, database_url: &str) -> Output {

@@ -179,6 +179,7 @@ async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is
     app.services.stopping.cancel();
     let reply = app.client.get(app.url("/readyz")).send().await.unwrap();
     assert_eq!(reply.status(), 503);
+    assert_eq!(reply.headers()["retry-after"], "5");
     app.finish().await;
 }
 

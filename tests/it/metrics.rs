@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use bluetick::delivery::alarms::AlarmKind;
 use bluetick::domain::access::Scope;
+use bluetick::domain::delivery::DeliveryState;
 use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use reqwest::{Client, StatusCode};
@@ -123,6 +125,49 @@ async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
     let text = metrics(&app).await;
     assert_eq!(value(&text, "bluetick_reconcile_backlog_rows"), 0);
     assert_eq!(value(&text, "bluetick_problems{kind=\"quarantine\"}"), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_never_happened_shows_as_zero_from_the_start() {
+    let app = start_app().await;
+    let text = metrics(&app).await;
+    let mut series = Vec::new();
+    for status in [400, 401, 403, 404, 408, 413, 429, 503] {
+        series.push(format!("callback_refusals_total{{status=\"{status}\"}}"));
+    }
+    for account in [SOBOT, KALEYRA, ZIXFLOW] {
+        for class in ["2xx", "4xx", "5xx"] {
+            series.push(format!(
+                "callback_responses_total{{account=\"{account}\",class=\"{class}\"}}"
+            ));
+        }
+        for outcome in ["accepted", "refused", "postponed", "unclear"] {
+            series.push(format!(
+                "attempts_total{{account=\"{account}\",outcome=\"{outcome}\"}}"
+            ));
+        }
+        for state in DeliveryState::ALL {
+            series.push(format!(
+                "messages_last_day{{account=\"{account}\",origin=\"api\",state=\"{state}\"}}"
+            ));
+        }
+        for alarm in ["over_ceiling", "busy"] {
+            series.push(format!("alarms{{alarm=\"{alarm}\",account=\"{account}\"}}"));
+        }
+    }
+    for alarm in AlarmKind::ALL {
+        // The disk of whoever tests may be nearly full.
+        if alarm != AlarmKind::DiskLow {
+            series.push(format!(
+                "alarms{{alarm=\"{}\",account=\"\"}}",
+                alarm.as_str()
+            ));
+        }
+    }
+    for series in series {
+        assert_eq!(value(&text, &format!("bluetick_{series}")), 0, "{series}");
+    }
     app.finish().await;
 }
 

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
+use bluetick::store::Store;
 use bluetick::store::journal::Journal;
+use chrono::TimeDelta;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::app::read;
 use crate::harness::database::TestDatabase;
@@ -57,8 +63,17 @@ impl Place {
     }
 
     fn serve(&self) -> Program {
+        self.serve_logging("")
+    }
+
+    /// With this as `BLUETICK_LOG`.
+    fn serve_logging(&self, filter: &str) -> Program {
+        let variables: [(&str, &Path); 2] = [
+            ("BLUETICK_CONFIG", &self.file()),
+            ("BLUETICK_LOG", Path::new(filter)),
+        ];
         Program::start(
-            command(&["serve"], &[("BLUETICK_CONFIG", &self.file())]),
+            command(&["serve"], &variables),
             &self.database.folder().join("stderr"),
         )
     }
@@ -170,6 +185,29 @@ async fn a_signal_right_after_the_listening_line_ends_it_cleanly_too() {
     for _ in 0..5 {
         let (status, stderr) = place.serve().terminate();
         assert_eq!(status.code(), Some(0), "{stderr}");
+    }
+}
+
+/// What a server answers to bytes that are no request, and all of it.
+fn send_nonsense(program: &Program) -> String {
+    let address = program.address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"\x16\x03\x01 nonsense\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[actix_web::test]
+async fn what_strangers_send_makes_no_line_in_the_log_unless_it_is_asked_for() {
+    let place = Place::new().await;
+    for (filter, errors) in [("", 0), ("debug", 0), ("actix_http=error", 1)] {
+        let program = place.serve_logging(filter);
+        let answer = send_nonsense(&program);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let (_, log) = program.terminate();
+        let found = log.lines().filter(|line| line.contains("actix_http"));
+        assert_eq!(found.count(), errors, "{filter}: {log}");
     }
 }
 
@@ -309,34 +347,142 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "no database any more",
             Some(&late[journal]),
             None,
-            "bluetick.db is new",
+            "bluetick.db is missing",
         ),
     ];
     for (what, journal, main, reason) in mixes {
         restore(&place, [journal, main]);
         let (code, stdout, stderr) = place.run(&["serve"]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{what}: {stderr}");
-        let lines: Vec<&str> = stderr
-            .lines()
-            .filter(|line| line.starts_with("bluetick: "))
-            .collect();
+        let lines = told(&stderr);
         assert_eq!(lines.len(), 1, "{what}: {stderr}");
         assert!(lines[0].contains(reason), "{what}: {stderr}");
-        if journal.is_none() {
+        for (name, restored) in FILES.iter().zip([journal, main]) {
             // Nothing is made that would lie beside the file when it is restored.
-            let left = fs::read_dir(place.data()).unwrap();
-            let names = left.map(|entry| entry.unwrap().file_name());
-            assert!(
-                names
-                    .into_iter()
-                    .all(|name| !name.to_string_lossy().starts_with("journal.db")),
-                "{what}"
-            );
+            if restored.is_none() {
+                assert!(!names(&place).iter().any(|n| n.starts_with(name)), "{what}");
+            }
         }
     }
 
     restore(&place, [Some(&late[journal]), Some(&late[main])]);
     live_through(&place, &mut token, &["wamid.G"]).await;
+}
+
+/// What a command says in the end, beside its log.
+fn told(stderr: &str) -> Vec<&str> {
+    let lines = stderr.lines();
+    lines
+        .filter(|line| line.starts_with("bluetick: "))
+        .collect()
+}
+
+/// What lies in a place's data folder.
+fn names(place: &Place) -> BTreeSet<String> {
+    let entries = fs::read_dir(place.data()).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_tried() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    // The key is made, and would be again.
+    place.configure("");
+    place.serve().terminate();
+    for name in ["bluetick.db", "secret_key"] {
+        fs::remove_file(place.data().join(name)).unwrap();
+    }
+    let left = names(&place);
+    for command in ["serve", "migrate", "rebuild", "serve"] {
+        let (code, stdout, stderr) = place.run(&[command]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command}");
+        assert_eq!(
+            told(&stderr),
+            [
+                "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
+            ]
+        );
+        assert_eq!(names(&place), left, "{command} made something");
+    }
+    fs::remove_file(place.data().join("journal.db")).unwrap();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        // There any number may serve.
+        return;
+    }
+    let first = place.serve();
+    let (code, stdout, stderr) = place.run(&["serve"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let folder = fs::canonicalize(place.data()).unwrap();
+    let line = format!(
+        "bluetick: another bluetick serve runs on {}",
+        folder.display()
+    );
+    assert_eq!(told(&stderr), [line]);
+    let beside: [&[&str]; 8] = [
+        &["config", "check"],
+        &["migrate"],
+        &["token", "list"],
+        &["user", "sign-in-link"],
+        &["export"],
+        &["verify"],
+        &["replay", "--dry-run", "--outcome", "quarantined"],
+        &["purge", "--dry-run"],
+    ];
+    for command in beside {
+        let (code, _, stderr) = place.run(command);
+        assert_eq!(code, Some(0), "{command:?}: {stderr}");
+    }
+    let health = format!("{}/healthz", first.address);
+    let health = client().get(health).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    // It leaves nothing that would hinder the next one.
+    first.kill();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_purge_beside_another_says_who_may_be_at_it() {
+    let place = Place::new().await;
+    assert_eq!(place.run(&["migrate"]).0, Some(0));
+    let store = Store::open(&place.database.url_in("data")).await.unwrap();
+    let (other, now) = (Uuid::from_bytes([7; 16]), SystemClock.now());
+    let lease = store.claim_lease("retention", other, now, TimeDelta::minutes(1));
+    assert!(lease.await.unwrap());
+    let (code, stdout, stderr) = place.run(&["purge"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let [line] = told(&stderr)[..] else {
+        panic!("{stderr}");
+    };
+    for words in ["a purge is running already", "`serve`", "`bluetick purge`"] {
+        assert!(line.contains(words), "{line}");
+    }
+    store.release_lease("retention", other).await.unwrap();
+    let (code, _, stderr) = place.run(&["purge"]);
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[actix_web::test]
+async fn a_first_start_that_was_cut_short_goes_on() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    // Before the journal's tables were made, and after.
+    fs::write(place.data().join("journal.db"), "").unwrap();
+    assert_eq!(place.run(&["migrate"]).0, Some(0));
+    fs::remove_file(place.data().join("bluetick.db")).unwrap();
+    assert_eq!(place.serve().terminate().0.code(), Some(0));
 }
 
 #[actix_web::test]

@@ -256,3 +256,24 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
         ["wamid.kept", "wamid.last", "wamid.slow", "wamid.early"]
     );
 }
+
+#[actix_web::test]
+async fn a_process_that_is_started_early_waits_for_the_one_before() {
+    let fleet = Fleet::new(1, NOWHERE).await;
+    if fleet.database.is_postgres() {
+        // There both would work side by side.
+        return;
+    }
+    let first = fleet.start(0);
+    let log = fleet.data_dir(0).join("1.log");
+    let told = || std::fs::read_to_string(&log).unwrap_or_default();
+    std::thread::scope(|threads| {
+        let next = threads.spawn(|| fleet.start(0));
+        while !told().contains("waiting until it has stopped") {
+            assert!(!next.is_finished(), "{}", told());
+            std::thread::yield_now();
+        }
+        end(first);
+        end(next.join().unwrap());
+    });
+}

@@ -61,7 +61,7 @@ pub async fn register(
     now: DateTime<Utc>,
 ) -> Result<Registered, AcceptError> {
     let registration = check(observation, accounts, now).map_err(AcceptError::Invalid)?;
-    let mut ledger = store.ledger(now).await?;
+    let mut ledger = store.ledger_for_caller(now).await?;
     match ledger.register(&registration).await {
         Ok(entered) => {
             store.commit(ledger).await?;

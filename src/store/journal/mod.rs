@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use migration::{JournalMigrator, MigratorTrait};
+use sea_orm_migration::SchemaManager;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -147,6 +148,23 @@ pub fn exists(database_url: &Secret) -> bool {
             .exists(),
         Engine::Postgres => true,
     }
+}
+
+/// Whether the journal beside a main database was ever used with one: it took callbacks, or carries the mark of a start. Applies nothing.
+pub async fn was_used(database_url: &Secret) -> Result<bool, Error> {
+    let pools = connect(database_url).await?;
+    let used = was_used_in(&pools).await;
+    pools.close().await?;
+    used
+}
+
+async fn was_used_in(pools: &Pools) -> Result<bool, Error> {
+    // A first start that was cut short has made no tables yet, and an older program not all.
+    let tables = SchemaManager::new(pools.reader());
+    if tables.has_table("journal").await? && reader::end(pools).await? > 0 {
+        return Ok(true);
+    }
+    Ok(tables.has_table("journal_pairing").await? && pairing::find(pools).await?.is_some())
 }
 
 impl Journal {

@@ -502,7 +502,7 @@ pub(crate) struct ProblemsResponse {
 /// Something that an operator must know at once.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct AlarmResponse {
-    /// `callbacks_refused`, `disk_low`, `spool_in_use`, `set_aside`, `over_ceiling` or `busy`.
+    /// `callbacks_refused`, `sends_refused`, `disk_low`, `spool_in_use`, `set_aside`, `over_ceiling` or `busy`.
     pub(crate) alarm: &'static str,
     /// Whose, where it is about one account.
     #[serde(skip_serializing_if = "Option::is_none")]
