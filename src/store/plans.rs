@@ -1,11 +1,15 @@
 //! How SQLite finds what is asked often: every such query goes by an index made for it, and none sorts what it finds.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, QuerySelect, QueryTrait, Select, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    Select, Statement,
+};
 
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
+use crate::store::entities::id_holders;
 use crate::store::entities::messages::Entity;
 use crate::store::messages::{Cursor, MessageFilter, Search, listed};
 use crate::store::orphans::{OrphanFilter, orphans};
@@ -31,7 +35,7 @@ async fn store(folder: &std::path::Path) -> Store {
     store
 }
 
-async fn plan(store: &Store, query: Select<Entity>) -> Vec<String> {
+async fn plan(store: &Store, query: Select<impl EntityTrait>) -> Vec<String> {
     let built = query.limit(51).build(DbBackend::Sqlite);
     let statement = Statement {
         sql: format!("EXPLAIN QUERY PLAN {}", built.sql),
@@ -231,5 +235,19 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
         ..MessageFilter::default()
     };
     check(&store, "reference", listed(&reference, None), &references).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_holds_an_id_is_told_by_the_index_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let holders = id_holders::Entity::find().filter(id_holders::Column::ProviderId.eq("wamid"));
+    let steps = plan(&store, holders).await;
+    let covered = "USING COVERING INDEX provider_ids_holder ";
+    assert!(
+        steps.iter().all(|step| step.contains(covered)),
+        "{steps:#?}"
+    );
     store.close().await.unwrap();
 }

@@ -48,8 +48,10 @@ impl Pools {
                 return Ok(WrittenBack::HeldBack);
             }
         }
-        checkpoint(self.writer(), Mode::Passive).await?;
-        Ok(WrittenBack::Enough)
+        match checkpoint(self.writer(), Mode::Passive).await? {
+            0 => Ok(WrittenBack::Enough),
+            _ => Ok(WrittenBack::HeldBack),
+        }
     }
 }
 
@@ -65,4 +67,95 @@ async fn checkpoint(connection: &DatabaseConnection, mode: Mode) -> Result<i64, 
     };
     let (in_log, written_back): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
     Ok(in_log - written_back)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use sea_orm::TransactionTrait;
+
+    use super::*;
+    use crate::store::connection::Writing;
+
+    /// Pages of the log in these tests.
+    const LENGTH: u32 = 40;
+
+    async fn open(path: &Path) -> Pools {
+        let writing = Writing {
+            busy_timeout: Duration::from_secs(1),
+            log_length: LENGTH,
+            cache: 1024,
+        };
+        let pools = Pools::open_sqlite(path, 1, writing).await.unwrap();
+        execute(&pools, "CREATE TABLE some (bytes)").await;
+        pools
+    }
+
+    async fn execute(pools: &Pools, statement: &str) {
+        pools.writer().execute_unprepared(statement).await.unwrap();
+    }
+
+    /// Writes as much as a log may have, which is less than makes the writer itself write it back.
+    async fn write_much(pools: &Pools) {
+        while waiting(pools).await < i64::from(LENGTH) {
+            execute(pools, "INSERT INTO some VALUES (randomblob(3000))").await;
+        }
+    }
+
+    async fn waiting(pools: &Pools) -> i64 {
+        checkpoint(pools.reader(), Mode::Noop).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_grown_is_written_back_and_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let pools = open(&folder.path().join("some.db")).await;
+        let log = folder.path().join("some.db-wal");
+        let mut lengths = Vec::new();
+        for _ in 0..3 {
+            write_much(&pools).await;
+            let done = pools.write_back().await.unwrap();
+            assert_eq!(done, WrittenBack::Enough);
+            assert_eq!(waiting(&pools).await, 0);
+            lengths.push(log.metadata().unwrap().len());
+        }
+        let longest = lengths[0] * 3 / 2;
+        assert!(lengths.iter().all(|it| *it <= longest), "{lengths:?}");
+        pools.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_short_log_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let pools = open(&folder.path().join("some.db")).await;
+        execute(&pools, "INSERT INTO some VALUES (1)").await;
+        let before = waiting(&pools).await;
+        assert_ne!(before, 0);
+        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::Enough);
+        assert_eq!(waiting(&pools).await, before);
+        pools.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reader_holds_the_log_back_until_it_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let pools = open(&folder.path().join("some.db")).await;
+        let reading = pools.reader().begin().await.unwrap();
+        reading
+            .query_one_raw(Statement::from_string(
+                DbBackend::Sqlite,
+                "SELECT count(*) FROM some",
+            ))
+            .await
+            .unwrap();
+        write_much(&pools).await;
+        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::HeldBack);
+        reading.rollback().await.unwrap();
+        write_much(&pools).await;
+        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::Enough);
+        assert_eq!(waiting(&pools).await, 0);
+        pools.close().await.unwrap();
+    }
 }

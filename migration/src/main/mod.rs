@@ -14,6 +14,7 @@ mod m20261121_000020_index_retention;
 mod m20261121_000030_create_put_aside;
 mod m20261121_000101_share_among_replicas;
 mod m20261121_000201_remember_teachers;
+mod m20261121_000301_cover_holders;
 
 use sea_orm_migration::prelude::*;
 
@@ -39,6 +40,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000030_create_put_aside::Migration),
             Box::new(m20261121_000101_share_among_replicas::Migration),
             Box::new(m20261121_000201_remember_teachers::Migration),
+            Box::new(m20261121_000301_cover_holders::Migration),
         ]
     }
 

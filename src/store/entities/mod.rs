@@ -12,6 +12,7 @@ pub(super) mod callback_hours;
 pub(super) mod callback_outcomes;
 pub(super) mod changes;
 pub(super) mod id_conflicts;
+pub(super) mod id_holders;
 pub(super) mod idempotency_keys;
 pub(super) mod latency_counts;
 pub(super) mod leases;

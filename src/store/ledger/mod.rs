@@ -36,7 +36,7 @@ use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::store::connection::Pools;
-use crate::store::entities::{merged_messages, messages, provider_ids};
+use crate::store::entities::{id_holders, merged_messages, messages, provider_ids};
 use crate::store::{Error, statements};
 
 /// A change of one message, as the live feed tells it.
@@ -185,9 +185,9 @@ impl Ledger {
             .filter(|id| !self.holders.contains_key(*id))
             .collect();
         let texts: Vec<&str> = missing.iter().map(|(_, id)| id.as_str()).collect();
-        let by_id = provider_ids::Column::ProviderId;
+        let by_id = id_holders::Column::ProviderId;
         let rows =
-            statements::find_by::<provider_ids::Entity>(&self.transaction, by_id, &texts).await?;
+            statements::find_by::<id_holders::Entity>(&self.transaction, by_id, &texts).await?;
         let known: HashMap<(&str, &str), Uuid> = rows
             .iter()
             .map(|row| {

@@ -1,0 +1,19 @@
+//! Rows of `provider_ids` without what one does not need to know who holds an id: the index `provider_ids_holder` has these columns.
+
+use sea_orm::entity::prelude::*;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
+#[sea_orm(table_name = "provider_ids")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub provider_id: String,
+    pub message: Uuid,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
