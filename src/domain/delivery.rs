@@ -574,7 +574,13 @@ fn fold_pricing(receipts: &[Receipt]) -> Pricing {
 }
 
 impl Receipt {
-    fn rank(&self) -> usize {
+    /// What it is keyed by: its source, and the part of that.
+    pub(crate) fn key(&self) -> (Uuid, i32) {
+        (self.source, self.part)
+    }
+
+    /// Its stage's place; failures and other words come after all of them.
+    pub(crate) fn rank(&self) -> usize {
         match self.fact {
             Fact::Stage(stage) => stage.index(),
             Fact::Failure(_) => Stage::ALL.len(),

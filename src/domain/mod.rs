@@ -9,6 +9,7 @@ pub mod clock;
 pub mod delivery;
 pub mod dictionary;
 pub mod explain;
+pub mod fact_limit;
 pub mod failure;
 pub mod ids;
 pub mod instant;

@@ -377,6 +377,28 @@ pub(crate) fn first_callback_at(at: DateTime<Utc>) -> Uuid {
     CallbackId::derived(at, [0; 10]).uuid()
 }
 
+/// Says of callbacks of which no fact was kept that they told nothing new; see [`fact_limit`](crate::domain::fact_limit).
+pub(crate) async fn note_repeats(
+    connection: &impl ConnectionTrait,
+    callbacks: &[Uuid],
+) -> Result<(), Error> {
+    for chunk in callbacks.chunks(statements::IDS_PER_QUERY) {
+        callback_outcomes::Entity::update_many()
+            .col_expr(
+                callback_outcomes::Column::Outcome,
+                Expr::value(Outcome::Notice.as_str()),
+            )
+            .col_expr(
+                callback_outcomes::Column::Detail,
+                Expr::value("it repeats what was reported thousands of times"),
+            )
+            .filter(callback_outcomes::Column::Callback.is_in(chunk.iter().copied()))
+            .exec(connection)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn find_outcomes(
     connection: &impl ConnectionTrait,
     callbacks: &[CallbackId],

@@ -270,3 +270,39 @@ async fn assert_given_up(server: SocketAddr, unfinished: &str, status: &str) {
 fn path_of(url: &str) -> String {
     url.splitn(4, '/').nth(3).unwrap().to_owned()
 }
+
+#[actix_web::test]
+async fn a_flood_of_repeats_is_not_kept_and_hides_nothing() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let known = app.message(&id).await["provider_id"].clone();
+    let flood = |status: &str| {
+        let one = json!({ "id": known, "status": status, "recipient_id": "919970112233", "timestamp": "1795176005" });
+        json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [
+            { "field": "messages", "value": { "statuses": vec![one; 4500] } },
+        ] }] })
+    };
+    app.deliver_callback(SOBOT, &flood("delivered")).await;
+    app.deliver_callback(SOBOT, &flood("delivered")).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "delivered");
+    app.deliver_callback(SOBOT, &flood("read")).await;
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "read", "{shown}");
+    let outcomes: Vec<Value> = app
+        .callbacks()
+        .await
+        .iter()
+        .map(|callback| callback["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["receipts", "notice", "receipts"]);
+    let kept = app
+        .database
+        .query("SELECT CAST(count(*) AS text) AS line FROM receipts")
+        .await;
+    let kept: usize = kept[0].parse().unwrap();
+    assert!((4096..4200).contains(&kept), "{kept}");
+    app.finish().await;
+}

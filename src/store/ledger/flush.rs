@@ -1,12 +1,13 @@
 //! The end of a ledger: fold what was touched, count the difference, write few large statements.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, IdenStatic, IntoActiveModel, Iterable};
 use uuid::Uuid;
 
 use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
+use crate::domain::fact_limit;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
@@ -15,7 +16,7 @@ use crate::store::ledger::counts::Differences;
 use crate::store::ledger::{Change, Entry, Ledger, Times};
 use crate::store::messages::row;
 use crate::store::queue::leave_queue;
-use crate::store::{Error, instant, receipts, statements};
+use crate::store::{Error, callbacks, instant, receipts, statements};
 
 impl Ledger {
     pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
@@ -143,15 +144,25 @@ impl Ledger {
     ) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
         let mut facts = receipts::find_of(&self.transaction, touched).await?;
         let mut rows = Vec::new();
+        let (mut kept, mut left_out) = (HashSet::new(), HashSet::new());
         for (id, entry) in &mut self.entries {
             if entry.added.is_empty() {
                 continue;
             }
-            rows.extend(entry.added.iter().map(|it| receipts::row((*id).into(), it)));
             let known = facts.entry(*id).or_default();
-            known.append(&mut entry.added);
+            for fact in entry.added.drain(..) {
+                if fact_limit::keeps(known, &fact) {
+                    kept.insert(fact.source);
+                    rows.push(receipts::row((*id).into(), &fact));
+                    known.push(fact);
+                } else {
+                    left_out.insert(fact.source);
+                }
+            }
             receipts::sort(known);
         }
+        let unheard: Vec<Uuid> = left_out.difference(&kept).copied().collect();
+        callbacks::note_repeats(&self.transaction, &unheard).await?;
         let rows: Vec<&receipt_rows::Model> = rows.iter().collect();
         let known = "ON CONFLICT (source, part) DO NOTHING";
         let written =
