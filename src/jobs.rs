@@ -36,7 +36,7 @@ const SHARE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often what is past its retention is looked for, and how long the loop rests between two steps while there is some.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(10);
 const RETENTION_REST: Duration = Duration::from_secs(1);
-/// How often the length of SQLite's write-ahead logs is looked at, and how long the loop rests while a reader keeps one from becoming shorter.
+/// How often the length of SQLite's write-ahead log is looked at, and how long the loop rests while a reader keeps it from becoming shorter.
 const LOG_INTERVAL: Duration = Duration::from_millis(100);
 const HELD_BACK_REST: Duration = Duration::from_secs(1);
 /// How long a loop rests after the database refused.
@@ -85,7 +85,6 @@ impl Jobs {
         self.supervise("sweep", Self::sweep);
         self.supervise("share", Self::share);
         self.supervise("retention", Self::retain);
-        self.supervise("write back the journal", Self::write_back_journal);
         if self.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {
@@ -222,14 +221,14 @@ impl Jobs {
 
     async fn write_back(self) {
         while !self.stop.is_cancelled() {
-            let rest = rest_after(self.store.write_back().await);
-            self.pause(rest, std::future::pending()).await;
-        }
-    }
-
-    async fn write_back_journal(self) {
-        while !self.stop.is_cancelled() {
-            let rest = rest_after(self.journal.write_back().await);
+            let rest = match self.store.write_back().await {
+                Ok(WrittenBack::Enough) => LOG_INTERVAL,
+                Ok(WrittenBack::HeldBack) => HELD_BACK_REST,
+                Err(error) => {
+                    tracing::warn!(%error, "the write-ahead log could not be written back; trying again");
+                    HELD_BACK_REST
+                }
+            };
             self.pause(rest, std::future::pending()).await;
         }
     }
@@ -293,18 +292,6 @@ impl Jobs {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(longest) => {}
             () = woken => {}
-        }
-    }
-}
-
-/// How long a loop rests that writes a log back.
-fn rest_after(done: Result<WrittenBack, store::Error>) -> Duration {
-    match done {
-        Ok(WrittenBack::Enough) => LOG_INTERVAL,
-        Ok(WrittenBack::HeldBack) => HELD_BACK_REST,
-        Err(error) => {
-            tracing::warn!(%error, "the write-ahead log could not be written back; trying again");
-            HELD_BACK_REST
         }
     }
 }

@@ -26,17 +26,18 @@ const POSTGRES_WRITERS: u32 = 2;
 /// How the journal is written: always at its end, and somebody waits for it. 4000 pages gave the highest rate; fewer are rewritten too often, more make single answers late.
 pub const JOURNAL_WRITING: Writing = Writing {
     busy_timeout: JOURNAL_BUSY_TIMEOUT,
-    log_length: 4000,
+    written_back_at: None,
+    longest_log: 4000,
     cache: 8 * 1024,
 };
-/// How the main database is written: all over the file, and a page again and again, which a rarer checkpoint writes once.
+/// How the main database is written: all over the file, and a page again and again, which a rarer checkpoint writes once. The writer only does it
+/// where nobody does it beside it, or not fast enough.
 pub const MAIN_WRITING: Writing = Writing {
     busy_timeout: MAIN_BUSY_TIMEOUT,
-    log_length: 16_000,
+    written_back_at: Some(16_000),
+    longest_log: 64_000,
     cache: 64 * 1024,
 };
-/// How many times its length a log may have before the writer writes it back itself: in a process that does not do so beside it, or not fast enough.
-const LONGEST_LOG: u32 = 4;
 /// Page cache of a SQLite reader, in KiB; what it lacks, the operating system's has.
 const READER_CACHE: u32 = 4 * 1024;
 
@@ -50,8 +51,8 @@ pub struct Pools {
     file: Option<PathBuf>,
     /// How long a writer waits for another process's lock.
     patience: Duration,
-    /// Pages of the write-ahead log, on SQLite.
-    log_length: Option<u32>,
+    /// Pages of the write-ahead log at which it is written back beside the writer.
+    written_back_at: Option<u32>,
 }
 
 /// What a SQLite file's writer is told.
@@ -59,8 +60,10 @@ pub struct Pools {
 pub struct Writing {
     /// How long it waits for another process's lock.
     pub busy_timeout: Duration,
-    /// Pages that its write-ahead log may have before it is written back; see [`Pools::write_back`].
-    pub log_length: u32,
+    /// Pages of its write-ahead log at which another connection writes it back; see [`Pools::write_back`].
+    pub written_back_at: Option<u32>,
+    /// Pages of the log at which the writer writes it back itself, at a commit.
+    pub longest_log: u32,
     /// Its page cache in KiB, taken as it is needed.
     pub cache: u32,
 }
@@ -112,7 +115,7 @@ impl Pools {
             lock: writer_lock,
             file: Some(path.to_owned()),
             patience: writing.busy_timeout,
-            log_length: Some(writing.log_length),
+            written_back_at: writing.written_back_at,
         })
     }
 
@@ -128,7 +131,7 @@ impl Pools {
             lock: writer_lock,
             file: None,
             patience: lock_timeout,
-            log_length: None,
+            written_back_at: None,
         })
     }
 
@@ -142,9 +145,9 @@ impl Pools {
         self.file.as_deref()
     }
 
-    /// Pages that SQLite's write-ahead log may have before it is written back.
-    pub(super) fn log_length(&self) -> Option<i64> {
-        self.log_length.map(i64::from)
+    /// Pages of SQLite's write-ahead log at which it is written back beside the writer.
+    pub(super) fn written_back_at(&self) -> Option<i64> {
+        self.written_back_at.map(i64::from)
     }
 
     /// Whether other processes may work on the same database.
@@ -284,7 +287,6 @@ fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
         Use::Making | Use::Writing => (1, "OFF", writing.cache),
         Use::Reading => (SQLITE_READERS, "ON", READER_CACHE),
     };
-    let longest_log = writing.log_length * LONGEST_LOG;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -309,7 +311,7 @@ fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
                 .pragma("journal_mode", "WAL")
                 // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
                 .pragma("synchronous", "FULL")
-                .pragma("wal_autocheckpoint", longest_log.to_string())
+                .pragma("wal_autocheckpoint", writing.longest_log.to_string())
                 .pragma("cache_size", format!("-{cache}"))
                 .pragma("temp_store", "MEMORY")
                 .pragma("foreign_keys", "OFF")

@@ -40,7 +40,6 @@ use crate::store::disk::Reserve;
 use crate::store::error::Error;
 use crate::store::settings::JournalState;
 use crate::store::spool::{Spool, SpoolSettings, SpoolStanding};
-use crate::store::write_back::WrittenBack;
 use entrance::{Entrance, Errand};
 use fallback::Fallback;
 use reader::Recently;
@@ -343,11 +342,6 @@ impl Journal {
             return Ok(0);
         }
         self.ask(Chore::GiveBack).await
-    }
-
-    /// Writes SQLite's write-ahead log back once it is long; see [`Pools::write_back`].
-    pub async fn write_back(&self) -> Result<WrittenBack, Error> {
-        self.0.pools.write_back().await
     }
 
     async fn ask(&self, chore: Chore) -> Result<u64, Error> {
