@@ -109,7 +109,14 @@ impl TestDatabase {
 
     /// The journal, not migrated.
     pub(crate) async fn empty_journal(&self) -> Pools {
-        journal::connect(&self.url()).await.unwrap()
+        loop {
+            match journal::connect(&self.url()).await {
+                Ok(pools) => return pools,
+                // Somebody writes, on a disk that is slow for a moment.
+                Err(error) if error.is_transient() => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// The journal with its tables.

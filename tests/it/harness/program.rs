@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing here takes longer, not even on a disk that others keep busy.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running `bluetick`; killed when dropped.
 pub(crate) struct Program {
@@ -98,7 +98,11 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "it does not stop");
+            assert!(
+                Instant::now() < deadline,
+                "it does not stop: {}",
+                self.stderr()
+            );
             std::thread::yield_now();
         };
         (status, self.stderr())
