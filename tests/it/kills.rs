@@ -49,11 +49,10 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         stop: Arc::clone(&stop),
         most: kills,
     };
-    let (killing, victims) = (Arc::clone(&stop), Arc::clone(&fleet));
+    let (end, victims) = (End(Arc::clone(&stop)), Arc::clone(&fleet));
     let killed = rt::task::spawn_blocking(move || {
-        let (running, killed) = killer.run(&victims, running);
-        killing.store(true, Ordering::Relaxed);
-        (running, killed)
+        let _end = end;
+        killer.run(&victims, running)
     });
     let (sent, noted, locks) = tokio::join!(
         trial.send(10, |_| stopped()),
@@ -84,6 +83,15 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         noted.len(),
     );
     assert_eq!(killed, kills);
+}
+
+/// Tells the senders that nobody is killed any more, also when the killer panicked.
+struct End(Arc<AtomicBool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Puts callbacks of long ago into the journal.
