@@ -15,6 +15,7 @@ mod m20261121_000030_create_put_aside;
 mod m20261121_000101_share_among_replicas;
 mod m20261121_000201_remember_teachers;
 mod m20261121_000301_cover_holders;
+mod m20261121_000401_index_overdue;
 
 use sea_orm_migration::prelude::*;
 
@@ -41,6 +42,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000101_share_among_replicas::Migration),
             Box::new(m20261121_000201_remember_teachers::Migration),
             Box::new(m20261121_000301_cover_holders::Migration),
+            Box::new(m20261121_000401_index_overdue::Migration),
         ]
     }
 
