@@ -59,7 +59,7 @@ impl Store {
             last_used_at: None,
         };
         self.pools()
-            .within(async |transaction| {
+            .within_for_caller(async |transaction| {
                 let taken = tokens::Entity::find()
                     .filter(tokens::Column::Name.eq(name))
                     .filter(tokens::Column::RevokedAt.is_null())
@@ -88,16 +88,18 @@ impl Store {
 
     /// Withdraws a working token; false when there is none of this id.
     pub async fn revoke_token(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
-        let revoked = tokens::Entity::update_many()
+        let revocation = tokens::Entity::update_many()
             .col_expr(
                 tokens::Column::RevokedAt,
                 Expr::value(Some(instant::write(now))),
             )
             .filter(tokens::Column::Id.eq(id.uuid()))
-            .filter(tokens::Column::RevokedAt.is_null())
-            .exec(self.pools().writer())
-            .await?;
-        Ok(revoked.rows_affected == 1)
+            .filter(tokens::Column::RevokedAt.is_null());
+        self.pools()
+            .within_for_caller(async |transaction| {
+                Ok(revocation.exec(transaction).await?.rows_affected == 1)
+            })
+            .await
     }
 
     /// The working token with this text.
@@ -141,7 +143,7 @@ impl Store {
             used_at: None,
         };
         self.pools()
-            .within(async |transaction| {
+            .within_for_caller(async |transaction| {
                 sign_in_links::Entity::delete_many()
                     .filter(sign_in_links::Column::ExpiresAt.lt(instant::write(now)))
                     .exec(transaction)
@@ -160,17 +162,19 @@ impl Store {
         text: &str,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let used = sign_in_links::Entity::update_many()
+        let use_up = sign_in_links::Entity::update_many()
             .col_expr(
                 sign_in_links::Column::UsedAt,
                 Expr::value(Some(instant::write(now))),
             )
             .filter(sign_in_links::Column::Hash.eq(hash(text)))
             .filter(sign_in_links::Column::UsedAt.is_null())
-            .filter(sign_in_links::Column::ExpiresAt.gt(instant::write(now)))
-            .exec(self.pools().writer())
-            .await?;
-        Ok(used.rows_affected == 1)
+            .filter(sign_in_links::Column::ExpiresAt.gt(instant::write(now)));
+        self.pools()
+            .within_for_caller(async |transaction| {
+                Ok(use_up.exec(transaction).await?.rows_affected == 1)
+            })
+            .await
     }
 
     /// Adds a line to the audit, for what changed no message; see [`Ledger::record_action`].

@@ -10,6 +10,7 @@ use sea_orm::{
 
 use crate::domain::secret::Secret;
 use crate::store::error::Error;
+use crate::store::in_time;
 
 /// How long the journal's writer waits for another process's lock; longer, and a callback's answer would be late.
 pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
@@ -188,19 +189,15 @@ impl Pools {
         &self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let transaction = self.begin().await?;
-        match work(&transaction).await {
-            Ok(done) => {
-                transaction.commit().await?;
-                Ok(done)
-            }
-            Err(error) => {
-                if let Err(failed) = transaction.rollback().await {
-                    tracing::warn!(error = %failed, "a transaction could not be rolled back");
-                }
-                Err(error)
-            }
-        }
+        end(self.begin().await?, work).await
+    }
+
+    /// The same for a caller who waits for the answer: [`Error::TooSlow`], and nothing done, when it cannot begin within [`MAIN_BUSY_TIMEOUT`].
+    pub async fn within_for_caller<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        end(in_time(self.begin()).await?, work).await
     }
 
     async fn lock_postgres(
@@ -257,6 +254,25 @@ impl Pools {
         self.readers.close().await?;
         self.writer.close().await?;
         Ok(())
+    }
+}
+
+/// Commits when the work succeeds, rolls back when it does not.
+async fn end<T>(
+    transaction: DatabaseTransaction,
+    work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
+) -> Result<T, Error> {
+    match work(&transaction).await {
+        Ok(done) => {
+            transaction.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            if let Err(failed) = transaction.rollback().await {
+                tracing::warn!(error = %failed, "a transaction could not be rolled back");
+            }
+            Err(error)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bluetick::domain::access::{Scope, Scopes};
 use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
@@ -18,6 +19,7 @@ use bluetick::store::journal::Journal;
 use bluetick::store::spool::{SpoolLimits, SpoolSettings};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -469,6 +471,41 @@ async fn a_send_waits_no_longer_for_a_locked_database_than_a_lock_is_waited_for(
     let metrics = caller.get("/metrics").await;
     assert!(metrics.contains("bluetick_databases_up 1"), "{metrics}");
     assert_eq!(caller.get("/readyz").await, "ready");
+}
+
+#[actix_web::test]
+async fn signing_in_under_a_lock_is_refused_in_time_and_leaves_the_link_unused() {
+    let database = TestDatabase::new().await;
+    if database.is_postgres() {
+        return;
+    }
+    let program = start(&database, "log");
+    let store = database.main().await;
+    let mut links = Vec::new();
+    for _ in 0..3 {
+        links.push(store.create_sign_in_link(SystemClock.now()).await.unwrap());
+    }
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let sign_in = async |link: &Secret| {
+        let login = client
+            .post(format!("{}/login", program.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("token={}", link.expose()));
+        login.send().await.unwrap().status()
+    };
+    let lock = database.hold_main().await;
+    // Each waits for the lock, and before that for those that came first.
+    for (took, refused) in join_all(links.iter().map(|link| timed(sign_in(link)))).await {
+        assert_eq!(refused, 503);
+        assert!(
+            took < MAIN_BUSY_TIMEOUT + Duration::from_secs(2),
+            "{took:?}"
+        );
+    }
+    lock.release().await;
+    for link in &links {
+        assert_eq!(sign_in(link).await, 303);
+    }
 }
 
 fn refused_start(data_dir: &Path, database_url: &str) -> Output {
