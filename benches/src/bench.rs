@@ -9,7 +9,7 @@ use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 
 use crate::load::{Measured, Pace, Plan, Requests, run};
-use crate::population::{BaselineCallbacks, Callbacks, Population};
+use crate::population::{BaselineCallbacks, Callbacks, Order, Population};
 use crate::server::{Installation, Reconciling, Server};
 use crate::{Failure, Repeats, Scale, bulk};
 
@@ -49,6 +49,13 @@ impl Subject {
         self.installation.lend_reconciliation(reconciling)?;
         self.server = Server::bluetick(&self.installation)?;
         Ok(self)
+    }
+
+    /// The same, to be sent a campaign's reports.
+    pub fn in_campaign(self) -> Result<Self, Failure> {
+        let population = self.callbacks.population();
+        let callbacks = Arc::new(Callbacks::new(population, Order::Campaign)?);
+        Ok(Self { callbacks, ..self })
     }
 
     /// Starts the server again; callbacks are kept for so many days.
@@ -117,7 +124,7 @@ impl<'a> Bench<'a> {
             server,
             store: self.runtime.block_on(Store::open(&url))?,
             installation,
-            callbacks: Arc::new(Callbacks::new(&population)?),
+            callbacks: Arc::new(Callbacks::new(&population, Order::Scattered)?),
             next: AtomicU64::new(0),
         })
     }

@@ -12,8 +12,8 @@ use crate::{Failure, reads};
 
 /// The naive way's row, which others are compared with.
 const NAIVE: &str = "naive actix + sea-orm, a second";
-/// The row that the larger database is compared with.
-const SUSTAINED: &str = "sustained ÷ C, 64 connections";
+/// The rate that the larger database's is compared with.
+const SUSTAINED: &str = "sustained";
 
 /// Days that callbacks are kept while a purge is measured: the population's oldest are some 60 days old, and of ten million a good million are older than this.
 const CALLBACKS_KEPT: u32 = 53;
@@ -40,7 +40,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     for (connections, target) in [(64, Target::AtLeast(0.25, 0.5)), (256, Target::None)] {
         let reference = Reference::now(bench, connections)?;
         let acked = bench.send(&subject, connections, Pace::Saturating)?;
-        let what = format!("ack ÷ C, {connections} connections");
+        let what = over_c("ack", connections);
         reference.compare(table, &what, acked.rate(), &acked, target);
         if connections == 64
             && let Some(naive) = table.find(NAIVE)
@@ -57,27 +57,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
         "",
         Target::None,
     );
-    for (connections, target) in [
-        (64, Target::AtLeast(0.12, 0.25)),
-        (256, Target::AtLeast(0.22, 0.4)),
-    ] {
-        let reference = Reference::now(bench, connections)?;
-        let (rate, behind) = bench.sustain(&subject, connections)?;
-        bench.drain(&subject)?;
-        let what = format!("sustained ÷ C, {connections} connections");
-        reference.compare(table, &what, rate, &behind, target);
-        if what == SUSTAINED
-            && let Some(naive) = table.find(NAIVE)
-        {
-            let target = Target::AtLeast(6.0, 10.0);
-            table.add(
-                "sustained ÷ naive actix + sea-orm",
-                rate / naive,
-                "",
-                target,
-            );
-        }
-    }
+    sustained(bench, &subject, SUSTAINED, table)?;
     let reference = Reference::now(bench, 64)?;
     let acked = bench.send(&subject, 64, Pace::Saturating)?;
     bench.drain(&subject)?;
@@ -93,6 +73,45 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     steady(bench, &subject, table)?;
     subject.server.stop()?;
     reads::export(&subject.installation, bench.scale.small, table)
+}
+
+/// Reports that come about few messages at a time, as the study's did on which the floors rest, on a database of a million facts.
+pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+    let subject = bench.subject("campaign", None, bench.scale.small)?;
+    let subject = subject.restart(Reconciling::Here)?.in_campaign()?;
+    sustained(bench, &subject, "a campaign: sustained", table)?;
+    subject.server.stop()
+}
+
+/// What is acknowledged and applied all the while.
+fn sustained(
+    bench: &Bench<'_>,
+    subject: &Subject,
+    what: &str,
+    table: &mut Table,
+) -> Result<(), Failure> {
+    for (connections, target) in [
+        (64, Target::AtLeast(0.12, 0.25)),
+        (256, Target::AtLeast(0.22, 0.4)),
+    ] {
+        let reference = Reference::now(bench, connections)?;
+        let (rate, behind) = bench.sustain(subject, connections)?;
+        bench.drain(subject)?;
+        let row = over_c(what, connections);
+        reference.compare(table, &row, rate, &behind, target);
+        if connections == 64
+            && let Some(naive) = table.find(NAIVE)
+        {
+            let row = format!("{what} ÷ naive actix + sea-orm");
+            table.add(&row, rate / naive, "", Target::AtLeast(6.0, 10.0));
+        }
+    }
+    Ok(())
+}
+
+/// What a rate is called, told as a ratio to C.
+fn over_c(what: &str, connections: u32) -> String {
+    format!("{what} ÷ C, {connections} connections")
 }
 
 /// The same on ten times as many.
@@ -120,9 +139,9 @@ pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     let reference = Reference::now(bench, 64)?;
     let (rate, behind) = bench.sustain(&subject, 64)?;
     bench.drain(&subject)?;
-    let what = format!("sustained ÷ C, 64 connections, {facts}");
+    let what = format!("{}, {facts}", over_c(SUSTAINED, 64));
     reference.compare(table, &what, rate, &behind, Target::None);
-    if let Some(small) = table.find(SUSTAINED) {
+    if let Some(small) = table.find(&over_c(SUSTAINED, 64)) {
         let ratio = rate / reference.rate / small;
         let target = Target::AtLeast(0.75, 0.95);
         table.add(

@@ -136,9 +136,10 @@ fn main() -> Result<(), Failure> {
                 .iter()
                 .any(|only| part.starts_with(only.as_str()))
     };
-    let parts: [(&str, Measure); 5] = [
+    let parts: [(&str, Measure); 6] = [
         ("naive", ingest::naive),
         ("small", ingest::small),
+        ("campaign", ingest::campaign),
         ("postgres", ingest::postgres),
         ("large", ingest::large),
         (SOAK, soak::soak),

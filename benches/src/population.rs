@@ -25,6 +25,8 @@ const BLOCK: u64 = 10_000;
 const OPEN_SPAN: u64 = 2 * 3_600_000;
 /// Milliseconds over which all others were sent, before them.
 const CLOSED_SPAN: u64 = 60 * 86_400_000;
+/// The stage that every second callback reports.
+const DELIVERED: &str = "delivered";
 /// A quarter hour, as counts are kept.
 pub const BUCKET: i64 = 15 * 60 * 1000;
 /// Scatters consecutive numbers over all 64-bit numbers, each to one of its own.
@@ -194,11 +196,19 @@ pub fn second_id(number: u64) -> Option<String> {
     }
 }
 
+/// In which order reports come. `delivered` always comes in that of the messages but for some seconds' disorder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// `read` comes from anywhere among the messages of the last hours.
+    Scattered,
+    /// `read` comes from among those that are being delivered, as in a campaign's first minutes.
+    Campaign,
+}
+
 /// Callbacks about a population's open messages, each `delivered` and `read` once, in turns.
-///
-/// `delivered` comes in the order of the messages but for some seconds' disorder; `read` comes from anywhere among those of the last hours.
 pub struct Callbacks {
     population: Population,
+    order: Order,
     keys: Keys,
     tokens: Vec<String>,
     millis: i64,
@@ -206,7 +216,7 @@ pub struct Callbacks {
 
 impl Callbacks {
     /// Callbacks for an installation that holds this population.
-    pub fn new(population: &Population) -> Result<Self, Failure> {
+    pub fn new(population: &Population, order: Order) -> Result<Self, Failure> {
         let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
         let tokens = ACCOUNTS
             .iter()
@@ -214,6 +224,7 @@ impl Callbacks {
             .collect::<Result<_, Failure>>()?;
         Ok(Self {
             population: population.clone(),
+            order,
             keys,
             tokens,
             millis: population.now().timestamp_millis(),
@@ -236,11 +247,12 @@ impl Callbacks {
         let place = number / 2 % open;
         // The factor has no 2 and no 5, so that sizes in round decimals leave out nobody.
         let scattered = |place: u64, size: u64| place * 7_368_787 % size;
-        let nth = if number.is_multiple_of(2) {
-            let block = place / BLOCK * BLOCK;
-            block + scattered(place - block, BLOCK)
-        } else {
-            scattered(place, open)
+        let block = place / BLOCK * BLOCK;
+        let nearby = |place: u64| block + scattered(place % BLOCK, BLOCK);
+        let nth = match (Self::stage(number), self.order) {
+            (DELIVERED, _) => nearby(place),
+            (_, Order::Campaign) => nearby(place + BLOCK / 2),
+            (_, Order::Scattered) => scattered(place, open),
         };
         self.population.size - open + nth
     }
@@ -248,7 +260,7 @@ impl Callbacks {
     /// The stage that a callback reports.
     pub fn stage(number: u64) -> &'static str {
         if number.is_multiple_of(2) {
-            "delivered"
+            DELIVERED
         } else {
             "read"
         }
