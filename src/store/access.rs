@@ -156,23 +156,21 @@ impl Store {
             .await
     }
 
-    /// Uses a link up; false when it was used, ran out or never was. Of several at once, one succeeds.
-    pub async fn consume_sign_in_link(
-        &self,
-        text: &str,
-        now: DateTime<Utc>,
-    ) -> Result<bool, Error> {
+    /// Uses a link up at the instant of `action`, which becomes a line of the audit with it; false when the link was used, ran out or never was. Of several at once, one succeeds.
+    pub async fn consume_sign_in_link(&self, text: &str, action: &Action) -> Result<bool, Error> {
+        let now = instant::write(action.happened_at);
         let use_up = sign_in_links::Entity::update_many()
-            .col_expr(
-                sign_in_links::Column::UsedAt,
-                Expr::value(Some(instant::write(now))),
-            )
+            .col_expr(sign_in_links::Column::UsedAt, Expr::value(Some(now)))
             .filter(sign_in_links::Column::Hash.eq(hash(text)))
             .filter(sign_in_links::Column::UsedAt.is_null())
-            .filter(sign_in_links::Column::ExpiresAt.gt(instant::write(now)));
+            .filter(sign_in_links::Column::ExpiresAt.gt(now));
         self.pools()
             .within_for_caller(async |transaction| {
-                Ok(use_up.exec(transaction).await?.rows_affected == 1)
+                if use_up.exec(transaction).await?.rows_affected == 0 {
+                    return Ok(false);
+                }
+                insert_action(transaction, action).await?;
+                Ok(true)
             })
             .await
     }

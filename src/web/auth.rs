@@ -30,7 +30,7 @@ const SESSION_LIFE: TimeDelta = TimeDelta::hours(12);
 /// How stale the noted last use may be before the cookie is written again.
 const SESSION_REFRESH: TimeDelta = TimeDelta::minutes(5);
 /// The name by which the audit knows who signed in by link.
-const SESSION_NAME: &str = "dashboard";
+pub(super) const SESSION_NAME: &str = "dashboard";
 /// Key of the last use inside the session, milliseconds since the epoch.
 const SEEN_AT: &str = "seen_at";
 
@@ -146,11 +146,10 @@ fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError
 }
 
 /// Begins a session; what was in the cookie before is not carried over.
-pub(super) fn sign_in(session: &Session, now: DateTime<Utc>) -> Result<String, ApiError> {
+pub(super) fn sign_in(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
     session.clear();
     session.renew();
-    mark_seen(session, now)?;
-    Ok(SESSION_NAME.to_owned())
+    mark_seen(session, now)
 }
 
 /// Whether the cookie holds a session, running or run out.

@@ -51,16 +51,15 @@ pub async fn sign_in(
     auth::refuse_other_sites(&access, &request)?;
     let now = access.clock.now();
     let token = find(&form, "token").unwrap_or_default();
-    if !access.store.consume_sign_in_link(&token, now).await? {
+    let action = Action::new(auth::SESSION_NAME, Verb::SignIn, now);
+    if !access.store.consume_sign_in_link(&token, &action).await? {
         return page(StatusCode::FORBIDDEN, Invitation::Stale);
     }
     let next = find(&form, "next")
         .or_else(|| session.get::<String>(NEXT).ok().flatten())
         .filter(|next| is_local(next))
         .unwrap_or_else(|| "/".to_owned());
-    let actor = auth::sign_in(&session, now)?;
-    let action = Action::new(actor, Verb::SignIn, now);
-    access.store.record_action(&action).await?;
+    auth::sign_in(&session, now)?;
     Ok(lead_to(next))
 }
 

@@ -283,34 +283,32 @@ async fn opening_a_link_consumes_nothing_and_its_button_signs_in_once() {
 async fn a_link_runs_out_after_fifteen_minutes() {
     let place = place().await;
     let link = place.store.create_sign_in_link(start()).await.unwrap();
+    let uses = async |at: DateTime<Utc>| {
+        let action = Action::new("dashboard", Verb::SignIn, at);
+        let used = place.store.consume_sign_in_link(link.expose(), &action);
+        used.await.unwrap()
+    };
     let late = start() + TimeDelta::minutes(15);
-    assert!(
-        !place
-            .store
-            .consume_sign_in_link(link.expose(), late)
-            .await
-            .unwrap()
-    );
-    let in_time = late - TimeDelta::milliseconds(1);
-    assert!(
-        place
-            .store
-            .consume_sign_in_link(link.expose(), in_time)
-            .await
-            .unwrap()
-    );
+    assert!(!uses(late).await);
+    assert!(uses(late - TimeDelta::milliseconds(1)).await);
 }
 
 #[actix_web::test]
-async fn of_many_who_use_a_link_at_once_one_gets_in() {
+async fn of_many_who_use_a_link_at_once_one_gets_in_and_into_the_audit() {
     let place = place().await;
     let link = place.store.create_sign_in_link(start()).await.unwrap();
-    let tries = (0..8).map(|_| place.store.consume_sign_in_link(link.expose(), start()));
+    let action = || Action::new("dashboard", Verb::SignIn, start());
+    let actions: Vec<Action> = std::iter::repeat_with(action).take(8).collect();
+    let tries = actions
+        .iter()
+        .map(|action| place.store.consume_sign_in_link(link.expose(), action));
     let outcomes = futures_util::future::join_all(tries).await;
     let successes = outcomes
         .into_iter()
         .filter(|outcome| *outcome.as_ref().unwrap());
     assert_eq!(successes.count(), 1);
+    let audit = place.store.list_actions(10).await.unwrap();
+    assert_eq!(audit.len(), 1);
 }
 
 #[actix_web::test]
