@@ -3,11 +3,13 @@
 //! Building a text for every batch, and preparing it, cost more than the rows it wrote. And a value that is fetched costs four times
 //! what it costs inside a JSON text, since the driver copies each on one thread and hands it to another: rows are read as one such text.
 
+use std::marker::PhantomData;
+
 use futures_util::join;
-use sea_orm::sea_query::ColumnType;
+use sea_orm::sea_query::{ColumnType, Expr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait,
-    Statement, Value,
+    QuerySelect, QueryTrait, Select, Statement, Value,
 };
 use serde::de::DeserializeOwned;
 
@@ -31,53 +33,120 @@ where
     E: EntityTrait<Model: DeserializeOwned>,
 {
     let backend = connection.get_database_backend();
-    let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
-    let (columns, table, key) = (columns.join(", "), E::default().as_str(), column.as_str());
+    let (line, table, key) = (line::<E>(backend), E::default().as_str(), column.as_str());
     let ask = |chunk| {
         let chunk: Vec<_> = padded(chunk);
         let places = id_places(backend, chunk.len());
-        let text = match backend {
-            DbBackend::Postgres => format!(
-                "SELECT CAST(json_agg(json_build_array({columns})) AS text) FROM {table} WHERE {key} IN ({places})"
-            ),
-            _ => format!(
-                "SELECT json_group_array(json_array({columns})) FROM {table} WHERE {key} IN ({places})"
-            ),
-        };
+        let text = format!("SELECT {line} AS line FROM {table} WHERE {key} IN ({places})");
         let values = chunk.into_iter().map(Into::into);
-        connection.query_one_raw(Statement::from_sql_and_values(backend, text, values))
+        read(
+            connection,
+            Statement::from_sql_and_values(backend, text, values),
+        )
     };
     let mut found = Vec::new();
-    let mut fetched = None;
+    let mut fetched = Undecoded::<E>::default();
     for chunk in ids.chunks(AT_A_TIME) {
-        let decoding = async { decode::<E>(fetched.take()) };
+        let decoding = async { fetched.decode().collect::<Result<Vec<_>, _>>() };
         // The database's thread looks for these while ours decodes those before them.
-        let (row, rows) = join!(ask(chunk), decoding);
+        let (next, rows) = join!(ask(chunk), decoding);
         found.extend(rows?);
-        fetched = match row? {
-            Some(row) => row.try_get_by_index(0)?,
-            None => None,
-        };
+        fetched = next?;
     }
-    found.extend(decode::<E>(fetched)?);
+    for row in fetched.decode() {
+        found.push(row?);
+    }
     Ok(found)
 }
 
-fn decode<E>(rows: Option<String>) -> Result<Vec<E::Model>, DbErr>
+/// What `query` selects, in its order, as rows of `E`: an entity of the same table with the columns that are wanted.
+///
+/// Their texts are made in the innermost query: each value that leaves one query for another is copied.
+pub(crate) async fn list_as<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    query: Select<impl EntityTrait>,
+) -> Result<Undecoded<E>, Error> {
+    let backend = connection.get_database_backend();
+    let lines = query
+        .select_only()
+        .expr_as(Expr::cust(line::<E>(backend)), "line");
+    read(connection, lines.build(backend)).await
+}
+
+/// Rows as the database wrote them, to be decoded while it does something else.
+pub(crate) struct Undecoded<E> {
+    /// Of each row a JSON array of its columns, in a line of its own.
+    lines: String,
+    entity: PhantomData<E>,
+}
+
+impl<E> Default for Undecoded<E> {
+    fn default() -> Self {
+        Self::of(String::new())
+    }
+}
+
+impl<E> Undecoded<E> {
+    fn of(lines: String) -> Self {
+        Self {
+            lines,
+            entity: PhantomData,
+        }
+    }
+}
+
+impl<E> Undecoded<E>
 where
     E: EntityTrait<Model: DeserializeOwned>,
 {
-    let Some(rows) = rows else {
-        return Ok(Vec::new());
+    /// The rows, each when it is asked for.
+    pub(crate) fn decode(&self) -> impl Iterator<Item = Result<E::Model, DbErr>> {
+        self.decode_from(0)
+    }
+
+    /// The same from this row on; those before it cost next to nothing.
+    pub(crate) fn decode_from(
+        &self,
+        first: usize,
+    ) -> impl Iterator<Item = Result<E::Model, DbErr>> {
+        self.lines.lines().skip(first).map(|line| {
+            // The reader's own words quote what it read, which may be a phone number.
+            serde_json::from_str(line).map_err(|error| {
+                let (table, kind, place) = (E::default(), error.classify(), error.column());
+                DbErr::Json(format!(
+                    "a row of {} is not what its columns hold: {kind:?} at {place}",
+                    table.as_str()
+                ))
+            })
+        })
+    }
+}
+
+/// What a statement finds that selects a [`line`] of each row. JSON has no line feed but between values, where neither database writes one.
+async fn read<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    mut statement: Statement,
+) -> Result<Undecoded<E>, Error> {
+    let joined = match statement.db_backend {
+        DbBackend::Postgres => "string_agg(line, chr(10))",
+        _ => "group_concat(line, char(10))",
     };
-    // The reader's own words quote what it read, which may be a phone number.
-    serde_json::from_str(&rows).map_err(|error| {
-        let (table, kind, place) = (E::default(), error.classify(), error.column());
-        DbErr::Json(format!(
-            "a row of {} is not what its columns hold: {kind:?} at {place}",
-            table.as_str()
-        ))
-    })
+    statement.sql = format!("SELECT {joined} FROM ({}) AS lines", statement.sql);
+    let lines: Option<String> = match connection.query_one_raw(statement).await? {
+        Some(row) => row.try_get_by_index(0)?,
+        None => None,
+    };
+    Ok(Undecoded::of(lines.unwrap_or_default()))
+}
+
+/// An expression: the columns of an entity as the text of a JSON array.
+fn line<E: EntityTrait>(backend: DbBackend) -> String {
+    let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
+    let columns = columns.join(", ");
+    match backend {
+        DbBackend::Postgres => format!("CAST(json_build_array({columns}) AS text)"),
+        _ => format!("json_array({columns})"),
+    }
 }
 
 /// A column as a value of a JSON array.

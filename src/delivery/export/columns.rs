@@ -1,14 +1,16 @@
 //! The columns of every export, in their order, and what stands in them. New ones only at the end.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::access::Visibility;
-use crate::domain::delivery::Stage;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
-use crate::domain::message::Message;
 use crate::domain::phone::mask;
+use crate::store::messages::ExportedMessage;
 
 /// How many columns there are.
 pub const COUNT: usize = 28;
@@ -47,11 +49,11 @@ pub const COLUMNS: [&str; COUNT] = [
 
 /// What stands in one column of one row.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cell {
+pub enum Cell<'a> {
     /// There is no such thing.
     Absent,
     /// A text, a time, a price exactly as written.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Yes or no.
     Flag(bool),
 }
@@ -66,47 +68,45 @@ pub(super) struct View {
 
 impl View {
     /// A message's cells, in the order of [`COLUMNS`].
-    pub(super) fn cells(&self, message: &Message) -> [Cell; COUNT] {
+    pub(super) fn cells<'a>(&self, message: &'a ExportedMessage) -> [Cell<'a>; COUNT] {
         let failure = message.failure.as_ref();
-        let words = failure.map(|listed| &listed.failure);
         let references = &message.references;
-        let stage = |stage| self.time(message.stage(stage));
         [
-            text(&message.id),
-            text(&message.account),
-            text(&message.provider),
+            text(message.id.to_string()),
+            text(message.account.as_str()),
+            text(message.provider.as_str()),
             self.phone(message.sender.as_deref()),
             self.phone(message.recipient.as_deref()),
             self.personal(message.name.as_deref()),
             optional(message.kind.map(MediaKind::as_str)),
-            text(&message.state),
+            text(message.state.as_str()),
             Cell::Flag(message.conflict),
-            Cell::Flag(message.is_overdue(self.now)),
-            text(&message.origin),
+            Cell::Flag(message.due_at.is_some_and(|due| due <= self.now)),
+            text(message.origin.as_str()),
             self.provider_id(message.provider_id.as_ref()),
-            optional(references.reference.as_ref()),
-            optional(references.reference1.as_ref()),
-            optional(references.reference2.as_ref()),
-            optional(message.client_reference.as_ref()),
+            optional(references.reference.as_deref()),
+            optional(references.reference1.as_deref()),
+            optional(references.reference2.as_deref()),
+            optional(message.client_reference.as_deref()),
             self.time(Some(message.created_at)),
-            stage(Stage::Submitted),
-            stage(Stage::Sent),
-            stage(Stage::Delivered),
-            stage(Stage::Read),
-            self.time(failure.map(|listed| listed.at)),
-            optional(words.and_then(|words| {
-                let code = words.code.as_deref()?;
+            self.time(message.submitted_at),
+            self.time(message.sent_at),
+            self.time(message.delivered_at),
+            self.time(message.read_at),
+            self.time(failure.map(|failure| failure.at)),
+            optional(failure.and_then(|failure| {
+                let code = failure.code.as_deref()?;
                 Some(self.visibility.code(code))
             })),
-            optional(failure.map(|listed| listed.class)),
-            self.quoted(words.and_then(|words| words.detail.as_deref().or(words.title.as_deref()))),
-            message.pricing.billable.map_or(Cell::Absent, Cell::Flag),
-            optional(message.pricing.category.as_ref()),
-            optional(message.pricing.price.as_ref()),
+            optional(failure.map(|failure| FailureClass::as_str(failure.class))),
+            self.quoted(failure.and_then(|failure| failure.words.as_deref())),
+            message.billable.map_or(Cell::Absent, Cell::Flag),
+            optional(message.pricing_category.as_deref()),
+            optional(message.price.as_deref()),
         ]
     }
 
-    fn time(&self, at: Option<DateTime<Utc>>) -> Cell {
+    fn time(&self, at: Option<DateTime<Utc>>) -> Cell<'static> {
         optional(at.map(|at| {
             at.with_timezone(&self.zone)
                 .to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -114,29 +114,26 @@ impl View {
     }
 
     /// A number as `+` and digits, whether it was stored with or without; anything else as it is.
-    fn phone(&self, number: Option<&str>) -> Cell {
-        optional(number.map(|number| {
-            let digits = number.strip_prefix('+').unwrap_or(number);
-            match self.visibility {
-                Visibility::Masked => mask(digits),
-                Visibility::Full if is_phone(digits) => format!("+{digits}"),
-                Visibility::Full => number.to_owned(),
-            }
+    fn phone<'a>(&self, number: Option<&'a str>) -> Cell<'a> {
+        optional(number.map(|number| match self.visibility {
+            Visibility::Masked => Cow::Owned(mask(number.strip_prefix('+').unwrap_or(number))),
+            Visibility::Full if is_phone(number) => Cow::Owned(format!("+{number}")),
+            Visibility::Full => Cow::Borrowed(number),
         }))
     }
 
-    fn personal(&self, name: Option<&str>) -> Cell {
+    fn personal<'a>(&self, name: Option<&'a str>) -> Cell<'a> {
         match self.visibility {
             Visibility::Full => optional(name),
             Visibility::Masked => Cell::Absent,
         }
     }
 
-    fn provider_id(&self, id: Option<&ProviderMessageId>) -> Cell {
+    fn provider_id(&self, id: Option<&ProviderMessageId>) -> Cell<'static> {
         optional(id.map(|id| self.visibility.id(id)))
     }
 
-    fn quoted(&self, words: Option<&str>) -> Cell {
+    fn quoted(&self, words: Option<&str>) -> Cell<'static> {
         optional(words.map(|words| self.visibility.words(words)))
     }
 }
@@ -146,10 +143,10 @@ pub(super) fn is_phone(digits: &str) -> bool {
     (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn text(value: &impl ToString) -> Cell {
-    Cell::Text(value.to_string())
+fn text<'a>(value: impl Into<Cow<'a, str>>) -> Cell<'a> {
+    Cell::Text(value.into())
 }
 
-fn optional(value: Option<impl ToString>) -> Cell {
-    value.map_or(Cell::Absent, |value| text(&value))
+fn optional<'a>(value: Option<impl Into<Cow<'a, str>>>) -> Cell<'a> {
+    value.map_or(Cell::Absent, text)
 }

@@ -23,7 +23,7 @@ pub(super) fn opening_mark(mark: ByteOrderMark) -> Vec<u8> {
 }
 
 /// Appends rows.
-pub(super) fn write_rows(rows: impl Iterator<Item = [Cell; COUNT]>, bytes: &mut Vec<u8>) {
+pub(super) fn write_rows<'a>(rows: impl Iterator<Item = [Cell<'a>; COUNT]>, bytes: &mut Vec<u8>) {
     write(bytes, |writer| {
         for row in rows {
             for cell in &row {
@@ -50,7 +50,7 @@ pub(super) fn write(
         .expect("memory takes every row");
 }
 
-fn shown(cell: &Cell) -> Cow<'_, str> {
+fn shown<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
     match cell {
         Cell::Absent => Cow::Borrowed(""),
         Cell::Flag(true) => Cow::Borrowed("true"),
@@ -75,9 +75,9 @@ mod tests {
 
     use super::*;
 
-    fn row(text: &str) -> [Cell; COUNT] {
+    fn row(text: &str) -> [Cell<'_>; COUNT] {
         let mut row = [const { Cell::Absent }; COUNT];
-        row[5] = Cell::Text(text.to_owned());
+        row[5] = Cell::Text(text.into());
         row[8] = Cell::Flag(true);
         row
     }

@@ -1,4 +1,4 @@
-//! Messages as a stream of rows: exactly those that the same filter lists, in the same order, a page in memory at a time.
+//! Messages as a stream of rows: exactly those that the same filter lists, in the same order, two pages in memory at a time.
 //!
 //! What a row holds is `columns`' matter; how it is written, that of one file per format.
 
@@ -9,15 +9,16 @@ pub mod summary;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use futures_util::join;
 use futures_util::stream::{self, Stream};
 
 use crate::delivery::export::columns::View;
 use crate::domain::access::Visibility;
-use crate::store::messages::{Cursor, MessageFilter};
+use crate::store::messages::{ExportPage, MessageFilter};
 use crate::store::{Error, Store};
 
 /// Messages read at once: few enough for the memory, enough to make the query's start cheap.
-const PAGE: usize = 2000;
+const PAGE: usize = 1000;
 
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +85,7 @@ pub struct Chunk {
 /// Where the export stands.
 enum Place {
     Start,
-    After(Cursor),
+    At(ExportPage),
     End,
 }
 
@@ -93,30 +94,46 @@ pub fn stream(store: Store, export: Export) -> impl Stream<Item = Result<Chunk, 
     stream::try_unfold(
         (store, export, Place::Start),
         |(store, export, place)| async move {
-            let (after, mut bytes) = match place {
-                Place::Start => (None, opening(&export)),
-                Place::After(cursor) => (Some(cursor), Vec::new()),
+            let (page, mut bytes) = match place {
+                Place::Start => {
+                    let first = store.list_exported(&export.filter, None, PAGE).await?;
+                    (first, opening(&export))
+                }
+                Place::At(page) => (page, Vec::new()),
                 Place::End => return Ok(None),
             };
-            let page = store.list_messages(&export.filter, after, PAGE).await?;
-            let view = View {
-                visibility: export.visibility,
-                zone: export.zone,
-                now: export.now,
-            };
-            let rows = page.messages.iter().map(|message| view.cells(message));
-            match export.format {
-                Format::Csv => csv::write_rows(rows, &mut bytes),
-                Format::Ndjson => ndjson::write_rows(rows, &mut bytes),
-            }
-            let chunk = Chunk {
-                bytes,
-                messages: page.messages.len() as u64,
-            };
-            let place = page.next.map_or(Place::End, Place::After);
-            Ok(Some((chunk, (store, export, place))))
+            let writing = async { write(&export, &page, &mut bytes) };
+            // The database's thread reads the next page while ours writes this one.
+            let (place, messages) = join!(follow(&store, &export, &page), writing);
+            let (place, messages) = (place?, messages?);
+            Ok(Some((Chunk { bytes, messages }, (store, export, place))))
         },
     )
+}
+
+/// The place after a page.
+async fn follow(store: &Store, export: &Export, page: &ExportPage) -> Result<Place, Error> {
+    let Some(cursor) = page.next()? else {
+        return Ok(Place::End);
+    };
+    let next = store.list_exported(&export.filter, Some(cursor), PAGE);
+    next.await.map(Place::At)
+}
+
+/// Appends a page's rows and tells how many they are.
+fn write(export: &Export, page: &ExportPage, bytes: &mut Vec<u8>) -> Result<u64, Error> {
+    let view = View {
+        visibility: export.visibility,
+        zone: export.zone,
+        now: export.now,
+    };
+    let messages = page.decode()?;
+    let rows = messages.iter().map(|message| view.cells(message));
+    match export.format {
+        Format::Csv => csv::write_rows(rows, bytes),
+        Format::Ndjson => ndjson::write_rows(rows, bytes),
+    }
+    Ok(messages.len() as u64)
 }
 
 fn opening(export: &Export) -> Vec<u8> {

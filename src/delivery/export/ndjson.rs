@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::delivery::export::columns::{COLUMNS, COUNT, Cell};
 
 /// Appends rows.
-pub(super) fn write_rows(rows: impl Iterator<Item = [Cell; COUNT]>, bytes: &mut Vec<u8>) {
+pub(super) fn write_rows<'a>(rows: impl Iterator<Item = [Cell<'a>; COUNT]>, bytes: &mut Vec<u8>) {
     for row in rows {
         let object: Map<String, Value> = COLUMNS
             .into_iter()
@@ -17,10 +17,10 @@ pub(super) fn write_rows(rows: impl Iterator<Item = [Cell; COUNT]>, bytes: &mut 
     }
 }
 
-fn value(cell: Cell) -> Option<Value> {
+fn value(cell: Cell<'_>) -> Option<Value> {
     match cell {
         Cell::Absent => None,
-        Cell::Text(text) => Some(Value::String(text)),
+        Cell::Text(text) => Some(Value::String(text.into_owned())),
         Cell::Flag(flag) => Some(Value::Bool(flag)),
     }
 }

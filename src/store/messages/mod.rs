@@ -1,10 +1,12 @@
 //! Messages: found by any name they have, and listed by keyset.
 
+mod exported;
 mod list;
 pub(crate) mod row;
 
 use sea_orm::EntityTrait;
 
+pub use exported::{ExportPage, ExportedFailure, ExportedMessage};
 #[cfg(test)]
 pub(crate) use list::listed;
 pub use list::{Cursor, MessageFilter, Page, Search};

@@ -17,7 +17,8 @@ use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Model};
 use crate::store::{Error, instant};
 
-const TABLE: &str = "messages";
+/// What errors call the table.
+pub(crate) const TABLE: &str = "messages";
 
 /// The row of a message that was just accepted or just heard of.
 pub(crate) struct NewMessage {
@@ -392,7 +393,8 @@ fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
     Ok(class.map(|class| ListedFailure { failure, class, at }))
 }
 
-fn parse_optional<T: std::str::FromStr>(
+/// A word of the row, where there is one.
+pub(crate) fn parse_optional<T: std::str::FromStr>(
     text: Option<&str>,
     column: &'static str,
     key: Uuid,

@@ -1,0 +1,179 @@
+//! Messages as exports tell them: the same that are listed, without what no export tells, and decoded only when they are written.
+
+use chrono::{DateTime, Utc};
+use sea_orm::QuerySelect;
+
+use crate::domain::delivery::DeliveryState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::media::MediaKind;
+use crate::domain::message::{Origin, References};
+use crate::domain::provider::ProviderId;
+use crate::store::entities::exported_messages::{Entity, Model};
+use crate::store::messages::list::{Cursor, MessageFilter, listed};
+use crate::store::messages::row::{TABLE, parse_optional};
+use crate::store::statements::{self, Undecoded};
+use crate::store::{Error, Store, instant};
+
+/// What an export tells of a message; the fields are those of [`crate::domain::message::Message`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportedMessage {
+    /// Our id.
+    pub id: MessageId,
+    /// The account it went through.
+    pub account: AccountId,
+    /// That account's provider.
+    pub provider: ProviderId,
+    /// How we came to know it.
+    pub origin: Origin,
+    /// Business number, `+` and digits.
+    pub sender: Option<String>,
+    /// Customer: phone digits, or whatever a callback named.
+    pub recipient: Option<String>,
+    /// The customer's name.
+    pub name: Option<String>,
+    /// Image or video; absent where only callbacks told of it.
+    pub kind: Option<MediaKind>,
+    /// The caller's three texts, without our tag.
+    pub references: References,
+    /// The caller's own reference.
+    pub client_reference: Option<String>,
+    /// The one word.
+    pub state: DeliveryState,
+    /// On the phone, and reported as failed.
+    pub conflict: bool,
+    /// When silence becomes `overdue`; absent where nothing is awaited.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When the provider took it.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it was sent.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When it reached the phone.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When it was read.
+    pub read_at: Option<DateTime<Utc>>,
+    /// The failure that is shown.
+    pub failure: Option<ExportedFailure>,
+    /// Whether it is charged.
+    pub billable: Option<bool>,
+    /// `service`, `marketing`, `utility` …
+    pub pricing_category: Option<String>,
+    /// The price, exactly as written.
+    pub price: Option<String>,
+    /// The wamid if any is known, else the send reply's id.
+    pub provider_id: Option<ProviderMessageId>,
+    /// When we accepted or first heard of it.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What an export tells of a failure.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportedFailure {
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Who can mend it.
+    pub class: FailureClass,
+    /// The provider's code.
+    pub code: Option<String>,
+    /// The provider's words: the longer ones, where there are two.
+    pub words: Option<String>,
+}
+
+/// One page, newest first, as the database wrote it.
+pub struct ExportPage {
+    rows: Undecoded<Entity>,
+    /// There may be one row more, which only tells that this page is not the last.
+    limit: usize,
+}
+
+impl Store {
+    /// A page of at most `limit` messages older than `after`.
+    pub async fn list_exported(
+        &self,
+        filter: &MessageFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<ExportPage, Error> {
+        let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        let query = listed(filter, after).limit(wanted);
+        let rows = statements::list_as(self.pools().reader(), query).await?;
+        Ok(ExportPage { rows, limit })
+    }
+}
+
+impl ExportPage {
+    /// Where the next page starts; absent on the last. No row before the last is decoded for that.
+    pub fn next(&self) -> Result<Option<Cursor>, Error> {
+        let mut rest = self.rows.decode_from(self.limit.saturating_sub(1));
+        let (Some(last), Some(_)) = (rest.next(), rest.next()) else {
+            return Ok(None);
+        };
+        let last = last?;
+        Ok(Some(Cursor {
+            created_at: instant::read(TABLE, "created_at", last.created_at)?,
+            id: last.id.into(),
+        }))
+    }
+
+    /// The messages.
+    pub fn decode(&self) -> Result<Vec<ExportedMessage>, Error> {
+        self.rows
+            .decode()
+            .take(self.limit)
+            .map(|row| row?.try_into())
+            .collect()
+    }
+}
+
+impl TryFrom<Model> for ExportedMessage {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let key = row.id;
+        let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
+        let time = |column, millis| instant::read_optional(TABLE, column, millis);
+        let class = parse_optional(row.failure_class.as_deref(), "failure_class", key)?;
+        let failure = time("failed_at", row.failed_at)?
+            .zip(class)
+            .map(|(at, class)| ExportedFailure {
+                at,
+                class,
+                code: row.failure_code,
+                words: row.failure_detail.or(row.failure_title),
+            });
+        Ok(Self {
+            id: key.into(),
+            account: row.account.parse().map_err(|_| bad("account"))?,
+            provider: row.provider.parse().map_err(|_| bad("provider"))?,
+            origin: row.origin.parse().map_err(|_| bad("origin"))?,
+            sender: row.sender,
+            recipient: row.recipient,
+            name: row.recipient_name,
+            kind: parse_optional(row.kind.as_deref(), "kind", key)?,
+            references: References {
+                reference: row.reference,
+                reference1: row.reference1,
+                reference2: row.reference2,
+            },
+            client_reference: row.client_reference,
+            state: row.state.parse().map_err(|_| bad("state"))?,
+            conflict: row.conflict,
+            due_at: time("due_at", row.due_at)?,
+            submitted_at: time("submitted_at", row.submitted_at)?,
+            sent_at: time("sent_at", row.sent_at)?,
+            delivered_at: time("delivered_at", row.delivered_at)?,
+            read_at: time("read_at", row.read_at)?,
+            failure,
+            billable: row.billable,
+            pricing_category: row.pricing_category,
+            price: row.price,
+            provider_id: row
+                .provider_id
+                .as_deref()
+                .map(ProviderMessageId::parse)
+                .transpose()
+                .map_err(|_| bad("provider_id"))?,
+            created_at: instant::read(TABLE, "created_at", row.created_at)?,
+        })
+    }
+}
