@@ -13,7 +13,7 @@ use crate::domain::message::{MATCH_WINDOW, Message, Origin};
 use crate::domain::phone;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
-use crate::store::messages::{Cursor, Page, newest_first, sent_to};
+use crate::store::messages::{Cursor, Page, newest_first, older_than, sent_to};
 use crate::store::put_aside::message_is_aside;
 use crate::store::statements::IDS_PER_QUERY;
 use crate::store::{Error, Store, instant};
@@ -177,6 +177,7 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
             fits.into_iter()
                 .flatten()
                 .fold(Condition::all(), Condition::add),
-        );
-    newest_first(query, after)
+        )
+        .filter(older_than(Column::CreatedAt.into_expr(), after));
+    newest_first(query)
 }

@@ -7,22 +7,30 @@ use sea_orm::{
 };
 
 use crate::domain::delivery::DeliveryState;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
 use crate::store::entities::id_holders;
 use crate::store::entities::messages::Entity;
-use crate::store::messages::{Cursor, MessageFilter, Search, listed};
+use crate::store::messages::{Cursor, MessageFilter, Search, Texts, beyond_rare, listed};
 use crate::store::orphans::{OrphanFilter, orphans};
 use crate::store::{Store, ledger, queue, reports};
 
 /// Indexes whose order is the lists' own, so that walking one ends with the page.
-const IN_ORDER: [&str; 5] = [
+const IN_ORDER: [&str; 8] = [
     "messages_created",
     "messages_account_created",
+    "messages_account_state_created",
     "messages_state_created",
     "messages_conflict",
+    "messages_failure_class",
+    "messages_resent",
     "messages_orphans",
 ];
+/// The index of the messages' own ids.
+const BY_ID: &str = "sqlite_autoindex_messages_1";
+/// How many rows a page asks for.
+const LIMIT: u64 = 51;
 
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -36,7 +44,7 @@ async fn store(folder: &std::path::Path) -> Store {
 }
 
 async fn plan(store: &Store, query: Select<impl EntityTrait>) -> Vec<String> {
-    let built = query.limit(51).build(DbBackend::Sqlite);
+    let built = query.limit(LIMIT).build(DbBackend::Sqlite);
     let statement = Statement {
         sql: format!("EXPLAIN QUERY PLAN {}", built.sql),
         ..built
@@ -140,6 +148,10 @@ async fn lists_walk_an_index_in_their_order() {
         states: vec![DeliveryState::Failed],
         ..all.clone()
     };
+    let failed_of_account = MessageFilter {
+        states: vec![DeliveryState::Failed],
+        ..of_account.clone()
+    };
     let conflict = MessageFilter {
         conflict: Some(true),
         ..all.clone()
@@ -156,19 +168,244 @@ async fn lists_walk_an_index_in_their_order() {
         ("all", &all, "messages_created"),
         ("of an account", &of_account, "messages_account_created"),
         ("failed", &failed, "messages_state_created"),
+        (
+            "failed of an account",
+            &failed_of_account,
+            "messages_account_state_created",
+        ),
         ("conflict", &conflict, "messages_conflict"),
         ("overdue", &overdue, "messages_overdue"),
         ("of today", &of_today, "messages_created"),
     ];
     for (what, filter, index) in cases {
         for after in [None, after] {
-            check(&store, what, listed(filter, after), &[index]).await;
+            check(
+                &store,
+                what,
+                listed(filter, Texts::Rare, after, LIMIT),
+                &[index],
+            )
+            .await;
         }
     }
     let unmatched = OrphanFilter::default();
     for after in [None, after] {
         let query = orphans(&unmatched, after);
         check(&store, "orphans", query, &["messages_orphans"]).await;
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_several_states_each_is_walked_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let any = MessageFilter {
+        states: vec![
+            DeliveryState::Read,
+            DeliveryState::Delivered,
+            DeliveryState::Read,
+            DeliveryState::Failed,
+        ],
+        ..MessageFilter::default()
+    };
+    let of_account = MessageFilter {
+        account: Some("kaleyra-in".parse().unwrap()),
+        ..any.clone()
+    };
+    let of_a_week = MessageFilter {
+        created_after: Some(now() - TimeDelta::days(7)),
+        created_before: Some(now()),
+        ..any.clone()
+    };
+    let after = Some(Cursor {
+        created_at: now(),
+        id: MessageId::new(now()),
+    });
+    let cases = [
+        (&any, None, "messages_state_created"),
+        (&any, after, "messages_state_created"),
+        (&of_account, None, "messages_account_state_created"),
+        (&of_a_week, after, "messages_state_created"),
+    ];
+    for (filter, after, index) in cases {
+        let query = listed(filter, Texts::Rare, after, LIMIT);
+        let steps = plan(&store, query.clone()).await;
+        let walk = format!("SEARCH messages USING INDEX {index} ");
+        let after_walks: Vec<&String> = steps
+            .windows(2)
+            .filter(|pair| pair[0].starts_with(&walk))
+            .map(|pair| &pair[1])
+            .collect();
+        assert_eq!(after_walks.len(), 3, "one for each state: {steps:#?}");
+        let in_order = |step: &&String| step.starts_with("SCAN");
+        assert!(after_walks.iter().all(in_order), "none sorts: {steps:#?}");
+        check(&store, "several states", query, &[index, BY_ID]).await;
+    }
+    store.close().await.unwrap();
+}
+
+/// What few messages have, and the index that tells which.
+fn rare() -> [(MessageFilter, &'static str); 10] {
+    let all = MessageFilter::default;
+    let typed = |search| MessageFilter {
+        search: vec![search],
+        ..all()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    [
+        (
+            MessageFilter {
+                recipient: text("919970123456"),
+                ..all()
+            },
+            "messages_recipient_created",
+        ),
+        (
+            typed(Search::PhoneSuffix("123456".to_owned())),
+            "messages_recipient_reversed",
+        ),
+        (
+            typed(Search::PhonePrefix("91997".to_owned())),
+            "messages_recipient_created",
+        ),
+        (
+            MessageFilter {
+                provider_id: text("wamid"),
+                ..all()
+            },
+            BY_ID,
+        ),
+        (
+            MessageFilter {
+                code: text("131026"),
+                ..all()
+            },
+            "messages_failure_code",
+        ),
+        (
+            MessageFilter {
+                class: Some(FailureClass::Policy),
+                ..all()
+            },
+            "messages_failure_class",
+        ),
+        (
+            MessageFilter {
+                resent: Some(true),
+                ..all()
+            },
+            "messages_resent",
+        ),
+        (
+            MessageFilter {
+                put_aside: Some(true),
+                ..all()
+            },
+            BY_ID,
+        ),
+        (
+            MessageFilter {
+                conflict: Some(true),
+                ..all()
+            },
+            "messages_conflict",
+        ),
+        (
+            MessageFilter {
+                overdue_at: Some(now()),
+                ..all()
+            },
+            "messages_overdue",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_few_messages_have_is_found_by_its_index_whatever_else_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let after = Some(Cursor {
+        created_at: now(),
+        id: MessageId::new(now()),
+    });
+    for (filter, index) in rare() {
+        let of_state = MessageFilter {
+            states: vec![DeliveryState::Delivered],
+            ..filter.clone()
+        };
+        let of_account = MessageFilter {
+            account: Some("kaleyra-in".parse().unwrap()),
+            ..filter.clone()
+        };
+        let of_both = MessageFilter {
+            account: of_account.account.clone(),
+            ..of_state.clone()
+        };
+        let of_a_week = MessageFilter {
+            created_after: Some(now() - TimeDelta::days(7)),
+            created_before: Some(now()),
+            ..of_both.clone()
+        };
+        let of_two_states = MessageFilter {
+            states: vec![DeliveryState::Delivered, DeliveryState::Read],
+            ..of_a_week.clone()
+        };
+        for filter in [
+            filter,
+            of_state,
+            of_account,
+            of_both,
+            of_a_week,
+            of_two_states,
+        ] {
+            for after in [None, after] {
+                let query = listed(&filter, Texts::Rare, after, LIMIT);
+                check(&store, &format!("{filter:?}"), query, &[index]).await;
+            }
+        }
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let search = MessageFilter {
+        search: vec![
+            Search::ProviderId("919".to_owned()),
+            Search::PhonePrefix("919".to_owned()),
+            Search::ReferencePrefix("919".to_owned()),
+        ],
+        ..MessageFilter::default()
+    };
+    let reference = MessageFilter {
+        reference: Some("summer".to_owned()),
+        ..MessageFilter::default()
+    };
+    for filter in [search, reference] {
+        let of_account = MessageFilter {
+            account: Some("kaleyra-in".parse().unwrap()),
+            ..filter.clone()
+        };
+        let of_state = MessageFilter {
+            states: vec![DeliveryState::Failed],
+            ..of_account.clone()
+        };
+        for (filter, index) in [
+            (&filter, "messages_created"),
+            (&of_account, "messages_account_created"),
+            (&of_state, "messages_account_state_created"),
+        ] {
+            let query = listed(filter, Texts::Common, None, LIMIT);
+            check(&store, "common", query, &[index]).await;
+        }
+        for query in beyond_rare(&filter) {
+            let steps = plan(&store, query).await;
+            let covered = |step: &String| step.contains(" USING COVERING INDEX ");
+            assert!(steps.iter().all(covered), "how many: {steps:#?}");
+        }
     }
     store.close().await.unwrap();
 }
@@ -183,11 +420,10 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
         "messages_reference2",
         "messages_client_reference",
     ];
-    let id = "sqlite_autoindex_messages_1";
     let everything: Vec<&str> = references
         .into_iter()
         .chain([
-            id,
+            BY_ID,
             "messages_recipient_created",
             "messages_recipient_reversed",
         ])
@@ -195,8 +431,8 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
     let digits = || "9199701".to_owned();
     let text = || "order-42".to_owned();
     let cases = [
-        (vec![Search::Id(MessageId::new(now()))], &[id][..]),
-        (vec![Search::ProviderId(text())], &[id]),
+        (vec![Search::Id(MessageId::new(now()))], &[BY_ID][..]),
+        (vec![Search::ProviderId(text())], &[BY_ID]),
         (
             vec![Search::Phone(digits())],
             &["messages_recipient_created"],
@@ -227,13 +463,25 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
             search,
             ..MessageFilter::default()
         };
-        check(&store, &what, listed(&filter, None), indexes).await;
+        check(
+            &store,
+            &what,
+            listed(&filter, Texts::Rare, None, LIMIT),
+            indexes,
+        )
+        .await;
     }
     let reference = MessageFilter {
         reference: Some(text()),
         ..MessageFilter::default()
     };
-    check(&store, "reference", listed(&reference, None), &references).await;
+    check(
+        &store,
+        "reference",
+        listed(&reference, Texts::Rare, None, LIMIT),
+        &references,
+    )
+    .await;
     store.close().await.unwrap();
 }
 

@@ -10,7 +10,7 @@ use bluetick::cli::export::{self as command, ExportArguments, ExportFormat, Filt
 use bluetick::delivery::export::columns::COLUMNS;
 use bluetick::domain::access::Visibility;
 use bluetick::domain::clock::FixedClock;
-use bluetick::domain::delivery::{Fact, Pricing, Receipt, SourceKind, Stage};
+use bluetick::domain::delivery::{DeliveryState, Fact, Pricing, Receipt, SourceKind, Stage};
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
@@ -20,7 +20,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
-use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
+use bluetick::store::messages::{Cursor, ExportedFailure, ExportedMessage, MessageFilter};
 use bluetick::store::queue::Acceptance;
 use bluetick::web::api;
 use bluetick::web::api::filter::{pairs, parse_list};
@@ -115,6 +115,23 @@ impl Place {
             ledger.add(id, receipt).unwrap();
         }
         self.store.commit(ledger).await.unwrap();
+    }
+
+    /// A page of the list, which is also one of the export.
+    async fn page(
+        &self,
+        filter: &MessageFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> (Vec<ExportedMessage>, Option<Cursor>) {
+        let listed = self.store.list_messages(filter, after, limit);
+        let exported = self.store.list_exported(filter, after, limit);
+        let (listed, exported) = (listed.await.unwrap(), exported.await.unwrap());
+        let messages: Vec<ExportedMessage> = listed.messages.into_iter().map(as_exported).collect();
+        assert!(messages.len() <= limit);
+        assert_eq!(exported.decode().unwrap(), messages);
+        assert_eq!(exported.next().unwrap(), listed.next);
+        (messages, listed.next)
     }
 
     /// One that failed, one that was read, one that waits; newest last.
@@ -442,24 +459,45 @@ async fn pages_of_any_size_export_what_the_list_shows() {
     for number in 4..8 {
         place.accept(&draft(number), start()).await;
     }
-    let filter = MessageFilter::default();
-    for limit in 1..=8 {
-        let (mut after, mut told) = (None, 0);
-        loop {
-            let listed = place.store.list_messages(&filter, after, limit);
-            let exported = place.store.list_exported(&filter, after, limit);
-            let (listed, exported) = (listed.await.unwrap(), exported.await.unwrap());
-            let messages: Vec<ExportedMessage> =
-                listed.messages.into_iter().map(as_exported).collect();
-            assert_eq!(exported.decode().unwrap(), messages, "pages of {limit}");
-            assert_eq!(exported.next().unwrap(), listed.next, "pages of {limit}");
-            told += messages.len();
-            after = listed.next;
-            if after.is_none() {
-                break;
+    let all = MessageFilter::default();
+    let (every, _) = place.page(&all, None, 100).await;
+    assert_eq!(every.len(), 7);
+    let several = MessageFilter {
+        states: vec![
+            DeliveryState::Queued,
+            DeliveryState::Failed,
+            DeliveryState::Queued,
+            DeliveryState::Played,
+        ],
+        ..all.clone()
+    };
+    let of_account = MessageFilter {
+        account: Some(draft(1).account),
+        ..several.clone()
+    };
+    let one = MessageFilter {
+        states: vec![DeliveryState::Failed],
+        ..of_account.clone()
+    };
+    for (filter, expected) in [(all, 7), (several, 6), (of_account, 4), (one, 1)] {
+        let fits = |message: &&ExportedMessage| {
+            (filter.states.is_empty() || filter.states.contains(&message.state))
+                && (filter.account.as_ref()).is_none_or(|account| *account == message.account)
+        };
+        let fitting: Vec<ExportedMessage> = every.iter().filter(fits).cloned().collect();
+        assert_eq!(fitting.len(), expected);
+        for limit in 1..=8 {
+            let (mut after, mut told) = (None, Vec::new());
+            loop {
+                let (page, next) = place.page(&filter, after, limit).await;
+                told.extend(page);
+                after = next;
+                if after.is_none() {
+                    break;
+                }
             }
+            assert_eq!(told, fitting, "pages of {limit}");
         }
-        assert_eq!(told, 7, "pages of {limit}");
     }
 }
 

@@ -16,6 +16,7 @@ mod m20261121_000101_share_among_replicas;
 mod m20261121_000201_remember_teachers;
 mod m20261121_000301_cover_holders;
 mod m20261121_000401_index_overdue;
+mod m20261121_000501_index_rare_lists;
 
 use sea_orm_migration::prelude::*;
 
@@ -43,6 +44,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000201_remember_teachers::Migration),
             Box::new(m20261121_000301_cover_holders::Migration),
             Box::new(m20261121_000401_index_overdue::Migration),
+            Box::new(m20261121_000501_index_rare_lists::Migration),
         ]
     }
 

@@ -1,8 +1,5 @@
 //! Messages as exports tell them: the same that are listed, without what no export tells, and decoded only when they are written.
 
-use chrono::{DateTime, Utc};
-use sea_orm::QuerySelect;
-
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
@@ -10,10 +7,12 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::exported_messages::{Entity, Model};
-use crate::store::messages::list::{Cursor, MessageFilter, listed};
+use crate::store::messages::list::{Cursor, MessageFilter};
+use crate::store::messages::query::listed;
 use crate::store::messages::row::{TABLE, parse_optional};
 use crate::store::statements::{self, Undecoded};
 use crate::store::{Error, Store, instant};
+use chrono::{DateTime, Utc};
 
 /// What an export tells of a message; the fields are those of [`crate::domain::message::Message`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +94,8 @@ impl Store {
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let query = listed(filter, after).limit(wanted);
+        let texts = self.weigh_texts(filter).await?;
+        let query = listed(filter, texts, after, wanted);
         let rows = statements::list_as(self.pools().reader(), query).await?;
         Ok(ExportPage { rows, limit })
     }

@@ -2,15 +2,16 @@
 
 mod exported;
 mod list;
+mod query;
 pub(crate) mod row;
 
 use sea_orm::EntityTrait;
 
 pub use exported::{ExportPage, ExportedFailure, ExportedMessage};
-#[cfg(test)]
-pub(crate) use list::listed;
 pub use list::{Cursor, MessageFilter, Page, Search};
-pub(crate) use list::{in_conflict, newest_first, sent_to};
+#[cfg(test)]
+pub(crate) use query::{Texts, beyond_rare, listed};
+pub(crate) use query::{in_conflict, newest_first, older_than, sent_to};
 
 use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;

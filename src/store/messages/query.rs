@@ -1,0 +1,420 @@
+//! How the messages of a list are found: by which index, so that on ten million a page takes some milliseconds whatever was asked.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+};
+
+use crate::domain::message::Origin;
+use crate::domain::phone;
+use crate::store::entities::messages::{Column, Entity};
+use crate::store::entities::provider_ids;
+use crate::store::instant;
+use crate::store::messages::list::{Cursor, MessageFilter, Search};
+use crate::store::put_aside::{message_is_aside, put_aside_at_all};
+
+/// So many messages are found by a text that they have, and sorted, in a blink. Where more have it, one is met soon on the way through all.
+pub(crate) const RARE: u64 = 50_000;
+
+/// How many messages have the texts that are searched for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Texts {
+    /// Few: the index of the text tells them.
+    Rare,
+    /// More than [`RARE`]: they are walked in the list's order.
+    Common,
+}
+
+/// At most `limit` messages that fit, newest first, older than `after`.
+pub(crate) fn listed(
+    filter: &MessageFilter,
+    texts: Texts,
+    after: Option<Cursor>,
+    limit: u64,
+) -> Select<Entity> {
+    let route = Route { filter, texts };
+    let states: BTreeSet<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    let state = route.column(Column::State);
+    let fitting = if states.is_empty() {
+        route.narrow(after)
+    } else if states.len() == 1 || route.finds_few() {
+        route.narrow(after).filter(state.is_in(states))
+    } else {
+        let each = states
+            .into_iter()
+            .map(|word| route.narrow(after).filter(state.clone().eq(word)));
+        Entity::find().filter(Column::Id.in_subquery(newest_of(each, limit)))
+    };
+    newest_first(fitting).limit(limit)
+}
+
+/// One query for each text that is searched for and that many messages may have: it finds something where more than [`RARE`] do.
+pub(crate) fn beyond_rare(filter: &MessageFilter) -> impl Iterator<Item = Select<Entity>> {
+    let given = filter.reference.iter().flat_map(|reference| {
+        references().map(|column| Condition::all().add(column.eq(reference.as_str())))
+    });
+    let searched = filter.search.iter().flat_map(|search| match search {
+        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
+        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
+            ranges(search, |column| Expr::col((Entity, column)))
+        }
+    });
+    given.chain(searched).map(|range| {
+        let beyond = Entity::find().select_only().expr_as(Expr::value(1), "one");
+        beyond.filter(range).offset(RARE).limit(1)
+    })
+}
+
+/// Newest first.
+pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
+    query
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+}
+
+/// Whether a message comes after the last one of a page.
+pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condition {
+    let older = after.map(|after| {
+        let place = Expr::tuple([created_at, Expr::col((Entity, Column::Id))]);
+        let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
+        place.lt(Expr::tuple([Expr::value(created_at), Expr::value(id)]))
+    });
+    older.into_iter().fold(Condition::all(), Condition::add)
+}
+
+/// The ids of the newest of what several queries find, each of which walks an index in its order, to `limit` and no further. One query for
+/// several states would read every message that is in any of them, and sort.
+fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> SelectStatement {
+    let place = [Column::Id, Column::CreatedAt];
+    let mut each = queries.map(|query| {
+        let newest = newest_first(query).limit(limit);
+        let newest = newest.select_only().columns(place).into_query();
+        // Within a union SQLite takes an order and a limit only one query further in.
+        let mut select = Query::select();
+        select.columns(place).from_subquery(newest, "newest");
+        select
+    });
+    let mut newest = each.next().unwrap_or_default();
+    newest
+        .unions(each.map(|others| (UnionType::All, others)))
+        // By the names of the union's columns: it is of no one table.
+        .order_by(Column::CreatedAt, Order::Desc)
+        .order_by(Column::Id, Order::Desc)
+        .limit(limit);
+    let mut ids = Query::select();
+    ids.column(Column::Id).from_subquery(newest, "newest");
+    ids
+}
+
+/// By which index the messages of a filter are found.
+struct Route<'a> {
+    filter: &'a MessageFilter,
+    texts: Texts,
+}
+
+impl Route<'_> {
+    /// A column that very many messages have in common. SQLite does not know how many, and would rather walk them all, since they are in order,
+    /// than find the few that are asked for and sort those: an expression keeps it from that.
+    fn column(&self, column: Column) -> SimpleExpr {
+        let of_many = match column {
+            // The indexes of the others go on with the time.
+            Column::CreatedAt => self.finds_few_by_text(),
+            _ => self.finds_few(),
+        };
+        shown(column, of_many)
+    }
+
+    /// A column of texts, kept from its index where very many messages have the same.
+    fn text(&self, column: Column) -> SimpleExpr {
+        shown(column, self.texts == Texts::Common)
+    }
+
+    /// Whether something is asked for that few messages have, and that has an index.
+    fn finds_few(&self) -> bool {
+        self.finds_few_by_text()
+            || self.filter.recipient.is_some()
+            || self.filter.code.is_some()
+            || self.filter.class.is_some()
+            || self.filter.overdue_at.is_some()
+            || self.filter.conflict == Some(true)
+            || self.filter.resent == Some(true)
+    }
+
+    /// The same of indexes that know nothing of the time.
+    fn finds_few_by_text(&self) -> bool {
+        let text = !self.filter.search.is_empty() || self.filter.reference.is_some();
+        text && self.texts == Texts::Rare
+            || self.filter.provider_id.is_some()
+            || self.filter.put_aside == Some(true)
+    }
+
+    /// What fits, whatever its state.
+    fn narrow(&self, after: Option<Cursor>) -> Select<Entity> {
+        let filter = self.filter;
+        let mut all = Condition::all().add(Column::Origin.ne(Origin::Provisional.as_str()));
+        let given = [
+            filter
+                .account
+                .as_ref()
+                .map(|account| self.column(Column::Account).eq(account.as_str())),
+            filter
+                .provider
+                .map(|provider| Column::Provider.eq(provider.as_str())),
+            filter
+                .sender
+                .as_ref()
+                .map(|sender| Column::Sender.eq(sender.as_str())),
+            filter.kind.map(|kind| Column::Kind.eq(kind.as_str())),
+            filter
+                .recipient
+                .as_ref()
+                .map(|recipient| sent_to(recipient)),
+            filter.provider_id.as_ref().map(|id| holds(id)),
+            filter
+                .code
+                .as_ref()
+                .map(|code| Column::FailureCode.eq(code.as_str())),
+            filter
+                .class
+                .map(|class| Column::FailureClass.eq(class.as_str())),
+            filter.conflict.map(|conflict| {
+                if conflict {
+                    in_conflict()
+                } else {
+                    in_conflict().not()
+                }
+            }),
+            filter
+                .overdue_at
+                .map(|now| Column::DueAt.lte(instant::write(now))),
+            filter.resent.map(|resent| {
+                if resent {
+                    Column::ResentAs.is_not_null()
+                } else {
+                    Column::ResentAs.is_null()
+                }
+            }),
+            filter.put_aside.map(|aside| {
+                if aside {
+                    Column::Id
+                        .in_subquery(put_aside_at_all())
+                        .and(message_is_aside())
+                } else {
+                    message_is_aside().not()
+                }
+            }),
+            filter
+                .origin
+                .map(|origin| Column::Origin.eq(origin.as_str())),
+            filter
+                .created_after
+                .map(|at| self.column(Column::CreatedAt).gte(instant::write(at))),
+            filter
+                .created_before
+                .map(|at| self.column(Column::CreatedAt).lt(instant::write(at))),
+        ];
+        for condition in given.into_iter().flatten() {
+            all = all.add(condition);
+        }
+        if let Some(now) = filter.on_time_at {
+            all = all.add(
+                Column::DueAt
+                    .is_null()
+                    .or(Column::DueAt.gt(instant::write(now))),
+            );
+        }
+        if let Some(reference) = &filter.reference {
+            all = all.add(
+                references()
+                    .into_iter()
+                    .fold(Condition::any(), |any, column| {
+                        any.add(self.text(column).eq(reference.as_str()))
+                    }),
+            );
+        }
+        if !filter.search.is_empty() {
+            let fits = filter
+                .search
+                .iter()
+                .flat_map(|search| ranges(search, |it| self.text(it)));
+            all = all.add(fits.fold(Condition::any(), Condition::add));
+        }
+        let older = older_than(self.column(Column::CreatedAt), after);
+        Entity::find().filter(all).filter(older)
+    }
+}
+
+/// A column, or the same as an expression that no index serves.
+fn shown(column: Column, without_index: bool) -> SimpleExpr {
+    let column = Expr::col((Entity, column));
+    if without_index {
+        column.clone().if_null(column)
+    } else {
+        column
+    }
+}
+
+/// The bare column: SQLite sees that `WHERE conflict` of the index is meant, which it does not in `conflict = ?`.
+pub(crate) fn in_conflict() -> SimpleExpr {
+    Expr::col((Entity, Column::Conflict))
+}
+
+fn references() -> [Column; 4] {
+    [
+        Column::Reference,
+        Column::Reference1,
+        Column::Reference2,
+        Column::ClientReference,
+    ]
+}
+
+/// Each way in which a message may fit a reading of what was typed.
+fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Vec<Condition> {
+    let fits = |condition| vec![Condition::all().add(condition)];
+    match search {
+        Search::Id(id) => fits(Column::Id.eq(id.uuid())),
+        Search::ProviderId(id) => fits(holds(id)),
+        Search::Phone(digits) => fits(sent_to(digits)),
+        Search::PhonePrefix(digits) => vec![begins(&text(Column::Recipient), digits)],
+        Search::PhoneSuffix(digits) => {
+            let reversed: String = digits.chars().rev().collect();
+            vec![begins(&text(Column::RecipientReversed), &reversed)]
+        }
+        Search::ReferencePrefix(beginning) => references()
+            .map(|column| begins(&text(column), beginning))
+            .to_vec(),
+    }
+}
+
+/// To this customer, in every spelling of the number. One spelling is compared for equality, so that the index keeps its order.
+pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
+    match phone::spellings(recipient).as_slice() {
+        [only] => Column::Recipient.eq(only.as_str()),
+        several => Column::Recipient.is_in(several),
+    }
+}
+
+/// A range an index serves; `LIKE` would not use a binary index.
+fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
+    Condition::all()
+        .add(column.clone().gte(prefix))
+        .add(column.clone().lt(format!("{prefix}\u{10FFFF}")))
+}
+
+fn holds(id: &str) -> SimpleExpr {
+    Column::Id.in_subquery(
+        Query::select()
+            .column(provider_ids::Column::Message)
+            .from(provider_ids::Entity)
+            .and_where(provider_ids::Column::ProviderId.eq(id))
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::delivery::{DeliveryState, QueueWord};
+    use crate::domain::ids::MessageId;
+    use crate::domain::provider::ProviderId;
+    use crate::domain::secret::Secret;
+    use crate::store::messages::row::{NewMessage, set_recipient};
+    use crate::store::{Store, statements};
+
+    /// Two hundred messages of which many share an instant, a text, an account, a state.
+    async fn filled(folder: &std::path::Path) -> Store {
+        let url = format!("sqlite://{}", folder.join("bluetick.db").display());
+        let store = Store::open(&Secret::new(url)).await.unwrap();
+        store.migrate().await.unwrap();
+        let start: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let mut rows = Vec::new();
+        for number in 0_u16..200 {
+            let created_at = start + TimeDelta::seconds(i64::from(number / 3));
+            let new = NewMessage {
+                id: MessageId::new(created_at),
+                created_at,
+                queue: QueueWord::Done,
+                send_before: None,
+                silence_limit: TimeDelta::hours(24),
+            };
+            let account = ["kaleyra-in", "kaleyra-eu"][usize::from(number % 2)];
+            let account = account.parse().unwrap();
+            let mut row = new.bare(&account, ProviderId::Kaleyra, Origin::Api);
+            set_recipient(&mut row, Some(&format!("9199{number:08}")));
+            row.reference = Some(["summer", "summer sale"][usize::from(number % 5 / 4)].to_owned());
+            row.client_reference = (number % 7 == 0).then(|| format!("order-{number}"));
+            row.state = DeliveryState::ALL[usize::from(number % 10)].to_string();
+            rows.push(row);
+        }
+        let rows: Vec<_> = rows.iter().collect();
+        statements::insert::<Entity>(store.pools().writer(), &rows, "")
+            .await
+            .unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn whether_texts_are_rare_or_common_the_same_messages_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(folder.path()).await;
+        let all = MessageFilter::default();
+        let typed = |search| MessageFilter {
+            search,
+            ..all.clone()
+        };
+        let texts = [
+            typed(vec![Search::PhonePrefix("9199".to_owned())]),
+            typed(vec![Search::PhoneSuffix("00000123".to_owned())]),
+            typed(vec![
+                Search::Phone("919900000011".to_owned()),
+                Search::ReferencePrefix("summer s".to_owned()),
+            ]),
+            typed(vec![Search::ReferencePrefix("order-".to_owned())]),
+            MessageFilter {
+                reference: Some("summer".to_owned()),
+                ..all.clone()
+            },
+        ];
+        let mut pages = 0;
+        for text in texts {
+            let of_account = MessageFilter {
+                account: Some("kaleyra-eu".parse().unwrap()),
+                ..text.clone()
+            };
+            let of_states = MessageFilter {
+                states: vec![DeliveryState::Played, DeliveryState::Failed],
+                ..of_account.clone()
+            };
+            for filter in [text, of_account, of_states] {
+                let mut after = None;
+                loop {
+                    let find = async |texts| -> Vec<(Uuid, i64)> {
+                        let query = listed(&filter, texts, after, 7).select_only();
+                        let query = query.columns([Column::Id, Column::CreatedAt]);
+                        let reader = store.pools().reader();
+                        query.into_tuple().all(reader).await.unwrap()
+                    };
+                    let rare = find(Texts::Rare).await;
+                    assert_eq!(rare, find(Texts::Common).await, "{filter:?}");
+                    pages += usize::from(rare.len() == 7);
+                    let Some((id, created_at)) = rare.last().copied() else {
+                        break;
+                    };
+                    after = Some(Cursor {
+                        created_at: DateTime::from_timestamp_millis(created_at).unwrap(),
+                        id: id.into(),
+                    });
+                }
+            }
+        }
+        assert!(pages > 20, "much was found: {pages}");
+        assert_eq!(store.weigh_texts(&all).await.unwrap(), Texts::Rare);
+        store.close().await.unwrap();
+    }
+}
