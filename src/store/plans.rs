@@ -12,7 +12,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
 use crate::store::entities::id_holders;
 use crate::store::entities::messages::Entity;
-use crate::store::messages::{Cursor, MessageFilter, Search, Texts, beyond_rare, listed};
+use crate::store::messages::{Cursor, MessageFilter, RARE, Search, Texts, beyond, listed};
 use crate::store::orphans::{OrphanFilter, orphans};
 use crate::store::{Store, ledger, queue, reports};
 
@@ -401,7 +401,7 @@ async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
             let query = listed(filter, Texts::Common, None, LIMIT);
             check(&store, "common", query, &[index]).await;
         }
-        for query in beyond_rare(&filter) {
+        for query in beyond(&filter, RARE) {
             let steps = plan(&store, query).await;
             let covered = |step: &String| step.contains(" USING COVERING INDEX ");
             assert!(steps.iter().all(covered), "how many: {steps:#?}");

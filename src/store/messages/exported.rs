@@ -8,7 +8,7 @@ use crate::domain::message::{Origin, References};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::exported_messages::{Entity, Model};
 use crate::store::messages::list::{Cursor, MessageFilter};
-use crate::store::messages::query::listed;
+use crate::store::messages::query::{RARE, listed};
 use crate::store::messages::row::{TABLE, parse_optional};
 use crate::store::statements::{self, Undecoded};
 use crate::store::{Error, Store, instant};
@@ -94,7 +94,7 @@ impl Store {
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let texts = self.weigh_texts(filter).await?;
+        let texts = self.weigh_texts(filter, RARE).await?;
         let query = listed(filter, texts, after, wanted);
         let rows = statements::list_as(self.pools().reader(), query).await?;
         Ok(ExportPage { rows, limit })

@@ -9,7 +9,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::Model;
-use crate::store::messages::query::{Texts, beyond_rare, listed};
+use crate::store::messages::query::{RARE, Texts, beyond, listed};
 use crate::store::{Error, Store};
 
 /// Which messages to list; every given condition must hold. Messages known only from callbacks are never listed here.
@@ -99,7 +99,7 @@ impl Store {
         limit: usize,
     ) -> Result<Page, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let texts = self.weigh_texts(filter).await?;
+        let texts = self.weigh_texts(filter, RARE).await?;
         let rows = listed(filter, texts, after, wanted)
             .all(self.pools().reader())
             .await?;
@@ -108,15 +108,15 @@ impl Store {
         Ok(page)
     }
 
-    /// Whether any text that is searched for is one that very many messages have, as the first digits of a country's numbers are.
-    pub(super) async fn weigh_texts(&self, filter: &MessageFilter) -> Result<Texts, Error> {
-        for beyond in beyond_rare(filter) {
-            if beyond
-                .into_tuple::<i32>()
-                .one(self.pools().reader())
-                .await?
-                .is_some()
-            {
+    /// Whether more than `rare` messages have a text that is searched for, as they have the first digits of a country's numbers.
+    pub(super) async fn weigh_texts(
+        &self,
+        filter: &MessageFilter,
+        rare: u64,
+    ) -> Result<Texts, Error> {
+        for one in beyond(filter, rare) {
+            let found = one.into_tuple::<i32>().one(self.pools().reader()).await?;
+            if found.is_some() {
                 return Ok(Texts::Common);
             }
         }

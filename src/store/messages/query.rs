@@ -16,7 +16,7 @@ use crate::store::instant;
 use crate::store::messages::list::{Cursor, MessageFilter, Search};
 use crate::store::put_aside::{message_is_aside, put_aside_at_all};
 
-/// So many messages are found by a text that they have, and sorted, in a blink. Where more have it, one is met soon on the way through all.
+/// So many messages are found by a text that they have, and sorted, within a blink. Where more have it, one is met soon on the way through all.
 pub(crate) const RARE: u64 = 50_000;
 
 /// How many messages have the texts that are searched for.
@@ -24,7 +24,7 @@ pub(crate) const RARE: u64 = 50_000;
 pub(crate) enum Texts {
     /// Few: the index of the text tells them.
     Rare,
-    /// More than [`RARE`]: they are walked in the list's order.
+    /// Too many to sort: they are met on a walk in the list's order.
     Common,
 }
 
@@ -51,8 +51,8 @@ pub(crate) fn listed(
     newest_first(fitting).limit(limit)
 }
 
-/// One query for each text that is searched for and that many messages may have: it finds something where more than [`RARE`] do.
-pub(crate) fn beyond_rare(filter: &MessageFilter) -> impl Iterator<Item = Select<Entity>> {
+/// One query for each text that is searched for and that many messages may have: it finds something where more than so many do.
+pub(crate) fn beyond(filter: &MessageFilter, rare: u64) -> impl Iterator<Item = Select<Entity>> {
     let given = filter.reference.iter().flat_map(|reference| {
         references().map(|column| Condition::all().add(column.eq(reference.as_str())))
     });
@@ -62,9 +62,9 @@ pub(crate) fn beyond_rare(filter: &MessageFilter) -> impl Iterator<Item = Select
             ranges(search, |column| Expr::col((Entity, column)))
         }
     });
-    given.chain(searched).map(|range| {
-        let beyond = Entity::find().select_only().expr_as(Expr::value(1), "one");
-        beyond.filter(range).offset(RARE).limit(1)
+    given.chain(searched).map(move |range| {
+        let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
+        one.filter(range).offset(rare).limit(1)
     })
 }
 
@@ -85,8 +85,8 @@ pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condi
     older.into_iter().fold(Condition::all(), Condition::add)
 }
 
-/// The ids of the newest of what several queries find, each of which walks an index in its order, to `limit` and no further. One query for
-/// several states would read every message that is in any of them, and sort.
+/// The ids of the newest of what several queries find, each of which walks an index in its order, to `limit` and no further. Asked for several
+/// states at once SQLite walks all that the account has.
 fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> SelectStatement {
     let place = [Column::Id, Column::CreatedAt];
     let mut each = queries.map(|query| {
@@ -124,12 +124,12 @@ impl Route<'_> {
             Column::CreatedAt => self.finds_few_by_text(),
             _ => self.finds_few(),
         };
-        shown(column, of_many)
+        operand(column, of_many)
     }
 
     /// A column of texts, kept from its index where very many messages have the same.
     fn text(&self, column: Column) -> SimpleExpr {
-        shown(column, self.texts == Texts::Common)
+        operand(column, self.texts == Texts::Common)
     }
 
     /// Whether something is asked for that few messages have, and that has an index.
@@ -248,9 +248,9 @@ impl Route<'_> {
 }
 
 /// A column, or the same as an expression that no index serves.
-fn shown(column: Column, without_index: bool) -> SimpleExpr {
+fn operand(column: Column, masked: bool) -> SimpleExpr {
     let column = Expr::col((Entity, column));
-    if without_index {
+    if masked {
         column.clone().if_null(column)
     } else {
         column
@@ -414,7 +414,38 @@ mod tests {
             }
         }
         assert!(pages > 20, "much was found: {pages}");
-        assert_eq!(store.weigh_texts(&all).await.unwrap(), Texts::Rare);
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_text_is_common_where_more_messages_have_it_than_are_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(folder.path()).await;
+        let reference = MessageFilter {
+            reference: Some("summer".to_owned()),
+            ..MessageFilter::default()
+        };
+        let searches = [
+            (Search::PhonePrefix("9199".to_owned()), 200),
+            (Search::PhonePrefix("9198".to_owned()), 0),
+            (Search::PhoneSuffix("99".to_owned()), 2),
+            (Search::ReferencePrefix("summer".to_owned()), 200),
+            (Search::ReferencePrefix("order-".to_owned()), 29),
+        ];
+        let cases = searches.map(|(search, have)| {
+            let filter = MessageFilter {
+                search: vec![Search::Id(MessageId::new(DateTime::UNIX_EPOCH)), search],
+                ..MessageFilter::default()
+            };
+            (filter, have)
+        });
+        for (filter, have) in cases.into_iter().chain([(reference, 160)]) {
+            let weigh = async |rare| store.weigh_texts(&filter, rare).await.unwrap();
+            assert_eq!(weigh(have).await, Texts::Rare, "{filter:?}");
+            if let Some(fewer) = have.checked_sub(1) {
+                assert_eq!(weigh(fewer).await, Texts::Common, "{filter:?}");
+            }
+        }
         store.close().await.unwrap();
     }
 }
