@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Subject, refuse_refusals};
 use crate::load::{Measured, Pace, run};
-use crate::population::BaselineCallbacks;
+use crate::population::{BaselineCallbacks, Population};
 use crate::server::{Reconciling, Server};
 use crate::table::{Table, Target};
 use crate::{Failure, reads};
@@ -35,7 +35,8 @@ pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
 
 /// Everything about ingest on a database of a million facts, then its export.
 pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
-    let subject = bench.subject("small", None, bench.scale.small)?;
+    let population = Population::new(bench.scale.small);
+    let subject = bench.subject("small", None, &population)?;
     let subject = subject.restart(Reconciling::Elsewhere)?;
     for (connections, target) in [(64, Target::AtLeast(0.25, 0.5)), (256, Target::None)] {
         let reference = Reference::now(bench, connections)?;
@@ -77,7 +78,8 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
 
 /// Reports that come about few messages at a time, as the study's did on which the floors rest, on a database of a million facts.
 pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
-    let subject = bench.subject("campaign", None, bench.scale.small)?;
+    let population = Population::new(bench.scale.small);
+    let subject = bench.subject("campaign", None, &population)?;
     let subject = subject.restart(Reconciling::Here)?.in_campaign()?;
     sustained(bench, &subject, "a campaign: sustained", table)?;
     subject.server.stop()
@@ -116,7 +118,8 @@ fn over_c(what: &str, connections: u32) -> String {
 
 /// The same on ten times as many.
 pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
-    let subject = bench.subject("large", None, bench.scale.large)?;
+    let population = Population::new(bench.scale.large);
+    let subject = bench.subject("large", None, &population)?;
     let facts = &format!("{} facts", bench.scale.large);
     let subject = subject.restart(Reconciling::Here)?;
     let started_in = subject.server.started_in.as_secs_f64();
@@ -160,7 +163,8 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
         table.skip("PostgreSQL", "BENCH_DATABASE_URL names none");
         return Ok(());
     };
-    let subject = bench.subject("server", Some(&url), bench.scale.server)?;
+    let population = Population::new(bench.scale.server);
+    let subject = bench.subject("server", Some(&url), &population)?;
     let reference = Reference::now(bench, 64)?;
     let acked = bench.send(&subject, 64, Pace::Saturating)?;
     bench.drain(&subject)?;

@@ -29,6 +29,8 @@ type Measure = fn(&bench::Bench<'_>, &mut Table) -> Result<(), Failure>;
 
 /// The part that is measured only when it is asked for.
 const SOAK: &str = "soak";
+/// Messages that await their two reports at the beginning of a soak, for each of its minutes: enough for 10,000 reports a second.
+const SOAKED: u64 = 300_000;
 
 #[derive(Parser, Debug)]
 struct Arguments {
@@ -71,17 +73,6 @@ pub struct Scale {
     pub warm_up: Duration,
     /// Of every measurement.
     pub measured: Duration,
-    /// Whether callbacks may repeat themselves once all were sent.
-    pub repeats: Repeats,
-}
-
-/// Whether callbacks that were sent before are sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Repeats {
-    /// Never: they cost less.
-    Refused,
-    /// In a run that is not about speed.
-    Allowed,
 }
 
 impl Scale {
@@ -91,7 +82,6 @@ impl Scale {
         server: 500_000,
         warm_up: Duration::from_secs(3),
         measured: Duration::from_secs(10),
-        repeats: Repeats::Refused,
     };
     const QUICK: Self = Self {
         small: 500_000,
@@ -99,14 +89,13 @@ impl Scale {
         server: 100_000,
         warm_up: Duration::from_secs(1),
         measured: Duration::from_secs(4),
-        repeats: Repeats::Refused,
     };
 
     fn soaking(minutes: u64) -> Self {
         Self {
+            small: minutes * SOAKED,
             measured: Duration::from_secs(60 * minutes),
             warm_up: Duration::from_secs(30),
-            repeats: Repeats::Allowed,
             ..Self::FULL
         }
     }

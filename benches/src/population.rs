@@ -86,6 +86,8 @@ enum Dialect {
 pub struct Population {
     /// How many.
     pub size: u64,
+    /// How many of the newest await reports.
+    pub open: u64,
     now: DateTime<Utc>,
 }
 
@@ -107,7 +109,16 @@ impl Population {
     pub fn new(size: u64) -> Self {
         Self {
             size,
+            open: size.min(OPEN),
             now: SystemClock.now(),
+        }
+    }
+
+    /// The same, of which all await reports.
+    pub fn all_open(size: u64) -> Self {
+        Self {
+            open: size,
+            ..Self::new(size)
         }
     }
 
@@ -116,14 +127,9 @@ impl Population {
         self.now
     }
 
-    /// How many of its newest messages await reports.
-    pub fn open(&self) -> u64 {
-        self.size.min(OPEN)
-    }
-
     /// When a message was accepted.
     pub fn created_at(&self, number: u64) -> DateTime<Utc> {
-        let (open, rank) = (self.open(), self.size - number);
+        let (open, rank) = (self.open, self.size - number);
         let age = if rank <= open {
             rank * OPEN_SPAN / open
         } else {
@@ -145,7 +151,7 @@ impl Population {
 
     /// How it stands.
     pub fn standing(&self, number: u64) -> Standing {
-        if number >= self.size - self.open() {
+        if number >= self.size - self.open {
             return Standing::Sent;
         }
         match number % 20 {
@@ -238,12 +244,12 @@ impl Callbacks {
 
     /// How many there are; beyond that they would repeat themselves, which costs less.
     pub fn distinct(&self) -> u64 {
-        2 * self.population.open()
+        2 * self.population.open
     }
 
     /// The message that a callback reports on.
     pub fn message(&self, number: u64) -> u64 {
-        let open = self.population.open();
+        let open = self.population.open;
         let place = number / 2 % open;
         // The factor has no 2 and no 5, so that sizes in round decimals leave out nobody.
         let scattered = |place: u64, size: u64| place * 7_368_787 % size;

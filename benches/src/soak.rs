@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use crate::Failure;
 use crate::bench::Bench;
+use crate::population::Population;
 use crate::server::Reconciling;
 use crate::table::{Table, Target};
 
 /// Between two looks at the memory.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Callbacks as fast as they are applied, on 256 connections; the resident memory all the while.
+/// Callbacks as fast as they are applied, on 256 connections; the resident memory all the while. None comes twice: a message of which ever more
+/// is known takes ever more memory while it is folded, as none does outside a benchmark.
 pub fn soak(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
-    let subject = bench.subject("soak", None, bench.scale.small)?;
+    let population = Population::all_open(bench.scale.small);
+    let subject = bench.subject("soak", None, &population)?;
     let subject = subject.restart(Reconciling::Here)?;
     let (looks, done) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let (rate, measured) = std::thread::scope(|scope| {
