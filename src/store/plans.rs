@@ -12,7 +12,9 @@ use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
 use crate::store::entities::id_holders;
 use crate::store::entities::messages::Entity;
-use crate::store::messages::{Cursor, MessageFilter, RARE, Search, Texts, beyond, listed};
+use crate::store::messages::{
+    Common, Cursor, Lead, MessageFilter, RARE, Search, beyond_reference, beyond_search, listed,
+};
 use crate::store::orphans::{OrphanFilter, orphans};
 use crate::store::{Store, ledger, queue, reports};
 
@@ -29,8 +31,25 @@ const IN_ORDER: [&str; 8] = [
 ];
 /// The index of the messages' own ids.
 const BY_ID: &str = "sqlite_autoindex_messages_1";
+/// Those of the texts that callers gave a message.
+const REFERENCES: [&str; 4] = [
+    "messages_reference",
+    "messages_reference1",
+    "messages_reference2",
+    "messages_client_reference",
+];
 /// How many rows a page asks for.
 const LIMIT: u64 = 51;
+
+/// Texts that very many messages have.
+const COMMON: Common = Common {
+    search: true,
+    reference: true,
+};
+
+fn lead(filter: &MessageFilter) -> Lead {
+    Lead::of(filter, Common::default())
+}
 
 fn now() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -182,7 +201,7 @@ async fn lists_walk_an_index_in_their_order() {
             check(
                 &store,
                 what,
-                listed(filter, Texts::Rare, after, LIMIT),
+                listed(filter, lead(filter), after, LIMIT),
                 &[index],
             )
             .await;
@@ -229,7 +248,7 @@ async fn of_several_states_each_is_walked_in_its_order() {
         (&of_a_week, after, "messages_state_created"),
     ];
     for (filter, after, index) in cases {
-        let query = listed(filter, Texts::Rare, after, LIMIT);
+        let query = listed(filter, lead(filter), after, LIMIT);
         let steps = plan(&store, query.clone()).await;
         let walk = format!("SEARCH messages USING INDEX {index} ");
         let after_walks: Vec<&String> = steps
@@ -246,7 +265,7 @@ async fn of_several_states_each_is_walked_in_its_order() {
 }
 
 /// What few messages have, and the index that tells which.
-fn rare() -> [(MessageFilter, &'static str); 10] {
+fn rare() -> [(MessageFilter, &'static str); 9] {
     let all = MessageFilter::default;
     let typed = |search| MessageFilter {
         search: vec![search],
@@ -296,13 +315,6 @@ fn rare() -> [(MessageFilter, &'static str); 10] {
                 ..all()
             },
             "messages_resent",
-        ),
-        (
-            MessageFilter {
-                put_aside: Some(true),
-                ..all()
-            },
-            BY_ID,
         ),
         (
             MessageFilter {
@@ -360,11 +372,41 @@ async fn what_few_messages_have_is_found_by_its_index_whatever_else_is_asked() {
             of_two_states,
         ] {
             for after in [None, after] {
-                let query = listed(&filter, Texts::Rare, after, LIMIT);
+                let query = listed(&filter, lead(&filter), after, LIMIT);
                 check(&store, &format!("{filter:?}"), query, &[index]).await;
             }
         }
     }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_several_rare_things_the_rarest_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let class = |filter| MessageFilter {
+        class: Some(FailureClass::Recipient),
+        overdue_at: Some(now()),
+        ..filter
+    };
+    for (filter, index) in rare() {
+        if filter.class.is_none() {
+            let both = class(filter);
+            let query = listed(&both, lead(&both), None, LIMIT);
+            check(&store, &format!("{both:?}"), query, &[index]).await;
+        }
+    }
+    let both = MessageFilter {
+        reference: Some("order-42".to_owned()),
+        search: vec![Search::PhonePrefix("919".to_owned())],
+        ..MessageFilter::default()
+    };
+    let common = Common {
+        search: true,
+        reference: false,
+    };
+    let query = listed(&both, Lead::of(&both, common), None, LIMIT);
+    check(&store, "a common search", query, &REFERENCES).await;
     store.close().await.unwrap();
 }
 
@@ -384,6 +426,10 @@ async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
         reference: Some("summer".to_owned()),
         ..MessageFilter::default()
     };
+    let after = Some(Cursor {
+        created_at: now(),
+        id: MessageId::new(now()),
+    });
     for filter in [search, reference] {
         let of_account = MessageFilter {
             account: Some("kaleyra-in".parse().unwrap()),
@@ -398,10 +444,12 @@ async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
             (&of_account, "messages_account_created"),
             (&of_state, "messages_account_state_created"),
         ] {
-            let query = listed(filter, Texts::Common, None, LIMIT);
-            check(&store, "common", query, &[index]).await;
+            for after in [None, after] {
+                let query = listed(filter, Lead::of(filter, COMMON), after, LIMIT);
+                check(&store, "common", query, &[index]).await;
+            }
         }
-        for query in beyond(&filter, RARE) {
+        for query in beyond_search(&filter, RARE).chain(beyond_reference(&filter, RARE)) {
             let steps = plan(&store, query).await;
             let covered = |step: &String| step.contains(" USING COVERING INDEX ");
             assert!(steps.iter().all(covered), "how many: {steps:#?}");
@@ -414,13 +462,7 @@ async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
 async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
-    let references = [
-        "messages_reference",
-        "messages_reference1",
-        "messages_reference2",
-        "messages_client_reference",
-    ];
-    let everything: Vec<&str> = references
+    let everything: Vec<&str> = REFERENCES
         .into_iter()
         .chain([
             BY_ID,
@@ -445,7 +487,7 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
             vec![Search::PhoneSuffix(digits())],
             &["messages_recipient_reversed"],
         ),
-        (vec![Search::ReferencePrefix(text())], &references),
+        (vec![Search::ReferencePrefix(text())], &REFERENCES),
         (
             vec![
                 Search::Id(MessageId::new(now())),
@@ -466,7 +508,7 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
         check(
             &store,
             &what,
-            listed(&filter, Texts::Rare, None, LIMIT),
+            listed(&filter, lead(&filter), None, LIMIT),
             indexes,
         )
         .await;
@@ -478,8 +520,8 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
     check(
         &store,
         "reference",
-        listed(&reference, Texts::Rare, None, LIMIT),
-        &references,
+        listed(&reference, lead(&reference), None, LIMIT),
+        &REFERENCES,
     )
     .await;
     store.close().await.unwrap();

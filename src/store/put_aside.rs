@@ -1,6 +1,6 @@
 //! Problems that an operator has seen and put aside: they leave counts and lists until something new is heard.
 
-use sea_orm::sea_query::{Expr, OnConflict, Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
@@ -15,14 +15,6 @@ pub(crate) fn message_is_aside() -> SimpleExpr {
         "EXISTS (SELECT 1 FROM put_aside WHERE put_aside.subject = messages.id AND put_aside.facts >= \
          (SELECT COUNT(*) FROM receipts WHERE receipts.message = messages.id))",
     )
-}
-
-/// All that was ever put aside, which is little: the messages among it are found by their ids.
-pub(crate) fn put_aside_at_all() -> SelectStatement {
-    Query::select()
-        .column(put_aside::Column::Subject)
-        .from(put_aside::Entity)
-        .to_owned()
 }
 
 /// Whether what is unreadable of a callback was put aside.

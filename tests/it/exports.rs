@@ -20,7 +20,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
-use bluetick::store::messages::{Cursor, ExportedFailure, ExportedMessage, MessageFilter};
+use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
 use bluetick::store::queue::Acceptance;
 use bluetick::web::api;
 use bluetick::web::api::filter::{pairs, parse_list};
@@ -117,21 +117,25 @@ impl Place {
         self.store.commit(ledger).await.unwrap();
     }
 
-    /// A page of the list, which is also one of the export.
-    async fn page(
-        &self,
-        filter: &MessageFilter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> (Vec<ExportedMessage>, Option<Cursor>) {
-        let listed = self.store.list_messages(filter, after, limit);
-        let exported = self.store.list_exported(filter, after, limit);
-        let (listed, exported) = (listed.await.unwrap(), exported.await.unwrap());
-        let messages: Vec<ExportedMessage> = listed.messages.into_iter().map(as_exported).collect();
-        assert!(messages.len() <= limit);
-        assert_eq!(exported.decode().unwrap(), messages);
-        assert_eq!(exported.next().unwrap(), listed.next);
-        (messages, listed.next)
+    /// All that fits, page by page, in the list and in the export alike.
+    async fn pages(&self, filter: &MessageFilter, limit: usize) -> Vec<ExportedMessage> {
+        let mut told = Vec::new();
+        let mut after = None;
+        let mut exported = Some(self.store.begin_export(filter, limit).await.unwrap());
+        while let Some(page) = exported {
+            let listed = self.store.list_messages(filter, after, limit);
+            let listed = listed.await.unwrap();
+            let messages: Vec<ExportedMessage> =
+                listed.messages.into_iter().map(as_exported).collect();
+            assert!(messages.len() <= limit);
+            assert_eq!(page.decode().unwrap(), messages);
+            assert_eq!(page.next().unwrap(), listed.next);
+            told.extend(messages);
+            after = listed.next;
+            exported = self.store.go_on_exporting(filter, &page).await.unwrap();
+        }
+        assert_eq!(after, None);
+        told
     }
 
     /// One that failed, one that was read, one that waits; newest last.
@@ -460,7 +464,7 @@ async fn pages_of_any_size_export_what_the_list_shows() {
         place.accept(&draft(number), start()).await;
     }
     let all = MessageFilter::default();
-    let (every, _) = place.page(&all, None, 100).await;
+    let every = place.pages(&all, 100).await;
     assert_eq!(every.len(), 7);
     let several = MessageFilter {
         states: vec![
@@ -487,15 +491,7 @@ async fn pages_of_any_size_export_what_the_list_shows() {
         let fitting: Vec<ExportedMessage> = every.iter().filter(fits).cloned().collect();
         assert_eq!(fitting.len(), expected);
         for limit in 1..=8 {
-            let (mut after, mut told) = (None, Vec::new());
-            loop {
-                let (page, next) = place.page(&filter, after, limit).await;
-                told.extend(page);
-                after = next;
-                if after.is_none() {
-                    break;
-                }
-            }
+            let told = place.pages(&filter, limit).await;
             assert_eq!(told, fitting, "pages of {limit}");
         }
     }

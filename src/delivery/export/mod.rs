@@ -96,7 +96,7 @@ pub fn stream(store: Store, export: Export) -> impl Stream<Item = Result<Chunk, 
         |(store, export, place)| async move {
             let (page, mut bytes) = match place {
                 Place::Start => {
-                    let first = store.list_exported(&export.filter, None, PAGE).await?;
+                    let first = store.begin_export(&export.filter, PAGE).await?;
                     (first, opening(&export))
                 }
                 Place::At(page) => (page, Vec::new()),
@@ -113,11 +113,8 @@ pub fn stream(store: Store, export: Export) -> impl Stream<Item = Result<Chunk, 
 
 /// The place after a page.
 async fn follow(store: &Store, export: &Export, page: &ExportPage) -> Result<Place, Error> {
-    let Some(cursor) = page.next()? else {
-        return Ok(Place::End);
-    };
-    let next = store.list_exported(&export.filter, Some(cursor), PAGE);
-    next.await.map(Place::At)
+    let next = store.go_on_exporting(&export.filter, page).await?;
+    Ok(next.map_or(Place::End, Place::At))
 }
 
 /// Appends a page's rows and tells how many they are.

@@ -8,7 +8,7 @@ use crate::domain::message::{Origin, References};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::exported_messages::{Entity, Model};
 use crate::store::messages::list::{Cursor, MessageFilter};
-use crate::store::messages::query::{RARE, listed};
+use crate::store::messages::query::{Lead, RARE, listed};
 use crate::store::messages::row::{TABLE, parse_optional};
 use crate::store::statements::{self, Undecoded};
 use crate::store::{Error, Store, instant};
@@ -83,21 +83,45 @@ pub struct ExportPage {
     rows: Undecoded<Entity>,
     /// There may be one row more, which only tells that this page is not the last.
     limit: usize,
+    lead: Lead,
 }
 
 impl Store {
-    /// A page of at most `limit` messages older than `after`.
-    pub async fn list_exported(
+    /// The first page of at most `limit` messages.
+    pub async fn begin_export(
         &self,
         filter: &MessageFilter,
+        limit: usize,
+    ) -> Result<ExportPage, Error> {
+        let lead = self.lead(filter, RARE).await?;
+        self.export_page(filter, lead, None, limit).await
+    }
+
+    /// The page after `page`, of the same length; none after the last.
+    pub async fn go_on_exporting(
+        &self,
+        filter: &MessageFilter,
+        page: &ExportPage,
+    ) -> Result<Option<ExportPage>, Error> {
+        let Some(after) = page.next()? else {
+            return Ok(None);
+        };
+        self.export_page(filter, page.lead, Some(after), page.limit)
+            .await
+            .map(Some)
+    }
+
+    async fn export_page(
+        &self,
+        filter: &MessageFilter,
+        lead: Lead,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let texts = self.weigh_texts(filter, RARE).await?;
-        let query = listed(filter, texts, after, wanted);
+        let query = listed(filter, lead, after, wanted);
         let rows = statements::list_as(self.pools().reader(), query).await?;
-        Ok(ExportPage { rows, limit })
+        Ok(ExportPage { rows, limit, lead })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The list of messages: filters, the one search box, and pages by keyset, newest first. How they are found is `query`'s matter.
 
 use chrono::{DateTime, Utc};
+use sea_orm::Select;
 
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -8,8 +9,8 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
-use crate::store::entities::messages::Model;
-use crate::store::messages::query::{RARE, Texts, beyond, listed};
+use crate::store::entities::messages::{Entity, Model};
+use crate::store::messages::query::{Common, Lead, RARE, beyond_reference, beyond_search, listed};
 use crate::store::{Error, Store};
 
 /// Which messages to list; every given condition must hold. Messages known only from callbacks are never listed here.
@@ -99,8 +100,8 @@ impl Store {
         limit: usize,
     ) -> Result<Page, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let texts = self.weigh_texts(filter, RARE).await?;
-        let rows = listed(filter, texts, after, wanted)
+        let lead = self.lead(filter, RARE).await?;
+        let rows = listed(filter, lead, after, wanted)
             .all(self.pools().reader())
             .await?;
         let mut page = Page::of(rows, limit)?;
@@ -108,19 +109,30 @@ impl Store {
         Ok(page)
     }
 
-    /// Whether more than `rare` messages have a text that is searched for, as they have the first digits of a country's numbers.
-    pub(super) async fn weigh_texts(
+    /// What a list is found by; a text only where no more than `rare` messages have it.
+    pub(super) async fn lead(&self, filter: &MessageFilter, rare: u64) -> Result<Lead, Error> {
+        let lead = Lead::of(filter, Common::default());
+        if !matches!(lead, Lead::Search | Lead::Reference) {
+            return Ok(lead);
+        }
+        let common = Common {
+            search: self.finds_any(beyond_search(filter, rare)).await?,
+            reference: self.finds_any(beyond_reference(filter, rare)).await?,
+        };
+        Ok(Lead::of(filter, common))
+    }
+
+    async fn finds_any(
         &self,
-        filter: &MessageFilter,
-        rare: u64,
-    ) -> Result<Texts, Error> {
-        for one in beyond(filter, rare) {
-            let found = one.into_tuple::<i32>().one(self.pools().reader()).await?;
+        queries: impl Iterator<Item = Select<Entity>>,
+    ) -> Result<bool, Error> {
+        for query in queries {
+            let found = query.into_tuple::<i32>().one(self.pools().reader()).await?;
             if found.is_some() {
-                return Ok(Texts::Common);
+                return Ok(true);
             }
         }
-        Ok(Texts::Rare)
+        Ok(false)
     }
 }
 

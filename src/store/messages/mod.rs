@@ -10,7 +10,7 @@ use sea_orm::EntityTrait;
 pub use exported::{ExportPage, ExportedFailure, ExportedMessage};
 pub use list::{Cursor, MessageFilter, Page, Search};
 #[cfg(test)]
-pub(crate) use query::{RARE, Texts, beyond, listed};
+pub(crate) use query::{Common, Lead, RARE, beyond_reference, beyond_search, listed};
 pub(crate) use query::{in_conflict, newest_first, older_than, sent_to};
 
 use crate::domain::delivery::{QueueWord, Receipt};

@@ -14,58 +14,141 @@ use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
 use crate::store::instant;
 use crate::store::messages::list::{Cursor, MessageFilter, Search};
-use crate::store::put_aside::{message_is_aside, put_aside_at_all};
+use crate::store::put_aside::message_is_aside;
 
-/// So many messages are found by a text that they have, and sorted, within a blink. Where more have it, one is met soon on the way through all.
-pub(crate) const RARE: u64 = 50_000;
+/// So many messages that have a text are found by its index and sorted within half a second. Where more have it, one is met soon on a walk
+/// through all, unless they are all old.
+pub(crate) const RARE: u64 = 100_000;
 
-/// How many messages have the texts that are searched for.
+/// What a list is found by: the rarest of what is asked for that has an index, or else the list's own order.
+///
+/// SQLite does not know how many messages have the same account or are of one week, and would rather walk them all, since they are in order,
+/// than find the few that are asked for and sort those. So every other column is masked: an expression keeps it from its index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Texts {
-    /// Few: the index of the text tells them.
-    Rare,
-    /// Too many to sort: they are met on a walk in the list's order.
-    Common,
+pub(crate) enum Lead {
+    /// The message's own id, or one that its provider uses.
+    Id,
+    /// The customer.
+    Recipient,
+    /// What was typed into the search box.
+    Search,
+    /// The reference.
+    Reference,
+    /// The failure code.
+    Code,
+    /// Being reported as failed, and on the phone.
+    Conflict,
+    /// Having been sent again.
+    Resent,
+    /// Being overdue.
+    Overdue,
+    /// The failure class.
+    Class,
+    /// The time, within an account or a state where these are asked for.
+    Order,
+}
+
+/// Whether very many messages have the texts that are searched for, as they have the first digits of a country's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Common {
+    /// What was typed into the search box.
+    pub(crate) search: bool,
+    /// The reference.
+    pub(crate) reference: bool,
+}
+
+impl Lead {
+    /// The first in the order of rarity.
+    pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
+        let searched = !filter.search.is_empty() && !common.search;
+        let referred = filter.reference.is_some() && !common.reference;
+        let ranked = [
+            (filter.provider_id.is_some(), Self::Id),
+            (filter.recipient.is_some(), Self::Recipient),
+            (searched, Self::Search),
+            (referred, Self::Reference),
+            (filter.code.is_some(), Self::Code),
+            (filter.conflict == Some(true), Self::Conflict),
+            (filter.resent == Some(true), Self::Resent),
+            (filter.overdue_at.is_some(), Self::Overdue),
+            (filter.class.is_some(), Self::Class),
+        ];
+        let first = ranked.into_iter().find(|(given, _)| *given);
+        first.map_or(Self::Order, |(_, lead)| lead)
+    }
+
+    /// A column that belongs to `lead`: bare where that leads, else masked.
+    fn column(self, lead: Self, column: Column) -> SimpleExpr {
+        operand(column, self != lead)
+    }
+
+    /// When messages were created: their order, with which most indexes go on.
+    fn created_at(self) -> SimpleExpr {
+        let masked = matches!(self, Self::Id | Self::Search | Self::Reference);
+        operand(Column::CreatedAt, masked)
+    }
+}
+
+/// A column, or the same as an expression that no index serves.
+fn operand(column: Column, masked: bool) -> SimpleExpr {
+    let column = Expr::col((Entity, column));
+    if masked {
+        column.clone().if_null(column)
+    } else {
+        column
+    }
 }
 
 /// At most `limit` messages that fit, newest first, older than `after`.
 pub(crate) fn listed(
     filter: &MessageFilter,
-    texts: Texts,
+    lead: Lead,
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
-    let route = Route { filter, texts };
     let states: BTreeSet<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-    let state = route.column(Column::State);
+    let state = lead.column(Lead::Order, Column::State);
     let fitting = if states.is_empty() {
-        route.narrow(after)
-    } else if states.len() == 1 || route.finds_few() {
-        route.narrow(after).filter(state.is_in(states))
+        narrow(filter, lead, after)
+    } else if states.len() == 1 || lead != Lead::Order {
+        narrow(filter, lead, after).filter(state.is_in(states))
     } else {
         let each = states
             .into_iter()
-            .map(|word| route.narrow(after).filter(state.clone().eq(word)));
+            .map(|word| narrow(filter, lead, after).filter(state.clone().eq(word)));
         Entity::find().filter(Column::Id.in_subquery(newest_of(each, limit)))
     };
     newest_first(fitting).limit(limit)
 }
 
-/// One query for each text that is searched for and that many messages may have: it finds something where more than so many do.
-pub(crate) fn beyond(filter: &MessageFilter, rare: u64) -> impl Iterator<Item = Select<Entity>> {
+/// One query for each way of having what was typed that many messages may have: it finds something where more than `rare` do.
+pub(crate) fn beyond_search(
+    filter: &MessageFilter,
+    rare: u64,
+) -> impl Iterator<Item = Select<Entity>> {
+    let ranges = filter.search.iter().flat_map(|search| match search {
+        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
+        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
+            ranges(search, |column| operand(column, false))
+        }
+    });
+    ranges.map(move |range| beyond(range, rare))
+}
+
+/// The same for the reference.
+pub(crate) fn beyond_reference(
+    filter: &MessageFilter,
+    rare: u64,
+) -> impl Iterator<Item = Select<Entity>> {
     let given = filter.reference.iter().flat_map(|reference| {
         references().map(|column| Condition::all().add(column.eq(reference.as_str())))
     });
-    let searched = filter.search.iter().flat_map(|search| match search {
-        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
-        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
-            ranges(search, |column| Expr::col((Entity, column)))
-        }
-    });
-    given.chain(searched).map(move |range| {
-        let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
-        one.filter(range).offset(rare).limit(1)
-    })
+    given.map(move |range| beyond(range, rare))
+}
+
+fn beyond(range: Condition, rare: u64) -> Select<Entity> {
+    let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
+    one.filter(range).offset(rare).limit(1)
 }
 
 /// Newest first.
@@ -86,7 +169,7 @@ pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condi
 }
 
 /// The ids of the newest of what several queries find, each of which walks an index in its order, to `limit` and no further. Asked for several
-/// states at once SQLite walks all that the account has.
+/// states at once SQLite walks all that comes in order, whatever its state.
 fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> SelectStatement {
     let place = [Column::Id, Column::CreatedAt];
     let mut each = queries.map(|query| {
@@ -109,152 +192,98 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
     ids
 }
 
-/// By which index the messages of a filter are found.
-struct Route<'a> {
-    filter: &'a MessageFilter,
-    texts: Texts,
-}
-
-impl Route<'_> {
-    /// A column that very many messages have in common. SQLite does not know how many, and would rather walk them all, since they are in order,
-    /// than find the few that are asked for and sort those: an expression keeps it from that.
-    fn column(&self, column: Column) -> SimpleExpr {
-        let of_many = match column {
-            // The indexes of the others go on with the time.
-            Column::CreatedAt => self.finds_few_by_text(),
-            _ => self.finds_few(),
-        };
-        operand(column, of_many)
+/// What fits, whatever its state.
+fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<Entity> {
+    let mut all = Condition::all().add(Column::Origin.ne(Origin::Provisional.as_str()));
+    let given = [
+        filter.account.as_ref().map(|account| {
+            lead.column(Lead::Order, Column::Account)
+                .eq(account.as_str())
+        }),
+        filter
+            .provider
+            .map(|provider| Column::Provider.eq(provider.as_str())),
+        filter
+            .sender
+            .as_ref()
+            .map(|sender| Column::Sender.eq(sender.as_str())),
+        filter.kind.map(|kind| Column::Kind.eq(kind.as_str())),
+        filter
+            .recipient
+            .as_ref()
+            .map(|recipient| sent_to(recipient)),
+        filter.provider_id.as_ref().map(|id| holds(id)),
+        filter.code.as_ref().map(|code| {
+            lead.column(Lead::Code, Column::FailureCode)
+                .eq(code.as_str())
+        }),
+        filter.class.map(|class| {
+            lead.column(Lead::Class, Column::FailureClass)
+                .eq(class.as_str())
+        }),
+        filter.conflict.map(|conflict| {
+            if conflict {
+                lead.column(Lead::Conflict, Column::Conflict)
+            } else {
+                in_conflict().not()
+            }
+        }),
+        filter.overdue_at.map(|now| {
+            lead.column(Lead::Overdue, Column::DueAt)
+                .lte(instant::write(now))
+        }),
+        filter.resent.map(|resent| {
+            if resent {
+                lead.column(Lead::Resent, Column::ResentAs).is_not_null()
+            } else {
+                Column::ResentAs.is_null()
+            }
+        }),
+        filter.put_aside.map(|aside| {
+            if aside {
+                message_is_aside()
+            } else {
+                message_is_aside().not()
+            }
+        }),
+        filter
+            .origin
+            .map(|origin| Column::Origin.eq(origin.as_str())),
+        filter
+            .created_after
+            .map(|at| lead.created_at().gte(instant::write(at))),
+        filter
+            .created_before
+            .map(|at| lead.created_at().lt(instant::write(at))),
+    ];
+    for condition in given.into_iter().flatten() {
+        all = all.add(condition);
     }
-
-    /// A column of texts, kept from its index where very many messages have the same.
-    fn text(&self, column: Column) -> SimpleExpr {
-        operand(column, self.texts == Texts::Common)
+    if let Some(now) = filter.on_time_at {
+        all = all.add(
+            Column::DueAt
+                .is_null()
+                .or(Column::DueAt.gt(instant::write(now))),
+        );
     }
-
-    /// Whether something is asked for that few messages have, and that has an index.
-    fn finds_few(&self) -> bool {
-        self.finds_few_by_text()
-            || self.filter.recipient.is_some()
-            || self.filter.code.is_some()
-            || self.filter.class.is_some()
-            || self.filter.overdue_at.is_some()
-            || self.filter.conflict == Some(true)
-            || self.filter.resent == Some(true)
+    if let Some(reference) = &filter.reference {
+        all = all.add(
+            references()
+                .into_iter()
+                .fold(Condition::any(), |any, column| {
+                    any.add(lead.column(Lead::Reference, column).eq(reference.as_str()))
+                }),
+        );
     }
-
-    /// The same of indexes that know nothing of the time.
-    fn finds_few_by_text(&self) -> bool {
-        let text = !self.filter.search.is_empty() || self.filter.reference.is_some();
-        text && self.texts == Texts::Rare
-            || self.filter.provider_id.is_some()
-            || self.filter.put_aside == Some(true)
+    if !filter.search.is_empty() {
+        let fits = filter
+            .search
+            .iter()
+            .flat_map(|search| ranges(search, |it| lead.column(Lead::Search, it)));
+        all = all.add(fits.fold(Condition::any(), Condition::add));
     }
-
-    /// What fits, whatever its state.
-    fn narrow(&self, after: Option<Cursor>) -> Select<Entity> {
-        let filter = self.filter;
-        let mut all = Condition::all().add(Column::Origin.ne(Origin::Provisional.as_str()));
-        let given = [
-            filter
-                .account
-                .as_ref()
-                .map(|account| self.column(Column::Account).eq(account.as_str())),
-            filter
-                .provider
-                .map(|provider| Column::Provider.eq(provider.as_str())),
-            filter
-                .sender
-                .as_ref()
-                .map(|sender| Column::Sender.eq(sender.as_str())),
-            filter.kind.map(|kind| Column::Kind.eq(kind.as_str())),
-            filter
-                .recipient
-                .as_ref()
-                .map(|recipient| sent_to(recipient)),
-            filter.provider_id.as_ref().map(|id| holds(id)),
-            filter
-                .code
-                .as_ref()
-                .map(|code| Column::FailureCode.eq(code.as_str())),
-            filter
-                .class
-                .map(|class| Column::FailureClass.eq(class.as_str())),
-            filter.conflict.map(|conflict| {
-                if conflict {
-                    in_conflict()
-                } else {
-                    in_conflict().not()
-                }
-            }),
-            filter
-                .overdue_at
-                .map(|now| Column::DueAt.lte(instant::write(now))),
-            filter.resent.map(|resent| {
-                if resent {
-                    Column::ResentAs.is_not_null()
-                } else {
-                    Column::ResentAs.is_null()
-                }
-            }),
-            filter.put_aside.map(|aside| {
-                if aside {
-                    Column::Id
-                        .in_subquery(put_aside_at_all())
-                        .and(message_is_aside())
-                } else {
-                    message_is_aside().not()
-                }
-            }),
-            filter
-                .origin
-                .map(|origin| Column::Origin.eq(origin.as_str())),
-            filter
-                .created_after
-                .map(|at| self.column(Column::CreatedAt).gte(instant::write(at))),
-            filter
-                .created_before
-                .map(|at| self.column(Column::CreatedAt).lt(instant::write(at))),
-        ];
-        for condition in given.into_iter().flatten() {
-            all = all.add(condition);
-        }
-        if let Some(now) = filter.on_time_at {
-            all = all.add(
-                Column::DueAt
-                    .is_null()
-                    .or(Column::DueAt.gt(instant::write(now))),
-            );
-        }
-        if let Some(reference) = &filter.reference {
-            all = all.add(
-                references()
-                    .into_iter()
-                    .fold(Condition::any(), |any, column| {
-                        any.add(self.text(column).eq(reference.as_str()))
-                    }),
-            );
-        }
-        if !filter.search.is_empty() {
-            let fits = filter
-                .search
-                .iter()
-                .flat_map(|search| ranges(search, |it| self.text(it)));
-            all = all.add(fits.fold(Condition::any(), Condition::add));
-        }
-        let older = older_than(self.column(Column::CreatedAt), after);
-        Entity::find().filter(all).filter(older)
-    }
-}
-
-/// A column, or the same as an expression that no index serves.
-fn operand(column: Column, masked: bool) -> SimpleExpr {
-    let column = Expr::col((Entity, column));
-    if masked {
-        column.clone().if_null(column)
-    } else {
-        column
-    }
+    let older = older_than(lead.created_at(), after);
+    Entity::find().filter(all).filter(older)
 }
 
 /// The bare column: SQLite sees that `WHERE conflict` of the index is meant, which it does not in `conflict = ?`.
@@ -360,7 +389,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whether_texts_are_rare_or_common_the_same_messages_are_found() {
+    async fn whatever_leads_the_same_messages_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(folder.path()).await;
         let all = MessageFilter::default();
@@ -381,47 +410,54 @@ mod tests {
                 ..all.clone()
             },
         ];
-        let mut pages = 0;
+        let leads = [Lead::Search, Lead::Reference, Lead::Code, Lead::Order];
+        let (mut in_two_states, mut pages) = (0, 0);
         for text in texts {
             let of_account = MessageFilter {
                 account: Some("kaleyra-eu".parse().unwrap()),
                 ..text.clone()
             };
             let of_states = MessageFilter {
-                states: vec![DeliveryState::Played, DeliveryState::Failed],
+                states: vec![DeliveryState::Played, DeliveryState::Cancelled],
                 ..of_account.clone()
             };
             for filter in [text, of_account, of_states] {
                 let mut after = None;
                 loop {
-                    let find = async |texts| -> Vec<(Uuid, i64)> {
-                        let query = listed(&filter, texts, after, 7).select_only();
-                        let query = query.columns([Column::Id, Column::CreatedAt]);
+                    let find = async |lead| -> Vec<(Uuid, i64, String)> {
+                        let query = listed(&filter, lead, after, 7).select_only();
+                        let query = query.columns([Column::Id, Column::CreatedAt, Column::State]);
                         let reader = store.pools().reader();
                         query.into_tuple().all(reader).await.unwrap()
                     };
-                    let rare = find(Texts::Rare).await;
-                    assert_eq!(rare, find(Texts::Common).await, "{filter:?}");
-                    pages += usize::from(rare.len() == 7);
-                    let Some((id, created_at)) = rare.last().copied() else {
+                    let found = find(leads[0]).await;
+                    for lead in leads {
+                        assert_eq!(found, find(lead).await, "{lead:?}: {filter:?}");
+                    }
+                    pages += usize::from(found.len() == 7);
+                    let states: BTreeSet<&str> = found.iter().map(|row| row.2.as_str()).collect();
+                    let both = filter.states.len() == 2 && states.len() == 2;
+                    in_two_states += usize::from(both);
+                    let Some((id, created_at, _)) = found.last() else {
                         break;
                     };
                     after = Some(Cursor {
-                        created_at: DateTime::from_timestamp_millis(created_at).unwrap(),
-                        id: id.into(),
+                        created_at: DateTime::from_timestamp_millis(*created_at).unwrap(),
+                        id: (*id).into(),
                     });
                 }
             }
         }
         assert!(pages > 20, "much was found: {pages}");
+        assert!(in_two_states > 5, "states were merged: {in_two_states}");
         store.close().await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_text_is_common_where_more_messages_have_it_than_are_sorted() {
+    async fn a_text_leads_unless_more_messages_have_it_than_are_sorted() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(folder.path()).await;
-        let reference = MessageFilter {
+        let of_reference = MessageFilter {
             reference: Some("summer".to_owned()),
             ..MessageFilter::default()
         };
@@ -437,15 +473,22 @@ mod tests {
                 search: vec![Search::Id(MessageId::new(DateTime::UNIX_EPOCH)), search],
                 ..MessageFilter::default()
             };
-            (filter, have)
+            (filter, Lead::Search, have)
         });
-        for (filter, have) in cases.into_iter().chain([(reference, 160)]) {
-            let weigh = async |rare| store.weigh_texts(&filter, rare).await.unwrap();
-            assert_eq!(weigh(have).await, Texts::Rare, "{filter:?}");
+        let reference = (of_reference.clone(), Lead::Reference, 160);
+        for (filter, lead, have) in cases.into_iter().chain([reference]) {
+            let found = async |rare| store.lead(&filter, rare).await.unwrap();
+            assert_eq!(found(have).await, lead, "{filter:?}");
             if let Some(fewer) = have.checked_sub(1) {
-                assert_eq!(weigh(fewer).await, Texts::Common, "{filter:?}");
+                assert_eq!(found(fewer).await, Lead::Order, "{filter:?}");
             }
         }
+        let both = MessageFilter {
+            search: vec![Search::PhonePrefix("9199".to_owned())],
+            ..of_reference
+        };
+        let lead = store.lead(&both, 170).await.unwrap();
+        assert_eq!(lead, Lead::Reference, "each text is weighed for itself");
         store.close().await.unwrap();
     }
 }
