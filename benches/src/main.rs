@@ -29,8 +29,8 @@ type Measure = fn(&bench::Bench<'_>, &mut Table) -> Result<(), Failure>;
 
 /// The part that is measured only when it is asked for.
 const SOAK: &str = "soak";
-/// Messages that await their two reports at the beginning of a soak, for each of its minutes: enough for 10,000 reports a second.
-const SOAKED: u64 = 300_000;
+/// Messages that await their two reports at the beginning of a soak, for each of its minutes: enough for 10,000 reports a second, and to warm up.
+const SOAKED: u64 = 330_000;
 
 #[derive(Parser, Debug)]
 struct Arguments {
@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     folder: PathBuf,
     /// Only this: callbacks as fast as they are applied for so many minutes, and the memory that it takes.
-    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["quick", "only"])]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["quick", "only"])]
     soak: Option<u64>,
     /// Another build of bluetick to measure, for a comparison before and after; else the one beside this program.
     #[arg(long)]

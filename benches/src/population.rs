@@ -251,7 +251,7 @@ impl Callbacks {
     pub fn message(&self, number: u64) -> u64 {
         let open = self.population.open;
         let place = number / 2 % open;
-        // The factor has no 2 and no 5, so that sizes in round decimals leave out nobody.
+        // The factor has no 2, 3 and 5, so that sizes in round decimals leave out nobody.
         let scattered = |place: u64, size: u64| place * 7_368_787 % size;
         let block = place / BLOCK * BLOCK;
         let nearby = |place: u64| block + scattered(place % BLOCK, BLOCK);
