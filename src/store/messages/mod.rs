@@ -1,17 +1,24 @@
 //! Messages: found by any name they have, and listed by keyset.
 
 mod exported;
+mod filter;
+mod lead;
 mod list;
+mod names;
 mod query;
 pub(crate) mod row;
 
 use sea_orm::EntityTrait;
 
 pub use exported::{ExportPage, ExportedFailure, ExportedMessage};
-pub use list::{Cursor, MessageFilter, Page, Search};
+pub use filter::{Cursor, MessageFilter, Search};
 #[cfg(test)]
-pub(crate) use query::{Common, Lead, RARE, beyond_reference, beyond_search, listed};
-pub(crate) use query::{in_conflict, newest_first, older_than, sent_to};
+pub(crate) use lead::{Common, Lead, RARE, beyond_reference, beyond_search};
+pub use list::Page;
+pub(crate) use names::sent_to;
+#[cfg(test)]
+pub(crate) use query::listed;
+pub(crate) use query::{in_conflict, newest_first, older_than};
 
 use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;

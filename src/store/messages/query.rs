@@ -1,4 +1,4 @@
-//! How the messages of a list are found: by which index, so that on ten million a page takes some milliseconds whatever was asked.
+//! The query of a list: what fits a filter, newest first. `lead` says by which index it is found.
 
 use std::collections::BTreeSet;
 
@@ -9,95 +9,12 @@ use sea_orm::{
 };
 
 use crate::domain::message::Origin;
-use crate::domain::phone;
 use crate::store::entities::messages::{Column, Entity};
-use crate::store::entities::provider_ids;
 use crate::store::instant;
-use crate::store::messages::list::{Cursor, MessageFilter, Search};
+use crate::store::messages::filter::{Cursor, MessageFilter};
+use crate::store::messages::lead::Lead;
+use crate::store::messages::names::{holds, ranges, references, sent_to};
 use crate::store::put_aside::message_is_aside;
-
-/// So many messages that have a text are found by its index and sorted within half a second. Where more have it, one is met soon on a walk
-/// through all, unless they are all old.
-pub(crate) const RARE: u64 = 100_000;
-
-/// What a list is found by: the rarest of what is asked for that has an index, or else the list's own order.
-///
-/// SQLite does not know how many messages have the same account or are of one week, and would rather walk them all, since they are in order,
-/// than find the few that are asked for and sort those. So every other column is masked: an expression keeps it from its index.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lead {
-    /// The message's own id, or one that its provider uses.
-    Id,
-    /// The customer.
-    Recipient,
-    /// What was typed into the search box.
-    Search,
-    /// The reference.
-    Reference,
-    /// The failure code.
-    Code,
-    /// Being reported as failed, and on the phone.
-    Conflict,
-    /// Having been sent again.
-    Resent,
-    /// Being overdue.
-    Overdue,
-    /// The failure class.
-    Class,
-    /// The time, within an account or a state where these are asked for.
-    Order,
-}
-
-/// Whether very many messages have the texts that are searched for, as they have the first digits of a country's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Common {
-    /// What was typed into the search box.
-    pub(crate) search: bool,
-    /// The reference.
-    pub(crate) reference: bool,
-}
-
-impl Lead {
-    /// The first in the order of rarity.
-    pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
-        let searched = !filter.search.is_empty() && !common.search;
-        let referred = filter.reference.is_some() && !common.reference;
-        let ranked = [
-            (filter.provider_id.is_some(), Self::Id),
-            (filter.recipient.is_some(), Self::Recipient),
-            (searched, Self::Search),
-            (referred, Self::Reference),
-            (filter.code.is_some(), Self::Code),
-            (filter.conflict == Some(true), Self::Conflict),
-            (filter.resent == Some(true), Self::Resent),
-            (filter.overdue_at.is_some(), Self::Overdue),
-            (filter.class.is_some(), Self::Class),
-        ];
-        let first = ranked.into_iter().find(|(given, _)| *given);
-        first.map_or(Self::Order, |(_, lead)| lead)
-    }
-
-    /// A column that belongs to `lead`: bare where that leads, else masked.
-    fn column(self, lead: Self, column: Column) -> SimpleExpr {
-        operand(column, self != lead)
-    }
-
-    /// When messages were created: their order, with which most indexes go on.
-    fn created_at(self) -> SimpleExpr {
-        let masked = matches!(self, Self::Id | Self::Search | Self::Reference);
-        operand(Column::CreatedAt, masked)
-    }
-}
-
-/// A column, or the same as an expression that no index serves.
-fn operand(column: Column, masked: bool) -> SimpleExpr {
-    let column = Expr::col((Entity, column));
-    if masked {
-        column.clone().if_null(column)
-    } else {
-        column
-    }
-}
 
 /// At most `limit` messages that fit, newest first, older than `after`.
 pub(crate) fn listed(
@@ -121,36 +38,6 @@ pub(crate) fn listed(
     newest_first(fitting).limit(limit)
 }
 
-/// One query for each way of having what was typed that many messages may have: it finds something where more than `rare` do.
-pub(crate) fn beyond_search(
-    filter: &MessageFilter,
-    rare: u64,
-) -> impl Iterator<Item = Select<Entity>> {
-    let ranges = filter.search.iter().flat_map(|search| match search {
-        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
-        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
-            ranges(search, |column| operand(column, false))
-        }
-    });
-    ranges.map(move |range| beyond(range, rare))
-}
-
-/// The same for the reference.
-pub(crate) fn beyond_reference(
-    filter: &MessageFilter,
-    rare: u64,
-) -> impl Iterator<Item = Select<Entity>> {
-    let given = filter.reference.iter().flat_map(|reference| {
-        references().map(|column| Condition::all().add(column.eq(reference.as_str())))
-    });
-    given.map(move |range| beyond(range, rare))
-}
-
-fn beyond(range: Condition, rare: u64) -> Select<Entity> {
-    let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
-    one.filter(range).offset(rare).limit(1)
-}
-
 /// Newest first.
 pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
     query
@@ -169,7 +56,7 @@ pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condi
 }
 
 /// The ids of the newest of what several queries find, each of which walks an index in its order, to `limit` and no further. Asked for several
-/// states at once SQLite walks all that comes in order, whatever its state.
+/// states at once SQLite walks all that an account has, whatever its state.
 fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> SelectStatement {
     let place = [Column::Id, Column::CreatedAt];
     let mut each = queries.map(|query| {
@@ -194,43 +81,43 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
 
 /// What fits, whatever its state.
 fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<Entity> {
-    let mut all = Condition::all().add(Column::Origin.ne(Origin::Provisional.as_str()));
+    Entity::find()
+        .filter(Column::Origin.ne(Origin::Provisional.as_str()))
+        .filter(is_whose(filter, lead))
+        .filter(went_so(filter, lead))
+        .filter(has_texts(filter, lead))
+        .filter(is_of_time(filter, lead))
+        .filter(older_than(lead.created_at(), after))
+}
+
+/// Between whom it went, by which names, and what it is.
+fn is_whose(filter: &MessageFilter, lead: Lead) -> Condition {
+    let account = lead.column(Lead::Order, Column::Account);
     let given = [
-        filter.account.as_ref().map(|account| {
-            lead.column(Lead::Order, Column::Account)
-                .eq(account.as_str())
-        }),
-        filter
-            .provider
-            .map(|provider| Column::Provider.eq(provider.as_str())),
-        filter
-            .sender
-            .as_ref()
-            .map(|sender| Column::Sender.eq(sender.as_str())),
-        filter.kind.map(|kind| Column::Kind.eq(kind.as_str())),
-        filter
-            .recipient
-            .as_ref()
-            .map(|recipient| sent_to(recipient)),
-        filter.provider_id.as_ref().map(|id| holds(id)),
-        filter.code.as_ref().map(|code| {
-            lead.column(Lead::Code, Column::FailureCode)
-                .eq(code.as_str())
-        }),
-        filter.class.map(|class| {
-            lead.column(Lead::Class, Column::FailureClass)
-                .eq(class.as_str())
-        }),
+        (filter.account.as_ref()).map(|it| account.eq(it.as_str())),
+        filter.provider.map(|it| Column::Provider.eq(it.as_str())),
+        (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
+        (filter.recipient.as_ref()).map(|it| sent_to(it)),
+        (filter.provider_id.as_ref()).map(|it| holds(it)),
+        filter.kind.map(|it| Column::Kind.eq(it.as_str())),
+        filter.origin.map(|it| Column::Origin.eq(it.as_str())),
+    ];
+    all(given)
+}
+
+/// What became of it.
+fn went_so(filter: &MessageFilter, lead: Lead) -> Condition {
+    let code = lead.column(Lead::Code, Column::FailureCode);
+    let class = lead.column(Lead::Class, Column::FailureClass);
+    let given = [
+        (filter.code.as_ref()).map(|it| code.eq(it.as_str())),
+        filter.class.map(|it| class.eq(it.as_str())),
         filter.conflict.map(|conflict| {
             if conflict {
                 lead.column(Lead::Conflict, Column::Conflict)
             } else {
                 in_conflict().not()
             }
-        }),
-        filter.overdue_at.map(|now| {
-            lead.column(Lead::Overdue, Column::DueAt)
-                .lte(instant::write(now))
         }),
         filter.resent.map(|resent| {
             if resent {
@@ -246,101 +133,55 @@ fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<E
                 message_is_aside().not()
             }
         }),
-        filter
-            .origin
-            .map(|origin| Column::Origin.eq(origin.as_str())),
-        filter
-            .created_after
-            .map(|at| lead.created_at().gte(instant::write(at))),
-        filter
-            .created_before
-            .map(|at| lead.created_at().lt(instant::write(at))),
     ];
-    for condition in given.into_iter().flatten() {
-        all = all.add(condition);
-    }
-    if let Some(now) = filter.on_time_at {
-        all = all.add(
-            Column::DueAt
-                .is_null()
-                .or(Column::DueAt.gt(instant::write(now))),
-        );
-    }
-    if let Some(reference) = &filter.reference {
-        all = all.add(
-            references()
-                .into_iter()
-                .fold(Condition::any(), |any, column| {
-                    any.add(lead.column(Lead::Reference, column).eq(reference.as_str()))
-                }),
-        );
-    }
-    if !filter.search.is_empty() {
-        let fits = filter
-            .search
-            .iter()
-            .flat_map(|search| ranges(search, |it| lead.column(Lead::Search, it)));
-        all = all.add(fits.fold(Condition::any(), Condition::add));
-    }
-    let older = older_than(lead.created_at(), after);
-    Entity::find().filter(all).filter(older)
+    all(given)
+}
+
+/// When it was made, and whether more should have been heard of it by now.
+fn is_of_time(filter: &MessageFilter, lead: Lead) -> Condition {
+    let due = lead.column(Lead::Overdue, Column::DueAt);
+    let created = || lead.created_at();
+    let given = [
+        (filter.created_after).map(|at| created().gte(instant::write(at))),
+        (filter.created_before).map(|at| created().lt(instant::write(at))),
+        (filter.overdue_at).map(|now| due.lte(instant::write(now))),
+        (filter.on_time_at).map(|now| {
+            let later = Column::DueAt.gt(instant::write(now));
+            Column::DueAt.is_null().or(later)
+        }),
+    ];
+    all(given)
+}
+
+/// Which texts it has: the reference in any slot, and any reading of what was typed.
+fn has_texts(filter: &MessageFilter, lead: Lead) -> Condition {
+    let referred = filter.reference.as_ref().map(|reference| {
+        references()
+            .map(|column| lead.column(Lead::Reference, column))
+            .into_iter()
+            .fold(Condition::any(), |any, text| {
+                any.add(text.eq(reference.as_str()))
+            })
+    });
+    let searched = (!filter.search.is_empty()).then(|| {
+        let text = |column| lead.column(Lead::Search, column);
+        let fits = filter.search.iter().flat_map(|it| ranges(it, text));
+        fits.fold(Condition::any(), Condition::add)
+    });
+    [referred, searched]
+        .into_iter()
+        .flatten()
+        .fold(Condition::all(), Condition::add)
+}
+
+fn all(given: impl IntoIterator<Item = Option<SimpleExpr>>) -> Condition {
+    let given = given.into_iter().flatten();
+    given.fold(Condition::all(), Condition::add)
 }
 
 /// The bare column: SQLite sees that `WHERE conflict` of the index is meant, which it does not in `conflict = ?`.
 pub(crate) fn in_conflict() -> SimpleExpr {
     Expr::col((Entity, Column::Conflict))
-}
-
-fn references() -> [Column; 4] {
-    [
-        Column::Reference,
-        Column::Reference1,
-        Column::Reference2,
-        Column::ClientReference,
-    ]
-}
-
-/// Each way in which a message may fit a reading of what was typed.
-fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Vec<Condition> {
-    let fits = |condition| vec![Condition::all().add(condition)];
-    match search {
-        Search::Id(id) => fits(Column::Id.eq(id.uuid())),
-        Search::ProviderId(id) => fits(holds(id)),
-        Search::Phone(digits) => fits(sent_to(digits)),
-        Search::PhonePrefix(digits) => vec![begins(&text(Column::Recipient), digits)],
-        Search::PhoneSuffix(digits) => {
-            let reversed: String = digits.chars().rev().collect();
-            vec![begins(&text(Column::RecipientReversed), &reversed)]
-        }
-        Search::ReferencePrefix(beginning) => references()
-            .map(|column| begins(&text(column), beginning))
-            .to_vec(),
-    }
-}
-
-/// To this customer, in every spelling of the number. One spelling is compared for equality, so that the index keeps its order.
-pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
-    match phone::spellings(recipient).as_slice() {
-        [only] => Column::Recipient.eq(only.as_str()),
-        several => Column::Recipient.is_in(several),
-    }
-}
-
-/// A range an index serves; `LIKE` would not use a binary index.
-fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
-    Condition::all()
-        .add(column.clone().gte(prefix))
-        .add(column.clone().lt(format!("{prefix}\u{10FFFF}")))
-}
-
-fn holds(id: &str) -> SimpleExpr {
-    Column::Id.in_subquery(
-        Query::select()
-            .column(provider_ids::Column::Message)
-            .from(provider_ids::Entity)
-            .and_where(provider_ids::Column::ProviderId.eq(id))
-            .to_owned(),
-    )
 }
 
 #[cfg(test)]
@@ -353,6 +194,7 @@ mod tests {
     use crate::domain::ids::MessageId;
     use crate::domain::provider::ProviderId;
     use crate::domain::secret::Secret;
+    use crate::store::messages::filter::Search;
     use crate::store::messages::row::{NewMessage, set_recipient};
     use crate::store::{Store, statements};
 
