@@ -12,26 +12,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::data_dir::{self, DataDirError, DatabaseAge};
-use crate::delivery::accept::Acceptor;
-use crate::delivery::dispatch::{Dispatcher, Tally};
-use crate::delivery::ingest::Ingest;
-use crate::delivery::known_accounts::KnownAccounts;
-use crate::delivery::lease::Lease;
-use crate::delivery::reconcile::Reconciler;
-use crate::delivery::retention::Retention;
-use crate::delivery::services::Services;
-use crate::delivery::traffic::Traffic;
-use crate::delivery::transport::{Transport, TransportError};
-use crate::delivery::uploads::Uploads;
+use crate::db;
+use crate::db::connection::Pools;
+use crate::db::serve_lock::{self, Claim, Serving};
 use crate::domain::clock::Clock;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
 use crate::jobs::Jobs;
+use crate::journal::spool::SpoolSettings;
+use crate::journal::{self, Journal};
 use crate::keys::Keys;
-use crate::store::journal::{self, Journal};
-use crate::store::serving::{self, Claim, Serving};
-use crate::store::spool::SpoolSettings;
-use crate::store::{self, Store};
+use crate::operating::retention::Retention;
+use crate::receiving::ingest::Ingest;
+use crate::receiving::known_accounts::KnownAccounts;
+use crate::receiving::limits::Traffic;
+use crate::receiving::reconcile::Reconciler;
+use crate::sending::accept::Acceptor;
+use crate::sending::dispatch::{Dispatcher, Tally};
+use crate::sending::transport::{Transport, TransportError};
+use crate::sending::uploads::Uploads;
+use crate::services::Services;
+use crate::store::Store;
+use crate::store::lease::Lease;
 use crate::web::connections::Connections;
 use crate::web::server::{self, Listener, Owner};
 
@@ -59,7 +61,7 @@ pub enum StartError {
         what: &'static str,
         /// What went wrong.
         #[source]
-        source: store::Error,
+        source: db::Error,
     },
     /// Nothing was ever kept there.
     #[error("there is no database yet; `serve` makes it")]
@@ -94,7 +96,7 @@ pub struct Databases {
     /// Messages, facts, access.
     pub store: Store,
     /// The journal's connections.
-    pub journal: store::connection::Pools,
+    pub journal: Pools,
     /// Keys of each purpose.
     pub keys: Keys,
 }
@@ -205,10 +207,11 @@ pub async fn claim_serving(config: &Config, owner: Owner) -> Result<Serving, Sta
     let began = Instant::now();
     let mut told = false;
     loop {
-        let claim = serving::claim(&config.database_url).map_err(|source| StartError::Store {
-            what: "the database",
-            source,
-        })?;
+        let claim =
+            serve_lock::claim(&config.database_url).map_err(|source| StartError::Store {
+                what: "the database",
+                source,
+            })?;
         let folder = match claim {
             Claim::Ours(serving) => return Ok(serving),
             Claim::Anothers(folder) => folder,

@@ -10,16 +10,18 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::dispatch::Dispatcher;
-use crate::delivery::ingest::Ingest;
-use crate::delivery::lease::Lease;
-use crate::delivery::reconcile::{Reconciler, Step};
-use crate::delivery::retention::{self, Retention};
-use crate::delivery::services::Services;
-use crate::delivery::uploads::Uploads;
+use crate::db;
+use crate::db::WrittenBack;
 use crate::domain::clock::Clock;
-use crate::store::journal::Journal;
-use crate::store::{self, Store, WrittenBack};
+use crate::journal::Journal;
+use crate::operating::retention::{self, Retention};
+use crate::receiving::ingest::Ingest;
+use crate::receiving::reconcile::{Reconciler, Step};
+use crate::sending::dispatch::Dispatcher;
+use crate::sending::uploads::Uploads;
+use crate::services::Services;
+use crate::store::Store;
+use crate::store::lease::Lease;
 
 /// How often the queue is looked at when nothing wakes the loop: for messages put back with a time.
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
@@ -234,7 +236,7 @@ impl Jobs {
     }
 
     /// What one process does for all: each part even when the one before failed.
-    async fn look_after(&self, now: DateTime<Utc>) -> Result<(), store::Error> {
+    async fn look_after(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         if !self.upkeep.hold(now).await? {
             return Ok(());
         }

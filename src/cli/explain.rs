@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::delivery::explain::explain_from;
 use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
+use crate::operating::explain::explain_from;
 use crate::store::Store;
 use crate::store::messages::Found;
 

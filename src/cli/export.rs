@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
-use crate::delivery::export::{self, Format};
 use crate::domain::access::Visibility;
+use crate::reporting::export::{self, Format};
 use crate::store::Store;
 use crate::web::api::filter;
 use crate::web::error::FieldError;

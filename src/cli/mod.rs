@@ -24,8 +24,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};
-use crate::delivery::services::Services;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::services::Services;
 use crate::web::server;
 
 /// Sends WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and knows what became of every one of them.

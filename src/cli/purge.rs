@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
-use crate::delivery::retention::Purged;
-use crate::delivery::services::Services;
+use crate::operating::retention::Purged;
+use crate::services::Services;
 use crate::store::retention::RowCounts;
 
 /// Remove what is past its retention

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
-use crate::delivery::rebuild::rebuild;
-use crate::delivery::services::Services;
+use crate::operating::rebuild::rebuild;
+use crate::services::Services;
 
 /// Rebuilds; refused while a `serve` follows the journal.
 pub async fn run(services: &Services, out: &mut impl Write) -> Result<(), Failure> {

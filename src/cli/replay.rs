@@ -8,11 +8,11 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
-use crate::delivery::operate::Decision;
-use crate::delivery::replay::{Earnest, Replayed, replay};
-use crate::delivery::services::Services;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
+use crate::operating::actions::Decision;
+use crate::operating::replay::{Earnest, Replayed, replay};
+use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::dashboard::figure::counted;
 

@@ -8,9 +8,9 @@ use crate::app;
 use crate::cli::Failure;
 use crate::cli::user::make_sign_in_link;
 use crate::config::{Config, process_environment};
-use crate::delivery::services::Services;
+use crate::db::connection::make_private_file;
 use crate::domain::clock::SystemClock;
-use crate::store::connection::make_private_file;
+use crate::services::Services;
 use crate::web::server;
 
 /// Serves what the configuration says.

@@ -7,7 +7,8 @@ use clap::Subcommand;
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::store::{Error, Store};
+use crate::db::Error;
+use crate::store::Store;
 
 /// `user …`
 #[derive(Subcommand, Debug)]

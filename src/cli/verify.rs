@@ -4,9 +4,9 @@ use std::io::Write;
 
 use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
-use crate::delivery::verify::verify;
+use crate::journal::Journal;
+use crate::operating::verify::verify;
 use crate::store::Store;
-use crate::store::journal::Journal;
 
 /// Checks, tells every discrepancy on a line of its own, and fails when there was any.
 pub async fn run(store: &Store, journal: &Journal, out: &mut impl Write) -> Result<(), Failure> {

@@ -14,12 +14,13 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
+use crate::db::{Error, instant};
 use crate::domain::access::{Action, Scopes, Token, Verb};
 use crate::domain::ids::{MessageId, TokenId};
 use crate::domain::secret::Secret;
+use crate::store::Store;
 use crate::store::entities::{actions, sign_in_links, tokens};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, instant};
 
 /// How every token begins, so that people and scanners recognise a leaked one.
 pub const TOKEN_PREFIX: &str = "bt_";

@@ -9,13 +9,14 @@ use sea_orm::{
     QueryFilter, QueryOrder,
 };
 
+use crate::db::{Error, instant};
 use crate::domain::access::Verb;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::provider::{Account, ProviderId};
+use crate::store::Store;
 use crate::store::entities::accounts::{Column, Entity, Model};
 use crate::store::entities::actions;
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, instant};
 
 /// What is remembered of an account.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use crate::db::{Error, instant};
 use crate::domain::ids::{AttemptId, MessageId};
+use crate::store::Store;
 use crate::store::entities::attempts::{Column, Entity, Model};
-use crate::store::{Error, Store, instant};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 
+use crate::db::{Error, instant};
 use crate::domain::ids::AccountId;
+use crate::store::Store;
 use crate::store::entities::callback_hours::{Column, Entity, Model};
-use crate::store::{Error, Store, instant};
 
 /// What stands for accounts that nobody remembers; no account has this id.
 const NOBODY: &str = "";

@@ -10,10 +10,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::entities::{callback_outcomes, quarantine, receipts};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, accounts, instant, settings, statements};
+use crate::store::{Store, accounts, settings};
 
 /// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;

@@ -6,9 +6,10 @@ use sea_orm::{
     ActiveValue, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use crate::db::{Error, instant};
+use crate::store::Store;
 use crate::store::entities::changes::{Column, Entity, Model};
 use crate::store::ledger::{Change, Ledger};
-use crate::store::{Error, Store, instant};
 
 /// Rows a statement may hold so that its bound values stay below PostgreSQL's 65,535.
 const ROWS_PER_STATEMENT: usize = 4_000;

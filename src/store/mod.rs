@@ -5,13 +5,9 @@ pub mod accounts;
 pub mod attempts;
 pub mod callback_hours;
 pub mod callbacks;
-pub mod connection;
-pub mod disk;
 mod entities;
-mod error;
 pub mod feed;
-mod instant;
-pub mod journal;
+pub mod lease;
 pub mod ledger;
 pub mod messages;
 pub mod orphans;
@@ -24,15 +20,11 @@ pub mod queue;
 pub mod receipts;
 pub mod reports;
 pub mod retention;
-pub mod serving;
 pub mod settings;
-pub mod spool;
-mod statements;
 pub mod statistics;
 pub mod uploads;
 pub mod verify;
 pub mod windows;
-mod write_back;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,12 +36,11 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-pub use error::Error;
 use ledger::{Change, Ledger};
 
+use crate::db::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
+use crate::db::{Error, WrittenBack, connection, exists_with_content, in_time, refuse_missing};
 use crate::domain::secret::Secret;
-use crate::store::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
-pub use write_back::WrittenBack;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
 const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
@@ -177,25 +168,4 @@ impl Store {
     pub async fn close(self) -> Result<(), Error> {
         Arc::unwrap_or_clone(self.pools).close().await
     }
-}
-
-/// Work that a caller waits for, as long as a lock may be waited for.
-pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // On the heap, or every caller's future would hold it twice.
-    let done = tokio::time::timeout(MAIN_BUSY_TIMEOUT, Box::pin(work)).await;
-    done.unwrap_or(Err(Error::TooSlow))
-}
-
-/// What a command says that applies no migration itself.
-pub(crate) fn refuse_missing(migrations: usize) -> Result<(), Error> {
-    if migrations == 0 {
-        return Ok(());
-    }
-    Err(Error::Foreign(format!(
-        "its schema is older than this program ({migrations} missing); `serve` and `migrate` bring it up to date"
-    )))
-}
-
-fn exists_with_content(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.len() > 0)
 }

@@ -8,15 +8,16 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::statements::IDS_PER_QUERY;
+use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MATCH_WINDOW, Message, Origin};
 use crate::domain::phone;
+use crate::store::Store;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::provider_ids;
 use crate::store::messages::{Cursor, Page, newest_first, older_than, sent_to};
 use crate::store::put_aside::message_is_aside;
-use crate::store::statements::IDS_PER_QUERY;
-use crate::store::{Error, Store, instant};
 
 /// How far apart the hand-over of a message and the first report may be for the one to be suggested for the other.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);

@@ -10,10 +10,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::store::Store;
 use crate::store::entities::{id_conflicts, quarantine};
 use crate::store::put_aside::callback_is_aside;
-use crate::store::{Error, Store, instant};
 
 /// An id that two sent messages claim.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,12 +6,13 @@ use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use crate::db::Error;
+use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::explain::Ties;
 use crate::domain::ids::{MessageId, ProviderMessageId};
+use crate::store::Store;
 use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
 use crate::store::ledger::LearnedFrom;
-use crate::store::statements::IDS_PER_QUERY;
-use crate::store::{Error, Store};
 
 /// Claims on a message's ids that are looked at; more would be a provider that mixes everything up.
 const CONTENDERS: u64 = 20;

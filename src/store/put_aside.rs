@@ -4,10 +4,10 @@ use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::entities::{put_aside, quarantine, receipts};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, instant};
 
 /// Whether a message was put aside and nothing was heard of it since.
 pub(crate) fn message_is_aside() -> SimpleExpr {

@@ -10,16 +10,17 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::access::Action;
 use crate::domain::delivery::QueueWord;
 use crate::domain::explain::QueuePlace;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
 use crate::domain::message::{DRY_RUN_HOLD, Draft, Message, Origin};
+use crate::store::Store;
 use crate::store::attempts::AttemptOutcome;
 use crate::store::entities::{attempts, idempotency_keys, messages};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::NewMessage;
-use crate::store::{Error, Store, instant};
 
 /// A key by which a caller makes sure that one request makes one message.
 #[derive(Clone, PartialEq, Eq, Debug)]

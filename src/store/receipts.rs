@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
+use crate::db::{Error, instant, statements};
 use crate::domain::delivery::{Fact, Pricing, Receipt, Stage};
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::store::entities::receipts::{Column, Entity, Model};
-use crate::store::{Error, instant, statements};
 
 const TABLE: &str = "receipts";
 

@@ -9,14 +9,15 @@ use sea_orm::{
     Select,
 };
 
+use crate::db::{Error, instant};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
+use crate::store::Store;
 use crate::store::callbacks::Outcome;
 use crate::store::entities::{accounts, callback_outcomes, message_counts, messages, quarantine};
 use crate::store::messages::in_conflict;
 use crate::store::put_aside::{callback_is_aside, message_is_aside};
-use crate::store::{Error, Store, instant};
 
 /// Messages of one account by state.
 pub type CountsByState = BTreeMap<DeliveryState, i64>;

@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
+use crate::db::connection::Pools;
+use crate::db::{Error, instant};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::callbacks::first_callback_at;
-use crate::store::connection::Pools;
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, instant, settings};
+use crate::store::{Store, settings};
 
 /// Rows removed in one transaction, about: a message and all that is its own count together.
 const PORTION_ROWS: u64 = 250;

@@ -5,8 +5,9 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
+use crate::store::Store;
 use crate::store::entities::{leases, settings};
-use crate::store::{Error, Store, instant};
 
 /// Names of the facts.
 mod name {

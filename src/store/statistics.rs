@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use crate::db::{Error, instant};
 use crate::domain::delivery::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::latency::LatencyBucket;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
+use crate::store::Store;
 use crate::store::entities::{latency_counts, message_counts};
-use crate::store::{Error, Store, instant};
 
 /// Messages created from `from` until before `to`, to the quarter hour.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,12 +6,13 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
 };
 
+use crate::db::{Error, in_time, instant};
 use crate::domain::delivery::QueueWord;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
+use crate::store::Store;
 use crate::store::entities::messages;
 use crate::store::entities::uploads::{Column, Entity, Model};
-use crate::store::{Error, Store, in_time, instant};
 
 impl Store {
     /// Keeps a file for a message that is about to be stored.

@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::Error;
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
@@ -19,7 +20,7 @@ use crate::store::entities::{
     provider_ids, receipts,
 };
 use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, latency_keys, refold};
-use crate::store::{Error, Store, receipts as facts_of, settings};
+use crate::store::{Store, receipts as facts_of, settings};
 
 /// Rows of a piece.
 const PIECE: u64 = 400;

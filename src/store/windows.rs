@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 
+use crate::db::{Error, instant};
 use crate::domain::ids::AccountId;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::window::LastInbound;
+use crate::store::Store;
 use crate::store::entities::accounts;
 use crate::store::entities::windows::{Column, Entity, Model};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, Store, instant};
 
 /// Rows a statement may hold so that its bound values stay below SQLite's 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;

@@ -3,10 +3,10 @@
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
 
-use crate::delivery::ingest::Ingest;
-use crate::delivery::traffic::Share;
 use crate::domain::ids::AccountId;
-use crate::store::journal::Room;
+use crate::journal::Room;
+use crate::receiving::ingest::Ingest;
+use crate::receiving::limits::Share;
 use crate::web::callbacks::BODY_LIMIT;
 
 /// Why there is no body.

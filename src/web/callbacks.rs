@@ -9,15 +9,15 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
-use crate::delivery::ingest::{Ingest, RawRequest, Received, count};
-use crate::delivery::known_accounts::{KnownAccount, KnownAccounts};
+use crate::db::Error;
 use crate::domain::callback::Route;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::keys::{Keys, UrlAge};
 use crate::providers::authenticity;
-use crate::store::Error;
+use crate::receiving::ingest::{Ingest, RawRequest, Received, count};
+use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::RETRY_SECONDS;
 use crate::web::callback_body::{BodyError, read_body};
 

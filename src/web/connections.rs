@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::services::Services;
+use crate::services::Services;
 use crate::web::server::Owner;
 
 /// Kept connections on which nothing has come for so long may be closed: nobody is about to use them.

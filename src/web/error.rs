@@ -15,11 +15,11 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::accept::AcceptError;
-use crate::delivery::operate::OperateError;
-use crate::delivery::replay::ReplayError;
+use crate::db;
 use crate::domain::access::{MissingScope, Scope};
-use crate::store;
+use crate::operating::actions::OperateError;
+use crate::operating::replay::ReplayError;
+use crate::sending::accept::AcceptError;
 use crate::web::problem_code::ProblemCode;
 
 /// The media type of every error of the API.
@@ -208,10 +208,10 @@ impl ResponseError for ApiError {
     }
 }
 
-impl From<store::Error> for ApiError {
-    fn from(error: store::Error) -> Self {
+impl From<db::Error> for ApiError {
+    fn from(error: db::Error) -> Self {
         match error {
-            store::Error::TooMuch(words) => Self::NotPossible(words.to_owned()),
+            db::Error::TooMuch(words) => Self::NotPossible(words.to_owned()),
             error if error.is_transient() => Self::Unavailable(error.into()),
             error => Self::Internal(error.into()),
         }

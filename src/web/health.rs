@@ -3,7 +3,7 @@
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
-use crate::delivery::services::Services;
+use crate::services::Services;
 use crate::web::RETRY_SECONDS;
 
 /// The process answers.

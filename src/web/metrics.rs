@@ -10,9 +10,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::delivery::metrics::render;
-use crate::delivery::services::Services;
 use crate::domain::access::Scope;
+use crate::reporting::metrics::render;
+use crate::services::Services;
 use crate::web::auth::identify;
 use crate::web::dashboard::accounts::Reach;
 use crate::web::error::ApiError;

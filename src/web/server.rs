@@ -10,7 +10,7 @@ use actix_web::{App, HttpServer, web};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::delivery::services::Services;
+use crate::services::Services;
 use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};

@@ -1,8 +1,8 @@
 //! Many callbacks applied in one transaction, and the next ones read meanwhile: whatever comes in between, each is applied once and folded as it is stored.
 
-use bluetick::delivery::reconcile::Step;
 use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalPlace, Route};
 use bluetick::domain::ids::CallbackId;
+use bluetick::receiving::reconcile::Step;
 use bluetick::simulator::Ending;
 use chrono::TimeDelta;
 use futures_util::future::join_all;

@@ -7,9 +7,6 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
-use bluetick::delivery::ingest::{Ingest, RawRequest, Received};
-use bluetick::delivery::known_accounts::{KnownAccount, KnownAccounts};
-use bluetick::delivery::traffic::Traffic;
 use bluetick::domain::callback::{Authenticity, JournalEntry, Route};
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::{AccountId, MessageId};
@@ -17,9 +14,12 @@ use bluetick::domain::provider::{
     BasicLogin, CallbackAuth, HeaderSecret, HmacSignature, ProviderId,
 };
 use bluetick::domain::secret::Secret;
+use bluetick::journal::Journal;
+use bluetick::journal::spool::SpoolSettings;
 use bluetick::keys::Keys;
-use bluetick::store::journal::Journal;
-use bluetick::store::spool::SpoolSettings;
+use bluetick::receiving::ingest::{Ingest, RawRequest, Received};
+use bluetick::receiving::known_accounts::{KnownAccount, KnownAccounts};
+use bluetick::receiving::limits::Traffic;
 use bluetick::web::callbacks::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};

@@ -6,10 +6,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use bluetick::delivery::dispatch::HandOver;
-use bluetick::delivery::rebuild::rebuild;
-use bluetick::delivery::verify::verify;
 use bluetick::domain::provider::{Account, Adoption};
+use bluetick::operating::rebuild::rebuild;
+use bluetick::operating::verify::verify;
+use bluetick::sending::dispatch::HandOver;
 use bluetick::simulator::traffic::{Traffic, TrafficAccount};
 use bluetick::simulator::{Chaos, ForcedReply, Settings};
 use chrono::TimeDelta;

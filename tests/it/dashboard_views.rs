@@ -5,10 +5,6 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use bluetick::delivery::callbacks::{FoundCallback, ListedCallback};
-use bluetick::delivery::orphans::Orphan;
-use bluetick::delivery::problems::{Items, ProblemKind, ProblemList};
-use bluetick::delivery::standing::{AccountStanding, Health};
 use bluetick::domain::access::{Action, Verb, Visibility};
 use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
 use bluetick::domain::delivery::{
@@ -20,6 +16,10 @@ use bluetick::domain::ids::{AccountId, AttemptId, CallbackId, MessageId, Provide
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
 use bluetick::domain::message::{ListedFailure, Message, Origin, References, SendOptions};
 use bluetick::domain::provider::{Mode, ProviderId};
+use bluetick::reporting::account_health::{AccountStanding, Health};
+use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
+use bluetick::reporting::orphan_views::Orphan;
+use bluetick::reporting::problems::{Items, ProblemKind, ProblemList};
 use bluetick::store::accounts::Pause;
 use bluetick::store::attempts::{Attempt, AttemptOutcome};
 use bluetick::store::callbacks::Outcome;

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bluetick::domain::secret::Secret;
+use bluetick::journal::{self, Journal};
 use bluetick::keys::Keys;
-use bluetick::store::journal::{self, Journal};
 use reqwest::Client;
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ impl SmallDisk {
     /// Takes all that is free but so many bytes.
     fn fill(&self, leave: u64) -> PathBuf {
         let path = self.path().join("ballast");
-        let disk = bluetick::store::disk::Disk::measure(self.path()).unwrap();
+        let disk = bluetick::db::disk::Disk::measure(self.path()).unwrap();
         let bytes = usize::try_from(disk.free.saturating_sub(leave)).unwrap();
         // The program may have taken a part of it in the meantime.
         if let Err(error) = std::fs::write(&path, vec![1; bytes]) {

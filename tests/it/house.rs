@@ -46,12 +46,12 @@ fn the_layer_check_notices_what_it_is_there_for() {
         ("src/providers/sobot.rs", "use tokio::time::sleep;", "tokio"),
         (
             "src/providers/sobot.rs",
-            "use crate::{domain::ids, delivery::transport};",
-            "crate::delivery",
+            "use crate::{domain::ids, sending::transport};",
+            "crate::sending",
         ),
-        ("src/delivery/accept.rs", "use actix_web::web;", "actix_web"),
+        ("src/sending/accept.rs", "use actix_web::web;", "actix_web"),
         (
-            "src/delivery/accept.rs",
+            "src/sending/accept.rs",
             "fn now() -> sea_orm::DbErr { todo() }",
             "sea_orm",
         ),
@@ -108,7 +108,7 @@ fn the_layer_check_leaves_the_rest_alone() {
         ),
         (
             "src/web/mod.rs",
-            "use actix_web::{web, HttpResponse}; use crate::delivery::accept;",
+            "use actix_web::{web, HttpResponse}; use crate::sending::accept;",
         ),
         (
             "src/app.rs",
@@ -188,12 +188,12 @@ fn the_readme_names_no_path_that_is_gone() {
 
 #[test]
 fn the_readme_check_reads_spans_braces_and_the_map() {
-    let text = "See `src/domain/` and `cargo test`.\n```text\nsrc/delivery/{accept,dispatch}.rs   use cases\n  scripts/test  the tests\n```\n";
+    let text = "See `src/domain/` and `cargo test`.\n```text\nsrc/sending/{accept,dispatch}.rs   use cases\n  scripts/test  the tests\n```\n";
     assert_eq!(
         readme::paths(text),
         [
             "src/domain/",
-            "src/delivery/accept.rs",
+            "src/sending/accept.rs",
             "src/delivery/dispatch.rs",
             "scripts/test"
         ]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use bluetick::db::Error;
 use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
 use bluetick::domain::ids::{CallbackId, MessageId};
-use bluetick::store::Error;
-use bluetick::store::journal::{self, Journal, JournalFilter};
+use bluetick::journal::{self, Journal, JournalFilter};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use migration::{JournalMigrator, MainMigrator, MigratorTrait};

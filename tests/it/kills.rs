@@ -12,7 +12,7 @@ use actix_web::rt;
 use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;
-use bluetick::store::journal::Journal;
+use bluetick::journal::Journal;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;

@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use bluetick::delivery::traffic::Traffic;
 use bluetick::domain::ids::AccountId;
+use bluetick::receiving::limits::Traffic;
 use bluetick::web::connections::Connections;
 use bluetick::web::server::{self, Deadlines};
 use chrono::TimeDelta;

@@ -57,7 +57,7 @@ async fn page(app: &App, id: &str) -> String {
 /// A rebuild comes to the same, and everything that is counted adds up.
 async fn assert_sound(app: &App) {
     let before = dump(&app.database).await;
-    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);

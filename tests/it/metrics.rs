@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use bluetick::delivery::alarms::AlarmKind;
 use bluetick::domain::access::Scope;
 use bluetick::domain::delivery::DeliveryState;
+use bluetick::reporting::alarms::AlarmKind;
 use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use reqwest::{Client, StatusCode};

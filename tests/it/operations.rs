@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::secret::Secret;
+use bluetick::journal::Journal;
 use bluetick::keys::Keys;
 use bluetick::store::Store;
-use bluetick::store::journal::Journal;
 use chrono::TimeDelta;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -579,7 +579,7 @@ async fn every_callback_answered_2xx_survives_kill_9() {
     .await;
     assert_eq!(program.terminate().0.code(), Some(0));
 
-    let pools = bluetick::store::journal::connect(&place.database.url_in("data"))
+    let pools = bluetick::journal::connect(&place.database.url_in("data"))
         .await
         .unwrap();
     let journal = Journal::open(pools).await.unwrap();

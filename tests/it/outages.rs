@@ -183,9 +183,7 @@ async fn visible(database: &TestDatabase) -> f64 {
 
 async fn bodies(database: &TestDatabase) -> Vec<String> {
     let journal = database.journal().await;
-    let journal = bluetick::store::journal::Journal::open(journal)
-        .await
-        .unwrap();
+    let journal = bluetick::journal::Journal::open(journal).await.unwrap();
     let entries = journal.read_after(0, 1_000_000, u64::MAX).await.unwrap();
     let bodies = entries.into_iter().map(|entry| entry.record.body);
     bodies

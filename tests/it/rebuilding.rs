@@ -1,8 +1,8 @@
 //! Everything derived can be derived again: rebuild changes nothing, verify finds what does not agree.
 
-use bluetick::delivery::rebuild::{RebuildError, rebuild};
-use bluetick::delivery::verify::{Checked, verify};
 use bluetick::domain::callback::JournalPlace;
+use bluetick::operating::rebuild::{RebuildError, rebuild};
+use bluetick::operating::verify::{Checked, verify};
 use bluetick::simulator::{Chaos, Settings};
 use chrono::TimeDelta;
 use serde_json::json;

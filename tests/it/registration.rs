@@ -74,7 +74,7 @@ async fn a_report_that_came_first_is_adopted_by_its_registration() {
     app.advance(TimeDelta::minutes(20));
     app.run_jobs_until_idle().await;
     let before = dump(&app.database).await;
-    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);

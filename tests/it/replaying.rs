@@ -116,7 +116,7 @@ async fn an_unverified_callback_is_released_by_name_and_only_so() {
 
     // The decision holds when everything is derived anew.
     let before = dump(&app.database).await;
-    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);
@@ -328,7 +328,7 @@ async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
     }
 
     let before = dump(&app.database).await;
-    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);
@@ -337,7 +337,7 @@ async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
 
 async fn assert_rebuild_changes_nothing(app: &App) {
     let before = dump(&app.database).await;
-    bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
         .unwrap();
     assert_eq!(before, dump(&app.database).await);
@@ -401,7 +401,7 @@ async fn an_id_that_a_reply_named_goes_to_its_message_when_the_other_turns_out_n
 
         reword(&app, "{\"message_id\":\"shared\"}", "{}").await;
         if by_rebuild {
-            bluetick::delivery::rebuild::rebuild(&app.services, &mut |_| {})
+            bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
                 .await
                 .unwrap();
         } else {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use bluetick::app;
-use bluetick::delivery::reconcile::Step;
-use bluetick::delivery::services::Services;
 use bluetick::domain::delivery::DeliveryState;
+use bluetick::receiving::reconcile::Step;
+use bluetick::services::Services;
 use chrono::TimeDelta;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;

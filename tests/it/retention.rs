@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use bluetick::cli::purge::{PurgeArguments, run};
-use bluetick::delivery::rebuild::{RebuildError, rebuild};
-use bluetick::delivery::retention::{PurgeError, Purged, Step};
 use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;
-use bluetick::store::journal::{Journal, Leave, PORTION_ROWS};
+use bluetick::journal::{Journal, Leave, PORTION_ROWS};
+use bluetick::operating::rebuild::{RebuildError, rebuild};
+use bluetick::operating::retention::{PurgeError, Purged, Step};
 use bluetick::store::retention::RowCounts;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;

@@ -135,7 +135,7 @@ async fn writers_that_wait_for_a_lock_give_up_and_hinder_no_reader() {
     let writers = join_all((0..4).map(|_| pools.begin()));
     let readers = async {
         for _ in 0..20 {
-            let reading = bluetick::store::journal::Journal::open(pools.clone());
+            let reading = bluetick::journal::Journal::open(pools.clone());
             reading.await.unwrap().stop().await;
         }
     };

@@ -7,11 +7,11 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
+use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
 use crate::store::entities::{merged_messages, messages, provider_ids, receipts};
 use crate::store::ledger::Ledger;
-use crate::store::{Error, instant, statements};
 
 /// Where an id was learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

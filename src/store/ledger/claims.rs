@@ -4,10 +4,10 @@ use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::store::entities::{id_conflicts, provider_ids};
 use crate::store::ledger::{LearnedFrom, Ledger};
-use crate::store::{Error, instant};
 
 impl Ledger {
     /// Notes that a message was told to have an id that another sent message holds.

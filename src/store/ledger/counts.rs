@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Statement};
 
+use crate::db::Error;
+use crate::db::statements;
 use crate::domain::delivery::Stage;
 use crate::domain::latency::LatencyBucket;
 use crate::domain::message::Origin;
-use crate::store::Error;
 use crate::store::entities::messages::Model;
 use crate::store::entities::{latency_counts, message_counts};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row;
-use crate::store::statements;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;

@@ -6,6 +6,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, IdenStatic, IntoActiveModel, Iterable};
 use uuid::Uuid;
 
+use crate::db::{Error, instant, statements};
 use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
 use crate::domain::fact_limit;
 use crate::domain::message::Origin;
@@ -16,7 +17,7 @@ use crate::store::ledger::counts::Differences;
 use crate::store::ledger::{Change, Entry, Ledger, Times};
 use crate::store::messages::row;
 use crate::store::queue::leave_queue;
-use crate::store::{Error, callbacks, instant, receipts, statements};
+use crate::store::{callbacks, receipts};
 
 impl Ledger {
     pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {

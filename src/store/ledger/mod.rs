@@ -32,12 +32,12 @@ pub use registration::{Entered, RecipientGiven, Registration};
 pub use replay::StateDifference;
 pub use teaching::{Lesson, Sources, Taught};
 
+use crate::db::connection::Pools;
+use crate::db::{Error, statements};
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
-use crate::store::connection::Pools;
 use crate::store::entities::{id_holders, merged_messages, messages, provider_ids};
-use crate::store::{Error, statements};
 
 /// A change of one message, as the live feed tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]

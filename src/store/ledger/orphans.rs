@@ -10,18 +10,19 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::access::Verb;
 use crate::domain::delivery::{DeliveryState, QueueWord};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
+use crate::store::Store;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::{actions, provider_ids};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
 use crate::store::messages::sent_to;
-use crate::store::{Error, Store, instant};
 
 /// How long a message without id keeps its recipient's unmatched reports from being adopted.
 const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);

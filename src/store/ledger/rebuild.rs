@@ -9,6 +9,7 @@ use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::callback::JournalPlace;
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::MessageId;
@@ -16,7 +17,7 @@ use crate::domain::message::{MatchedBy, Origin};
 use crate::store::entities::{callback_outcomes, merged_messages, messages, quarantine, receipts};
 use crate::store::ledger::unlearning::Lapse;
 use crate::store::ledger::{BUCKET, Ledger, Times, counts};
-use crate::store::{Error, Store, instant, settings};
+use crate::store::{Store, settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;

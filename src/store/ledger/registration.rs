@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
+use crate::db::{Error, instant};
 use crate::domain::delivery::{
     DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage,
 };
@@ -15,7 +16,6 @@ use crate::store::entities::messages::Model;
 use crate::store::entities::provider_ids;
 use crate::store::ledger::{LearnedFrom, Ledger};
 use crate::store::messages::row::{self, NewMessage};
-use crate::store::{Error, instant};
 
 /// A checked registration.
 #[derive(Clone, PartialEq, Eq, Debug)]

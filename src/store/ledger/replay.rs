@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+use crate::db::Error;
+use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::delivery::{DeliveryState, Receipt, SourceKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
-use crate::store::Error;
 use crate::store::entities::{
     id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
 use crate::store::ledger::{Entry, Ledger};
-use crate::store::statements::IDS_PER_QUERY;
 
 /// What a ledger made of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

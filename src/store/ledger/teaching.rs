@@ -9,13 +9,13 @@ use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+use crate::db::statements::IDS_PER_QUERY;
+use crate::db::{Error, instant};
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::store::callbacks::first_callback_at;
 use crate::store::entities::{callback_outcomes, id_conflicts, provider_ids, receipts};
 use crate::store::ledger::{LearnedFrom, Ledger};
-use crate::store::statements::IDS_PER_QUERY;
-use crate::store::{Error, instant};
 
 /// Instants in one query, each a range of ids: SQLite bounds how deep a condition may be.
 const INSTANTS_PER_QUERY: usize = 100;

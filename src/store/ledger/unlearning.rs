@@ -7,6 +7,8 @@ use sea_orm::sea_query::{Expr, IntoColumnRef};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
 use uuid::Uuid;
 
+use crate::db::statements::IDS_PER_QUERY;
+use crate::db::{Error, instant};
 use crate::domain::callback::JournalPlace;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
@@ -14,8 +16,6 @@ use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
 use crate::store::ledger::Ledger;
 use crate::store::ledger::rebuild::FIRST_SEQ;
 use crate::store::ledger::teaching::by_callback;
-use crate::store::statements::IDS_PER_QUERY;
-use crate::store::{Error, instant};
 
 /// Which of what callbacks taught is forgotten.
 #[derive(Clone, Copy, Debug)]

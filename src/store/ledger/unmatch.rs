@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::db::Error;
 use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{CallbackId, MessageId};
-use crate::store::Error;
 use crate::store::ledger::{Entry, Ledger};
 
 impl Ledger {

@@ -1,18 +1,19 @@
 //! Messages as exports tell them: the same that are listed, without what no export tells, and decoded only when they are written.
 
+use crate::db::statements::{self, Undecoded};
+use crate::db::{Error, instant};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
 use crate::domain::provider::ProviderId;
+use crate::store::Store;
 use crate::store::entities::exported_messages::{Entity, Model};
 use crate::store::messages::filter::{Cursor, MessageFilter};
 use crate::store::messages::lead::{Lead, RARE};
 use crate::store::messages::query::listed;
 use crate::store::messages::row::{TABLE, parse_optional};
-use crate::store::statements::{self, Undecoded};
-use crate::store::{Error, Store, instant};
 use chrono::{DateTime, Utc};
 
 /// What an export tells of a message; the fields are those of [`crate::domain::message::Message`].

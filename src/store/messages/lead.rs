@@ -3,10 +3,11 @@
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
 
+use crate::db::Error;
+use crate::store::Store;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::messages::filter::{MessageFilter, Search};
 use crate::store::messages::names::{ranges, references};
-use crate::store::{Error, Store};
 
 /// So many messages that have a text are found by its index and sorted within half a second. Where more have it, one is met soon on a walk
 /// through all, unless they are all old.

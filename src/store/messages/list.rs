@@ -1,11 +1,12 @@
 //! Pages of the list of messages, by keyset, newest first.
 
+use crate::db::Error;
 use crate::domain::message::Message;
+use crate::store::Store;
 use crate::store::entities::messages::Model;
 use crate::store::messages::filter::{Cursor, MessageFilter};
 use crate::store::messages::lead::RARE;
 use crate::store::messages::query::listed;
-use crate::store::{Error, Store};
 
 /// One page, newest first.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -20,11 +20,12 @@ pub(crate) use names::sent_to;
 pub(crate) use query::listed;
 pub(crate) use query::{in_conflict, newest_first, older_than};
 
+use crate::db::Error;
 use crate::domain::delivery::{QueueWord, Receipt};
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
 use crate::store::entities::messages;
-use crate::store::{Error, Store, ledger, receipts};
+use crate::store::{Store, ledger, receipts};
 
 /// What an id leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]

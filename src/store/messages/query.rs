@@ -8,9 +8,9 @@ use sea_orm::{
     QueryTrait, Select,
 };
 
+use crate::db::instant;
 use crate::domain::message::Origin;
 use crate::store::entities::messages::{Column, Entity};
-use crate::store::instant;
 use crate::store::messages::filter::{Cursor, MessageFilter};
 use crate::store::messages::lead::Lead;
 use crate::store::messages::names::{holds, ranges, references, sent_to};
@@ -190,13 +190,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::db::statements;
     use crate::domain::delivery::{DeliveryState, QueueWord};
     use crate::domain::ids::MessageId;
     use crate::domain::provider::ProviderId;
     use crate::domain::secret::Secret;
+    use crate::store::Store;
     use crate::store::messages::filter::Search;
     use crate::store::messages::row::{NewMessage, set_recipient};
-    use crate::store::{Store, statements};
 
     /// Two hundred messages of which many share an instant, a text, an account, a state.
     async fn filled(folder: &std::path::Path) -> Store {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::db::{Error, instant};
 use crate::domain::delivery::{Delivery, DeliveryState, Pricing, QueueWord, Stage};
 use crate::domain::dictionary;
 use crate::domain::failure::Failure;
@@ -15,7 +16,6 @@ use crate::domain::message::{
 };
 use crate::domain::provider::ProviderId;
 use crate::store::entities::messages::{Column, Model};
-use crate::store::{Error, instant};
 
 /// What errors call the table.
 pub(crate) const TABLE: &str = "messages";

@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::delivery::services::Services;
-use crate::delivery::standing::{self, AccountStanding, Health};
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::provider::Mode;
 use crate::providers;
+use crate::reporting::account_health::{self, AccountStanding, Health};
+use crate::services::Services;
 use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse, ListResponse};
 use crate::web::error::ApiError;
 
@@ -16,7 +16,7 @@ pub(crate) async fn list(
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
-    let standings = standing::list_accounts(&services).await?;
+    let standings = account_health::list_accounts(&services).await?;
     let data = standings
         .iter()
         .map(|standing| account_response(standing, caller.visibility()))

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::operate::{self, Decision, OperateError};
-use crate::delivery::put_aside;
-use crate::delivery::services::Services;
-use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::operating::actions::{self, Decision, OperateError};
+use crate::operating::dismiss;
+use crate::operating::unmatch;
+use crate::services::Services;
 use crate::web::api::messages::moved;
 use crate::web::error::{ApiError, parse_json};
 
@@ -50,7 +50,7 @@ pub(crate) async fn cancel(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
-    let done = operate::cancel(&services.store, id, &decision(&services, &caller)).await;
+    let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn resend(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
-    let done = operate::resend(
+    let done = actions::resend(
         &services.store,
         &services.acceptor,
         id,
@@ -101,7 +101,7 @@ pub(crate) async fn mark_failed(
     }
     let reason = marking.reason.as_deref();
     let done =
-        operate::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
+        actions::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn put_message_aside(
     caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let decision = decision(&services, &caller);
-    let done = put_aside::put_message_aside(&services.store, id, &decision).await;
+    let done = dismiss::put_message_aside(&services.store, id, &decision).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn put_callback_aside(
     caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
-    put_aside::put_callback_aside(&services.store, id, &decision).await?;
+    dismiss::put_callback_aside(&services.store, id, &decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -160,7 +160,7 @@ pub(crate) async fn match_orphan(
     let matching: MatchRequest = parse_json(&body)?;
     let message = MessageId::from(matching.message_id);
     let done =
-        operate::match_orphan(&services.store, id, message, &decision(&services, &caller)).await;
+        actions::match_orphan(&services.store, id, message, &decision(&services, &caller)).await;
     answer(&services, &request, done.map(|()| message)).await
 }
 
@@ -172,7 +172,7 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    operate::resume(&services.store, &id, &decision(&services, &caller)).await?;
+    actions::resume(&services.store, &id, &decision(&services, &caller)).await?;
     services.accepted.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }

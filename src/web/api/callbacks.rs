@@ -3,10 +3,10 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::delivery::callbacks::{self, CallbackQuery, FoundCallback, ListedCallback};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::ids::CallbackId;
+use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
+use crate::services::Services;
 use crate::store::callbacks::Outcome;
 use crate::web::api::filter::parse_account;
 use crate::web::api::parameters::{Parameters, pairs};
@@ -25,7 +25,7 @@ pub(crate) async fn list(
     let query = read(&mut parameters);
     let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;
-    let page = callbacks::list(&services, &query).await?;
+    let page = callback_views::list(&services, &query).await?;
     Ok(HttpResponse::Ok().json(ListResponse {
         data: page
             .callbacks
@@ -85,9 +85,9 @@ pub(crate) async fn raw(
 
 /// The callback of an id; in words why there is none.
 pub(crate) async fn find(services: &Services, id: CallbackId) -> Result<FoundCallback, ApiError> {
-    match callbacks::find(services, id).await? {
+    match callback_views::find(services, id).await? {
         Some(found) => Ok(found),
-        None if callbacks::is_past_retention(services, id) => Err(ApiError::NoLongerKept {
+        None if callback_views::is_past_retention(services, id) => Err(ApiError::NoLongerKept {
             days: services.config.retention.callbacks,
         }),
         None => Err(ApiError::NotFound),

@@ -6,10 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::explain::{Explanation, FailureWords, explain_message};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::MessageId;
+use crate::operating::explain::{Explanation, FailureWords, explain_message};
+use crate::services::Services;
 use crate::web::api::messages::{find, moved};
 use crate::web::error::ApiError;
 

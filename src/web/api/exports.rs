@@ -5,8 +5,8 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::delivery::export::{self, Format};
 use crate::domain::access::{Caller, Scope};
+use crate::reporting::export::{self, Format};
 use crate::web::api::{filter, parameters};
 use crate::web::auth;
 use crate::web::error::ApiError;

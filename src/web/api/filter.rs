@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use crate::delivery::export::{ByteOrderMark, Export, Format};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -15,6 +14,7 @@ use crate::domain::instant;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
+use crate::reporting::export::{ByteOrderMark, Export, Format};
 use crate::store::messages::{Cursor, MessageFilter};
 pub use crate::web::api::parameters::pairs;
 use crate::web::api::parameters::{Fingerprint, Parameters};

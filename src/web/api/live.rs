@@ -8,8 +8,8 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
+use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;
 use crate::web::error::ApiError;

@@ -8,12 +8,12 @@ use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use crate::delivery::accept::{Receipt, Repeated};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::{DeliveryState, fold};
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
+use crate::sending::accept::{Receipt, Repeated};
+use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;

@@ -5,10 +5,10 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::delivery::accept::observed::{Familiarity, Observation, register};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::message::References;
+use crate::sending::accept::observed::{Familiarity, Observation, register};
+use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
 use crate::web::error::{ApiError, parse_json};

@@ -2,10 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::delivery::orphans::{self, Orphan};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::Stage;
+use crate::reporting::orphan_views::{self, Orphan};
+use crate::services::Services;
 use crate::store::orphans::OrphanFilter;
 use crate::web::api::filter::{
     parse_account, parse_provider_id, parse_recipient, read_place, write_place,
@@ -33,7 +33,7 @@ pub(crate) async fn list(
     let limit = parameters.limit();
     let fingerprint = parameters.fingerprint();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
-    let (found, next) = orphans::list(&services.store, &filter, cursor, limit).await?;
+    let (found, next) = orphan_views::list(&services.store, &filter, cursor, limit).await?;
     let data = found
         .iter()
         .map(|orphan| orphan_response(orphan, caller.visibility()))

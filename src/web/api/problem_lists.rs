@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::orphans::Orphan;
-use crate::delivery::problems::{self, Items, Place, ProblemKind};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::message::Message;
+use crate::reporting::orphan_views::Orphan;
+use crate::reporting::problems::{self, Items, Place, ProblemKind};
+use crate::services::Services;
 use crate::store::callbacks::CallbackOutcome;
 use crate::store::messages::Cursor;
 use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use actix_web::{HttpResponse, web};
 
-use crate::delivery::alarms::{self, Alarm};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
+use crate::reporting::alarms::{self, Alarm};
+use crate::services::Services;
 use crate::web::api::wire::{AlarmResponse, ProblemsResponse};
 use crate::web::error::ApiError;
 

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::replay::{Earnest, Replayed, replay};
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
+use crate::operating::replay::{Earnest, Replayed, replay};
+use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::api::actions::decision;
 use crate::web::api::filter::parse_instant;

@@ -9,14 +9,14 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::delivery::export::ByteOrderMark;
-use crate::delivery::export::summary::write_summary;
-use crate::delivery::services::Services;
-use crate::delivery::statistics::{self, Figures, Group, Width, day_end};
 use crate::domain::access::{Caller, Scope};
 use crate::domain::delivery::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::latency::Histogram;
+use crate::reporting::export::ByteOrderMark;
+use crate::reporting::export::summary::write_summary;
+use crate::reporting::statistics::{self, Figures, Group, Width, day_end};
+use crate::services::Services;
 use crate::store::statistics::Period;
 use crate::web::api::filter::{parse_account, parse_instant, parse_mark, parse_zone};
 use crate::web::api::parameters::{Parameters, pairs};

@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::{Fact, Receipt, SourceKind};
+use crate::services::Services;
 use crate::web::api::messages::{find, moved};
 use crate::web::api::wire::{self, ListResponse};
 use crate::web::error::ApiError;

@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::delivery::accept::{Submission, UploadedFile};
-use crate::delivery::services::Services;
+use crate::sending::accept::{Submission, UploadedFile};
+use crate::services::Services;
 use crate::web::api::wire::SendRequest;
 use crate::web::error::{ApiError, parse_json};
 

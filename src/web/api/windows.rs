@@ -4,11 +4,11 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::delivery::services::Services;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::AccountId;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::window::Window;
+use crate::services::Services;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::delivery::accept::Submission;
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{Delivery, Stage};
 use crate::domain::explain::explain_failure;
@@ -16,6 +15,7 @@ use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::{Message, Origin, References};
 use crate::domain::phone;
 use crate::domain::provider::ProviderId;
+use crate::sending::accept::Submission;
 use crate::store::attempts::Attempt;
 
 /// RFC 3339, UTC, milliseconds.

@@ -4,10 +4,10 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use url::{Host, Url};
 
-use crate::delivery::standing::{AccountStanding, Health};
 use crate::domain::access::Visibility;
 use crate::domain::provider::Mode;
 use crate::providers;
+use crate::reporting::account_health::{AccountStanding, Health};
 use crate::web::dashboard::figure::ago;
 use crate::web::dashboard::frame::{Frame, Refresh, Section};
 use crate::web::dashboard::moment::Moment;

@@ -4,10 +4,10 @@ use std::str;
 
 use askama::Template;
 
-use crate::delivery::callbacks::FoundCallback;
-use crate::delivery::problems::ProblemKind;
 use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
+use crate::reporting::callback_views::FoundCallback;
+use crate::reporting::problems::ProblemKind;
 use crate::store::callbacks::Outcome;
 use crate::store::problems::Unreadable;
 use crate::web::dashboard::callbacks::{CallbackRow, short};

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use crate::delivery::callbacks::{CallbackQuery, ListedCallback};
 use crate::domain::access::Visibility;
 use crate::domain::ids::{AccountId, MessageId};
+use crate::reporting::callback_views::{CallbackQuery, ListedCallback};
 use crate::store::callbacks::Outcome;
 use crate::web::dashboard::address::with_query;
 use crate::web::dashboard::figure;

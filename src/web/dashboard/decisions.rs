@@ -5,14 +5,14 @@
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 
-use crate::delivery::accept::AcceptError;
-use crate::delivery::operate::{self, OperateError};
-use crate::delivery::put_aside;
-use crate::delivery::replay::{self, Earnest, Replayed};
-use crate::delivery::services::Services;
-use crate::delivery::unmatch;
 use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::operating::actions::{self, OperateError};
+use crate::operating::dismiss;
+use crate::operating::replay::{self, Earnest, Replayed};
+use crate::operating::unmatch;
+use crate::sending::accept::AcceptError;
+use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::actions::decision;
 use crate::web::dashboard::matching::{FormPage, find_target};
@@ -27,7 +27,7 @@ pub(super) async fn cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
-    let done = operate::cancel(&services.store, id, &decision(&services, &caller)).await;
+    let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
     lead_to_message(done.map(|()| id))
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn resend(
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
     let decision = decision(&services, &caller);
-    let done = operate::resend(&services.store, &services.acceptor, id, &decision).await;
+    let done = actions::resend(&services.store, &services.acceptor, id, &decision).await;
     services.accepted.notify_one();
     lead_to_message(done)
 }
@@ -51,7 +51,7 @@ pub(super) async fn mark_failed(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
-    let done = operate::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
+    let done = actions::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
     lead_to_message(done.map(|()| id))
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn put_message_aside(
 ) -> Result<HttpResponse, ApiError> {
     let id = allowed(&caller, &id)?;
     let decision = decision(&services, &caller);
-    let done = put_aside::put_message_aside(&services.store, id, &decision).await;
+    let done = dismiss::put_message_aside(&services.store, id, &decision).await;
     lead_to_problems(done)
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn put_callback_aside(
     caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
-    let done = put_aside::put_callback_aside(&services.store, id, &decision).await;
+    let done = dismiss::put_callback_aside(&services.store, id, &decision).await;
     lead_to_problems(done)
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn match_orphan(
     match find_target(&services, &account, orphan, &given).await? {
         Ok(message) => {
             let decision = decision(&services, &caller);
-            let done = operate::match_orphan(&services.store, orphan, message, &decision).await;
+            let done = actions::match_orphan(&services.store, orphan, message, &decision).await;
             lead_to_message(done.map(|()| message))
         }
         Err(trouble) => pages::match_again(&services, &caller, from, &trouble).await,
@@ -175,7 +175,7 @@ pub(super) async fn resume(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Operate)?;
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    operate::resume(&services.store, &id, &decision(&services, &caller))
+    actions::resume(&services.store, &id, &decision(&services, &caller))
         .await
         .map_err(refusal)?;
     services.accepted.notify_one();

@@ -1,6 +1,6 @@
 //! What surrounds every page: title, navigation, and whether it follows live changes.
 
-use crate::delivery::alarms::Alarm;
+use crate::reporting::alarms::Alarm;
 use crate::web::dashboard::figure::count;
 
 /// A page of the navigation.

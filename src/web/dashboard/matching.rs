@@ -2,10 +2,10 @@
 //!
 //! What was typed is read as the search box reads it; a name that fits no message, or several, is answered in the form itself.
 
-use crate::delivery::services::Services;
+use crate::db;
 use crate::domain::access::Visibility;
 use crate::domain::ids::{AccountId, MessageId};
-use crate::store;
+use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::search::parse_search;
 use crate::web::dashboard::callbacks::short;
@@ -96,7 +96,7 @@ pub(super) async fn find_target(
     account: &AccountId,
     orphan: MessageId,
     given: &str,
-) -> Result<Result<MessageId, MatchTrouble>, store::Error> {
+) -> Result<Result<MessageId, MatchTrouble>, db::Error> {
     let trouble = |words: &str, choices| MatchTrouble {
         orphan,
         given: given.to_owned(),

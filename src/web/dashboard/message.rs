@@ -3,13 +3,13 @@
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::delivery::callbacks::ListedCallback;
 use crate::domain::access::{Action, Visibility};
 use crate::domain::delivery::{Delivery, DeliveryState, QueueWord, Receipt};
 use crate::domain::explain::Explanation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::provider::ProviderId;
+use crate::reporting::callback_views::ListedCallback;
 use crate::store::attempts::Attempt;
 use crate::web::dashboard::callbacks::{CallbackRow, short};
 use crate::web::dashboard::frame::{Frame, Refresh, Section};

@@ -7,20 +7,20 @@ use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use crate::delivery::alarms;
-use crate::delivery::callbacks::{self, ListedCallback};
-use crate::delivery::explain::explain_message;
-use crate::delivery::problems;
-use crate::delivery::replay::Earnest;
-use crate::delivery::services::Services;
-use crate::delivery::standing;
+use crate::db;
 use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::delivery::{Receipt, SourceKind, fold};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
-use crate::store;
-use crate::store::journal::JournalFilter;
+use crate::journal::JournalFilter;
+use crate::operating::explain::explain_message;
+use crate::operating::replay::Earnest;
+use crate::reporting::account_health;
+use crate::reporting::alarms;
+use crate::reporting::callback_views::{self, ListedCallback};
+use crate::reporting::problems;
+use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api;
 use crate::web::auth;
@@ -229,7 +229,7 @@ async fn message_page(
     services: &Services,
     caller: &Caller,
     message: &Message,
-) -> Result<MessagePage, store::Error> {
+) -> Result<MessagePage, db::Error> {
     let receipts = &services.store.list_receipts(message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), receipts);
     let explanation = explain_message(services, message, caller.visibility()).await?;
@@ -262,7 +262,7 @@ async fn callbacks_behind(
     services: &Services,
     message: MessageId,
     receipts: &[Receipt],
-) -> Result<Vec<ListedCallback>, store::Error> {
+) -> Result<Vec<ListedCallback>, db::Error> {
     let mut ids: Vec<CallbackId> = receipts
         .iter()
         .filter(|receipt| receipt.source_kind == SourceKind::Callback)
@@ -309,7 +309,7 @@ pub(super) async fn callbacks(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let address = CallbacksAddress::parse(request.query_string());
-    let found = callbacks::list(&services, &address.query(ROWS)).await?;
+    let found = callback_views::list(&services, &address.query(ROWS)).await?;
     let shown = CallbacksPage::new(
         &address,
         &found.callbacks,
@@ -370,7 +370,7 @@ pub(super) async fn accounts(
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let shown = AccountsPage::new(
-        &standing::list_accounts(&services).await?,
+        &account_health::list_accounts(&services).await?,
         Reach::of(&services.config.public_url),
         caller.visibility(),
         services.clock.now(),
@@ -393,11 +393,11 @@ pub(super) async fn reports(
     page(&services, shown).await
 }
 
-async fn account_ids(services: &Services) -> Result<Vec<AccountId>, store::Error> {
+async fn account_ids(services: &Services) -> Result<Vec<AccountId>, db::Error> {
     Ok(services.store.list_accounts().await?.into_keys().collect())
 }
 
-async fn providers(services: &Services) -> Result<BTreeMap<AccountId, ProviderId>, store::Error> {
+async fn providers(services: &Services) -> Result<BTreeMap<AccountId, ProviderId>, db::Error> {
     let accounts = services.store.list_accounts().await?;
     Ok(accounts
         .into_iter()

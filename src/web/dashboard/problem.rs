@@ -1,6 +1,6 @@
 //! What needs a person, as the overview tells it: how many of each kind, with the way to them.
 
-use crate::delivery::problems::ProblemKind;
+use crate::reporting::problems::ProblemKind;
 use crate::store::reports::Problems;
 use crate::web::dashboard::figure::count;
 

@@ -2,11 +2,11 @@
 
 use askama::Template;
 
-use crate::delivery::orphans::Orphan;
-use crate::delivery::problems::{Items, ProblemKind, ProblemList};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::{DeliveryState, Stage};
 use crate::domain::message::{Message, Origin};
+use crate::reporting::orphan_views::Orphan;
+use crate::reporting::problems::{Items, ProblemKind, ProblemList};
 use crate::store::problems::QuarantinedPart;
 use crate::web::dashboard::address::MessagesAddress;
 use crate::web::dashboard::callbacks::short;

@@ -4,9 +4,9 @@
 
 use askama::Template;
 
-use crate::delivery::replay::Replayed;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::operating::replay::Replayed;
 use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::web::dashboard::address::with_query;
 use crate::web::dashboard::callbacks::{CallbacksAddress, short};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use bluetick::app;
 use bluetick::config::{Config, account_with_defaults};
-use bluetick::delivery::reconcile::Step;
-use bluetick::delivery::services::Services;
 use bluetick::domain::access::{Scope, Scopes};
 use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::AccountId;
 use bluetick::domain::provider::{Account, Credentials, KaleyraRegion, ProviderId};
 use bluetick::domain::secret::Secret;
+use bluetick::receiving::reconcile::Step;
+use bluetick::services::Services;
 use bluetick::simulator::{
     CallbackTargets, Delivery, Ending, ForcedReply, Handle, ReceivedRequest, Settings, Simulator,
 };

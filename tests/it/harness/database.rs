@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bluetick::db::connection::{MAIN_WRITING, Pools};
 use bluetick::domain::secret::Secret;
-use bluetick::store::connection::{MAIN_WRITING, Pools};
-use bluetick::store::{Store, journal};
+use bluetick::journal;
+use bluetick::store::Store;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bluetick::domain::secret::Secret;
+use bluetick::journal::Journal;
 use bluetick::keys::Keys;
 use bluetick::simulator::{CallbackTargets, Settings};
-use bluetick::store::journal::Journal;
 use serde_json::Value;
 
 use crate::harness::app::{ACCOUNTS, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, provider_of};

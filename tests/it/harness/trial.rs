@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
+use bluetick::journal::Journal;
 use bluetick::simulator::traffic::{Traffic, TrafficAccount};
 use bluetick::simulator::{Chaos, Handle, Settings, Simulator};
-use bluetick::store::journal::Journal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;

@@ -1,0 +1,80 @@
+//! How much room a disk has, and the part of it that callbacks leave free.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The room of the disk that a folder lies on, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Disk {
+    /// What unprivileged programs may still take.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+impl Disk {
+    /// Asks the operating system; cheap enough for every batch.
+    pub fn measure(folder: &Path) -> io::Result<Self> {
+        let disk = rustix::fs::statvfs(folder)?;
+        Ok(Self {
+            free: disk.f_bavail.saturating_mul(disk.f_frsize),
+            total: disk.f_blocks.saturating_mul(disk.f_frsize),
+        })
+    }
+
+    /// Bytes that may be taken before less than `percent` are free.
+    pub fn room_above(self, percent: u64) -> u64 {
+        self.free.saturating_sub(self.total / 100 * percent)
+    }
+}
+
+/// A share of a disk that stays free, so that the database can still be opened and cleaned up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reserve {
+    /// Where the disk is asked.
+    pub(crate) folder: PathBuf,
+    /// Percent of it.
+    pub(crate) percent: u64,
+}
+
+impl Reserve {
+    /// Refuses as a full disk would when so many bytes would begin to use the reserve up.
+    pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
+        if self.percent == 0 || Disk::measure(&self.folder)?.room_above(self.percent) > bytes {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!("less than {} % of the disk is free", self.percent),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_is_no_room() {
+        let disk = Disk {
+            free: 70,
+            total: 1_000,
+        };
+        assert_eq!(disk.room_above(5), 20);
+        assert_eq!(disk.room_above(7), 0);
+        assert_eq!(disk.room_above(90), 0);
+    }
+
+    #[test]
+    fn a_disk_that_is_all_reserve_is_full() {
+        let folder = std::env::temp_dir();
+        let reserve = |percent| Reserve {
+            folder: folder.clone(),
+            percent,
+        };
+        assert!(reserve(0).check(u64::MAX).is_ok());
+        let refused = reserve(101).check(0).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(refused.to_string(), "less than 101 % of the disk is free");
+    }
+}

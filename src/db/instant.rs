@@ -1,0 +1,29 @@
+//! Instants as the databases hold them: milliseconds since the epoch, UTC.
+
+use chrono::{DateTime, Utc};
+
+use crate::db::Error;
+
+/// To the stored form.
+pub(crate) fn write(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+/// From the stored form.
+pub(crate) fn read(
+    table: &'static str,
+    column: &'static str,
+    millis: i64,
+) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| Error::inconsistent(table, column, millis))
+}
+
+/// From the stored form, where it may be absent.
+pub(crate) fn read_optional(
+    table: &'static str,
+    column: &'static str,
+    millis: Option<i64>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    millis.map(|millis| read(table, column, millis)).transpose()
+}

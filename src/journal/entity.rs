@@ -1,0 +1,141 @@
+//! Rows of the journal, and their way to and from domain values.
+
+use chrono::DateTime;
+use sea_orm::entity::prelude::*;
+use sea_orm::{DerivePartialModel, FromQueryResult};
+
+use crate::db::Error;
+use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, JournalSummary, Route};
+use crate::domain::ids::{CallbackId, MessageId};
+
+/// Name of the table, as errors tell it.
+const TABLE: &str = "journal";
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "journal")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub seq: i64,
+    pub id: Uuid,
+    pub account: String,
+    pub route: String,
+    pub report_message: Option<Uuid>,
+    pub method: String,
+    pub query: String,
+    pub headers: String,
+    pub remote: Option<String>,
+    pub received_at: i64,
+    pub authenticity: String,
+    pub refusal: Option<String>,
+    pub size: i64,
+    pub content: Vec<u8>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The columns that a list shows.
+#[derive(Debug, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub(super) struct SummaryRow {
+    seq: i64,
+    id: Uuid,
+    account: String,
+    route: String,
+    report_message: Option<Uuid>,
+    method: String,
+    received_at: i64,
+    authenticity: String,
+    refusal: Option<String>,
+    size: i64,
+}
+
+/// What a reader needs to know before it loads bodies.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Extent {
+    pub(super) seq: i64,
+    pub(super) size: i64,
+}
+
+/// The word for a route in the database.
+pub(super) fn route_word(route: Route) -> &'static str {
+    match route {
+        Route::Callback => "callback",
+        Route::OldCallback => "old-callback",
+        Route::Report(_) => "report",
+    }
+}
+
+/// The words for an authenticity in the database: its kind, and why it was refused.
+pub(super) fn authenticity_words(authenticity: &Authenticity) -> (&'static str, Option<&str>) {
+    match authenticity {
+        Authenticity::Verified => ("verified", None),
+        Authenticity::Unverified { reason } => ("unverified", Some(reason)),
+    }
+}
+
+fn read_route(seq: i64, word: &str, message: Option<Uuid>) -> Result<Route, Error> {
+    match (word, message) {
+        ("callback", None) => Ok(Route::Callback),
+        ("old-callback", None) => Ok(Route::OldCallback),
+        ("report", Some(message)) => Ok(Route::Report(MessageId::from(message))),
+        _ => Err(Error::inconsistent(TABLE, "route", seq)),
+    }
+}
+
+fn read_authenticity(seq: i64, word: &str, refusal: Option<String>) -> Result<Authenticity, Error> {
+    match word {
+        "verified" => Ok(Authenticity::Verified),
+        "unverified" => Ok(Authenticity::Unverified {
+            reason: refusal.unwrap_or_default(),
+        }),
+        _ => Err(Error::inconsistent(TABLE, "authenticity", seq)),
+    }
+}
+
+impl TryFrom<Model> for JournalEntry {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let seq = row.seq;
+        let inconsistent = |column| Error::inconsistent(TABLE, column, seq);
+        Ok(Self {
+            seq,
+            record: CallbackRecord {
+                id: CallbackId::from(row.id),
+                account: row.account.parse().map_err(|_| inconsistent("account"))?,
+                route: read_route(seq, &row.route, row.report_message)?,
+                method: row.method,
+                query: row.query,
+                headers: serde_json::from_str(&row.headers).map_err(|_| inconsistent("headers"))?,
+                remote: row.remote,
+                received_at: DateTime::from_timestamp_millis(row.received_at)
+                    .ok_or_else(|| inconsistent("received_at"))?,
+                body: row.content,
+                authenticity: read_authenticity(seq, &row.authenticity, row.refusal)?,
+            },
+        })
+    }
+}
+
+impl TryFrom<SummaryRow> for JournalSummary {
+    type Error = Error;
+
+    fn try_from(row: SummaryRow) -> Result<Self, Error> {
+        let seq = row.seq;
+        let inconsistent = |column| Error::inconsistent(TABLE, column, seq);
+        Ok(Self {
+            seq,
+            id: CallbackId::from(row.id),
+            account: row.account.parse().map_err(|_| inconsistent("account"))?,
+            route: read_route(seq, &row.route, row.report_message)?,
+            method: row.method,
+            received_at: DateTime::from_timestamp_millis(row.received_at)
+                .ok_or_else(|| inconsistent("received_at"))?,
+            size: u64::try_from(row.size).map_err(|_| inconsistent("size"))?,
+            authenticity: read_authenticity(seq, &row.authenticity, row.refusal)?,
+        })
+    }
+}

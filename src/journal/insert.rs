@@ -1,0 +1,101 @@
+//! The one statement that puts a batch into the journal: constant texts of a few sizes, so that statement caches hit.
+
+use sea_orm::{DbBackend, Statement, Value};
+
+use crate::db::statements;
+use crate::domain::callback::{CallbackRecord, Route};
+use crate::journal::entity::{authenticity_words, route_word};
+
+/// The most rows of one statement.
+pub(super) const MOST_ROWS: usize = 512;
+/// A batch takes nothing more once its bodies reach this many bytes.
+pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Columns in the order they are bound, with PostgreSQL's type. `id` must lead: a row without one is padding.
+const COLUMNS: [(&str, &str); 13] = [
+    ("id", "uuid"),
+    ("account", "text"),
+    ("route", "text"),
+    ("report_message", "uuid"),
+    ("method", "text"),
+    ("query", "text"),
+    ("headers", "text"),
+    ("remote", "text"),
+    ("received_at", "bigint"),
+    ("authenticity", "text"),
+    ("refusal", "text"),
+    ("size", "bigint"),
+    ("content", "bytea"),
+];
+
+/// The texts for 1, 2, 4 … [`MOST_ROWS`] rows on one engine.
+#[derive(Debug)]
+pub(super) struct InsertStatements {
+    backend: DbBackend,
+    texts: Vec<String>,
+}
+
+impl InsertStatements {
+    /// Writes the texts.
+    pub(super) fn new(backend: DbBackend) -> Self {
+        let texts = (0..=MOST_ROWS.ilog2())
+            .map(|power| text(backend, 1 << power))
+            .collect();
+        Self { backend, texts }
+    }
+
+    /// The statement for these rows, at most [`MOST_ROWS`]: the next larger size, padded with rows of nulls that it skips.
+    pub(super) fn fill<'r>(
+        &self,
+        records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
+    ) -> Statement {
+        let size = records.len().next_power_of_two();
+        let mut values = Vec::with_capacity(size * COLUMNS.len());
+        for record in records {
+            values.extend(bind(record));
+        }
+        statements::pad(&mut values, COLUMNS.len(), size);
+        Statement::from_sql_and_values(self.backend, &self.texts[size.ilog2() as usize], values)
+    }
+}
+
+fn text(backend: DbBackend, rows: usize) -> String {
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let values = statements::places(backend, &COLUMNS.map(|(_, kind)| kind), rows);
+    // `WHERE` also keeps SQLite from reading `ON` as the beginning of a join.
+    format!(
+        "INSERT INTO journal ({names}) SELECT * FROM ({values}) AS waiting \
+         WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING"
+    )
+}
+
+fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
+    let (authenticity, refusal) = authenticity_words(&record.authenticity);
+    let report_message = match record.route {
+        Route::Callback | Route::OldCallback => None,
+        Route::Report(message) => Some(message.uuid()),
+    };
+    [
+        record.id.uuid().into(),
+        record.account.as_str().into(),
+        route_word(record.route).into(),
+        report_message.into(),
+        record.method.as_str().into(),
+        record.query.as_str().into(),
+        headers_text(&record.headers).into(),
+        record.remote.clone().into(),
+        record.received_at.timestamp_millis().into(),
+        authenticity.into(),
+        refusal.map(str::to_owned).into(),
+        i64::try_from(record.body.len()).unwrap_or(i64::MAX).into(),
+        record.body.clone().into(),
+    ]
+}
+
+fn headers_text(headers: &[(String, String)]) -> String {
+    headers
+        .iter()
+        .map(|(name, value)| serde_json::Value::from(vec![name.as_str(), value.as_str()]))
+        .collect::<serde_json::Value>()
+        .to_string()
+}

@@ -1,0 +1,59 @@
+//! Putting aside what a person has seen and nobody can settle: it leaves the problems until something new is heard.
+
+use crate::domain::access::{Action, Verb};
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::message::{Message, Origin};
+use crate::operating::actions::{Decision, OperateError};
+use crate::store::Store;
+
+/// Puts a contradicted message or an unmatched report aside.
+pub async fn put_message_aside(
+    store: &Store,
+    id: MessageId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    let mut ledger = store.ledger_for_caller(decision.now).await?;
+    ledger.load(&[id]).await?;
+    let open = |message: &Message| message.conflict || message.origin == Origin::Provisional;
+    let message = match ledger.find(id)? {
+        Some(message) if open(&message) => message,
+        Some(_) => {
+            ledger.roll_back().await;
+            let words =
+                "only contradicting reports and unmatched ones can be put aside; this is neither";
+            return Err(OperateError::NotNow(words.to_owned()));
+        }
+        None => {
+            let moved = ledger.survivor(id).await?;
+            ledger.roll_back().await;
+            return Err(moved.map_or(OperateError::NotFound("message"), OperateError::Moved));
+        }
+    };
+    ledger.put_message_aside(id).await?;
+    let action = Action {
+        message: Some(id),
+        account: Some(message.account),
+        ..Action::new(decision.actor, Verb::PutAside, decision.now)
+    };
+    ledger.record_action(&action).await?;
+    Ok(store.commit(ledger).await?)
+}
+
+/// Puts the unreadable parts of a callback aside.
+pub async fn put_callback_aside(
+    store: &Store,
+    id: CallbackId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    let ledger = store.ledger_for_caller(decision.now).await?;
+    if !ledger.put_callback_aside(id).await? {
+        ledger.roll_back().await;
+        return Err(OperateError::NotFound("unreadable callback"));
+    }
+    let action = Action {
+        detail: Some(format!("callback {id}")),
+        ..Action::new(decision.actor, Verb::PutAside, decision.now)
+    };
+    ledger.record_action(&action).await?;
+    Ok(store.commit(ledger).await?)
+}

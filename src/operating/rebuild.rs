@@ -1,0 +1,96 @@
+//! Derives everything anew from the roots and the journal, after a parser or a rule has changed.
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::db;
+use crate::domain::callback::JournalPlace;
+use crate::domain::ids::CallbackId;
+use crate::receiving::reconcile::{Reconciler, Step};
+use crate::services::Services;
+
+/// Why nothing was rebuilt, or not to the end.
+#[derive(Debug, Error)]
+pub enum RebuildError {
+    /// Another process follows the journal.
+    #[error(
+        "another process follows the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
+        Reconciler::LEASE.num_seconds()
+    )]
+    Served,
+    /// Another process removes callbacks.
+    #[error("a purge is running, by `serve` or `bluetick purge`; try again in a minute")]
+    Purged,
+    /// A database refused.
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rebuilt {
+    /// Messages whose derived facts were dropped.
+    pub messages: u64,
+    /// Callbacks read again.
+    pub callbacks: u64,
+}
+
+/// Drops what is derived and derives it again; `progress` hears how many callbacks were read.
+pub async fn rebuild(
+    services: &Services,
+    progress: &mut impl FnMut(u64),
+) -> Result<Rebuilt, RebuildError> {
+    let reconciler = &services.reconciler;
+    if !reconciler.claim().await? {
+        return Err(RebuildError::Served);
+    }
+    let done = derive(services, progress).await;
+    reconciler.release().await?;
+    done
+}
+
+async fn derive(
+    services: &Services,
+    progress: &mut impl FnMut(u64),
+) -> Result<Rebuilt, RebuildError> {
+    let end = services.journal.end().await?;
+    let now = services.clock.now();
+    if !services.retention.hold_back().await? {
+        return Err(RebuildError::Purged);
+    }
+    let start = start(services, end).await?;
+    services.retention.release().await?;
+    let mut rebuilt = Rebuilt {
+        messages: services.store.begin_rebuild(start, now).await?,
+        callbacks: 0,
+    };
+    loop {
+        match services.reconciler.step().await? {
+            Step::Applied(0) => return Ok(rebuilt),
+            Step::Applied(read) => {
+                rebuilt.callbacks += u64::try_from(read).unwrap_or_default();
+                progress(rebuilt.callbacks);
+            }
+            Step::NotOurs => return Err(RebuildError::Served),
+        }
+    }
+}
+
+/// Where reading again begins: at the lowest place, with no callback that has an id below the smallest.
+async fn start(services: &Services, end: i64) -> Result<JournalPlace, db::Error> {
+    let first = services.journal.list_places(0, 1).await?.pop();
+    let oldest = services.journal.beginning().await?;
+    Ok(match first.zip(oldest) {
+        Some((first, oldest)) => JournalPlace {
+            id: oldest.id,
+            ..first
+        },
+        // Every callback was purged: nothing can be read again, and nothing is dropped.
+        None => JournalPlace {
+            seq: end + 1,
+            id: CallbackId::from(Uuid::max()),
+            received_at: DateTime::<Utc>::MAX_UTC,
+        },
+    })
+}

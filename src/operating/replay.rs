@@ -1,0 +1,365 @@
+//! Reads callbacks again, after a parser was mended or because an operator releases them: what each told is replaced by what it tells now.
+//!
+//! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::access::{Action, Verb};
+use crate::domain::callback::JournalEntry;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::operating::actions::Decision;
+use crate::receiving::operator_decisions::{Precedents, release_words};
+use crate::services::Services;
+use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
+use crate::store::ledger::{Ledger, StateDifference};
+
+/// Callbacks read again in one transaction, and bytes of their bodies.
+const BATCH: u64 = 200;
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// What a dry run reads at most, for it holds the writer's lock until its end: callbacks, bytes of their bodies, and how long.
+const DRY_LIMIT: u64 = 10_000;
+const DRY_BYTES: u64 = 64 * 1024 * 1024;
+const DRY_TIME: Duration = Duration::from_secs(3);
+
+/// Whether anything is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Earnest {
+    /// Tell what would change.
+    DryRun,
+    /// Change it.
+    Apply,
+}
+
+/// Why nothing was read again.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// Nothing was selected; everything is what rebuild is for.
+    #[error(
+        "select callbacks by ids, account, outcome or time; to read all of them again, use rebuild"
+    )]
+    Everything,
+    /// A dry run over too much.
+    #[error(
+        "a dry run holds up whatever else is written, so it ends after {DRY_LIMIT} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
+        DRY_BYTES / 1024 / 1024,
+        DRY_TIME.as_secs()
+    )]
+    TooMany,
+    /// A database refused.
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+/// A callback that counts as something else. Where only a part of it became readable or unreadable, that side counts as quarantined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutcomeDifference {
+    /// The callback.
+    pub callback: CallbackId,
+    /// Before.
+    pub before: Outcome,
+    /// After.
+    pub after: Outcome,
+}
+
+/// What reading again did, or would do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Replayed {
+    /// Callbacks read.
+    pub read: u64,
+    /// Selected, but not in the journal any more.
+    pub gone: u64,
+    /// Failed authentication and were not meant by the selection.
+    pub withheld: u64,
+    /// Callbacks that count as something else now.
+    pub callbacks: Vec<OutcomeDifference>,
+    /// Messages in another state now.
+    pub messages: Vec<StateDifference>,
+}
+
+/// Reads a selection again; `progress` hears how many callbacks were read.
+pub async fn replay(
+    services: &Services,
+    selection: &OutcomeFilter,
+    earnest: Earnest,
+    decision: &Decision<'_>,
+    progress: &mut impl FnMut(u64),
+) -> Result<Replayed, ReplayError> {
+    if *selection == OutcomeFilter::default() {
+        return Err(ReplayError::Everything);
+    }
+    let mut run = Run {
+        services,
+        selection,
+        decision,
+        replayed: Replayed::default(),
+        states: BTreeMap::new(),
+    };
+    match earnest {
+        Earnest::Apply => run.apply(progress).await?,
+        Earnest::DryRun => run.rehearse(progress).await?,
+    }
+    Ok(run.finish())
+}
+
+struct Run<'a> {
+    services: &'a Services,
+    selection: &'a OutcomeFilter,
+    decision: &'a Decision<'a>,
+    replayed: Replayed,
+    /// The first state before and the last state after, over all batches.
+    states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
+}
+
+/// Callbacks that are read again in one transaction.
+struct Batch {
+    /// What they count as.
+    outcomes: Vec<CallbackOutcome>,
+    /// The callbacks themselves, in the same order.
+    entries: Vec<JournalEntry>,
+    /// Of all their bodies.
+    bytes: u64,
+}
+
+impl Run<'_> {
+    async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
+        let mut after = 0;
+        while let Some(batch) = self.next(&mut after).await? {
+            if batch.outcomes.is_empty() {
+                continue;
+            }
+            let mut ledger = self.services.store.ledger(self.decision.now).await?;
+            match self.read_audited(&mut ledger, &batch).await {
+                Ok(()) => self.services.store.commit(ledger).await?,
+                Err(error) => {
+                    ledger.roll_back().await;
+                    return Err(error.into());
+                }
+            }
+            progress(self.replayed.read);
+        }
+        Ok(())
+    }
+
+    /// One line of the audit a batch, in its transaction: what was read is told, also where a later batch fails.
+    async fn read_audited(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), db::Error> {
+        self.read(ledger, batch).await?;
+        let callbacks = if batch.outcomes.len() == 1 {
+            "1 callback".to_owned()
+        } else {
+            format!("{} callbacks", batch.outcomes.len())
+        };
+        let action = Action {
+            account: self.selection.account.clone(),
+            detail: Some(callbacks),
+            ..Action::new(
+                self.decision.actor,
+                Verb::ReplayCallbacks,
+                self.decision.now,
+            )
+        };
+        ledger.record_action(&action).await
+    }
+
+    async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
+        let (mut after, mut bytes) = (0, 0);
+        let mut ledger = self.services.store.ledger(self.decision.now).await?;
+        let began = Instant::now();
+        let ended = loop {
+            let batch = match self.next(&mut after).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            if let Err(error) = self.read(&mut ledger, &batch).await {
+                break Err(error.into());
+            }
+            progress(self.replayed.read);
+            bytes += batch.bytes;
+            if is_too_much(self.replayed.read, bytes, began.elapsed()) {
+                break Err(ReplayError::TooMany);
+            }
+        };
+        ledger.roll_back().await;
+        ended
+    }
+
+    /// The next callbacks of the selection with what they counted as; `None` after the last.
+    async fn next(&mut self, after: &mut i64) -> Result<Option<Batch>, db::Error> {
+        let outcomes = self
+            .services
+            .store
+            .list_outcomes_after(self.selection, *after, BATCH)
+            .await?;
+        if outcomes.is_empty() {
+            return Ok(None);
+        }
+        let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
+        let sizes = self.services.journal.list_sizes(&ids).await?;
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
+        for outcome in outcomes {
+            if bytes > BATCH_BYTES {
+                break;
+            }
+            *after = outcome.seq;
+            if outcome.outcome == Outcome::Unverified && !releases(self.selection) {
+                self.replayed.withheld += 1;
+                continue;
+            }
+            match sizes.get(&outcome.callback) {
+                Some(size) => {
+                    bytes += size;
+                    wanted.push(outcome);
+                }
+                None => self.replayed.gone += 1,
+            }
+        }
+        let ids: Vec<CallbackId> = wanted.iter().map(|outcome| outcome.callback).collect();
+        let entries = self.services.journal.find_all(&ids).await?;
+        // Both in the journal's order; one that retention has taken meanwhile is gone.
+        let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
+        wanted.retain(|outcome| found.contains(&outcome.callback));
+        self.replayed.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
+        Ok(Some(Batch {
+            outcomes: wanted,
+            entries,
+            bytes,
+        }))
+    }
+
+    async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), db::Error> {
+        let ids: Vec<CallbackId> = batch
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.callback)
+            .collect();
+        // Somebody else may have read them again since they were selected.
+        let known = ledger.find_outcomes(&ids).await?;
+        let counted = |outcome: &CallbackOutcome| {
+            known
+                .get(&outcome.callback)
+                .map_or(outcome.outcome, |known| known.outcome)
+        };
+        let mut precedents = Precedents::load(ledger).await?;
+        for outcome in &batch.outcomes {
+            if outcome.outcome == Outcome::Unverified
+                && precedents.released.insert(outcome.callback)
+            {
+                let action = Action {
+                    account: Some(outcome.account.clone()),
+                    detail: Some(release_words(outcome.callback)),
+                    ..Action::new(
+                        self.decision.actor,
+                        Verb::ReleaseCallback,
+                        self.decision.now,
+                    )
+                };
+                ledger.record_action(&action).await?;
+            }
+        }
+        let unreadable = ledger.list_quarantined(&ids).await?;
+        let outcomes = self
+            .services
+            .reconciler
+            .read_again(ledger, &batch.entries, &precedents)
+            .await?;
+        let now_unreadable = ledger.list_quarantined(&ids).await?;
+        self.replayed
+            .callbacks
+            .extend(
+                batch
+                    .outcomes
+                    .iter()
+                    .zip(&outcomes)
+                    .filter_map(|(before, after)| {
+                        let id = before.callback;
+                        difference(
+                            id,
+                            (counted(before), unreadable.contains(&id)),
+                            (after.outcome, now_unreadable.contains(&id)),
+                        )
+                    }),
+            );
+        for difference in ledger.settle().await? {
+            self.states
+                .entry(difference.message)
+                .or_insert((difference.before, difference.after))
+                .1 = difference.after;
+        }
+        self.replayed.read += u64::try_from(batch.outcomes.len()).unwrap_or_default();
+        Ok(())
+    }
+
+    fn finish(self) -> Replayed {
+        let changed = self
+            .states
+            .into_iter()
+            .filter(|(_, (before, after))| before != after);
+        Replayed {
+            messages: changed
+                .map(|(message, (before, after))| StateDifference {
+                    message,
+                    before,
+                    after,
+                })
+                .collect(),
+            ..self.replayed
+        }
+    }
+}
+
+/// Whether callbacks that failed authentication are meant: by their ids or by their outcome, never by a wide net.
+fn releases(selection: &OutcomeFilter) -> bool {
+    selection.ids.is_some() || selection.outcome == Some(Outcome::Unverified)
+}
+
+/// Whether a dry run has held the writer's lock for long enough.
+fn is_too_much(read: u64, bytes: u64, took: Duration) -> bool {
+    read > DRY_LIMIT || bytes > DRY_BYTES || took > DRY_TIME
+}
+
+/// What changed between two readings: the chief outcome, and whether a part could not be understood.
+fn difference(
+    callback: CallbackId,
+    before: (Outcome, bool),
+    after: (Outcome, bool),
+) -> Option<OutcomeDifference> {
+    if before == after {
+        return None;
+    }
+    let counts_as = |(outcome, is_unreadable): (Outcome, bool)| {
+        if is_unreadable && before.0 == after.0 {
+            Outcome::Quarantined
+        } else {
+            outcome
+        }
+    };
+    Some(OutcomeDifference {
+        callback,
+        before: counts_as(before),
+        after: counts_as(after),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_ends_by_whichever_limit_comes_first() {
+        let moment = Duration::from_millis(1);
+        assert!(!is_too_much(DRY_LIMIT, DRY_BYTES, DRY_TIME));
+        assert!(is_too_much(DRY_LIMIT + 1, 0, moment));
+        assert!(is_too_much(1, DRY_BYTES + 1, moment));
+        assert!(is_too_much(1, 1, DRY_TIME + moment));
+        let words = ReplayError::TooMany.to_string();
+        assert!(
+            words.contains("10000 callbacks, 64 MiB or 3 seconds"),
+            "{words}"
+        );
+    }
+}

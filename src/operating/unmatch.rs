@@ -1,0 +1,94 @@
+//! Takes back that reports were given to a message, whether their recipient or a person decided it: every callback that spoke of it is read again, and what holds by itself stays.
+
+use std::collections::HashSet;
+
+use crate::domain::access::{Action, Verb};
+use crate::domain::callback::JournalEntry;
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::operating::actions::{Decision, OperateError};
+use crate::receiving::operator_decisions::Precedents;
+use crate::services::Services;
+use crate::store::ledger::{Ledger, Sources};
+
+/// Undoes the matches of a message; returns where what was matched is now. Its recipient never matches it again; a person still may.
+pub async fn unmatch(
+    services: &Services,
+    id: MessageId,
+    decision: &Decision<'_>,
+) -> Result<Vec<MessageId>, OperateError> {
+    let mut ledger = services.store.ledger_for_caller(decision.now).await?;
+    match take_back(services, &mut ledger, id, decision).await {
+        Ok(now_at) => {
+            services.store.commit(ledger).await?;
+            Ok(now_at)
+        }
+        Err(error) => {
+            ledger.roll_back().await;
+            Err(error)
+        }
+    }
+}
+
+/// All within the transaction: nothing is told or decided between looking and doing.
+async fn take_back(
+    services: &Services,
+    ledger: &mut Ledger,
+    id: MessageId,
+    decision: &Decision<'_>,
+) -> Result<Vec<MessageId>, OperateError> {
+    let message = find_matched(ledger, id).await?;
+    let sources = ledger.list_sources(&[id]).await?;
+    let told = find_kept(services, &sources).await?;
+    let action = Action {
+        message: Some(id),
+        account: Some(message.account),
+        ..Action::new(decision.actor, Verb::Unmatch, decision.now)
+    };
+    // First: from here on its recipient does not match it, and who decided so before is not heeded.
+    ledger.record_action(&action).await?;
+    let precedents = Precedents::load(ledger).await?;
+    let times: HashSet<_> = told.iter().map(|entry| entry.record.received_at).collect();
+    ledger.unlearn(&[id], &times).await?;
+    ledger.forget_match(id)?;
+    services
+        .reconciler
+        .read_again(ledger, &told, &precedents)
+        .await?;
+    let mut now_at = ledger.list_told(&sources.told);
+    now_at.retain(|told| *told != id);
+    Ok(now_at)
+}
+
+async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, OperateError> {
+    ledger.load(&[id]).await?;
+    let Some(message) = ledger.find(id)? else {
+        return Err(match ledger.survivor(id).await? {
+            Some(survivor) => OperateError::Moved(survivor),
+            None => OperateError::NotFound("message"),
+        });
+    };
+    if message.matched_by.is_none() {
+        let words = "no report was matched with this message";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    if message.origin.is_ours() && ledger.is_registered(id).await? {
+        let words = "a registered message was matched with this one; that cannot be undone";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    Ok(message)
+}
+
+/// Every callback that spoke of the message, in the journal's order; refused when one is missing.
+async fn find_kept(
+    services: &Services,
+    sources: &Sources,
+) -> Result<Vec<JournalEntry>, OperateError> {
+    let wanted = sources.all();
+    let kept = services.journal.find_all(&wanted).await?;
+    if sources.some_forgotten || kept.len() < wanted.len() {
+        let words = "a callback behind it is not kept any more and cannot be read again";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    Ok(kept)
+}

@@ -1,0 +1,152 @@
+//! Checks that journal, outcomes, facts, states, ids and counts agree; reads in pieces and writes nothing.
+//!
+//! Content with an unread backlog: what lies behind the reconcile position is not expected to show yet.
+
+use crate::db;
+use crate::journal::Journal;
+use crate::store::Store;
+use crate::store::verify::{Discrepancy, Snapshot};
+
+/// Places of the journal looked at in one go.
+const PLACES: u64 = 1000;
+/// Dangling things of one kind that are told; more say nothing new.
+const TOLD: u64 = 100;
+
+/// What was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Checked {
+    /// Callbacks of the journal that were read.
+    pub callbacks: u64,
+    /// Callbacks that were not read yet.
+    pub backlog: u64,
+    /// Messages folded anew.
+    pub messages: u64,
+    /// Counts compared with a recount.
+    pub counts: u64,
+}
+
+/// How far a check has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// What is looked at, in a word or two.
+    pub stage: &'static str,
+    /// How many of it so far.
+    pub done: u64,
+    /// Of how many, where that is known.
+    pub total: Option<u64>,
+}
+
+/// Checks everything; every discrepancy goes to `found` as it is met, so that nothing piles up.
+pub async fn verify(
+    store: &Store,
+    journal: &Journal,
+    found: &mut impl FnMut(Discrepancy),
+    progress: &mut impl FnMut(Progress),
+) -> Result<Checked, db::Error> {
+    let snapshot = store.snapshot().await?;
+    let checked = check(&snapshot, journal, found, progress).await;
+    snapshot.close().await?;
+    checked
+}
+
+async fn check(
+    snapshot: &Snapshot,
+    journal: &Journal,
+    found: &mut impl FnMut(Discrepancy),
+    progress: &mut impl FnMut(Progress),
+) -> Result<Checked, db::Error> {
+    let mut checked = Checked::default();
+    check_journal(snapshot, journal, &mut checked, found, progress).await?;
+    let contradictions = snapshot.find_contradictions(TOLD).await?;
+    let dangling = snapshot.find_dangling(TOLD).await?;
+    contradictions
+        .into_iter()
+        .chain(dangling)
+        .for_each(&mut *found);
+    let total = Some(snapshot.count_messages().await?);
+    let mut after = None;
+    while let Some((last, number, wrong)) = snapshot.check_messages(after).await? {
+        after = Some(last);
+        checked.messages += number;
+        wrong.into_iter().for_each(&mut *found);
+        progress(Progress {
+            stage: "messages",
+            done: checked.messages,
+            total,
+        });
+    }
+    let mut bucket = 0;
+    while let Some((next, number, wrong)) = snapshot.check_counts(bucket).await? {
+        bucket = next;
+        checked.counts += number;
+        wrong.into_iter().for_each(&mut *found);
+        progress(Progress {
+            stage: "counts",
+            done: checked.counts,
+            total: None,
+        });
+    }
+    Ok(checked)
+}
+
+/// Every callback up to the position has an outcome, and every outcome of that stretch its callback.
+async fn check_journal(
+    snapshot: &Snapshot,
+    journal: &Journal,
+    checked: &mut Checked,
+    found: &mut impl FnMut(Discrepancy),
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), db::Error> {
+    let position = snapshot.position().await?;
+    let end = journal.end().await?;
+    if position > end {
+        found(Discrepancy {
+            words: format!("the position {position} lies beyond the journal's end {end}"),
+        });
+    }
+    let mut after = None;
+    loop {
+        let places = journal
+            .list_places(after.unwrap_or_default(), PLACES)
+            .await?;
+        let Some((first, last)) = places.first().zip(places.last()) else {
+            return Ok(());
+        };
+        // What lies before the first place was purged.
+        let from = after.unwrap_or(first.seq - 1);
+        let read = places.iter().filter(|place| place.seq <= position);
+        checked.backlog +=
+            u64::try_from(places.iter().filter(|place| place.seq > position).count())
+                .unwrap_or_default();
+        let mut outcomes = snapshot.list_outcomes(from, last.seq).await?;
+        for place in read {
+            checked.callbacks += 1;
+            if outcomes.remove(&place.seq) != Some(place.id) {
+                found(Discrepancy {
+                    words: format!("callback {} was read and has no outcome", place.id),
+                });
+            }
+        }
+        if outcomes.is_empty() {
+            // Nothing is without its callback.
+        } else if let Some(beginning) = journal.beginning().await? {
+            // What left the journal meanwhile leaves its outcome behind for a moment.
+            outcomes.retain(|seq, id| *seq >= beginning.seq && *id >= beginning.id);
+        } else {
+            outcomes.clear();
+        }
+        for callback in outcomes.into_values() {
+            found(Discrepancy {
+                words: format!(
+                    "callback {callback} has an outcome and is not in the journal, or was not read yet"
+                ),
+            });
+        }
+        progress(Progress {
+            stage: "callbacks",
+            done: checked.callbacks,
+            total: None,
+        });
+        after = Some(last.seq);
+    }
+}

@@ -1,0 +1,265 @@
+//! What `/metrics` shows: counters of this process, and the few numbers that the databases are asked for.
+//!
+//! **Invariant:** nothing here reads a table of messages or callbacks from end to end, and no label has a value that a stranger chose.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::db;
+use crate::db::disk::Disk;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::AccountId;
+use crate::reporting::alarms::{self, AlarmKind};
+use crate::reporting::problems::ProblemKind;
+use crate::services::Services;
+
+/// How long the databases may take to answer; without them everything else is shown.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Messages created so long ago are counted: a sum over the rollups of one day.
+const COUNTED: TimeDelta = TimeDelta::hours(24);
+
+type Labels<const N: usize> = [(&'static str, String); N];
+type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+
+/// Everything, in the text format that Prometheus reads.
+pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("bluetick");
+    services.journal.figures().register(&mut registry);
+    services.ingest.responses().register(&mut registry);
+    services.dispatcher.tally.register(&mut registry);
+    callbacks(services, &mut registry);
+    spool(services, &mut registry);
+    files(services, &mut registry);
+    disks(services, &mut registry);
+    alarms(services, &mut registry);
+    let asked = tokio::time::timeout(PATIENCE, databases(services, &mut registry)).await;
+    let up = match asked {
+        Ok(Ok(())) => i64::from(!services.store.is_refusing()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the databases could not be asked for metrics");
+            0
+        }
+        Err(_) => 0,
+    };
+    gauge(
+        &mut registry,
+        "databases_up",
+        "Whether both databases answer, and the main one could be written when that was last tried",
+        up,
+    );
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn callbacks(services: &Services, registry: &mut Registry) {
+    let results = Family::<Labels<1>, Counter>::default();
+    for (result, number) in services.ingest.counters().list() {
+        results
+            .get_or_create(&[("result", result.to_owned())])
+            .inc_by(number);
+    }
+    registry.register(
+        "callbacks",
+        "Requests to callback addresses by what became of them",
+        results,
+    );
+}
+
+fn spool(services: &Services, registry: &mut Registry) {
+    let standing = *services.journal.spool().borrow();
+    gauge(
+        registry,
+        "spool_in_use",
+        "Whether callbacks are in the spool, or go there because the journal does not take them",
+        i64::from(standing.depth > 0 || standing.in_use && !standing.refusing),
+    );
+    gauge(
+        registry,
+        "spool_records",
+        "Callbacks in the spool that are not in the journal yet",
+        signed(standing.depth),
+    );
+    let bytes: Gauge = Gauge::default();
+    bytes.set(signed(standing.bytes));
+    registry.register_with_unit("spool", "Size of the spool", Unit::Bytes, bytes);
+    let moves = Family::<Labels<1>, Counter>::default();
+    for (what, number) in [
+        ("spooled", standing.spooled),
+        ("drained", standing.drained),
+        ("failed", standing.failed),
+        ("set_aside", standing.set_aside),
+    ] {
+        moves
+            .get_or_create(&[("what", what.to_owned())])
+            .inc_by(number);
+    }
+    registry.register(
+        "spool_moves",
+        "Callbacks put into the spool, moved on into the journal, refused by both, or set aside",
+        moves,
+    );
+}
+
+/// Of a WAL the size tells how much was written between two checkpoints.
+fn files(services: &Services, registry: &mut Registry) {
+    let sizes = Gauges::<1>::default();
+    let files = [
+        ("journal", services.journal.file()),
+        ("main", services.store.file()),
+    ];
+    for (name, path) in files {
+        let Some(path) = path else { continue };
+        let wal = format!("{}-wal", path.display());
+        for (name, path) in [
+            (name.to_owned(), path),
+            (format!("{name}-wal"), Path::new(&wal)),
+        ] {
+            let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+            sizes.get_or_create(&[("file", name)]).set(signed(bytes));
+        }
+    }
+    registry.register_with_unit(
+        "file",
+        "Size of SQLite's files; a -wal grows until its checkpoint and is then reused",
+        Unit::Bytes,
+        sizes,
+    );
+}
+
+fn disks(services: &Services, registry: &mut Registry) {
+    let (free, total) = (Gauges::<1>::default(), Gauges::<1>::default());
+    let folders = [
+        ("data", Some(services.config.data_dir.as_path())),
+        ("database", services.store.file().and_then(Path::parent)),
+    ];
+    for (name, folder) in folders {
+        let Some(disk) = folder.and_then(|folder| Disk::measure(folder).ok()) else {
+            continue;
+        };
+        let label = [("folder", name.to_owned())];
+        free.get_or_create(&label).set(signed(disk.free));
+        total.get_or_create(&label).set(signed(disk.total));
+    }
+    registry.register_with_unit(
+        "disk_free",
+        "Free room of a folder's disk",
+        Unit::Bytes,
+        free,
+    );
+    registry.register_with_unit("disk", "Size of a folder's disk", Unit::Bytes, total);
+}
+
+fn alarms(services: &Services, registry: &mut Registry) {
+    let ringing = Gauges::<2>::default();
+    let set = |kind: AlarmKind, account: Option<&AccountId>, value| {
+        let account = account.map_or_else(String::new, ToString::to_string);
+        let labels = [("alarm", kind.as_str().to_owned()), ("account", account)];
+        ringing.get_or_create(&labels).set(value);
+    };
+    for kind in AlarmKind::ALL {
+        set(kind, None, 0);
+        for account in services
+            .known_accounts
+            .ids()
+            .filter(|_| kind.is_of_account())
+        {
+            set(kind, Some(account), 0);
+        }
+    }
+    for alarm in alarms::list(services) {
+        set(alarm.kind, alarm.account.as_ref(), 1);
+    }
+    registry.register(
+        "alarms",
+        "What an operator must know at once; 1 while it lasts",
+        ringing,
+    );
+}
+
+async fn databases(services: &Services, registry: &mut Registry) -> Result<(), db::Error> {
+    let now = services.clock.now();
+    let store = &services.store;
+    let position = store.position().await?;
+    let end = services.journal.end().await?;
+    let oldest = services.journal.list_places(position, 1).await?;
+    let lag = oldest.first().map(|place| now - place.received_at);
+    let counts = store.count_messages(now - COUNTED).await?;
+    let problems = store.count_problems(now).await?;
+
+    gauge(
+        registry,
+        "reconcile_backlog_rows",
+        "Places of the journal that are not applied yet; a few may be empty",
+        // Behind the last row there may be places that never came to be.
+        if lag.is_none() { 0 } else { end - position },
+    );
+    let seconds = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+    let lag = lag.unwrap_or_default().max(TimeDelta::zero());
+    seconds.set(lag.as_seconds_f64());
+    registry.register_with_unit(
+        "reconcile_lag",
+        "Age of the oldest callback that is not applied yet",
+        Unit::Seconds,
+        seconds,
+    );
+    let messages = Gauges::<3>::default();
+    let of = |account: &AccountId, origin: &str, state: DeliveryState| {
+        [
+            ("account", account.to_string()),
+            ("origin", origin.to_owned()),
+            ("state", state.to_string()),
+        ]
+    };
+    // Who sends; what was sent elsewhere, or not at all, shows once there is some.
+    for account in services.accounts.keys() {
+        for state in DeliveryState::ALL {
+            messages.get_or_create(&of(account, "api", state)).set(0);
+        }
+    }
+    for (origin, accounts) in [
+        ("api", &counts.sent),
+        ("observed", &counts.observed),
+        ("dry-run", &counts.dry_run),
+    ] {
+        for (account, states) in accounts {
+            for (state, number) in states {
+                messages
+                    .get_or_create(&of(account, origin, *state))
+                    .set(*number);
+            }
+        }
+    }
+    registry.register(
+        "messages_last_day",
+        "Messages created in the last 24 hours, by the state they are in now",
+        messages,
+    );
+    let open = Gauges::<1>::default();
+    for kind in ProblemKind::ALL {
+        if kind != ProblemKind::Rejected {
+            let label = [("kind", kind.as_str().to_owned())];
+            open.get_or_create(&label)
+                .set(signed(kind.count(&problems)));
+        }
+    }
+    registry.register("problems", "Things that need a person", open);
+    Ok(())
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,10 @@
+//! What people and programs read: statistics, exports, metrics, problems, alarms, account health.
+
+pub mod account_health;
+pub mod alarms;
+pub mod callback_views;
+pub mod export;
+pub mod metrics;
+pub mod orphan_views;
+pub mod problems;
+pub mod statistics;
