@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
-use crate::domain::provider::Account;
+use crate::domain::provider_account::Account;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::operating::retention::Retention;

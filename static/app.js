@@ -1,4 +1,4 @@
-// What the pages cannot do alone: follow live changes, show local time, copy, and one key.
+// Live updates, local time, copy buttons and a keyboard shortcut.
 // Everything works without this file.
 (() => {
   "use strict";
@@ -43,9 +43,9 @@
     }
   }
 
-  // Without a form around them, untouched fields would make long addresses.
+  // Omits empty fields, which would make URLs long.
 
-  function leaveOutEmptyFields(root) {
+  function omitEmptyFields(root) {
     for (const form of root.querySelectorAll("form.filters")) {
       form.addEventListener("formdata", (event) => {
         const empty = [...event.formData].filter(([, value]) => value === "").map(([name]) => name);
@@ -54,13 +54,13 @@
     }
   }
 
-  function dress(root) {
+  function enhance(root) {
     showLocalTimes(root);
     addCopyButtons(root);
-    leaveOutEmptyFields(root);
+    omitEmptyFields(root);
   }
 
-  // `/` goes to the search box.
+  // `/` focuses the search box.
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -72,7 +72,7 @@
     search.select();
   });
 
-  // Live: fetch this very address again and put its content in place, keeping what the person is doing.
+  // Live updates: fetch this URL again and replace the content; keep focus, input and scroll positions.
 
   const fieldKey = (field) => field.id || `${field.form?.getAttribute("action") ?? ""} ${field.name}`;
 
@@ -99,7 +99,7 @@
     const scrolled = [...current.querySelectorAll(".scroll, .raw")].map((e) => [e.scrollLeft, e.scrollTop]);
 
     current.replaceChildren(...next.childNodes);
-    dress(current);
+    enhance(current);
 
     for (const field of current.querySelectorAll("input:not([type=hidden]), select, textarea")) {
       const value = typed.get(fieldKey(field));
@@ -109,8 +109,8 @@
       const details = document.getElementById(id);
       if (details) details.open = wasOpen;
     }
-    current.querySelectorAll(".scroll, .raw").forEach((element, place) => {
-      if (scrolled[place]) [element.scrollLeft, element.scrollTop] = scrolled[place];
+    current.querySelectorAll(".scroll, .raw").forEach((element, index) => {
+      if (scrolled[index]) [element.scrollLeft, element.scrollTop] = scrolled[index];
     });
     if (!focused) return;
     const again = focusedHref
@@ -119,7 +119,7 @@
         .find((e) => (("form" in e) ? fieldKey(e) : e.id) === focusedKey);
     again?.focus({ preventScroll: true });
     if (selection && again && "setSelectionRange" in again) {
-      try { again.setSelectionRange(...selection); } catch { /* this kind of field has no selection */ }
+      try { again.setSelectionRange(...selection); } catch { /* fields of this type have no selection */ }
     }
   }
 
@@ -127,7 +127,7 @@
   let fetching = false;
   let stale = false;
 
-  // A select or date list that is open would close under the person's hand.
+  // A refresh would close an open select or date picker.
   const busy = () => main().querySelector("select:focus, input[type=date]:focus") !== null
     || !(document.getSelection()?.isCollapsed ?? true);
 
@@ -149,7 +149,7 @@
         stale = true;
       }
     } catch {
-      // Away for a moment; the next event or the reconnect tries again.
+      // Temporarily unreachable; the next event or reconnect tries again.
     } finally {
       fetching = false;
       if (stale) schedule();
@@ -166,7 +166,7 @@
     const events = new EventSource("/api/v1/live");
     let opened = false;
     events.addEventListener("open", () => {
-      // What happened between two connections was not told.
+      // Events between two connections are lost.
       if (opened) schedule();
       opened = true;
     });
@@ -175,6 +175,6 @@
     window.addEventListener("pagehide", () => events.close());
   }
 
-  dress(document);
+  enhance(document);
   follow();
 })();

@@ -6,9 +6,11 @@ use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use bluetick::domain::delivery::{Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold};
+use bluetick::domain::delivery::fold;
+use bluetick::domain::delivery_state::{QueueState, Stage};
 use bluetick::domain::failure::Failure as Reason;
 use bluetick::domain::latency::LatencyBucket;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use chrono::TimeDelta;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -191,13 +193,13 @@ fn delay(number: u64) -> TimeDelta {
 }
 
 /// The one fact of a message.
-fn fact(population: &Population, number: u64) -> Receipt {
+fn receipt(population: &Population, number: u64) -> Receipt {
     let at = population.created_at(number) + delay(number);
-    let fact = match population.standing(number) {
-        Standing::Sent => Fact::Stage(Stage::Sent),
-        Standing::Delivered => Fact::Stage(Stage::Delivered),
-        Standing::Read => Fact::Stage(Stage::Read),
-        Standing::Failed => Fact::Failure(Reason {
+    let event = match population.standing(number) {
+        Standing::Sent => ReceiptEvent::Stage(Stage::Sent),
+        Standing::Delivered => ReceiptEvent::Stage(Stage::Delivered),
+        Standing::Read => ReceiptEvent::Stage(Stage::Read),
+        Standing::Failed => ReceiptEvent::Failure(Reason {
             code: Some("131026".to_owned()),
             title: Some("Message undeliverable".to_owned()),
             detail: None,
@@ -208,7 +210,7 @@ fn fact(population: &Population, number: u64) -> Receipt {
         source_kind: SourceKind::Callback,
         source: population.callback_id(number).uuid(),
         part: 0,
-        fact,
+        event,
         occurred_at: Some(at),
         received_at: at,
         recipient: None,
@@ -260,11 +262,11 @@ fn messages(population: &Population) -> Load<'_> {
 
 fn message(population: &Population, number: u64) -> Vec<Cell> {
     let created_at = population.created_at(number);
-    let fact = fact(population, number);
+    let receipt = receipt(population, number);
     let delivery = fold(
-        QueueWord::Done,
+        QueueState::Done,
         Some(created_at),
-        std::slice::from_ref(&fact),
+        std::slice::from_ref(&receipt),
     );
     let stage = |stage| match delivery.stage(stage) {
         Some(reached) => Cell::Number(reached.at.timestamp_millis()),
@@ -279,7 +281,7 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         })
         .fold(0, |bits, stage| bits | 1 << stage.index());
     let to = recipient(number);
-    let heard_at = fact.received_at.timestamp_millis();
+    let heard_at = receipt.received_at.timestamp_millis();
     let is_failed = delivery.failure.is_some();
     let failed = |cell: Cell| if is_failed { cell } else { Cell::Null };
     let due_at = match population.standing(number) {
@@ -334,18 +336,18 @@ fn kind(number: u64) -> &'static str {
 
 fn receipts(population: &Population) -> Load<'_> {
     let row = |number| {
-        let fact = fact(population, number);
-        let at = Cell::Number(fact.received_at.timestamp_millis());
+        let receipt = receipt(population, number);
+        let at = Cell::Number(receipt.received_at.timestamp_millis());
         let mut row = vec![
-            Cell::Id(fact.source),
+            Cell::Id(receipt.source),
             Cell::Number(0),
             Cell::Word("callback"),
             Cell::Id(population.message_id(number).uuid()),
             at.clone(),
             at,
         ];
-        row.extend(match fact.fact {
-            Fact::Stage(stage) => [
+        row.extend(match receipt.event {
+            ReceiptEvent::Stage(stage) => [
                 Cell::Word("stage"),
                 Cell::Word(stage.as_str()),
                 Cell::Null,

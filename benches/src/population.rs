@@ -5,9 +5,9 @@
 use std::io::Write;
 
 use bluetick::domain::clock::{Clock, SystemClock};
+use bluetick::domain::correlation_tag;
 use bluetick::domain::ids::{AccountId, CallbackId, MessageId};
 use bluetick::domain::secret::Secret;
-use bluetick::domain::tag;
 use bluetick::keys::Keys;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -296,7 +296,7 @@ impl Callbacks {
         match account(message).dialect {
             Dialect::Sobot => sobot_body(&wamid, stage, seconds, &to),
             Dialect::Kaleyra => {
-                let tag = tag::write(self.population.message_id(message));
+                let tag = correlation_tag::format_tag(self.population.message_id(message));
                 format!(
                     r#"{{"meta_object":{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"918600000001","phone_number_id":"104000000000077"}},"statuses":[{{"id":"{second}","status":"{stage}","timestamp":"{seconds}","recipient_id":"{to}","pricing":{{"billable":true,"pricing_model":"PMP","category":"marketing"}}}}]}},"field":"messages"}},"extra_info":{{"trace_id":"0b1f0a4e-1111-4c1a-9e77-1a5000000001","message_id":"{wamid}","waba_id":"1200000034512345","ref":"autumn","ref1":"order {message}","ref2":"{tag}","enable_url_tracking_body":false}},"status":"{stage}","message_id":"{wamid}"}}"#
                 )

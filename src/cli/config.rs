@@ -1,4 +1,4 @@
-//! `bluetick config check`: is the configuration good, and if not, everything that is wrong with it.
+//! `bluetick config check`: lists every problem of the configuration.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,32 +8,30 @@ use clap::Subcommand;
 use crate::cli::Failure;
 use crate::config::{Config, process_environment};
 
-/// `config …`
 #[derive(Subcommand, Debug)]
 pub enum ConfigCommand {
-    /// Name every problem of the configuration by its key
+    /// List every problem of the configuration by key
     ///
     /// Reads the file and the BLUETICK_… variables as serve does, and starts nothing.
-    /// Exits with 1 when anything is wrong; warnings alone are no failure.
+    /// Exits with 1 if there is an error; warnings alone are no error.
     #[command(verbatim_doc_comment)]
     Check,
 }
 
-/// Runs it; problems are the error, a line each.
 pub fn run(command: &ConfigCommand, file: Option<&Path>) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check => {
             let config = Config::load(file, &process_environment())?;
             let mut out = io::stdout().lock();
-            write_verdict(&config, &mut out)?;
+            write_result(&config, &mut out)?;
             out.flush()?;
             Ok(())
         }
     }
 }
 
-fn write_verdict(config: &Config, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "configuration is good")?;
+fn write_result(config: &Config, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "configuration is valid")?;
     for warning in config.warnings() {
         writeln!(out, "warning: {warning}")?;
     }
@@ -45,12 +43,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_good_configuration_is_praised_before_its_warnings() {
+    fn a_valid_configuration_is_confirmed_before_its_warnings() {
         let mut out = Vec::new();
-        write_verdict(&Config::in_folder("data".into()), &mut out).unwrap();
+        write_result(&Config::in_folder("data".into()), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("configuration is good"));
+        assert_eq!(lines.next(), Some("configuration is valid"));
         assert!(
             lines.next().unwrap().starts_with("warning: public_url: "),
             "{text}"

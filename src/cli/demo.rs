@@ -1,6 +1,6 @@
-//! `bluetick demo`: the whole product on a fresh database in a temporary folder, with four simulated providers and lively traffic.
+//! `bluetick demo`: `serve` on a temporary database, with four simulated providers and generated traffic.
 //!
-//! Ignores configuration and environment; listens on 127.0.0.1 only; everything is gone when it ends.
+//! Ignores configuration file and environment, listens on 127.0.0.1 only, and deletes its data at the end.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::app;
 use crate::cli::Failure;
 use crate::cli::serve::announce;
 use crate::config::{Config, account_with_defaults};
-use crate::domain::access::{Scope, Scopes};
 use crate::domain::clock::SystemClock;
 use crate::domain::ids::AccountId;
-use crate::domain::provider::{Account, Credentials, KaleyraRegion};
+use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
+use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::services::Services;
 use crate::simulator::traffic::{Traffic, TrafficAccount};
@@ -22,17 +22,16 @@ use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::access::TokenCreation;
 use crate::web::server::{self, Listener, Owner};
 
-/// A seed whose first two dozen messages meet every ordinary fate, failures included.
+/// With this seed the first two dozen messages reach every ordinary outcome, failures included.
 const SEED: u64 = 8;
-/// The port that is tried first; a free one is taken when it is in use.
+/// Tried first; if it is in use, any free port.
 const PORT: u16 = 8080;
 
-/// Runs until SIGTERM or Ctrl-C.
 pub fn run() -> Result<(), Failure> {
-    server::block_on(demonstrate())
+    server::block_on(run_demo())
 }
 
-async fn demonstrate() -> Result<(), Failure> {
+async fn run_demo() -> Result<(), Failure> {
     let folder = tempfile::Builder::new()
         .prefix("bluetick-demo-")
         .tempdir()?;
@@ -68,13 +67,13 @@ async fn demonstrate() -> Result<(), Failure> {
         .create_sign_in_link(services.clock.now())
         .await?;
     announce(&format!("listening on http://{address}"))?;
-    announce("four simulated providers; everything is gone when you stop with Ctrl-C")?;
+    announce("four simulated providers; Ctrl-C stops the demo and deletes its data")?;
     announce(&format!(
-        "sign in (once, within 15 minutes): http://{address}/login?token={}",
+        "sign-in link (valid once, for 15 minutes): http://{address}/login?token={}",
         link.expose()
     ))?;
     announce(&format!(
-        "another link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link",
+        "new sign-in link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link",
         folder.path().display()
     ))?;
     let ended = running.until_stopped().await;
@@ -86,7 +85,7 @@ async fn demonstrate() -> Result<(), Failure> {
     Ok(ended?)
 }
 
-/// One account a provider, with the keys that the simulator accepts.
+/// One account per provider, with the credentials that the simulator accepts.
 fn accounts(settings: &Settings, base_url: &str) -> Result<Vec<Account>, Failure> {
     let account = |id: &str, credentials, sender: &str| -> Result<Account, Failure> {
         let id: AccountId = id.parse()?;

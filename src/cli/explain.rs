@@ -1,4 +1,4 @@
-//! `bluetick explain ID`: why a message's state is what it is, in the words of the API.
+//! `bluetick explain ID`: explains the state of a message, with the texts of the API.
 
 use std::io::Write;
 
@@ -7,23 +7,22 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::domain::access::Visibility;
 use crate::domain::ids::MessageId;
+use crate::domain::scope::Visibility;
 use crate::operating::explain::explain_from;
 use crate::store::Store;
 use crate::store::messages::Found;
 
-/// Say why a message's state is what it is
+/// Explain the state of a message
 ///
-/// Which facts, which rule, what a failure's code means, what happens next and what can be done.
+/// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and what to do.
 #[derive(Args, Debug)]
 pub struct ExplainArguments {
-    /// The message's id
+    /// Message id
     #[arg(value_name = "ID")]
     pub id: MessageId,
 }
 
-/// Runs it on an open, migrated store; what it tells goes to `out`.
 pub async fn run(
     arguments: &ExplainArguments,
     config: &Config,
@@ -36,7 +35,7 @@ pub async fn run(
         match store.find_message(id).await? {
             Some(Found::Message(message)) => break message,
             Some(Found::Moved(survivor)) => {
-                writeln!(out, "{id} lives on in {survivor}\n")?;
+                writeln!(out, "{id} was merged into {survivor}\n")?;
                 id = survivor;
             }
             None => return Err(format!("there is no message {id}").into()),

@@ -12,47 +12,45 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
-use crate::domain::access::Visibility;
-use crate::reporting::export::{self, Format};
+use crate::domain::scope::Visibility;
+use crate::reporting::export::{self, ExportFileFormat};
 use crate::store::Store;
 use crate::web::api::filter;
 use crate::web::error::FieldError;
 
-/// Shorter exports need no progress.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Exports that end sooner show no progress.
+const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 /// Write messages as CSV or NDJSON
 ///
-/// The same rows, columns and filters as GET /api/v1/reports/messages.csv; reads the database directly, also beside a running serve.
+/// Rows, columns and filters are those of GET /api/v1/reports/messages.csv. Reads the database directly; can run beside serve.
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Form of the rows
+    /// File format
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub format: ExportFormat,
-    /// File to write (0600); without it rows go to stdout
+    /// File to write, with mode 0600 [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Zone of the times, such as Asia/Kolkata [default: UTC]
+    /// Time zone, such as Asia/Kolkata [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Begin a CSV with a byte order mark, which Excel needs to read UTF-8
+    /// Start the CSV with a byte order mark, which Excel needs for UTF-8
     #[arg(long)]
     pub bom: bool,
-    /// Which messages.
     #[command(flatten)]
     pub filters: FilterArguments,
 }
 
-/// Forms of exported rows.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportFormat {
     /// Comma-separated values with a header line
     Csv,
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
 }
 
-/// Which messages: each filter narrows the selection.
+/// Filters; all given ones must match.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArguments {
@@ -86,10 +84,10 @@ pub struct FilterArguments {
     /// Failure class, such as recipient or window
     #[arg(long)]
     pub class: Option<String>,
-    /// Delivered and yet reported as failed: true or false
+    /// Reported both delivered and failed: true or false
     #[arg(long, value_name = "BOOL")]
     pub conflict: Option<String>,
-    /// Nothing heard within the account's deadline: true or false
+    /// No report within the account's deadline: true or false
     #[arg(long, value_name = "BOOL")]
     pub overdue: Option<String>,
     /// api, observed or dry-run
@@ -101,13 +99,13 @@ pub struct FilterArguments {
     /// Created before this instant, RFC 3339
     #[arg(long, value_name = "INSTANT")]
     pub created_before: Option<String>,
-    /// UUID, wamid, phone number or beginning of a reference
+    /// UUID, wamid, phone number or reference prefix
     #[arg(long, value_name = "TEXT")]
     pub q: Option<String>,
 }
 
 impl FilterArguments {
-    /// The filters that were given, as the query parameters they are in the API; one parser reads both.
+    /// The given filters as query parameters of the API; one parser reads both.
     pub fn into_parameters(self) -> Vec<(&'static str, String)> {
         [
             ("account", self.account),
@@ -133,15 +131,14 @@ impl FilterArguments {
     }
 }
 
-/// Runs it on an open store.
 pub async fn run(
     arguments: ExportArguments,
     store: &Store,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let format = match arguments.format {
-        ExportFormat::Csv => Format::Csv,
-        ExportFormat::Ndjson => Format::Ndjson,
+        ExportFormat::Csv => ExportFileFormat::Csv,
+        ExportFormat::Ndjson => ExportFileFormat::Ndjson,
     };
     let mut pairs: Vec<(String, String)> = arguments
         .filters
@@ -152,10 +149,10 @@ pub async fn run(
     pairs.extend(arguments.tz.map(|zone| ("tz".to_owned(), zone)));
     pairs.extend(arguments.bom.then(|| ("bom".to_owned(), "1".to_owned())));
     let export = filter::parse_export(&pairs, format, Visibility::Full, now)
-        .map_err(|errors| in_flags(&errors))?;
+        .map_err(|errors| flag_messages(&errors))?;
     match arguments.output {
         None => match write(store, export, &mut io::stdout().lock()).await {
-            // `| head` has read enough.
+            // The reader, such as `| head`, closed the pipe.
             Err(failure) if is_broken_pipe(&failure) => Ok(()),
             other => other,
         },
@@ -163,15 +160,19 @@ pub async fn run(
     }
 }
 
-/// Writes beside the file and renames at the end: a reader never sees half an export.
-async fn write_file(store: &Store, export: export::Export, path: &Path) -> Result<(), Failure> {
+/// Writes a temporary file and renames it, so that the target is never incomplete.
+async fn write_file(
+    store: &Store,
+    export: export::ExportRequest,
+    path: &Path,
+) -> Result<(), Failure> {
     let failed =
         |error: &dyn std::fmt::Display| format!("cannot write {}: {error}", path.display());
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    // Made with mode 0600.
+    // NamedTempFile creates it with mode 0600.
     let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     write(store, export, &mut file).await?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
@@ -179,7 +180,11 @@ async fn write_file(store: &Store, export: export::Export, path: &Path) -> Resul
     Ok(())
 }
 
-async fn write(store: &Store, export: export::Export, out: &mut impl Write) -> Result<(), Failure> {
+async fn write(
+    store: &Store,
+    export: export::ExportRequest,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(
         ProgressStyle::with_template("{spinner} {human_pos} messages exported")?,
     );
@@ -188,7 +193,7 @@ async fn write(store: &Store, export: export::Export, out: &mut impl Write) -> R
     while let Some(chunk) = chunks.try_next().await? {
         out.write_all(&chunk.bytes)?;
         progress.inc(chunk.messages);
-        if progress.is_hidden() && started.elapsed() > PATIENCE {
+        if progress.is_hidden() && started.elapsed() > PROGRESS_DELAY {
             // Draws nothing unless stderr is a terminal.
             progress.set_draw_target(ProgressDrawTarget::stderr());
         }
@@ -198,7 +203,7 @@ async fn write(store: &Store, export: export::Export, out: &mut impl Write) -> R
     Ok(())
 }
 
-fn in_flags(errors: &[FieldError]) -> String {
+fn flag_messages(errors: &[FieldError]) -> String {
     let lines: Vec<String> = errors
         .iter()
         .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))

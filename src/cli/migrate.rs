@@ -1,4 +1,4 @@
-//! `bluetick migrate`: applies the schema changes that are missing.
+//! `bluetick migrate`: applies pending schema migrations.
 
 use std::path::Path;
 
@@ -8,7 +8,6 @@ use crate::cli::serve::announce;
 use crate::config::{Config, process_environment};
 use crate::web::server;
 
-/// Migrates both databases of the configuration.
 pub fn run(path: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(path, &process_environment())?;
     server::block_on(async {

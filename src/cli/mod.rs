@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and who answers. Each subcommand is a thin file of its own.
+//! The command line. One thin file per subcommand.
 
 pub mod config;
 pub mod demo;
@@ -28,78 +28,74 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::services::Services;
 use crate::web::server;
 
-/// Sends WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and knows what became of every one of them.
+/// Send WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and track their delivery
 #[derive(Parser, Debug)]
 #[command(name = "bluetick", version, propagate_version = true)]
 pub struct Arguments {
-    /// Configuration file; without it `bluetick.toml` is read where it exists
+    /// Configuration file [default: bluetick.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE", env = "BLUETICK_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Serve API, callbacks and dashboard, and hand messages over
+    /// Serve API, callbacks and dashboard, and submit messages
     Serve,
-    /// Show everything at work: a fresh database, four simulated providers, lively traffic
+    /// Run on a temporary database with four simulated providers and live traffic
     Demo,
-    /// Apply the schema changes that are missing, and end
+    /// Apply pending schema migrations
     Migrate,
-    /// Play the four providers: send APIs, callbacks, chaos
+    /// Simulate the four providers: send APIs, callbacks, faults
     Simulate(Box<simulate::SimulateArguments>),
     /// Write messages as CSV or NDJSON
     Export(Box<export::ExportArguments>),
-    /// Say why a message's state is what it is
+    /// Explain the state of a message
     Explain(explain::ExplainArguments),
-    /// Derive states, ids and counts anew from what was sent, decided and received
+    /// Derive states, ids and counts again from sent messages, operator actions and the journal
     ///
-    /// Stop `serve` first. Interrupted, it goes on when `serve` or `rebuild` runs again.
+    /// Stop `serve` first. An interrupted rebuild continues when `serve` or `rebuild` runs again.
     Rebuild,
-    /// Read callbacks again
+    /// Replay callbacks: parse them again and replace their receipts
     Replay(Box<replay::ReplayArguments>),
-    /// Check that journal, facts, states, ids and counts agree
+    /// Check that journal, receipts, states, ids and counts agree
     ///
-    /// Tells every discrepancy by ids and exits with 1 when there is any. Runs beside `serve`.
+    /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
     Verify,
-    /// Remove what is past its retention
+    /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
-    /// Make, list and withdraw API tokens
+    /// Create, list and revoke API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Let people into the dashboard
+    /// Manage access to the dashboard
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Look at the configuration
+    /// Check the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
 
-/// Anything that ends a command; shown on stderr, a line each.
+/// Any error that ends a command; printed on stderr, one line per line of its text.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// Databases opened for a command that serves nothing.
-struct Opened {
+struct OpenDatabases {
     config: Config,
     databases: Databases,
 }
 
-async fn open(path: Option<&Path>) -> Result<Opened, Failure> {
+async fn open(path: Option<&Path>) -> Result<OpenDatabases, Failure> {
     let config = Config::load(path, &process_environment())?;
     let databases = app::open_databases(&config).await?;
-    Ok(Opened { config, databases })
+    Ok(OpenDatabases { config, databases })
 }
 
-/// Everything but server and loops, for commands that work like a `serve`.
+/// Opens everything but the HTTP server and the background jobs.
 async fn open_services(path: Option<&Path>) -> Result<Services, Failure> {
     let config = Config::load(path, &process_environment())?;
     Ok(app::open(config, Arc::new(SystemClock)).await?)
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),

@@ -1,4 +1,4 @@
-//! How far a long command has come: drawn on a terminal once it takes longer than a second, and nowhere else.
+//! Progress line of long commands, drawn only on a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Failure;
 
-/// A command that is over sooner shows nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Commands that end sooner show no progress.
+const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
-/// A line that tells how far a command has come.
 pub(crate) struct ProgressLine {
     bar: ProgressBar,
     started: Instant,
 }
 
 impl ProgressLine {
-    /// Draws nothing yet.
     pub(crate) fn new() -> Result<Self, Failure> {
         let style = ProgressStyle::with_template("{spinner} {human_pos} {msg}")?;
         Ok(Self {
@@ -26,17 +24,15 @@ impl ProgressLine {
         })
     }
 
-    /// So many of this so far.
-    pub(crate) fn tell(&self, number: u64, words: &str) {
-        self.bar.set_message(words.to_owned());
-        self.bar.set_position(number);
-        if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
+    pub(crate) fn update(&self, count: u64, label: &str) {
+        self.bar.set_message(label.to_owned());
+        self.bar.set_position(count);
+        if self.bar.is_hidden() && self.started.elapsed() > PROGRESS_DELAY {
             // Draws nothing unless stderr is a terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
-    /// Takes the line away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

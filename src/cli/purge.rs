@@ -1,4 +1,4 @@
-//! `bluetick purge`: remove what is past its retention, or tell what that is.
+//! `bluetick purge`: deletes what is past its retention, or counts it.
 
 use std::io::Write;
 
@@ -11,45 +11,45 @@ use crate::operating::retention::Purged;
 use crate::services::Services;
 use crate::store::retention::RowCounts;
 
-/// Remove what is past its retention
+/// Delete callbacks and messages that are past their retention
 ///
-/// `serve` does the same by itself every ten minutes. Raw callbacks go `retention.callbacks` days after they came, unless they were not read
-/// yet; messages, with all that belongs to them, go `retention.messages` days after they were made. Counts in reports stay. Runs beside
-/// `serve`, in portions of about 250 rows, so that nobody waits; interrupted, it goes on the next time. One purge runs at a time: while
-/// `serve`'s own is at work, or another command's, this one is refused.
+/// `serve` does the same every ten minutes. Raw callbacks are deleted `retention.callbacks` days after
+/// they were received, unless they are unprocessed; messages and everything that belongs to them
+/// `retention.messages` days after they were created. Counts in reports stay. Can run beside `serve`:
+/// it deletes in batches of about 250 rows. An interrupted purge continues the next time. Only one purge
+/// runs at a time; a second one fails.
 #[derive(Args, Debug)]
 pub struct PurgeArguments {
-    /// Tell what would be removed, and remove nothing
+    /// Print what would be deleted, and delete nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Removes, or counts; what it tells goes to `out`.
 pub async fn run(
     arguments: &PurgeArguments,
     services: &Services,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let line = ProgressLine::new()?;
-    let words = if arguments.dry_run {
-        "rows would be removed"
+    let label = if arguments.dry_run {
+        "rows would be deleted"
     } else {
-        "rows removed"
+        "rows deleted"
     };
-    let mut progress = |rows: &RowCounts| line.tell(rows.values().sum(), words);
+    let mut progress = |rows: &RowCounts| line.update(rows.values().sum(), label);
     let purged = if arguments.dry_run {
         services.retention.forecast(&mut progress).await
     } else {
         services.retention.purge(&mut progress).await
     };
     line.finish();
-    tell(&purged?, words, services, out)?;
+    print_summary(&purged?, label, services, out)?;
     Ok(())
 }
 
-fn tell(
+fn print_summary(
     purged: &Purged,
-    words: &str,
+    label: &str,
     services: &Services,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
@@ -62,15 +62,15 @@ fn tell(
         ),
         ("messages created", purged.cutoffs.messages, kept.messages),
     ] {
-        writeln!(out, "{what} before {} ({days} days)", written(at))?;
+        writeln!(out, "{what} before {} ({days} days)", format_instant(at))?;
     }
     for (table, rows) in &purged.rows {
         writeln!(out, "{table}: {rows}")?;
     }
     let total: u64 = purged.rows.values().sum();
-    writeln!(out, "{total} {words}")
+    writeln!(out, "{total} {label}")
 }
 
-fn written(at: DateTime<Utc>) -> String {
+fn format_instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -1,4 +1,4 @@
-//! `bluetick rebuild`: derive states, ids and counts anew from what was sent, decided and received.
+//! `bluetick rebuild`: derives states, ids and counts again.
 
 use std::io::Write;
 
@@ -7,17 +7,17 @@ use crate::cli::progress::ProgressLine;
 use crate::operating::rebuild::rebuild;
 use crate::services::Services;
 
-/// Rebuilds; refused while a `serve` follows the journal.
+/// Fails while a `serve` process holds the reconciler lease.
 pub async fn run(services: &Services, out: &mut impl Write) -> Result<(), Failure> {
     let line = ProgressLine::new()?;
     let rebuilt = rebuild(services, &mut |read| {
-        line.tell(read, "callbacks read again");
+        line.update(read, "callbacks processed");
     })
     .await?;
     line.finish();
     writeln!(
         out,
-        "derived {} messages anew from {} callbacks",
+        "rebuilt {} messages from {} callbacks",
         rebuilt.messages, rebuilt.callbacks
     )?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `bluetick replay`: read callbacks again, after a parser was mended or to release unverified ones.
+//! `bluetick replay`: parses callbacks again, after a parser fix or to release unverified ones.
 
 use std::io::Write;
 
@@ -8,21 +8,21 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::operating::actions::Decision;
 use crate::operating::replay::{Earnest, Replayed, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
-use crate::web::dashboard::figure::counted;
+use crate::web::dashboard::number_format::counted;
 
-/// Read callbacks again
+/// Replay callbacks: parse them again and replace their receipts
 ///
-/// What each of them told is replaced by what it tells now. Every condition that is given must hold. Unverified callbacks are released (read
-/// although they did not prove their origin) only when named by --id or by --outcome unverified.
+/// All given conditions must match. Unverified callbacks are released (processed although their
+/// authentication failed) only if named by --id or by --outcome unverified.
 #[derive(Args, Debug)]
 pub struct ReplayArguments {
-    /// A callback's id; may be given several times
+    /// Callback id; can be repeated
     #[arg(long = "id", value_name = "ID")]
     pub ids: Vec<CallbackId>,
     /// Callbacks of this account
@@ -37,7 +37,7 @@ pub struct ReplayArguments {
     /// Received before this instant, RFC 3339
     #[arg(long, value_name = "INSTANT")]
     pub received_before: Option<DateTime<Utc>>,
-    /// Tell what would change, and change nothing
+    /// Print what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -46,13 +46,12 @@ fn parse_outcome(word: &str) -> Result<Outcome, String> {
     Outcome::parse(word).ok_or_else(|| format!("is not one of {}", Outcome::words()))
 }
 
-/// Reads them again; what it tells goes to `out`.
 pub async fn run(
     arguments: ReplayArguments,
     services: &Services,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    check_named(&arguments, services).await?;
+    check_selection(&arguments, services).await?;
     let earnest = if arguments.dry_run {
         Earnest::DryRun
     } else {
@@ -72,21 +71,21 @@ pub async fn run(
     };
     let line = ProgressLine::new()?;
     let replayed = replay(services, &selection, earnest, &decision, &mut |read| {
-        line.tell(read, "callbacks read again");
+        line.update(read, "callbacks replayed");
     })
     .await?;
     line.finish();
-    tell(&replayed, earnest, out)?;
+    print_summary(&replayed, earnest, out)?;
     Ok(())
 }
 
-/// What is named must be known: a typing error is no empty selection.
-async fn check_named(arguments: &ReplayArguments, services: &Services) -> Result<(), Failure> {
+/// Rejects unknown ids and accounts: a typing error must not select nothing silently.
+async fn check_selection(arguments: &ReplayArguments, services: &Services) -> Result<(), Failure> {
     if let Some(account) = &arguments.account
         && !services.accounts.contains_key(account)
         && !services.store.list_accounts().await?.contains_key(account)
     {
-        return Err(format!("there is no account {account}").into());
+        return Err(format!("unknown account {account}").into());
     }
     let known = services.store.find_outcomes(&arguments.ids).await?;
     for id in &arguments.ids {
@@ -94,19 +93,23 @@ async fn check_named(arguments: &ReplayArguments, services: &Services) -> Result
             continue;
         }
         let words = match services.journal.find(*id).await? {
-            Some(_) => format!("callback {id} was not read for the first time yet"),
-            None => format!("there is no callback {id}"),
+            Some(_) => format!("callback {id} is unprocessed"),
+            None => format!("unknown callback {id}"),
         };
         return Err(words.into());
     }
     Ok(())
 }
 
-fn length<T>(things: &[T]) -> u64 {
-    u64::try_from(things.len()).unwrap_or(u64::MAX)
+fn length<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
-fn tell(replayed: &Replayed, earnest: Earnest, out: &mut impl Write) -> std::io::Result<()> {
+fn print_summary(
+    replayed: &Replayed,
+    earnest: Earnest,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     for change in &replayed.callbacks {
         let (before, after) = (change.before.as_str(), change.after.as_str());
         writeln!(out, "callback {}: {before} -> {after}", change.callback)?;
@@ -122,19 +125,19 @@ fn tell(replayed: &Replayed, earnest: Earnest, out: &mut impl Write) -> std::io:
     };
     writeln!(
         out,
-        "{} read: {verb} {} and {}",
+        "{} replayed: {verb} {} and {}",
         counted(replayed.read, "callback", "callbacks"),
         counted(length(&replayed.callbacks), "callback", "callbacks"),
         counted(length(&replayed.messages), "message", "messages")
     )?;
     if replayed.gone > 0 {
         let verb = if replayed.gone == 1 { "is" } else { "are" };
-        writeln!(out, "{} {verb} not in the journal any more", replayed.gone)?;
+        writeln!(out, "{} {verb} no longer in the journal", replayed.gone)?;
     }
     if replayed.withheld > 0 {
         writeln!(
             out,
-            "{} unverified and left so; name them to release them",
+            "{} unverified and skipped; use --id or --outcome unverified to release them",
             counted(replayed.withheld, "callback is", "callbacks are")
         )?;
     }

@@ -1,4 +1,4 @@
-//! `bluetick simulate`: the four providers played by us, on a socket of their own.
+//! `bluetick simulate`: the four simulated providers on a socket of their own.
 
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -8,34 +8,36 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::chaos::NotASwitch;
 use crate::simulator::{self, Chaos, Settings, Simulator};
 
-/// What can be set on the command line. Defaults of keys and ids are made up and work together.
+/// Default keys and ids are invented and fit together.
+///
+/// Simulate the four providers: send APIs, callbacks, faults
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArguments {
-    /// Address and port; port 0 takes a free one
+    /// Address and port; port 0 takes any free port
     #[arg(long, default_value = "127.0.0.1:9090")]
     pub listen: SocketAddr,
-    /// The same seed and the same sends give the same fates
+    /// The same seed and the same messages give the same outcomes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Factor on every delay: 1 is lively, 0 is at once
+    /// Factor for every delay; 0 means no delay
     #[arg(long, default_value_t = 1.0, value_parser = parse_pace)]
     pub pace: f64,
-    /// Misbehave: switches by name, separated by commas, or `all`
+    /// Faults to inject: names separated by commas, or `all`
     #[arg(long, value_delimiter = ',')]
     pub chaos: Vec<String>,
-    /// Write what the receiver must know to this file, one JSON object per message
+    /// Write the expected state of every message to this file, one JSON object per line
     #[arg(long)]
     pub oracle: Option<PathBuf>,
-    /// Where Sobot's callbacks go
+    /// URL for Sobot's callbacks
     #[arg(long, value_name = "URL")]
     pub sobot_callback: Option<String>,
-    /// Where Kaleyra's callbacks go
+    /// URL for Kaleyra's callbacks
     #[arg(long, value_name = "URL")]
     pub kaleyra_callback: Option<String>,
-    /// Where Zixflow's inbound messages go; its reports go to each message's reportURL
+    /// URL for Zixflow's inbound messages; its status callbacks go to each message's reportURL
     #[arg(long, value_name = "URL")]
     pub zixflow_callback: Option<String>,
-    /// Where LancePilot's callbacks go
+    /// URL for LancePilot's callbacks
     #[arg(long, value_name = "URL")]
     pub lancepilot_callback: Option<String>,
     /// Sobot's x-api-key
@@ -67,35 +69,28 @@ pub struct SimulateArguments {
     pub lancepilot_workspace: String,
 }
 
-/// Why `simulate` ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    /// `--chaos` names no switch.
     #[error(transparent)]
     Chaos(#[from] NotASwitch),
-    /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// Why.
         source: io::Error,
     },
-    /// The simulator.
     #[error(transparent)]
     Simulator(#[from] simulator::Error),
-    /// Signals or stdout.
-    #[error("cannot talk to the operating system: {0}")]
+    #[error("signal handling or standard output failed: {0}")]
     System(#[from] io::Error),
 }
 
-/// Runs the simulator until SIGTERM or Ctrl-C, then posts what is queued and writes the oracle's file.
+/// Runs until SIGTERM or Ctrl-C, then posts the queued callbacks and writes the oracle file.
 pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
     let listener = open_listener(arguments.listen).map_err(|source| SimulateError::Listen {
         address: arguments.listen,
         source,
     })?;
-    // Before the line below, so that whoever waits for it may send the signal at once.
+    // Registered before the line below is printed: a caller may send the signal as soon as it reads it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let handle = Simulator::start(settings(arguments)?, listener)?;
     writeln!(io::stdout(), "listening on http://{}", handle.address())?;
@@ -175,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_the_made_up_keys_are_the_simulators_own() {
+    fn default_keys_are_those_of_the_simulator() {
         let settings = settings(parse(&[]).unwrap()).unwrap();
         let usual = Settings::default();
         assert_eq!(settings.sobot, usual.sobot);
@@ -186,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn switches_and_targets_are_taken_over() {
+    fn faults_and_targets_are_applied() {
         let line = [
             "--chaos",
             "drop,batch",
@@ -201,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_switch_and_a_negative_pace_are_refused() {
+    fn an_unknown_fault_and_a_negative_pace_are_rejected() {
         assert!(settings(parse(&["--chaos", "havoc"]).unwrap()).is_err());
         assert!(parse(&["--pace=-1"]).is_err());
     }

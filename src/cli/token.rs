@@ -1,4 +1,4 @@
-//! `bluetick token`: make, list and withdraw API tokens.
+//! `bluetick token`: creates, lists and revokes API tokens.
 
 use std::io::Write;
 
@@ -6,47 +6,45 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
-use crate::domain::access::{Action, Scopes, Token, Verb, parse_token_name};
+use crate::domain::api_token::{ApiToken, parse_token_name};
+use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::TokenId;
+use crate::domain::scope::Scopes;
 use crate::store::Store;
 use crate::store::access::TokenCreation;
 
-/// The audit's name for who works on the machine itself.
+/// Actor in the audit log for commands run on the machine itself.
 pub(super) const ACTOR: &str = "command line";
 
-/// `token …`
 #[derive(Subcommand, Debug)]
 pub enum TokenCommand {
-    /// Make an API token and print it, alone, on stdout
+    /// Create an API token and print it on stdout
     ///
-    /// Only its fingerprint is stored: it cannot be shown again.
+    /// Only its hash is stored: it cannot be shown again.
     Create(CreateArguments),
-    /// List API tokens: id, name, scopes, when made, when last used, whether they work
+    /// List API tokens with scopes, creation, last use and status
     List,
-    /// Withdraw an API token at once
+    /// Revoke an API token
     Revoke(RevokeArguments),
 }
 
-/// `token create`
 #[derive(Args, Debug)]
 pub struct CreateArguments {
-    /// A name to know it by
+    /// Name of the token
     #[arg(long)]
     pub name: String,
-    /// What it may do: send, read, operate, admin; separated by commas
+    /// Scopes separated by commas: send, read, operate, admin
     #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true)]
     pub scopes: Vec<String>,
 }
 
-/// `token revoke`
 #[derive(Args, Debug)]
 pub struct RevokeArguments {
-    /// Its name or id, as `token list` shows it
+    /// Name or id of the token
     #[arg(value_name = "NAME")]
     pub token: String,
 }
 
-/// Runs it on an open, migrated store; what it tells goes to `out`.
 pub async fn run(
     command: TokenCommand,
     store: &Store,
@@ -70,7 +68,7 @@ async fn create(
     let scopes: Scopes = arguments.scopes.join(",").parse()?;
     match store.create_token(name, &scopes, now).await? {
         TokenCreation::NameTaken => Err(format!(
-            "a token named `{name}` works already; choose another name or revoke that one"
+            "an active token is already named `{name}`; choose another name or revoke that token"
         )
         .into()),
         TokenCreation::Created(token, text) => {
@@ -88,7 +86,7 @@ async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), F
             token.revoked_at.is_none() && (Some(token.id) == id || token.name == wanted)
         });
     let Some(token) = token else {
-        return Err(format!("no working token has the name or id `{wanted}`").into());
+        return Err(format!("no active token has the name or id `{wanted}`").into());
     };
     if store.revoke_token(token.id, now).await? {
         record(Verb::RevokeToken, &token, store, now).await?;
@@ -98,7 +96,7 @@ async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), F
 
 async fn record(
     verb: Verb,
-    token: &Token,
+    token: &ApiToken,
     store: &Store,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
@@ -107,7 +105,7 @@ async fn record(
     Ok(store.record_action(&action).await?)
 }
 
-fn write_table(tokens: &[Token], out: &mut impl Write) -> std::io::Result<()> {
+fn write_table(tokens: &[ApiToken], out: &mut impl Write) -> std::io::Result<()> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let header = ["ID", "NAME", "SCOPES", "CREATED", "LAST USED", "STATUS"];
     let rows = tokens.iter().map(|token| {
@@ -119,7 +117,7 @@ fn write_table(tokens: &[Token], out: &mut impl Write) -> std::io::Result<()> {
             token.last_used_at.map_or_else(|| "never".to_owned(), time),
             token
                 .revoked_at
-                .map_or_else(|| "works".to_owned(), |at| format!("revoked {}", time(at))),
+                .map_or_else(|| "active".to_owned(), |at| format!("revoked {}", time(at))),
         ]
     });
     let table: Vec<[String; 6]> = std::iter::once(header.map(str::to_owned))

@@ -1,4 +1,4 @@
-//! `bluetick user`: let a person in.
+//! `bluetick user`: access to the dashboard.
 
 use std::io::Write;
 
@@ -10,16 +10,14 @@ use crate::config::Config;
 use crate::db::Error;
 use crate::store::Store;
 
-/// `user …`
 #[derive(Subcommand, Debug)]
 pub enum UserCommand {
-    /// Print a one-time link that signs in to the dashboard
+    /// Print a one-time sign-in link for the dashboard
     ///
-    /// It works once, within 15 minutes. Give it to nobody else: whoever opens it becomes an administrator.
+    /// Valid once, for 15 minutes. Keep it secret: the person who opens it becomes an administrator.
     SignInLink,
 }
 
-/// Runs it on an open, migrated store; what it tells goes to `out`.
 pub async fn run(
     command: &UserCommand,
     config: &Config,
@@ -32,15 +30,15 @@ pub async fn run(
             writeln!(
                 out,
                 "{}",
-                make_sign_in_link(&config.public_url, store, now).await?
+                create_sign_in_link(&config.public_url, store, now).await?
             )?;
             Ok(())
         }
     }
 }
 
-/// A fresh one-time link, whole: `{public_url}/login?token=…`. `serve` makes its first one here too.
-pub async fn make_sign_in_link(
+/// Returns `{public_url}/login?token=…`.
+pub async fn create_sign_in_link(
     public_url: &str,
     store: &Store,
     now: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! `bluetick verify`: does everything stored agree with everything else?
+//! `bluetick verify`: checks that stored data agree.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::journal::Journal;
 use crate::operating::verify::verify;
 use crate::store::Store;
 
-/// Checks, tells every discrepancy on a line of its own, and fails when there was any.
+/// Prints one line per discrepancy and fails if there is one.
 pub async fn run(store: &Store, journal: &Journal, out: &mut impl Write) -> Result<(), Failure> {
     let line = ProgressLine::new()?;
     let mut number = 0_u64;
@@ -27,7 +27,7 @@ pub async fn run(store: &Store, journal: &Journal, out: &mut impl Write) -> Resu
                 .total
                 .map(|total| format!(" of {total}"))
                 .unwrap_or_default();
-            line.tell(progress.done, &format!("{}{of} checked", progress.stage));
+            line.update(progress.done, &format!("{}{of} checked", progress.stage));
         },
     )
     .await?;
@@ -37,14 +37,14 @@ pub async fn run(store: &Store, journal: &Journal, out: &mut impl Write) -> Resu
     }
     writeln!(
         out,
-        "checked {} callbacks, {} messages, {} counts; {} callbacks are not read yet",
+        "checked {} callbacks, {} messages, {} counts; {} callbacks are unprocessed",
         checked.callbacks, checked.messages, checked.counts, checked.backlog
     )?;
     match number {
-        0 => Ok(writeln!(out, "everything agrees")?),
-        1 => Err("1 discrepancy; rebuild derives states, ids and counts anew".into()),
+        0 => Ok(writeln!(out, "no discrepancies")?),
+        1 => Err("1 discrepancy; `bluetick rebuild` derives states, ids and counts again".into()),
         number => Err(format!(
-            "{number} discrepancies; rebuild derives states, ids and counts anew"
+            "{number} discrepancies; `bluetick rebuild` derives states, ids and counts again"
         )
         .into()),
     }

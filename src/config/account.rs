@@ -1,4 +1,4 @@
-//! One `[[accounts]]` table: the keys every provider has, and those of each.
+//! One `[[accounts]]` table: common keys and those of each provider.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,18 +8,19 @@ use uuid::Uuid;
 use crate::config::address::parse_address;
 use crate::config::callback_auth::{header_secret, read_callback_auth};
 use crate::config::callback_fields::read_callback_fields;
-use crate::config::reading::Section;
+use crate::config::table_reader::TableReader;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::{AccountId, NotASlug};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::provider::{
-    Account, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, Mode,
-    ProviderId,
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::{
+    Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
+    MatchBy,
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
 
-/// An account with the defaults of its provider, no senders and no further authentication of callbacks.
+/// An account with its provider's defaults, without senders and callback authentication.
 pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account {
     let provider = credentials.provider();
     Account {
@@ -40,18 +41,17 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         default_country: None,
         deadline: Duration::from_hours(24),
         timeout: match provider {
-            // Asking for the submission status makes Zixflow wait for WhatsApp.
+            // With submissionStatus Zixflow waits for WhatsApp before it answers.
             ProviderId::Zixflow => Duration::from_mins(1),
             _ => Duration::from_secs(30),
         },
         send_before: Duration::from_hours(1),
         rate: None,
-        mode: Mode::Live,
+        mode: AccountMode::Live,
     }
 }
 
-/// The keys that only some providers have.
-fn own_keys(provider: ProviderId) -> &'static [&'static str] {
+fn provider_keys(provider: ProviderId) -> &'static [&'static str] {
     match provider {
         ProviderId::Sobot => &["api_key", "api_secret"],
         ProviderId::Kaleyra => &["api_key", "sid", "region"],
@@ -60,13 +60,13 @@ fn own_keys(provider: ProviderId) -> &'static [&'static str] {
     }
 }
 
-/// Reads one account; `None` when what it is could not be told. Every problem is noted either way.
+/// Returns `None` if id or credentials are invalid. Problems are recorded either way.
 pub(super) fn read_account(
-    section: &mut Section<'_, '_>,
+    table: &mut TableReader<'_, '_>,
     taken: &mut BTreeSet<AccountId>,
 ) -> Option<Account> {
-    let id = section.required("id", |section, name| {
-        section.parse(name, |text| {
+    let id = table.required("id", |table, name| {
+        table.parse(name, |text| {
             let id: AccountId = text.parse().map_err(|error: NotASlug| error.to_string())?;
             if taken.insert(id.clone()) {
                 Ok(id)
@@ -75,21 +75,21 @@ pub(super) fn read_account(
             }
         })
     });
-    let provider = section.required("provider", |section, name| {
-        section.parse(name, str::parse::<ProviderId>)
+    let provider = table.required("provider", |table, name| {
+        table.parse(name, str::parse::<ProviderId>)
     });
-    let credentials = provider.and_then(|provider| read_credentials(section, provider));
-    let senders = read_senders(section, provider);
-    let base_url = section.parse("base_url", parse_address);
-    let callback_auth = section
+    let credentials = provider.and_then(|provider| read_credentials(table, provider));
+    let senders = read_senders(table, provider);
+    let base_url = table.parse("base_url", parse_address);
+    let callback_auth = table
         .within("callback_auth", read_callback_auth)
         .unwrap_or_default();
-    let callback_fields = section
+    let callback_fields = table
         .within("callback_fields", read_callback_fields)
         .unwrap_or_default();
-    let (generation, retired) = read_generations(section);
-    let common = CommonKeys::read(section);
-    finish(section, provider);
+    let (generation, retired) = read_generations(table);
+    let common = CommonKeys::read(table);
+    finish(table, provider);
 
     let defaults = account_with_defaults(id?, credentials?);
     Some(Account {
@@ -99,11 +99,10 @@ pub(super) fn read_account(
         callback_generation: generation,
         callback_retired: retired,
         callback_fields,
-        ..common.over(defaults)
+        ..common.or_defaults(defaults)
     })
 }
 
-/// Keys with a default that one value replaces.
 struct CommonKeys {
     correlation_slot: Option<CorrelationSlot>,
     adoption: Option<Adoption>,
@@ -113,15 +112,15 @@ struct CommonKeys {
     timeout: Option<Duration>,
     send_before: Option<Duration>,
     rate: Option<f64>,
-    mode: Option<Mode>,
+    mode: Option<AccountMode>,
 }
 
 impl CommonKeys {
-    fn read(section: &mut Section<'_, '_>) -> Self {
-        let adopt = section.word("adopt", &[("auto", true), ("off", false)]);
-        let adopt_after = section.duration("adopt_after");
+    fn read(table: &mut TableReader<'_, '_>) -> Self {
+        let adopt = table.word("adopt", &[("auto", true), ("off", false)]);
+        let adopt_after = table.duration("adopt_after");
         Self {
-            correlation_slot: section.word(
+            correlation_slot: table.word(
                 "correlation_slot",
                 &[
                     ("auto", CorrelationSlot::Auto),
@@ -134,20 +133,26 @@ impl CommonKeys {
                 Some(false) => Some(Adoption::Off),
                 _ => adopt_after.map(Adoption::After),
             },
-            match_by: section.word(
+            match_by: table.word(
                 "match_by",
                 &[("recipient", MatchBy::Recipient), ("off", MatchBy::Off)],
             ),
-            default_country: section.parse("default_country", parse_country),
-            deadline: section.duration("deadline"),
-            timeout: section.duration("timeout"),
-            send_before: section.duration("send_before"),
-            rate: section.positive("rate"),
-            mode: section.word("mode", &[("live", Mode::Live), ("dry-run", Mode::DryRun)]),
+            default_country: table.parse("default_country", parse_country),
+            deadline: table.duration("deadline"),
+            timeout: table.duration("timeout"),
+            send_before: table.duration("send_before"),
+            rate: table.positive_number("rate"),
+            mode: table.word(
+                "mode",
+                &[
+                    ("live", AccountMode::Live),
+                    ("dry-run", AccountMode::DryRun),
+                ],
+            ),
         }
     }
 
-    fn over(self, defaults: Account) -> Account {
+    fn or_defaults(self, defaults: Account) -> Account {
         Account {
             correlation_slot: self.correlation_slot.unwrap_or(defaults.correlation_slot),
             adoption: self.adoption.unwrap_or(defaults.adoption),
@@ -163,23 +168,23 @@ impl CommonKeys {
     }
 }
 
-fn read_credentials(section: &mut Section<'_, '_>, provider: ProviderId) -> Option<Credentials> {
+fn read_credentials(table: &mut TableReader<'_, '_>, provider: ProviderId) -> Option<Credentials> {
     match provider {
         ProviderId::Sobot => {
-            let api_key = section.required("api_key", header_secret);
-            let api_secret = section.required("api_secret", header_secret);
+            let api_key = table.required("api_key", header_secret);
+            let api_secret = table.required("api_secret", header_secret);
             Some(Credentials::Sobot {
                 api_key: api_key?,
                 api_secret: api_secret?,
             })
         }
         ProviderId::Kaleyra => {
-            let api_key = section.required("api_key", header_secret);
-            let sid = section.required("sid", path_part);
-            if !section.has("region") && !section.has("base_url") {
-                section.problem("region", "is required: in, sg or eu (or give base_url)");
+            let api_key = table.required("api_key", header_secret);
+            let sid = table.required("sid", path_part);
+            if !table.has("region") && !table.has("base_url") {
+                table.problem("region", "is required: in, sg or eu (or give base_url)");
             }
-            let region = section.word(
+            let region = table.word(
                 "region",
                 &[
                     ("in", KaleyraRegion::India),
@@ -194,17 +199,17 @@ fn read_credentials(section: &mut Section<'_, '_>, provider: ProviderId) -> Opti
             })
         }
         ProviderId::Zixflow => {
-            let token = section.required("token", header_secret);
-            let phone_id = section.required("phone_id", path_part);
+            let token = table.required("token", header_secret);
+            let phone_id = table.required("phone_id", path_part);
             Some(Credentials::Zixflow {
                 token: token?,
                 phone_id: phone_id?,
             })
         }
         ProviderId::LancePilot => {
-            let token = section.required("token", header_secret);
-            let workspace = section.required("workspace", |section, name| {
-                section.parse(name, |text| {
+            let token = table.required("token", header_secret);
+            let workspace = table.required("workspace", |table, name| {
+                table.parse(name, |text| {
                     Uuid::try_parse(text)
                         .map(|uuid| uuid.to_string())
                         .map_err(|_| format!("`{text}` is not a UUID"))
@@ -218,9 +223,9 @@ fn read_credentials(section: &mut Section<'_, '_>, provider: ProviderId) -> Opti
     }
 }
 
-/// An id that travels in a path or a JSON text.
-fn path_part(section: &mut Section<'_, '_>, name: &'static str) -> Option<String> {
-    section.parse(name, |text| {
+/// An id that is sent in a URL path or a JSON text.
+fn path_part(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
+    table.parse(name, |text| {
         let fits = text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -232,17 +237,17 @@ fn path_part(section: &mut Section<'_, '_>, name: &'static str) -> Option<String
     })
 }
 
-fn read_senders(section: &mut Section<'_, '_>, provider: Option<ProviderId>) -> Vec<String> {
-    let both = section.has("sender") && section.has("senders");
-    let neither = !section.has("sender") && !section.has("senders");
+fn read_senders(table: &mut TableReader<'_, '_>, provider: Option<ProviderId>) -> Vec<String> {
+    let both = table.has("sender") && table.has("senders");
+    let neither = !table.has("sender") && !table.has("senders");
     if both {
-        section.problem("senders", "give either sender or senders, not both");
+        table.problem("senders", "give either sender or senders, not both");
     }
     if neither && provider == Some(ProviderId::Kaleyra) {
-        section.problem("sender", "is required for kaleyra");
+        table.problem("sender", "is required for kaleyra");
     }
-    let one = section.parse("sender", parse_sender);
-    let several = section.parse_each("senders", parse_sender);
+    let one = table.parse("sender", parse_sender);
+    let several = table.parse_each("senders", parse_sender);
     one.into_iter().chain(several).collect()
 }
 
@@ -262,14 +267,14 @@ fn parse_country(text: &str) -> Result<String, String> {
     }
 }
 
-fn read_generations(section: &mut Section<'_, '_>) -> (u32, Vec<u32>) {
-    let given = section.has("callback_generation");
-    let read = section.whole("callback_generation", 1..=1_000_000);
+fn read_generations(table: &mut TableReader<'_, '_>) -> (u32, Vec<u32>) {
+    let given = table.has("callback_generation");
+    let read = table.whole_number("callback_generation", 1..=1_000_000);
     let generation = read.unwrap_or(1);
-    let retired = section.wholes("callback_retired");
+    let retired = table.whole_numbers("callback_retired");
     let known = read.is_some() || !given;
     if known && retired.iter().any(|&old| old == 0 || old >= generation) {
-        section.problem(
+        table.problem(
             "callback_retired",
             format!("may name generations below callback_generation, which is {generation}"),
         );
@@ -277,12 +282,12 @@ fn read_generations(section: &mut Section<'_, '_>) -> (u32, Vec<u32>) {
     (generation, retired)
 }
 
-/// Names the keys of other providers; the rest is unknown.
-fn finish(section: &mut Section<'_, '_>, provider: Option<ProviderId>) {
-    section.finish(|name| {
+/// Reports keys of other providers as such, and the rest as unknown.
+fn finish(table: &mut TableReader<'_, '_>, provider: Option<ProviderId>) {
+    table.finish(|name| {
         let owners: Vec<&str> = ProviderId::ALL
             .into_iter()
-            .filter(|other| own_keys(*other).contains(&name))
+            .filter(|other| provider_keys(*other).contains(&name))
             .map(ProviderId::as_str)
             .collect();
         if owners.is_empty() {

@@ -1,13 +1,13 @@
-//! Addresses in the configuration: where we listen, where others reach us, where the database is.
+//! Parsers for `listen`, `public_url`, `base_url` and `database_url`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use url::{Host, Url};
 
-/// Reads an http(s) address without user, query or fragment; a trailing slash is dropped.
+/// Parses an http(s) URL without user, query or fragment; drops a trailing slash.
 pub(super) fn parse_address(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is not an address: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("`{text}` must begin with http:// or https://"));
     }
@@ -20,7 +20,7 @@ pub(super) fn parse_address(text: &str) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Reads `host:port`; an IPv6 host stands in brackets.
+/// Parses `host:port`; an IPv6 host is in brackets.
 pub(super) fn parse_listen(text: &str) -> Result<String, String> {
     let wrong = || format!("`{text}` is not an address and port such as 127.0.0.1:8080");
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
@@ -32,7 +32,7 @@ pub(super) fn parse_listen(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads `sqlite://PATH` or `postgres://…`; `resolve` says where a relative path lies. Errors never show the text: it may hold a password.
+/// Parses `sqlite://PATH` or `postgres://…`. Errors never show the text: it may contain a password.
 pub(super) fn parse_database(
     text: &str,
     resolve: impl FnOnce(&str) -> PathBuf,
@@ -40,7 +40,7 @@ pub(super) fn parse_database(
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         return match Url::parse(text) {
             Ok(_) => Ok(text.to_owned()),
-            Err(error) => Err(format!("is not an address: {error}")),
+            Err(error) => Err(format!("is not a URL: {error}")),
         };
     }
     let Some(path) = text.strip_prefix("sqlite:") else {
@@ -53,39 +53,35 @@ pub(super) fn parse_database(
     Ok(format!("sqlite://{}", resolve(path).display()))
 }
 
-/// How far an address can be seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reach {
-    /// From this machine, or nowhere.
-    Machine,
-    /// From a private network.
+pub(super) enum Reachability {
+    Loopback,
     PrivateNetwork,
-    /// From anywhere, as far as the address tells.
-    Anywhere,
+    /// As far as the URL shows: names are not resolved.
+    Public,
 }
 
-/// Judges the host of an address that [`parse_address`] took.
-pub(super) fn reach(address: &str) -> Reach {
+pub(super) fn reachability(address: &str) -> Reachability {
     let Ok(url) = Url::parse(address) else {
-        return Reach::Anywhere;
+        return Reachability::Public;
     };
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
-            return Reach::Machine;
+            return Reachability::Loopback;
         }
-        _ => return Reach::Anywhere,
+        _ => return Reachability::Public,
     };
     let private = match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     if ip.is_loopback() || ip.is_unspecified() {
-        Reach::Machine
+        Reachability::Loopback
     } else if private {
-        Reach::PrivateNetwork
+        Reachability::PrivateNetwork
     } else {
-        Reach::Anywhere
+        Reachability::Public
     }
 }

@@ -1,22 +1,21 @@
-//! What an account's callbacks must present beyond the token in their URL.
+//! The table `callback_auth`: authentication of callbacks in addition to the URL token.
 
 use http::header::{HeaderName, HeaderValue};
 
-use crate::config::reading::Section;
-use crate::domain::provider::{BasicLogin, CallbackAuth, HeaderSecret, HmacSignature};
+use crate::config::table_reader::TableReader;
+use crate::domain::provider_account::{BasicLogin, CallbackAuth, HeaderSecret, HmacSignature};
 use crate::domain::secret::Secret;
 
-/// Reads the table `callback_auth`.
-pub(super) fn read_callback_auth(section: &mut Section<'_, '_>) -> CallbackAuth {
-    let basic = section.each("basic", |login| {
-        let username = login.required("username", Section::text);
-        let password = login.required("password", Section::secret);
+pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAuth {
+    let basic = table.each("basic", |login| {
+        let username = login.required("username", TableReader::text);
+        let password = login.required("password", TableReader::secret);
         Some(BasicLogin {
             username: username?,
             password: password?,
         })
     });
-    let header = section.each("header", |header| {
+    let header = table.each("header", |header| {
         let name = header.required("name", header_name);
         let value = header.required("value", header_secret);
         Some(HeaderSecret {
@@ -24,17 +23,16 @@ pub(super) fn read_callback_auth(section: &mut Section<'_, '_>) -> CallbackAuth 
             value: value?,
         })
     });
-    let hmac = section.within("hmac", read_hmac);
+    let hmac = table.within("hmac", read_hmac);
     CallbackAuth {
         basic,
         header,
         hmac: hmac.flatten(),
-        verify_token: section.secret("verify_token"),
+        verify_token: table.secret("verify_token"),
     }
 }
 
-/// Reads the signature's header and keys.
-fn read_hmac(hmac: &mut Section<'_, '_>) -> Option<HmacSignature> {
+fn read_hmac(hmac: &mut TableReader<'_, '_>) -> Option<HmacSignature> {
     let header = hmac.required("header", header_name);
     let given = hmac.has("secrets");
     let secrets = hmac.required("secrets", |hmac, name| Some(hmac.secrets(name)))?;
@@ -47,19 +45,22 @@ fn read_hmac(hmac: &mut Section<'_, '_>) -> Option<HmacSignature> {
     })
 }
 
-fn header_name(section: &mut Section<'_, '_>, name: &'static str) -> Option<String> {
-    section.parse(name, |text| {
+fn header_name(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
+    table.parse(name, |text| {
         HeaderName::try_from(text)
             .map(|_| text.to_owned())
             .map_err(|_| format!("`{text}` is not a header name"))
     })
 }
 
-/// A secret that travels in a header.
-pub(super) fn header_secret(section: &mut Section<'_, '_>, name: &'static str) -> Option<Secret> {
-    let secret = section.secret(name)?;
+/// A secret that is sent in a header.
+pub(super) fn header_secret(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<Secret> {
+    let secret = table.secret(name)?;
     if HeaderValue::from_str(secret.expose()).is_err() {
-        section.problem(name, "has characters that no HTTP header can carry");
+        table.problem(
+            name,
+            "has characters that are not allowed in an HTTP header",
+        );
         return None;
     }
     Some(secret)

@@ -1,29 +1,28 @@
-//! Which variables of the environment override which keys.
+//! Configuration keys overridden by `BLUETICK_…` environment variables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use crate::config::reading::unknown;
+use crate::config::problem::unknown_key;
 use crate::config::reference::KEYS;
-use crate::config::{Environment, Problem};
+use crate::config::{ConfigProblem, Environment};
 
 const PREFIX: &str = "BLUETICK_";
-/// Variables of ours that are no keys.
-const APART: &[&str] = &["BLUETICK_CONFIG", "BLUETICK_LOG"];
+/// Variables that are not configuration keys.
+const RESERVED: &[&str] = &["BLUETICK_CONFIG", "BLUETICK_LOG"];
 
-/// The environment's part of the configuration.
 pub(super) struct Overrides {
     values: Dict,
     /// Overridden keys, each with its variable.
     pub(super) keys: BTreeMap<String, String>,
-    /// Variables that look like ours and are not.
-    pub(super) problems: Vec<Problem>,
+    /// Unknown `BLUETICK_…` variables.
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 impl Overrides {
-    /// Reads every `BLUETICK_…` variable, except those that the file itself names by `env:`.
+    /// Reads every `BLUETICK_…` variable except those that the file refers to as `env:NAME`.
     pub(super) fn read(environment: &Environment, file: &Dict) -> Self {
         let mut found = Self {
             values: Dict::new(),
@@ -41,14 +40,14 @@ impl Overrides {
                 set(&mut found.values, key, text);
                 found.keys.insert((*key).to_owned(), variable.clone());
             } else if variable.starts_with(PREFIX)
-                && !APART.contains(&variable.as_str())
+                && !RESERVED.contains(&variable.as_str())
                 && !referenced.contains(variable)
                 && !is_service_link(variable)
             {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                found.problems.push(Problem {
+                found.problems.push(ConfigProblem {
                     key: variable.clone(),
-                    message: unknown(variable, &names),
+                    message: unknown_key(variable, &names),
                 });
             }
         }
@@ -66,7 +65,7 @@ impl Provider for Overrides {
     }
 }
 
-/// Variables that Kubernetes sets for a service called `bluetick`; they say nothing to us.
+/// Kubernetes sets these for a service named `bluetick`.
 fn is_service_link(variable: &str) -> bool {
     variable == "BLUETICK_PORT"
         || variable.starts_with("BLUETICK_PORT_")

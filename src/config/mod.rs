@@ -1,6 +1,4 @@
-//! The configuration: file and environment merged into one validated value, every problem reported at once by its key.
-//!
-//! Does not open databases and makes no keys: `keys` and `store` do.
+//! The configuration: file and environment merged into one validated value. All problems are reported together, by key.
 
 mod account;
 mod address;
@@ -8,8 +6,9 @@ mod callback_auth;
 mod callback_fields;
 mod environment;
 mod problem;
-mod reading;
+mod reader;
 pub mod reference;
+mod table_reader;
 #[cfg(test)]
 mod tests;
 
@@ -22,61 +21,59 @@ use figment::providers::{Format, Toml};
 use figment::value::Dict;
 
 pub use account::account_with_defaults;
-pub use problem::{ConfigErrors, Problem};
+pub use problem::{ConfigErrors, ConfigProblem};
 
 use crate::config::account::read_account;
-use crate::config::address::{Reach, parse_address, parse_database, parse_listen, reach};
+use crate::config::address::{
+    Reachability, parse_address, parse_database, parse_listen, reachability,
+};
 use crate::config::environment::Overrides;
-use crate::config::reading::{Reading, Section};
-use crate::domain::provider::{Account, Mode};
+use crate::config::reader::ConfigReader;
+use crate::config::table_reader::TableReader;
+use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::secret::Secret;
 
-/// Environment variables by name.
 pub type Environment = BTreeMap<String, String>;
 
-/// The file that is read when none is named and it is there.
+/// Read if no file is named and it exists.
 pub const DEFAULT_FILE: &str = "bluetick.toml";
-/// The fewest bytes of a secret key.
+/// Minimum length of a secret key, in bytes.
 pub const SECRET_KEY_BYTES: usize = 32;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_DATA_DIR: &str = "data";
-/// A hundred years: longer overflows no calendar, and is a slip of the finger.
-const LONGEST_RETENTION: u32 = 36_500;
+/// A hundred years, in days. A larger number is a typing error.
+const MAX_RETENTION: u32 = 36_500;
 
-/// Everything that can be configured, checked.
+/// The validated configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address and port to listen on.
     pub listen: String,
-    /// Where providers reach us, without trailing slash; may have a path.
+    /// Where providers reach us. No trailing slash; may have a path.
     pub public_url: String,
-    /// Folder for databases, spool, uploads and the made secret key.
+    /// Folder for databases, spool, uploads and the generated secret key.
     pub data_dir: PathBuf,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: Secret,
-    /// The root of every derived key; absent: made in `data_dir` for a new SQLite database.
+    /// Every other key is derived from it. `None`: generated in `data_dir` for a new SQLite database.
     pub secret_key: Option<Secret>,
-    /// Earlier keys that still verify.
+    /// Earlier keys that still verify tokens.
     pub secret_key_previous: Vec<Secret>,
-    /// Zone of days in reports.
+    /// Zone in which reports begin their days.
     pub report_time_zone: chrono_tz::Tz,
-    /// How long things are kept.
-    pub retention: Retention,
-    /// Logins at providers.
+    pub retention: RetentionDays,
     pub accounts: Vec<Account>,
 }
 
-/// How long things are kept, in days.
+/// In days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Raw callbacks.
+pub struct RetentionDays {
     pub callbacks: u32,
-    /// Messages and all that belongs to them.
+    /// Messages and everything that belongs to them.
     pub messages: u32,
 }
 
-impl Default for Retention {
+impl Default for RetentionDays {
     fn default() -> Self {
         Self {
             callbacks: 90,
@@ -96,12 +93,13 @@ impl Config {
             secret_key: None,
             secret_key_previous: Vec::new(),
             report_time_zone: chrono_tz::UTC,
-            retention: Retention::default(),
+            retention: RetentionDays::default(),
             accounts: Vec::new(),
         }
     }
 
-    /// Reads the file at `path` — or the one `BLUETICK_CONFIG` names, or `bluetick.toml` where it exists — and what `environment` overrides.
+    /// Reads `path`, else the file named by `BLUETICK_CONFIG`, else `bluetick.toml` if it exists, and applies
+    /// overrides from `environment`.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
         let named = environment.get("BLUETICK_CONFIG").map(PathBuf::from);
         let path = match (path, named) {
@@ -125,50 +123,50 @@ impl Config {
         })
     }
 
-    /// Reads the text of a file whose relative paths start at `folder`.
+    /// Relative paths in `text` start at `folder`.
     pub fn parse(
         text: &str,
         folder: &Path,
         environment: &Environment,
     ) -> Result<Self, ConfigErrors> {
-        let mut reading = Reading::new(folder, environment);
-        let config = read_merged(text, environment, &mut reading)?;
-        if reading.problems.is_empty() {
+        let mut reader = ConfigReader::new(folder, environment);
+        let config = read_merged(text, environment, &mut reader)?;
+        if reader.problems.is_empty() {
             Ok(config)
         } else {
-            Err(ConfigErrors(reading.problems))
+            Err(ConfigErrors(reader.problems))
         }
     }
 
-    /// What works and yet is probably not meant, in words.
+    /// Valid settings that are probably not intended.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        match reach(&self.public_url) {
-            Reach::Machine => warnings.push(format!(
+        match reachability(&self.public_url) {
+            Reachability::Loopback => warnings.push(format!(
                 "public_url: {} can only be reached from this machine; no provider can call back",
                 self.public_url
             )),
-            Reach::PrivateNetwork => warnings.push(format!(
+            Reachability::PrivateNetwork => warnings.push(format!(
                 "public_url: {} can only be reached from a private network; no provider can call back",
                 self.public_url
             )),
-            Reach::Anywhere if self.public_url.starts_with("http://") => warnings.push(
+            Reachability::Public if self.public_url.starts_with("http://") => warnings.push(
                 "public_url: is http; callbacks and sign-ins travel unencrypted".to_owned(),
             ),
-            Reach::Anywhere => {}
+            Reachability::Public => {}
         }
-        for (place, account) in self.accounts.iter().enumerate() {
+        for (index, account) in self.accounts.iter().enumerate() {
             if let Some(base_url) = &account.base_url
                 && base_url.starts_with("http://")
             {
                 warnings.push(format!(
-                    "accounts[{place}].base_url: is http; {}'s keys travel unencrypted",
+                    "accounts[{index}].base_url: is http; {}'s keys travel unencrypted",
                     account.id
                 ));
             }
-            if account.mode == Mode::DryRun {
+            if account.mode == AccountMode::DryRun {
                 warnings.push(format!(
-                    "accounts[{place}].mode: is dry-run; {} hands nothing to {}",
+                    "accounts[{index}].mode: is dry-run; {} submits nothing to {}",
                     account.id,
                     account.provider()
                 ));
@@ -177,7 +175,7 @@ impl Config {
         warnings
     }
 
-    /// The public address once the port is known: `bound` where nothing else was configured.
+    /// The public URL once the port is known: `http://{bound}` if none was configured.
     pub fn public_url_at(&self, bound: SocketAddr) -> String {
         if self.public_url == format!("http://{}", self.listen) {
             format!("http://{bound}")
@@ -186,13 +184,12 @@ impl Config {
         }
     }
 
-    /// Whether the database is PostgreSQL rather than SQLite.
     pub fn uses_postgres(&self) -> bool {
         is_postgres(self.database_url.expose())
     }
 }
 
-/// The variables of this process; those that are no UTF-8 are left out.
+/// The variables of this process that are valid UTF-8.
 pub fn process_environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -202,23 +199,23 @@ pub fn process_environment() -> Environment {
 fn read_merged(
     text: &str,
     environment: &Environment,
-    reading: &mut Reading<'_>,
+    reader: &mut ConfigReader<'_>,
 ) -> Result<Config, ConfigErrors> {
     let file = Figment::from(Toml::string(text));
     let values: Dict = file.extract().map_err(|error| not_toml(&error))?;
     let overrides = Overrides::read(environment, &values);
-    reading.override_by(&overrides);
+    reader.apply_overrides(&overrides);
     let merged: Dict = file
         .merge(overrides)
         .extract()
         .map_err(|error| not_toml(&error))?;
-    let mut top = reading.section(merged);
+    let mut top = TableReader::top_level(reader, merged);
     let config = read_config(&mut top);
     top.finish(|_| None);
     Ok(config)
 }
 
-fn read_config(top: &mut Section<'_, '_>) -> Config {
+fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let listen = top
         .parse("listen", parse_listen)
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
@@ -252,27 +249,27 @@ fn read_config(top: &mut Section<'_, '_>) -> Config {
     }
 }
 
-fn read_retention(section: &mut Section<'_, '_>) -> Retention {
-    let defaults = Retention::default();
-    let callbacks = section.whole("callbacks", 1..=LONGEST_RETENTION);
-    let messages = section.whole("messages", 1..=LONGEST_RETENTION);
+fn read_retention(table: &mut TableReader<'_, '_>) -> RetentionDays {
+    let defaults = RetentionDays::default();
+    let callbacks = table.whole_number("callbacks", 1..=MAX_RETENTION);
+    let messages = table.whole_number("messages", 1..=MAX_RETENTION);
     let messages = messages.unwrap_or(defaults.messages);
-    let retention = Retention {
+    let retention = RetentionDays {
         callbacks: callbacks.unwrap_or(defaults.callbacks.min(messages)),
         messages,
     };
     if retention.messages < retention.callbacks {
-        // Read again, a callback would make a message that is gone anew.
+        // Replaying a callback would otherwise create a purged message again.
         let days = retention.callbacks;
-        section.problem(
+        table.problem(
             "messages",
-            format!("must not be less than retention.callbacks ({days}): messages outlive what was said of them"),
+            format!("must not be less than retention.callbacks ({days}): a message must outlive its callbacks"),
         );
     }
     retention
 }
 
-fn read_database(top: &mut Section<'_, '_>) -> Option<Secret> {
+fn read_database(top: &mut TableReader<'_, '_>) -> Option<Secret> {
     let url = top.secret("database_url")?;
     match parse_database(url.expose(), |path| top.resolve(path)) {
         Ok(url) => Some(Secret::new(url)),
@@ -283,7 +280,7 @@ fn read_database(top: &mut Section<'_, '_>) -> Option<Secret> {
     }
 }
 
-fn read_secret_key(top: &mut Section<'_, '_>, database_url: &Secret) -> Option<Secret> {
+fn read_secret_key(top: &mut TableReader<'_, '_>, database_url: &Secret) -> Option<Secret> {
     if !top.has("secret_key") && is_postgres(database_url.expose()) {
         top.problem("secret_key", "is required with PostgreSQL");
     }
@@ -310,13 +307,13 @@ fn is_postgres(database_url: &str) -> bool {
 }
 
 fn whole_file(path: &Path, message: String) -> ConfigErrors {
-    ConfigErrors(vec![Problem {
+    ConfigErrors(vec![ConfigProblem {
         key: path.display().to_string(),
         message,
     }])
 }
 
-/// The place and the reason of a syntax error; the line itself may hold a secret.
+/// Shows position and reason of a syntax error, not the line: it may contain a secret.
 fn not_toml(error: &figment::Error) -> ConfigErrors {
     let text = error.to_string();
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
@@ -325,7 +322,7 @@ fn not_toml(error: &figment::Error) -> ConfigErrors {
         Some(reason) => format!("{place}: {reason}"),
         None => place,
     };
-    ConfigErrors(vec![Problem {
+    ConfigErrors(vec![ConfigProblem {
         key: String::new(),
         message,
     }])

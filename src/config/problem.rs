@@ -1,25 +1,27 @@
-//! What is wrong with a configuration, key by key.
+//! Configuration errors, by key.
 
 use std::fmt;
 
-/// One thing that is wrong, under the key that mends it. Never names a secret.
+/// Minimum similarity (Jaro-Winkler) for "did you mean".
+const MIN_SIMILARITY: f64 = 0.75;
+
+/// Never contains a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{key}: {message}")]
-pub struct Problem {
-    /// The key from the top of the file: `accounts[1].api_key`; or the file or variable itself.
+pub struct ConfigProblem {
+    /// Full key such as `accounts[1].api_key`, or the file or environment variable.
     pub key: String,
-    /// What is wrong with it.
     pub message: String,
 }
 
-/// Everything that is wrong with a configuration, at least one thing. Shown one a line.
+/// At least one problem; displayed one per line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigErrors(pub Vec<Problem>);
+pub struct ConfigErrors(pub Vec<ConfigProblem>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, problem) in self.0.iter().enumerate() {
-            if place > 0 {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
                 out.write_str("\n")?;
             }
             write!(out, "{problem}")?;
@@ -29,3 +31,17 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// Message for an unknown key, with the most similar known one.
+pub(super) fn unknown_key(name: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|word| (strsim::jaro_winkler(name, word), word))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    match nearest {
+        Some((likeness, word)) if likeness >= MIN_SIMILARITY => {
+            format!("unknown key, did you mean {word}?")
+        }
+        _ => "unknown key".to_owned(),
+    }
+}

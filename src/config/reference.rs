@@ -1,308 +1,295 @@
-//! Every configuration key with its default and effect: the README's table, the dashboard's and `--help`'s words.
+//! Every configuration key with default and effect, for `docs/configuration.md` and `bluetick.example.toml`.
 
-/// One configuration key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Key {
-    /// Its name from the top of the file; `[]` stands for a place in a list.
+pub struct ConfigKey {
+    /// Full name; `[]` stands for a list index.
     pub name: &'static str,
-    /// What holds when it is absent, in words.
+    /// Default in words.
     pub default: &'static str,
-    /// What it does.
     pub effect: &'static str,
-    /// Whether the environment can override it.
-    pub scope: Scope,
+    pub source: KeySource,
 }
 
-/// Where a key can be set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// In the file, or by `BLUETICK_…` in the environment.
-    Anywhere,
-    /// In the file only: it belongs to a list.
+pub enum KeySource {
+    FileOrEnvironment,
+    /// Part of a list, which the environment cannot express.
     File,
 }
 
-impl Key {
+impl ConfigKey {
     /// The environment variable that overrides it, if one does.
     pub fn variable(&self) -> Option<String> {
-        match self.scope {
-            Scope::Anywhere => Some(format!(
+        match self.source {
+            KeySource::FileOrEnvironment => Some(format!(
                 "BLUETICK_{}",
                 self.name.to_ascii_uppercase().replace('.', "__")
             )),
-            Scope::File => None,
+            KeySource::File => None,
         }
     }
 }
 
-const fn anywhere(name: &'static str, default: &'static str, effect: &'static str) -> Key {
-    Key {
+const fn overridable(name: &'static str, default: &'static str, effect: &'static str) -> ConfigKey {
+    ConfigKey {
         name,
         default,
         effect,
-        scope: Scope::Anywhere,
+        source: KeySource::FileOrEnvironment,
     }
 }
 
-const fn file(name: &'static str, default: &'static str, effect: &'static str) -> Key {
-    Key {
+const fn file_only(name: &'static str, default: &'static str, effect: &'static str) -> ConfigKey {
+    ConfigKey {
         name,
         default,
         effect,
-        scope: Scope::File,
+        source: KeySource::File,
     }
 }
 
-/// Every key, in the order of the documentation.
-pub const KEYS: &[Key] = &[
-    anywhere(
+/// In the order of the documentation.
+pub const KEYS: &[ConfigKey] = &[
+    overridable(
         "listen",
         "`127.0.0.1:8080`",
-        "Address and port to listen on; port 0 takes a free one.",
+        "Address and port to listen on; port 0 takes any free port.",
     ),
-    anywhere(
+    overridable(
         "public_url",
         "`http://{listen}`",
-        "Where providers and people reach Bluetick; may have a path, which the proxy in front takes off (pages then need a host or port of their own).",
+        "Public URL of Bluetick. May have a path that the proxy strips (pages then need a host or port of their own).",
     ),
-    anywhere(
+    overridable(
         "data_dir",
         "`data`",
-        "Folder (0700) of databases, spool, uploads and the made secret key (each file 0600).",
+        "Folder (0700) for databases, spool, uploads and the generated secret key (files 0600).",
     ),
-    anywhere(
+    overridable(
         "database_url",
         "`sqlite://{data_dir}/bluetick.db`",
         "`sqlite://PATH` or `postgres://…`.",
     ),
-    anywhere(
+    overridable(
         "secret_key",
-        "made in `data_dir` for a new SQLite database",
+        "generated in `data_dir` for a new SQLite database",
         "At least 32 bytes; callback URLs, report URLs and sessions are derived from it. Required with PostgreSQL.",
     ),
-    file(
+    file_only(
         "secret_key_previous",
         "`[]`",
         "Earlier secret keys whose URLs still work.",
     ),
-    anywhere(
+    overridable(
         "report_time_zone",
         "`UTC`",
-        "Zone of the days in reports, such as `Asia/Kolkata`.",
+        "Time zone of report days, such as `Asia/Kolkata`.",
     ),
-    anywhere(
+    overridable(
         "retention.callbacks",
-        "`90`, or fewer where messages are kept for fewer",
-        "Days for which raw callbacks are kept; unread ones stay. With PostgreSQL whole days (UTC) go at once.",
+        "`90`, at most `retention.messages`",
+        "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days.",
     ),
-    anywhere(
+    overridable(
         "retention.messages",
         "`400`",
-        "Days for which messages and all of theirs are kept, copies in quarantine too; not less than `retention.callbacks`. Counts in reports stay.",
+        "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept.",
     ),
-    file(
-        "accounts",
-        "none",
-        "One table for each login at a provider.",
-    ),
-    file(
+    file_only("accounts", "none", "One table per login at a provider."),
+    file_only(
         "accounts[].id",
         "required",
-        "A unique slug; part of the account's callback URL.",
+        "Unique slug; part of the callback URL.",
     ),
-    file(
+    file_only(
         "accounts[].provider",
         "required",
         "`sobot`, `kaleyra`, `zixflow` or `lancepilot`.",
     ),
-    file(
+    file_only(
         "accounts[].api_key",
         "required for sobot, kaleyra",
         "The API key.",
     ),
-    file(
+    file_only(
         "accounts[].api_secret",
         "required for sobot",
         "The API secret.",
     ),
-    file(
+    file_only(
         "accounts[].sid",
         "required for kaleyra",
         "The account's SID.",
     ),
-    file(
+    file_only(
         "accounts[].region",
         "required for kaleyra without `base_url`",
-        "The account's pod: `in`, `sg` or `eu`.",
+        "Kaleyra region: `in`, `sg` or `eu`.",
     ),
-    file(
+    file_only(
         "accounts[].token",
         "required for zixflow, lancepilot",
         "The API token.",
     ),
-    file(
+    file_only(
         "accounts[].phone_id",
         "required for zixflow",
-        "WhatsApp's id of the sender number.",
+        "WhatsApp's phone number id of the sender.",
     ),
-    file(
+    file_only(
         "accounts[].workspace",
         "required for lancepilot",
         "The workspace's UUID.",
     ),
-    file(
+    file_only(
         "accounts[].sender",
         "required for kaleyra",
-        "The business number, with country code.",
+        "Sender number with country code.",
     ),
-    file(
+    file_only(
         "accounts[].senders",
         "–",
-        "Several business numbers instead of `sender`; the first is the default.",
+        "Several sender numbers instead of `sender`; the first is the default.",
     ),
-    file(
+    file_only(
         "accounts[].base_url",
-        "the provider's own",
-        "Replaces scheme and host of the provider's API and keeps the path.",
+        "the provider's",
+        "Replaces scheme and host of the provider's API; the path stays.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.basic[].username",
         "–",
-        "User name that callbacks must present.",
+        "User name that callbacks must send.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.basic[].password",
         "–",
-        "Its password.",
+        "Password for that user name.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.header[].name",
         "–",
-        "Header that callbacks must present.",
+        "Header that callbacks must send.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.header[].value",
         "–",
-        "Its exact value.",
+        "Exact value of that header.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.hmac.header",
         "–",
         "Header with the HMAC-SHA256 of the raw body, such as `X-Hub-Signature-256`.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.hmac.secrets",
         "–",
-        "Keys that may have signed.",
+        "Accepted signing keys.",
     ),
-    file(
+    file_only(
         "accounts[].callback_auth.verify_token",
         "–",
-        "Answers Meta's `hub.challenge`.",
+        "Token for Meta's `hub.challenge` handshake.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.id",
-        "the provider's own",
-        "Name of the message's id in callbacks whose names you chose (Kaleyra's callback profiles).",
+        "the provider's",
+        "Field name of the message id in callbacks with custom names (Kaleyra callback profiles).",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.status",
-        "the provider's own",
-        "Name of the status word there.",
+        "the provider's",
+        "Field name of the status.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.time",
-        "the provider's own",
-        "Name of the time of the event.",
+        "the provider's",
+        "Field name of the event time.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.recipient",
-        "the provider's own",
-        "Name of the customer's number.",
+        "the provider's",
+        "Field name of the recipient.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.ref",
         "`ref`",
-        "Name of the first reference.",
+        "Field name of the first reference.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.ref1",
         "`ref1`",
-        "Name of the second reference.",
+        "Field name of the second reference.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.ref2",
         "`ref2`",
-        "Name of the third reference.",
+        "Field name of the third reference.",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.error",
-        "the provider's own",
-        "Name of the reason of a failure: a code or words.",
+        "the provider's",
+        "Field name of the failure reason (code or text).",
     ),
-    file(
+    file_only(
         "accounts[].callback_fields.price",
-        "the provider's own",
-        "Name of the price.",
+        "the provider's",
+        "Field name of the price.",
     ),
-    file(
+    file_only(
         "accounts[].callback_generation",
         "`1`",
-        "Raise it to get a new callback URL after one leaked; the one before still works until it is retired.",
+        "Raise it to replace a leaked callback URL; the previous URL works until it is retired.",
     ),
-    file(
+    file_only(
         "accounts[].callback_retired",
         "`[]`",
-        "Generations whose URL no longer works.",
+        "Generations whose URLs are rejected.",
     ),
-    file(
+    file_only(
         "accounts[].correlation_slot",
         "`auto`",
         "Reference slot for the correlation tag: `auto`, `ref`, `ref1` or `ref2`.",
     ),
-    file(
+    file_only(
         "accounts[].adopt",
         "`auto`",
-        "Whether unmatched reports become messages \"sent elsewhere\": `auto` or `off`.",
+        "Whether orphans become messages \"sent elsewhere\": `auto` or `off`.",
     ),
-    file(
+    file_only(
         "accounts[].adopt_after",
         "`10m`",
-        "How long an unmatched report waits for its message.",
+        "Age at which an orphan is adopted.",
     ),
-    file(
+    file_only(
         "accounts[].match_by",
         "`recipient` for lancepilot, else `off`",
-        "Whether a report without a known id may be matched by its recipient.",
+        "Whether a receipt without a known id may be matched by recipient.",
     ),
-    file(
+    file_only(
         "accounts[].default_country",
         "none",
-        "Country, such as `IN`, of numbers written without country code.",
+        "Country of numbers without country code, such as `IN`.",
     ),
-    file(
+    file_only(
         "accounts[].deadline",
         "`24h`",
-        "How long silence after hand-over is normal; later a message is overdue.",
+        "Time without a report after submission before a message is overdue.",
     ),
-    file(
+    file_only(
         "accounts[].timeout",
         "`30s`, zixflow `60s`",
         "Total time for one call to the provider.",
     ),
-    file(
+    file_only(
         "accounts[].send_before",
         "`1h`",
-        "How long a message may wait; later it fails as expired instead of being sent.",
+        "Time a message may stay queued; then it fails as expired.",
     ),
-    file(
-        "accounts[].rate",
-        "none",
-        "Messages per second at the most.",
-    ),
-    file(
+    file_only("accounts[].rate", "none", "Maximum messages per second."),
+    file_only(
         "accounts[].mode",
         "`live`",
-        "`dry-run` checks and keeps messages but hands none over.",
+        "`dry-run` validates and stores messages but submits none.",
     ),
 ];

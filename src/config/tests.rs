@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::reference::{KEYS, Scope};
+use super::reference::{KEYS, KeySource};
 use super::*;
-use crate::domain::provider::{
-    Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, Mode,
+use crate::domain::provider_account::{
+    AccountMode, Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy,
 };
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -99,7 +99,7 @@ fn no_file_gives_the_documented_defaults() {
     assert_eq!(config.database_url.expose(), "sqlite://data/bluetick.db");
     assert_eq!(
         config.retention,
-        Retention {
+        RetentionDays {
             callbacks: 90,
             messages: 400
         }
@@ -124,7 +124,7 @@ fn every_key_is_read() {
     assert_eq!(config.report_time_zone, chrono_tz::Asia::Kolkata);
     assert_eq!(
         config.retention,
-        Retention {
+        RetentionDays {
             callbacks: 7,
             messages: 30
         }
@@ -155,7 +155,7 @@ fn every_key_is_read() {
     assert_eq!(kaleyra.timeout, Duration::from_secs(10));
     assert_eq!(kaleyra.send_before, Duration::from_mins(30));
     assert_eq!(kaleyra.rate, Some(20.0));
-    assert_eq!(kaleyra.mode, Mode::DryRun);
+    assert_eq!(kaleyra.mode, AccountMode::DryRun);
     let auth = &kaleyra.callback_auth;
     assert_eq!(auth.basic[0].username, "kaleyra");
     assert_eq!(auth.header[0].value.expose(), "v");
@@ -185,10 +185,10 @@ fn every_key_is_read() {
 #[test]
 fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
     let environment = environment(&[("OLD_KEY", "x")]);
-    let mut reading = Reading::new(Path::new(""), &environment);
-    read_merged(EVERYTHING, &environment, &mut reading).unwrap();
+    let mut reader = ConfigReader::new(Path::new(""), &environment);
+    read_merged(EVERYTHING, &environment, &mut reader).unwrap();
     let listed: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
-    let mut asked: BTreeSet<&str> = reading.asked.iter().map(String::as_str).collect();
+    let mut asked: BTreeSet<&str> = reader.requested.iter().map(String::as_str).collect();
     for table in [
         "retention",
         "accounts[].callback_auth",
@@ -450,11 +450,14 @@ fn a_bound_port_replaces_only_the_default_address() {
 
 #[test]
 fn every_overridable_key_has_its_variable() {
-    let variables: Vec<_> = KEYS.iter().filter_map(reference::Key::variable).collect();
+    let variables: Vec<_> = KEYS
+        .iter()
+        .filter_map(reference::ConfigKey::variable)
+        .collect();
     assert!(variables.contains(&"BLUETICK_RETENTION__CALLBACKS".to_owned()));
     assert!(
         KEYS.iter()
-            .all(|key| key.name.starts_with("accounts") <= (key.scope == Scope::File))
+            .all(|key| key.name.starts_with("accounts") <= (key.source == KeySource::File))
     );
 }
 

@@ -1,30 +1,22 @@
-//! Names that an operator chose for the values of a callback profile. How such callbacks are read stands in `providers`.
+//! The `callback_fields` of an account: field names that the operator chose in a callback profile.
 
-/// Under which name each value comes; an absent one comes under the provider's usual names.
+/// The field name of each value; an absent one has the provider's usual names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackFields {
-    /// The message's id.
     pub id: Option<String>,
-    /// The status word.
     pub status: Option<String>,
-    /// When it happened.
     pub time: Option<String>,
-    /// The customer.
     pub recipient: Option<String>,
-    /// The first reference.
     pub reference: Option<String>,
-    /// The second reference.
     pub reference1: Option<String>,
-    /// The third reference.
     pub reference2: Option<String>,
-    /// Why it failed: a code or words.
+    /// An error code or text.
     pub error: Option<String>,
-    /// What it cost.
     pub price: Option<String>,
 }
 
 impl CallbackFields {
-    /// Every value by its key in the configuration, with the name it comes under.
+    /// Each configuration key with the chosen field name.
     pub fn named(&self) -> [(&'static str, Option<&str>); 9] {
         [
             ("id", self.id.as_deref()),
@@ -39,7 +31,6 @@ impl CallbackFields {
         ]
     }
 
-    /// Whether no name was chosen.
     pub fn is_empty(&self) -> bool {
         self.named().iter().all(|(_, name)| name.is_none())
     }

@@ -1,16 +1,13 @@
-//! Where "now" comes from. Everything below `delivery` receives the instant as a parameter instead.
+//! The source of "now". Everything below the use cases takes the instant as a parameter instead.
 
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A source of the current instant.
 pub trait Clock: Send + Sync {
-    /// The current instant, UTC.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// The machine's clock.
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
@@ -24,17 +21,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until told to move; for tests and seeded simulations.
+/// A clock that moves only on [`FixedClock::advance`]; for tests and seeded simulations.
 #[derive(Debug)]
 pub struct FixedClock(Mutex<DateTime<Utc>>);
 
 impl FixedClock {
-    /// A clock that shows `instant`.
     pub fn at(instant: DateTime<Utc>) -> Self {
         Self(Mutex::new(instant))
     }
 
-    /// Moves the clock by `step`, which may be negative.
+    /// `step` may be negative.
     pub fn advance(&self, step: TimeDelta) {
         let mut shown = self
             .0

@@ -1,57 +1,59 @@
-//! Why a message will not arrive: the provider's own code and words, and the class we put it in.
+//! Failures: the provider's code and text, and our class.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The title of a failure that is an operator's mark: whether the message arrived is not known.
-pub const OPERATORS_MARK: &str = "marked as failed by an operator";
+/// The title of a failure that an operator recorded: whether the message arrived is not known.
+pub const OPERATOR_MARK_TITLE: &str = "marked as failed by an operator";
 
-/// A failure as its source told it. All texts are the provider's, unshortened.
+/// A failure as its source reported it. All texts are the provider's, complete.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Failure {
-    /// The provider's or WhatsApp's code: `131053`, `WA-401`. Absent for an operator's mark.
+    /// The provider's or WhatsApp's code, such as `131053` or `WA-401`. Absent for an operator's
+    /// mark.
     pub code: Option<String>,
-    /// The short text.
     pub title: Option<String>,
-    /// The long text.
     pub detail: Option<String>,
-    /// Kaleyra's key inside `error`, which tells two meanings of `WA-401` apart; LancePilot's first field of a 422.
+    /// Kaleyra's key inside `error`, which distinguishes two meanings of `WA-401`; LancePilot's
+    /// first field of a 422.
     pub key: Option<String>,
 }
 
 impl Failure {
-    /// Whether an operator gave the message up, rather than anybody who knows.
-    pub fn is_mark(&self) -> bool {
-        self.code.is_none() && self.title.as_deref() == Some(OPERATORS_MARK)
+    /// Whether an operator marked the message as failed.
+    pub fn is_operator_mark(&self) -> bool {
+        self.code.is_none() && self.title.as_deref() == Some(OPERATOR_MARK_TITLE)
     }
 
-    /// Code, title and detail in one line, as far as they are told; our own `unreachable` says nothing that its words do not.
-    pub fn in_words(&self) -> String {
-        let words = self.words();
+    /// Code, title and detail in one line. The code `unreachable` is left out: its title says the
+    /// same.
+    pub fn one_line(&self) -> String {
+        let text = self.text();
         match self.code.as_deref() {
-            Some(code) if words.is_empty() => code.to_owned(),
-            Some(code) if code != UNREACHABLE => format!("{code}: {words}"),
-            _ => words,
+            Some(code) if text.is_empty() => code.to_owned(),
+            Some(code) if code != UNREACHABLE => format!("{code}: {text}"),
+            _ => text,
         }
     }
 
-    /// Title and detail in one line. Providers like to begin with the code again, and to say the same in both: told once.
-    pub fn words(&self) -> String {
-        let mut told: Vec<&str> = Vec::new();
+    /// Title and detail in one line, without a repeated code and without a detail that repeats the
+    /// title.
+    pub fn text(&self) -> String {
+        let mut parts: Vec<&str> = Vec::new();
         for text in [&self.title, &self.detail].into_iter().flatten() {
             let text = self.without_code(text);
-            if !text.is_empty() && !told.contains(&text) {
-                told.push(text);
+            if !text.is_empty() && !parts.contains(&text) {
+                parts.push(text);
             }
         }
-        match told.as_slice() {
+        match parts.as_slice() {
             [title, detail] => format!("{}: {detail}", title.trim_end_matches(['.', ':'])),
             [only] => (*only).to_owned(),
             _ => String::new(),
         }
     }
 
-    /// A text without the code that it begins with.
+    /// Strips the failure's code from the beginning of a text.
     fn without_code<'t>(&self, text: &'t str) -> &'t str {
         let text = text.trim();
         self.code
@@ -63,38 +65,32 @@ impl Failure {
     }
 }
 
-/// Our own code for a provider that could not be reached: nothing left this machine.
+/// Our own code for a provider that could not be reached: no byte was sent.
 pub const UNREACHABLE: &str = "unreachable";
-/// What we say of it, before the reason.
-pub const UNREACHABLE_WORDS: &str = "the provider could not be reached";
-/// What we say of a hand-over without a clear answer, before the reason.
-pub const UNCLEAR_WORDS: &str = "the outcome is unknown";
+pub const UNREACHABLE_TITLE: &str = "the provider could not be reached";
+/// The title of a submission with an unclear outcome.
+pub const UNCLEAR_TITLE: &str = "the outcome is unknown";
 
-/// What kind of trouble a failure is, and so who can mend it.
+/// The kind of a failure, and thereby who can fix it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FailureClass {
-    /// The number cannot or may not receive it.
     Recipient,
-    /// The file cannot be fetched or is not what WhatsApp takes.
+    /// The file cannot be fetched or is not supported by WhatsApp.
     Media,
-    /// The 24-hour window is closed.
     Window,
-    /// WhatsApp withholds it.
+    /// WhatsApp withholds the message.
     Policy,
-    /// The account's key, balance, number or limits.
     Account,
-    /// Too fast.
     Rate,
-    /// The provider or WhatsApp is in trouble.
+    /// An error of the provider or of WhatsApp.
     Provider,
-    /// It waited too long.
+    /// Queued longer than `send_before`.
     Expired,
-    /// A code that nobody explained.
+    /// An undocumented code, or none.
     Unknown,
 }
 
 impl FailureClass {
-    /// Every class, in the order they are listed.
     pub const ALL: [Self; 9] = [
         Self::Recipient,
         Self::Media,
@@ -107,7 +103,6 @@ impl FailureClass {
         Self::Unknown,
     ];
 
-    /// The word used in JSON, URLs and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recipient => "recipient",
@@ -123,7 +118,6 @@ impl FailureClass {
     }
 }
 
-/// A word that names no failure class.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a failure class")]
 pub struct NotAClass(pub String);
@@ -159,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_twice() {
-        for (told, words) in [
+    fn one_line_repeats_neither_code_nor_title() {
+        for (reported, line) in [
             (
                 failure("131026", "131026: Message Undeliverable.", ""),
                 "131026: Message Undeliverable.",
@@ -172,12 +166,12 @@ mod tests {
             (failure("1", "Blocked", "Blocked"), "1: Blocked"),
             (failure("1", "10 are too many", ""), "1: 10 are too many"),
             (
-                failure(UNREACHABLE, UNREACHABLE_WORDS, "Connection refused"),
+                failure(UNREACHABLE, UNREACHABLE_TITLE, "Connection refused"),
                 "the provider could not be reached: Connection refused",
             ),
             (failure(UNREACHABLE, "", ""), UNREACHABLE),
         ] {
-            assert_eq!(told.in_words(), words);
+            assert_eq!(reported.one_line(), line);
         }
     }
 }

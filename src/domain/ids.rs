@@ -1,4 +1,4 @@
-//! Identifiers: ours are `UUIDv7`, an account's is a slug, a provider's is opaque text.
+//! Ids: our own are UUIDv7, an account's is a slug, a provider's is opaque text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::{Builder, NoContext, Timestamp, Uuid};
 
-/// An id of our own that cannot be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is not a UUID")]
 pub struct NotAnId(pub String);
@@ -19,25 +18,24 @@ macro_rules! own_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A fresh id that sorts by `now`.
+            /// A new id that sorts by `now`.
             pub fn new(now: DateTime<Utc>) -> Self {
                 let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
                 Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
             }
 
-            /// The id that the same instant and the same ten bytes always give.
+            /// A deterministic id: the same instant and bytes give the same id.
             pub fn derived(at: DateTime<Utc>, bytes: [u8; 10]) -> Self {
                 let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
                 Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
             }
 
-            /// When it was made, to the millisecond; absent where the UUID is of another version.
+            /// The embedded instant, in milliseconds; absent in a UUID of another version.
             pub fn created_at(self) -> Option<DateTime<Utc>> {
                 let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
                 DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
             }
 
-            /// The UUID behind the id.
             pub fn uuid(self) -> Uuid {
                 self.0
             }
@@ -72,11 +70,11 @@ macro_rules! own_id {
 }
 
 own_id!(
-    /// One message: sent by us, registered, or heard of only in callbacks.
+    /// One message: sent here, registered, or known only from callbacks.
     MessageId
 );
 own_id!(
-    /// One raw HTTP request from a provider, made when it was received.
+    /// One raw HTTP request from a provider.
     CallbackId
 );
 own_id!(
@@ -84,27 +82,25 @@ own_id!(
     AttemptId
 );
 own_id!(
-    /// One decision of an operator, as the audit keeps it.
+    /// One operator action in the audit log.
     ActionId
 );
 own_id!(
-    /// One API token; names it where the token itself may not be shown.
+    /// One API token; shown instead of the token itself.
     TokenId
 );
 
-/// An account id that is not a slug.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "`{0}` is not an account id: use 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit"
 )]
 pub struct NotASlug(pub String);
 
-/// The operator's own name for one login at a provider: a slug, part of callback URLs.
+/// The operator's name for one account: a slug, part of callback URLs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The slug.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -133,38 +129,36 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// A provider's id that cannot be kept as a message's id.
+/// A provider id that cannot be stored.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BadProviderMessageId {
-    /// Nothing but white space.
     #[error("provider id is empty")]
     Empty,
-    /// A tab, a NUL, a line break: no id has one.
     #[error("provider id has a control character")]
     Control,
-    /// Longer than any documented id.
     #[error("provider id has {length} characters, more than the {limit} documented")]
     TooLong {
-        /// Characters it has.
+        /// In characters.
         length: usize,
-        /// Characters it may have.
+        /// In characters.
         limit: usize,
     },
 }
 
 /// Any id that a provider uses for one message: a wamid, Kaleyra's `A…`, Zixflow's ObjectId.
 ///
-/// Opaque and case-sensitive; compared exactly. A wamid decodes to the recipient's phone number, so it is printed masked.
+/// Opaque and case-sensitive; compared exactly. A wamid decodes to the recipient's phone number, so
+/// `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderMessageId(String);
 
 impl ProviderMessageId {
-    /// The longest wamid that Sobot's documentation allows, in characters.
+    /// Sobot's documented limit for a wamid, in characters.
     pub const WAMID_LIMIT: usize = 128;
-    /// The longest other id that is kept, in characters.
+    /// The limit for other ids, in characters.
     pub const OTHER_LIMIT: usize = 512;
 
-    /// Reads an id as a provider wrote it. White space inside is a `+` that form decoding turned into a space.
+    /// Parses an id. A space inside it is restored to the `+` that form decoding replaced.
     pub fn parse(text: &str) -> Result<Self, BadProviderMessageId> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
@@ -185,17 +179,16 @@ impl ProviderMessageId {
         Ok(Self(trimmed.replace(' ', "+")))
     }
 
-    /// The id exactly as it is compared.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is WhatsApp's own id rather than the provider's.
     pub fn is_wamid(&self) -> bool {
         is_wamid(&self.0)
     }
 
-    /// `wamid.…` and the last eight characters: enough to tell two apart, too little to decode a phone number.
+    /// `wamid.…` and the last eight characters: distinguishable, but not decodable to a phone
+    /// number.
     pub fn masked(&self) -> String {
         let tail: String = self
             .0

@@ -1,16 +1,18 @@
-//! How long a stage took, in buckets that grow with the time: eight to every doubling, so no percentile is off by more than an eighth.
+//! Latency histograms with logarithmic buckets: eight per doubling, so a percentile is off by at
+//! most an eighth.
 
 use chrono::TimeDelta;
 
-/// Steps of one doubling.
+/// Buckets per doubling.
 const STEPS: u64 = 8;
 
-/// The bucket of a histogram in which a time falls.
+/// A histogram bucket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LatencyBucket(i64);
 
 impl LatencyBucket {
-    /// The bucket of a time. A provider's clock may be behind ours: what happened before the beginning took no time.
+    /// The bucket of a duration. A negative one (the provider's clock is behind ours) counts as
+    /// zero.
     pub fn of(time: TimeDelta) -> Self {
         let millis = u64::try_from(time.num_milliseconds()).unwrap_or(0).max(1);
         let doublings = u64::from(millis.ilog2());
@@ -20,17 +22,16 @@ impl LatencyBucket {
         Self(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
-    /// The bucket of a stored number.
     pub fn from_number(number: i64) -> Self {
         Self(number)
     }
 
-    /// Its number, for the database.
+    /// The number stored in the database.
     pub fn number(self) -> i64 {
         self.0
     }
 
-    /// Where it begins, in milliseconds; the next one begins where it ends.
+    /// The lower bound in milliseconds, inclusive.
     fn start(self) -> f64 {
         let number = i32::try_from(self.0).unwrap_or(i32::MAX).max(0);
         let (doublings, step) = (number / 8, number % 8);
@@ -38,22 +39,19 @@ impl LatencyBucket {
     }
 }
 
-/// How many times fell into which bucket.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Histogram(std::collections::BTreeMap<LatencyBucket, i64>);
 
 impl Histogram {
-    /// Puts `messages` more into a bucket.
     pub fn add(&mut self, bucket: LatencyBucket, messages: i64) {
         *self.0.entry(bucket).or_default() += messages;
     }
 
-    /// How many times there are.
     pub fn count(&self) -> i64 {
         self.0.values().sum()
     }
 
-    /// The time, in milliseconds, that `percent` of all times do not exceed; absent where there are none.
+    /// A percentile in milliseconds; absent for an empty histogram.
     pub fn percentile(&self, percent: u32) -> Option<f64> {
         let wanted = as_float(self.count()) * f64::from(percent) / 100.0;
         let mut below = 0;
@@ -88,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_less_than_nothing_take_the_first_bucket() {
+    fn zero_and_negative_durations_use_the_first_bucket() {
         for millis in [i64::MIN / 1000, -5, 0, 1] {
             assert_eq!(bucket(millis).number(), 0, "{millis}");
         }
     }
 
     #[test]
-    fn percentiles_lie_where_most_times_are() {
+    fn percentiles_are_within_an_eighth() {
         let mut times = Histogram::default();
         times.add(bucket(1000), 90);
         times.add(bucket(60_000), 9);
@@ -113,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_holds_its_time_and_is_narrow(millis in 1_i64..100_000_000_000) {
+        fn a_bucket_contains_its_duration_and_is_narrow(millis in 1_i64..100_000_000_000) {
             let here = bucket(millis);
             let next = LatencyBucket(here.0 + 1);
             let time = as_float(millis);
@@ -122,7 +120,7 @@ mod tests {
         }
 
         #[test]
-        fn longer_times_never_fall_into_lower_buckets(a in 0_i64..1_000_000_000, b in 0_i64..1_000_000_000) {
+        fn longer_durations_never_use_lower_buckets(a in 0_i64..1_000_000_000, b in 0_i64..1_000_000_000) {
             prop_assert_eq!(a.min(b).cmp(&a.max(b)).is_le(), bucket(a.min(b)) <= bucket(a.max(b)));
         }
     }

@@ -1,39 +1,38 @@
-//! Hiding people: inside texts that others wrote, in ids and codes.
+//! Masking of personal data in free text, ids and codes.
 
-use crate::domain::access::Visibility;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::phone::mask;
+use crate::domain::scope::Visibility;
 
-/// How a wamid begins wherever it stands in a text.
 const WAMID: &str = "wamid.";
-/// Fewer digits are a code, not a phone number.
+/// Numbers with fewer digits are codes, not phone numbers.
 const PHONE_DIGITS: usize = 7;
-/// So many digits make a phone number of a text whose parts are separated, or of what is called a code.
+/// From this many digits on, separated groups or a code are taken for a phone number.
 const CERTAIN_DIGITS: usize = 10;
-/// What people write between the digits of a number: spaces, hyphens and dashes of every kind, brackets, full stops.
+/// Separators inside phone numbers: spaces, hyphens, dashes, brackets, full stops.
 const SEPARATORS: &str = " -().\u{a0}\u{2009}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}";
 
 impl Visibility {
-    /// Words of a provider or a person, which may quote a number or an id.
-    pub fn words(self, text: &str) -> String {
+    /// Free text of a provider or operator, which may quote a number or an id.
+    pub fn mask_text(self, text: &str) -> String {
         match self {
             Self::Full => text.to_owned(),
             Self::Masked => mask_quoted(text),
         }
     }
 
-    /// A failure's code. Real ones have fewer digits than a phone number with its country code.
-    pub fn code(self, code: &str) -> String {
+    /// A failure code. Genuine ones have fewer digits than a phone number with its country code.
+    pub fn mask_code(self, code: &str) -> String {
         let digits = code.bytes().filter(u8::is_ascii_digit).count();
         if digits < CERTAIN_DIGITS && !code.contains(WAMID) {
             code.to_owned()
         } else {
-            self.words(code)
+            self.mask_text(code)
         }
     }
 
-    /// A provider's id of a message. A wamid decodes to the customer's number; other ids tell nothing of people.
-    pub fn id(self, id: &ProviderMessageId) -> String {
+    /// A provider id. A wamid decodes to the recipient's number; other ids hold no personal data.
+    pub fn mask_id(self, id: &ProviderMessageId) -> String {
         match self {
             Self::Masked if id.is_wamid() => id.masked(),
             _ => id.as_str().to_owned(),
@@ -41,7 +40,7 @@ impl Visibility {
     }
 }
 
-/// A provider's words with every phone number and wamid in them masked.
+/// Masks every phone number and wamid in a text.
 pub fn mask_quoted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -62,7 +61,7 @@ pub fn mask_quoted(text: &str) -> String {
     shown
 }
 
-/// A wamid, also percent-encoded; the full stop of a sentence is no part of it.
+/// The length of a wamid, also percent-encoded, without the full stop of a sentence.
 fn wamid_length(text: &str) -> usize {
     let length = length_of(text, |c| c.is_ascii_alphanumeric() || "+/=_.-%".contains(c));
     text[..length].trim_end_matches(['.', '-']).len()
@@ -72,7 +71,7 @@ fn mask_wamid(wamid: &str) -> String {
     ProviderMessageId::parse(wamid).map_or_else(|_| format!("{WAMID}…"), |id| id.masked())
 }
 
-/// The longest reading of the text's beginning as a number, and what is shown of it.
+/// The length of the longest number at the beginning of the text, and its masked form.
 fn mask_number(text: &str) -> (usize, String) {
     let sign = usize::from(text.starts_with('+'));
     let belongs = |c: char| c.is_ascii_digit() || SEPARATORS.contains(c);
@@ -99,7 +98,7 @@ fn mask_number(text: &str) -> (usize, String) {
     }
 }
 
-/// A day such as 2026-11-20 is no part of a number.
+/// The length of a date such as 2026-11-20, which is not part of a number.
 fn date_length(text: &str) -> Option<usize> {
     const LENGTH: usize = 10;
     let day = text.get(..LENGTH)?;
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_wamids_are_hidden_and_codes_stay() {
+    fn numbers_and_wamids_are_masked_and_codes_are_not() {
         for (text, shown) in [
             (
                 "to 919970123456, code 131026.",
@@ -148,25 +147,25 @@ mod tests {
     }
 
     #[test]
-    fn codes_stay_unless_they_are_numbers() {
-        assert_eq!(Visibility::Masked.code("2388001"), "2388001");
-        assert_eq!(Visibility::Masked.code("919970123456"), "9199•••••456");
-        assert_eq!(Visibility::Full.code("919970123456"), "919970123456");
+    fn codes_are_masked_only_if_they_may_be_numbers() {
+        assert_eq!(Visibility::Masked.mask_code("2388001"), "2388001");
+        assert_eq!(Visibility::Masked.mask_code("919970123456"), "9199•••••456");
+        assert_eq!(Visibility::Full.mask_code("919970123456"), "919970123456");
     }
 
     #[test]
-    fn of_ids_only_wamids_are_hidden() {
+    fn only_wamids_are_masked_among_ids() {
         let id = |text: &str| ProviderMessageId::parse(text).unwrap();
         let wamid = id("wamid.HBgMOTE5OTcwMTIzNDU2FQIA");
-        assert_eq!(Visibility::Masked.id(&wamid), "wamid.…NDU2FQIA");
-        assert_eq!(Visibility::Full.id(&wamid), wamid.as_str());
+        assert_eq!(Visibility::Masked.mask_id(&wamid), "wamid.…NDU2FQIA");
+        assert_eq!(Visibility::Full.mask_id(&wamid), wamid.as_str());
         let other = id("6650aabbccddeeff00112233");
-        assert_eq!(Visibility::Masked.id(&other), other.as_str());
+        assert_eq!(Visibility::Masked.mask_id(&other), other.as_str());
     }
 
     proptest! {
         #[test]
-        fn no_spelling_of_a_number_comes_through(
+        fn every_spelling_of_a_number_is_masked(
             before in "[a-z ,:]{0,6}",
             separators in prop::collection::vec(prop::sample::select(vec!["", " ", "-", ".", "(", ") "]), 11),
             after in "[ .,a-z]{0,4}",

@@ -1,26 +1,23 @@
-//! What is sent: an image or a video, where its bytes are, and the words beside it.
+//! The media of a message: kind, source, type and caption.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The longest caption, in Unicode scalars.
+/// In Unicode scalars.
 pub const CAPTION_LIMIT: usize = 1024;
 
-/// The kind of a media message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MediaKind {
-    /// A picture: JPEG or PNG.
+    /// JPEG or PNG.
     Image,
-    /// A film: MP4 or 3GP.
+    /// MP4 or 3GP.
     Video,
 }
 
 impl MediaKind {
-    /// Every kind, in the order they are listed.
     pub const ALL: [Self; 2] = [Self::Image, Self::Video];
 
-    /// The word used in JSON, URLs and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -28,7 +25,7 @@ impl MediaKind {
         }
     }
 
-    /// The types that WhatsApp takes for this kind. `video/3gp` and `video/3gpp` are two names of one type.
+    /// The types that WhatsApp supports. `video/3gp` and `video/3gpp` name the same type.
     pub fn mime_types(self) -> &'static [&'static str] {
         match self {
             Self::Image => &["image/jpeg", "image/png"],
@@ -37,7 +34,6 @@ impl MediaKind {
     }
 }
 
-/// A word that names no media kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a media kind; use image or video")]
 pub struct NotAKind(pub String);
@@ -59,40 +55,34 @@ impl fmt::Display for MediaKind {
     }
 }
 
-/// Where the bytes are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaSource {
-    /// A public http(s) address that the provider fetches.
+    /// A public http(s) URL that the provider fetches.
     Url(String),
-    /// The id of an asset uploaded to the provider before (Kaleyra).
+    /// The id of an asset already uploaded to the provider (Kaleyra).
     Id(String),
-    /// A file that the caller uploaded to us.
     Upload(Upload),
 }
 
-/// A file that the caller uploaded, kept in the data folder until it was handed over.
+/// A file that the caller uploaded, kept in the data folder until it is submitted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
-    /// Where it lies on this machine.
     pub path: PathBuf,
-    /// Bytes it has.
+    /// In bytes.
     pub size: u64,
 }
 
-/// The media of one message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Media {
-    /// Image or video.
     pub kind: MediaKind,
-    /// Where the bytes are.
     pub source: MediaSource,
-    /// One of [`MediaKind::mime_types`], when the caller gave it or the address's extension tells it.
+    /// One of [`MediaKind::mime_types`], given by the caller or derived from the URL's extension.
     pub mime_type: Option<String>,
-    /// The words under it, at most [`CAPTION_LIMIT`] characters.
+    /// At most [`CAPTION_LIMIT`] characters.
     pub caption: Option<String>,
 }
 
-/// The type that a file name's extension tells, if it is one that WhatsApp takes.
+/// Only types that WhatsApp supports.
 pub fn mime_type_of_extension(name: &str) -> Option<&'static str> {
     let (_, extension) = name.rsplit_once('.')?;
     match extension.to_ascii_lowercase().as_str() {
@@ -104,7 +94,7 @@ pub fn mime_type_of_extension(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The extension that a provider expects of a file of this type.
+/// Without a dot.
 pub fn extension_of_mime_type(mime_type: &str) -> Option<&'static str> {
     match mime_type {
         "image/jpeg" => Some("jpg"),

@@ -1,24 +1,31 @@
-//! What the business means, as pure values: messages, facts about them, and the fold that turns facts into a state.
+//! Business rules as pure values: messages, receipts, and the fold from receipts to a state.
 //!
-//! **Invariant:** nothing here does IO, reads a clock, or knows JSON, HTTP or SQL; `tests/it/house.rs` checks the imports.
+//! **Invariant:** nothing here does IO, reads a clock, or knows JSON, HTTP or SQL;
+//! `tests/it/house.rs` checks the imports.
 
-pub mod access;
-pub mod callback;
+pub mod api_token;
+pub mod audit_action;
 pub mod callback_fields;
+pub mod callback_record;
 pub mod clock;
+pub mod correlation_tag;
 pub mod delivery;
-pub mod dictionary;
-pub mod explain;
-pub mod fact_limit;
+pub mod delivery_state;
+pub mod explanation;
 pub mod failure;
+pub mod failure_codes;
 pub mod ids;
-pub mod instant;
 pub mod latency;
 pub mod masking;
 pub mod media;
 pub mod message;
 pub mod phone;
 pub mod provider;
+pub mod provider_account;
+pub mod receipt;
+pub mod receipt_limit;
+pub mod rfc3339;
+pub mod scope;
 pub mod secret;
-pub mod tag;
+pub mod send_error;
 pub mod window;

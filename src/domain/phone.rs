@@ -1,35 +1,31 @@
-//! Phone numbers in international form.
+//! Phone numbers in international format.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// A text that is not a complete international phone number.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BadPhoneNumber {
-    /// Nothing was given.
     #[error("is empty")]
     Empty,
-    /// A character that no phone number has.
     #[error("has the character `{0}`; use digits, spaces, - ( ) . and one leading +")]
     Character(char),
-    /// Too short to carry a country code, and no `+` says that it does.
+    /// Too short to include a country code, and without `+`.
     #[error("write the country code")]
     NoCountryCode,
-    /// Outside 7 to 15 digits.
     #[error("has {0} digits; an international number has 7 to 15")]
     Length(usize),
-    /// No country code begins with zero.
     #[error("begins with 0; write the country code")]
     LeadingZero,
 }
 
-/// An international number: 7 to 15 digits, country code first. Printed masked.
+/// An international number: 7 to 15 digits, country code first. `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads a number with country code; `+` and separators are allowed, and without `+` at least 11 digits are needed.
+    /// Parses a number with country code. `+` and separators are allowed; without `+`, at least 11
+    /// digits are required.
     pub fn parse(text: &str) -> Result<Self, BadPhoneNumber> {
         let text = text.trim();
         let (plus, rest) = match text.strip_prefix('+') {
@@ -52,23 +48,24 @@ impl PhoneNumber {
         }
     }
 
-    /// The digits alone, country code first: `919970123456`.
+    /// `919970123456`
     pub fn digits(&self) -> &str {
         &self.0
     }
 
-    /// The form with a leading `+`.
+    /// `+919970123456`
     pub fn e164(&self) -> String {
         format!("+{}", self.0)
     }
 
-    /// `9199•••••456`: who may not see the number can still tell two apart.
+    /// `9199•••••456`: hidden, but distinguishable.
     pub fn masked(&self) -> String {
         mask(&self.0)
     }
 }
 
-/// Masks anything that may be a phone number: the first four and last three characters stay when there are more than seven.
+/// Masks a possible phone number: of more than seven characters, the first four and last three
+/// stay.
 pub fn mask(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() <= 7 {
@@ -80,19 +77,20 @@ pub fn mask(text: &str) -> String {
     format!("{head}{}{tail}", "•".repeat(hidden))
 }
 
-/// Countries whose mobile numbers are written with a digit between country code and number, and without it: Brazil's ninth digit, Argentina's 9, Mexico's 1.
+/// A country whose mobile numbers are written with and without an extra digit: Brazil's ninth
+/// digit, Argentina's 9, Mexico's 1.
 struct Infix {
     country: &'static str,
-    /// Digits of the area code that stand before the digit.
+    /// Digits of the area code before the extra digit.
     area: usize,
     digit: char,
-    /// How many digits follow the country code where the digit is left out.
+    /// Digits after the country code without the extra digit.
     length: usize,
-    /// What the number after the area code may begin with.
+    /// Valid first digits after the area code.
     first: &'static str,
 }
 
-/// Brazil's landlines begin with 2 to 5 and never had a ninth digit.
+/// Brazil's landlines begin with 2 to 5 and have no ninth digit.
 const INFIXES: [Infix; 3] = [
     Infix {
         country: "55",
@@ -117,14 +115,17 @@ const INFIXES: [Infix; 3] = [
     },
 ];
 
-/// Every way in which the customer with these digits may be written: WhatsApp's id of a Brazilian, Argentinian or Mexican number can have one digit more, or one less, than the number that was dialled. The text itself comes first; a text that is no such number stands alone.
+/// All spellings of a recipient, the given one first.
+///
+/// WhatsApp's id of a Brazilian, Argentinian or Mexican number can have one digit more or less than
+/// the dialled number.
 pub fn spellings(recipient: &str) -> Vec<String> {
     let other = INFIXES.iter().find_map(|infix| infix.other(recipient));
     std::iter::once(recipient.to_owned()).chain(other).collect()
 }
 
-/// Whether two texts name one customer. What is no phone number is compared exactly.
-pub fn is_same_customer(one: &str, other: &str) -> bool {
+/// Whether two texts name the same recipient. Anything but a phone number is compared exactly.
+pub fn is_same_recipient(one: &str, other: &str) -> bool {
     one == other
         || INFIXES
             .iter()
@@ -132,7 +133,7 @@ pub fn is_same_customer(one: &str, other: &str) -> bool {
 }
 
 impl Infix {
-    /// The same number with the digit where it was without, and the other way round.
+    /// The number with the extra digit added or removed.
     fn other(&self, recipient: &str) -> Option<String> {
         let national = recipient.strip_prefix(self.country)?;
         if !national.bytes().all(|byte| byte.is_ascii_digit()) || national.len() < self.length {
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn brazil_argentina_and_mexico_write_one_customer_in_two_ways() {
+    fn brazil_argentina_and_mexico_have_two_spellings_of_one_number() {
         for (short, long) in [
             ("551187654321", "5511987654321"),
             ("541123456789", "5491123456789"),
@@ -207,12 +208,12 @@ mod tests {
         ] {
             assert_eq!(spellings(short), [short, long]);
             assert_eq!(spellings(long), [long, short]);
-            assert!(is_same_customer(short, long) && is_same_customer(long, short));
+            assert!(is_same_recipient(short, long) && is_same_recipient(long, short));
         }
     }
 
     #[test]
-    fn what_only_looks_alike_is_two_customers() {
+    fn similar_numbers_are_different_recipients() {
         for (one, other) in [
             // A landline of São Paulo has no ninth digit.
             ("551132654321", "5511932654321"),
@@ -222,8 +223,8 @@ mod tests {
             ("52155", "5255"),
             ("US.5215512345678", "US.525512345678"),
         ] {
-            assert!(!is_same_customer(one, other), "{one} {other}");
-            assert!(!is_same_customer(other, one), "{one} {other}");
+            assert!(!is_same_recipient(one, other), "{one} {other}");
+            assert!(!is_same_recipient(other, one), "{one} {other}");
         }
         for alone in ["447700900123", "US.13491208655", "", "55", "55é1187654321"] {
             assert_eq!(spellings(alone), [alone]);

@@ -1,18 +1,16 @@
-//! Texts that must never be printed: keys, tokens, passwords; and taking them out of texts that are kept.
+//! Secrets (keys, tokens, passwords), and their removal from texts that are stored.
 
 use std::fmt;
 
-/// A secret text. `Debug` and `Display` show `…`; the text is reached only through [`Secret::expose`].
+/// A secret text. `Debug` and `Display` print `…`; only [`Secret::expose`] returns the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text that is secret from here on.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that sends or compares it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -30,15 +28,15 @@ impl fmt::Display for Secret {
     }
 }
 
-/// What stands where a secret stood.
+/// Replaces a secret.
 pub const REDACTED: &str = "…";
 
-/// Takes secrets out of texts.
+/// Removes secrets from texts.
 #[derive(Clone, Debug)]
 pub struct Redactor(Vec<Secret>);
 
 impl Redactor {
-    /// For these secrets; an empty one hides nothing.
+    /// Empty secrets are ignored.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
         let mut secrets: Vec<Secret> = secrets
             .into_iter()
@@ -48,19 +46,19 @@ impl Redactor {
         Self(secrets)
     }
 
-    /// The text with [`REDACTED`] in the place of every secret.
+    /// Replaces every secret by [`REDACTED`].
     pub fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
             text.replace(secret.expose(), REDACTED)
         })
     }
 
-    /// Whether the text holds a secret.
+    /// Whether the text contains a secret.
     pub fn touches(&self, text: &str) -> bool {
         self.found(text).next().is_some()
     }
 
-    /// The secrets that the text holds.
+    /// The secrets that the text contains.
     pub fn found(&self, text: &str) -> impl Iterator<Item = &Secret> {
         self.0
             .iter()
@@ -68,7 +66,7 @@ impl Redactor {
     }
 }
 
-/// A secret that contains another goes first, so that no rest of it stays.
+/// Sorts a secret before those it contains, so that no part of it remains.
 pub(super) fn longest_first<S: std::borrow::Borrow<Secret>>(secrets: &mut [S]) {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.borrow().expose().len()));
 }
@@ -78,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_rest_of_a_secret_stays() {
+    fn no_part_of_a_secret_remains() {
         let redactor = Redactor::new(["key", "", "key-of-keys"].map(Secret::new));
         assert_eq!(redactor.hide("a key, a key-of-keys"), "a …, a …");
         assert!(redactor.touches("monkeys") && !redactor.touches("monks"));

@@ -1,38 +1,34 @@
-//! The 24 hours after a customer's message in which WhatsApp takes free-form messages to them.
+//! The customer service window: WhatsApp accepts free-form messages for 24 hours after a customer's
+//! message.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long a customer's message keeps the window open.
 const LENGTH: TimeDelta = TimeDelta::hours(24);
 
-/// When anybody, and when one customer, last wrote to an account.
+/// The last inbound messages of an account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LastInbound {
-    /// Anybody; absent until the account's first message, whose callbacks may come without inbound messages.
+    /// From any customer; absent until the account's first inbound message.
     pub to_account: Option<DateTime<Utc>>,
-    /// This customer.
+    /// From this customer.
     pub of_customer: Option<DateTime<Utc>>,
 }
 
-/// Whether WhatsApp takes a free-form message.
+/// Whether WhatsApp accepts a free-form message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Window {
-    /// Yes, until then.
     Open {
-        /// When it closes.
         expires_at: DateTime<Utc>,
     },
-    /// No.
     Closed {
-        /// When it closed; absent where the customer never wrote.
+        /// Absent where the customer never wrote.
         expired_at: Option<DateTime<Utc>>,
     },
-    /// Nobody can tell: no inbound message of the account ever came here.
+    /// No inbound message of the account was ever received.
     Unknown,
 }
 
 impl Window {
-    /// The window at an instant.
     pub fn at(now: DateTime<Utc>, last: LastInbound) -> Self {
         match (last.of_customer, last.to_account) {
             (Some(at), _) if now < at + LENGTH => Self::Open {
@@ -46,7 +42,6 @@ impl Window {
         }
     }
 
-    /// The word used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open { .. } => "open",
@@ -55,7 +50,6 @@ impl Window {
         }
     }
 
-    /// When it closes, or closed.
     pub fn expires_at(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Open { expires_at } => Some(expires_at),
@@ -91,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_means_closed_only_where_inbound_messages_arrive_at_all() {
+    fn without_inbound_messages_the_window_is_unknown() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let others = LastInbound {
             to_account: Some(now - TimeDelta::days(9)),

@@ -5,7 +5,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DerivePartialModel, FromQueryResult};
 
 use crate::db::Error;
-use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, JournalSummary, Route};
+use crate::domain::callback_record::{
+    Authenticity, CallbackRecord, CallbackSummary, JournalEntry, Route,
+};
 use crate::domain::ids::{CallbackId, MessageId};
 
 /// Name of the table, as errors tell it.
@@ -120,7 +122,7 @@ impl TryFrom<Model> for JournalEntry {
     }
 }
 
-impl TryFrom<SummaryRow> for JournalSummary {
+impl TryFrom<SummaryRow> for CallbackSummary {
     type Error = Error;
 
     fn try_from(row: SummaryRow) -> Result<Self, Error> {

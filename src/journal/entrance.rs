@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::db::Error;
 use crate::db::connection::Pools;
 use crate::db::disk::Reserve;
-use crate::domain::callback::CallbackRecord;
+use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert::InsertStatements;
 use crate::journal::retention::{self, Chore};
 use crate::journal::spool::Chunk;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::db::Error;
-use crate::domain::callback::CallbackRecord;
+use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert::{MOST_BYTES, MOST_ROWS};
 use crate::journal::spool::{Chunk, Look, Spool, SpoolStanding};
 

@@ -3,7 +3,7 @@
 use sea_orm::{DbBackend, Statement, Value};
 
 use crate::db::statements;
-use crate::domain::callback::{CallbackRecord, Route};
+use crate::domain::callback_record::{CallbackRecord, Route};
 use crate::journal::entity::{authenticity_words, route_word};
 
 /// The most rows of one statement.

@@ -36,7 +36,9 @@ use crate::db::connection::{
     self, Engine, JOURNAL_BUSY_TIMEOUT, JOURNAL_WRITING, MAIN_BUSY_TIMEOUT, Pools,
 };
 use crate::db::disk::Reserve;
-use crate::domain::callback::{CallbackRecord, JournalEntry, JournalPlace, JournalSummary};
+use crate::domain::callback_record::{
+    CallbackRecord, CallbackSummary, JournalEntry, JournalPosition,
+};
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::journal::spool::{Spool, SpoolSettings, SpoolStanding};
@@ -301,12 +303,12 @@ impl Journal {
         filter: &JournalFilter,
         before_seq: Option<i64>,
         limit: u64,
-    ) -> Result<Vec<JournalSummary>, Error> {
+    ) -> Result<Vec<CallbackSummary>, Error> {
         reader::list(&self.0.pools, filter, before_seq, limit).await
     }
 
     /// Places after `seq`, in order, without bodies.
-    pub async fn list_places(&self, seq: i64, limit: u64) -> Result<Vec<JournalPlace>, Error> {
+    pub async fn list_places(&self, seq: i64, limit: u64) -> Result<Vec<JournalPosition>, Error> {
         reader::list_places(&self.0.pools, seq, limit).await
     }
 

@@ -14,7 +14,7 @@ use crate::db::Error;
 use crate::db::connection::Pools;
 use crate::db::instant;
 use crate::db::statements::IDS_PER_QUERY;
-use crate::domain::callback::{JournalEntry, JournalPlace, JournalSummary};
+use crate::domain::callback_record::{CallbackSummary, JournalEntry, JournalPosition};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::journal::days;
 use crate::journal::entity::{Column, Entity, Extent, SummaryRow};
@@ -177,7 +177,7 @@ pub(super) async fn list(
     filter: &JournalFilter,
     before_seq: Option<i64>,
     limit: u64,
-) -> Result<Vec<JournalSummary>, Error> {
+) -> Result<Vec<CallbackSummary>, Error> {
     let mut query = Entity::find();
     if let Some(account) = &filter.account {
         query = query.filter(Column::Account.eq(account.as_str()));
@@ -195,7 +195,7 @@ pub(super) async fn list(
         .all(pools.reader())
         .await?
         .into_iter()
-        .map(JournalSummary::try_from)
+        .map(CallbackSummary::try_from)
         .collect()
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn list_places(
     pools: &Pools,
     seq: i64,
     limit: u64,
-) -> Result<Vec<JournalPlace>, Error> {
+) -> Result<Vec<JournalPosition>, Error> {
     let rows: Vec<(i64, Uuid, i64)> = Entity::find()
         .select_only()
         .columns([Column::Seq, Column::Id, Column::ReceivedAt])
@@ -215,7 +215,7 @@ pub(super) async fn list_places(
         .await?;
     rows.into_iter()
         .map(|(seq, id, received_at)| {
-            Ok(JournalPlace {
+            Ok(JournalPosition {
                 seq,
                 id: id.into(),
                 received_at: instant::read("journal", "received_at", received_at)?,

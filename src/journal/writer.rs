@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Error;
-use crate::domain::callback::CallbackRecord;
+use crate::domain::callback_record::CallbackRecord;
 use crate::journal::entrance::{Entrance, Errand, Purpose};
 use crate::journal::fallback::{Fallback, Idle, Task};
 use crate::journal::figures::{Figures, Target};

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::access::{Action, Verb};
-use crate::domain::delivery::{DeliveryState, Fact, QueueWord, Receipt, SourceKind};
-use crate::domain::failure::{Failure, OPERATORS_MARK};
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
 use crate::domain::message::{MatchedBy, Message};
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::receiving::operator_decisions::match_words;
 use crate::sending::accept::{AcceptError, Acceptor, Resend, Submission};
 use crate::sending::uploads;
@@ -66,7 +67,7 @@ pub async fn cancel(
     let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[id]).await?;
     let message = match ledger.find(id)? {
-        Some(message) if message.queue == QueueWord::Queued => message,
+        Some(message) if message.queue == QueueState::Queued => message,
         other => {
             let refusal = refuse(
                 &ledger,
@@ -79,7 +80,7 @@ pub async fn cancel(
             return Err(refusal?);
         }
     };
-    ledger.leave_queue(id, QueueWord::Cancelled)?;
+    ledger.leave_queue(id, QueueState::Cancelled)?;
     ledger
         .record_action(&decision.about(&message, Verb::Cancel, None))
         .await?;
@@ -115,18 +116,18 @@ pub async fn mark_failed(
     };
     let action = decision.about(&message, Verb::MarkFailed, reason.map(ToOwned::to_owned));
     let failure = Failure {
-        title: Some(OPERATORS_MARK.to_owned()),
+        title: Some(OPERATOR_MARK_TITLE.to_owned()),
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };
     let receipt = Receipt::ours(
         SourceKind::Action,
         action.id.uuid(),
-        Fact::Failure(failure),
+        ReceiptEvent::Failure(failure),
         decision.now,
     );
     ledger.add(id, receipt)?;
-    ledger.leave_queue(id, QueueWord::Done)?;
+    ledger.leave_queue(id, QueueState::Done)?;
     ledger.record_action(&action).await?;
     Ok(store.commit(ledger).await?)
 }

@@ -1,6 +1,6 @@
 //! Putting aside what a person has seen and nobody can settle: it leaves the problems until something new is heard.
 
-use crate::domain::access::{Action, Verb};
+use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::{Message, Origin};
 use crate::operating::actions::{Decision, OperateError};
@@ -14,7 +14,7 @@ pub async fn put_message_aside(
 ) -> Result<(), OperateError> {
     let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[id]).await?;
-    let open = |message: &Message| message.conflict || message.origin == Origin::Provisional;
+    let open = |message: &Message| message.conflict || message.origin == Origin::Orphan;
     let message = match ledger.find(id)? {
         Some(message) if open(&message) => message,
         Some(_) => {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::access::Visibility;
 use crate::domain::delivery::fold;
-use crate::domain::explain::{AccountSituation, Exchange, ExchangeEnd, Story, explain};
-pub use crate::domain::explain::{Explanation, FailureWords};
+use crate::domain::explanation::{
+    AccountConditions, AttemptEnd, AttemptSummary, ExplainInput, explain,
+};
+pub use crate::domain::explanation::{ExplainedFailure, Explanation};
 use crate::domain::ids::AccountId;
 use crate::domain::message::Message;
-use crate::domain::provider::{Account, Adoption};
+use crate::domain::provider_account::{Account, Adoption};
+use crate::domain::scope::Visibility;
 use crate::services::Services;
 use crate::store::Store;
 use crate::store::attempts::{Attempt, AttemptOutcome};
@@ -36,7 +38,7 @@ pub async fn explain_from(
     now: DateTime<Utc>,
 ) -> Result<Explanation, db::Error> {
     let receipts = store.list_receipts(message.id).await?;
-    let exchanges: Vec<Exchange> = store
+    let attempts: Vec<AttemptSummary> = store
         .list_attempts(message.id)
         .await?
         .into_iter()
@@ -45,15 +47,15 @@ pub async fn explain_from(
     let actions = store.list_actions_of(message.id).await?;
     let account = situation(store, accounts, message).await?;
     let delivery = fold(message.queue, message.queued_at(), &receipts);
-    Ok(explain(&Story {
+    Ok(explain(&ExplainInput {
         message,
         delivery: &delivery,
         receipts: &receipts,
-        exchanges: &exchanges,
+        attempts: &attempts,
         actions: &actions,
         account: &account,
-        queue: store.find_queue_place(message.id).await?,
-        ties: &store.find_ties(message.id).await?,
+        queue: store.find_queue_timing(message.id).await?,
+        correlation: &store.find_correlation(message.id).await?,
         now,
         visibility,
     }))
@@ -63,7 +65,7 @@ async fn situation(
     store: &Store,
     accounts: &BTreeMap<AccountId, Account>,
     message: &Message,
-) -> Result<AccountSituation, db::Error> {
+) -> Result<AccountConditions, db::Error> {
     let pause = store
         .list_accounts()
         .await?
@@ -71,7 +73,7 @@ async fn situation(
         .and_then(|record| record.pause)
         .map(|pause| (pause.reason, pause.since));
     let configured = accounts.get(&message.account);
-    Ok(AccountSituation {
+    Ok(AccountConditions {
         pause,
         mode: configured.map(|account| account.mode),
         rate: configured.and_then(|account| account.rate),
@@ -87,15 +89,15 @@ fn adopt_after(account: &Account) -> Option<Duration> {
     }
 }
 
-fn exchange(attempt: Attempt) -> Exchange {
-    Exchange {
+fn exchange(attempt: Attempt) -> AttemptSummary {
+    AttemptSummary {
         at: attempt.started_at,
         end: match attempt.outcome {
-            AttemptOutcome::Started => ExchangeEnd::Running,
-            AttemptOutcome::Accepted => ExchangeEnd::Accepted,
-            AttemptOutcome::Refused => ExchangeEnd::Refused,
-            AttemptOutcome::Postponed => ExchangeEnd::Postponed,
-            AttemptOutcome::Unclear => ExchangeEnd::Unclear,
+            AttemptOutcome::Started => AttemptEnd::Running,
+            AttemptOutcome::Accepted => AttemptEnd::Accepted,
+            AttemptOutcome::Refused => AttemptEnd::Refused,
+            AttemptOutcome::Postponed => AttemptEnd::Postponed,
+            AttemptOutcome::Unclear => AttemptEnd::Unclear,
         },
         http_status: attempt.http_status,
         detail: attempt.detail,

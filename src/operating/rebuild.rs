@@ -5,7 +5,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::db;
-use crate::domain::callback::JournalPlace;
+use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::CallbackId;
 use crate::receiving::reconcile::{Reconciler, Step};
 use crate::services::Services;
@@ -78,16 +78,16 @@ async fn derive(
 }
 
 /// Where reading again begins: at the lowest place, with no callback that has an id below the smallest.
-async fn start(services: &Services, end: i64) -> Result<JournalPlace, db::Error> {
+async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
     let first = services.journal.list_places(0, 1).await?.pop();
     let oldest = services.journal.beginning().await?;
     Ok(match first.zip(oldest) {
-        Some((first, oldest)) => JournalPlace {
+        Some((first, oldest)) => JournalPosition {
             id: oldest.id,
             ..first
         },
         // Every callback was purged: nothing can be read again, and nothing is dropped.
-        None => JournalPlace {
+        None => JournalPosition {
             seq: end + 1,
             id: CallbackId::from(Uuid::max()),
             received_at: DateTime::<Utc>::MAX_UTC,

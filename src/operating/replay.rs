@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::access::{Action, Verb};
-use crate::domain::callback::JournalEntry;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::callback_record::JournalEntry;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::operating::actions::Decision;
 use crate::receiving::operator_decisions::{Precedents, release_words};

@@ -44,7 +44,7 @@ pub struct Retention {
     journal: Journal,
     clock: Arc<dyn Clock>,
     holder: Uuid,
-    kept: config::Retention,
+    kept: config::RetentionDays,
     stopping: CancellationToken,
 }
 
@@ -141,7 +141,7 @@ impl Retention {
         journal: Journal,
         clock: Arc<dyn Clock>,
         holder: Uuid,
-        kept: config::Retention,
+        kept: config::RetentionDays,
         stopping: CancellationToken,
     ) -> Self {
         Self {

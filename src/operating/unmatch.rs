@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::domain::access::{Action, Verb};
-use crate::domain::callback::JournalEntry;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};

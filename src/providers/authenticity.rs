@@ -1,6 +1,7 @@
-//! Who sent this callback: what an account asks for beyond the token in its address, checked over raw bytes.
+//! Callback authentication: checks an account's `callback_auth` over raw bytes.
 //!
-//! The token itself is `keys`' matter. Nothing here compares secrets with `==`, and no refusal tells what was expected.
+//! The URL token is checked in `keys`. Secrets are compared in constant time, and no error contains
+//! an expected value.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,43 +10,37 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
-use crate::domain::provider::{BasicLogin, CallbackAuth, HeaderSecret, HmacSignature};
+use crate::domain::provider_account::{BasicLogin, CallbackAuth, HeaderSecret, HmacSignature};
 use crate::domain::secret::Secret;
 
-/// What stands before the hexadecimal digits of a signature.
 const SIGNATURE_PREFIX: &str = "sha256=";
 
-/// Why a callback did not prove its origin. Names what was looked at, never what it held or should have held.
+/// Why a callback failed authentication. Contains header names, but neither presented nor expected
+/// values.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum Refusal {
-    /// No `Authorization: Basic …`.
+pub enum AuthenticityError {
     #[error("no Basic login was presented")]
     NoLogin,
-    /// A login, but none of those configured.
     #[error("the Basic login is not one of those configured")]
     WrongLogin,
-    /// None of the configured headers.
     #[error("none of the configured headers was presented")]
     NoHeader,
-    /// A header of the right name with another value.
     #[error("the header `{0}` holds another value than configured")]
     WrongHeader(String),
-    /// No signature header.
     #[error("the signature header `{0}` is missing")]
     NoSignature(String),
-    /// A signature that none of the configured secrets made over this body.
     #[error("the signature in `{0}` does not fit the body")]
     WrongSignature(String),
 }
 
-/// Checks a callback: every kind that is configured must pass; within a kind any entry passes.
+/// Checks a callback: every configured kind must pass, with any of its entries.
 ///
-/// `headers` have lower-case names; `body` is what came over the wire, before any unpacking.
+/// `headers` have lower-case names; `body` is as received, before unpacking.
 pub fn check(
     auth: &CallbackAuth,
     headers: &[(String, String)],
     body: &[u8],
-) -> Result<(), Refusal> {
+) -> Result<(), AuthenticityError> {
     if !auth.basic.is_empty() {
         check_basic(&auth.basic, headers)?;
     }
@@ -58,12 +53,12 @@ pub fn check(
     }
 }
 
-/// Whether a query string asks to confirm a subscription, as Meta's platform does once.
+/// Whether a query string is Meta's request to confirm a subscription.
 pub fn is_handshake(query: &str) -> bool {
     parameter(query, "hub.mode").is_some_and(|mode| mode == "subscribe")
 }
 
-/// The text that answers a handshake, if it presents the account's token.
+/// Returns the challenge to echo, if the handshake presents the account's token.
 pub fn verify_challenge(query: &str, verify_token: Option<&Secret>) -> Option<String> {
     let presented = parameter(query, "hub.verify_token")?;
     let genuine = same(presented.as_bytes(), verify_token?.expose().as_bytes());
@@ -78,20 +73,26 @@ fn parameter(query: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-fn check_basic(logins: &[BasicLogin], headers: &[(String, String)]) -> Result<(), Refusal> {
+fn check_basic(
+    logins: &[BasicLogin],
+    headers: &[(String, String)],
+) -> Result<(), AuthenticityError> {
     let presented = values(headers, "authorization")
         .filter_map(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
         .find_map(|(_, encoded)| STANDARD.decode(encoded.trim()).ok())
-        .ok_or(Refusal::NoLogin)?;
+        .ok_or(AuthenticityError::NoLogin)?;
     let genuine = logins.iter().fold(Choice::from(0), |genuine, login| {
         let expected = format!("{}:{}", login.username, login.password.expose());
         genuine | same(&presented, expected.as_bytes())
     });
-    accept(genuine, || Refusal::WrongLogin)
+    accept(genuine, || AuthenticityError::WrongLogin)
 }
 
-fn check_header(expected: &[HeaderSecret], headers: &[(String, String)]) -> Result<(), Refusal> {
+fn check_header(
+    expected: &[HeaderSecret],
+    headers: &[(String, String)],
+) -> Result<(), AuthenticityError> {
     let mut genuine = Choice::from(0);
     let mut presented = None;
     for secret in expected {
@@ -100,18 +101,18 @@ fn check_header(expected: &[HeaderSecret], headers: &[(String, String)]) -> Resu
             genuine |= same(value.as_bytes(), secret.value.expose().as_bytes());
         }
     }
-    let name = presented.ok_or(Refusal::NoHeader)?;
-    accept(genuine, || Refusal::WrongHeader(name.clone()))
+    let name = presented.ok_or(AuthenticityError::NoHeader)?;
+    accept(genuine, || AuthenticityError::WrongHeader(name.clone()))
 }
 
 fn check_signature(
     signature: &HmacSignature,
     headers: &[(String, String)],
     body: &[u8],
-) -> Result<(), Refusal> {
+) -> Result<(), AuthenticityError> {
     let presented = values(headers, &signature.header)
         .next()
-        .ok_or_else(|| Refusal::NoSignature(signature.header.clone()))?
+        .ok_or_else(|| AuthenticityError::NoSignature(signature.header.clone()))?
         .trim()
         .to_ascii_lowercase();
     let genuine = signature
@@ -122,11 +123,11 @@ fn check_signature(
             genuine | same(presented.as_bytes(), expected.as_bytes())
         });
     accept(genuine, || {
-        Refusal::WrongSignature(signature.header.clone())
+        AuthenticityError::WrongSignature(signature.header.clone())
     })
 }
 
-/// The header value that a holder of `secret` sends with `body`. HMAC takes keys of every length, so there always is one.
+/// The expected header value. HMAC accepts keys of any length, so it is never absent.
 fn sign(secret: &Secret, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
     mac.update(body);
@@ -150,14 +151,17 @@ fn values<'h>(
         .map(|(_, value)| value.as_str())
 }
 
-/// Compares digests, so that not even the length of the expected text shows in the time taken.
+/// Compares digests, so that the time does not even depend on the length of the expected text.
 fn same(presented: &[u8], expected: &[u8]) -> Choice {
     Sha256::digest(presented)
         .as_slice()
         .ct_eq(Sha256::digest(expected).as_slice())
 }
 
-fn accept(genuine: Choice, refusal: impl FnOnce() -> Refusal) -> Result<(), Refusal> {
+fn accept(
+    genuine: Choice,
+    refusal: impl FnOnce() -> AuthenticityError,
+) -> Result<(), AuthenticityError> {
     if bool::from(genuine) {
         Ok(())
     } else {
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_configured_passes_anything() {
+    fn without_configuration_every_callback_passes() {
         assert_eq!(check(&CallbackAuth::default(), &[], b"x"), Ok(()));
     }
 
@@ -208,15 +212,18 @@ mod tests {
         for (encoded, verdict) in [
             ("aG9vazpvbGQ=", Ok(())),
             ("aG9vazpuZXc=", Ok(())),
-            ("aG9vazpvdGhlcg==", Err(Refusal::WrongLogin)),
-            ("not base64!", Err(Refusal::NoLogin)),
+            ("aG9vazpvdGhlcg==", Err(AuthenticityError::WrongLogin)),
+            ("not base64!", Err(AuthenticityError::NoLogin)),
         ] {
             let presented = headers(&[("authorization", &format!("basic {encoded}"))]);
             assert_eq!(check(&basic(), &presented, b""), verdict);
         }
         let bearer = headers(&[("authorization", "Bearer aG9vazpvbGQ=")]);
-        assert_eq!(check(&basic(), &bearer, b""), Err(Refusal::NoLogin));
-        assert_eq!(check(&basic(), &[], b""), Err(Refusal::NoLogin));
+        assert_eq!(
+            check(&basic(), &bearer, b""),
+            Err(AuthenticityError::NoLogin)
+        );
+        assert_eq!(check(&basic(), &[], b""), Err(AuthenticityError::NoLogin));
     }
 
     #[test]
@@ -230,9 +237,15 @@ mod tests {
         };
         let with = |value| check(&auth, &headers(&[("x-key", value)]), b"");
         assert_eq!(with("s3cret"), Ok(()));
-        assert_eq!(with("S3cret"), Err(Refusal::WrongHeader("X-Key".into())));
-        assert_eq!(with("s3cret "), Err(Refusal::WrongHeader("X-Key".into())));
-        assert_eq!(check(&auth, &[], b""), Err(Refusal::NoHeader));
+        assert_eq!(
+            with("S3cret"),
+            Err(AuthenticityError::WrongHeader("X-Key".into()))
+        );
+        assert_eq!(
+            with("s3cret "),
+            Err(AuthenticityError::WrongHeader("X-Key".into()))
+        );
+        assert_eq!(check(&auth, &[], b""), Err(AuthenticityError::NoHeader));
     }
 
     /// RFC 4231, test case 2.
@@ -247,7 +260,9 @@ mod tests {
             check(&signed(&["rotated", "Jefe"]), &presented, JEFE_BODY),
             Ok(())
         );
-        let wrong = Err(Refusal::WrongSignature("X-Hub-Signature-256".into()));
+        let wrong = Err(AuthenticityError::WrongSignature(
+            "X-Hub-Signature-256".into(),
+        ));
         assert_eq!(
             check(&signed(&["other"]), &presented, JEFE_BODY),
             wrong.clone()
@@ -260,7 +275,7 @@ mod tests {
     fn a_missing_or_unprefixed_signature_fails() {
         assert_eq!(
             check(&signed(&["Jefe"]), &[], JEFE_BODY),
-            Err(Refusal::NoSignature("X-Hub-Signature-256".into()))
+            Err(AuthenticityError::NoSignature("X-Hub-Signature-256".into()))
         );
         let bare = headers(&[("x-hub-signature-256", &JEFE[SIGNATURE_PREFIX.len()..])]);
         assert!(check(&signed(&["Jefe"]), &bare, JEFE_BODY).is_err());
@@ -283,11 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_nothing_that_was_expected() {
+    fn an_error_contains_no_expected_value() {
         let auth = signed(&["Jefe"]);
         let presented = headers(&[("x-hub-signature-256", "sha256=00")]);
-        let told = check(&auth, &presented, b"").unwrap_err().to_string();
-        assert!(!told.contains("Jefe") && !told.contains("00") && !told.contains("sha256"));
+        let text = check(&auth, &presented, b"").unwrap_err().to_string();
+        assert!(!text.contains("Jefe") && !text.contains("00") && !text.contains("sha256"));
     }
 
     #[test]

@@ -1,82 +1,85 @@
-//! Meta's own webhook shapes, whole or in part, as several providers embed them: entries, changes, values, statuses.
+//! Parses Meta's webhook shapes, which several providers embed in whole or in part: entries,
+//! changes, values, statuses.
 //!
-//! Read from <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status/> on 2026-11-20.
-//! It knows nothing of what providers wrap around these shapes; that is read in their files.
+//! Documentation:
+//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status/>,
+//! read on 2026-11-20. What a provider wraps around these shapes is parsed in the provider's file.
 
 use serde_json::Value;
 
-use crate::domain::delivery::Pricing;
+use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
-use crate::domain::tag;
+use crate::domain::receipt::Pricing;
 use crate::providers::payload::{add_id, first, items, plain_word, recipient, text};
 use crate::providers::vocabulary::{self, Meaning, parse_time};
 use crate::providers::{CallbackPart, Inbound, Report};
 
-/// Everything in a payload that has one of Meta's shapes, in its order; `None` where it has none of them.
+/// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
 ///
-/// Taken are the whole envelope, a list of changes, one change, one value, one bare status, and lists of any of these.
-/// A report may lack ids: a provider's wrapper can still name the message.
-pub(super) fn read(payload: &Value) -> Option<Vec<CallbackPart>> {
+/// Accepts the whole envelope, a list of changes, one change, one value, one bare status, and lists
+/// of these. A report may lack ids: a provider's wrapper can still name the message.
+pub(super) fn parse(payload: &Value) -> Option<Vec<CallbackPart>> {
     let parts = match payload {
-        Value::Array(elements) => read_list(elements),
-        Value::Object(_) => read_object(payload),
+        Value::Array(elements) => parse_list(elements),
+        Value::Object(_) => parse_object(payload),
         _ => None,
     }?;
     if parts.is_empty() {
-        return Some(vec![unreadable("an envelope that holds nothing")]);
+        return Some(vec![unparseable("an empty envelope")]);
     }
     Some(parts)
 }
 
-fn read_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
-    let read: Vec<_> = elements.iter().map(read).collect();
-    if read.iter().all(Option::is_none) {
+fn parse_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
+    let parsed: Vec<_> = elements.iter().map(parse).collect();
+    if parsed.iter().all(Option::is_none) {
         return None;
     }
-    let unknown = || vec![unreadable("an element of none of the known shapes")];
+    let unknown = || vec![unparseable("an element of unknown shape")];
     Some(
-        read.into_iter()
+        parsed
+            .into_iter()
             .flat_map(|parts| parts.unwrap_or_else(unknown))
             .collect(),
     )
 }
 
-fn read_object(object: &Value) -> Option<Vec<CallbackPart>> {
+fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     let has = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
     if has("entry") {
         let entries = items(object.get("entry")).iter();
-        return Some(entries.flat_map(read_entry).collect());
+        return Some(entries.flat_map(parse_entry).collect());
     }
     if has("changes") {
-        return Some(read_entry(object));
+        return Some(parse_entry(object));
     }
     if object.get("value").is_some_and(Value::is_object) {
-        return Some(read_change(object));
+        return Some(parse_change(object));
     }
     if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
-        return Some(read_value(object));
+        return Some(parse_value(object));
     }
     let is_status = has("id") && object.get("status").and_then(text).is_some();
-    is_status.then(|| vec![read_status(object, object)])
+    is_status.then(|| vec![parse_status(object, object)])
 }
 
-fn read_entry(entry: &Value) -> Vec<CallbackPart> {
+fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
     match entry.get("changes") {
-        Some(changes) => items(Some(changes)).iter().flat_map(read_change).collect(),
-        None => read(entry).unwrap_or_else(|| vec![unreadable("an entry without changes")]),
+        Some(changes) => items(Some(changes)).iter().flat_map(parse_change).collect(),
+        None => parse(entry).unwrap_or_else(|| vec![unparseable("an entry without changes")]),
     }
 }
 
-fn read_change(change: &Value) -> Vec<CallbackPart> {
+fn parse_change(change: &Value) -> Vec<CallbackPart> {
     let value = change.get("value").unwrap_or(&Value::Null);
     let has = |name: &str| !items(value.get(name)).is_empty();
     if has("statuses") || has("messages") {
-        return read_value(value);
+        return parse_value(value);
     }
     match first(change, &["field"]) {
         Some(field) if field != "messages" => vec![notice_of_field(&field, value)],
-        _ if has("errors") => read_value(value),
-        _ => vec![unreadable("a change without statuses, messages or errors")],
+        _ if has("errors") => parse_value(value),
+        _ => vec![unparseable("a change without statuses, messages or errors")],
     }
 }
 
@@ -86,13 +89,13 @@ fn notice_of_field(field: &str, value: &Value) -> CallbackPart {
     CallbackPart::Notice(format!("{}{event}", plain_word(field)))
 }
 
-fn read_value(value: &Value) -> Vec<CallbackPart> {
+fn parse_value(value: &Value) -> Vec<CallbackPart> {
     let statuses = items(value.get("statuses"));
     let mut parts: Vec<_> = statuses
         .iter()
-        .map(|status| read_status(status, value))
+        .map(|status| parse_status(status, value))
         .collect();
-    parts.extend(items(value.get("messages")).iter().map(read_message));
+    parts.extend(items(value.get("messages")).iter().map(parse_message));
     let explains_a_status = statuses
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
@@ -100,7 +103,7 @@ fn read_value(value: &Value) -> Vec<CallbackPart> {
         parts.extend(items(value.get("errors")).iter().map(notice_of_error));
     }
     if parts.is_empty() {
-        parts.push(unreadable("a value that holds nothing"));
+        parts.push(unparseable("an empty value"));
     }
     parts
 }
@@ -111,7 +114,7 @@ fn is_failed(status: &Value) -> bool {
 }
 
 fn notice_of_error(error: &Value) -> CallbackPart {
-    let failure = read_error(error);
+    let failure = parse_error(error);
     CallbackPart::Notice(format!(
         "system error {}: {}",
         failure.code.as_deref().unwrap_or("without code"),
@@ -119,10 +122,10 @@ fn notice_of_error(error: &Value) -> CallbackPart {
     ))
 }
 
-/// A customer's message; WhatsApp's own remarks (a changed number) open no window.
-fn read_message(message: &Value) -> CallbackPart {
+/// A customer's message. WhatsApp's system messages (a changed number) do not open a window.
+fn parse_message(message: &Value) -> CallbackPart {
     if !message.is_object() {
-        return unreadable("a message that is no object");
+        return unparseable("a message that is not an object");
     }
     if first(message, &["type"]).as_deref() == Some("system") {
         return CallbackPart::Notice("system message".to_owned());
@@ -133,35 +136,36 @@ fn read_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// One status; `around` is the value it stands in, for the contact and for errors told there.
-fn read_status(status: &Value, around: &Value) -> CallbackPart {
+/// Parses one status. `around` is the enclosing value, which may have the contact and errors.
+fn parse_status(status: &Value, around: &Value) -> CallbackPart {
     if !status.is_object() {
-        return unreadable("a status that is no object");
+        return unparseable("a status that is not an object");
     }
     let Some(word) = first(status, &["status"]) else {
-        return unreadable("a status without a word");
+        return unparseable("a status without a word");
     };
     let mut ids = Vec::new();
     let conversation = status
         .get("conversation")
         .and_then(|conversation| first(conversation, &["id"]));
     let id = first(status, &["id"]);
-    // An id that is the conversation's would join every message of 24 hours.
+    // A conversation id would merge all messages of 24 hours.
     add_id(&mut ids, id.filter(|id| Some(id) != conversation.as_ref()));
     CallbackPart::Report(Report {
         ids,
-        tag: first(status, &["biz_opaque_callback_data"]).and_then(|text| tag::find(&text)),
-        recipient: read_recipient(status, around),
+        tag: first(status, &["biz_opaque_callback_data"])
+            .and_then(|text| correlation_tag::find(&text)),
+        recipient: parse_recipient(status, around),
         kind: None,
-        fact: Some(vocabulary::fact(&word, &[], || {
-            read_failure(&[status, around])
+        event: Some(vocabulary::parse_status_word(&word, &[], || {
+            parse_failure(&[status, around])
         })),
         occurred_at: first(status, &["timestamp"]).and_then(|time| parse_time(&time)),
-        pricing: read_pricing(status),
+        pricing: parse_pricing(status),
     })
 }
 
-fn read_recipient(status: &Value, around: &Value) -> Option<String> {
+fn parse_recipient(status: &Value, around: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
     let contact = items(around.get("contacts")).first();
@@ -171,8 +175,8 @@ fn read_recipient(status: &Value, around: &Value) -> Option<String> {
         .and_then(|text| recipient(&text))
 }
 
-/// What a status, or the wrapper around it, says of the cost.
-pub(super) fn read_pricing(object: &Value) -> Pricing {
+/// The pricing in a status, or in the wrapper around it.
+pub(super) fn parse_pricing(object: &Value) -> Pricing {
     let pricing = object.get("pricing").unwrap_or(&Value::Null);
     let price = |object: &Value| match object.get("price") {
         Some(Value::Number(number)) => Some(number.to_string()),
@@ -187,13 +191,13 @@ pub(super) fn read_pricing(object: &Value) -> Pricing {
     }
 }
 
-/// The failure that the first of these objects to name an error tells, in any of the places seen.
-pub(super) fn read_failure(places: &[&Value]) -> Failure {
+/// The failure of the first object that has one, under any known name.
+pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
         let mut errors = ["errors", "error"]
             .iter()
             .flat_map(|name| items(place.get(name)))
-            .map(read_error)
+            .map(parse_error)
             .filter(|failure| *failure != Failure::default());
         errors.next().map(|first| with_further(first, errors))
     });
@@ -201,17 +205,17 @@ pub(super) fn read_failure(places: &[&Value]) -> Failure {
         .or_else(|| {
             places
                 .iter()
-                .map(|place| read_loose_failure(place))
+                .map(|place| parse_loose_failure(place))
                 .find(|failure| *failure != Failure::default())
         })
         .unwrap_or_default()
 }
 
-/// The first error of a report is its failure; what the report names beside it stands behind its detail.
+/// The first error of a report is its failure; further errors are appended to its detail.
 fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
     let mut others: Vec<String> = Vec::new();
     for error in further.filter(|error| *error != first) {
-        let words = error.in_words();
+        let words = error.one_line();
         if !others.contains(&words) {
             others.push(words);
         }
@@ -219,7 +223,7 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
     if others.is_empty() {
         return first;
     }
-    let others = format!("(also told: {})", others.join("; "));
+    let others = format!("(also reported: {})", others.join("; "));
     Failure {
         detail: Some(match &first.detail {
             Some(detail) => format!("{detail} {others}"),
@@ -229,8 +233,9 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
     }
 }
 
-/// One error object: `{code, title, message, error_data: {details}}`, an older one with `details`, or a mere text.
-fn read_error(error: &Value) -> Failure {
+/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, or a
+/// text.
+fn parse_error(error: &Value) -> Failure {
     if let Some(text) = text(error) {
         return Failure {
             code: code_in_text(&text),
@@ -244,15 +249,15 @@ fn read_error(error: &Value) -> Failure {
         .and_then(|data| first(data, &["details"]))
         .or_else(|| first(error, &["details", "detail", "message"]));
     Failure {
-        code: read_code(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
+        code: parse_code(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
     }
 }
 
-/// Code and words that stand flat beside the status.
-fn read_loose_failure(object: &Value) -> Failure {
+/// Code and text that are fields of the status itself.
+fn parse_loose_failure(object: &Value) -> Failure {
     const CODES: &[&str] = &["errorCode", "error_code", "code"];
     const WORDS: &[&str] = &[
         "reason",
@@ -268,20 +273,20 @@ fn read_loose_failure(object: &Value) -> Failure {
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());
     Failure {
-        code: read_code(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
+        code: parse_code(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
         title,
         detail,
         key: None,
     }
 }
 
-/// A code under its own name: a number, a text, or a text around it.
-fn read_code(object: &Value, names: &[&str]) -> Option<String> {
+/// A code in its own field: a number, a text, or a text that contains it.
+fn parse_code(object: &Value, names: &[&str]) -> Option<String> {
     let code = first(object, names)?;
     Some(code_in_text(&code).unwrap_or(code))
 }
 
-/// A code inside words: `(#131026) …`, or one of Meta's six-digit codes as a word of its own.
+/// A code inside a text: `(#131026) …`, or one of Meta's six-digit codes as a separate word.
 pub(super) fn code_in_text(text: &str) -> Option<String> {
     let marked = text.split_once("(#").and_then(|(_, rest)| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -298,8 +303,8 @@ pub(super) fn code_in_text(text: &str) -> Option<String> {
     })
 }
 
-fn unreadable(reason: &str) -> CallbackPart {
-    CallbackPart::Unreadable(reason.to_owned())
+fn unparseable(reason: &str) -> CallbackPart {
+    CallbackPart::Unparseable(reason.to_owned())
 }
 
 #[cfg(test)]
@@ -321,17 +326,17 @@ mod tests {
     }
 
     #[test]
-    fn every_error_of_one_report_is_told() {
+    fn every_error_of_a_report_is_kept() {
         let status = serde_json::json!({"status": "failed", "errors": [
             {"code": 131_026, "title": "Message undeliverable"},
             {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
             {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
         ]});
-        let failure = read_failure(&[&status]);
+        let failure = parse_failure(&[&status]);
         assert_eq!(failure.code.as_deref(), Some("131026"));
         assert_eq!(
             failure.detail.as_deref(),
-            Some("(also told: 131053: Media upload error: 404)")
+            Some("(also reported: 131053: Media upload error: 404)")
         );
     }
 }

@@ -1,39 +1,39 @@
-//! Reports whose id, word and time stand flat in one object, or in the objects around it, under names that differ.
+//! Parses reports whose id, status and time are fields of one object or of the objects around it.
+//! The field names are each provider's.
 //!
-//! The names are each provider's; the way of looking for them is here.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::domain::delivery::{Pricing, Stage};
+use crate::domain::correlation_tag;
+use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::tag;
+use crate::domain::receipt::Pricing;
 use crate::providers::Report;
-use crate::providers::cloud_api::{read_failure, read_pricing};
+use crate::providers::cloud_api::{parse_failure, parse_pricing};
 use crate::providers::payload::{add_id, first, recipient, text};
 use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
 
-/// Under which names a provider tells what.
+/// The field names of a provider.
 #[derive(Debug)]
-pub(super) struct Names {
-    /// Ids of the one message, never of a batch, campaign or conversation.
+pub(super) struct FieldNames {
+    /// Ids of the message, never of a batch, campaign or conversation.
     pub(super) ids: &'static [&'static str],
-    /// The status word, the surest name first. A boolean is none.
+    /// The status word, the most reliable name first. Booleans are ignored.
     pub(super) words: &'static [&'static str],
-    /// Names whose text is a status only where it is a known word: `type` may also say `image`.
+    /// Names whose text is a status only if it is a known word: `type` may also be `image`.
     pub(super) doubtful_words: &'static [&'static str],
-    /// The time of the event.
     pub(super) times: &'static [&'static str],
-    /// The customer.
     pub(super) recipients: &'static [&'static str],
-    /// Texts that may carry the correlation tag, the last slot first.
+    /// Texts that may contain the correlation tag, the last reference first.
     pub(super) tags: &'static [&'static str],
-    /// Words that mean something else here.
+    /// Words with another meaning for this provider.
     pub(super) exceptions: Exceptions,
 }
 
-/// Reads one report from an object and those around it, innermost first. `None` where no status word is found.
-pub(super) fn read(chain: &[&Value], names: &Names) -> Option<Report> {
+/// Parses one report from an object and those around it, innermost first. `None` without a status
+/// word.
+pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
     let word = find_word(chain, names)?;
     let meaning = vocabulary::meaning(&word, names.exceptions);
     Some(Report {
@@ -41,30 +41,32 @@ pub(super) fn read(chain: &[&Value], names: &Names) -> Option<Report> {
         tag: find_tag(chain, names),
         recipient: find(chain, names.recipients).and_then(|text| recipient(&text)),
         kind: None,
-        fact: Some(vocabulary::fact(&word, names.exceptions, || {
-            read_failure(chain)
-        })),
+        event: Some(vocabulary::parse_status_word(
+            &word,
+            names.exceptions,
+            || parse_failure(chain),
+        )),
         occurred_at: find_time(chain, names, meaning),
         pricing: chain
             .iter()
-            .map(|object| read_pricing(object))
+            .map(|object| parse_pricing(object))
             .find(|pricing| !pricing.is_empty())
             .unwrap_or_else(Pricing::default),
     })
 }
 
-/// The message that the last tag in any slot names.
-pub(super) fn find_tag(chain: &[&Value], names: &Names) -> Option<MessageId> {
+/// The message of the last tag in any reference.
+pub(super) fn find_tag(chain: &[&Value], names: &FieldNames) -> Option<MessageId> {
     chain.iter().find_map(|object| {
         names
             .tags
             .iter()
-            .find_map(|name| tag::find(&first(object, &[name])?))
+            .find_map(|name| correlation_tag::find(&first(object, &[name])?))
     })
 }
 
-/// Ids of the innermost object that names any, so that an event's own id around it is not taken for the message's.
-pub(super) fn find_ids(chain: &[&Value], names: &Names) -> Vec<ProviderMessageId> {
+/// Ids of the innermost object that has any, so that the id of an enclosing event is ignored.
+pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMessageId> {
     chain
         .iter()
         .map(|object| {
@@ -82,7 +84,7 @@ fn find(chain: &[&Value], names: &[&str]) -> Option<String> {
     chain.iter().find_map(|object| first(object, names))
 }
 
-fn find_word(chain: &[&Value], names: &Names) -> Option<String> {
+fn find_word(chain: &[&Value], names: &FieldNames) -> Option<String> {
     let candidates = |names: &'static [&'static str]| {
         chain.iter().flat_map(move |object| {
             names
@@ -103,7 +105,7 @@ fn find_word(chain: &[&Value], names: &Names) -> Option<String> {
         .or_else(|| candidates(names.words).next())
 }
 
-/// `message.delivered` says `delivered`.
+/// `message.delivered` → `delivered`
 fn last_segment(word: String) -> String {
     match word.rsplit_once('.') {
         Some((_, segment)) => segment.to_owned(),
@@ -111,7 +113,11 @@ fn last_segment(word: String) -> String {
     }
 }
 
-fn find_time(chain: &[&Value], names: &Names, meaning: Option<Meaning>) -> Option<DateTime<Utc>> {
+fn find_time(
+    chain: &[&Value],
+    names: &FieldNames,
+    meaning: Option<Meaning>,
+) -> Option<DateTime<Utc>> {
     let of_its_own: &[&str] = match meaning {
         Some(Meaning::Reached(Stage::Sent)) => &["sentAt", "sent_at"],
         Some(Meaning::Reached(Stage::Delivered)) => &["deliveredAt", "delivered_at"],

@@ -1,6 +1,7 @@
-//! How each company talks: functions from values to values, no network, database, clock or async.
+//! Provider protocols as pure functions: no network, database, clock or async.
 //!
-//! To add a provider, copy the nearest file, add fixtures, add one line to [`of`] and one row to the README; `tests/it/house.rs` says what was forgotten.
+//! To add a provider, copy the most similar file, add fixtures, one line to [`get`] and one row to
+//! the README; `tests/it/house.rs` reports what is missing.
 
 pub mod authenticity;
 pub mod cloud_api;
@@ -19,39 +20,35 @@ use chrono::{DateTime, Utc};
 use http::Method;
 
 use crate::domain::callback_fields::CallbackFields;
-use crate::domain::delivery::{Fact, Pricing};
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::{MediaKind, Upload};
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{Accepted, Account, Capabilities, ProviderId, SendError};
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider::{Capabilities, ProviderId};
+use crate::domain::provider_account::Account;
+use crate::domain::receipt::{Pricing, ReceiptEvent};
+use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::vocabulary::Exceptions;
 
-/// One HTTP request that a provider wants made.
+/// One HTTP request to a provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpCall {
-    /// The method.
     pub method: Method,
-    /// The complete address.
     pub url: String,
-    /// Headers in the order they are sent; `Content-Type` of a multipart body is the transport's.
+    /// In sending order. The transport adds `Content-Type` for a multipart body.
     pub headers: Vec<Header>,
-    /// The body.
     pub body: CallBody,
 }
 
-/// One header of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// Its name, lower case.
+    /// Lower case.
     pub name: &'static str,
-    /// Its value.
     pub value: String,
     /// A secret value is recorded as `…`.
     pub secret: bool,
 }
 
 impl Header {
-    /// A header that anyone may see.
     pub fn plain(name: &'static str, value: impl Into<String>) -> Self {
         Self {
             name,
@@ -60,7 +57,6 @@ impl Header {
         }
     }
 
-    /// A header whose value is recorded as `…`.
     pub fn secret(name: &'static str, value: impl Into<String>) -> Self {
         Self {
             name,
@@ -70,48 +66,39 @@ impl Header {
     }
 }
 
-/// The body of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallBody {
-    /// None.
     Empty,
-    /// JSON, serialised.
+    /// Serialised JSON.
     Json(String),
-    /// `multipart/form-data`: text fields, then one file streamed from disk.
+    /// `multipart/form-data`: text fields, then one file that is streamed from disk.
     Multipart {
-        /// Text fields, in order.
         fields: Vec<(&'static str, String)>,
-        /// The file.
         file: FilePart,
     },
 }
 
-/// The file of a multipart body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FilePart {
-    /// Name of the form field.
     pub field: &'static str,
-    /// File name with the extension the provider expects.
+    /// With the extension that the provider expects.
     pub file_name: String,
-    /// Content type.
     pub mime_type: String,
-    /// Where the bytes are.
     pub upload: Upload,
 }
 
-/// A provider's answer.
+/// A provider's HTTP reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpReply {
-    /// HTTP status.
     pub status: u16,
-    /// Headers that matter, lower-case names: `retry-after`, `location`, `content-type`.
+    /// `retry-after`, `location` and `content-type`; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Body bytes, capped by the transport.
+    /// Capped by the transport.
     pub body: Vec<u8>,
 }
 
 impl HttpReply {
-    /// The first header of this (lower-case) name.
+    /// Returns the first header of this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -120,104 +107,103 @@ impl HttpReply {
     }
 }
 
-/// What a provider wants after the replies so far.
+/// The next step of a submission.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SendStep {
-    /// Make this call, then ask again with its reply.
+    /// Make this call, then continue with its reply.
     Call(Box<HttpCall>),
-    /// The message was taken.
-    Accepted(Accepted),
-    /// It was not, or nobody knows.
+    /// The provider accepted the message.
+    Accepted(ProviderAcceptance),
+    /// Rejected, or outcome unknown.
     Failed(SendError),
 }
 
-/// One raw request from a provider, unpacked (gzip, deflate) but otherwise as it came.
+/// One raw request from a provider, decompressed (gzip, deflate) but otherwise as received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Callback {
-    /// The method.
     pub method: String,
-    /// The query string without `?`, percent-encoded as it came.
+    /// Without `?`, percent-encoded as received.
     pub query: String,
-    /// The `Content-Type` header, if any.
     pub content_type: Option<String>,
-    /// The body.
     pub body: Vec<u8>,
-    /// When it was received, by our clock.
     pub received_at: DateTime<Utc>,
 }
 
-/// One thing that a callback says.
+/// One part of a parsed callback.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly every part is a report, and parts are short-lived"
 )]
 pub enum CallbackPart {
-    /// About a message that a business sent.
+    /// A report about a message that a business sent.
     Report(Report),
-    /// A customer wrote; opens the 24-hour window.
+    /// A customer's message; opens the 24-hour window.
     Inbound(Inbound),
-    /// Understood, but not about a message: a quality rating, a template's status, a system error. In a few words, without personal data.
+    /// Understood, but not about a message: a quality rating, a template status, a system error.
+    /// The text has no personal data.
     Notice(String),
-    /// Not understood. Why, in words, without personal data.
-    Unreadable(String),
+    /// Not understood. The reason has no personal data.
+    Unparseable(String),
 }
 
-/// What a callback says about one message.
+/// What a callback reports about one message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// Every id that may be learned for the message; never a conversation, trace, campaign or batch id.
+    /// All ids that may be learned for the message; never a conversation, trace, campaign or batch
+    /// id.
     ///
-    /// Without any id and tag only Zixflow's and LancePilot's reports occur: the signed report URL or the recipient must tell the message.
+    /// Only Zixflow's and LancePilot's reports may have neither id nor tag: the signed report URL
+    /// or the recipient identifies the message.
     pub ids: Vec<ProviderMessageId>,
-    /// The message that the correlation tag names.
+    /// From the correlation tag.
     pub tag: Option<MessageId>,
-    /// The customer: phone digits, user id or group participant.
+    /// Phone digits, user id or group participant.
     pub recipient: Option<String>,
-    /// Image or video, where told (LancePilot); helps matching by recipient.
+    /// Only LancePilot reports it; used for matching by recipient.
     pub kind: Option<MediaKind>,
-    /// What happened. Absent for an echo that only teaches ids.
-    pub fact: Option<Fact>,
-    /// When, by the provider's clock.
+    /// Absent for an echo that only provides ids.
+    pub event: Option<ReceiptEvent>,
+    /// By the provider's clock.
     pub occurred_at: Option<DateTime<Utc>>,
-    /// What it cost.
     pub pricing: Pricing,
 }
 
-/// A message from a customer. Its content is read nowhere.
+/// A message from a customer. Its content is never parsed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inbound {
-    /// Who wrote: phone digits or user id.
+    /// Phone digits or user id.
     pub sender: Option<String>,
-    /// When, by the provider's clock.
+    /// By the provider's clock.
     pub occurred_at: Option<DateTime<Utc>>,
 }
 
-/// One company: what it can do, how to hand it a message, how to read its callbacks.
+/// A provider: its capabilities, sending and callback parsing.
 pub trait Provider: Send + Sync {
-    /// Which one this is.
     fn id(&self) -> ProviderId;
 
-    /// What its documentation allows.
     fn capabilities(&self) -> &'static Capabilities;
 
-    /// Given the replies so far, the next call or the result. A one-call provider looks at "no reply yet" and "one reply".
-    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep;
+    /// Returns the next call, or the result, given the replies so far.
+    fn send(&self, account: &Account, message: &OutgoingMessage, replies: &[HttpReply])
+    -> SendStep;
 
-    /// Everything one callback says, in its order. Never empty: what says nothing is [`CallbackPart::Unreadable`].
-    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
+    /// Parses a callback into its parts, in order. Never empty: an empty callback is
+    /// [`CallbackPart::Unparseable`].
+    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
 
-    /// Status words that mean something else here, for callbacks whose names the operator chose.
+    /// Status words with another meaning for this provider, for callbacks with the operator's field
+    /// names.
     fn exceptions(&self) -> Exceptions {
         &[]
     }
 
-    /// Numbered steps for this provider's console; `{url}` stands for the callback address.
+    /// Numbered set-up steps in this provider's console; `{url}` is the callback URL.
     fn setup(&self) -> &'static [&'static str];
 }
 
-/// The provider behind an id: the visible list.
-pub fn of(id: ProviderId) -> &'static dyn Provider {
+/// The list of providers.
+pub fn get(id: ProviderId) -> &'static dyn Provider {
     match id {
         ProviderId::Sobot => &sobot::Sobot,
         ProviderId::Kaleyra => &kaleyra::Kaleyra,
@@ -226,18 +212,18 @@ pub fn of(id: ProviderId) -> &'static dyn Provider {
     }
 }
 
-/// Everything one callback of an account says, read by the names that its operator chose where it uses them.
-pub fn read_callback(
+/// Parses a callback of an account, with the operator's field names where it uses them.
+pub fn parse_callback(
     provider: &dyn Provider,
     fields: &CallbackFields,
     callback: &Callback,
 ) -> Vec<CallbackPart> {
     if fields.is_empty() {
-        return provider.read_callback(callback);
+        return provider.parse_callback(callback);
     }
     let chosen = |callback: &Callback| {
-        let payload = payload::read(callback).ok()?;
-        profile::read(&payload, fields, provider.exceptions())
+        let payload = payload::parse(callback).ok()?;
+        profile::parse(&payload, fields, provider.exceptions())
     };
     let of_the_query = || {
         chosen(&Callback {
@@ -247,5 +233,5 @@ pub fn read_callback(
     };
     chosen(callback)
         .or_else(of_the_query)
-        .unwrap_or_else(|| provider.read_callback(callback))
+        .unwrap_or_else(|| provider.parse_callback(callback))
 }

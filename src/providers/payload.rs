@@ -1,8 +1,7 @@
-//! What a callback carries, as one JSON value, whatever form it came in; and careful reading of loosely kept values.
+//! Converts a callback of any format to one JSON value, and extracts loosely typed values from it.
+//! Field names of providers are in their files.
 //!
-//! It knows no provider's names: those stand in the provider's file.
 
-use form_urlencoded::parse;
 use serde_json::{Map, Value};
 
 use crate::domain::ids::ProviderMessageId;
@@ -10,11 +9,12 @@ use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
 use crate::providers::{Callback, CallbackPart, xml};
 
-/// The longest text that is kept as a recipient, in characters.
+/// In characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// The body as JSON, XML, form fields or lines of `name: value`, else the query string as fields. The error says why there is neither.
-pub(super) fn read(callback: &Callback) -> Result<Value, String> {
+/// Parses the body as JSON, XML, form fields or lines of `name: value`; without a body, the query
+/// string as form fields. The error is a reason without personal data.
+pub(super) fn parse(callback: &Callback) -> Result<Value, String> {
     let body = callback
         .body
         .strip_prefix("\u{feff}".as_bytes())
@@ -33,7 +33,7 @@ pub(super) fn read(callback: &Callback) -> Result<Value, String> {
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
     match body.first() {
         Some(b'{' | b'[') => parse_json(text),
-        Some(b'<') => xml::read(text),
+        Some(b'<') => xml::parse(text),
         _ if !is_form && text.lines().count() > 1 => lines(text),
         _ if is_form || text.contains('=') => {
             fields(body).ok_or_else(|| "an empty form".to_owned())
@@ -42,7 +42,7 @@ pub(super) fn read(callback: &Callback) -> Result<Value, String> {
     }
 }
 
-/// JSON; hand-written callback templates may leave a comma before a closing bracket.
+/// Tolerates a comma before a closing bracket, as in hand-written callback templates.
 fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text)
         .or_else(|error| serde_json::from_str(&without_trailing_commas(text)).map_err(|_| error))
@@ -75,16 +75,15 @@ fn without_trailing_commas(text: &str) -> String {
     kept
 }
 
-/// Form fields as an object.
 fn fields(encoded: &[u8]) -> Option<Value> {
     let mut fields = Map::new();
-    for (name, value) in parse(encoded) {
+    for (name, value) in form_urlencoded::parse(encoded) {
         add_field(&mut fields, &name, &value);
     }
     (!fields.is_empty()).then_some(Value::Object(fields))
 }
 
-/// Plain text of a callback profile: `name: value` or `name=value` on lines of their own.
+/// Plain text of a callback profile: lines of `name: value` or `name=value`.
 fn lines(text: &str) -> Result<Value, String> {
     let mut fields = Map::new();
     for (name, value) in text.lines().filter_map(|line| line.split_once([':', '='])) {
@@ -96,15 +95,18 @@ fn lines(text: &str) -> Result<Value, String> {
     Ok(Value::Object(fields))
 }
 
-/// Of a repeated name the first value that says something stays.
+/// Of a repeated name, the first value that is not empty stays.
 fn add_field(fields: &mut Map<String, Value>, name: &str, value: &str) {
-    let says_something = fields.get(name).and_then(text).is_some();
-    if !says_something {
+    let has_value = fields.get(name).and_then(text).is_some();
+    if !has_value {
         fields.insert(name.to_owned(), Value::from(value));
     }
 }
 
-/// A text, or a whole number as text. NUL, which PostgreSQL keeps in no text, becomes its picture. Empty texts and unfilled `<placeholders>` are absent, and so is a number that is not exact.
+/// A text, or an integer as text. Empty texts, unfilled `<placeholders>` and inexact numbers are
+/// absent.
+///
+/// NUL becomes its symbol, because PostgreSQL does not store it in texts.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
@@ -117,14 +119,14 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The first of these names that has a text.
+/// The text of the first of these fields that has one.
 pub(super) fn first(object: &Value, names: &[&str]) -> Option<String> {
     names
         .iter()
         .find_map(|name| object.get(name).and_then(text))
 }
 
-/// One value or a list of them, as a list.
+/// One value, or a list of values, as a list.
 pub(super) fn items(value: Option<&Value>) -> &[Value] {
     match value {
         None | Some(Value::Null) => &[],
@@ -133,7 +135,7 @@ pub(super) fn items(value: Option<&Value>) -> &[Value] {
     }
 }
 
-/// Adds an id that can be kept and is not there yet.
+/// Adds a valid id, unless it is already present.
 pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
     let Some(id) = text.and_then(|text| ProviderMessageId::parse(&text).ok()) else {
         return;
@@ -143,7 +145,7 @@ pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
     }
 }
 
-/// A customer as a report names them: a number becomes its digits, anything else stays as it is.
+/// A recipient: a phone number becomes its digits, anything else is unchanged.
 pub(super) fn recipient(text: &str) -> Option<String> {
     let text = text.trim();
     let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
@@ -156,24 +158,24 @@ pub(super) fn recipient(text: &str) -> Option<String> {
     }
 }
 
-/// Turns reports that nothing ties to a message into [`CallbackPart::Unreadable`], and an empty list into one.
+/// Replaces reports without id and tag by [`CallbackPart::Unparseable`], and an empty list by one.
 pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     let mut parts: Vec<_> = parts
         .into_iter()
         .map(|part| match part {
             CallbackPart::Report(report) if report.ids.is_empty() && report.tag.is_none() => {
-                CallbackPart::Unreadable("a status without an id that can be kept".to_owned())
+                CallbackPart::Unparseable("a status without a valid id".to_owned())
             }
             other => other,
         })
         .collect();
     if parts.is_empty() {
-        parts.push(CallbackPart::Unreadable("it says nothing".to_owned()));
+        parts.push(CallbackPart::Unparseable("an empty callback".to_owned()));
     }
     parts
 }
 
-/// A provider's word that is safe to show: its first characters, without anything but letters, digits and `. _ -`.
+/// A provider's word that is safe to show: at most 60 letters, digits, spaces and `. _ -`.
 pub(super) fn plain_word(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '))
@@ -212,15 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn a_number_in_any_dress_becomes_its_digits() {
-        for dressed in [
+    fn a_number_in_any_format_becomes_its_digits() {
+        for text in [
             "919970123456",
             "+91 99701 23456",
             "whatsapp:+919970123456",
             "919970123456@s.whatsapp.net",
             " 919970123456",
         ] {
-            assert_eq!(recipient(dressed).as_deref(), Some("919970123456"));
+            assert_eq!(recipient(text).as_deref(), Some("919970123456"));
         }
         assert_eq!(
             recipient("US.13491208655").as_deref(),

@@ -1,35 +1,37 @@
-//! Callbacks whose names the operator chose in the provider's console and repeated in `callback_fields`: flat or nested, one report or many.
+//! Parses callbacks with the operator's own field names (`callback_fields`): flat or nested, one
+//! report or many.
 //!
-//! A name that was not chosen is looked for as the documentation writes it. What holds none of the chosen names is left to the provider's own reader.
+//! Other fields have their documented names. Payloads without any of the chosen names are left to
+//! the provider's own parser.
 
 use serde_json::Value;
 
 use crate::domain::callback_fields::CallbackFields;
-use crate::domain::delivery::Pricing;
+use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::message::References;
-use crate::domain::tag;
-use crate::providers::cloud_api::{code_in_text, read_failure, read_pricing};
+use crate::domain::receipt::Pricing;
+use crate::providers::cloud_api::{code_in_text, parse_failure, parse_pricing};
 use crate::providers::payload::{add_id, first, recipient, text};
 use crate::providers::vocabulary::{self, Exceptions, parse_time};
 use crate::providers::{CallbackPart, Report};
 
-/// Usual names of what the operator did not name.
+// Default names.
 const IDS: &[&str] = &["message_id", "messageId", "id", "wamid"];
 const WORDS: &[&str] = &["status"];
 const TIMES: &[&str] = &["timestamp", "time"];
 const RECIPIENTS: &[&str] = &["recipient", "recipient_id", "mobile", "to"];
 
-/// Objects within one another; a profile has two or three levels.
+/// Nesting depth; a profile has two or three levels.
 const DEPTH_LIMIT: usize = 16;
-/// Objects among which the values of one report are looked for, so that a payload of many reports stays cheap.
+/// Objects searched per report, which bounds the cost of a payload with many reports.
 const HOLDING_LIMIT: usize = 64;
-/// The longest code, in characters; anything longer is words.
+/// In characters; a longer text is not a code.
 const CODE_LIMIT: usize = 32;
 
-/// Every report of a payload that uses a chosen name; `None` where none does.
-pub(super) fn read(
+/// Parses the reports of a payload that uses a chosen name; `None` if it uses none.
+pub(super) fn parse(
     payload: &Value,
     fields: &CallbackFields,
     exceptions: Exceptions,
@@ -43,7 +45,8 @@ pub(super) fn read(
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Meta's object, passed through: a chosen name that equals one of its own must not hide what it says.
+/// Whether Meta's object is passed through: a chosen name that equals one of its fields must not
+/// replace its own parser.
 fn is_an_envelope(payload: &Value) -> bool {
     const MARKS: &[&str] = &["meta_object", "entry", "changes", "statuses", "value"];
     let elements = match payload {
@@ -65,7 +68,8 @@ struct Profile<'a> {
 }
 
 impl Profile<'_> {
-    /// Reads an object that holds a status, else those inside it. `around` holds the objects it stands in, innermost first.
+    /// Parses an object that has a status, else the objects inside it. `around` has the enclosing
+    /// objects, innermost first.
     fn collect(&self, value: &Value, around: &[&Value], parts: &mut Vec<CallbackPart>) {
         if around.len() > DEPTH_LIMIT {
             return;
@@ -91,7 +95,7 @@ impl Profile<'_> {
         }
     }
 
-    /// In a list that holds a report, an element that holds none is a broken one; it stops no other.
+    /// In a list with at least one report, elements without a report are unparseable.
     fn collect_each(&self, elements: &[Value], around: &[&Value], parts: &mut Vec<CallbackPart>) {
         let of_each: Vec<Vec<CallbackPart>> = elements
             .iter()
@@ -106,8 +110,8 @@ impl Profile<'_> {
         }
         for mut found in of_each {
             if found.is_empty() {
-                let reason = "an element without a status under the chosen names";
-                found.push(CallbackPart::Unreadable(reason.to_owned()));
+                let reason = "an element without a status under the configured names";
+                found.push(CallbackPart::Unparseable(reason.to_owned()));
             }
             parts.append(&mut found);
         }
@@ -136,7 +140,7 @@ impl Profile<'_> {
                 .find(chain, fields.recipient.as_ref(), RECIPIENTS)
                 .and_then(|text| recipient(&text)),
             kind: None,
-            fact: Some(vocabulary::fact(word, self.exceptions, || {
+            event: Some(vocabulary::parse_status_word(word, self.exceptions, || {
                 self.failure(chain)
             })),
             occurred_at: self
@@ -146,7 +150,7 @@ impl Profile<'_> {
         }
     }
 
-    /// The last tag in a reference, else the one that stands under any name: a slot need not be named to carry it.
+    /// The last tag in a reference, else a tag in any field.
     fn tag(&self, chain: &[&Value]) -> Option<MessageId> {
         let slot =
             |chosen: &Option<String>, usual: &str| self.find(chain, chosen.as_ref(), &[usual]);
@@ -155,12 +159,12 @@ impl Profile<'_> {
             reference1: slot(&self.fields.reference1, "ref1"),
             reference2: slot(&self.fields.reference2, "ref2"),
         };
-        tag::find_in(&references).or_else(|| {
+        correlation_tag::find_in_references(&references).or_else(|| {
             self.holding(chain)
                 .filter_map(Value::as_object)
                 .flat_map(serde_json::Map::values)
                 .filter_map(text)
-                .find_map(|text| tag::find(&text))
+                .find_map(|text| correlation_tag::find(&text))
         })
     }
 
@@ -168,15 +172,15 @@ impl Profile<'_> {
         let chosen = self.fields.error.as_deref().and_then(|name| {
             self.holding(chain)
                 .find_map(|object| object.get(name))
-                .and_then(read_error)
+                .and_then(parse_error)
         });
-        chosen.unwrap_or_else(|| read_failure(&self.holding(chain).collect::<Vec<_>>()))
+        chosen.unwrap_or_else(|| parse_failure(&self.holding(chain).collect::<Vec<_>>()))
     }
 
     fn pricing(&self, chain: &[&Value]) -> Pricing {
         let mut pricing = self
             .holding(chain)
-            .map(read_pricing)
+            .map(parse_pricing)
             .find(|pricing| !pricing.is_empty())
             .unwrap_or_default();
         let chosen = self.fields.price.as_deref().and_then(|name| {
@@ -188,13 +192,14 @@ impl Profile<'_> {
         pricing
     }
 
-    /// The first text under the chosen name, or under the usual ones where none was chosen.
+    /// The first text under the chosen name, or under the default ones.
     fn find(&self, chain: &[&Value], chosen: Option<&String>, usual: &[&str]) -> Option<String> {
         let names = names(chosen, usual);
         self.holding(chain).find_map(|object| first(object, &names))
     }
 
-    /// The objects in which the values of a report may stand: its own, those around it, and beside each the objects inside that are no report themselves.
+    /// The objects that may have values of a report: its own, the enclosing ones, and the objects
+    /// inside these that are not reports themselves.
     fn holding<'v>(&self, chain: &[&'v Value]) -> impl Iterator<Item = &'v Value> {
         let mut found = Vec::new();
         for object in chain {
@@ -228,10 +233,10 @@ fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
     }
 }
 
-/// A code (`131053`, `WAV2101`), words that may hold one, or a whole error object.
-fn read_error(value: &Value) -> Option<Failure> {
+/// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
+fn parse_error(value: &Value) -> Option<Failure> {
     let Some(words) = text(value) else {
-        let failure = read_failure(&[&serde_json::json!({ "error": value })]);
+        let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
         return (failure != Failure::default()).then_some(failure);
     };
     let is_code = words.len() <= CODE_LIMIT

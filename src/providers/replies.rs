@@ -1,4 +1,4 @@
-//! The plain JSON call, and what an HTTP reply means where a provider's own body does not decide: one rule for every provider.
+//! The JSON call, and the meaning of an HTTP reply where the provider's body does not decide.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::ids::{BadProviderMessageId, ProviderMessageId};
-use crate::domain::provider::{Accepted, SendError};
+use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::{CallBody, Header, HttpCall, HttpReply, SendStep};
 
-/// `POST` with a JSON body; its content type stands last.
+/// `POST` with a JSON body; the content type is the last header.
 pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {
     let mut headers = headers;
     headers.push(Header::plain("content-type", "application/json"));
@@ -22,31 +22,30 @@ pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serial
             headers,
             body: CallBody::Json(body),
         })),
-        Err(error) => misfit(&format!("the request cannot be written: {error}")),
+        Err(error) => invalid_account_setup(&format!("the request cannot be serialised: {error}")),
     }
 }
 
-/// The body as a JSON object, if it is one.
 pub(super) fn object(reply: &HttpReply) -> Option<Value> {
     serde_json::from_slice::<Value>(&reply.body)
         .ok()
         .filter(Value::is_object)
 }
 
-/// Accepted, with every id that can be kept. What cannot be kept is said in words; the attempt keeps the whole reply.
+/// Accepted, with all valid ids. Invalid ones become warnings; the attempt keeps the whole reply.
 pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
-    let mut accepted = Accepted::default();
+    let mut accepted = ProviderAcceptance::default();
     for text in ids {
         match ProviderMessageId::parse(&text) {
             Ok(id) if accepted.ids.contains(&id) => {}
             Ok(id) => accepted.ids.push(id),
             Err(BadProviderMessageId::Empty) => {}
             Err(BadProviderMessageId::Control) => accepted.warnings.push(
-                "the reply's id has a control character; it stands whole in the attempt and is not used to find reports".to_owned(),
+                "the reply's id has a control character; it is kept in the attempt, but not used to correlate reports".to_owned(),
             ),
             Err(BadProviderMessageId::TooLong { length, limit }) => {
                 accepted.warnings.push(format!(
-                    "the reply's id has {length} characters, more than the {limit} documented; it stands whole in the attempt and is not used to find reports"
+                    "the reply's id has {length} characters, more than the documented {limit}; it is kept in the attempt, but not used to correlate reports"
                 ));
             }
         }
@@ -54,9 +53,9 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
     SendStep::Accepted(accepted)
 }
 
-/// The answer that a status gives by itself. `status` is the body's own where it names one, so that the body decides.
+/// The meaning of a status. `status` is the one in the body, if any, so that the body decides.
 ///
-/// `failure` holds the provider's words; without a code of its own the status becomes the code.
+/// `failure` has the provider's text; without a code, the status becomes the code.
 pub(super) fn refused(reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
     let mut failure = failure;
     if failure.code.is_none() {
@@ -73,25 +72,25 @@ pub(super) fn refused(reply: &HttpReply, status: u16, failure: Failure) -> SendS
         401 => SendError::AccountRefused(failure),
         429 => SendError::TryLater { failure, after },
         503 if retry_after.is_some() => SendError::TryLater { failure, after },
-        // A server that waited in vain for the request may still have had all of it.
+        // The server may have received the whole request before its timeout.
         408 => unclear(reply, &failure),
         400..=499 => SendError::Refused(failure),
         _ => unclear(reply, &failure),
     })
 }
 
-/// The body of a 2xx, or of a status that promises nothing, could not be understood.
-pub(super) fn not_understood(reply: &HttpReply) -> SendStep {
+/// The body could not be parsed.
+pub(super) fn unparseable_reply(reply: &HttpReply) -> SendStep {
     if (200..300).contains(&reply.status) {
         return SendStep::Failed(SendError::Unclear(format!(
-            "HTTP {} with a body that could not be understood",
+            "HTTP {} with an unreadable body",
             reply.status
         )));
     }
     refused(reply, reply.status, Failure::default())
 }
 
-/// A redirect is a failure that shows where it points; it is never followed.
+/// A redirect is a failure that shows its Location; it is never followed.
 pub(super) fn redirect(reply: &HttpReply) -> Option<SendStep> {
     if !(300..400).contains(&reply.status) {
         return None;
@@ -99,14 +98,14 @@ pub(super) fn redirect(reply: &HttpReply) -> Option<SendStep> {
     let target = reply.header("location").unwrap_or("nowhere");
     Some(SendStep::Failed(SendError::Refused(Failure {
         code: Some(reply.status.to_string()),
-        title: Some("the provider's address redirects".to_owned()),
+        title: Some("the provider's URL redirects".to_owned()),
         detail: Some(format!("Location: {target}")),
         key: None,
     })))
 }
 
-/// The account or the message lacks something that this provider needs: never sent.
-pub(super) fn misfit(reason: &str) -> SendStep {
+/// The account or the message lacks something that the provider requires; nothing is sent.
+pub(super) fn invalid_account_setup(reason: &str) -> SendStep {
     SendStep::Failed(SendError::Refused(Failure {
         title: Some(reason.to_owned()),
         ..Failure::default()

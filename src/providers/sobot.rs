@@ -1,25 +1,29 @@
-//! Sobot (sobot.in, by EffCode; not sobot.io). Documentation: <https://docs.sobot.in>, read on 2026-11-20.
+//! Sobot (sobot.in, by EffCode; not sobot.io). Documentation: <https://docs.sobot.in>, read on
+//! 2026-11-20.
 //!
-//! Authentication: headers `x-api-key` and `x-api-secret`. Callbacks are neither signed nor secured: the token in their URL is the protection.
+//! Authentication: headers `x-api-key` and `x-api-secret`. Callbacks are not signed: only the token
+//! in their URL protects them.
 //!
-//! Quirks: every callback is posted exactly once, whatever we answer, and there is no status query. A status is a flat object
-//! `{id, status, timestamp}`, an incoming message an array of Meta's changes; a video may stand under `image`. The only failure
-//! body documented is `{message, code}`, without `data`, and the HTTP status beside it is not said: the body's code decides.
-//! The texts of success changed over time. `failed` is not in the documented list of statuses, but Meta's would pass through.
+//! Quirks: every callback is posted exactly once, whatever we answer, and there is no status query.
+//! A status is a flat object `{id, status, timestamp}`, an incoming message an array of Meta's
+//! changes; a video may be under `image`. The only documented failure body is `{message, code}`,
+//! without `data`, and its HTTP status is not documented: the body's code decides. The texts of
+//! success have changed over time. `failed` is not in the documented list of statuses, but Meta's
+//! would be passed through.
 
 use serde::Serialize;
 
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{Account, Capabilities, Credentials, MediaSources, ProviderId};
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
+use crate::domain::provider_account::{Account, Credentials};
 use crate::providers::payload::{self, first, require_ids};
 use crate::providers::vocabulary::{self, Meaning};
 use crate::providers::{
     Callback, CallbackPart, Header, HttpReply, Provider, SendStep, cloud_api, replies,
 };
 
-/// Sobot.
 #[derive(Debug)]
 pub struct Sobot;
 
@@ -44,7 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
 
 /// The body of `POST /message/`.
 #[derive(Serialize)]
-struct MessageRequest<'a> {
+struct SobotMessageRequest<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     url: &'a str,
@@ -64,21 +68,26 @@ impl Provider for Sobot {
         &CAPABILITIES
     }
 
-    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+    fn send(
+        &self,
+        account: &Account,
+        message: &OutgoingMessage,
+        replies: &[HttpReply],
+    ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => read_reply(reply),
+            Some(reply) => parse_reply(reply),
         }
     }
 
-    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        let parts = payload::read(callback).and_then(|payload| {
-            cloud_api::read(&payload)
+    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        let parts = payload::parse(callback).and_then(|payload| {
+            cloud_api::parse(&payload)
                 .ok_or_else(|| "neither a status nor a list of changes".to_owned())
         });
         match parts {
             Ok(parts) => require_ids(parts),
-            Err(reason) => vec![CallbackPart::Unreadable(reason)],
+            Err(reason) => vec![CallbackPart::Unparseable(reason)],
         }
     }
 
@@ -86,30 +95,32 @@ impl Provider for Sobot {
         &[
             "Sign in at app.sobot.in as an Admin: only an Admin sees the developer settings.",
             "Open Settings, then Developer tools.",
-            "Generate an API key and secret only if you have none: new ones stop the old ones at once.",
-            "Enter {url} as the webhook address. It must be https with a valid certificate.",
-            "Choose the message status and message received notifications, if the console asks.",
-            "Send a test message from here. Sobot posts each status exactly once, so watch that its ticks arrive.",
+            "Generate an API key and secret only if you have none: new ones disable the old ones at once.",
+            "Enter {url} as the webhook URL. It must be https with a valid certificate.",
+            "Choose the message status and message received notifications, if the console asks for them.",
+            "Send a test message from here. Sobot posts each status exactly once, so check that its status reaches Delivered.",
         ]
     }
 }
 
-fn call(account: &Account, message: &Outgoing) -> SendStep {
+fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     let draft = &message.draft;
     let Credentials::Sobot {
         api_key,
         api_secret,
     } = &account.credentials
     else {
-        return replies::misfit("the account's keys are not Sobot's");
+        return replies::invalid_account_setup("the account's credentials are not for Sobot");
     };
     let MediaSource::Url(url) = &draft.media.source else {
-        return replies::misfit("Sobot takes media by its address only");
+        return replies::invalid_account_setup("Sobot accepts media by URL only");
     };
     let (Some(name), Some(mime_type)) = (&draft.name, &draft.media.mime_type) else {
-        return replies::misfit("Sobot needs the customer's name and the media type");
+        return replies::invalid_account_setup(
+            "Sobot requires the customer's name and the media type",
+        );
     };
-    let request = MessageRequest {
+    let request = SobotMessageRequest {
         kind: draft.media.kind.as_str(),
         url,
         customer_number: draft.recipient.digits(),
@@ -135,30 +146,31 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
     )
 }
 
-fn read_reply(reply: &HttpReply) -> SendStep {
+fn parse_reply(reply: &HttpReply) -> SendStep {
     if let Some(redirect) = replies::redirect(reply) {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::not_understood(reply);
+        return replies::unparseable_reply(reply);
     };
     let id = body.get("data").and_then(|data| first(data, &["id"]));
     let code = first(&body, &["code"]);
     let message = first(&body, &["message"]);
     let word = body.get("data").and_then(|data| first(data, &["status"]));
     let failed = word.is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed));
-    // An HTTP status in the body beats the reply's own; any other number is WhatsApp's, and a refusal.
+    // An HTTP status in the body takes precedence over the reply's; any other number is a WhatsApp
+    // code and thus a refusal.
     let status = match code.as_deref().map(str::parse::<u32>) {
         _ if failed => 400,
         Some(Ok(status @ 100..600)) => u16::try_from(status).unwrap_or(reply.status),
         Some(Ok(_)) => 400,
-        Some(Err(_)) => return replies::not_understood(reply),
+        Some(Err(_)) => return replies::unparseable_reply(reply),
         None if id.is_some() => 200,
         None => reply.status,
     };
     match status {
         200..300 if code.is_some() || id.is_some() => replies::accepted(id),
-        200..300 => replies::not_understood(reply),
+        200..300 => replies::unparseable_reply(reply),
         _ => replies::refused(
             reply,
             status,

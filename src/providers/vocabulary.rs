@@ -1,25 +1,26 @@
-//! Status words and time formats as providers write them, as tables; a provider's file lists only its exceptions.
+//! Status words and time formats of all providers, as tables. A provider's file has only its
+//! exceptions.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use crate::domain::delivery::{Fact, Stage};
+use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
+use crate::domain::receipt::ReceiptEvent;
 
-/// What a status word says.
+/// The meaning of a status word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
-    /// The message reached a stage.
     Reached(Stage),
-    /// It will not arrive.
     Failed,
-    /// It is known and changes nothing.
-    Nothing,
+    /// Known, but does not change the state.
+    NoEffect,
 }
 
-/// Words that differ from [`WORDS`] at one provider; looked at first, folded alike.
+/// Words of one provider that differ from [`WORDS`] and take precedence; in the same normalised
+/// form.
 pub type Exceptions = &'static [(&'static str, Meaning)];
 
-/// Every known word in its folded form: lower case, without `-`, `_` and spaces.
+/// All known words, normalised: lower case, without `-`, `_` and spaces.
 pub const WORDS: Exceptions = &[
     ("accepted", Meaning::Reached(Stage::Submitted)),
     ("submitted", Meaning::Reached(Stage::Submitted)),
@@ -43,42 +44,46 @@ pub const WORDS: Exceptions = &[
     ("0", Meaning::Failed),
     ("submitfailure", Meaning::Failed),
     ("deliveryfailed", Meaning::Failed),
-    ("deleted", Meaning::Nothing),
-    ("warning", Meaning::Nothing),
+    ("deleted", Meaning::NoEffect),
+    ("warning", Meaning::NoEffect),
 ];
 
-/// The longest unknown word that is kept, in characters; the callback keeps the whole.
+/// The length to which an unknown word is cut, in characters; the callback keeps the whole.
 const WORD_LIMIT: usize = 100;
 
-/// What a word says, or `None` for one that nobody listed.
+/// `None` for an unlisted word.
 pub fn meaning(word: &str, exceptions: Exceptions) -> Option<Meaning> {
-    let folded = fold_word(word);
+    let normalised = normalise(word);
     exceptions
         .iter()
         .chain(WORDS)
-        .find(|(known, _)| *known == folded)
+        .find(|(known, _)| *known == normalised)
         .map(|(_, meaning)| *meaning)
 }
 
-/// The fact that a word states. An unlisted word is kept as it is and changes nothing.
-pub fn fact(word: &str, exceptions: Exceptions, failure: impl FnOnce() -> Failure) -> Fact {
+/// The event of a status word. An unlisted word is kept and does not change the state.
+pub fn parse_status_word(
+    word: &str,
+    exceptions: Exceptions,
+    failure: impl FnOnce() -> Failure,
+) -> ReceiptEvent {
     match meaning(word, exceptions) {
-        Some(Meaning::Reached(stage)) => Fact::Stage(stage),
-        Some(Meaning::Failed) => Fact::Failure(failure()),
-        Some(Meaning::Nothing) | None => {
-            Fact::Other(word.trim().chars().take(WORD_LIMIT).collect())
+        Some(Meaning::Reached(stage)) => ReceiptEvent::Stage(stage),
+        Some(Meaning::Failed) => ReceiptEvent::Failure(failure()),
+        Some(Meaning::NoEffect) | None => {
+            ReceiptEvent::Other(word.trim().chars().take(WORD_LIMIT).collect())
         }
     }
 }
 
-fn fold_word(word: &str) -> String {
+fn normalise(word: &str) -> String {
     word.chars()
         .filter(|c| !matches!(c, '-' | '_') && !c.is_whitespace())
         .flat_map(char::to_lowercase)
         .collect()
 }
 
-/// Epoch numbers: from this size on, one unit is this many nanoseconds.
+/// Epoch numbers: from this value on, one unit is this many nanoseconds.
 const EPOCH_UNITS: &[(i128, i128)] = &[
     (100_000_000_000_000_000, 1), // nanoseconds: Kaleyra's fallback flow as a number
     (100_000_000_000_000, 1_000), // microseconds
@@ -86,20 +91,20 @@ const EPOCH_UNITS: &[(i128, i128)] = &[
     (0, 1_000_000_000),           // seconds: Meta, Sobot, Kaleyra
 ];
 
-/// Written times with a zone, beside RFC 3339.
+/// Formats with a zone, in addition to RFC 3339.
 const ZONED: &[&str] = &[
     "%Y-%m-%dT%H:%M:%S%.f%z", // +0000 without colon
     "%Y-%m-%d %H:%M:%S%.f%z",
     "%Y-%m-%d %H:%M:%S%.f %z",
 ];
 
-/// Written times without a zone; they are UTC.
+/// Formats without a zone, which are UTC.
 const ZONELESS: &[&str] = &[
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M:%S%.f", // Laravel's default
 ];
 
-/// Reads a time in any of the forms seen. Whether it is believable is the fold's business.
+/// Parses a time in any known format. Whether it is plausible is decided in `domain::receipt`.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     parse_epoch(text)
@@ -153,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_folded_before_they_are_looked_up() {
+    fn words_are_normalised_before_the_lookup() {
         for (word, expected) in [
             ("not sent", Some(Meaning::Failed)),
             ("NOT-SENT", Some(Meaning::Failed)),
@@ -162,7 +167,7 @@ mod tests {
             ("SEEN", Some(Meaning::Reached(Stage::Read))),
             ("enqueued", Some(Meaning::Reached(Stage::Submitted))),
             ("played", Some(Meaning::Reached(Stage::Played))),
-            ("deleted", Some(Meaning::Nothing)),
+            ("deleted", Some(Meaning::NoEffect)),
             ("clicked", None),
             ("", None),
         ] {
@@ -171,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_changes_nothing_and_is_kept_as_written() {
+    fn an_unknown_word_is_kept_and_has_no_effect() {
         assert_eq!(
-            fact(" Held_For_Review ", &[], Failure::default),
-            Fact::Other("Held_For_Review".to_owned())
+            parse_status_word(" Held_For_Review ", &[], Failure::default),
+            ReceiptEvent::Other("Held_For_Review".to_owned())
         );
     }
 
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_kept_and_nonsense_is_no_time() {
+    fn fractions_are_kept_and_invalid_times_are_rejected() {
         assert_eq!(
             parse_time("2026-01-28T17:17:59.254174911Z").map(|time| time.timestamp_subsec_nanos()),
             Some(254_174_911)

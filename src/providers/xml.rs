@@ -1,6 +1,8 @@
-//! XML as one JSON value, for callback profiles that an operator wrote as XML: elements and attributes become names, repeated ones a list.
+//! Converts XML callback profiles to one JSON value: elements and attributes become fields,
+//! repeated ones a list.
 //!
-//! Declared entities are refused, so nothing grows while it is read; the five predefined ones and character references are text.
+//! Declared entities are rejected, so the input cannot expand; the five predefined ones and
+//! character references are resolved.
 
 use quick_xml::Reader;
 use quick_xml::XmlVersion::Implicit1_0;
@@ -8,10 +10,10 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-/// Elements inside one another; a report needs three or four.
+/// Nesting depth; a report needs three or four levels.
 const DEPTH_LIMIT: usize = 64;
 
-/// An element that is being read.
+/// An open element.
 #[derive(Default)]
 struct Element {
     name: String,
@@ -19,8 +21,8 @@ struct Element {
     text: String,
 }
 
-/// What stands inside the root element. The error says what is wrong, without any of the text.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+/// Returns the content of the root element. Errors contain nothing of the text.
+pub(super) fn parse(text: &str) -> Result<Value, String> {
     let broken = || "not well-formed XML".to_owned();
     let mut reader = Reader::from_str(text);
     // The document itself is the outermost element.
@@ -46,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
                 Ok(Some(character)) => add_text(&mut open, character.encode_utf8(&mut [0; 4])),
                 _ => match resolve_xml_entity(&reference) {
                     Some(known) => add_text(&mut open, known),
-                    None => return Err("XML with an entity of its own".to_owned()),
+                    None => return Err("XML with a declared entity".to_owned()),
                 },
             },
             Event::DocType(_) => return Err("XML with a document type".to_owned()),
@@ -92,7 +94,7 @@ fn add_text(open: &mut [Element], text: &str) {
     }
 }
 
-/// A second child of one name makes a list of both.
+/// Children of the same name become a list.
 fn add(children: &mut Map<String, Value>, name: &str, value: Value) {
     match children.get_mut(name) {
         Some(Value::Array(list)) => list.push(value),
@@ -113,16 +115,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_attributes_and_repeats_become_names_and_lists() {
+    fn elements_attributes_and_repeats_become_fields_and_lists() {
         let text = r#"<?xml version="1.0"?><!-- x --><r a="1 &amp; 2"><m><id>x&#43;y</id></m><m><id><![CDATA[<z>]]></id></m><e/></r>"#;
         assert_eq!(
-            read(text).unwrap(),
+            parse(text).unwrap(),
             json!({"a": "1 & 2", "m": [{"id": "x+y"}, {"id": "<z>"}], "e": ""})
         );
     }
 
     #[test]
-    fn entities_of_its_own_and_broken_documents_are_refused() {
+    fn declared_entities_and_malformed_documents_are_rejected() {
         for text in [
             "<!DOCTYPE r [<!ENTITY a \"aaaa\">]><r>&a;</r>",
             "<r>&a;</r>",
@@ -131,9 +133,9 @@ mod tests {
             "",
             "plain",
         ] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
         let deep = "<a>".repeat(100_000);
-        assert!(read(&deep).unwrap_err().contains("deeper"));
+        assert!(parse(&deep).unwrap_err().contains("deeper"));
     }
 }

@@ -1,29 +1,32 @@
-//! Zixflow (zixflow.com), campaign API. Documentation: <https://docs.zixflow.com/api-reference/campaign/whatsapp/messages/video-message>, read on 2026-11-20.
+//! Zixflow (zixflow.com), campaign API. Documentation:
+//! <https://docs.zixflow.com/api-reference/campaign/whatsapp/messages/video-message>, read on
+//! 2026-11-20.
 //!
-//! Authentication: a bearer token. The account's webhook may carry static headers of the operator's own; nothing is signed.
+//! Authentication: a bearer token. The account's webhook may send static headers that the operator
+//! chose; nothing is signed.
 //!
-//! Quirks: the reply has an id (an ObjectId, no wamid) only with `submissionStatus: true`, and not even then for sure, so every message
-//! carries its own signed `reportURL`. What arrives there is documented nowhere: it is read under every name seen elsewhere.
-//! `status` is a boolean in replies and a word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
-//! documented and read, too. The account's webhook tells only of incoming messages.
+//! Quirks: the reply has an id (an ObjectId, no wamid) only with `submissionStatus: true`, and even
+//! then not always, so every message carries its own signed `reportURL`. What is posted there is
+//! not documented: all names seen elsewhere are accepted. `status` is a boolean in replies and a
+//! word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
+//! documented and supported. The account's webhook is only for incoming messages.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{
-    Account, Capabilities, Credentials, KnownOption, MediaSources, ProviderId, SendError,
-};
-use crate::providers::flat::{self, Names};
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
+use crate::domain::provider_account::{Account, Credentials};
+use crate::domain::send_error::SendError;
+use crate::providers::flat::{self, FieldNames};
 use crate::providers::payload::{self, first, items, plain_word, recipient};
 use crate::providers::vocabulary::parse_time;
 use crate::providers::{
     Callback, CallbackPart, Header, HttpReply, Inbound, Provider, SendStep, cloud_api, replies,
 };
 
-/// Zixflow.
 #[derive(Debug)]
 pub struct Zixflow;
 
@@ -48,16 +51,16 @@ static CAPABILITIES: Capabilities = Capabilities {
 
 /// The body of `POST /api/v1/campaign/whatsapp/message/send`.
 #[derive(Serialize)]
-struct MessageRequest<'a> {
+struct ZixflowMessageRequest<'a> {
     to: &'a str,
     #[serde(rename = "phoneId")]
     phone_id: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<MediaObject<'a>>,
+    image: Option<ZixflowMediaObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    video: Option<MediaObject<'a>>,
+    video: Option<ZixflowMediaObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
     #[serde(rename = "linkWithRecord", skip_serializing_if = "Option::is_none")]
@@ -68,9 +71,9 @@ struct MessageRequest<'a> {
     report_url: &'a str,
 }
 
-/// Media by its address; Zixflow documents no other way.
+/// Zixflow accepts media only by URL.
 #[derive(Serialize)]
-struct MediaObject<'a> {
+struct ZixflowMediaObject<'a> {
     link: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     caption: Option<&'a str>,
@@ -85,42 +88,47 @@ impl Provider for Zixflow {
         &CAPABILITIES
     }
 
-    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+    fn send(
+        &self,
+        account: &Account,
+        message: &OutgoingMessage,
+        replies: &[HttpReply],
+    ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => read_reply(reply),
+            Some(reply) => parse_reply(reply),
         }
     }
 
-    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        match payload::read(callback) {
-            Ok(payload) => read_nested(&payload, &[]),
-            Err(reason) => vec![CallbackPart::Unreadable(reason)],
+    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        match payload::parse(callback) {
+            Ok(payload) => parse_nested(&payload, &[]),
+            Err(reason) => vec![CallbackPart::Unparseable(reason)],
         }
     }
 
     fn setup(&self) -> &'static [&'static str] {
         &[
-            "Delivery reports need no set-up: every message carries its own signed report address. Zixflow must be able to reach this server.",
+            "Delivery reports need no set-up: every message carries its own signed report URL. Zixflow must be able to reach this server.",
             "In Zixflow open Settings, Developer, and create an API token for this account's configuration.",
             "Open Campaign, Settings, WhatsApp: the Phone ID beside your number (not the number itself) is phone_id.",
             "For incoming messages open Settings, Webhooks, add {url} with the event incoming.whatsapp.message and the data type Event with Data.",
             "If you add custom headers there, put the same names and values into callback_auth.",
-            "After ten failed deliveries in a row, over about four days, Zixflow disables the webhook: look here when incoming messages stop.",
-            "Send a test message from here and watch that its ticks arrive.",
+            "After ten failed deliveries in a row, over about four days, Zixflow disables the webhook: check it there when incoming messages stop.",
+            "Send a test message from here and check that its status reaches Delivered.",
         ]
     }
 }
 
-fn call(account: &Account, message: &Outgoing) -> SendStep {
+fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     let draft = &message.draft;
     let Credentials::Zixflow { token, phone_id } = &account.credentials else {
-        return replies::misfit("the account's keys are not Zixflow's");
+        return replies::invalid_account_setup("the account's credentials are not for Zixflow");
     };
     let MediaSource::Url(link) = &draft.media.source else {
-        return replies::misfit("Zixflow takes media by its address only");
+        return replies::invalid_account_setup("Zixflow accepts media by URL only");
     };
-    let media = MediaObject {
+    let media = ZixflowMediaObject {
         link,
         caption: draft.media.caption.as_deref(),
     };
@@ -128,7 +136,7 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
         MediaKind::Image => (Some(media), None),
         MediaKind::Video => (None, Some(media)),
     };
-    let request = MessageRequest {
+    let request = ZixflowMessageRequest {
         to: draft.recipient.digits(),
         phone_id,
         kind: draft.media.kind.as_str(),
@@ -153,12 +161,12 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
     )
 }
 
-fn read_reply(reply: &HttpReply) -> SendStep {
+fn parse_reply(reply: &HttpReply) -> SendStep {
     if let Some(redirect) = replies::redirect(reply) {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::not_understood(reply);
+        return replies::unparseable_reply(reply);
     };
     let verdict = ["status", "success"]
         .iter()
@@ -173,13 +181,14 @@ fn read_reply(reply: &HttpReply) -> SendStep {
         Some(false) if (200..300).contains(&reply.status) => {
             SendStep::Failed(SendError::Refused(failure))
         }
-        None if (200..300).contains(&reply.status) => replies::not_understood(reply),
+        None if (200..300).contains(&reply.status) => replies::unparseable_reply(reply),
         Some(false) | None => replies::refused(reply, reply.status, failure),
     }
 }
 
-/// Names under which anything was seen in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many messages.
-const NAMES: Names = Names {
+/// Names in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many
+/// messages.
+const NAMES: FieldNames = FieldNames {
     ids: &[
         "messageId",
         "message_id",
@@ -215,31 +224,31 @@ const NAMES: Names = Names {
     exceptions: &[],
 };
 
-/// Where one object may stand inside another.
+/// Fields with a nested object.
 const NESTS: &[&str] = &["data", "payload", "message", "report"];
 
-/// Reads an object, or those inside it. `around` holds the objects it stands in, innermost first.
-fn read_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
+/// Parses an object, or those inside it. `around` has the enclosing objects, innermost first.
+fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     if let Value::Array(elements) = payload {
         let parts: Vec<_> = elements
             .iter()
-            .flat_map(|element| read_nested(element, around))
+            .flat_map(|element| parse_nested(element, around))
             .collect();
         return if parts.is_empty() {
-            vec![unreadable("an empty list")]
+            vec![unparseable("an empty list")]
         } else {
             parts
         };
     }
     if !payload.is_object() {
-        return vec![unreadable("an element that is no object")];
+        return vec![unparseable("an element that is not an object")];
     }
-    if let Some(part) = read_event(payload) {
+    if let Some(part) = parse_event(payload) {
         return vec![part];
     }
     let holds_meta = ["entry", "changes", "value", "statuses"];
     if holds_meta.iter().any(|name| payload.get(name).is_some())
-        && let Some(parts) = cloud_api::read(payload)
+        && let Some(parts) = cloud_api::parse(payload)
     {
         return parts;
     }
@@ -252,22 +261,22 @@ fn read_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         .filter(|value| items(Some(value)).iter().any(Value::is_object))
         .collect();
     if inner.is_empty() {
-        return vec![flat::read(&chain, &NAMES).map_or_else(
-            || unreadable("no status word under any known name"),
+        return vec![flat::parse(&chain, &NAMES).map_or_else(
+            || unparseable("no status word under any known name"),
             CallbackPart::Report,
         )];
     }
     inner
         .into_iter()
-        .flat_map(|value| read_nested(value, &chain))
+        .flat_map(|value| parse_nested(value, &chain))
         .collect()
 }
 
-/// The post-back names one of these where it is not about WhatsApp.
+/// Channels of post-backs that are not about WhatsApp.
 const OTHER_CHANNELS: &[&str] = &["sms", "rcs", "email", "voice"];
 
-/// What the account's webhook and the post-back of other channels say.
-fn read_event(payload: &Value) -> Option<CallbackPart> {
+/// Parses the account's webhook and post-backs of other channels.
+fn parse_event(payload: &Value) -> Option<CallbackPart> {
     let event = first(payload, &["event"]).unwrap_or_default();
     if event == "incoming.whatsapp.message" {
         let sender = payload.get("sender");
@@ -284,9 +293,9 @@ fn read_event(payload: &Value) -> Option<CallbackPart> {
     let channel = first(payload, &["channel"])?.to_ascii_lowercase();
     OTHER_CHANNELS
         .contains(&channel.as_str())
-        .then(|| CallbackPart::Notice(format!("a report of the channel {channel}")))
+        .then(|| CallbackPart::Notice(format!("a report for the channel {channel}")))
 }
 
-fn unreadable(reason: &str) -> CallbackPart {
-    CallbackPart::Unreadable(reason.to_owned())
+fn unparseable(reason: &str) -> CallbackPart {
+    CallbackPart::Unparseable(reason.to_owned())
 }

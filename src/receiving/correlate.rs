@@ -4,10 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::db;
-use crate::domain::callback::{CallbackRecord, Route};
+use crate::domain::callback_record::{CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
-use crate::domain::provider::{Account, Adoption, MatchBy, ProviderId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::{Account, Adoption, MatchBy};
 use crate::providers::Report;
 use crate::receiving::operator_decisions::Precedents;
 use crate::store::ledger::{Heard, LearnedFrom, Ledger};
@@ -61,7 +62,7 @@ pub async fn find_message(
         Some(id) => id,
         None => match by_decision_or_recipient(ledger, whose, heard, record, report).await? {
             Some(id) => id,
-            None if report.fact.is_none() => return Ok(Subject::Elsewhere),
+            None if report.event.is_none() => return Ok(Subject::Elsewhere),
             None if names_purged(ledger, record, report).await? => return Ok(Subject::Purged),
             None if report.ids.is_empty() && report.recipient.is_none() => {
                 return Ok(Subject::Nobody);

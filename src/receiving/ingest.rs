@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
-use crate::domain::callback::{Authenticity, CallbackRecord, Route};
+use crate::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::domain::provider::CallbackAuth;
+use crate::domain::provider_account::CallbackAuth;
 use crate::domain::secret::Secret;
 use crate::journal::{Journal, Room};
 use crate::providers::authenticity;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::ids::AccountId;
-use crate::domain::provider::{Account, CallbackAuth, ProviderId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::{Account, CallbackAuth};
 use crate::domain::secret::Secret;
 use crate::store::accounts::AccountRecord;
 
@@ -99,7 +100,7 @@ impl FromIterator<(AccountId, KnownAccount)> for KnownAccounts {
 mod tests {
     use super::*;
     use crate::config::account_with_defaults;
-    use crate::domain::provider::Credentials;
+    use crate::domain::provider_account::Credentials;
 
     fn remembered(id: &str, generation: u32) -> (AccountId, AccountRecord) {
         let id: AccountId = id.parse().unwrap();

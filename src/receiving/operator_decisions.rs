@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::db;
-use crate::domain::access::{Action, Verb};
+use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::Ledger;
 

@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
+use crate::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::provider::{Account, ProviderId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::Account;
 use crate::providers::{self, Callback, CallbackPart, Report};
 use crate::receiving::correlate;
 use crate::receiving::known_accounts::KnownAccounts;
@@ -74,7 +75,7 @@ fn read_parts(
 ) -> Vec<CallbackPart> {
     let body = match unpack(&record.body, record.header("content-encoding")) {
         Ok(body) => body,
-        Err(error) => return vec![CallbackPart::Unreadable(error.to_string())],
+        Err(error) => return vec![CallbackPart::Unparseable(error.to_string())],
     };
     let callback = Callback {
         method: record.method.clone(),
@@ -83,10 +84,10 @@ fn read_parts(
         body,
         received_at: record.received_at,
     };
-    let provider = providers::of(provider);
+    let provider = providers::get(provider);
     within_limit(guarded(|| match configured {
-        Some(account) => providers::read_callback(provider, &account.callback_fields, &callback),
-        None => provider.read_callback(&callback),
+        Some(account) => providers::parse_callback(provider, &account.callback_fields, &callback),
+        None => provider.parse_callback(&callback),
     }))
 }
 
@@ -94,7 +95,7 @@ fn read_parts(
 fn guarded(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
     // A reader is a function of values and leaves nothing half done.
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        vec![CallbackPart::Unreadable(
+        vec![CallbackPart::Unparseable(
             "internal: its reader gave up; see the log".to_owned(),
         )]
     })
@@ -103,14 +104,14 @@ fn guarded(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
 /// At least one part, so that a callback that says nothing is shown, and not so many that one callback stops all others.
 fn within_limit(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     if parts.is_empty() {
-        parts.push(CallbackPart::Unreadable(
-            "it says nothing that could be understood".to_owned(),
+        parts.push(CallbackPart::Unparseable(
+            "an empty callback that could be understood".to_owned(),
         ));
     }
     let number = parts.len();
     if number > PARTS_LIMIT {
         parts.truncate(PARTS_LIMIT);
-        parts.push(CallbackPart::Unreadable(format!(
+        parts.push(CallbackPart::Unparseable(format!(
             "it has {number} parts; those after the first {PARTS_LIMIT} were not applied"
         )));
     }
@@ -179,7 +180,7 @@ mod tests {
         let nothing: [CallbackPart; 0] = [];
         let place = std::hint::black_box(3);
         let parts = guarded(|| vec![nothing[place].clone()]);
-        let [CallbackPart::Unreadable(reason)] = parts.as_slice() else {
+        let [CallbackPart::Unparseable(reason)] = parts.as_slice() else {
             unreachable!("one part: {parts:?}");
         };
         assert!(reason.starts_with("internal"), "{reason}");

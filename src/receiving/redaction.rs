@@ -2,7 +2,7 @@
 
 use form_urlencoded::parse;
 
-use crate::domain::provider::CallbackAuth;
+use crate::domain::provider_account::CallbackAuth;
 use crate::domain::secret::{REDACTED, Redactor, Secret};
 
 /// Secrets shorter than this are looked for nowhere: `sent` as a password must not destroy every `status=sent`.
@@ -98,7 +98,7 @@ impl Redaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::provider::HeaderSecret;
+    use crate::domain::provider_account::HeaderSecret;
 
     fn redaction() -> Redaction {
         let auth = CallbackAuth {

@@ -1,4 +1,4 @@
-//! How each account is doing: is it connected, does it send, does its provider answer?
+//! The health of each account: is it connected, does it send, does its provider respond?
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,32 +6,28 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
 use crate::domain::ids::AccountId;
-use crate::domain::provider::{Mode, ProviderId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::AccountMode;
 use crate::services::Services;
 use crate::store::accounts::AccountRecord;
 
-/// How an account is doing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Health {
-    /// It reports.
     Ok,
-    /// No callback ever came.
+    /// No callback was ever received.
     Unconfigured,
-    /// We send, and the provider is silent.
+    /// Messages are sent, but no callbacks arrive.
     Silent,
-    /// Its callbacks fail authentication.
+    /// Callbacks fail authentication.
     Refused,
-    /// The provider refused the account; its messages wait.
+    /// The provider refused the account; its messages stay queued.
     Paused {
-        /// What the provider said.
         reason: String,
-        /// Since when.
         since: DateTime<Utc>,
     },
 }
 
 impl Health {
-    /// The word used in JSON.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -43,41 +39,35 @@ impl Health {
     }
 }
 
-/// One account as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AccountStanding {
-    /// Its id.
+pub struct AccountStatus {
     pub id: AccountId,
-    /// Its provider.
     pub provider: ProviderId,
     /// Business numbers.
     pub senders: Vec<String>,
-    /// Live or dry-run; absent when it is not configured any more.
-    pub mode: Option<Mode>,
-    /// Where its provider calls back.
+    /// Absent if the account is no longer configured.
+    pub mode: Option<AccountMode>,
     pub callback_url: String,
-    /// How it is doing.
     pub health: Health,
-    /// When the last callback came.
     pub last_callback_at: Option<DateTime<Utc>>,
-    /// When an earlier callback address was last used.
+    /// When a callback URL of an earlier generation was last used.
     pub old_address_at: Option<DateTime<Utc>>,
 }
 
-/// Every account ever known, configured ones with their configuration.
-pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStanding>, db::Error> {
+/// Every account ever known; configured ones with their configuration.
+pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db::Error> {
     let now = services.clock.now();
-    let signs = Signs {
+    let inputs = HealthInputs {
         refused_at: services.store.list_last_refusals().await?,
         silent: services.store.list_silent_accounts(now).await?,
     };
     let records = services.store.list_accounts().await?.into_values();
-    let standings = records.map(|record| {
+    let statuses = records.map(|record| {
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
-        let heard_since = now - deadline.unwrap_or(TimeDelta::hours(24));
-        AccountStanding {
-            health: signs.health(&record, heard_since),
+        let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));
+        AccountStatus {
+            health: inputs.health(&record, silent_since),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
             senders: configured
@@ -89,17 +79,16 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStanding>, 
             id: record.id,
         }
     });
-    Ok(standings.collect())
+    Ok(statuses.collect())
 }
 
-/// What tells of accounts that something is wrong with them.
-struct Signs {
+struct HealthInputs {
     refused_at: HashMap<AccountId, DateTime<Utc>>,
     silent: BTreeSet<AccountId>,
 }
 
-impl Signs {
-    fn health(&self, record: &AccountRecord, heard_since: DateTime<Utc>) -> Health {
+impl HealthInputs {
+    fn health(&self, record: &AccountRecord, silent_since: DateTime<Utc>) -> Health {
         if let Some(pause) = &record.pause {
             return Health::Paused {
                 reason: pause.reason.clone(),
@@ -113,7 +102,7 @@ impl Signs {
         if refused_at.is_some_and(|refused_at| *refused_at >= last) {
             return Health::Refused;
         }
-        if last < heard_since && self.silent.contains(&record.id) {
+        if last < silent_since && self.silent.contains(&record.id) {
             return Health::Silent;
         }
         Health::Ok

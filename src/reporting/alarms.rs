@@ -1,4 +1,5 @@
-//! What an operator must know at once about this process and its disks. Read from memory, so that it can be told while a database is away.
+//! Alarms about this process and its disks. They are read from memory, so that they work while a
+//! database is unavailable.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,30 +11,28 @@ use crate::receiving::limits::Surge;
 use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
-/// Of a large disk a small share is plenty.
-const LITTLE: u64 = 10 * 1024 * MIB;
+/// On a large disk, a small share is enough.
+const LOW_SPACE: u64 = 10 * 1024 * MIB;
 
-/// A kind of alarm.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AlarmKind {
-    /// Neither journal nor spool takes callbacks; they are answered 503.
+    /// Neither journal nor spool accepts callbacks; they are answered 503.
     CallbacksRefused,
-    /// The main database cannot be written; whoever sends is answered 503.
+    /// The main database cannot be written; new messages are answered 503.
     SendsRefused,
-    /// Little is free of a disk.
     DiskLow,
-    /// The journal does not take callbacks; the spool does.
+    /// The journal does not accept callbacks; the spool does.
     SpoolInUse,
-    /// The journal refused callbacks for what they hold; they lie in a file.
+    /// The journal refused callbacks because of their content; they are kept in a file.
     SetAside,
-    /// An account reached its ceiling; its callbacks are answered 429.
+    /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
-    /// An account gets many times its usual callbacks.
+    /// An account receives many times its usual number of callbacks.
     Busy,
 }
 
 impl AlarmKind {
-    /// Every kind, the worst first.
+    /// Most severe first.
     pub const ALL: [Self; 7] = [
         Self::CallbacksRefused,
         Self::SendsRefused,
@@ -44,12 +43,11 @@ impl AlarmKind {
         Self::Busy,
     ];
 
-    /// Whether it is about one account.
-    pub fn is_of_account(self) -> bool {
+    pub fn is_per_account(self) -> bool {
         matches!(self, Self::OverCeiling | Self::Busy)
     }
 
-    /// The word used in JSON and at `/metrics`.
+    /// The word used in JSON and in `/metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CallbacksRefused => "callbacks_refused",
@@ -62,32 +60,29 @@ impl AlarmKind {
         }
     }
 
-    /// Its name as people read it.
     pub fn title(self) -> &'static str {
         match self {
             Self::CallbacksRefused => "Callbacks are refused",
             Self::SendsRefused => "The database cannot be written",
             Self::DiskLow => "The disk is nearly full",
-            Self::SpoolInUse => "The database does not take callbacks",
-            Self::SetAside => "Callbacks were set aside",
-            Self::OverCeiling => "An account reached its ceiling",
-            Self::Busy => "An account is unusually busy",
+            Self::SpoolInUse => "The database does not accept callbacks",
+            Self::SetAside => "The journal refused callbacks",
+            Self::OverCeiling => "An account reached its hourly limit",
+            Self::Busy => "An account receives unusually many callbacks",
         }
     }
 }
 
-/// One alarm.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Alarm {
-    /// Which kind.
     pub kind: AlarmKind,
-    /// Whose, where it is about one account.
+    /// Set for alarms about one account.
     pub account: Option<AccountId>,
-    /// What is the matter and what to do, in a few sentences.
-    pub words: String,
+    /// What is wrong and what to do, in a few sentences.
+    pub text: String,
 }
 
-/// Everything that is alarming now, the worst first.
+/// Most severe first.
 pub fn list(services: &Services) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = disks(services).collect();
     alarms.extend(spool(services));
@@ -109,18 +104,18 @@ fn disks(services: &Services) -> impl Iterator<Item = Alarm> {
         .filter_map(|(folder, name)| low_disk(name, Disk::measure(&folder).ok()?))
 }
 
-/// Told while as much again as callbacks leave free is left, or [`LITTLE`].
+/// Active while the free space above the reserve is at most the reserve itself, or [`LOW_SPACE`].
 fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
     let reserve = SpoolLimits::default().free_percent;
-    let room = disk.room_above(reserve);
+    let available = disk.room_above(reserve);
     let share = disk.total / 100 * reserve;
-    (room <= share.min(LITTLE)).then(|| Alarm {
+    (available <= share.min(LOW_SPACE)).then(|| Alarm {
         kind: AlarmKind::DiskLow,
         account: None,
-        words: format!(
-            "{} MiB of the disk of {name} are free. Below {reserve} %, in {} MiB, callbacks are answered 503, and what a provider sends only once is lost. Make room; nothing has to be restarted.",
+        text: format!(
+            "{} MiB of the disk of {name} are free. Below {reserve} %, in {} MiB, callbacks are answered 503, and callbacks that a provider sends only once are lost. Free some space; no restart is needed.",
             disk.free / MIB,
-            room / MIB
+            available / MIB
         ),
     })
 }
@@ -129,41 +124,41 @@ fn sends(services: &Services) -> Option<Alarm> {
     services.store.is_refusing().then(|| Alarm {
         kind: AlarmKind::SendsRefused,
         account: None,
-        words: "The main database could not be written when that was last tried: new messages and every action are answered 503, and what callbacks tell shows later. The log says why: a lock that another program holds, a full disk, a server that is away. It goes on by itself.".to_owned(),
+        text: "The last write to the main database failed: new messages and all actions are answered 503, and callbacks are processed later. The log has the reason: a lock that another program holds, a full disk, or an unreachable server. Bluetick recovers automatically.".to_owned(),
     })
 }
 
 fn spool(services: &Services) -> Vec<Alarm> {
-    let standing = *services.journal.spool().borrow();
-    let alarm = |kind, words| Alarm {
+    let status = *services.journal.spool().borrow();
+    let alarm = |kind, text| Alarm {
         kind,
         account: None,
-        words,
+        text,
     };
     let mut alarms = Vec::new();
-    if standing.refusing {
+    if status.refusing {
         alarms.push(alarm(
             AlarmKind::CallbacksRefused,
             format!(
-                "Neither the journal nor the spool in data_dir takes callbacks: they are answered 503, {} since the start. The log says why. It goes on by itself as soon as one of them does.",
-                standing.failed
+                "Neither the journal nor the spool in data_dir accepts callbacks: they are answered 503, {} since the start. The log has the reason. Bluetick recovers automatically as soon as one of them accepts callbacks again.",
+                status.failed
             ),
         ));
-    } else if standing.in_use {
+    } else if status.in_use {
         alarms.push(alarm(
             AlarmKind::SpoolInUse,
             format!(
-                "Callbacks are answered 200 and kept in the spool, {} now. They show once the database takes them; nothing has to be done for them.",
-                standing.depth
+                "Callbacks are answered 200 and kept in the spool, {} now. They are processed as soon as the database accepts them; no action is needed for them.",
+                status.depth
             ),
         ));
     }
-    if standing.set_aside > 0 {
+    if status.set_aside > 0 {
         alarms.push(alarm(
             AlarmKind::SetAside,
             format!(
-                "The journal refused {} for what they hold, since the start. They are kept in a .refused file in data_dir; the log names it.",
-                standing.set_aside
+                "The journal refused {} callbacks because of their content since the start. They are kept in a .refused file in data_dir; the log names it.",
+                status.set_aside
             ),
         ));
     }
@@ -181,33 +176,33 @@ fn surge(surge: Surge) -> Alarm {
     let usual = usual.map_or_else(String::new, |usual| {
         format!(" Its usual hour has {}.", usual.callbacks)
     });
-    let (whose, advice) = match &account {
+    let (subject, advice) = match &account {
         Some(account) => (
             account.to_string(),
-            "If nobody sends that much, the callback URL has leaked: raise callback_generation, enter the new URL in the provider's console, and retire the old generation.",
+            "If this is unexpected, the callback URL may have leaked: raise callback_generation, enter the new URL in the provider's console, and retire the old generation.",
         ),
         None => (
-            "The report URLs of accounts that nobody remembers".to_owned(),
-            "If such an account is yours, add it to the configuration again, and it is counted by itself. If nobody sends that much, a report URL has leaked: refuse its sender in front of Bluetick.",
+            "The report URLs of unknown accounts".to_owned(),
+            "If such an account is yours, add it to the configuration again; then it is counted separately. Otherwise, a report URL may have leaked: block its sender in front of Bluetick.",
         ),
     };
-    let (kind, words) = if refused > 0 {
-        let words = format!(
-            "{whose} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
+    let (kind, text) = if refused > 0 {
+        let text = format!(
+            "{subject} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
             taken.callbacks
         );
-        (AlarmKind::OverCeiling, words)
+        (AlarmKind::OverCeiling, text)
     } else {
-        let words = format!(
-            "{whose} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
+        let text = format!(
+            "{subject} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
             taken.callbacks
         );
-        (AlarmKind::Busy, words)
+        (AlarmKind::Busy, text)
     };
     Alarm {
         kind,
         account,
-        words,
+        text,
     }
 }
 
@@ -222,15 +217,12 @@ mod tests {
                 free: free * MIB,
                 total: total * MIB,
             };
-            low_disk("data_dir", disk).map(|alarm| alarm.words)
+            low_disk("data_dir", disk).map(|alarm| alarm.text)
         };
         assert_eq!(low(110, 1_000), None);
-        let words = low(90, 1_000).unwrap();
-        assert!(
-            words.starts_with("90 MiB of the disk of data_dir"),
-            "{words}"
-        );
-        assert!(words.contains("in 40 MiB"), "{words}");
+        let text = low(90, 1_000).unwrap();
+        assert!(text.starts_with("90 MiB of the disk of data_dir"), "{text}");
+        assert!(text.contains("in 40 MiB"), "{text}");
         assert!(low(10, 1_000).unwrap().contains("in 0 MiB"));
         // Twenty gibibytes above the reserve of a large disk.
         assert_eq!(low(120_000, 2_000_000), None);

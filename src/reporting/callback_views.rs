@@ -1,66 +1,55 @@
-//! Callbacks as a person looks at them: the journal's entry beside what became of it.
+//! Callbacks for display: the journal entry together with its outcome.
 
 use std::collections::HashMap;
 
 use crate::db;
-use crate::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
+use crate::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::journal::JournalFilter;
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome};
 
-/// Stands for the method of a callback of which only the body is kept.
+/// The method of a callback of which only the body is kept.
 const METHOD_NOT_KEPT: &str = "?";
-/// What a page says of such a callback.
-const COPY_WORDS: &str =
-    "The request itself is no longer kept; this is quarantine's copy of its body.";
+/// The note on such a callback.
+const COPY_NOTE: &str =
+    "The request itself is no longer kept; this is the copy of its body in quarantine.";
 
-/// Which callbacks to list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackQuery {
-    /// Account.
     pub account: Option<AccountId>,
-    /// An outcome; `Some(None)` for those not read yet.
+    /// `Some(None)` for callbacks that are not processed yet.
     pub outcome: Option<Option<Outcome>>,
-    /// Older than this place in the journal.
+    /// Older than this journal position.
     pub before: Option<i64>,
-    /// At most so many.
     pub limit: usize,
 }
 
-/// One callback and what became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedCallback {
-    /// Everything but body and headers.
-    pub summary: JournalSummary,
-    /// What it was; absent while it is not read yet.
+    pub summary: CallbackSummary,
+    /// Absent while the callback is not processed yet.
     pub outcome: Option<Outcome>,
-    /// In words.
     pub detail: Option<String>,
-    /// The messages it told about.
+    /// The messages that it has receipts for.
     pub messages: Vec<MessageId>,
 }
 
 /// One page, newest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallbackPage {
-    /// The callbacks.
+pub struct CallbackList {
     pub callbacks: Vec<ListedCallback>,
     /// Where the next page starts.
     pub next: Option<i64>,
 }
 
-/// One callback, whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundCallback {
-    /// As lists show it.
     pub listed: ListedCallback,
-    /// The request itself.
     pub record: CallbackRecord,
 }
 
-/// A page of callbacks.
-pub async fn list(services: &Services, query: &CallbackQuery) -> Result<CallbackPage, db::Error> {
+pub async fn list(services: &Services, query: &CallbackQuery) -> Result<CallbackList, db::Error> {
     let wanted = u64::try_from(query.limit)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
@@ -84,19 +73,18 @@ pub async fn list(services: &Services, query: &CallbackQuery) -> Result<Callback
     let more = summaries.len() > query.limit;
     summaries.truncate(query.limit);
     let next = summaries.last().filter(|_| more).map(|last| last.seq);
-    Ok(CallbackPage {
-        callbacks: beside_outcomes(services, summaries).await?,
+    Ok(CallbackList {
+        callbacks: with_outcomes(services, summaries).await?,
         next,
     })
 }
 
-/// The callback of an id.
 pub async fn find(services: &Services, id: CallbackId) -> Result<Option<FoundCallback>, db::Error> {
     let Some(entry) = services.journal.find(id).await? else {
         return find_copy(services, id).await;
     };
     let record = entry.record;
-    let summary = JournalSummary {
+    let summary = CallbackSummary {
         seq: entry.seq,
         id: record.id,
         account: record.account.clone(),
@@ -106,14 +94,14 @@ pub async fn find(services: &Services, id: CallbackId) -> Result<Option<FoundCal
         size: u64::try_from(record.body.len()).unwrap_or(u64::MAX),
         authenticity: record.authenticity.clone(),
     };
-    let listed = beside_outcomes(services, vec![summary])
+    let listed = with_outcomes(services, vec![summary])
         .await?
         .into_iter()
         .next();
     Ok(listed.map(|listed| FoundCallback { listed, record }))
 }
 
-/// What quarantine keeps of a callback that has left the journal.
+/// The copy in quarantine of a callback that has left the journal.
 async fn find_copy(
     services: &Services,
     id: CallbackId,
@@ -134,42 +122,43 @@ async fn find_copy(
         body,
         authenticity: summary.authenticity.clone(),
     };
-    let mut listed = beside_outcomes(services, vec![summary]).await?;
+    let mut listed = with_outcomes(services, vec![summary]).await?;
     let Some(mut listed) = listed.pop() else {
         return Ok(None);
     };
-    let told = listed.detail.take().unwrap_or_default();
-    listed.detail = Some(format!("{told}. {COPY_WORDS}"));
+    let detail = listed.detail.take().unwrap_or_default();
+    listed.detail = Some(format!("{detail}. {COPY_NOTE}"));
     Ok(Some(FoundCallback { listed, record }))
 }
 
-/// The journal's summaries of these, in their order; of those that have left it, what quarantine's copy tells.
+/// The summaries from the journal, in the same order; for callbacks that have left it, from the
+/// copy in quarantine.
 async fn summaries_of(
     services: &Services,
     outcomes: Vec<CallbackOutcome>,
-) -> Result<Vec<JournalSummary>, db::Error> {
+) -> Result<Vec<CallbackSummary>, db::Error> {
     let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
     let wanted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     let filter = JournalFilter {
         account: None,
         ids: Some(ids.clone()),
     };
-    let there = services.journal.list(&filter, None, wanted).await?;
-    let mut there: HashMap<CallbackId, JournalSummary> = there
+    let found = services.journal.list(&filter, None, wanted).await?;
+    let mut found: HashMap<CallbackId, CallbackSummary> = found
         .into_iter()
         .map(|summary| (summary.id, summary))
         .collect();
-    let gone: Vec<CallbackId> = ids
+    let missing: Vec<CallbackId> = ids
         .into_iter()
-        .filter(|id| !there.contains_key(id))
+        .filter(|id| !found.contains_key(id))
         .collect();
-    let copies = if gone.is_empty() {
+    let copies = if missing.is_empty() {
         HashMap::new()
     } else {
-        services.store.list_copy_sizes(&gone).await?
+        services.store.list_copy_sizes(&missing).await?
     };
     let summaries = outcomes.iter().filter_map(|outcome| {
-        there.remove(&outcome.callback).or_else(|| {
+        found.remove(&outcome.callback).or_else(|| {
             let size = copies.get(&outcome.callback)?;
             Some(summary_of_copy(outcome, *size))
         })
@@ -177,8 +166,8 @@ async fn summaries_of(
     Ok(summaries.collect())
 }
 
-fn summary_of_copy(outcome: &CallbackOutcome, size: u64) -> JournalSummary {
-    JournalSummary {
+fn summary_of_copy(outcome: &CallbackOutcome, size: u64) -> CallbackSummary {
+    CallbackSummary {
         seq: outcome.seq,
         id: outcome.callback,
         account: outcome.account.clone(),
@@ -190,27 +179,27 @@ fn summary_of_copy(outcome: &CallbackOutcome, size: u64) -> JournalSummary {
     }
 }
 
-/// Whether a callback that is not found came so long ago that it is no longer kept.
+/// Whether a callback that is not found is so old that it is no longer kept.
 pub fn is_past_retention(services: &Services, id: CallbackId) -> bool {
     let cutoff = services.retention.cutoffs().callbacks;
     id.created_at().is_some_and(|at| at < cutoff)
 }
 
-async fn beside_outcomes(
+async fn with_outcomes(
     services: &Services,
-    summaries: Vec<JournalSummary>,
+    summaries: Vec<CallbackSummary>,
 ) -> Result<Vec<ListedCallback>, db::Error> {
     let ids: Vec<CallbackId> = summaries.iter().map(|summary| summary.id).collect();
     let mut outcomes = services.store.find_outcomes(&ids).await?;
-    let mut told = services.store.find_told(&ids).await?;
-    let beside = summaries.into_iter().map(|summary| {
+    let mut messages = services.store.find_told(&ids).await?;
+    let listed = summaries.into_iter().map(|summary| {
         let outcome = outcomes.remove(&summary.id);
         ListedCallback {
             outcome: outcome.as_ref().map(|outcome| outcome.outcome),
             detail: outcome.and_then(|outcome| outcome.detail),
-            messages: told.remove(&summary.id).unwrap_or_default(),
+            messages: messages.remove(&summary.id).unwrap_or_default(),
             summary,
         }
     });
-    Ok(beside.collect())
+    Ok(listed.collect())
 }

@@ -1,6 +1,7 @@
-//! What `/metrics` shows: counters of this process, and the few numbers that the databases are asked for.
+//! The contents of `/metrics`: counters of this process, and a few numbers from the databases.
 //!
-//! **Invariant:** nothing here reads a table of messages or callbacks from end to end, and no label has a value that a stranger chose.
+//! **Invariant:** no query scans a table of messages or callbacks, and no label has a value that an
+//! outsider chooses.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,21 +15,21 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::db;
 use crate::db::disk::Disk;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::alarms::{self, AlarmKind};
-use crate::reporting::problems::ProblemKind;
+use crate::reporting::problem_items::ProblemKind;
 use crate::services::Services;
 
-/// How long the databases may take to answer; without them everything else is shown.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Messages created so long ago are counted: a sum over the rollups of one day.
-const COUNTED: TimeDelta = TimeDelta::hours(24);
+/// Without an answer in this time, `/metrics` shows everything else.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Age of the messages that are counted, as a sum over the rollups of one day.
+const MESSAGE_AGE: TimeDelta = TimeDelta::hours(24);
 
-type Labels<const N: usize> = [(&'static str, String); N];
-type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+type LabelSet<const N: usize> = [(&'static str, String); N];
+type GaugeFamily<const N: usize> = Family<LabelSet<N>, Gauge>;
 
-/// Everything, in the text format that Prometheus reads.
+/// In the text format of Prometheus.
 pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("bluetick");
     services.journal.figures().register(&mut registry);
@@ -39,11 +40,11 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     files(services, &mut registry);
     disks(services, &mut registry);
     alarms(services, &mut registry);
-    let asked = tokio::time::timeout(PATIENCE, databases(services, &mut registry)).await;
-    let up = match asked {
+    let answered = tokio::time::timeout(DATABASE_TIMEOUT, databases(services, &mut registry)).await;
+    let up = match answered {
         Ok(Ok(())) => i64::from(!services.store.is_refusing()),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the databases could not be asked for metrics");
+            tracing::warn!(%error, "could not query the databases for metrics");
             0
         }
         Err(_) => 0,
@@ -51,7 +52,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     gauge(
         &mut registry,
         "databases_up",
-        "Whether both databases answer, and the main one could be written when that was last tried",
+        "Whether both databases answer and the last write to the main one succeeded",
         up,
     );
     let mut text = String::new();
@@ -60,42 +61,38 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
 }
 
 fn callbacks(services: &Services, registry: &mut Registry) {
-    let results = Family::<Labels<1>, Counter>::default();
+    let results = Family::<LabelSet<1>, Counter>::default();
     for (result, number) in services.ingest.counters().list() {
         results
             .get_or_create(&[("result", result.to_owned())])
             .inc_by(number);
     }
-    registry.register(
-        "callbacks",
-        "Requests to callback addresses by what became of them",
-        results,
-    );
+    registry.register("callbacks", "Requests to callback URLs by result", results);
 }
 
 fn spool(services: &Services, registry: &mut Registry) {
-    let standing = *services.journal.spool().borrow();
+    let status = *services.journal.spool().borrow();
     gauge(
         registry,
         "spool_in_use",
-        "Whether callbacks are in the spool, or go there because the journal does not take them",
-        i64::from(standing.depth > 0 || standing.in_use && !standing.refusing),
+        "Whether the spool holds callbacks, or receives them because the journal does not accept them",
+        i64::from(status.depth > 0 || status.in_use && !status.refusing),
     );
     gauge(
         registry,
         "spool_records",
         "Callbacks in the spool that are not in the journal yet",
-        signed(standing.depth),
+        signed(status.depth),
     );
     let bytes: Gauge = Gauge::default();
-    bytes.set(signed(standing.bytes));
+    bytes.set(signed(status.bytes));
     registry.register_with_unit("spool", "Size of the spool", Unit::Bytes, bytes);
-    let moves = Family::<Labels<1>, Counter>::default();
+    let moves = Family::<LabelSet<1>, Counter>::default();
     for (what, number) in [
-        ("spooled", standing.spooled),
-        ("drained", standing.drained),
-        ("failed", standing.failed),
-        ("set_aside", standing.set_aside),
+        ("spooled", status.spooled),
+        ("drained", status.drained),
+        ("failed", status.failed),
+        ("set_aside", status.set_aside),
     ] {
         moves
             .get_or_create(&[("what", what.to_owned())])
@@ -103,14 +100,14 @@ fn spool(services: &Services, registry: &mut Registry) {
     }
     registry.register(
         "spool_moves",
-        "Callbacks put into the spool, moved on into the journal, refused by both, or set aside",
+        "Callbacks written to the spool, moved to the journal, refused by both, or kept in a file",
         moves,
     );
 }
 
-/// Of a WAL the size tells how much was written between two checkpoints.
+/// The size of a WAL shows how much was written between two checkpoints.
 fn files(services: &Services, registry: &mut Registry) {
-    let sizes = Gauges::<1>::default();
+    let sizes = GaugeFamily::<1>::default();
     let files = [
         ("journal", services.journal.file()),
         ("main", services.store.file()),
@@ -135,7 +132,7 @@ fn files(services: &Services, registry: &mut Registry) {
 }
 
 fn disks(services: &Services, registry: &mut Registry) {
-    let (free, total) = (Gauges::<1>::default(), Gauges::<1>::default());
+    let (free, total) = (GaugeFamily::<1>::default(), GaugeFamily::<1>::default());
     let folders = [
         ("data", Some(services.config.data_dir.as_path())),
         ("database", services.store.file().and_then(Path::parent)),
@@ -150,7 +147,7 @@ fn disks(services: &Services, registry: &mut Registry) {
     }
     registry.register_with_unit(
         "disk_free",
-        "Free room of a folder's disk",
+        "Free space on a folder's disk",
         Unit::Bytes,
         free,
     );
@@ -158,18 +155,18 @@ fn disks(services: &Services, registry: &mut Registry) {
 }
 
 fn alarms(services: &Services, registry: &mut Registry) {
-    let ringing = Gauges::<2>::default();
+    let active = GaugeFamily::<2>::default();
     let set = |kind: AlarmKind, account: Option<&AccountId>, value| {
         let account = account.map_or_else(String::new, ToString::to_string);
         let labels = [("alarm", kind.as_str().to_owned()), ("account", account)];
-        ringing.get_or_create(&labels).set(value);
+        active.get_or_create(&labels).set(value);
     };
     for kind in AlarmKind::ALL {
         set(kind, None, 0);
         for account in services
             .known_accounts
             .ids()
-            .filter(|_| kind.is_of_account())
+            .filter(|_| kind.is_per_account())
         {
             set(kind, Some(account), 0);
         }
@@ -177,11 +174,7 @@ fn alarms(services: &Services, registry: &mut Registry) {
     for alarm in alarms::list(services) {
         set(alarm.kind, alarm.account.as_ref(), 1);
     }
-    registry.register(
-        "alarms",
-        "What an operator must know at once; 1 while it lasts",
-        ringing,
-    );
+    registry.register("alarms", "1 while the alarm is active", active);
 }
 
 async fn databases(services: &Services, registry: &mut Registry) -> Result<(), db::Error> {
@@ -190,15 +183,15 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
     let position = store.position().await?;
     let end = services.journal.end().await?;
     let oldest = services.journal.list_places(position, 1).await?;
-    let lag = oldest.first().map(|place| now - place.received_at);
-    let counts = store.count_messages(now - COUNTED).await?;
+    let lag = oldest.first().map(|position| now - position.received_at);
+    let counts = store.count_messages(now - MESSAGE_AGE).await?;
     let problems = store.count_problems(now).await?;
 
     gauge(
         registry,
         "reconcile_backlog_rows",
-        "Places of the journal that are not applied yet; a few may be empty",
-        // Behind the last row there may be places that never came to be.
+        "Journal positions that are not processed yet; a few may be empty",
+        // Positions after the last row may never have been committed.
         if lag.is_none() { 0 } else { end - position },
     );
     let seconds = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
@@ -206,11 +199,11 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
     seconds.set(lag.as_seconds_f64());
     registry.register_with_unit(
         "reconcile_lag",
-        "Age of the oldest callback that is not applied yet",
+        "Age of the oldest callback that is not processed yet",
         Unit::Seconds,
         seconds,
     );
-    let messages = Gauges::<3>::default();
+    let messages = GaugeFamily::<3>::default();
     let of = |account: &AccountId, origin: &str, state: DeliveryState| {
         [
             ("account", account.to_string()),
@@ -218,7 +211,7 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
             ("state", state.to_string()),
         ]
     };
-    // Who sends; what was sent elsewhere, or not at all, shows once there is some.
+    // Configured accounts are always present; observed and dry-run messages once there are some.
     for account in services.accounts.keys() {
         for state in DeliveryState::ALL {
             messages.get_or_create(&of(account, "api", state)).set(0);
@@ -242,7 +235,7 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
         "Messages created in the last 24 hours, by the state they are in now",
         messages,
     );
-    let open = Gauges::<1>::default();
+    let open = GaugeFamily::<1>::default();
     for kind in ProblemKind::ALL {
         if kind != ProblemKind::Rejected {
             let label = [("kind", kind.as_str().to_owned())];
@@ -250,7 +243,7 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
                 .set(signed(kind.count(&problems)));
         }
     }
-    registry.register("problems", "Things that need a person", open);
+    registry.register("problems", "Open problems", open);
     Ok(())
 }
 

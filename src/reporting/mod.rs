@@ -1,10 +1,10 @@
-//! What people and programs read: statistics, exports, metrics, problems, alarms, account health.
+//! Read models: statistics, exports, metrics, problems, alarms, account health.
 
 pub mod account_health;
 pub mod alarms;
+pub mod bucketed_statistics;
 pub mod callback_views;
 pub mod export;
 pub mod metrics;
 pub mod orphan_views;
-pub mod problems;
-pub mod statistics;
+pub mod problem_items;

@@ -1,4 +1,4 @@
-//! Reports that match no message, as they are shown: each with its ids and with the messages it may be about.
+//! Orphans for display, each with its ids and with the messages it may be about.
 
 use crate::db;
 use crate::domain::ids::{MessageId, ProviderMessageId};
@@ -7,29 +7,26 @@ use crate::store::Store;
 use crate::store::messages::Cursor;
 use crate::store::orphans::OrphanFilter;
 
-/// A message known only from callbacks, and whose it may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Orphan {
-    /// What is known of it.
+pub struct ListedOrphan {
     pub message: Message,
-    /// Every id it holds.
     pub ids: Vec<ProviderMessageId>,
-    /// Messages without an id that went to the same customer around that time.
+    /// Messages without an id that were sent to the same recipient around that time.
     pub suggestions: Vec<MessageId>,
 }
 
-/// A page of orphans, newest first, and where the next one begins.
+/// A page of orphans, newest first, and the cursor of the next page.
 pub async fn list(
     store: &Store,
     filter: &OrphanFilter,
     after: Option<Cursor>,
     limit: usize,
-) -> Result<(Vec<Orphan>, Option<Cursor>), db::Error> {
+) -> Result<(Vec<ListedOrphan>, Option<Cursor>), db::Error> {
     let page = store.list_orphans(filter, after, limit).await?;
     let listed: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
     let mut ids = store.list_provider_ids_of(&listed).await?;
     let mut suggestions = store.list_suggestions(&page.messages).await?;
-    let orphans = page.messages.into_iter().map(|message| Orphan {
+    let orphans = page.messages.into_iter().map(|message| ListedOrphan {
         ids: ids.remove(&message.id).unwrap_or_default(),
         suggestions: suggestions.remove(&message.id).unwrap_or_default(),
         message,

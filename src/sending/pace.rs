@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::ids::AccountId;
-use crate::domain::provider::Account;
+use crate::domain::provider_account::Account;
 
 /// How far apart an account's hand-overs are at least; of all processes together. Absent without a rate.
 pub fn gap(account: &Account) -> Option<TimeDelta> {

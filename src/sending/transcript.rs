@@ -1,7 +1,7 @@
 //! An exchange with a provider as it is kept: what was asked and answered, secrets as `…`.
 
 use crate::domain::failure::Failure;
-use crate::domain::provider::Account;
+use crate::domain::provider_account::Account;
 use crate::domain::secret::{Redactor, Secret};
 use crate::providers::{CallBody, HttpCall, HttpReply};
 
@@ -74,7 +74,7 @@ fn hide(text: &str, account: &Account, tokens: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::config::account_with_defaults;
-    use crate::domain::provider::Credentials;
+    use crate::domain::provider_account::Credentials;
 
     #[test]
     fn a_failure_is_kept_without_secrets_and_nul() {

@@ -8,7 +8,7 @@ use reqwest::{Client, redirect};
 use thiserror::Error;
 use tokio_util::io::ReaderStream;
 
-use crate::domain::provider::SendError;
+use crate::domain::send_error::SendError;
 use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// Time for DNS, TCP and TLS; nothing of the request has left before they are done.

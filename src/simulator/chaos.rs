@@ -20,7 +20,7 @@ pub struct Chaos {
     pub drop: f64,
     /// Neighbouring callbacks of a message come as one.
     pub batch: f64,
-    /// A callback's body is cut off and spoilt, so that it says nothing.
+    /// A callback's body is cut off and spoilt, so that an empty callback.
     pub corrupt: f64,
     /// The first callback comes before the reply to the send.
     pub orphan_first: f64,

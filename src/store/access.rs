@@ -15,8 +15,10 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::db::{Error, instant};
-use crate::domain::access::{Action, Scopes, Token, Verb};
+use crate::domain::api_token::ApiToken;
+use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{MessageId, TokenId};
+use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::entities::{actions, sign_in_links, tokens};
@@ -36,7 +38,7 @@ const NOTE_PATIENCE: Duration = Duration::from_millis(250);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TokenCreation {
     /// The token, and its text, which is not stored.
-    Created(Token, Secret),
+    Created(ApiToken, Secret),
     /// A working token has this name already.
     NameTaken,
 }
@@ -78,13 +80,13 @@ impl Store {
     }
 
     /// Every token, the revoked too, newest first.
-    pub async fn list_tokens(&self) -> Result<Vec<Token>, Error> {
+    pub async fn list_tokens(&self) -> Result<Vec<ApiToken>, Error> {
         let rows = tokens::Entity::find()
             .order_by_desc(tokens::Column::CreatedAt)
             .order_by_desc(tokens::Column::Id)
             .all(self.pools().reader())
             .await?;
-        rows.into_iter().map(Token::try_from).collect()
+        rows.into_iter().map(ApiToken::try_from).collect()
     }
 
     /// Withdraws a working token; false when there is none of this id.
@@ -104,18 +106,22 @@ impl Store {
     }
 
     /// The working token with this text.
-    pub async fn find_token(&self, text: &str) -> Result<Option<Token>, Error> {
+    pub async fn find_token(&self, text: &str) -> Result<Option<ApiToken>, Error> {
         tokens::Entity::find()
             .filter(tokens::Column::Hash.eq(hash(text)))
             .filter(tokens::Column::RevokedAt.is_null())
             .one(self.pools().reader())
             .await?
-            .map(Token::try_from)
+            .map(ApiToken::try_from)
             .transpose()
     }
 
     /// Notes the minute in which a token was used; writes once a minute however often it is called. Gives up soon: a caller who only reads must not wait for a lock.
-    pub async fn record_token_use(&self, token: &Token, now: DateTime<Utc>) -> Result<(), Error> {
+    pub async fn record_token_use(
+        &self,
+        token: &ApiToken,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
         if token.last_used_at.is_some_and(|at| at >= minute) {
             return Ok(());
@@ -259,7 +265,7 @@ async fn insert_action(connection: &impl ConnectionTrait, action: &Action) -> Re
     Ok(())
 }
 
-impl TryFrom<tokens::Model> for Token {
+impl TryFrom<tokens::Model> for ApiToken {
     type Error = Error;
 
     fn try_from(row: tokens::Model) -> Result<Self, Error> {

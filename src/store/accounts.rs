@@ -10,9 +10,10 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
-use crate::domain::access::Verb;
+use crate::domain::audit_action::Verb;
 use crate::domain::ids::{AccountId, MessageId};
-use crate::domain::provider::{Account, ProviderId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::Account;
 use crate::store::Store;
 use crate::store::entities::accounts::{Column, Entity, Model};
 use crate::store::entities::actions;

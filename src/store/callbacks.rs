@@ -378,7 +378,7 @@ pub(crate) fn first_callback_at(at: DateTime<Utc>) -> Uuid {
     CallbackId::derived(at, [0; 10]).uuid()
 }
 
-/// Says of callbacks of which no fact was kept that they told nothing new; see [`fact_limit`](crate::domain::fact_limit).
+/// Says of callbacks of which no fact was kept that they told nothing new; see [`receipt_limit`](crate::domain::receipt_limit).
 pub(crate) async fn note_repeats(
     connection: &impl ConnectionTrait,
     callbacks: &[Uuid],

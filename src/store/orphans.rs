@@ -55,7 +55,7 @@ impl Candidate {
             && orphan
                 .recipient
                 .as_deref()
-                .is_some_and(|recipient| phone::is_same_customer(recipient, &self.recipient))
+                .is_some_and(|recipient| phone::is_same_recipient(recipient, &self.recipient))
             && self.handed_over_at >= instant::write(first_report - SUGGESTION_WINDOW)
             && self.handed_over_at <= instant::write(first_report + MATCH_WINDOW)
     }
@@ -173,7 +173,7 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
         }),
     ];
     let query = Entity::find()
-        .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+        .filter(Column::Origin.eq(Origin::Orphan.as_str()))
         .filter(
             fits.into_iter()
                 .flatten()

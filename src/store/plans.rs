@@ -6,7 +6,7 @@ use sea_orm::{
     Select, Statement,
 };
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;

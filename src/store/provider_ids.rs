@@ -8,7 +8,7 @@ use sea_orm::{
 
 use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
-use crate::domain::explain::Ties;
+use crate::domain::explanation::Correlation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::store::Store;
 use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// How a message came to facts that were not told to it directly.
-    pub async fn find_ties(&self, message: MessageId) -> Result<Ties, Error> {
+    pub async fn find_correlation(&self, message: MessageId) -> Result<Correlation, Error> {
         let reader = self.pools().reader();
         let merged = merged_messages::Entity::find()
             .filter(merged_messages::Column::Survivor.eq(message.uuid()))
@@ -71,23 +71,23 @@ impl Store {
             .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
             .count(reader)
             .await?;
-        let mut contenders: Vec<MessageId> = claims
+        let mut conflicting: Vec<MessageId> = claims
             .iter()
             .flat_map(|claim| [claim.message, claim.claimant])
             .map(MessageId::from)
             .filter(|other| *other != message)
             .collect();
-        contenders.sort();
-        contenders.dedup();
-        let keepers = claims
+        conflicting.sort();
+        conflicting.dedup();
+        let id_holders = claims
             .iter()
             .map(|claim| MessageId::from(claim.message))
-            .filter(|keeper| *keeper != message && contenders.contains(keeper))
+            .filter(|keeper| *keeper != message && conflicting.contains(keeper))
             .collect::<BTreeSet<_>>();
-        Ok(Ties {
+        Ok(Correlation {
             merged,
-            contenders,
-            keepers: keepers.into_iter().collect(),
+            conflicting,
+            id_holders: id_holders.into_iter().collect(),
             registered: registered > 0,
         })
     }

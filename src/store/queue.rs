@@ -11,11 +11,11 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::access::Action;
-use crate::domain::delivery::QueueWord;
-use crate::domain::explain::QueuePlace;
+use crate::domain::audit_action::Action;
+use crate::domain::delivery_state::QueueState;
+use crate::domain::explanation::QueueTiming;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
-use crate::domain::message::{DRY_RUN_HOLD, Draft, Message, Origin};
+use crate::domain::message::{DRY_RUN_HOLD, Message, MessageDraft, Origin};
 use crate::store::Store;
 use crate::store::attempts::AttemptOutcome;
 use crate::store::entities::{attempts, idempotency_keys, messages};
@@ -48,7 +48,7 @@ pub struct Acceptance<'a> {
     /// The id it gets.
     pub id: MessageId,
     /// The validated message.
-    pub draft: &'a Draft,
+    pub draft: &'a MessageDraft,
     /// The caller's key.
     pub key: Option<&'a IdempotencyKey>,
     /// The operator's decision that it follows from.
@@ -124,7 +124,7 @@ impl Store {
         let new = NewMessage {
             id: acceptance.id,
             created_at: now,
-            queue: QueueWord::Queued,
+            queue: QueueState::Queued,
             send_before: Some(now + acceptance.send_before),
             silence_limit: acceptance.silence_limit,
         };
@@ -162,13 +162,13 @@ impl Store {
     }
 
     /// When a message is tried next, and until when.
-    pub async fn find_queue_place(&self, id: MessageId) -> Result<QueuePlace, Error> {
+    pub async fn find_queue_timing(&self, id: MessageId) -> Result<QueueTiming, Error> {
         let row = messages::Entity::find_by_id(id.uuid())
             .one(self.pools().reader())
             .await?;
         let time = |column, millis| instant::read_optional("messages", column, millis);
-        row.map_or(Ok(QueuePlace::default()), |row| {
-            Ok(QueuePlace {
+        row.map_or(Ok(QueueTiming::default()), |row| {
+            Ok(QueueTiming {
                 next_attempt_at: time("next_attempt_at", row.next_attempt_at)?,
                 send_before: time("send_before", row.send_before)?,
             })
@@ -184,7 +184,7 @@ impl Store {
             .filter(messages::Column::Origin.ne(Origin::DryRun.as_str()))
             .filter(
                 messages::Column::Queue
-                    .is_in([QueueWord::Queued.as_str(), QueueWord::Sending.as_str()]),
+                    .is_in([QueueState::Queued.as_str(), QueueState::Sending.as_str()]),
             )
             .into_tuple()
             .all(self.pools().reader())
@@ -230,7 +230,7 @@ impl Store {
 pub(crate) fn due(account: &AccountId, now: DateTime<Utc>) -> Select<messages::Entity> {
     let now = instant::write(now);
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Queued.as_str()))
         .filter(messages::Column::Account.eq(account.as_str()))
         .filter(messages::Column::NextAttemptAt.lte(now))
         .filter(
@@ -244,7 +244,7 @@ pub(crate) fn due(account: &AccountId, now: DateTime<Utc>) -> Select<messages::E
 /// Queued messages that waited too long, the longest overdue first.
 pub(crate) fn expired(now: DateTime<Utc>) -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueWord::Queued.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Queued.as_str()))
         // Says to the planner that only what the queue holds is meant.
         .filter(messages::Column::NextAttemptAt.is_not_null())
         .filter(messages::Column::SendBefore.lt(instant::write(now)))
@@ -254,7 +254,7 @@ pub(crate) fn expired(now: DateTime<Utc>) -> Select<messages::Entity> {
 /// Claimed messages whose lease ran out, the longest abandoned first.
 pub(crate) fn abandoned(now: DateTime<Utc>) -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueWord::Sending.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Sending.as_str()))
         .filter(messages::Column::LeaseUntil.lt(instant::write(now)))
         .order_by_asc(messages::Column::LeaseUntil)
 }
@@ -265,7 +265,7 @@ impl Ledger {
         let now = self.now();
         let Some(message) = self
             .find(id)?
-            .filter(|message| message.queue == QueueWord::Queued)
+            .filter(|message| message.queue == QueueState::Queued)
         else {
             return Ok(false);
         };
@@ -273,7 +273,7 @@ impl Ledger {
         self.edit(message.id, |row| {
             row.tries += 1;
             number = row.tries;
-            QueueWord::Sending.as_str().clone_into(&mut row.queue);
+            QueueState::Sending.as_str().clone_into(&mut row.queue);
             row.hold = None;
             row.handed_over_at = Some(instant::write(now));
             row.lease_holder = Some(claim.holder);
@@ -301,7 +301,7 @@ impl Ledger {
     /// Whether a loaded message is still claimed by this process.
     pub fn is_claimed_by(&self, id: MessageId, holder: Uuid) -> bool {
         self.row(id).is_some_and(|row| {
-            row.queue == QueueWord::Sending.as_str() && row.lease_holder == Some(holder)
+            row.queue == QueueState::Sending.as_str() && row.lease_holder == Some(holder)
         })
     }
 
@@ -363,7 +363,7 @@ impl Ledger {
     }
 
     /// The queue's word after an exchange; the claim ends with it.
-    pub fn leave_queue(&mut self, id: MessageId, word: QueueWord) -> Result<(), Error> {
+    pub fn leave_queue(&mut self, id: MessageId, word: QueueState) -> Result<(), Error> {
         self.edit(id, |row| leave_queue(row, word))
     }
 
@@ -380,7 +380,7 @@ impl Ledger {
         reason: &str,
     ) -> Result<(), Error> {
         self.edit(id, |row| {
-            QueueWord::Queued.as_str().clone_into(&mut row.queue);
+            QueueState::Queued.as_str().clone_into(&mut row.queue);
             row.hold = Some(reason.to_owned());
             row.next_attempt_at = Some(instant::write(at));
             row.lease_holder = None;
@@ -390,7 +390,7 @@ impl Ledger {
 }
 
 /// The queue's word about a message that it no longer holds.
-pub(crate) fn leave_queue(row: &mut messages::Model, word: QueueWord) {
+pub(crate) fn leave_queue(row: &mut messages::Model, word: QueueState) {
     word.as_str().clone_into(&mut row.queue);
     row.hold = None;
     row.next_attempt_at = None;

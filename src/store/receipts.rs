@@ -6,24 +6,25 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
-use crate::domain::delivery::{Fact, Pricing, Receipt, Stage};
+use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
+use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent};
 use crate::store::entities::receipts::{Column, Entity, Model};
 
 const TABLE: &str = "receipts";
 
 /// The row of a fact.
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
-    let (fact, stage, failure, word) = match &receipt.fact {
-        Fact::Stage(stage) => (
+    let (fact, stage, failure, word) = match &receipt.event {
+        ReceiptEvent::Stage(stage) => (
             "stage",
             Some(stage.as_str().to_owned()),
             Failure::default(),
             None,
         ),
-        Fact::Failure(failure) => ("failure", None, failure.clone(), None),
-        Fact::Other(word) => ("other", None, Failure::default(), Some(word.clone())),
+        ReceiptEvent::Failure(failure) => ("failure", None, failure.clone(), None),
+        ReceiptEvent::Other(word) => ("other", None, Failure::default(), Some(word.clone())),
     };
     Model {
         source: receipt.source,
@@ -76,28 +77,28 @@ impl TryFrom<Model> for Receipt {
     fn try_from(row: Model) -> Result<Self, Error> {
         let key = row.source;
         let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
-        let fact = match row.fact.as_str() {
+        let event = match row.fact.as_str() {
             "stage" => {
                 let stage = row
                     .stage
                     .as_deref()
                     .and_then(|word| word.parse::<Stage>().ok());
-                Fact::Stage(stage.ok_or_else(|| bad("stage"))?)
+                ReceiptEvent::Stage(stage.ok_or_else(|| bad("stage"))?)
             }
-            "failure" => Fact::Failure(Failure {
+            "failure" => ReceiptEvent::Failure(Failure {
                 code: row.code,
                 title: row.title,
                 detail: row.detail,
                 key: row.failure_key,
             }),
-            "other" => Fact::Other(row.word.ok_or_else(|| bad("word"))?),
+            "other" => ReceiptEvent::Other(row.word.ok_or_else(|| bad("word"))?),
             _ => return Err(bad("fact")),
         };
         Ok(Self {
             source_kind: row.source_kind.parse().map_err(|_| bad("source_kind"))?,
             source: row.source,
             part: row.part,
-            fact,
+            event,
             occurred_at: instant::read_optional(TABLE, "occurred_at", row.occurred_at)?,
             received_at: instant::read(TABLE, "received_at", row.received_at)?,
             recipient: row.recipient,

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::Store;
@@ -90,7 +90,7 @@ impl Store {
                 Origin::Api => &mut counts.sent,
                 Origin::Observed => &mut counts.observed,
                 Origin::DryRun => &mut counts.dry_run,
-                Origin::Provisional => continue,
+                Origin::Orphan => continue,
             };
             *column
                 .entry(account.clone())
@@ -163,13 +163,13 @@ impl Store {
 /// What was sent again is settled: it keeps its truth and needs nobody.
 fn open() -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Origin.ne(Origin::Provisional.as_str()))
+        .filter(messages::Column::Origin.ne(Origin::Orphan.as_str()))
         .filter(messages::Column::ResentAs.is_null())
 }
 
 /// Reports that match no message.
 pub(crate) fn provisional() -> Select<messages::Entity> {
-    messages::Entity::find().filter(messages::Column::Origin.eq(Origin::Provisional.as_str()))
+    messages::Entity::find().filter(messages::Column::Origin.eq(Origin::Orphan.as_str()))
 }
 
 /// On the phone and reported as failed.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::db::{Error, instant};
-use crate::domain::delivery::{DeliveryState, Stage};
+use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::latency::LatencyBucket;

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::db::{Error, in_time, instant};
-use crate::domain::delivery::QueueWord;
+use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::store::Store;
@@ -57,7 +57,7 @@ impl Store {
             .filter(messages::Column::Origin.ne(Origin::DryRun.as_str()))
             .filter(
                 messages::Column::Queue
-                    .is_in([QueueWord::Queued.as_str(), QueueWord::Sending.as_str()]),
+                    .is_in([QueueState::Queued.as_str(), QueueState::Sending.as_str()]),
             );
         let over = Condition::any()
             .add(Expr::exists(known.into_query()))

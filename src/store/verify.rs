@@ -11,9 +11,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
+use crate::domain::receipt::SourceKind;
 use crate::store::callbacks::Outcome;
 use crate::store::entities::{
     attempts, callback_outcomes, latency_counts, merged_messages, message_counts, messages,
@@ -268,7 +268,7 @@ impl Snapshot {
             after = (last.created_at, last.id);
             let counted = rows
                 .iter()
-                .filter(|row| row.origin != Origin::Provisional.as_str());
+                .filter(|row| row.origin != Origin::Orphan.as_str());
             for row in counted {
                 let (cohort, standing) = count_key(row);
                 let key = (cohort, Counted::Messages(standing));

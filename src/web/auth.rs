@@ -17,8 +17,8 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use url::Url;
 
-use crate::domain::access::{Caller, CallerKind, Scope, Scopes};
 use crate::domain::clock::Clock;
+use crate::domain::scope::{Caller, CallerKind, Scope, Scopes};
 use crate::store::Store;
 use crate::store::access::TOKEN_PREFIX;
 use crate::web::error::ApiError;

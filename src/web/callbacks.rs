@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
-use crate::domain::callback::Route;
+use crate::domain::callback_record::Route;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;

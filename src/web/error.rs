@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::db;
-use crate::domain::access::{MissingScope, Scope};
+use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;

@@ -9,9 +9,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
 
-use crate::domain::access::{Action, Verb};
+use crate::domain::audit_action::{Action, Verb};
 use crate::web::auth;
-use crate::web::dashboard::login::{Invitation, LoginPage};
+use crate::web::dashboard::login_page::{LoginPage, SignInLink};
 use crate::web::error::ApiError;
 use crate::web::read;
 
@@ -37,8 +37,8 @@ pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse
             .insert(NEXT, next)
             .map_err(|error| ApiError::Internal(error.to_string().into()))?;
     }
-    let invitation = find(query, "token").map_or(Invitation::None, Invitation::Link);
-    page(StatusCode::OK, invitation)
+    let link = find(query, "token").map_or(SignInLink::None, SignInLink::Token);
+    page(StatusCode::OK, link)
 }
 
 /// `POST /login`: uses the link up and begins a session.
@@ -53,7 +53,7 @@ pub async fn sign_in(
     let token = find(&form, "token").unwrap_or_default();
     let action = Action::new(auth::SESSION_NAME, Verb::SignIn, now);
     if !access.store.consume_sign_in_link(&token, &action).await? {
-        return page(StatusCode::FORBIDDEN, Invitation::Stale);
+        return page(StatusCode::FORBIDDEN, SignInLink::Expired);
     }
     let next = find(&form, "next")
         .or_else(|| session.get::<String>(NEXT).ok().flatten())
@@ -84,8 +84,8 @@ fn lead_to(address: String) -> HttpResponse {
         .finish()
 }
 
-fn page(status: StatusCode, invitation: Invitation) -> Result<HttpResponse, ApiError> {
-    let html = LoginPage::new(invitation)
+fn page(status: StatusCode, link: SignInLink) -> Result<HttpResponse, ApiError> {
+    let html = LoginPage::new(link)
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
     Ok(HttpResponse::build(status)

@@ -10,11 +10,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::domain::access::Scope;
+use crate::domain::scope::Scope;
 use crate::reporting::metrics::render;
 use crate::services::Services;
 use crate::web::auth::identify;
-use crate::web::dashboard::accounts::Reach;
+use crate::web::dashboard::accounts_page::PublicUrlReach;
 use crate::web::error::ApiError;
 
 /// What Prometheus is told it reads.
@@ -49,7 +49,9 @@ pub(crate) async fn show(
     let on_this_machine = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if !(on_this_machine && Reach::of(&services.config.public_url) == Reach::Loopback) {
+    if !(on_this_machine
+        && PublicUrlReach::of_url(&services.config.public_url) == PublicUrlReach::Loopback)
+    {
         admit(&services, &last, &request).await?;
     }
     let text = render(&services)

@@ -11,7 +11,7 @@ use askama::Template;
 use form_urlencoded::byte_serialize;
 
 use crate::web::auth;
-use crate::web::dashboard::error_page::{ErrorPage, Trouble, Viewer};
+use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use crate::web::error::Problem;
 
 /// Wraps the scope of pages: turns each problem of the API's form into what a person can read.
@@ -73,20 +73,22 @@ fn reason(problem: &Problem) -> String {
 
 fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     let trouble = match problem.status {
-        404 => Trouble::NotFound,
-        410 => Trouble::NoLongerKept,
-        403 => Trouble::Forbidden,
-        500.. => Trouble::Internal,
-        _ => Trouble::Refused,
+        404 => ErrorPageKind::NotFound,
+        410 => ErrorPageKind::NoLongerKept,
+        403 => ErrorPageKind::Forbidden,
+        500.. => ErrorPageKind::Internal,
+        _ => ErrorPageKind::Refused,
     };
     let reason = match trouble {
-        Trouble::NotFound | Trouble::Internal => None,
-        Trouble::NoLongerKept | Trouble::Forbidden | Trouble::Refused => Some(reason(problem)),
+        ErrorPageKind::NotFound | ErrorPageKind::Internal => None,
+        ErrorPageKind::NoLongerKept | ErrorPageKind::Forbidden | ErrorPageKind::Refused => {
+            Some(reason(problem))
+        }
     };
     let viewer = if auth::has_session(&request.get_session()) {
-        Viewer::Known
+        Viewer::SignedIn
     } else {
-        Viewer::Unknown
+        Viewer::SignedOut
     };
     let request_id = problem.request_id.map(|id| id.to_string());
     ErrorPage::new(trouble, reason, request_id, viewer)

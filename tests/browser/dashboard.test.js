@@ -1,4 +1,4 @@
-// The dashboard as a person uses it, with the demo's traffic behind it. Looks at visible text and roles, not at markup.
+// The dashboard in a browser, with the demo's traffic. Tests check visible text and roles, not markup.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,8 +11,8 @@ let demo;
 let browser;
 let context;
 let page;
-/** What the browser complained of: script errors, requests that the security policy refused. */
-const complaints = [];
+/** Browser errors: script errors and requests that the security policy refused. */
+const errors = [];
 
 before(async () => {
   demo = await startDemo();
@@ -20,9 +20,9 @@ before(async () => {
   context = await browser.newContext({ baseURL: demo.origin });
   context.setDefaultTimeout(PATIENCE);
   page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
+    if (message.type() === "error") errors.push(message.text());
   });
 });
 
@@ -37,38 +37,38 @@ function rows(on) {
 }
 
 describe("the dashboard", { concurrency: false }, () => {
-  test("lets nobody in without the link", async () => {
-    const stranger = await browser.newContext({ baseURL: demo.origin });
-    const unknown = await stranger.newPage();
+  test("requires the sign-in link", async () => {
+    const other = await browser.newContext({ baseURL: demo.origin });
+    const unknown = await other.newPage();
     await unknown.goto("/messages");
     assert.equal(new URL(unknown.url()).pathname, "/login");
-    await stranger.close();
+    await other.close();
   });
 
-  test("is entered by the one-time link and its button", async () => {
+  test("signs in with the one-time link and its button", async () => {
     await page.goto(demo.link);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByLabel("Pages").getByRole("link", { name: "Messages", exact: true }).waitFor();
     assert.equal(new URL(page.url()).pathname, "/");
   });
 
-  test("takes the link only once", async () => {
-    const stranger = await browser.newContext();
-    const late = await stranger.newPage();
+  test("accepts the link only once", async () => {
+    const other = await browser.newContext();
+    const late = await other.newPage();
     await late.goto(demo.link);
     const button = late.getByRole("button", { name: "Sign in" });
     if (await button.isVisible()) await button.click();
     await late.getByText("no longer works").waitFor({ timeout: PATIENCE });
-    await stranger.close();
+    await other.close();
   });
 
-  test("shows messages of all four providers on their way to read", async () => {
+  test("shows messages of all four providers that reach read", async () => {
     for (const provider of PROVIDERS) {
       await eventually(page, `/messages?provider=${provider}&state=read`, async () => (await rows(page).count()) > 0);
     }
   });
 
-  test("narrows the list by a filter that stands in the address", async () => {
+  test("filters the list by a filter in the URL", async () => {
     await page.goto("/messages");
     await page.getByLabel("Provider").selectOption("kaleyra");
     await page.getByRole("button", { name: "Filter" }).click();
@@ -76,9 +76,9 @@ describe("the dashboard", { concurrency: false }, () => {
     const shown = await rows(page).allInnerTexts();
     assert.ok(shown.length > 0);
     for (const text of shown) assert.match(text, /kaleyra/i);
-    await page.getByRole("navigation", { name: "States" }).getByRole("link", { name: "read" }).click();
+    await page.getByRole("navigation", { name: "States" }).getByRole("link", { name: "Read" }).click();
     await page.waitForURL((url) => url.search.includes("provider=kaleyra") && url.search.includes("state=read"));
-    for (const text of await rows(page).allInnerTexts()) assert.match(text, /\bread\b/);
+    for (const text of await rows(page).allInnerTexts()) assert.match(text, /\bRead\b/);
   });
 
   test("finds a message by its recipient's number", async () => {
@@ -94,19 +94,19 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.ok(found > 0, "the message is not among those of its own number");
   });
 
-  test("opens a message and tells its story in order", async () => {
+  test("shows the timeline of a message in order", async () => {
     await page.goto("/messages?provider=kaleyra&state=read");
     await rows(page).first().getByRole("link").first().click();
     await page.getByRole("heading", { name: "Timeline" }).waitFor();
-    const story = await page
+    const entries = await page
       .getByRole("region", { name: "Timeline" })
       .getByRole("listitem")
       .allInnerTexts();
-    const place = (words) => story.findIndex((entry) => words.test(entry));
+    const indexOf = (words) => entries.findIndex((entry) => words.test(entry));
     for (const words of [/queued/i, /delivered/i, /read/i]) {
-      assert.ok(place(words) >= 0, `${words} is not told:\n${story.join("\n--\n")}`);
+      assert.ok(indexOf(words) >= 0, `${words} is missing:\n${entries.join("\n--\n")}`);
     }
-    assert.ok(place(/queued/i) < place(/delivered/i), story.join("\n--\n"));
+    assert.ok(indexOf(/queued/i) < indexOf(/delivered/i), entries.join("\n--\n"));
   });
 
   test("shows the raw callback behind a report", async () => {
@@ -115,7 +115,7 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.getByRole("heading", { name: "Body" }).waitFor();
   });
 
-  test("says on a failed message's page why it failed and what to do", async () => {
+  test("explains on a failed message's page why it failed and what to do", async () => {
     const link = await eventually(page, "/messages?state=failed", async () => {
       const first = rows(page).first().getByRole("link").first();
       return (await first.count()) > 0 && (await first.getAttribute("href"));
@@ -125,30 +125,30 @@ describe("the dashboard", { concurrency: false }, () => {
     const words = await why.innerText();
     assert.match(words, /It will not arrive\. .{10,}/);
     assert.match(words, /The failure\s+\S/);
-    const next = words.slice(words.indexOf("What next"), words.indexOf("Because"));
-    assert.match(next, /^What next\s+[A-Z].{10,}\./);
+    const next = words.slice(words.indexOf("Next steps"), words.indexOf("Because"));
+    assert.match(next, /^Next steps\s+[A-Z].{10,}\./);
     assert.match(words.slice(words.indexOf("Because")), /reported it as failed|refused it/);
     await why.getByText("Resend…").click();
     await why.getByRole("button", { name: "Resend as a new message" }).waitFor();
   });
 
-  test("shows what reading a callback again would change, and changes it only when asked to", async () => {
+  test("previews a replay, and applies it only when confirmed", async () => {
     await page.goto("/callbacks?outcome=receipts");
     await page.getByRole("table", { name: "Callbacks" }).getByRole("link").first().click();
-    await page.getByRole("heading", { name: "What it led to" }).waitFor();
+    await page.getByRole("heading", { name: "What it changed" }).waitFor();
     const callback = page.url();
-    await page.getByRole("link", { name: "Read again…" }).click();
-    await page.getByRole("heading", { name: "Read this callback again?" }).waitFor();
-    await page.getByText("1 callback read.").waitFor();
-    await page.getByRole("link", { name: "Leave it as it is" }).click();
+    await page.getByRole("link", { name: "Replay…" }).click();
+    await page.getByRole("heading", { name: "Replay this callback?" }).waitFor();
+    await page.getByText("1 callback.").waitFor();
+    await page.getByRole("link", { name: "Cancel" }).click();
     assert.equal(page.url(), callback);
-    await page.getByRole("link", { name: "Read again…" }).click();
-    await page.getByRole("button", { name: "Read again now" }).click();
-    await page.getByRole("heading", { name: "What it led to" }).waitFor();
+    await page.getByRole("link", { name: "Replay…" }).click();
+    await page.getByRole("button", { name: "Replay now" }).click();
+    await page.getByRole("heading", { name: "What it changed" }).waitFor();
     assert.equal(page.url(), callback);
   });
 
-  test("shows each account with its callback address and the steps to enter it", async () => {
+  test("shows each account with its callback URL and the set-up steps", async () => {
     await page.goto("/accounts");
     const addresses = page.getByLabel("Callback URL");
     assert.equal(await addresses.count(), PROVIDERS.length);
@@ -171,7 +171,7 @@ describe("the dashboard", { concurrency: false }, () => {
     for (const line of lines) assert.match(line, /,sobot,/);
   });
 
-  test("is complete without JavaScript, and fits a narrow telephone", async () => {
+  test("is complete without JavaScript, and fits a narrow screen", async () => {
     const plain = await browser.newContext({
       baseURL: demo.origin,
       javaScriptEnabled: false,
@@ -189,7 +189,7 @@ describe("the dashboard", { concurrency: false }, () => {
     await plain.close();
   });
 
-  test("gave the browser nothing to complain of", () => {
-    assert.deepEqual(complaints, []);
+  test("causes no browser errors", () => {
+    assert.deepEqual(errors, []);
   });
 });

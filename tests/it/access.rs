@@ -11,9 +11,10 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
 use bluetick::cli::token::{self, CreateArguments, RevokeArguments, TokenCommand};
-use bluetick::domain::access::{Action, Caller, Scope, Scopes, Verb};
+use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::MessageId;
+use bluetick::domain::scope::{Caller, Scope, Scopes};
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
@@ -440,7 +441,7 @@ async fn pages_tell_errors_in_words_and_the_api_as_problems() {
     let server = place.server().await;
     let page = ask(&server, TestRequest::get().uri("/nowhere")).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
-    assert!(page.body.contains("There is nothing here"), "{}", page.body);
+    assert!(page.body.contains("Page not found"), "{}", page.body);
     let broken = ask(&server, TestRequest::get().uri("/broken")).await;
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(
@@ -510,7 +511,7 @@ async fn the_command_line_makes_lists_and_revokes_tokens() {
         .unwrap_err();
     assert!(unknown.contains("`write`"), "{unknown}");
     let table = command(&place, TokenCommand::List).await.unwrap();
-    assert!(table.contains("ci") && table.contains("send,read") && table.contains("works"));
+    assert!(table.contains("ci") && table.contains("send,read") && table.contains("active"));
     assert!(!table.contains(text), "the table shows no token");
     let revoke = |name: &str| {
         TokenCommand::Revoke(RevokeArguments {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use futures_util::StreamExt;

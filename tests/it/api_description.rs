@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use serde_json::{Map, Value};
 
 use crate::harness::app::{App, read, start_app};

@@ -1,6 +1,6 @@
 //! Many callbacks applied in one transaction, and the next ones read meanwhile: whatever comes in between, each is applied once and folded as it is stored.
 
-use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalPlace, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, JournalPosition, Route};
 use bluetick::domain::ids::CallbackId;
 use bluetick::receiving::reconcile::Step;
 use bluetick::simulator::Ending;
@@ -92,7 +92,7 @@ async fn a_backlog_is_applied_once_though_the_lease_is_lost_and_a_rebuild_begins
     let journal = &app.services.journal;
     let place = journal.list_places(0, 1).await.unwrap()[0];
     let oldest = journal.beginning().await.unwrap().unwrap();
-    let place = JournalPlace {
+    let place = JournalPosition {
         id: oldest.id,
         ..place
     };

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
-use bluetick::domain::callback::{Authenticity, JournalEntry, Route};
+use bluetick::domain::callback_record::{Authenticity, JournalEntry, Route};
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::{AccountId, MessageId};
-use bluetick::domain::provider::{
-    BasicLogin, CallbackAuth, HeaderSecret, HmacSignature, ProviderId,
-};
+use bluetick::domain::provider::ProviderId;
+use bluetick::domain::provider_account::{BasicLogin, CallbackAuth, HeaderSecret, HmacSignature};
 use bluetick::domain::secret::Secret;
 use bluetick::journal::Journal;
 use bluetick::journal::spool::SpoolSettings;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use bluetick::domain::provider::{Account, Adoption};
+use bluetick::domain::provider_account::{Account, Adoption};
 use bluetick::operating::rebuild::rebuild;
 use bluetick::operating::verify::verify;
 use bluetick::sending::dispatch::HandOver;

@@ -27,7 +27,7 @@ fn lines(bytes: &[u8]) -> Vec<String> {
 fn a_good_configuration_exits_with_0_and_says_so() {
     let output = check("public_url = \"https://hooks.example.com\"", &[]);
     assert!(output.status.success());
-    assert_eq!(lines(&output.stdout), ["configuration is good"]);
+    assert_eq!(lines(&output.stdout), ["configuration is valid"]);
     assert_eq!(lines(&output.stderr), Vec::<String>::new());
 }
 

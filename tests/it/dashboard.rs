@@ -1,4 +1,4 @@
-//! The dashboard as it is served: who gets in, what the pages find in the database, what the buttons do.
+//! The dashboard as it is served: access, what pages show from the database, what the forms do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use bluetick::domain::message::References;
 use bluetick::sending::accept::Submission;
 use bluetick::services::Services;
 use bluetick::web::connections::Connections;
-use bluetick::web::server;
+use bluetick::web::server as web_server;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
@@ -31,8 +31,8 @@ api_secret = "secret"
 sender = "+918600000001"
 "#;
 
-/// The product on a port of its own; no loop runs, so nothing happens unless a test asks for it.
-struct Product {
+/// The server on a port of its own. No job runs unless a test runs it.
+struct Server {
     base: String,
     services: Services,
     clock: Arc<FixedClock>,
@@ -46,8 +46,8 @@ fn noon() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-impl Product {
-    /// Nobody is signed in.
+impl Server {
+    /// Without a session.
     async fn start() -> Self {
         let database = TestDatabase::new().await;
         let mut config = Config::parse(ACCOUNTS, database.folder(), &Environment::new()).unwrap();
@@ -55,9 +55,10 @@ impl Product {
         config.database_url = database.url();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
-        let listener = server::listener("127.0.0.1:0").unwrap().socket;
+        let listener = web_server::listener("127.0.0.1:0").unwrap().socket;
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = server::start(listener, services.clone(), &Connections::default()).unwrap();
+        let server =
+            web_server::start(listener, services.clone(), &Connections::default()).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self {
@@ -76,16 +77,16 @@ impl Product {
 
     /// Signed in by a one-time link.
     async fn start_signed_in() -> Self {
-        let mut product = Self::start().await;
-        let link = product
+        let mut server = Self::start().await;
+        let link = server
             .services
             .store
             .create_sign_in_link(noon())
             .await
             .unwrap();
-        let reply = product
+        let reply = server
             .client
-            .post(format!("{}/login", product.base))
+            .post(format!("{}/login", server.base))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(format!("token={}", link.expose()))
             .send()
@@ -93,8 +94,8 @@ impl Product {
             .unwrap();
         assert_eq!(reply.status(), StatusCode::SEE_OTHER);
         let cookie = header(&reply, SET_COOKIE.as_str());
-        product.cookie = cookie.split(';').next().map(str::to_owned);
-        product
+        server.cookie = cookie.split(';').next().map(str::to_owned);
+        server
     }
 
     async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
@@ -164,21 +165,21 @@ fn visible(html: &str) -> String {
 }
 
 #[actix_web::test]
-async fn who_is_not_signed_in_is_led_to_the_sign_in_page_and_back() {
-    let product = Product::start().await;
+async fn without_a_session_pages_redirect_to_the_sign_in_page() {
+    let server = Server::start().await;
     for path in ["/", "/messages", "/callbacks", "/accounts", "/reports"] {
-        let reply = product.ask(Method::GET, path, &[]).await;
+        let reply = server.ask(Method::GET, path, &[]).await;
         assert_eq!(reply.status(), StatusCode::SEE_OTHER, "{path}");
-        let address = header(&reply, LOCATION.as_str());
-        assert!(address.starts_with("/login?next="), "{path}: {address}");
+        let url = header(&reply, LOCATION.as_str());
+        assert!(url.starts_with("/login?next="), "{path}: {url}");
     }
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn every_page_answers_with_a_policy_and_is_kept_by_no_cache() {
-    let product = Product::start_signed_in().await;
-    let message = product.accept("+91 99000 01234", "Mira").await;
+async fn every_page_has_a_content_security_policy_and_is_not_cached() {
+    let server = Server::start_signed_in().await;
+    let message = server.accept("+91 99000 01234", "Mira").await;
     let message = format!("/messages/{message}");
     for path in [
         "/",
@@ -188,7 +189,7 @@ async fn every_page_answers_with_a_policy_and_is_kept_by_no_cache() {
         "/reports",
         &message,
     ] {
-        let reply = product.ask(Method::GET, path, &[]).await;
+        let reply = server.ask(Method::GET, path, &[]).await;
         assert_eq!(reply.status(), StatusCode::OK, "{path}");
         let policy = header(&reply, "content-security-policy");
         assert!(policy.contains("default-src 'self'"), "{path}: {policy}");
@@ -198,15 +199,15 @@ async fn every_page_answers_with_a_policy_and_is_kept_by_no_cache() {
         );
         assert_eq!(header(&reply, "cache-control"), "no-store", "{path}");
     }
-    let login = product.ask(Method::GET, "/login", &[]).await;
+    let login = server.ask(Method::GET, "/login", &[]).await;
     assert!(header(&login, "content-security-policy").contains("frame-ancestors 'none'"));
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
 async fn head_is_answered_like_get_without_the_body() {
-    let mut product = Product::start_signed_in().await;
-    let message = product.accept("+91 99000 01234", "Mira").await;
+    let mut server = Server::start_signed_in().await;
+    let message = server.accept("+91 99000 01234", "Mira").await;
     let message = format!("/messages/{message}");
     let paths = [
         "/",
@@ -223,9 +224,9 @@ async fn head_is_answered_like_get_without_the_body() {
         "/static/app.css",
         &message,
     ];
-    let check = async |product: &Product, path: &str| {
-        let get = product.ask(Method::GET, path, &[]).await;
-        let head = product.ask(Method::HEAD, path, &[]).await;
+    let check = async |server: &Server, path: &str| {
+        let get = server.ask(Method::GET, path, &[]).await;
+        let head = server.ask(Method::HEAD, path, &[]).await;
         assert_eq!(head.status(), get.status(), "{path}");
         for name in [
             "content-type",
@@ -238,50 +239,50 @@ async fn head_is_answered_like_get_without_the_body() {
         assert_eq!(head.bytes().await.unwrap(), "", "{path}");
     };
     for path in paths {
-        check(&product, path).await;
+        check(&server, path).await;
     }
-    product.cookie = None;
-    check(&product, "/messages").await;
-    product.stop().await;
+    server.cookie = None;
+    check(&server, "/messages").await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn the_list_finds_what_its_address_asks_for() {
-    let product = Product::start_signed_in().await;
-    product.accept("+91 99000 01234", "Mira").await;
-    product.accept("+91 99000 05678", "Ravi").await;
-    let text = product.read("/messages").await;
+async fn the_list_applies_the_filters_of_its_url() {
+    let server = Server::start_signed_in().await;
+    server.accept("+91 99000 01234", "Mira").await;
+    server.accept("+91 99000 05678", "Ravi").await;
+    let text = server.read("/messages").await;
     let (mira, ravi) = (text.find("Mira").unwrap(), text.find("Ravi").unwrap());
     assert!(ravi < mira, "newest first: {text}");
     for query in ["q=00001234", "q=%2B919900001234", "q=91990000123"] {
-        let text = product.read(&format!("/messages?{query}")).await;
+        let text = server.read(&format!("/messages?{query}")).await;
         assert!(
             text.contains("Mira") && !text.contains("Ravi"),
             "{query}: {text}"
         );
     }
-    let text = product.read("/messages?state=failed,uncertain").await;
+    let text = server.read("/messages?state=failed,uncertain").await;
     assert!(text.contains("No message matches"), "{text}");
-    let text = product
+    let text = server
         .read("/messages?since=2026-11-20&until=2026-11-20")
         .await;
     assert!(text.contains("Mira") && text.contains("Ravi"), "{text}");
-    let text = product.read("/messages?until=2026-11-19").await;
+    let text = server.read("/messages?until=2026-11-19").await;
     assert!(text.contains("No message matches"), "{text}");
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn pages_of_the_list_follow_each_other_without_gap_or_repetition() {
-    let product = Product::start_signed_in().await;
+async fn list_pages_have_no_gaps_and_no_repetitions() {
+    let server = Server::start_signed_in().await;
     for number in 0..60 {
         let to = format!("+9199000{number:05}");
-        product.accept(&to, &format!("Name{number:02}")).await;
+        server.accept(&to, &format!("Name{number:02}")).await;
     }
     let mut path = "/messages?state=queued".to_owned();
     let mut seen = Vec::new();
     loop {
-        let reply = product.ask(Method::GET, &path, &[]).await;
+        let reply = server.ask(Method::GET, &path, &[]).await;
         let html = Html::parse_document(&reply.text().await.unwrap());
         let rows = Selector::parse("tbody tr .muted").unwrap();
         seen.extend(
@@ -300,96 +301,92 @@ async fn pages_of_the_list_follow_each_other_without_gap_or_repetition() {
         .map(|number| format!("Name{number:02}"))
         .collect();
     assert_eq!(seen, expected);
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn the_cancel_button_withdraws_a_message_and_says_who_pressed_it() {
-    let product = Product::start_signed_in().await;
-    let id = product.accept("+91 99000 01234", "Mira").await;
+async fn the_cancel_button_cancels_a_message_and_shows_who_pressed_it() {
+    let server = Server::start_signed_in().await;
+    let id = server.accept("+91 99000 01234", "Mira").await;
     let page = format!("/messages/{id}");
     let foreign = [(ORIGIN.as_str(), "https://evil.example")];
-    let refused = product
+    let refused = server
         .ask(Method::POST, &format!("{page}/cancel"), &foreign)
         .await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    assert!(product.read(&page).await.contains("Cancel this message"));
+    assert!(server.read(&page).await.contains("Cancel this message"));
 
-    let own = [(ORIGIN.as_str(), product.base.as_str())];
-    let done = product
+    let own = [(ORIGIN.as_str(), server.base.as_str())];
+    let done = server
         .ask(Method::POST, &format!("{page}/cancel"), &own)
         .await;
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     assert_eq!(header(&done, LOCATION.as_str()), page);
-    let text = product.read(&page).await;
-    assert!(
-        text.contains("Withdrawn before it was handed over"),
-        "{text}"
-    );
+    let text = server.read(&page).await;
     assert!(text.contains("Cancelled by dashboard"), "{text}");
 
-    let again = product
+    let again = server
         .ask(Method::POST, &format!("{page}/cancel"), &own)
         .await;
     assert_eq!(again.status(), StatusCode::CONFLICT);
     let words = visible(&again.text().await.unwrap());
     assert!(words.contains("only a message that still waits"), "{words}");
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn a_callback_is_pending_until_it_is_read_and_its_bytes_are_shown() {
-    let product = Product::start_signed_in().await;
+async fn a_callback_is_pending_until_it_is_processed_and_its_bytes_are_shown() {
+    let server = Server::start_signed_in().await;
     let account = "sobot-shop".parse().unwrap();
-    let url = product.services.callback_url(&account, 1);
+    let url = server.services.callback_url(&account, 1);
     let path = url.trim_start_matches("https://hooks.example.com");
     let body = "{\"nonsense\": \"\u{7}\"";
-    let reply = product
+    let reply = server
         .client
-        .post(format!("{}{path}", product.base))
+        .post(format!("{}{path}", server.base))
         .body(body)
         .send()
         .await
         .unwrap();
     assert_eq!(reply.status(), StatusCode::OK);
-    let text = product
+    let text = server
         .read("/callbacks?account=sobot-shop&outcome=pending")
         .await;
     assert!(text.contains("sobot-shop POST 16 B pending"), "{text}");
 
-    product.services.reconciler.step().await.unwrap();
-    let text = product.read("/callbacks?outcome=pending").await;
+    server.services.reconciler.step().await.unwrap();
+    let text = server.read("/callbacks?outcome=pending").await;
     assert!(text.contains("No callback matches"), "{text}");
-    let reply = product
+    let reply = server
         .ask(Method::GET, "/callbacks?outcome=quarantined", &[])
         .await;
     let html = Html::parse_document(&reply.text().await.unwrap());
     let link = Selector::parse("a.row-link").unwrap();
-    let address = html
+    let url = html
         .select(&link)
         .next()
         .unwrap()
         .attr("href")
         .unwrap()
         .to_owned();
-    let text = product.read(&address).await;
+    let text = server.read(&url).await;
     assert!(text.contains("{\"nonsense\": \"␇\""), "{text}");
-    let raw = product
-        .ask(Method::GET, &format!("/api/v1{address}/raw"), &[])
+    let raw = server
+        .ask(Method::GET, &format!("/api/v1{url}/raw"), &[])
         .await;
     assert_eq!(raw.text().await.unwrap(), body);
-    assert!(product.read("/").await.contains("Unreadable callbacks"));
-    product.stop().await;
+    assert!(server.read("/").await.contains("Unparseable callbacks"));
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn the_export_form_leads_to_the_file_of_exactly_its_rows() {
-    let product = Product::start_signed_in().await;
-    product.accept("+91 99000 01234", "Mira").await;
-    let address = "/messages/export?format=csv&state=&account=sobot-shop&since=2026-11-20&q=Mi";
-    let reply = product.ask(Method::GET, address, &[]).await;
+async fn the_export_form_redirects_to_the_file_with_exactly_its_rows() {
+    let server = Server::start_signed_in().await;
+    server.accept("+91 99000 01234", "Mira").await;
+    let url = "/messages/export?format=csv&state=&account=sobot-shop&since=2026-11-20&q=Mi";
+    let reply = server.ask(Method::GET, url, &[]).await;
     assert_eq!(reply.status(), StatusCode::SEE_OTHER);
-    let file = product
+    let file = server
         .ask(Method::GET, &header(&reply, LOCATION.as_str()), &[])
         .await;
     assert_eq!(file.status(), StatusCode::OK);
@@ -398,7 +395,7 @@ async fn the_export_form_leads_to_the_file_of_exactly_its_rows() {
         1,
         "no reference begins with Mi"
     );
-    let all = product
+    let all = server
         .ask(
             Method::GET,
             "/api/v1/reports/messages.csv?account=sobot-shop",
@@ -406,40 +403,40 @@ async fn the_export_form_leads_to_the_file_of_exactly_its_rows() {
         )
         .await;
     assert_eq!(all.text().await.unwrap().lines().count(), 2);
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn what_is_not_there_is_a_page_with_a_way_back() {
-    let product = Product::start_signed_in().await;
-    let nobody = format!("/messages/{}", MessageId::new(noon()));
-    for path in ["/nowhere", "/messages/abc", &nobody, "/callbacks/7"] {
-        let reply = product.ask(Method::GET, path, &[]).await;
+async fn an_unknown_path_shows_a_page_with_a_link_back() {
+    let server = Server::start_signed_in().await;
+    let unknown = format!("/messages/{}", MessageId::new(noon()));
+    for path in ["/nowhere", "/messages/abc", &unknown, "/callbacks/7"] {
+        let reply = server.ask(Method::GET, path, &[]).await;
         assert_eq!(reply.status(), StatusCode::NOT_FOUND, "{path}");
         let text = visible(&reply.text().await.unwrap());
         assert!(text.contains("Back to the overview"), "{path}: {text}");
     }
-    product.stop().await;
+    server.stop().await;
 }
 
 #[actix_web::test]
-async fn the_stylesheet_is_served_from_the_binary_and_asked_for_again() {
-    let product = Product::start().await;
+async fn static_files_are_served_from_the_binary_and_revalidated() {
+    let server = Server::start().await;
     for (name, kind) in [
         ("app.css", "text/css; charset=utf-8"),
         ("app.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
     ] {
         let path = format!("/static/{name}");
-        let reply = product.ask(Method::GET, &path, &[]).await;
+        let reply = server.ask(Method::GET, &path, &[]).await;
         assert_eq!(reply.status(), StatusCode::OK, "{path}");
         assert_eq!(header(&reply, CONTENT_TYPE.as_str()), kind);
         let tag = header(&reply, ETAG.as_str());
         let known = [(IF_NONE_MATCH.as_str(), tag.as_str())];
-        let again = product.ask(Method::GET, &path, &known).await;
+        let again = server.ask(Method::GET, &path, &known).await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
     }
-    let missing = product.ask(Method::GET, "/static/.gitkeep", &[]).await;
+    let missing = server.ask(Method::GET, "/static/.gitkeep", &[]).await;
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
-    product.stop().await;
+    server.stop().await;
 }

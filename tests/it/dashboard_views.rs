@@ -1,42 +1,46 @@
-//! The pages as people read them: what is visible, in words. Rendered from plain values, without store or server.
+//! The pages as rendered from plain values, without store or server. Tests check the visible text.
 //!
-//! `DASHBOARD_SAMPLES=folder` also writes every page there, to look at.
+//! `DASHBOARD_SAMPLES=folder` also writes every page to that folder.
 
 use std::collections::BTreeMap;
 
 use askama::Template;
-use bluetick::domain::access::{Action, Verb, Visibility};
-use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalSummary, Route};
-use bluetick::domain::delivery::{
-    DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
+use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
+use bluetick::domain::delivery::fold;
+use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
+use bluetick::domain::explanation::{
+    AccountConditions, Correlation, ExplainInput, QueueTiming, explain,
 };
-use bluetick::domain::explain::{AccountSituation, QueuePlace, Story, Ties, explain};
 use bluetick::domain::failure::{Failure, FailureClass};
 use bluetick::domain::ids::{AccountId, AttemptId, CallbackId, MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
 use bluetick::domain::message::{ListedFailure, Message, Origin, References, SendOptions};
-use bluetick::domain::provider::{Mode, ProviderId};
-use bluetick::reporting::account_health::{AccountStanding, Health};
+use bluetick::domain::provider::ProviderId;
+use bluetick::domain::provider_account::AccountMode;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
+use bluetick::domain::scope::Visibility;
+use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
-use bluetick::reporting::orphan_views::Orphan;
-use bluetick::reporting::problems::{Items, ProblemKind, ProblemList};
+use bluetick::reporting::orphan_views::ListedOrphan;
+use bluetick::reporting::problem_items::{ProblemItems, ProblemKind, ProblemList};
 use bluetick::store::accounts::Pause;
 use bluetick::store::attempts::{Attempt, AttemptOutcome};
 use bluetick::store::callbacks::Outcome;
 use bluetick::store::messages::Cursor;
 use bluetick::store::problems::{IdConflict, QuarantinedPart};
 use bluetick::store::reports::{Counts, CountsByState, Problems};
-use bluetick::web::dashboard::accounts::{AccountsPage, Reach};
-use bluetick::web::dashboard::address::MessagesAddress;
-use bluetick::web::dashboard::callback::CallbackPage;
-use bluetick::web::dashboard::callbacks::{CallbacksAddress, CallbacksPage};
-use bluetick::web::dashboard::error_page::{ErrorPage, Trouble, Viewer};
-use bluetick::web::dashboard::login::{Invitation, LoginPage};
-use bluetick::web::dashboard::message::{MessageFile, MessagePage};
-use bluetick::web::dashboard::messages::{MessagesFound, MessagesPage};
-use bluetick::web::dashboard::overview::{Flow, OverviewPage, Period};
-use bluetick::web::dashboard::problems::ProblemsPage;
-use bluetick::web::dashboard::reports::ReportsPage;
+use bluetick::web::dashboard::accounts_page::{AccountsPage, PublicUrlReach};
+use bluetick::web::dashboard::callback_page::CallbackPage;
+use bluetick::web::dashboard::callbacks_page::{CallbackListUrl, CallbacksPage};
+use bluetick::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
+use bluetick::web::dashboard::login_page::{LoginPage, SignInLink};
+use bluetick::web::dashboard::message_list_url::MessageListUrl;
+use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
+use bluetick::web::dashboard::messages_page::{MessagesPage, MessagesPageInput};
+use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage, OverviewPeriod};
+use bluetick::web::dashboard::problems_page::ProblemsPage;
+use bluetick::web::dashboard::reports_page::ReportsPage;
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
 
@@ -52,7 +56,7 @@ fn account(text: &str) -> AccountId {
     text.parse().unwrap()
 }
 
-/// Renders a page; also writes it where someone wants to look at it.
+/// Renders a page; also writes it to the folder `DASHBOARD_SAMPLES`.
 fn render(name: &str, page: &impl Template) -> Page {
     let html = page.render().unwrap();
     if let Ok(folder) = std::env::var("DASHBOARD_SAMPLES") {
@@ -77,12 +81,12 @@ impl Page {
         self.0.select(&Selector::parse(selector).unwrap()).collect()
     }
 
-    /// The text inside the first match, white space folded as a browser does.
+    /// The text inside the first match, white space collapsed as in a browser.
     fn text(&self, selector: &str) -> String {
         let found = self.find(selector);
         let element = found
             .first()
-            .unwrap_or_else(|| panic!("nothing is {selector}"));
+            .unwrap_or_else(|| panic!("nothing matches {selector}"));
         element
             .text()
             .flat_map(str::split_whitespace)
@@ -133,7 +137,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         },
         client_reference: Some("order-42".to_owned()),
         options: SendOptions::default(),
-        queue: QueueWord::Done,
+        queue: QueueState::Done,
         hold: None,
         state,
         conflict: false,
@@ -169,12 +173,12 @@ fn failed(mut message: Message) -> Message {
     message
 }
 
-fn receipt(part: i32, fact: Fact, occurred: Option<&str>, received: &str) -> Receipt {
+fn receipt(part: i32, event: ReceiptEvent, occurred: Option<&str>, received: &str) -> Receipt {
     Receipt {
         source_kind: SourceKind::Callback,
         source: uuid::Uuid::from_u128(7),
         part,
-        fact,
+        event,
         occurred_at: occurred.map(at),
         received_at: at(received),
         recipient: Some("919900001234".to_owned()),
@@ -184,7 +188,7 @@ fn receipt(part: i32, fact: Fact, occurred: Option<&str>, received: &str) -> Rec
 
 fn listed(outcome: Outcome, messages: Vec<MessageId>) -> ListedCallback {
     ListedCallback {
-        summary: JournalSummary {
+        summary: CallbackSummary {
             seq: 7,
             id: CallbackId::from(uuid::Uuid::from_u128(7)),
             account: account("kaleyra-in"),
@@ -228,24 +232,24 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
         ..Action::new("dashboard", Verb::MarkFailed, at("2026-11-20T14:05:00Z"))
     }];
     let callbacks = [listed(Outcome::Receipts, vec![message.id])];
-    let explanation = explain(&Story {
+    let explanation = explain(&ExplainInput {
         message,
         delivery: &delivery,
         receipts,
-        exchanges: &[],
+        attempts: &[],
         actions: &actions,
-        account: &AccountSituation {
+        account: &AccountConditions {
             pause: message.hold.clone().map(|reason| (reason, now())),
-            mode: Some(Mode::Live),
-            ..AccountSituation::default()
+            mode: Some(AccountMode::Live),
+            ..AccountConditions::default()
         },
-        queue: QueuePlace::default(),
-        ties: &Ties::default(),
+        queue: QueueTiming::default(),
+        correlation: &Correlation::default(),
         now: now(),
         visibility: viewer,
     });
     MessagePage::new(
-        &MessageFile {
+        &MessagePageInput {
             message,
             delivery: &delivery,
             explanation: &explanation,
@@ -266,42 +270,42 @@ fn read_receipts() -> Vec<Receipt> {
             source_kind: SourceKind::Attempt,
             ..receipt(
                 0,
-                Fact::Stage(Stage::Submitted),
+                ReceiptEvent::Stage(Stage::Submitted),
                 None,
                 "2026-11-20T14:03:09.712Z",
             )
         },
         receipt(
             1,
-            Fact::Stage(Stage::Sent),
+            ReceiptEvent::Stage(Stage::Sent),
             Some("2026-11-20T14:03:10Z"),
             "2026-11-20T14:03:11Z",
         ),
         receipt(
             2,
-            Fact::Stage(Stage::Read),
+            ReceiptEvent::Stage(Stage::Read),
             Some("2026-11-20T14:03:42Z"),
             "2026-11-20T14:03:43Z",
         ),
         receipt(
             3,
-            Fact::Stage(Stage::Read),
+            ReceiptEvent::Stage(Stage::Read),
             Some("2026-11-20T14:03:42Z"),
             "2026-11-20T14:03:47Z",
         ),
         receipt(
             4,
-            Fact::Other("warning".to_owned()),
+            ReceiptEvent::Other("warning".to_owned()),
             None,
             "2026-11-20T14:03:48Z",
         ),
     ]
 }
 
-fn list(address: &MessagesAddress, messages: &[Message], viewer: Visibility) -> MessagesPage {
+fn list(url: &MessageListUrl, messages: &[Message], viewer: Visibility) -> MessagesPage {
     MessagesPage::new(
-        address,
-        &MessagesFound {
+        url,
+        &MessagesPageInput {
             messages,
             next: messages.last().map(|last| Cursor {
                 created_at: last.created_at,
@@ -319,7 +323,7 @@ fn list(address: &MessagesAddress, messages: &[Message], viewer: Visibility) -> 
 fn opening_a_sign_in_link_shows_one_button_and_consumes_nothing() {
     let page = render(
         "login-link",
-        &LoginPage::new(Invitation::Link("tok\"en".to_owned())),
+        &LoginPage::new(SignInLink::Token("tok\"en".to_owned())),
     );
     assert_eq!(page.buttons(), ["/login"]);
     assert_eq!(page.find("form")[0].attr("method"), Some("post"));
@@ -328,14 +332,14 @@ fn opening_a_sign_in_link_shows_one_button_and_consumes_nothing() {
         Some("tok\"en")
     );
     assert_eq!(page.text("main button"), "Sign in");
-    assert!(page.find("nav").is_empty(), "nobody is signed in yet");
+    assert!(page.find("nav").is_empty(), "no session yet");
 }
 
 #[test]
-fn without_a_link_the_sign_in_page_says_how_to_get_one() {
-    let page = render("login", &LoginPage::new(Invitation::None));
+fn without_a_link_the_sign_in_page_explains_how_to_create_one() {
+    let page = render("login", &LoginPage::new(SignInLink::None));
     assert!(page.main().contains("bluetick user sign-in-link"));
-    let page = render("login-stale", &LoginPage::new(Invitation::Stale));
+    let page = render("login-stale", &LoginPage::new(SignInLink::Expired));
     assert!(page.main().contains("no longer works"));
     assert!(page.main().contains("bluetick user sign-in-link"));
 }
@@ -345,13 +349,13 @@ fn overview(
     counts: &Counts,
     problems: &Problems,
 ) -> OverviewPage {
-    OverviewPage::new(&Flow {
+    OverviewPage::new(&OverviewInput {
         providers,
         counts,
         problems,
         alarms: 0,
-        period: Period::Week,
-        since: Period::Week.since(now(), chrono_tz::UTC),
+        period: OverviewPeriod::Week,
+        since: OverviewPeriod::Week.since(now(), chrono_tz::UTC),
     })
 }
 
@@ -408,7 +412,7 @@ fn busy() -> OverviewPage {
 }
 
 #[test]
-fn the_overview_without_accounts_says_how_to_begin() {
+fn the_overview_without_accounts_explains_how_to_begin() {
     let page = render(
         "overview-empty",
         &overview(&BTreeMap::new(), &Counts::default(), &Problems::default()),
@@ -418,7 +422,7 @@ fn the_overview_without_accounts_says_how_to_begin() {
 }
 
 #[test]
-fn the_overview_without_messages_says_how_to_send_one() {
+fn the_overview_without_messages_explains_how_to_send_one() {
     let page = render(
         "overview-idle",
         &overview(&providers(), &Counts::default(), &Problems::default()),
@@ -431,11 +435,11 @@ fn the_overview_without_messages_says_how_to_send_one() {
 fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
     let page = render("overview", &busy());
     let text = page.main();
-    assert!(text.contains("4 things need a person"), "{text}");
+    assert!(text.contains("4 problems need attention"), "{text}");
     assert!(text.contains("6,033"), "all messages: {text}");
     assert!(
         !text.contains("Overdue"),
-        "a problem that is none is not shown"
+        "problems with count 0 are not shown"
     );
     let reasons: Vec<_> = page
         .find("[aria-labelledby=failures] code")
@@ -450,7 +454,7 @@ fn the_overview_counts_by_state_and_account_and_links_to_what_it_counts() {
     let reason = page.text("[aria-labelledby=failures] tbody tr");
     assert!(
         reason.starts_with("44 131053 media kaleyra-in, lancepilot-demo"),
-        "one reason, whoever met it: {reason}"
+        "one row per reason: {reason}"
     );
     let links = page.links();
     for expected in [
@@ -478,23 +482,23 @@ fn a_funnel_bar_is_as_long_as_its_share() {
         .iter()
         .filter_map(|bar| bar.attr("width"))
         .collect();
-    // Of 6,033: 5,940 with the provider, 5,884 with WhatsApp, 5,724 on the phone, 4,035 read.
+    // Of 6,033: 5,940 submitted, 5,884 sent, 5,724 delivered, 4,035 read.
     assert_eq!(widths, ["1000", "984", "975", "948", "668"]);
 }
 
 #[test]
-fn a_row_shows_state_person_and_why_it_failed() {
+fn a_row_shows_state_recipient_and_failure() {
     let messages = [
         failed(message(1, DeliveryState::Failed)),
         message(2, DeliveryState::Read),
     ];
     let page = render(
         "messages",
-        &list(&MessagesAddress::default(), &messages, Visibility::Full),
+        &list(&MessageListUrl::default(), &messages, Visibility::Full),
     );
     let row = page.text("tbody tr");
     for expected in [
-        "failed",
+        "Failed",
         "131053 · Media upload error",
         "+919900001234",
         "Mira Nair",
@@ -507,11 +511,11 @@ fn a_row_shows_state_person_and_why_it_failed() {
 }
 
 #[test]
-fn who_may_not_see_people_sees_only_their_ends() {
+fn masked_pages_show_only_the_ends_of_numbers() {
     let messages = [failed(message(1, DeliveryState::Failed))];
     let page = render(
         "messages-masked",
-        &list(&MessagesAddress::default(), &messages, Visibility::Masked),
+        &list(&MessageListUrl::default(), &messages, Visibility::Masked),
     );
     let row = page.text("tbody tr");
     assert!(row.contains("9199•••••234"), "{row}");
@@ -537,14 +541,14 @@ fn who_may_not_see_people_sees_only_their_ends() {
 }
 
 #[test]
-fn every_link_of_the_list_carries_its_whole_state() {
-    let address = MessagesAddress::parse(
+fn every_link_of_the_list_has_the_whole_filter() {
+    let url = MessageListUrl::parse(
         "state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f",
     );
     let messages = [message(1, DeliveryState::Read)];
     let page = render(
         "messages-filtered",
-        &list(&address, &messages, Visibility::Full),
+        &list(&url, &messages, Visibility::Full),
     );
     let links = page.links();
     for expected in [
@@ -566,30 +570,27 @@ fn every_link_of_the_list_carries_its_whole_state() {
     );
     assert!(
         page.find("main[data-live]").is_empty(),
-        "an older page stands still"
+        "an older page does not refresh"
     );
 }
 
 #[test]
-fn an_empty_list_says_whether_filters_or_the_world_are_empty() {
+fn an_empty_list_distinguishes_no_matches_from_no_messages() {
     let page = render(
         "messages-empty",
-        &list(&MessagesAddress::default(), &[], Visibility::Full),
+        &list(&MessageListUrl::default(), &[], Visibility::Full),
     );
     assert!(page.main().contains("No messages yet"));
-    let address = MessagesAddress::parse("state=lost&q=42");
-    let page = render("messages-none", &list(&address, &[], Visibility::Full));
+    let url = MessageListUrl::parse("state=lost&q=42");
+    let page = render("messages-none", &list(&url, &[], Visibility::Full));
     assert!(page.main().contains("No message matches"));
-    assert!(
-        page.main()
-            .contains("Not understood and ignored: state=lost")
-    );
+    assert!(page.main().contains("Unknown filters, ignored: state=lost"));
 }
 
 #[test]
-fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
+fn a_message_page_shows_every_stage_and_how_reliable_it_is() {
     let mut read = message(3, DeliveryState::Read);
-    read.queue = QueueWord::Done;
+    read.queue = QueueState::Done;
     let page = render(
         "message",
         &message_page(&read, &read_receipts(), Visibility::Full),
@@ -599,7 +600,7 @@ fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
         .map(|place| page.text(&format!(".stepper li:nth-child({place})")))
         .collect();
     assert!(
-        steps[1].contains("submitted") && steps[1].contains("by our clock"),
+        steps[1].contains("Submitted") && steps[1].contains("our clock"),
         "{steps:?}"
     );
     assert!(steps[2].contains("2026-11-20 14:03:10 UTC"), "{steps:?}");
@@ -621,23 +622,26 @@ fn a_message_page_tells_every_stage_and_how_surely_it_is_known() {
     })
     .collect();
     assert!(order.is_sorted(), "oldest first: {timeline}");
-    assert!(timeline.contains("ours 2026-11-20 14:03:11 UTC theirs 2026-11-20 14:03:10 UTC"));
+    assert!(
+        timeline
+            .contains("our clock 2026-11-20 14:03:11 UTC provider's clock 2026-11-20 14:03:10 UTC")
+    );
     assert!(timeline.contains("×2"));
 }
 
 #[test]
-fn a_failure_stands_in_the_providers_own_words_made_harmless() {
+fn a_failure_shows_the_text_of_the_provider_escaped() {
     let message = failed(message(4, DeliveryState::Failed));
     let failure = message.failure.clone().unwrap().failure;
-    let said = receipt(
+    let report = receipt(
         1,
-        Fact::Failure(failure),
+        ReceiptEvent::Failure(failure),
         Some("2026-11-20T14:03:12Z"),
         "2026-11-20T14:03:13Z",
     );
     let page = render(
         "message-failed",
-        &message_page(&message, &[said], Visibility::Full),
+        &message_page(&message, &[report], Visibility::Full),
     );
     let words = page.text(".failure");
     assert!(words.contains("131053 : Media upload error"), "{words}");
@@ -650,30 +654,30 @@ fn a_failure_stands_in_the_providers_own_words_made_harmless() {
 }
 
 #[test]
-fn only_actions_that_fit_are_offered() {
+fn only_possible_actions_are_offered() {
     let id = |message: &Message| format!("/messages/{}", message.id);
-    let unclear = message(5, DeliveryState::Uncertain);
+    let uncertain = message(5, DeliveryState::Uncertain);
     let page = render(
         "message-uncertain",
-        &message_page(&unclear, &[], Visibility::Full),
+        &message_page(&uncertain, &[], Visibility::Full),
     );
     assert_eq!(
         page.buttons(),
         [
-            format!("{}/resend", id(&unclear)),
-            format!("{}/mark-failed", id(&unclear))
+            format!("{}/resend", id(&uncertain)),
+            format!("{}/mark-failed", id(&uncertain))
         ]
     );
-    assert!(page.main().contains("could get it twice"));
+    assert!(page.main().contains("could receive it twice"));
 
-    let mut waiting = message(6, DeliveryState::Queued);
-    waiting.queue = QueueWord::Queued;
-    waiting.hold = Some("E110".to_owned());
+    let mut on_hold = message(6, DeliveryState::Queued);
+    on_hold.queue = QueueState::Queued;
+    on_hold.hold = Some("E110".to_owned());
     let page = render(
         "message-queued",
-        &message_page(&waiting, &[], Visibility::Full),
+        &message_page(&on_hold, &[], Visibility::Full),
     );
-    assert_eq!(page.buttons(), [format!("{}/cancel", id(&waiting))]);
+    assert_eq!(page.buttons(), [format!("{}/cancel", id(&on_hold))]);
     assert!(
         page.text(".because")
             .contains("It waits because account kaleyra-in is paused")
@@ -707,7 +711,7 @@ fn only_web_addresses_of_media_become_links() {
 }
 
 #[test]
-fn the_list_of_callbacks_names_outcome_and_messages() {
+fn the_callback_list_shows_outcome_and_messages() {
     let messages = (0..5).map(|n| message(n, DeliveryState::Sent).id).collect();
     let found = [
         listed(Outcome::Receipts, messages),
@@ -716,7 +720,7 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
     let page = render(
         "callbacks",
         &CallbacksPage::new(
-            &CallbacksAddress::default(),
+            &CallbackListUrl::default(),
             &found,
             Some(9),
             &[account("kaleyra-in")],
@@ -731,7 +735,7 @@ fn the_list_of_callbacks_names_outcome_and_messages() {
     let page = render(
         "callbacks-empty",
         &CallbacksPage::new(
-            &CallbacksAddress::default(),
+            &CallbackListUrl::default(),
             &[],
             None,
             &[],
@@ -794,7 +798,7 @@ fn a_raw_json_body_is_indented_and_also_shown_exactly() {
 }
 
 #[test]
-fn a_body_that_is_no_text_is_shown_byte_by_byte() {
+fn a_binary_body_is_shown_as_hex() {
     let page = render(
         "callback-bytes",
         &callback_page("", b"\xff\xfestatus\x00=read", Visibility::Full),
@@ -810,15 +814,15 @@ fn a_body_that_is_no_text_is_shown_byte_by_byte() {
         "callback-get",
         &callback_page("status=read", b"", Visibility::Full),
     );
-    assert!(page.main().contains("It has no body"));
+    assert!(page.main().contains("The body is empty"));
 }
 
-fn standing(id: &str, provider: ProviderId, health: Health) -> AccountStanding {
-    AccountStanding {
+fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStatus {
+    AccountStatus {
         id: account(id),
         provider,
         senders: vec!["+918600000001".to_owned()],
-        mode: Some(Mode::Live),
+        mode: Some(AccountMode::Live),
         callback_url: format!("http://127.0.0.1:8080/callbacks/{id}/Zm9vYmFyYmF6cXV4"),
         last_callback_at: (health != Health::Unconfigured).then(|| now() - TimeDelta::seconds(42)),
         health,
@@ -827,23 +831,23 @@ fn standing(id: &str, provider: ProviderId, health: Health) -> AccountStanding {
 }
 
 #[test]
-fn an_account_shows_its_address_steps_and_health() {
+fn an_account_shows_its_url_steps_and_health() {
     let paused = Health::Paused {
         reason: "RBC001 Insufficient balance".to_owned(),
         since: now(),
     };
     let accounts = [
-        standing("kaleyra-in", ProviderId::Kaleyra, Health::Unconfigured),
-        standing("sobot-main", ProviderId::Sobot, paused),
-        standing("zixflow-eu", ProviderId::Zixflow, Health::Ok),
-        AccountStanding {
+        account_status("kaleyra-in", ProviderId::Kaleyra, Health::Unconfigured),
+        account_status("sobot-main", ProviderId::Sobot, paused),
+        account_status("zixflow-eu", ProviderId::Zixflow, Health::Ok),
+        AccountStatus {
             mode: None,
-            ..standing("lancepilot-old", ProviderId::LancePilot, Health::Ok)
+            ..account_status("lancepilot-old", ProviderId::LancePilot, Health::Ok)
         },
     ];
     let page = render(
         "accounts",
-        &AccountsPage::new(&accounts, Reach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(&accounts, PublicUrlReach::Loopback, Visibility::Full, now()),
     );
     let text = page.main();
     for expected in [
@@ -869,32 +873,39 @@ fn an_account_shows_its_address_steps_and_health() {
     assert_eq!(page.buttons(), ["/accounts/sobot-main/resume"]);
     let masked = render(
         "accounts-masked",
-        &AccountsPage::new(&accounts, Reach::Public, Visibility::Masked, now()),
+        &AccountsPage::new(&accounts, PublicUrlReach::Public, Visibility::Masked, now()),
     );
     assert!(
         !masked.0.html().contains("Zm9vYmFy"),
-        "the address is a secret"
+        "the callback URL is a secret"
     );
     assert!(masked.buttons().is_empty());
 }
 
 #[test]
-fn an_address_of_this_machine_is_out_of_reach() {
-    for near in [
+fn a_loopback_url_is_not_public() {
+    for local in [
         "http://127.0.0.1:8080",
         "http://localhost:8080/base",
         "http://[::1]:80",
     ] {
-        assert_eq!(Reach::of(near), Reach::Loopback, "{near}");
+        assert_eq!(
+            PublicUrlReach::of_url(local),
+            PublicUrlReach::Loopback,
+            "{local}"
+        );
     }
-    assert_eq!(Reach::of("https://hooks.example.com"), Reach::Public);
+    assert_eq!(
+        PublicUrlReach::of_url("https://hooks.example.com"),
+        PublicUrlReach::Public
+    );
 }
 
 #[test]
 fn without_accounts_the_page_shows_an_example() {
     let page = render(
         "accounts-empty",
-        &AccountsPage::new(&[], Reach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(&[], PublicUrlReach::Loopback, Visibility::Full, now()),
     );
     assert!(page.main().contains("provider = \"kaleyra\""));
     assert!(page.main().contains("bluetick config check"));
@@ -902,26 +913,26 @@ fn without_accounts_the_page_shows_an_example() {
 
 #[test]
 fn reports_offer_both_formats_with_the_same_filters() {
-    let address = MessagesAddress::parse("state=failed");
+    let url = MessageListUrl::parse("state=failed");
     let page = render(
         "reports",
-        &ReportsPage::new(&address, &[account("kaleyra-in")], chrono_tz::UTC),
+        &ReportsPage::new(&url, &[account("kaleyra-in")], chrono_tz::UTC),
     );
     assert_eq!(page.buttons(), ["/messages/export"]);
-    assert_eq!(page.text("select[name=state] option[selected]"), "failed");
+    assert_eq!(page.text("select[name=state] option[selected]"), "Failed");
     assert!(page.main().contains("Download CSV") && page.main().contains("Download NDJSON"));
 }
 
 #[test]
-fn an_error_page_knows_the_way_back() {
-    for (name, trouble) in [
-        ("404", Trouble::NotFound),
-        ("403", Trouble::Forbidden),
-        ("500", Trouble::Internal),
+fn an_error_page_links_to_the_overview() {
+    for (name, kind) in [
+        ("404", ErrorPageKind::NotFound),
+        ("403", ErrorPageKind::Forbidden),
+        ("500", ErrorPageKind::Internal),
     ] {
         let page = render(
             name,
-            &ErrorPage::new(trouble, None, Some("r-17".to_owned()), Viewer::Known),
+            &ErrorPage::new(kind, None, Some("r-17".to_owned()), Viewer::SignedIn),
         );
         assert!(page.main().contains(name));
         assert!(page.main().contains("r-17"));
@@ -929,14 +940,14 @@ fn an_error_page_knows_the_way_back() {
     }
 }
 
-fn problem(kind: ProblemKind, count: u64, items: Items) -> ProblemList {
+fn problem(kind: ProblemKind, count: u64, items: ProblemItems) -> ProblemList {
     ProblemList { kind, count, items }
 }
 
 fn problem_lists() -> Vec<ProblemList> {
-    let orphan = |id: u128, suggestions: Vec<MessageId>| Orphan {
+    let orphan = |id: u128, suggestions: Vec<MessageId>| ListedOrphan {
         message: Message {
-            origin: Origin::Provisional,
+            origin: Origin::Orphan,
             name: None,
             stages: [None, None, None, Some(now()), None, None],
             ..message(id, DeliveryState::Delivered)
@@ -949,7 +960,7 @@ fn problem_lists() -> Vec<ProblemList> {
         problem(
             ProblemKind::PausedAccounts,
             1,
-            Items::Accounts(vec![(
+            ProblemItems::Accounts(vec![(
                 account("kaleyra-in"),
                 Pause {
                     since: now(),
@@ -960,7 +971,7 @@ fn problem_lists() -> Vec<ProblemList> {
         problem(
             ProblemKind::Uncertain,
             31,
-            Items::Messages(vec![
+            ProblemItems::Messages(vec![
                 message(1, DeliveryState::Uncertain),
                 message(2, DeliveryState::Uncertain),
             ]),
@@ -968,17 +979,17 @@ fn problem_lists() -> Vec<ProblemList> {
         problem(
             ProblemKind::Overdue,
             1,
-            Items::Messages(vec![message(3, DeliveryState::Submitted)]),
+            ProblemItems::Messages(vec![message(3, DeliveryState::Submitted)]),
         ),
         problem(
             ProblemKind::Orphans,
             2,
-            Items::Orphans(vec![orphan(4, vec![known(5), known(6)]), orphan(7, vec![])]),
+            ProblemItems::Orphans(vec![orphan(4, vec![known(5), known(6)]), orphan(7, vec![])]),
         ),
         problem(
             ProblemKind::IdConflicts,
             1,
-            Items::IdConflicts(vec![IdConflict {
+            ProblemItems::IdConflicts(vec![IdConflict {
                 account: account("sobot-main"),
                 provider_id: ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAEQ").unwrap(),
                 message: known(8),
@@ -989,35 +1000,35 @@ fn problem_lists() -> Vec<ProblemList> {
         problem(
             ProblemKind::Quarantine,
             1,
-            Items::Quarantine(vec![QuarantinedPart {
+            ProblemItems::Quarantine(vec![QuarantinedPart {
                 parts: 1,
                 callback: CallbackId::derived(now(), [7; 10]),
                 part: 2,
                 account: account("lancepilot-demo"),
-                reason: "a status without a word".to_owned(),
+                reason: "a status without a value".to_owned(),
                 quarantined_at: now(),
             }]),
         ),
-        problem(ProblemKind::Rejected, 12, Items::Nothing),
+        problem(ProblemKind::Rejected, 12, ProblemItems::Nothing),
     ]
 }
 
 #[test]
-fn problems_say_why_and_what_is_next_and_can_be_acted_on() {
+fn problems_show_reason_next_step_and_actions() {
     let page = render(
         "problems",
         &ProblemsPage::new(&problem_lists(), Visibility::Full),
     );
     let main = page.main();
     for words in [
-        "What needs a person",
-        "Outcome unknown 31",
-        "Next: Look in the provider's console",
+        "Needs attention",
+        "Uncertain 31",
+        "Next: Check the provider's console",
         "E110 Insufficient balance <b>",
-        "29 older ones not shown here",
+        "29 older items not shown here",
         "reported as delivered",
         "part 3 of its callback",
-        "Refused requests 12",
+        "Rejected requests 12",
     ] {
         assert!(main.contains(words), "{words} in {main}");
     }
@@ -1030,7 +1041,7 @@ fn problems_say_why_and_what_is_next_and_can_be_acted_on() {
 }
 
 #[test]
-fn problems_hide_people_from_who_may_only_read() {
+fn problems_are_masked_without_the_scope_operate() {
     let page = render(
         "problems-masked",
         &ProblemsPage::new(&problem_lists(), Visibility::Masked),
@@ -1043,8 +1054,8 @@ fn problems_hide_people_from_who_may_only_read() {
 }
 
 #[test]
-fn no_problem_is_said_plainly() {
+fn without_problems_the_page_says_so() {
     let page = render("problems-none", &ProblemsPage::new(&[], Visibility::Full));
-    assert_eq!(page.text("h1"), "Nothing needs you");
+    assert_eq!(page.text("h1"), "No open problems");
     assert!(page.links().contains(&"/messages".to_owned()));
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use bluetick::db::Error;
 use bluetick::db::connection::MAIN_BUSY_TIMEOUT;
-use bluetick::domain::access::{Scope, Scopes};
-use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;
+use bluetick::domain::scope::{Scope, Scopes};
 use bluetick::domain::secret::Secret;
 use bluetick::journal::Journal;
 use bluetick::journal::spool::{SpoolLimits, SpoolSettings};

@@ -1,24 +1,27 @@
-//! Explanations: someone who never saw the program can tell from the words why a message's state is what it is, and what to do.
+//! Explanations: a new user understands from the text why a message has its state, and what to do.
 
 use std::time::Duration;
 
 use askama::Template;
-use bluetick::domain::access::{Action, Verb, Visibility};
-use bluetick::domain::delivery::{
-    Delivery, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
-};
-use bluetick::domain::dictionary;
-use bluetick::domain::explain::{
-    AccountSituation, Exchange, ExchangeEnd, Explanation, QueuePlace, Story, Ties, explain,
+use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::delivery::{Delivery, fold};
+use bluetick::domain::delivery_state::{QueueState, Stage};
+use bluetick::domain::explanation::{
+    AccountConditions, AttemptEnd, AttemptSummary, Correlation, ExplainInput, Explanation,
+    QueueTiming, explain,
 };
 use bluetick::domain::failure::Failure;
+use bluetick::domain::failure_codes;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::media::MediaKind;
 use bluetick::domain::message::{
     ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
 };
-use bluetick::domain::provider::{Mode, ProviderId};
-use bluetick::web::dashboard::message::{MessageFile, MessagePage};
+use bluetick::domain::provider::ProviderId;
+use bluetick::domain::provider_account::AccountMode;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
+use bluetick::domain::scope::Visibility;
+use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
 use uuid::Uuid;
@@ -40,20 +43,20 @@ fn message_id(number: u128) -> MessageId {
     Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + number).into()
 }
 
-/// A story under construction: a message of Kaleyra's, accepted at noon, asked about an hour later.
-struct Tale {
+/// An explanation under construction: a message accepted at noon and explained an hour later.
+struct ExplainCase {
     message: Message,
     receipts: Vec<Receipt>,
-    exchanges: Vec<Exchange>,
+    attempts: Vec<AttemptSummary>,
     actions: Vec<Action>,
-    account: AccountSituation,
-    queue: QueuePlace,
-    ties: Ties,
+    account: AccountConditions,
+    queue: QueueTiming,
+    correlation: Correlation,
     now: DateTime<Utc>,
 }
 
-impl Tale {
-    fn new(provider: ProviderId, queue: QueueWord) -> Self {
+impl ExplainCase {
+    fn new(provider: ProviderId, queue: QueueState) -> Self {
         Self {
             message: Message {
                 id: message_id(1),
@@ -70,7 +73,7 @@ impl Tale {
                 options: SendOptions::default(),
                 queue,
                 hold: None,
-                state: bluetick::domain::delivery::DeliveryState::Queued,
+                state: bluetick::domain::delivery_state::DeliveryState::Queued,
                 conflict: false,
                 due_at: None,
                 stages: Default::default(),
@@ -84,36 +87,36 @@ impl Tale {
                 updated_at: noon(),
             },
             receipts: Vec::new(),
-            exchanges: Vec::new(),
+            attempts: Vec::new(),
             actions: Vec::new(),
-            account: AccountSituation {
+            account: AccountConditions {
                 pause: None,
-                mode: Some(Mode::Live),
+                mode: Some(AccountMode::Live),
                 rate: None,
                 deadline: Some(Duration::from_hours(24)),
                 adopt_after: Some(Duration::from_mins(10)),
             },
-            queue: QueuePlace::default(),
-            ties: Ties::default(),
+            queue: QueueTiming::default(),
+            correlation: Correlation::default(),
             now: second(3600),
         }
     }
 
-    /// Handed over and accepted one second after noon.
+    /// Submitted and accepted one second after noon.
     fn accepted(provider: ProviderId) -> Self {
-        let mut tale = Self::new(provider, QueueWord::Done);
-        tale.exchange(ExchangeEnd::Accepted, Some(202), None);
-        tale.receipt(
+        let mut case = Self::new(provider, QueueState::Done);
+        case.attempt(AttemptEnd::Accepted, Some(202), None);
+        case.receipt(
             SourceKind::Attempt,
-            Fact::Stage(Stage::Submitted),
+            ReceiptEvent::Stage(Stage::Submitted),
             Some(1),
             1,
         );
-        tale
+        case
     }
 
-    fn exchange(&mut self, end: ExchangeEnd, http_status: Option<u16>, detail: Option<&str>) {
-        self.exchanges.push(Exchange {
+    fn attempt(&mut self, end: AttemptEnd, http_status: Option<u16>, detail: Option<&str>) {
+        self.attempts.push(AttemptSummary {
             at: second(1),
             end,
             http_status,
@@ -121,12 +124,18 @@ impl Tale {
         });
     }
 
-    fn receipt(&mut self, kind: SourceKind, fact: Fact, occurred: Option<i64>, received: i64) {
+    fn receipt(
+        &mut self,
+        kind: SourceKind,
+        event: ReceiptEvent,
+        occurred: Option<i64>,
+        received: i64,
+    ) {
         self.receipts.push(Receipt {
             source_kind: kind,
             source: Uuid::from_u128(u128::try_from(self.receipts.len()).unwrap()),
             part: 0,
-            fact,
+            event,
             occurred_at: occurred.map(second),
             received_at: second(received),
             recipient: None,
@@ -135,7 +144,12 @@ impl Tale {
     }
 
     fn reported(&mut self, stage: Stage, occurred: Option<i64>, received: i64) {
-        self.receipt(SourceKind::Callback, Fact::Stage(stage), occurred, received);
+        self.receipt(
+            SourceKind::Callback,
+            ReceiptEvent::Stage(stage),
+            occurred,
+            received,
+        );
     }
 
     fn failed(&mut self, code: Option<&str>, title: &str, detail: &str, occurred: i64) {
@@ -147,7 +161,7 @@ impl Tale {
         };
         self.receipt(
             SourceKind::Callback,
-            Fact::Failure(failure),
+            ReceiptEvent::Failure(failure),
             Some(occurred),
             occurred + 1,
         );
@@ -162,24 +176,24 @@ impl Tale {
     fn explain(&mut self, visibility: Visibility) -> Explanation {
         let delivery = fold(self.message.queue, self.message.queued_at(), &self.receipts);
         self.settle(&delivery);
-        explain(&Story {
+        explain(&ExplainInput {
             message: &self.message,
             delivery: &delivery,
             receipts: &self.receipts,
-            exchanges: &self.exchanges,
+            attempts: &self.attempts,
             actions: &self.actions,
             account: &self.account,
             queue: self.queue,
-            ties: &self.ties,
+            correlation: &self.correlation,
             now: self.now,
             visibility,
         })
     }
 
-    /// The message's page, as HTML. `DASHBOARD_SAMPLES=folder` also writes it there, to look at.
+    /// The message's page as HTML. `DASHBOARD_SAMPLES=folder` also writes it there.
     fn page(&mut self, name: &str, explanation: &Explanation) -> String {
         let delivery = fold(self.message.queue, self.message.queued_at(), &self.receipts);
-        let file = MessageFile {
+        let file = MessagePageInput {
             message: &self.message,
             delivery: &delivery,
             explanation,
@@ -194,18 +208,18 @@ impl Tale {
             .unwrap();
         if let Ok(folder) = std::env::var("DASHBOARD_SAMPLES") {
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(format!("{folder}/story-{name}.html"), &html).unwrap();
+            std::fs::write(format!("{folder}/explanation-{name}.html"), &html).unwrap();
         }
         html
     }
 
-    /// What the store's flush writes into the row.
+    /// Writes the fold's result into the message, as the store does.
     fn settle(&mut self, delivery: &Delivery) {
         self.message.state = delivery.state;
         self.message.conflict = delivery.conflict;
         self.message.failure = delivery.failure.as_ref().map(|failed| ListedFailure {
             failure: failed.failure.clone(),
-            class: dictionary::explain(self.message.provider, &failed.failure).class,
+            class: failure_codes::describe(self.message.provider, &failed.failure).class,
             at: failed.at,
         });
         let last = self
@@ -218,37 +232,42 @@ impl Tale {
     }
 }
 
-fn waiting_stories() -> Vec<(&'static str, Tale)> {
-    let mut paused = Tale::new(ProviderId::Kaleyra, QueueWord::Queued);
+fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
+    let mut paused = ExplainCase::new(ProviderId::Kaleyra, QueueState::Queued);
     paused.account.pause = Some((
         "E110: Insufficient balance for +91 99701 23456.".to_owned(),
         second(-600),
     ));
     paused.queue.send_before = Some(second(7200));
-    let mut again = Tale::new(ProviderId::Kaleyra, QueueWord::Queued);
-    again.exchange(
-        ExchangeEnd::Postponed,
+    let mut again = ExplainCase::new(ProviderId::Kaleyra, QueueState::Queued);
+    again.attempt(
+        AttemptEnd::Postponed,
         Some(500),
         Some("WA500: Internal error"),
     );
     again.message.hold = Some("WA500: Internal error".to_owned());
     again.queue.next_attempt_at = Some(second(3900));
-    let mut slow = Tale::new(ProviderId::Sobot, QueueWord::Queued);
+    let mut slow = ExplainCase::new(ProviderId::Sobot, QueueState::Queued);
     slow.account.rate = Some(0.5);
-    let mut rehearsal = Tale::new(ProviderId::Sobot, QueueWord::Queued);
+    let mut rehearsal = ExplainCase::new(ProviderId::Sobot, QueueState::Queued);
     rehearsal.message.origin = Origin::DryRun;
-    rehearsal.account.mode = Some(Mode::DryRun);
-    let mut sending = Tale::new(ProviderId::Zixflow, QueueWord::Sending);
-    sending.exchange(ExchangeEnd::Running, None, None);
-    let mut cancelled = Tale::new(ProviderId::Sobot, QueueWord::Cancelled);
+    rehearsal.account.mode = Some(AccountMode::DryRun);
+    let mut sending = ExplainCase::new(ProviderId::Zixflow, QueueState::Sending);
+    sending.attempt(AttemptEnd::Running, None, None);
+    let mut cancelled = ExplainCase::new(ProviderId::Sobot, QueueState::Cancelled);
     cancelled.acted(Verb::Cancel, None);
-    let mut expired = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    let mut expired = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
     let failure = Failure {
-        code: Some(dictionary::EXPIRED.to_owned()),
+        code: Some(failure_codes::EXPIRED.to_owned()),
         title: Some("it waited too long to be handed over".to_owned()),
         ..Failure::default()
     };
-    expired.receipt(SourceKind::Action, Fact::Failure(failure), Some(3000), 3000);
+    expired.receipt(
+        SourceKind::Action,
+        ReceiptEvent::Failure(failure),
+        Some(3000),
+        3000,
+    );
     expired.queue.send_before = Some(second(2990));
     vec![
         ("waiting_because_the_account_is_paused", paused),
@@ -261,20 +280,20 @@ fn waiting_stories() -> Vec<(&'static str, Tale)> {
     ]
 }
 
-fn awaited_stories() -> Vec<(&'static str, Tale)> {
-    let mut uncertain = Tale::new(ProviderId::Zixflow, QueueWord::Uncertain);
-    uncertain.exchange(
-        ExchangeEnd::Unclear,
+fn awaited_cases() -> Vec<(&'static str, ExplainCase)> {
+    let mut uncertain = ExplainCase::new(ProviderId::Zixflow, QueueState::Uncertain);
+    uncertain.attempt(
+        AttemptEnd::Unclear,
         None,
         Some("the outcome is unknown: timed out after 30s"),
     );
-    let mut resent = Tale::new(ProviderId::Zixflow, QueueWord::Uncertain);
-    resent.exchange(ExchangeEnd::Unclear, Some(502), None);
+    let mut resent = ExplainCase::new(ProviderId::Zixflow, QueueState::Uncertain);
+    resent.attempt(AttemptEnd::Unclear, Some(502), None);
     resent.message.resent_as = Some(message_id(2));
-    let submitted = Tale::accepted(ProviderId::Sobot);
-    let mut silent = Tale::accepted(ProviderId::Sobot);
+    let submitted = ExplainCase::accepted(ProviderId::Sobot);
+    let mut silent = ExplainCase::accepted(ProviderId::Sobot);
     silent.now = second(90_000);
-    let mut sent = Tale::accepted(ProviderId::Kaleyra);
+    let mut sent = ExplainCase::accepted(ProviderId::Kaleyra);
     sent.reported(Stage::Sent, Some(3), 4);
     sent.now = second(100_000);
     vec![
@@ -286,44 +305,44 @@ fn awaited_stories() -> Vec<(&'static str, Tale)> {
     ]
 }
 
-fn arrived_stories() -> Vec<(&'static str, Tale)> {
-    let mut delivered = Tale::accepted(ProviderId::Kaleyra);
+fn arrived_cases() -> Vec<(&'static str, ExplainCase)> {
+    let mut delivered = ExplainCase::accepted(ProviderId::Kaleyra);
     for _ in 0..3 {
         delivered.reported(Stage::Sent, Some(3), 4);
     }
     delivered.reported(Stage::Delivered, Some(9), 10);
-    let mut read = Tale::accepted(ProviderId::Kaleyra);
+    let mut read = ExplainCase::accepted(ProviderId::Kaleyra);
     read.reported(Stage::Read, None, 300);
-    let mut played = Tale::accepted(ProviderId::LancePilot);
+    let mut played = ExplainCase::accepted(ProviderId::LancePilot);
     played.reported(Stage::Played, Some(60), 61);
     played.message.matched_by = Some(MatchedBy::Recipient);
-    let mut odd = Tale::accepted(ProviderId::Sobot);
+    let mut odd = ExplainCase::accepted(ProviderId::Sobot);
     odd.reported(Stage::Delivered, Some(-2_000_000_000), 10);
     odd.receipt(
         SourceKind::Callback,
-        Fact::Other("rerouted".to_owned()),
+        ReceiptEvent::Other("rerouted".to_owned()),
         None,
         12,
     );
-    let mut group = Tale::accepted(ProviderId::Kaleyra);
+    let mut group = ExplainCase::accepted(ProviderId::Kaleyra);
     group.reported(Stage::Delivered, Some(9), 10);
     group.reported(Stage::Read, Some(30), 31);
     group.message.origin = Origin::Observed;
     group.receipts[1].recipient = Some("919970123456".to_owned());
     group.receipts[2].recipient = Some("919970123457".to_owned());
-    let mut stranger = Tale::accepted(ProviderId::Kaleyra);
+    let mut stranger = ExplainCase::accepted(ProviderId::Kaleyra);
     stranger.failed(Some("131026"), "131026: Message Undeliverable.", "", 9);
     stranger.reported(Stage::Delivered, Some(9), 10);
     stranger.receipts[1].recipient = Some("919970123457".to_owned());
     stranger.receipts[2].recipient = Some("+91 99701 23456".to_owned());
-    let mut early = Tale::accepted(ProviderId::Kaleyra);
+    let mut early = ExplainCase::accepted(ProviderId::Kaleyra);
     early.reported(Stage::Sent, Some(-90_000_000), 4);
     early.reported(Stage::Delivered, Some(30), 31);
     early.reported(Stage::Read, Some(20), 32);
-    let mut overtaken = Tale::accepted(ProviderId::Zixflow);
+    let mut overtaken = ExplainCase::accepted(ProviderId::Zixflow);
     mark(&mut overtaken);
     overtaken.reported(Stage::Read, Some(2000), 2001);
-    let mut conflict = Tale::accepted(ProviderId::Kaleyra);
+    let mut conflict = ExplainCase::accepted(ProviderId::Kaleyra);
     conflict.failed(
         Some("131026"),
         "Message undeliverable",
@@ -344,27 +363,32 @@ fn arrived_stories() -> Vec<(&'static str, Tale)> {
     ]
 }
 
-/// What the store holds of an operator's mark.
-fn mark(tale: &mut Tale) {
+/// Marks the message as failed, as the store does.
+fn mark(case: &mut ExplainCase) {
     let failure = Failure {
         title: Some("marked as failed by an operator".to_owned()),
         detail: Some("Asha Rao says nothing came".to_owned()),
         ..Failure::default()
     };
-    tale.receipt(SourceKind::Action, Fact::Failure(failure), Some(1800), 1800);
-    tale.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
-    tale.actions[0].id = tale.receipts.last().unwrap().source.into();
+    case.receipt(
+        SourceKind::Action,
+        ReceiptEvent::Failure(failure),
+        Some(1800),
+        1800,
+    );
+    case.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
+    case.actions[0].id = case.receipts.last().unwrap().source.into();
 }
 
-fn failed_stories() -> Vec<(&'static str, Tale)> {
-    let mut window = Tale::accepted(ProviderId::Sobot);
+fn failed_cases() -> Vec<(&'static str, ExplainCase)> {
+    let mut window = ExplainCase::accepted(ProviderId::Sobot);
     window.failed(
         Some("131047"),
         "Re-engagement message",
         "More than 24 hours have passed since Asha Rao (+91 99701 23456) last replied",
         5,
     );
-    let mut after_sent = Tale::accepted(ProviderId::Kaleyra);
+    let mut after_sent = ExplainCase::accepted(ProviderId::Kaleyra);
     after_sent.reported(Stage::Sent, Some(3), 4);
     after_sent.failed(
         Some("131053"),
@@ -372,7 +396,7 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
         "wamid.HBgMOTE5OTcwMTIzNDU2FQIAERgSMTIzNDU2 at https://cdn.example.com/v.mp4: 404",
         8,
     );
-    let mut several = Tale::accepted(ProviderId::Kaleyra);
+    let mut several = ExplainCase::accepted(ProviderId::Kaleyra);
     several.failed(None, "failed", "no reason", 20);
     several.failed(Some("131000"), "Something went wrong", "generic", 6);
     several.failed(
@@ -381,9 +405,9 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
         "not on WhatsApp",
         7,
     );
-    let mut refused = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
-    refused.exchange(
-        ExchangeEnd::Refused,
+    let mut refused = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
+    refused.attempt(
+        AttemptEnd::Refused,
         Some(401),
         Some("RBC001: Invalid API key"),
     );
@@ -392,33 +416,43 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
         title: Some("Invalid API key".to_owned()),
         ..Failure::default()
     };
-    refused.receipt(SourceKind::Attempt, Fact::Failure(failure), Some(1), 1);
+    refused.receipt(
+        SourceKind::Attempt,
+        ReceiptEvent::Failure(failure),
+        Some(1),
+        1,
+    );
     refused.account.pause = Some(("RBC001: Invalid API key".to_owned(), second(1)));
-    let mut marked = Tale::new(ProviderId::Zixflow, QueueWord::Done);
-    marked.exchange(ExchangeEnd::Unclear, Some(504), None);
+    let mut marked = ExplainCase::new(ProviderId::Zixflow, QueueState::Done);
+    marked.attempt(AttemptEnd::Unclear, Some(504), None);
     mark(&mut marked);
-    let mut tied = Tale::accepted(ProviderId::Sobot);
+    let mut tied = ExplainCase::accepted(ProviderId::Sobot);
     tied.failed(Some("131026"), "Message undeliverable", "", 7);
     tied.failed(
         Some("131053"),
         "Media upload error",
-        "(also told: 131052)",
+        "(also reported: 131052)",
         7,
     );
-    let mut wordless = Tale::accepted(ProviderId::Sobot);
+    let mut wordless = ExplainCase::accepted(ProviderId::Sobot);
     wordless.failed(None, "", "", 7);
-    let mut unreached = Tale::new(ProviderId::Sobot, QueueWord::Done);
+    let mut unreached = ExplainCase::new(ProviderId::Sobot, QueueState::Done);
     let reason = Some("the provider could not be reached: Connection refused");
-    unreached.exchange(ExchangeEnd::Postponed, None, reason);
-    unreached.exchange(ExchangeEnd::Refused, None, reason);
+    unreached.attempt(AttemptEnd::Postponed, None, reason);
+    unreached.attempt(AttemptEnd::Refused, None, reason);
     let failure = Failure {
         code: Some("unreachable".to_owned()),
         title: Some("the provider could not be reached".to_owned()),
         detail: Some("Connection refused".to_owned()),
         ..Failure::default()
     };
-    unreached.receipt(SourceKind::Attempt, Fact::Failure(failure), Some(2), 2);
-    let mut unknown = Tale::accepted(ProviderId::LancePilot);
+    unreached.receipt(
+        SourceKind::Attempt,
+        ReceiptEvent::Failure(failure),
+        Some(2),
+        2,
+    );
+    let mut unknown = ExplainCase::accepted(ProviderId::LancePilot);
     unknown.failed(Some("LP-77"), "Blocked", "", 5);
     unknown.message.resent_as = Some(message_id(2));
     vec![
@@ -434,37 +468,37 @@ fn failed_stories() -> Vec<(&'static str, Tale)> {
     ]
 }
 
-fn tied_stories() -> Vec<(&'static str, Tale)> {
-    let mut observed = Tale::new(ProviderId::Sobot, QueueWord::Done);
+fn correlated_cases() -> Vec<(&'static str, ExplainCase)> {
+    let mut observed = ExplainCase::new(ProviderId::Sobot, QueueState::Done);
     observed.message.origin = Origin::Observed;
     observed.reported(Stage::Delivered, Some(2), 3);
-    let mut registered = Tale::new(ProviderId::Sobot, QueueWord::Done);
+    let mut registered = ExplainCase::new(ProviderId::Sobot, QueueState::Done);
     registered.message.origin = Origin::Observed;
-    registered.ties.registered = true;
+    registered.correlation.registered = true;
     registered.reported(Stage::Sent, Some(2), 3);
-    let mut strange = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
+    let mut strange = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
     strange.message.origin = Origin::Observed;
     strange.receipt(
         SourceKind::Callback,
-        Fact::Other("teleported".to_owned()),
+        ReceiptEvent::Other("teleported".to_owned()),
         None,
         3,
     );
-    let mut provisional = Tale::new(ProviderId::Kaleyra, QueueWord::Done);
-    provisional.message.origin = Origin::Provisional;
+    let mut provisional = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
+    provisional.message.origin = Origin::Orphan;
     provisional.reported(Stage::Delivered, Some(2), 3);
-    let mut matched = Tale::accepted(ProviderId::LancePilot);
+    let mut matched = ExplainCase::accepted(ProviderId::LancePilot);
     matched.reported(Stage::Delivered, Some(9), 10);
     matched.message.matched_by = Some(MatchedBy::Operator);
     matched.message.resend_of = Some(message_id(3));
     matched.acted(Verb::Match, Some("with an orphan"));
-    matched.ties.merged = 1;
-    let mut contended = Tale::accepted(ProviderId::Kaleyra);
-    contended.ties.contenders = vec![message_id(4)];
+    matched.correlation.merged = 1;
+    let mut contended = ExplainCase::accepted(ProviderId::Kaleyra);
+    contended.correlation.conflicting = vec![message_id(4)];
     contended.reported(Stage::Sent, Some(2), 3);
-    let mut lost = Tale::accepted(ProviderId::Kaleyra);
-    lost.ties.contenders = vec![message_id(4)];
-    lost.ties.keepers = vec![message_id(4)];
+    let mut lost = ExplainCase::accepted(ProviderId::Kaleyra);
+    lost.correlation.conflicting = vec![message_id(4)];
+    lost.correlation.id_holders = vec![message_id(4)];
     vec![
         ("observed", observed),
         ("registered", registered),
@@ -476,13 +510,13 @@ fn tied_stories() -> Vec<(&'static str, Tale)> {
     ]
 }
 
-fn stories() -> Vec<(&'static str, Tale)> {
+fn cases() -> Vec<(&'static str, ExplainCase)> {
     [
-        waiting_stories(),
-        awaited_stories(),
-        arrived_stories(),
-        failed_stories(),
-        tied_stories(),
+        waiting_cases(),
+        awaited_cases(),
+        arrived_cases(),
+        failed_cases(),
+        correlated_cases(),
     ]
     .into_iter()
     .flatten()
@@ -490,15 +524,15 @@ fn stories() -> Vec<(&'static str, Tale)> {
 }
 
 #[test]
-fn every_story_is_told_in_the_words_that_were_approved() {
+fn every_case_has_its_approved_text() {
     let mut goldens = Goldens::of("explain");
-    for (name, mut tale) in stories() {
-        goldens.check(name, &tale.explain(Visibility::Full).text());
+    for (name, mut case) in cases() {
+        goldens.check(name, &case.explain(Visibility::Full).text());
     }
     goldens.finish();
 }
 
-/// The text inside the first match, letter by letter as a browser shows it.
+/// The text inside the first match, as a browser shows it.
 fn shown(page: &Html, selector: &str) -> String {
     let found = page.select(&Selector::parse(selector).unwrap()).next();
     let text: String = found
@@ -513,16 +547,16 @@ fn all_shown(page: &Html, selector: &str) -> Vec<String> {
     page.select(&selector).map(text).collect()
 }
 
-/// Words of the protocol stand out by their type on a page, in a plain text by marks.
+/// Pages show protocol words in a monospaced font, plain text between back-quotes.
 fn unmarked(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| line.replace('`', "")).collect()
 }
 
 #[test]
-fn the_message_page_tells_every_story_in_the_same_words() {
-    for (name, mut tale) in stories() {
-        let explanation = tale.explain(Visibility::Full);
-        let page = Html::parse_document(&tale.page(name, &explanation));
+fn the_message_page_has_the_same_text_in_every_case() {
+    for (name, mut case) in cases() {
+        let explanation = case.explain(Visibility::Full);
+        let page = Html::parse_document(&case.page(name, &explanation));
         let section = "section[aria-labelledby=why]";
         assert_eq!(shown(&page, ".lead"), explanation.summary, "{name}");
         assert_eq!(
@@ -555,11 +589,11 @@ fn the_message_page_tells_every_story_in_the_same_words() {
 }
 
 #[test]
-fn without_operate_no_number_name_or_whole_wamid_is_told() {
+fn without_operate_no_number_name_or_complete_wamid_is_shown() {
     let mut hidden = 0;
-    for (name, mut tale) in stories() {
-        let full = tale.explain(Visibility::Full).text();
-        let masked = tale.explain(Visibility::Masked).text();
+    for (name, mut case) in cases() {
+        let full = case.explain(Visibility::Full).text();
+        let masked = case.explain(Visibility::Masked).text();
         for text in PERSONAL {
             assert!(!masked.contains(text), "{name} tells {text}:\n{masked}");
         }
@@ -569,9 +603,9 @@ fn without_operate_no_number_name_or_whole_wamid_is_told() {
 }
 
 #[test]
-fn every_explanation_says_what_it_is_because_of_and_a_failure_what_to_do() {
-    for (name, mut tale) in stories() {
-        let explanation = tale.explain(Visibility::Full);
+fn every_explanation_has_reasons_and_every_failure_an_action() {
+    for (name, mut case) in cases() {
+        let explanation = case.explain(Visibility::Full);
         assert!(!explanation.because.is_empty(), "{name}");
         for sentence in std::iter::once(&explanation.summary)
             .chain(&explanation.because)
@@ -591,60 +625,60 @@ fn every_explanation_says_what_it_is_because_of_and_a_failure_what_to_do() {
 }
 
 fn timeline_of(name: &str) -> String {
-    let (_, mut tale) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
-    let explanation = tale.explain(Visibility::Full);
-    let page = tale.page(name, &explanation);
+    let (_, mut case) = cases().into_iter().find(|(of, _)| *of == name).unwrap();
+    let explanation = case.explain(Visibility::Full);
+    let page = case.page(name, &explanation);
     shown(&Html::parse_document(&page), ".timeline")
 }
 
 #[test]
-fn an_expiry_is_the_products_decision_and_not_a_report_of_anyone() {
+fn an_expiry_is_shown_as_our_decision_and_not_as_a_report() {
     let timeline = timeline_of("expired");
     assert!(
-        timeline.contains("Expired in the queue, never handed over"),
+        timeline.contains("Expired in the queue, never submitted"),
         "{timeline}"
     );
-    for wrong in ["operator", "theirs", "Reported"] {
+    for wrong in ["operator", "provider's clock", "Reported"] {
         assert!(!timeline.contains(wrong), "{wrong}: {timeline}");
     }
 }
 
 #[test]
-fn only_a_providers_clock_is_shown_as_theirs() {
+fn only_reported_times_are_shown_as_the_providers() {
     let timeline = timeline_of("submitted");
-    assert!(timeline.contains("Answered: submitted"), "{timeline}");
-    assert!(!timeline.contains("theirs"), "{timeline}");
+    assert!(timeline.contains("Reply: submitted"), "{timeline}");
+    assert!(!timeline.contains("provider's clock"), "{timeline}");
     let early = timeline_of("times_that_cannot_be_right");
     assert!(
-        early.contains("before we accepted it: cannot be right by our clock"),
+        early.contains("before we accepted the message: inconsistent with our clock"),
         "{early}"
     );
 }
 
 #[test]
-fn the_page_names_what_was_matched_by_recipient_given_up_or_never_in_our_queue() {
+fn the_page_shows_matches_by_recipient_operator_marks_and_messages_sent_elsewhere() {
     let page = |name: &str| {
-        let (_, mut tale) = stories().into_iter().find(|(of, _)| *of == name).unwrap();
-        let explanation = tale.explain(Visibility::Full);
-        Html::parse_document(&tale.page(name, &explanation))
+        let (_, mut case) = cases().into_iter().find(|(of, _)| *of == name).unwrap();
+        let explanation = case.explain(Visibility::Full);
+        Html::parse_document(&case.page(name, &explanation))
     };
     let matched = page("played_and_matched_by_recipient");
     assert_eq!(shown(&matched, ".heading .tag"), "matched by recipient");
     assert!(shown(&matched, ".timeline").contains("Reports matched by recipient"));
     let given_up = page("failed_marked_by_an_operator");
-    assert_eq!(shown(&given_up, "h1"), "Given up");
+    assert_eq!(shown(&given_up, "h1"), "Failed");
     let elsewhere = page("observed");
-    assert!(!shown(&elsewhere, ".stepper").contains("queued"));
+    assert!(!shown(&elsewhere, ".stepper").contains("Queued"));
     let early = page("times_that_cannot_be_right");
-    assert!(shown(&early, ".stepper").contains("cannot be right by our clock"));
+    assert!(shown(&early, ".stepper").contains("inconsistent with our clock"));
 }
 
 #[test]
-fn what_reached_the_phone_is_never_to_be_sent_again() {
+fn no_action_asks_to_resend_a_delivered_message() {
     let mut met = 0;
-    for (name, mut tale) in stories() {
-        let explanation = tale.explain(Visibility::Full);
-        if tale.message.conflict {
+    for (name, mut case) in cases() {
+        let explanation = case.explain(Visibility::Full);
+        if case.message.conflict {
             met += 1;
             let action = explanation.failure.unwrap().action;
             assert_eq!(action, "Nothing needs to be sent again.", "{name}");
@@ -654,10 +688,10 @@ fn what_reached_the_phone_is_never_to_be_sent_again() {
 }
 
 #[test]
-fn control_characters_of_a_provider_break_no_line() {
-    let mut tale = Tale::accepted(ProviderId::Sobot);
-    tale.failed(Some("1\n2"), "a\r\nb", "c\u{7}", 5);
-    let explanation = tale.explain(Visibility::Full);
+fn control_characters_of_a_provider_do_not_break_lines() {
+    let mut case = ExplainCase::accepted(ProviderId::Sobot);
+    case.failed(Some("1\n2"), "a\r\nb", "c\u{7}", 5);
+    let explanation = case.explain(Visibility::Full);
     let words = explanation.failure.unwrap();
     assert_eq!(
         (words.code.as_deref(), words.words.as_str()),

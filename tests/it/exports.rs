@@ -7,15 +7,16 @@ use actix_web::body::to_bytes;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use bluetick::cli::export::{self as command, ExportArguments, ExportFormat, FilterArguments};
-use bluetick::domain::access::Visibility;
 use bluetick::domain::clock::FixedClock;
-use bluetick::domain::delivery::{DeliveryState, Fact, Pricing, Receipt, SourceKind, Stage};
+use bluetick::domain::delivery_state::{DeliveryState, Stage};
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{Draft, Message, Origin, References, SendOptions};
+use bluetick::domain::message::{Message, MessageDraft, Origin, References, SendOptions};
 use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
+use bluetick::domain::scope::Visibility;
 use bluetick::reporting::export::columns::COLUMNS;
 use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
@@ -48,8 +49,8 @@ fn start() -> DateTime<Utc> {
     "2026-11-20T10:00:00.250Z".parse().unwrap()
 }
 
-fn draft(number: usize) -> Draft {
-    Draft {
+fn draft(number: usize) -> MessageDraft {
+    MessageDraft {
         account: if number.is_multiple_of(2) {
             "kaleyra-in"
         } else {
@@ -84,7 +85,7 @@ fn draft(number: usize) -> Draft {
 }
 
 impl Place {
-    async fn accept(&self, draft: &Draft, now: DateTime<Utc>) -> MessageId {
+    async fn accept(&self, draft: &MessageDraft, now: DateTime<Utc>) -> MessageId {
         let id = MessageId::new(now);
         let acceptance = Acceptance {
             id,
@@ -98,15 +99,15 @@ impl Place {
         id
     }
 
-    async fn hear(&self, id: MessageId, facts: Vec<Fact>, pricing: Pricing) {
+    async fn hear(&self, id: MessageId, facts: Vec<ReceiptEvent>, pricing: Pricing) {
         let mut ledger = self.store.ledger(start()).await.unwrap();
         ledger.load(&[id]).await.unwrap();
-        for (part, fact) in (0..).zip(facts) {
+        for (part, event) in (0..).zip(facts) {
             let receipt = Receipt {
                 source_kind: SourceKind::Callback,
                 source: Uuid::from_u128(id.uuid().as_u128() ^ 1),
                 part,
-                fact,
+                event,
                 occurred_at: Some(start() + TimeDelta::seconds(i64::from(part) + 1)),
                 received_at: start() + TimeDelta::seconds(60),
                 recipient: None,
@@ -153,7 +154,10 @@ impl Place {
             detail: Some("919970000001 is not on WhatsApp".to_owned()),
             key: None,
         };
-        let facts = vec![Fact::Stage(Stage::Submitted), Fact::Failure(failure)];
+        let facts = vec![
+            ReceiptEvent::Stage(Stage::Submitted),
+            ReceiptEvent::Failure(failure),
+        ];
         self.hear(failed, facts, Pricing::default()).await;
         let pricing = Pricing {
             billable: Some(true),
@@ -161,7 +165,10 @@ impl Place {
             model: None,
             price: Some("-0.005".to_owned()),
         };
-        let facts = vec![Fact::Stage(Stage::Delivered), Fact::Stage(Stage::Read)];
+        let facts = vec![
+            ReceiptEvent::Stage(Stage::Delivered),
+            ReceiptEvent::Stage(Stage::Read),
+        ];
         self.hear(read, facts, pricing).await;
         let mut ledger = self.store.ledger(start()).await.unwrap();
         ledger.load(&[failed]).await.unwrap();

@@ -142,7 +142,7 @@ fn every_provider_is_listed_with_fixtures_and_a_readme_row() {
     for id in ProviderId::ALL {
         let name = id.as_str();
         assert_eq!(
-            providers::of(id).id(),
+            providers::get(id).id(),
             id,
             "`providers::of` mixes providers up"
         );

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bluetick::db::Error;
-use bluetick::domain::callback::{Authenticity, CallbackRecord, JournalEntry, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry, Route};
 use bluetick::domain::ids::{CallbackId, MessageId};
 use bluetick::journal::{self, Journal, JournalFilter};
 use chrono::{DateTime, Utc};

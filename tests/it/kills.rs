@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
-use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;
 use bluetick::journal::Journal;

@@ -66,7 +66,10 @@ async fn a_leaked_address_is_stopped_at_the_ceiling_and_no_other_account_is() {
     );
     for path in ["/", "/problems", "/accounts", "/messages"] {
         let html = page(&app, path).await;
-        assert!(html.contains("An account reached its ceiling"), "{path}");
+        assert!(
+            html.contains("An account reached its hourly limit"),
+            "{path}"
+        );
         assert!(html.contains("callback_generation"), "{path}");
     }
     assert!(!page(&app, "/").await.contains("Everything is flowing"));
@@ -170,7 +173,7 @@ async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is
     assert!(
         page(&app, "/")
             .await
-            .contains("The database does not take callbacks")
+            .contains("The database does not accept callbacks")
     );
     lock.release().await;
     let mut spool = app.services.journal.spool();

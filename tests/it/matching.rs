@@ -1,6 +1,6 @@
 //! Matches that a recipient or a person made can be taken back: what was matched goes its own way, and nothing matches it by itself again.
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -254,7 +254,7 @@ async fn a_report_is_matched_on_its_own_page_by_whatever_the_search_box_takes() 
     assert!(!html.contains("message_id is"), "no raw field name");
     let (status, html) = try_match(&app, &orphan, CUSTOMER).await;
     assert_eq!(status, 422);
-    assert!(html.contains("Several messages fit"));
+    assert!(html.contains("Several messages match"));
     assert_eq!(orphan_ids(&app).await.len(), 1);
 
     let reference = json!({

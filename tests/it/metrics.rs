@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use bluetick::domain::access::Scope;
-use bluetick::domain::delivery::DeliveryState;
+use bluetick::domain::delivery_state::DeliveryState;
+use bluetick::domain::scope::Scope;
 use bluetick::reporting::alarms::AlarmKind;
 use bluetick::web::connections::Connections;
 use bluetick::web::server;

@@ -721,7 +721,7 @@ async fn commands_that_only_look_apply_no_migration() {
     assert_eq!(place.run(&["migrate"]).0, Some(0));
     let (code, out, errors) = place.run(&["verify"]);
     assert_eq!(code, Some(0), "{errors}");
-    assert!(out.contains("everything agrees"), "{out}");
+    assert!(out.contains("no discrepancies"), "{out}");
     let (_, _, errors) = place.run(&["explain", message]);
     assert!(errors.contains("there is no message"), "{errors}");
 

@@ -1,6 +1,6 @@
 //! Without `operate` nobody is shown, whatever a provider quotes: every call and page that reads, walked with a `read` token.
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! What needs a person: counts equal lists, each thing is shown with a next step, and what was decided leaves.
 
-use bluetick::domain::access::Scope;
-use bluetick::domain::provider::HeaderSecret;
+use bluetick::domain::provider_account::HeaderSecret;
+use bluetick::domain::scope::Scope;
 use bluetick::domain::secret::Secret;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
@@ -300,11 +300,11 @@ async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed(
     assert_eq!(app.get("/api/v1/problems/bad_luck").await.0, 404);
     let quarantined = shown.text("section[aria-labelledby=quarantine] .needs");
     assert!(
-        quarantined.contains("2 parts of its callback are unreadable, part 2 first"),
+        quarantined.contains("2 parts of its callback cannot be parsed, first part 2"),
         "{quarantined}"
     );
     let refused = shown.text("section[aria-labelledby=rejected]");
-    assert!(refused.contains("Refused requests"), "{refused}");
+    assert!(refused.contains("Rejected requests"), "{refused}");
     app.finish().await;
 }
 
@@ -443,7 +443,7 @@ async fn a_callback_tells_which_of_its_parts_are_unreadable_and_why() {
         .await
         .unwrap();
     let html = html.text().await.unwrap();
-    assert!(html.contains("30 unreadable parts"), "{html}");
+    assert!(html.contains("30 unparseable parts"), "{html}");
     assert!(html.contains("Part 2") && html.contains("and 10 more"));
     let problems = page(&app, Scope::Operate).await.text("main");
     assert!(
@@ -485,7 +485,7 @@ async fn what_was_seen_is_put_aside_until_something_new_is_heard() {
     assert_eq!(app.post(&aside).await.0, 200);
     assert_eq!(count(&app, "orphans").await, 0);
     let actions = app.services.store.list_actions(50).await.unwrap();
-    let verb = bluetick::domain::access::Verb::PutAside;
+    let verb = bluetick::domain::audit_action::Verb::PutAside;
     assert_eq!(
         actions.iter().filter(|action| action.verb == verb).count(),
         3

@@ -1,6 +1,6 @@
 //! What cannot be understood is kept, and every place that tells of it tells the same.
 
-use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Everything derived can be derived again: rebuild changes nothing, verify finds what does not agree.
 
-use bluetick::domain::callback::JournalPlace;
+use bluetick::domain::callback_record::JournalPosition;
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::verify::{Checked, verify};
 use bluetick::simulator::{Chaos, Settings};
@@ -164,7 +164,7 @@ async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
     let store = &app.services.store;
     let first = app.services.journal.list_places(0, 1).await.unwrap()[0];
     let oldest = app.services.journal.beginning().await.unwrap().unwrap();
-    let first = JournalPlace {
+    let first = JournalPosition {
         id: oldest.id,
         ..first
     };

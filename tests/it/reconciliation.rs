@@ -439,7 +439,7 @@ async fn a_report_of_a_message_sent_elsewhere_is_adopted_after_ten_minutes() {
 #[actix_web::test]
 async fn an_account_may_leave_its_unmatched_reports_unadopted() {
     let app = start_app_with(|_, accounts| {
-        accounts[0].adoption = bluetick::domain::provider::Adoption::Off;
+        accounts[0].adoption = bluetick::domain::provider_account::Adoption::Off;
     })
     .await;
     told(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
@@ -763,7 +763,7 @@ async fn a_gzipped_body_is_read_and_comes_back_byte_identical() {
 #[actix_web::test]
 async fn an_unverified_callback_is_kept_and_not_applied() {
     let app = start_app_with(|_, accounts| {
-        accounts[0].callback_auth.header = vec![bluetick::domain::provider::HeaderSecret {
+        accounts[0].callback_auth.header = vec![bluetick::domain::provider_account::HeaderSecret {
             name: "x-shop".to_owned(),
             value: bluetick::domain::secret::Secret::new("right-value-4711"),
         }];

@@ -1,9 +1,9 @@
-//! The fold: whatever order, number and batching facts come in, the same is shown.
+//! The fold: its result does not depend on the order, repetition and batching of receipts.
 
-use bluetick::domain::delivery::{
-    Delivery, DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage, fold,
-};
+use bluetick::domain::delivery::{Delivery, fold};
+use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::failure::Failure;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -12,12 +12,12 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_763_600_000 + second, 0).unwrap()
 }
 
-fn receipt(fact: Fact, occurred: Option<i64>, received: i64) -> Receipt {
+fn receipt(event: ReceiptEvent, occurred: Option<i64>, received: i64) -> Receipt {
     Receipt {
         source_kind: SourceKind::Callback,
         source: Uuid::from_u128(1),
         part: 0,
-        fact,
+        event,
         occurred_at: occurred.map(at),
         received_at: at(received),
         recipient: None,
@@ -26,12 +26,12 @@ fn receipt(fact: Fact, occurred: Option<i64>, received: i64) -> Receipt {
 }
 
 fn stage(stage: Stage, occurred: Option<i64>, received: i64) -> Receipt {
-    receipt(Fact::Stage(stage), occurred, received)
+    receipt(ReceiptEvent::Stage(stage), occurred, received)
 }
 
 fn failure(code: Option<&str>, title: &str, occurred: Option<i64>, received: i64) -> Receipt {
     receipt(
-        Fact::Failure(Failure {
+        ReceiptEvent::Failure(Failure {
             code: code.map(ToOwned::to_owned),
             title: Some(title.to_owned()),
             ..Failure::default()
@@ -42,7 +42,7 @@ fn failure(code: Option<&str>, title: &str, occurred: Option<i64>, received: i64
 }
 
 fn folded(receipts: &[Receipt]) -> Delivery {
-    fold(QueueWord::Done, Some(at(0)), receipts)
+    fold(QueueState::Done, Some(at(0)), receipts)
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn read_without_delivered_implies_it_at_the_same_time() {
 
 #[test]
 fn queued_is_never_implied() {
-    let delivery = fold(QueueWord::Done, None, &[stage(Stage::Read, None, 31)]);
+    let delivery = fold(QueueState::Done, None, &[stage(Stage::Read, None, 31)]);
     assert!(delivery.stage(Stage::Queued).is_none());
     assert!(delivery.stage(Stage::Submitted).unwrap().inferred);
 }
@@ -114,7 +114,7 @@ fn the_failure_with_a_code_is_shown_then_the_latest_then_the_greatest_text() {
 }
 
 #[test]
-fn a_reported_time_beats_an_inferred_one_and_nonsense_counts_as_absent() {
+fn a_reported_time_takes_precedence_and_an_implausible_one_counts_as_absent() {
     let delivery = folded(&[
         stage(Stage::Read, None, 10),
         stage(Stage::Read, Some(40), 41),
@@ -138,7 +138,7 @@ fn a_reported_time_beats_an_inferred_one_and_nonsense_counts_as_absent() {
 }
 
 #[test]
-fn a_price_is_the_one_told_with_the_lowest_stage() {
+fn the_price_is_that_of_the_lowest_stage() {
     let told = |at_stage, price: &str| Receipt {
         pricing: Pricing {
             price: Some(price.to_owned()),
@@ -152,8 +152,8 @@ fn a_price_is_the_one_told_with_the_lowest_stage() {
 
 #[test]
 fn an_unknown_word_changes_nothing() {
-    let other = receipt(Fact::Other("teleported".to_owned()), Some(5), 6);
-    for queue in QueueWord::ALL {
+    let other = receipt(ReceiptEvent::Other("teleported".to_owned()), Some(5), 6);
+    for queue in QueueState::ALL {
         let without = fold(queue, Some(at(0)), &[stage(Stage::Sent, Some(1), 2)]);
         let with = fold(
             queue,
@@ -165,8 +165,8 @@ fn an_unknown_word_changes_nothing() {
 }
 
 #[test]
-fn a_fact_beats_the_queues_word() {
-    for queue in QueueWord::ALL {
+fn a_receipt_takes_precedence_over_the_queue_state() {
+    for queue in QueueState::ALL {
         let delivery = fold(queue, Some(at(0)), &[stage(Stage::Submitted, Some(1), 2)]);
         assert_eq!(delivery.state, DeliveryState::Submitted);
     }
@@ -174,12 +174,12 @@ fn a_fact_beats_the_queues_word() {
 
 fn any_receipt() -> impl Strategy<Value = Receipt> {
     let text = || prop::option::of(prop::sample::select(vec!["a".to_owned(), "b".to_owned()]));
-    let fact = prop_oneof![
-        4 => prop::sample::select(Stage::ALL[1..].to_vec()).prop_map(Fact::Stage),
-        2 => (text(), text(), text()).prop_map(|(code, title, detail)| Fact::Failure(Failure {
+    let event = prop_oneof![
+        4 => prop::sample::select(Stage::ALL[1..].to_vec()).prop_map(ReceiptEvent::Stage),
+        2 => (text(), text(), text()).prop_map(|(code, title, detail)| ReceiptEvent::Failure(Failure {
             code, title, detail, key: None,
         })),
-        1 => Just(Fact::Other("x".to_owned())),
+        1 => Just(ReceiptEvent::Other("x".to_owned())),
     ];
     let occurred = prop_oneof![
         Just(None),
@@ -200,12 +200,12 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
             price,
         },
     );
-    (fact, occurred, 0_i64..6, kind, any::<u128>(), pricing).prop_map(
-        |(fact, occurred_at, received, source_kind, source, pricing)| Receipt {
+    (event, occurred, 0_i64..6, kind, any::<u128>(), pricing).prop_map(
+        |(event, occurred_at, received, source_kind, source, pricing)| Receipt {
             source_kind,
             source: Uuid::from_u128(source),
             part: 0,
-            fact,
+            event,
             occurred_at,
             received_at: at(received),
             recipient: None,
@@ -214,7 +214,7 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
     )
 }
 
-/// Each fact a source of its own.
+/// Gives each receipt its own source.
 fn numbered(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
     for (number, receipt) in (1_u128..).zip(&mut receipts) {
         receipt.source = Uuid::from_u128(number);
@@ -222,7 +222,7 @@ fn numbered(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
     receipts
 }
 
-/// What must not depend on how often a fact was told.
+/// Removes what depends on how often a receipt was repeated.
 fn without_counts(delivery: Delivery) -> Delivery {
     let mut delivery = delivery;
     for reached in delivery.stages.iter_mut().flatten() {
@@ -241,7 +241,7 @@ proptest! {
     fn order_does_not_matter(
         (receipts, shuffled) in prop::collection::vec(any_receipt(), 0..8)
             .prop_flat_map(|receipts| (Just(receipts.clone()), Just(receipts).prop_shuffle())),
-        queue in prop::sample::select(QueueWord::ALL.to_vec()),
+        queue in prop::sample::select(QueueState::ALL.to_vec()),
         queued in prop::option::of(0_i64..6),
     ) {
         let queued_at = queued.map(at);
@@ -257,8 +257,8 @@ proptest! {
         let mut repeated = receipts.clone();
         for index in again {
             let mut repeat = index.get(&receipts).clone();
-            // A repeat of a fact that carries a time of its own may come any time later.
-            if repeat.believable_time().is_some() {
+            // A repeat of a receipt with a reported time may arrive any time later.
+            if repeat.plausible_time().is_some() {
                 repeat.received_at += TimeDelta::seconds(late);
             }
             repeat.source = Uuid::from_u128(repeat.source.as_u128().wrapping_add(1));
@@ -268,21 +268,21 @@ proptest! {
     }
 
     #[test]
-    fn batches_in_any_order_and_told_again_end_where_all_at_once_do(
+    fn batches_in_any_order_with_repeats_give_the_same_result_as_one_batch(
         receipts in prop::collection::vec(any_receipt(), 1..9),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..24),
         batch in 1_usize..5,
-        queue in prop::sample::select(QueueWord::ALL.to_vec()),
+        queue in prop::sample::select(QueueState::ALL.to_vec()),
     ) {
         let receipts = numbered(receipts);
-        // Every fact once, in the order of the draw, and again as often as it was drawn.
+        // Every receipt once, in the order of the draw, and again as often as it was drawn.
         let drawn = order.iter().map(|index| index.get(&receipts)).chain(&receipts);
         let told: Vec<&Receipt> = drawn.collect();
-        // In the order in which they came.
+        // In arrival order.
         let mut kept: Vec<Receipt> = Vec::new();
         let mut parts = None;
         for batch in told.chunks(batch) {
-            // A source that is told again adds nothing: facts are keyed by source and part.
+            // A repeated source adds nothing: receipts are keyed by source and part.
             for receipt in batch {
                 let is_known = kept
                     .iter()
@@ -300,7 +300,7 @@ proptest! {
     fn the_order_of_any_two_batches_does_not_matter(
         receipts in prop::collection::vec(any_receipt(), 0..10),
         cut in any::<prop::sample::Index>(),
-        queue in prop::sample::select(QueueWord::ALL.to_vec()),
+        queue in prop::sample::select(QueueState::ALL.to_vec()),
     ) {
         let (first, second) = receipts.split_at(cut.index(receipts.len() + 1));
         let swapped = [second, first].concat();
@@ -308,7 +308,7 @@ proptest! {
     }
 
     #[test]
-    fn more_facts_never_lower_the_highest_stage(
+    fn more_receipts_never_lower_the_highest_stage(
         receipts in prop::collection::vec(any_receipt(), 0..6),
         more in any_receipt(),
     ) {

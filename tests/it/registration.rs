@@ -1,6 +1,6 @@
 //! Messages sent by other means are registered: reports find them, callers see their own references, nothing is counted twice.
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
 //! Callbacks are read again: what they told is replaced, nothing is told twice, a dry run writes nothing, unverified ones are released by a decision.
 
-use bluetick::domain::access::{Scope, Verb};
+use bluetick::domain::audit_action::Verb;
 use bluetick::domain::ids::CallbackId;
-use bluetick::domain::provider::HeaderSecret;
+use bluetick::domain::provider_account::HeaderSecret;
+use bluetick::domain::scope::Scope;
 use bluetick::domain::secret::Secret;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
@@ -531,9 +532,9 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
     for words in [
         "Release this callback?",
         "Nothing has changed yet",
-        "Why it was refused",
+        "Why it was rejected",
         "None of the configured headers was presented.",
-        "1 callback would count as something else, 1 message would be in another state.",
+        "1 callback would have another outcome, 1 message another state.",
         "unverified receipts",
         "submitted delivered",
         "Release now",
@@ -557,7 +558,7 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
     assert!(verbs.contains(&Verb::ReleaseCallback) && verbs.contains(&Verb::ReplayCallbacks));
     let (text, _) = page(&app, &address).await;
     assert!(
-        text.contains("Read again…") && !text.contains("Release"),
+        text.contains("Replay…") && !text.contains("Release"),
         "{text}"
     );
     let (text, _) = page(&app, &preview).await;
@@ -574,7 +575,7 @@ async fn only_what_the_preview_showed_is_released() {
     let seen = forge(&app, &status("wamid.A", "sent")).await;
     let preview = "/callbacks/replay?outcome=unverified";
     let (text, fields) = page(&app, preview).await;
-    assert!(text.contains("1 callback read."), "{text}");
+    assert!(text.contains("1 callback."), "{text}");
     let unseen = forge(&app, &status("wamid.B", "sent")).await;
     assert_eq!(
         press(&app, Scope::Operate, "outcome=unverified").await.0,
@@ -619,18 +620,15 @@ async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable
 
     let (text, _) = page(&app, "/callbacks").await;
     assert!(
-        !text.contains("Read again"),
-        "everything is rebuild's matter"
+        !text.contains("Replay"),
+        "replaying everything is left to rebuild"
     );
     let list = "/callbacks?account=sobot-main&outcome=quarantined";
     let (text, _) = page(&app, list).await;
-    assert!(
-        text.contains("Read again what this filter shows…"),
-        "{text}"
-    );
+    assert!(text.contains("Replay these callbacks…"), "{text}");
     let shown = text.matches("POST").count();
     let (text, fields) = page(&app, &list.replace('?', "/replay?")).await;
-    let read = format!("{shown} callbacks read.");
+    let read = format!("{shown} callbacks.");
     assert!(shown == 2 && text.contains(&read), "{text}");
     assert_eq!(
         press(&app, Scope::Operate, &fields).await,
@@ -660,20 +658,20 @@ async fn run_command(app: &App, arguments: &[&str]) -> Result<String, String> {
 }
 
 #[actix_web::test]
-async fn the_command_names_an_account_or_id_that_nobody_knows() {
+async fn the_command_reports_an_unknown_account_or_id() {
     let app = start_app().await;
     let unknown = run_command(&app, &["--account", "nope"]).await;
-    assert_eq!(unknown, Err("there is no account nope".to_owned()));
+    assert_eq!(unknown, Err("unknown account nope".to_owned()));
     let id = "019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
     let unknown = run_command(&app, &["--id", id]).await;
-    assert_eq!(unknown, Err(format!("there is no callback {id}")));
+    assert_eq!(unknown, Err(format!("unknown callback {id}")));
     app.deliver_callback(SOBOT, &status("wamid.cli1", "sent"))
         .await;
     app.run_jobs_until_idle().await;
     let told = run_command(&app, &["--account", SOBOT]).await.unwrap();
     assert_eq!(
         told,
-        "1 callback read: changed 0 callbacks and 0 messages\n"
+        "1 callback replayed: changed 0 callbacks and 0 messages\n"
     );
     app.finish().await;
 }

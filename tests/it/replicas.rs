@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use bluetick::app;
-use bluetick::domain::delivery::DeliveryState;
+use bluetick::domain::delivery_state::DeliveryState;
 use bluetick::receiving::reconcile::Step;
 use bluetick::services::Services;
 use chrono::TimeDelta;

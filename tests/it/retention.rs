@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bluetick::cli::purge::{PurgeArguments, run};
-use bluetick::domain::callback::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;
 use bluetick::journal::{Journal, Leave, PORTION_ROWS};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
@@ -338,7 +338,7 @@ async fn quarantine_shows_its_copy_until_messages_of_that_time_go() {
     let shown = app.found(&format!("/api/v1/callbacks/{id}")).await;
     let detail = shown["detail"].as_str().unwrap();
     assert!(
-        detail.ends_with("quarantine's copy of its body."),
+        detail.ends_with("the copy of its body in quarantine."),
         "{detail}"
     );
     let raw = app.request("GET", &format!("/api/v1/callbacks/{id}/raw"));
@@ -707,8 +707,8 @@ async fn the_command_tells_what_goes_and_from_when_on() {
             "{since}attempts: 1\ncallback_outcomes: 3\njournal: 3\nleases: 1\nmessages: 1\nprovider_ids: 1\nreceipts: 4\n14 {last}\n"
         )
     };
-    assert_eq!(told[0], tables("rows would be removed"));
-    assert_eq!(told[1], tables("rows removed"));
-    assert_eq!(told[2], format!("{since}0 rows would be removed\n"));
+    assert_eq!(told[0], tables("rows would be deleted"));
+    assert_eq!(told[1], tables("rows deleted"));
+    assert_eq!(told[2], format!("{since}0 rows would be deleted\n"));
     app.stop().await;
 }

@@ -638,7 +638,10 @@ async fn a_message_that_is_given_up_fails_unless_it_turns_out_to_have_arrived() 
     }
     let list = app.request("GET", "/messages").send().await.unwrap();
     let list = list.text().await.unwrap();
-    assert!(list.contains("title=\"given up\""), "{list}");
+    assert!(
+        list.contains("title=\"marked as failed by an operator\""),
+        "{list}"
+    );
     assert!(!list.contains("title=\"will not arrive\""), "{list}");
     assert_eq!(app.post_json(&path, &json!({})).await.0, 409);
     app.deliver_callback(

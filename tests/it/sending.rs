@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bluetick::domain::access::Scope;
+use bluetick::domain::scope::Scope;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use reqwest::multipart::{Form, Part};
@@ -87,7 +87,7 @@ async fn every_provider_gets_exactly_what_it_documents() {
             "/v2/HXAP1700000000IN/whatsapp/+919000000002/messages"
         );
         assert_eq!(request.header("api-key"), Some("kaleyra-key"));
-        let tag = bluetick::domain::tag::write(sent[1].parse().unwrap());
+        let tag = bluetick::domain::correlation_tag::format_tag(sent[1].parse().unwrap());
         let expected = json!({
             "messaging_object": { "messaging_product": "whatsapp", "recipient_type": "individual", "to": "+447700900123", "type": kind, (kind): { "link": url, "caption": caption } },
             "extra_info": { "ref2": tag, "wa_source": "api" },
@@ -1033,7 +1033,7 @@ async fn refusals_show_the_providers_own_code_and_words() {
 #[actix_web::test]
 async fn what_is_accepted_in_a_dry_run_is_never_handed_over() {
     let app = start_app_with(|_, accounts| {
-        accounts[0].mode = bluetick::domain::provider::Mode::DryRun;
+        accounts[0].mode = bluetick::domain::provider_account::AccountMode::DryRun;
         accounts[0].timeout = Duration::from_secs(1);
     })
     .await;

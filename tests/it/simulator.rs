@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bluetick::domain::delivery::Fact;
 use bluetick::domain::provider::ProviderId;
+use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::providers::{self, Callback, CallbackPart};
 use bluetick::simulator::oracle::Claim;
 use bluetick::simulator::settings::RefusalStatus;
@@ -709,12 +709,14 @@ async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
     }
 }
 
-/// What a fact is called in the answer key.
-fn word(fact: &Fact) -> String {
-    match fact {
-        Fact::Stage(stage) => stage.as_str().to_owned(),
-        Fact::Failure(failure) => format!("failed {}", failure.code.as_deref().unwrap_or_default()),
-        Fact::Other(_) => "other".to_owned(),
+/// What a event is called in the answer key.
+fn word(event: &ReceiptEvent) -> String {
+    match event {
+        ReceiptEvent::Stage(stage) => stage.as_str().to_owned(),
+        ReceiptEvent::Failure(failure) => {
+            format!("failed {}", failure.code.as_deref().unwrap_or_default())
+        }
+        ReceiptEvent::Other(_) => "other".to_owned(),
     }
 }
 
@@ -746,11 +748,11 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
             body: post.body.clone(),
             received_at: chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
         };
-        let parts = providers::of(post.provider).read_callback(&callback);
+        let parts = providers::get(post.provider).parse_callback(&callback);
         let found: Vec<String> = parts
             .iter()
             .filter_map(|part| match part {
-                CallbackPart::Report(report) => report.fact.as_ref().map(word),
+                CallbackPart::Report(report) => report.event.as_ref().map(word),
                 _ => None,
             })
             .collect();

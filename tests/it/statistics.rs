@@ -1,12 +1,13 @@
 //! Numbers of a period: they always equal a recount, and days are those of the zone that was asked for.
 
-use bluetick::domain::delivery::{Fact, Pricing, Receipt, SourceKind, Stage};
+use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{Draft, Origin, References, SendOptions};
+use bluetick::domain::message::{MessageDraft, Origin, References, SendOptions};
 use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::store::Store;
 use bluetick::store::ledger::{Heard, LearnedFrom};
 use bluetick::store::queue::Acceptance;
@@ -26,7 +27,7 @@ fn account() -> AccountId {
 }
 
 async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
-    let draft = Draft {
+    let draft = MessageDraft {
         account: account(),
         provider: ProviderId::Sobot,
         origin: Origin::Api,
@@ -60,14 +61,14 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
 /// A report of anything, with any clock, in any order.
 fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
     let stages = [Stage::Submitted, Stage::Sent, Stage::Delivered, Stage::Read];
-    let fact = if dice.random_bool(0.2) {
+    let event = if dice.random_bool(0.2) {
         let codes = ["131026", "131053", "470"];
-        Fact::Failure(Failure {
+        ReceiptEvent::Failure(Failure {
             code: codes.choose(dice).map(ToString::to_string),
             ..Failure::default()
         })
     } else {
-        Fact::Stage(*stages.choose(dice).unwrap())
+        ReceiptEvent::Stage(*stages.choose(dice).unwrap())
     };
     let received_at = noon() + TimeDelta::milliseconds(dice.random_range(0..200_000_000));
     let clock = received_at - TimeDelta::milliseconds(dice.random_range(0..100_000_000));
@@ -75,7 +76,7 @@ fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
         source_kind: SourceKind::Callback,
         source: Uuid::from_u128(source),
         part: 0,
-        fact,
+        event,
         occurred_at: dice.random_bool(0.7).then_some(clock),
         received_at,
         recipient: None,

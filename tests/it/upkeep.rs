@@ -1,6 +1,6 @@
 //! What goes on by itself goes on: one bad row, a late callback or a lock held elsewhere spoils nothing else.
 
-use bluetick::domain::delivery::DeliveryState;
+use bluetick::domain::delivery_state::DeliveryState;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use futures_util::future::join_all;

@@ -151,7 +151,7 @@ async fn who_never_wrote_has_no_window_once_the_account_hears_anybody() {
 #[actix_web::test]
 async fn a_status_and_an_unverified_message_open_no_window() {
     let app = crate::harness::app::start_app_with(|_, accounts| {
-        accounts[0].callback_auth.header = vec![bluetick::domain::provider::HeaderSecret {
+        accounts[0].callback_auth.header = vec![bluetick::domain::provider_account::HeaderSecret {
             name: "x-key".to_owned(),
             value: bluetick::domain::secret::Secret::new("right"),
         }];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::domain::callback::CallbackRecord;
+use crate::domain::callback_record::CallbackRecord;
 use crate::journal::spool::frame::{HEAD_BYTES, Head, Seal};
 
 /// What a file begins with; the last byte is the version of the format.
@@ -309,7 +309,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::domain::callback::{Authenticity, Route};
+    use crate::domain::callback_record::{Authenticity, Route};
     use crate::domain::ids::CallbackId;
     use crate::journal::spool::frame;
 

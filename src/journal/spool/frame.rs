@@ -8,7 +8,7 @@ use std::io;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::callback::{Authenticity, CallbackRecord, Route};
+use crate::domain::callback_record::{Authenticity, CallbackRecord, Route};
 
 /// Random bytes that open a file and each of its records. Nobody outside knows them, so a body that looks like a record is never taken for one.
 pub(super) type Seal = [u8; 8];

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::db::disk::Reserve;
-use crate::domain::callback::CallbackRecord;
+use crate::domain::callback_record::CallbackRecord;
 use file::{Found, SpoolFile};
 use frame::Seal;
 pub use standing::{SpoolLimits, SpoolSettings, SpoolStanding};

@@ -1,35 +1,36 @@
-//! Kaleyra (kaleyra.io, WhatsApp API V2). Documentation: <https://developers.kaleyra.io/docs/whatsapp-api-v2>, read on 2026-11-20.
+//! Kaleyra (kaleyra.io, WhatsApp API V2). Documentation:
+//! <https://developers.kaleyra.io/docs/whatsapp-api-v2>, read on 2026-11-20.
 //!
-//! Authentication: header `api-key`, and the SID in the path. Callbacks may carry Basic login, static headers or a bearer token
-//! of the operator's own; nothing is signed.
+//! Authentication: header `api-key`, and the SID in the path. Callbacks may carry a Basic login,
+//! static headers or a bearer token that the operator chose; nothing is signed.
 //!
-//! Quirks: the send reply's id (`A…`) occurs in no callback, and the callback's ids differ among themselves; `statuses[].id` may even be
-//! the conversation's. What finds a message again is our tag in a reference, which Kaleyra echoes. "Not sent" comes without time and
-//! recipient. `data` of an error is `[]` for RBC001 and `{}` otherwise; `WA401` and `WA-401` both occur, the latter with two meanings
-//! that only the key inside `error` tells apart. Success is documented as WA200 on one page and WA202 on another.
-//! V1 callbacks are query strings; quality ratings come to the address for incoming messages.
+//! Quirks: the send reply's id (`A…`) occurs in no callback, and a callback's ids differ;
+//! `statuses[].id` may even be the conversation's. Messages are identified by our tag in a
+//! reference, which Kaleyra echoes. "Not sent" has neither time nor recipient. `data` of an error
+//! is `[]` for RBC001 and `{}` otherwise; `WA401` and `WA-401` both occur, the latter with two
+//! meanings that only the key inside `error` distinguishes. Success is documented as WA200 on one
+//! page and WA202 on another. V1 callbacks are query strings; quality ratings are sent to the URL
+//! for incoming messages.
 
-mod callback;
+mod kaleyra_callback;
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::dictionary;
+use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
+use crate::domain::failure_codes;
 use crate::domain::media::{MediaKind, MediaSource};
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{
-    Account, Capabilities, Credentials, KaleyraRegion, KnownOption, MediaSources, ProviderId,
-    SendError,
-};
-use crate::domain::tag;
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
+use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
+use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
 use crate::providers::vocabulary::Exceptions;
 use crate::providers::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep, replies};
 
-/// Kaleyra.
 #[derive(Debug)]
 pub struct Kaleyra;
 
@@ -57,7 +58,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     ],
 };
 
-/// The values of `wa_source` that Kaleyra keeps; it silently turns any other into `api`.
+/// Valid values of `wa_source`; Kaleyra silently replaces any other by `api`.
 pub const WA_SOURCES: &[&str] = &[
     "api",
     "clevertap",
@@ -76,12 +77,11 @@ pub const WA_SOURCES: &[&str] = &[
 
 /// The body of `POST /v2/{sid}/whatsapp/{sender}/messages`.
 #[derive(Serialize)]
-struct MessageRequest<'a> {
+struct KaleyraMessageRequest<'a> {
     messaging_object: MessagingObject<'a>,
     extra_info: ExtraInfo<'a>,
 }
 
-/// Meta's message object.
 #[derive(Serialize)]
 struct MessagingObject<'a> {
     messaging_product: &'static str,
@@ -90,14 +90,14 @@ struct MessagingObject<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<MediaObject<'a>>,
+    image: Option<KaleyraMediaObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    video: Option<MediaObject<'a>>,
+    video: Option<KaleyraMediaObject<'a>>,
 }
 
-/// Exactly one of `id` and `link`.
+/// Exactly one of `id` and `link` is present.
 #[derive(Serialize)]
-struct MediaObject<'a> {
+struct KaleyraMediaObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,35 +127,40 @@ impl Provider for Kaleyra {
         &CAPABILITIES
     }
 
-    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+    fn send(
+        &self,
+        account: &Account,
+        message: &OutgoingMessage,
+        replies: &[HttpReply],
+    ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => read_reply(reply),
+            Some(reply) => parse_reply(reply),
         }
     }
 
-    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        callback::read(callback)
+    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        kaleyra_callback::parse(callback)
     }
 
     fn exceptions(&self) -> Exceptions {
-        callback::EXCEPTIONS
+        kaleyra_callback::EXCEPTIONS
     }
 
     fn setup(&self) -> &'static [&'static str] {
         &[
             "Sign in at kaleyra.io and open Developers, API Settings: the SID and the API key go into this account's configuration.",
-            "Open Developers, Callback Profiles, and create a profile for WhatsApp status updates with the address {url}, method POST.",
-            "Create a second profile for incoming messages with the same address: quality ratings come there, too.",
+            "Open Developers, Callback Profiles, and create a profile for WhatsApp status updates with the URL {url}, method POST.",
+            "Create a second profile for incoming messages with the same URL: it also gets quality ratings.",
             "If the profile asks for authentication, choose Basic or a static header and put the same values into callback_auth.",
             "Assign both profiles to your WhatsApp number under Channels, WhatsApp, Numbers.",
-            "Keep ref, ref1 and ref2 in the callback: one of them carries the tag that finds the message again.",
-            "Send a test message from here and watch that its ticks arrive.",
+            "Keep ref, ref1 and ref2 in the callback: one of them carries the tag that identifies the message.",
+            "Send a test message from here and check that its status reaches Delivered.",
         ]
     }
 }
 
-fn call(account: &Account, message: &Outgoing) -> SendStep {
+fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     let draft = &message.draft;
     let Credentials::Kaleyra {
         region,
@@ -163,36 +168,42 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
         api_key,
     } = &account.credentials
     else {
-        return replies::misfit("the account's keys are not Kaleyra's");
+        return replies::invalid_account_setup("the account's credentials are not for Kaleyra");
     };
     let base = match (&account.base_url, region) {
         (Some(base), _) => base.as_str(),
         (None, Some(KaleyraRegion::India)) => "https://api.in.kaleyra.io",
         (None, Some(KaleyraRegion::Singapore)) => "https://api.ap.kaleyra.io",
         (None, Some(KaleyraRegion::Europe)) => "https://api.eu.kaleyra.io",
-        (None, None) => return replies::misfit("the account has neither region nor base_url"),
+        (None, None) => {
+            return replies::invalid_account_setup("the account has neither region nor base_url");
+        }
     };
     let Some(sender) = draft.sender.as_ref().or(account.senders.first()) else {
-        return replies::misfit("the account has no sender number");
+        return replies::invalid_account_setup("the account has no sender number");
     };
     let caption = draft.media.caption.as_deref();
     let (id, link) = match &draft.media.source {
         MediaSource::Id(id) => (Some(id.as_str()), None),
         MediaSource::Url(url) => (None, Some(url.as_str())),
         MediaSource::Upload(_) => {
-            return replies::misfit("Kaleyra takes media by id or address only");
+            return replies::invalid_account_setup("Kaleyra accepts media by id or URL only");
         }
     };
-    let references = match tag::place_tag(account.correlation_slot, &draft.references, message.id) {
+    let references = match correlation_tag::insert_tag(
+        account.correlation_slot,
+        &draft.references,
+        message.id,
+    ) {
         Ok(references) => references,
-        Err(error) => return replies::misfit(&error.to_string()),
+        Err(error) => return replies::invalid_account_setup(&error.to_string()),
     };
-    let media = MediaObject { id, link, caption };
+    let media = KaleyraMediaObject { id, link, caption };
     let (image, video) = match draft.media.kind {
         MediaKind::Image => (Some(media), None),
         MediaKind::Video => (None, Some(media)),
     };
-    let request = MessageRequest {
+    let request = KaleyraMessageRequest {
         messaging_object: MessagingObject {
             messaging_product: "whatsapp",
             recipient_type: "individual",
@@ -223,55 +234,56 @@ fn present(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-/// What a documented code says, whatever the HTTP status is.
-enum Answer {
+/// The meaning of a documented code, whatever the HTTP status is.
+enum KaleyraReplyClass {
     Accepted,
     TryLater,
     Refused,
 }
 
-/// Documented codes, but those that refuse the account, which come in reports, too: <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
-const CODES: &[(&str, Answer)] = &[
-    ("WA200", Answer::Accepted),
-    ("WA202", Answer::Accepted),
-    ("WA400", Answer::Refused),
-    ("E13001", Answer::Refused),
-    ("WA500", Answer::TryLater),
+/// Documented codes, except those that reject the account (see `failure_codes::rejects_account`):
+/// <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
+const CODES: &[(&str, KaleyraReplyClass)] = &[
+    ("WA200", KaleyraReplyClass::Accepted),
+    ("WA202", KaleyraReplyClass::Accepted),
+    ("WA400", KaleyraReplyClass::Refused),
+    ("E13001", KaleyraReplyClass::Refused),
+    ("WA500", KaleyraReplyClass::TryLater),
 ];
 
-fn read_reply(reply: &HttpReply) -> SendStep {
+fn parse_reply(reply: &HttpReply) -> SendStep {
     if let Some(redirect) = replies::redirect(reply) {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::not_understood(reply);
+        return replies::unparseable_reply(reply);
     };
     let code = first(&body, &["code"]);
     let answer = CODES
         .iter()
         .find(|(known, _)| Some(*known) == code.as_deref());
-    let failure = read_refusal(&body, code.clone());
-    if dictionary::refuses_account(ProviderId::Kaleyra, &failure) {
+    let failure = parse_refusal(&body, code.clone());
+    if failure_codes::rejects_account(ProviderId::Kaleyra, &failure) {
         return SendStep::Failed(SendError::AccountRefused(failure));
     }
     match answer {
-        Some((_, Answer::Accepted)) => replies::accepted(reply_id(&body)),
-        Some((_, Answer::Refused)) => SendStep::Failed(SendError::Refused(failure)),
-        Some((_, Answer::TryLater)) => SendStep::Failed(SendError::TryLater {
+        Some((_, KaleyraReplyClass::Accepted)) => replies::accepted(reply_id(&body)),
+        Some((_, KaleyraReplyClass::Refused)) => SendStep::Failed(SendError::Refused(failure)),
+        Some((_, KaleyraReplyClass::TryLater)) => SendStep::Failed(SendError::TryLater {
             failure,
             after: None,
         }),
         None if (200..300).contains(&reply.status) => match reply_id(&body) {
             Some(id) if failure.key.is_none() => replies::accepted([id]),
-            // A code that nobody documented is no clear answer; one with an error beside it is.
+            // An undocumented code is no clear answer, unless the reply also has an error.
             _ if failure.key.is_some() => SendStep::Failed(SendError::Refused(failure)),
-            _ => replies::not_understood(reply),
+            _ => replies::unparseable_reply(reply),
         },
         None => replies::refused(reply, reply.status, failure),
     }
 }
 
-/// V2's `data.message_id`, or the places where V1 and Meta put it.
+/// V2's `data.message_id`, or the fields of V1 and Meta.
 fn reply_id(body: &Value) -> Option<String> {
     body.get("data")
         .and_then(|data| first(data, &["message_id"]))
@@ -279,7 +291,7 @@ fn reply_id(body: &Value) -> Option<String> {
         .or_else(|| first(body, &["id"]))
 }
 
-fn read_refusal(body: &Value, code: Option<String>) -> Failure {
+fn parse_refusal(body: &Value, code: Option<String>) -> Failure {
     let title = first(body, &["message"]);
     let errors: Vec<(&String, String)> = body
         .get("error")

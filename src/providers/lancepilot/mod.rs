@@ -1,24 +1,26 @@
-//! LancePilot (lancepilot.com, API v3). Documentation: <https://api.lancepilot.com/llms.txt>, read on 2026-11-20.
+//! LancePilot (lancepilot.com, API v3). Documentation: <https://api.lancepilot.com/llms.txt>, read
+//! on 2026-11-20.
 //!
-//! Authentication: a bearer token; `Accept: application/json`, or errors may come as pages. Callbacks are documented nowhere and not
-//! signed: the token in their URL is the protection.
+//! Authentication: a bearer token; `Accept: application/json`, or errors may be HTML pages.
+//! Callbacks are neither documented nor signed: only the token in their URL protects them.
 //!
-//! Quirks: the 201 reply documents `data` as an object and shows it empty, so a message may be accepted without any id; then its events are
-//! matched by recipient. `{number}` in the path is declared a UUID but is the phone number. Events are JSON:API: `{event, data}`.
-//! `message.outgoing` echoes what was sent, also by us (`source: api`), and can teach the id; names of status events are guesses, so all
-//! plausible ones are read.
+//! Quirks: the documented 201 reply has an empty `data`, so a message may be accepted without an
+//! id; then its events are matched by recipient. `{number}` in the path is declared a UUID but is
+//! the phone number. Events are JSON:API: `{event, data}`. `message.outgoing` echoes what was sent,
+//! also by us (`source: api`), and can provide the id. Names of status events are not documented,
+//! so all plausible ones are accepted.
 
-mod callback;
+mod lancepilot_callback;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource, Upload, extension_of_mime_type};
-use crate::domain::message::Outgoing;
-use crate::domain::provider::{
-    Account, Capabilities, Credentials, MediaSources, ProviderId, SendError,
-};
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
+use crate::domain::provider_account::{Account, Credentials};
+use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
 use crate::providers::vocabulary::Exceptions;
 use crate::providers::{
@@ -26,7 +28,6 @@ use crate::providers::{
     replies,
 };
 
-/// LancePilot.
 #[derive(Debug)]
 pub struct LancePilot;
 
@@ -51,7 +52,7 @@ static CAPABILITIES: Capabilities = Capabilities {
 
 /// The JSON body of `POST …/messages/{kind}`.
 #[derive(Serialize)]
-struct MessageRequest<'a> {
+struct LancePilotMessageRequest<'a> {
     file: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     caption: Option<&'a str>,
@@ -66,36 +67,41 @@ impl Provider for LancePilot {
         &CAPABILITIES
     }
 
-    fn send(&self, account: &Account, message: &Outgoing, replies: &[HttpReply]) -> SendStep {
+    fn send(
+        &self,
+        account: &Account,
+        message: &OutgoingMessage,
+        replies: &[HttpReply],
+    ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => read_reply(reply),
+            Some(reply) => parse_reply(reply),
         }
     }
 
-    fn read_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        callback::read(callback)
+    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
+        lancepilot_callback::parse(callback)
     }
 
     fn exceptions(&self) -> Exceptions {
-        callback::EXCEPTIONS
+        lancepilot_callback::EXCEPTIONS
     }
 
     fn setup(&self) -> &'static [&'static str] {
         &[
             "Sign in at lancepilot.com and open Settings, API: create a token for this account's configuration.",
-            "The workspace's UUID stands in the address of every page of that workspace.",
-            "Open Settings, Webhooks, and enter {url} as the address for this workspace.",
+            "The workspace's UUID is in the URL of every page of that workspace.",
+            "Open Settings, Webhooks, and enter {url} as the URL for this workspace.",
             "Choose every message event: incoming, outgoing and status.",
-            "Send a test message from here. The reply may name no id; its ticks are then matched by the customer's number.",
+            "Send a test message from here. The reply may have no id; its reports are then matched by the customer's number.",
         ]
     }
 }
 
-fn call(account: &Account, message: &Outgoing) -> SendStep {
+fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     let draft = &message.draft;
     let Credentials::LancePilot { token, workspace } = &account.credentials else {
-        return replies::misfit("the account's keys are not LancePilot's");
+        return replies::invalid_account_setup("the account's credentials are not for LancePilot");
     };
     let base = account
         .base_url
@@ -112,12 +118,14 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
     let caption = draft.media.caption.as_deref();
     match &draft.media.source {
         MediaSource::Url(file) => {
-            replies::post_json(url, headers, &MessageRequest { file, caption })
+            replies::post_json(url, headers, &LancePilotMessageRequest { file, caption })
         }
         MediaSource::Upload(upload) => {
             let mime_type = draft.media.mime_type.as_deref().unwrap_or_default();
             let Some(file) = file_part(kind, mime_type, upload) else {
-                return replies::misfit("the type of the uploaded file is not known");
+                return replies::invalid_account_setup(
+                    "the type of the uploaded file is not known",
+                );
             };
             let fields = caption.map(|text| ("caption", text.to_owned()));
             SendStep::Call(Box::new(HttpCall {
@@ -130,11 +138,14 @@ fn call(account: &Account, message: &Outgoing) -> SendStep {
                 },
             }))
         }
-        MediaSource::Id(_) => replies::misfit("LancePilot takes media by address or upload only"),
+        MediaSource::Id(_) => {
+            replies::invalid_account_setup("LancePilot accepts media by URL or upload only")
+        }
     }
 }
 
-/// LancePilot goes by the extension (`mp4`, `3gp`); the registered name of the latter's type is `video/3gpp`.
+/// LancePilot checks the extension (`mp4`, `3gp`); the registered type of the latter is
+/// `video/3gpp`.
 fn file_part(kind: MediaKind, mime_type: &str, upload: &Upload) -> Option<FilePart> {
     let extension = extension_of_mime_type(mime_type)?;
     Some(FilePart {
@@ -149,19 +160,19 @@ fn file_part(kind: MediaKind, mime_type: &str, upload: &Upload) -> Option<FilePa
     })
 }
 
-fn read_reply(reply: &HttpReply) -> SendStep {
+fn parse_reply(reply: &HttpReply) -> SendStep {
     if let Some(redirect) = replies::redirect(reply) {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::not_understood(reply);
+        return replies::unparseable_reply(reply);
     };
     let own_status = body.get("status").and_then(Value::as_u64);
     let status = own_status
         .and_then(|status| u16::try_from(status).ok())
         .filter(|status| (100..600).contains(status))
         .unwrap_or(reply.status);
-    let failure = read_refusal(&body);
+    let failure = parse_refusal(&body);
     if failure.key.is_some() {
         let refusal = if status < 300 { 422 } else { status };
         return replies::refused(reply, refusal, failure);
@@ -173,13 +184,13 @@ fn read_reply(reply: &HttpReply) -> SendStep {
         200..300 if body.get("error").and_then(text).is_some() => {
             SendStep::Failed(SendError::Refused(failure))
         }
-        200..300 => replies::not_understood(reply),
+        200..300 => replies::unparseable_reply(reply),
         _ => replies::refused(reply, status, failure),
     }
 }
 
-/// Every field of a validation error with all its messages; the first field is the key.
-fn read_refusal(body: &Value) -> Failure {
+/// All fields of a validation error with their messages; the first field is the key.
+fn parse_refusal(body: &Value) -> Failure {
     let fields: Vec<_> = body
         .get("errors")
         .and_then(Value::as_object)
@@ -201,7 +212,8 @@ fn read_refusal(body: &Value) -> Failure {
     }
 }
 
-/// Places of an id in `data`, whose documented sample is empty: JSON:API's, and those of similar products.
+/// Ids in `data`, whose documented sample is empty: JSON:API's field, and those of similar
+/// products.
 fn reply_ids(body: &Value) -> Vec<String> {
     const ATTRIBUTES: &[&str] = &[
         "wamid",
@@ -214,7 +226,7 @@ fn reply_ids(body: &Value) -> Vec<String> {
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
     let message = data.get("message").unwrap_or(&Value::Null);
     let messages = items(data.get("messages"));
-    let mut ids: Vec<String> = callback::resource_id(data).into_iter().collect();
+    let mut ids: Vec<String> = lancepilot_callback::resource_id(data).into_iter().collect();
     ids.extend(
         ATTRIBUTES
             .iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::db;
-use crate::domain::callback::JournalEntry;
+use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
 use crate::receiving::operator_decisions::Precedents;
 use crate::receiving::reading::Read;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::db;
-use crate::domain::callback::JournalEntry;
+use crate::domain::callback_record::JournalEntry;
 use crate::receiving::reading::{Content, Read};
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::unpack::most_unpacked;

@@ -13,13 +13,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::db;
-use crate::domain::callback::{CallbackRecord, JournalEntry, Route};
+use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
 use crate::domain::clock::Clock;
-use crate::domain::delivery::{Fact, Receipt, SourceKind, believable};
-use crate::domain::dictionary;
+use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::provider::Account;
+use crate::domain::provider_account::Account;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
 use crate::journal::Journal;
 use crate::providers::{CallbackPart, Inbound, Report};
 use crate::receiving::correlate::{self, Correspondent, Subject};
@@ -92,7 +92,7 @@ impl Gathered {
         else {
             return;
         };
-        let at = believable(inbound.occurred_at, record.received_at).unwrap_or(record.received_at);
+        let at = plausible(inbound.occurred_at, record.received_at).unwrap_or(record.received_at);
         let latest = self
             .inbound
             .entry((record.account.clone(), phone))
@@ -309,7 +309,7 @@ impl Reconciler {
                     (Outcome::Inbound, None)
                 }
                 CallbackPart::Notice(words) => (Outcome::Notice, Some(words.clone())),
-                CallbackPart::Unreadable(reason) => (Outcome::Quarantined, Some(reason.clone())),
+                CallbackPart::Unparseable(reason) => (Outcome::Quarantined, Some(reason.clone())),
             };
             if what == Outcome::Quarantined {
                 // One copy a callback is enough.
@@ -415,7 +415,7 @@ async fn pause_accounts(ledger: &mut Ledger, refusals: &[Refusal]) -> Result<(),
             .pause_by_report(&account, tried_at, &refusal.reason)
             .await?;
         if paused {
-            tracing::warn!(account.id = %account, message.id = %refusal.message, "the provider refused the account by a report; sending is paused");
+            tracing::warn!(account.id = %account, message.id = %refusal.message, "the provider rejected the account by a report; sending is paused");
         }
     }
     Ok(())
@@ -448,23 +448,23 @@ async fn apply_report(
             return Ok((Outcome::Quarantined, Some(reason.to_owned())));
         }
     };
-    let Some(fact) = report.fact.clone() else {
+    let Some(event) = report.event.clone() else {
         return Ok((Outcome::Receipts, Some("it taught ids".to_owned())));
     };
-    if let Fact::Failure(failure) = &fact
-        && dictionary::refuses_account(whose.provider, failure)
+    if let ReceiptEvent::Failure(failure) = &event
+        && failure_codes::rejects_account(whose.provider, failure)
     {
         gathered.refusals.push(Refusal {
             message,
             received_at: record.received_at,
-            reason: failure.in_words(),
+            reason: failure.one_line(),
         });
     }
     let receipt = Receipt {
         source_kind: SourceKind::Callback,
         source: record.id.uuid(),
         part,
-        fact,
+        event,
         occurred_at: report.occurred_at,
         received_at: record.received_at,
         recipient: report.recipient.clone(),

@@ -1,22 +1,21 @@
-//! The columns of every export, in their order, and what stands in them. New ones only at the end.
+//! The columns of every export, and the cells of one row.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::access::Visibility;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
 use crate::domain::phone::mask;
+use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
-/// How many columns there are.
-pub const COUNT: usize = 28;
+pub const COLUMN_COUNT: usize = 28;
 
-/// Their names.
-pub const COLUMNS: [&str; COUNT] = [
+/// New columns only at the end.
+pub const COLUMNS: [&str; COLUMN_COUNT] = [
     "id",
     "account",
     "provider",
@@ -47,28 +46,24 @@ pub const COLUMNS: [&str; COUNT] = [
     "price",
 ];
 
-/// What stands in one column of one row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cell<'a> {
-    /// There is no such thing.
     Absent,
-    /// A text, a time, a price exactly as written.
+    /// A text, a time, or a price exactly as received.
     Text(Cow<'a, str>),
-    /// Yes or no.
     Flag(bool),
 }
 
-/// How a row is seen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(super) struct ColumnContext {
     pub(super) visibility: Visibility,
     pub(super) zone: Tz,
     pub(super) now: DateTime<Utc>,
 }
 
-impl View {
-    /// A message's cells, in the order of [`COLUMNS`].
-    pub(super) fn cells<'a>(&self, message: &'a ExportedMessage) -> [Cell<'a>; COUNT] {
+impl ColumnContext {
+    /// In the order of [`COLUMNS`].
+    pub(super) fn cells<'a>(&self, message: &'a ExportedMessage) -> [Cell<'a>; COLUMN_COUNT] {
         let failure = message.failure.as_ref();
         let references = &message.references;
         [
@@ -96,10 +91,10 @@ impl View {
             self.time(failure.map(|failure| failure.at)),
             optional(failure.and_then(|failure| {
                 let code = failure.code.as_deref()?;
-                Some(self.visibility.code(code))
+                Some(self.visibility.mask_code(code))
             })),
             optional(failure.map(|failure| FailureClass::as_str(failure.class))),
-            self.quoted(failure.and_then(|failure| failure.words.as_deref())),
+            self.provider_text(failure.and_then(|failure| failure.words.as_deref())),
             message.billable.map_or(Cell::Absent, Cell::Flag),
             optional(message.pricing_category.as_deref()),
             optional(message.price.as_deref()),
@@ -113,7 +108,7 @@ impl View {
         }))
     }
 
-    /// A number as `+` and digits, whether it was stored with or without; anything else as it is.
+    /// `+` and digits for a number stored with or without `+`; anything else unchanged.
     fn phone<'a>(&self, number: Option<&'a str>) -> Cell<'a> {
         optional(number.map(|number| match self.visibility {
             Visibility::Masked => Cow::Owned(mask(number.strip_prefix('+').unwrap_or(number))),
@@ -130,11 +125,11 @@ impl View {
     }
 
     fn provider_id(&self, id: Option<&ProviderMessageId>) -> Cell<'static> {
-        optional(id.map(|id| self.visibility.id(id)))
+        optional(id.map(|id| self.visibility.mask_id(id)))
     }
 
-    fn quoted(&self, words: Option<&str>) -> Cell<'static> {
-        optional(words.map(|words| self.visibility.words(words)))
+    fn provider_text(&self, text: Option<&str>) -> Cell<'static> {
+        optional(text.map(|text| self.visibility.mask_text(text)))
     }
 }
 

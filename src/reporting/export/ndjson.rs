@@ -1,11 +1,13 @@
-//! Rows as one JSON object a line: only what exists, texts exactly as they are.
+//! Rows as one JSON object per line, without absent values.
 
 use serde_json::{Map, Value};
 
-use crate::reporting::export::columns::{COLUMNS, COUNT, Cell};
+use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell};
 
-/// Appends rows.
-pub(super) fn write_rows<'a>(rows: impl Iterator<Item = [Cell<'a>; COUNT]>, bytes: &mut Vec<u8>) {
+pub(super) fn write_rows<'a>(
+    rows: impl Iterator<Item = [Cell<'a>; COLUMN_COUNT]>,
+    bytes: &mut Vec<u8>,
+) {
     for row in rows {
         let object: Map<String, Value> = COLUMNS
             .into_iter()

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::domain::correlation_tag;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
-use crate::domain::message::{Draft, NAME_LIMIT, Origin, REFERENCE_LIMIT, References, SendOptions};
+use crate::domain::message::{
+    MessageDraft, NAME_LIMIT, Origin, REFERENCE_LIMIT, References, SendOptions,
+};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::provider::{Account, Capabilities, KnownOption, Mode};
-use crate::domain::tag;
+use crate::domain::provider::{Capabilities, KnownOption};
+use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
 use crate::providers::kaleyra::WA_SOURCES;
 use crate::sending::accept::{FieldError, Submission, media, recipient};
@@ -17,7 +20,7 @@ use crate::sending::accept::{FieldError, Submission, media, recipient};
 /// A checked message and the account it goes through.
 pub(super) struct Checked<'a> {
     pub(super) account: &'a Account,
-    pub(super) draft: Draft,
+    pub(super) draft: MessageDraft,
     pub(super) warnings: Vec<String>,
 }
 
@@ -37,7 +40,7 @@ pub(super) fn check<'a>(
         return Err(errors);
     };
     let provider = account.provider();
-    let capabilities = providers::of(provider).capabilities();
+    let capabilities = providers::get(provider).capabilities();
     let sender = find_sender(submission, account, capabilities, &mut errors);
     let recipient = recipient::parse(&submission.to, account.default_country.as_deref());
     let recipient = keep(recipient, "to", &mut errors);
@@ -53,10 +56,10 @@ pub(super) fn check<'a>(
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
-    let draft = Draft {
+    let draft = MessageDraft {
         account: account.id.clone(),
         provider,
-        origin: if account.mode == Mode::DryRun {
+        origin: if account.mode == AccountMode::DryRun {
             Origin::DryRun
         } else {
             Origin::Api
@@ -236,7 +239,7 @@ fn check_references(
     check_length("refs.ref2", references.reference2.as_deref(), errors);
     if capabilities.carries_references && errors.len() == before {
         keep(
-            tag::place_tag(account.correlation_slot, &references, id),
+            correlation_tag::insert_tag(account.correlation_slot, &references, id),
             "refs",
             errors,
         );

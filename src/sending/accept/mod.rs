@@ -12,11 +12,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::access::{Action, Verb};
+use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
-use crate::domain::message::{Draft, References};
-use crate::domain::provider::{Account, Mode};
+use crate::domain::message::{MessageDraft, References};
+use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
 use crate::sending::uploads::{self, KeepError, Uploads};
 use crate::store::Store;
@@ -208,7 +208,7 @@ impl Acceptor {
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }
-        if account.mode == Mode::DryRun {
+        if account.mode == AccountMode::DryRun {
             warnings.push(format!(
                 "account {} is in dry-run: nothing will be sent",
                 account.id
@@ -236,7 +236,7 @@ impl Acceptor {
     /// A repeated request is told what held when its message was made.
     async fn window_warning(
         &self,
-        draft: &Draft,
+        draft: &MessageDraft,
         id: MessageId,
         now: DateTime<Utc>,
     ) -> Result<Option<String>, db::Error> {

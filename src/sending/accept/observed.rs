@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::instant;
 use crate::domain::media::MediaKind;
 use crate::domain::message::References;
-use crate::domain::provider::Account;
+use crate::domain::provider_account::Account;
+use crate::domain::rfc3339;
 use crate::sending::accept::check::{check_length, find_account, keep};
 use crate::sending::accept::{AcceptError, FieldError, recipient};
 use crate::store::Store;
@@ -117,7 +117,7 @@ fn check(
     let sent_at = observation
         .sent_at
         .as_deref()
-        .and_then(|text| keep(instant::parse(text), "sent_at", &mut errors));
+        .and_then(|text| keep(rfc3339::parse(text), "sent_at", &mut errors));
     if sent_at.is_some_and(|at| at > now + TimeDelta::days(1)) {
         errors.push(FieldError::new("sent_at", "lies in the future"));
     }

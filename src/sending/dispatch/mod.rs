@@ -16,9 +16,10 @@ use uuid::Uuid;
 use crate::db;
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AccountId, AttemptId};
-use crate::domain::message::{Draft, Message, Outgoing};
+use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::provider::{Accepted, Account, Mode, SendError};
+use crate::domain::provider_account::{Account, AccountMode};
+use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::keys::Keys;
 use crate::providers::{self, HttpReply, SendStep};
 use crate::sending::pace::{self, InFlight, Place};
@@ -66,7 +67,7 @@ pub struct Dispatcher {
 /// A claimed message with everything that its hand-over needs.
 #[derive(Debug)]
 pub struct HandOver {
-    outgoing: Outgoing,
+    outgoing: OutgoingMessage,
     account: Account,
     attempt: AttemptId,
     /// Free for another message when this one is done.
@@ -141,7 +142,7 @@ impl Dispatcher {
         let live = self
             .accounts
             .values()
-            .filter(|account| account.mode == Mode::Live);
+            .filter(|account| account.mode == AccountMode::Live);
         Ok(live.filter(|account| !waits(account)).collect())
     }
 
@@ -156,7 +157,7 @@ impl Dispatcher {
             return Ok(Claimed::Gone);
         };
         let tokens = [report_token(&outgoing.report_url)];
-        let request = match providers::of(account.provider()).send(account, &outgoing, &[]) {
+        let request = match providers::get(account.provider()).send(account, &outgoing, &[]) {
             SendStep::Call(call) => transcript::request(&call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
@@ -189,13 +190,13 @@ impl Dispatcher {
         })))
     }
 
-    fn outgoing(&self, message: Message) -> Option<Outgoing> {
+    fn outgoing(&self, message: Message) -> Option<OutgoingMessage> {
         let report_url = format!(
             "{}/reports/{}",
             self.public_url,
             self.keys.report_token(&message.account, message.id)
         );
-        let draft = Draft {
+        let draft = MessageDraft {
             account: message.account,
             provider: message.provider,
             origin: message.origin,
@@ -208,7 +209,7 @@ impl Dispatcher {
             options: message.options,
             resend_of: message.resend_of,
         };
-        Some(Outgoing {
+        Some(OutgoingMessage {
             id: message.id,
             draft,
             report_url,
@@ -256,8 +257,11 @@ impl Dispatcher {
         }
     }
 
-    async fn converse(&self, work: &HandOver) -> (Result<Accepted, SendError>, Option<HttpReply>) {
-        let provider = providers::of(work.account.provider());
+    async fn converse(
+        &self,
+        work: &HandOver,
+    ) -> (Result<ProviderAcceptance, SendError>, Option<HttpReply>) {
+        let provider = providers::get(work.account.provider());
         let mut replies: Vec<HttpReply> = Vec::new();
         loop {
             let call = match provider.send(&work.account, &work.outgoing, &replies) {

@@ -6,9 +6,11 @@ use chrono::TimeDelta;
 use rand::RngExt;
 
 use crate::db;
-use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, Stage};
+use crate::domain::delivery_state::{QueueState, Stage};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::provider::{Accepted, Account, Retry, SendError};
+use crate::domain::provider_account::Account;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::domain::send_error::{ProviderAcceptance, Retry, SendError};
 use crate::providers;
 use crate::sending::dispatch::{Dispatcher, HandOver, report_token};
 use crate::sending::transcript;
@@ -48,7 +50,7 @@ impl Dispatcher {
     pub(super) async fn record(
         &self,
         work: &HandOver,
-        result: &Result<Accepted, SendError>,
+        result: &Result<ProviderAcceptance, SendError>,
         mut exchange: Exchange,
     ) -> Result<Recorded, db::Error> {
         let now = self.clock.now();
@@ -69,11 +71,11 @@ impl Dispatcher {
                     Receipt::ours(
                         SourceKind::Attempt,
                         work.attempt.uuid(),
-                        Fact::Stage(Stage::Submitted),
+                        ReceiptEvent::Stage(Stage::Submitted),
                         now,
                     ),
                 )?;
-                ledger.leave_queue(id, QueueWord::Done)?;
+                ledger.leave_queue(id, QueueState::Done)?;
                 exchange.outcome = AttemptOutcome::Accepted;
                 exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
                 Recorded::Finished
@@ -101,12 +103,12 @@ impl Dispatcher {
         let (id, now) = (work.outgoing.id, ledger.now());
         let tokens = [report_token(&work.outgoing.report_url)];
         let failure = transcript::failure(error.failure(), &work.account, &tokens);
-        let words = failure.in_words();
+        let words = failure.one_line();
         exchange.detail = Some(words.clone());
         if !error.is_certain() {
             exchange.outcome = AttemptOutcome::Unclear;
             if claim == OurClaim::Held {
-                ledger.leave_queue(id, QueueWord::Uncertain)?;
+                ledger.leave_queue(id, QueueState::Uncertain)?;
             }
             return Ok(Recorded::Finished);
         }
@@ -133,14 +135,14 @@ impl Dispatcher {
             Receipt::ours(
                 SourceKind::Attempt,
                 work.attempt.uuid(),
-                Fact::Failure(failure),
+                ReceiptEvent::Failure(failure),
                 now,
             ),
         )?;
-        ledger.leave_queue(id, QueueWord::Done)?;
+        ledger.leave_queue(id, QueueState::Done)?;
         if error.pauses_account() {
             ledger.pause_account(&work.account.id, &words).await?;
-            tracing::warn!(account.id = %work.account.id, "the provider refused the account; sending is paused");
+            tracing::warn!(account.id = %work.account.id, "the provider rejected the account; sending is paused");
         }
         Ok(Recorded::Finished)
     }
@@ -177,7 +179,7 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
     // A provider's own schedule counts where the provider asked for another try, not where it could not be reached.
     let schedule = match error {
         SendError::TryLater { .. } => {
-            providers::of(account.provider())
+            providers::get(account.provider())
                 .capabilities()
                 .retry_schedule
         }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind};
-use crate::domain::dictionary;
+use crate::domain::delivery_state::QueueState;
 use crate::domain::failure::Failure;
+use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::uploads;
 use crate::store::accounts::{AccountRecord, Pause};
@@ -45,7 +46,7 @@ impl Dispatcher {
         ledger.load(&[id]).await?;
         let Some(message) = ledger
             .find(id)?
-            .filter(|message| message.queue == QueueWord::Queued)
+            .filter(|message| message.queue == QueueState::Queued)
         else {
             ledger.roll_back().await;
             return Ok(());
@@ -54,7 +55,7 @@ impl Dispatcher {
             .get(&message.account)
             .and_then(|record| record.pause.as_ref());
         let failure = Failure {
-            code: Some(dictionary::EXPIRED.to_owned()),
+            code: Some(failure_codes::EXPIRED.to_owned()),
             title: Some("it waited too long to be handed over".to_owned()),
             detail: pause.map(Pause::in_words).or(message.hold.clone()),
             key: None,
@@ -64,11 +65,11 @@ impl Dispatcher {
             Receipt::ours(
                 SourceKind::Action,
                 ActionId::new(now).uuid(),
-                Fact::Failure(failure),
+                ReceiptEvent::Failure(failure),
                 now,
             ),
         )?;
-        ledger.leave_queue(id, QueueWord::Done)?;
+        ledger.leave_queue(id, QueueState::Done)?;
         self.store.commit(ledger).await?;
         uploads::discard(message.media.as_ref());
         Ok(())
@@ -79,7 +80,7 @@ impl Dispatcher {
         ledger.load(&[id]).await?;
         let Some(message) = ledger
             .find(id)?
-            .filter(|message| message.queue == QueueWord::Sending)
+            .filter(|message| message.queue == QueueState::Sending)
         else {
             ledger.roll_back().await;
             return Ok(());
@@ -96,7 +97,7 @@ impl Dispatcher {
             };
             ledger.finish_attempt(attempt, exchange).await?;
         }
-        ledger.leave_queue(id, QueueWord::Uncertain)?;
+        ledger.leave_queue(id, QueueState::Uncertain)?;
         self.store.commit(ledger).await?;
         uploads::discard(message.media.as_ref());
         Ok(())

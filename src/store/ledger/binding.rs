@@ -226,7 +226,7 @@ impl Ledger {
     }
 
     fn is_provisional(&self, id: Uuid) -> bool {
-        self.origin(id.into()) == Some(Origin::Provisional)
+        self.origin(id.into()) == Some(Origin::Orphan)
     }
 
     /// Merges one loaded message into another by a person's decision.

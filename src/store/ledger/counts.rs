@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::Error;
 use crate::db::statements;
-use crate::domain::delivery::Stage;
+use crate::domain::delivery_state::Stage;
 use crate::domain::latency::LatencyBucket;
 use crate::domain::message::Origin;
 use crate::store::entities::messages::Model;
@@ -36,7 +36,7 @@ impl Differences {
     /// Takes the row before out and puts the row after in. Provisional messages are counted nowhere.
     pub(super) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
         for (row, step) in [(before, -1), (after, 1)] {
-            let Some(row) = row.filter(|row| row.origin != Origin::Provisional.as_str()) else {
+            let Some(row) = row.filter(|row| row.origin != Origin::Orphan.as_str()) else {
                 continue;
             };
             let cohort = cohort(row);

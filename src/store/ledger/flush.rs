@@ -7,10 +7,12 @@ use sea_orm::{EntityTrait, IdenStatic, IntoActiveModel, Iterable};
 use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
-use crate::domain::delivery::{Fact, QueueWord, Receipt, SourceKind, fold};
-use crate::domain::fact_limit;
+use crate::domain::delivery::fold;
+use crate::domain::delivery_state::QueueState;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::domain::receipt_limit;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
 use crate::store::ledger::binding::chief_id;
 use crate::store::ledger::counts::Differences;
@@ -46,7 +48,7 @@ impl Ledger {
                 entry.row.updated_at = instant::write(self.now);
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
-            if entry.row.origin != Origin::Provisional.as_str() {
+            if entry.row.origin != Origin::Orphan.as_str() {
                 changes.push(change(entry)?);
             }
         }
@@ -138,7 +140,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes what is new and returns every fact of the messages that were touched. A fact that is already there (the same source read twice) is left as it is.
+    /// Writes what is new and returns every receipt of the messages that were touched. A receipt that is already there (the same source read twice) is left as it is.
     async fn write_receipts(
         &mut self,
         touched: &[Uuid],
@@ -151,13 +153,13 @@ impl Ledger {
                 continue;
             }
             let known = facts.entry(*id).or_default();
-            for fact in entry.added.drain(..) {
-                if fact_limit::keeps(known, &fact) {
-                    kept.insert(fact.source);
-                    rows.push(receipts::row((*id).into(), &fact));
-                    known.push(fact);
+            for receipt in entry.added.drain(..) {
+                if receipt_limit::allows(known, &receipt) {
+                    kept.insert(receipt.source);
+                    rows.push(receipts::row((*id).into(), &receipt));
+                    known.push(receipt);
                 } else {
-                    left_out.insert(fact.source);
+                    left_out.insert(receipt.source);
                 }
             }
             receipts::sort(known);
@@ -183,27 +185,27 @@ impl Entry {
     }
 }
 
-/// Writes what the facts say into a row.
-pub(crate) fn refold(row: &mut messages::Model, facts: &[Receipt]) -> Result<(), Error> {
+/// Writes what the receipts say into a row.
+pub(crate) fn refold(row: &mut messages::Model, receipts: &[Receipt]) -> Result<(), Error> {
     let id = row.id;
     let bad = |column| Error::inconsistent("messages", column, id);
-    let mut queue: QueueWord = row.queue.parse().map_err(|_| bad("queue"))?;
-    if queue == QueueWord::Queued && facts.iter().any(is_told_by_the_provider) {
+    let mut queue: QueueState = row.queue.parse().map_err(|_| bad("queue"))?;
+    if queue == QueueState::Queued && receipts.iter().any(is_told_by_the_provider) {
         // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
-        queue = QueueWord::Done;
+        queue = QueueState::Done;
         leave_queue(row, queue);
     }
     let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
     let created_at = instant::read("messages", "created_at", row.created_at)?;
     let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
-    let delivery = fold(queue, origin.is_ours().then_some(created_at), facts);
-    let heard_at = facts.iter().map(|fact| fact.received_at).max();
+    let delivery = fold(queue, origin.is_ours().then_some(created_at), receipts);
+    let heard_at = receipts.iter().map(|receipt| receipt.received_at).max();
     row::apply(row, provider, &delivery, heard_at);
     Ok(())
 }
 
-fn is_told_by_the_provider(fact: &Receipt) -> bool {
-    fact.source_kind == SourceKind::Callback && !matches!(fact.fact, Fact::Other(_))
+fn is_told_by_the_provider(receipt: &Receipt) -> bool {
+    receipt.source_kind == SourceKind::Callback && !matches!(receipt.event, ReceiptEvent::Other(_))
 }
 
 fn change(entry: &Entry) -> Result<Change, Error> {

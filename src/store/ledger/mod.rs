@@ -34,9 +34,10 @@ pub use teaching::{Lesson, Sources, Taught};
 
 use crate::db::connection::Pools;
 use crate::db::{Error, statements};
-use crate::domain::delivery::{DeliveryState, Receipt};
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
+use crate::domain::receipt::Receipt;
 use crate::store::entities::{id_holders, merged_messages, messages, provider_ids};
 
 /// A change of one message, as the live feed tells it.

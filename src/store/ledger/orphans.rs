@@ -11,8 +11,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::access::Verb;
-use crate::domain::delivery::{DeliveryState, QueueWord};
+use crate::domain::audit_action::Verb;
+use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
@@ -64,11 +64,11 @@ impl Ledger {
         let new = NewMessage {
             id: heard.id,
             created_at: heard.at,
-            queue: QueueWord::Done,
+            queue: QueueState::Done,
             send_before: None,
             silence_limit: heard.silence_limit,
         };
-        let mut model = new.bare(heard.account, heard.provider, Origin::Provisional);
+        let mut model = new.bare(heard.account, heard.provider, Origin::Orphan);
         model.adopt_at = heard.adopt_at.map(instant::write);
         model.kind = heard.kind.map(|kind| kind.as_str().to_owned());
         row::set_recipient(&mut model, heard.recipient);
@@ -128,7 +128,7 @@ impl Ledger {
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
                 let same_kind = kind.is_none_or(|kind| row.kind.as_deref() == Some(kind.as_str()));
-                row.queue != QueueWord::Queued.as_str() && same_kind
+                row.queue != QueueState::Queued.as_str() && same_kind
             })
         };
         Ok(ids.into_iter().filter(fits).collect())
@@ -169,7 +169,7 @@ impl Ledger {
     pub async fn adopt(&mut self, id: MessageId) -> Result<(), Error> {
         let Some(model) = self
             .row(id)
-            .filter(|row| row.origin == Origin::Provisional.as_str())
+            .filter(|row| row.origin == Origin::Orphan.as_str())
         else {
             return Ok(());
         };
@@ -216,7 +216,7 @@ impl Store {
 /// Provisional messages whose time has come, the longest waiting first. One of which no report says how far it got is none: it has no state that would be true.
 pub(crate) fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
-        .filter(Column::Origin.eq(Origin::Provisional.as_str()))
+        .filter(Column::Origin.eq(Origin::Orphan.as_str()))
         .filter(Column::State.ne(DeliveryState::Uncertain.as_str()))
         .filter(Column::AdoptAt.lte(instant::write(now)))
         .order_by_asc(Column::AdoptAt)

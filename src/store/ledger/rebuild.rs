@@ -10,10 +10,10 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::callback::JournalPlace;
-use crate::domain::delivery::SourceKind;
+use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::receipt::SourceKind;
 use crate::store::entities::{callback_outcomes, merged_messages, messages, quarantine, receipts};
 use crate::store::ledger::unlearning::Lapse;
 use crate::store::ledger::{BUCKET, Ledger, Times, counts};
@@ -31,7 +31,7 @@ impl Ledger {
     }
 
     /// Takes back whatever came from callbacks that the journal still holds; returns how many messages were folded anew.
-    pub(crate) async fn strip(&mut self, start: JournalPlace) -> Result<u64, Error> {
+    pub(crate) async fn strip(&mut self, start: JournalPosition) -> Result<u64, Error> {
         self.keep_times();
         self.forget_callbacks(start).await?;
         let mut after = Uuid::nil();
@@ -58,7 +58,7 @@ impl Ledger {
         }
     }
 
-    async fn forget_callbacks(&mut self, start: JournalPlace) -> Result<(), Error> {
+    async fn forget_callbacks(&mut self, start: JournalPosition) -> Result<(), Error> {
         let transaction = &self.transaction;
         receipts::Entity::delete_many()
             .filter(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
@@ -77,7 +77,7 @@ impl Ledger {
         self.forget(Lapse::Since(start)).await
     }
 
-    fn strip_loaded(&mut self, start: JournalPlace) {
+    fn strip_loaded(&mut self, start: JournalPosition) {
         let horizon = instant::write(start.received_at);
         for entry in self.entries.values_mut() {
             entry.touched = true;
@@ -104,7 +104,7 @@ impl Ledger {
                 .filter(messages::Column::Id.gt(after))
                 .filter(
                     messages::Column::Origin
-                        .is_in([Origin::Provisional.as_str(), Origin::Observed.as_str()]),
+                        .is_in([Origin::Orphan.as_str(), Origin::Observed.as_str()]),
                 )
                 .filter(Expr::exists(facts_of_the_message()).not())
                 .order_by_asc(messages::Column::Id)
@@ -179,7 +179,7 @@ impl Ledger {
 }
 
 /// What the journal still holds. Whole days leave PostgreSQL's, so places after its first may be gone: their ids lie below the smallest.
-fn callbacks_since(start: JournalPlace) -> SelectStatement {
+fn callbacks_since(start: JournalPosition) -> SelectStatement {
     Query::select()
         .column(callback_outcomes::Column::Callback)
         .from(callback_outcomes::Entity)
@@ -205,7 +205,7 @@ impl Store {
     /// One transaction: an interrupted rebuild is either not begun, or an unread backlog that the next reconciler reads.
     pub async fn begin_rebuild(
         &self,
-        start: JournalPlace,
+        start: JournalPosition,
         now: DateTime<Utc>,
     ) -> Result<u64, Error> {
         let mut ledger = self.ledger(now).await?;

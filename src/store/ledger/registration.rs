@@ -4,14 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::db::{Error, instant};
-use crate::domain::delivery::{
-    DeliveryState, Fact, Pricing, QueueWord, Receipt, SourceKind, Stage,
-};
+use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::ids::{AccountId, ActionId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
 use crate::domain::phone;
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use crate::store::entities::messages::Model;
 use crate::store::entities::provider_ids;
 use crate::store::ledger::{LearnedFrom, Ledger};
@@ -92,7 +91,7 @@ impl Ledger {
                 let bare = NewMessage {
                     id,
                     created_at: new.sent_at.unwrap_or(self.now()),
-                    queue: QueueWord::Done,
+                    queue: QueueState::Done,
                     send_before: None,
                     silence_limit: new.silence_limit,
                 };
@@ -130,7 +129,7 @@ impl Ledger {
         let known = self.row(id).and_then(|row| row.recipient.as_deref());
         known
             .zip(new.recipient.as_deref())
-            .is_some_and(|(known, given)| !phone::is_same_customer(known, given))
+            .is_some_and(|(known, given)| !phone::is_same_recipient(known, given))
     }
 
     /// Whether a fact about a loaded message says how far it got.
@@ -177,7 +176,7 @@ fn submitted(sent_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Receipt {
         source_kind: SourceKind::Action,
         source: ActionId::new(now).uuid(),
         part: 0,
-        fact: Fact::Stage(Stage::Submitted),
+        event: ReceiptEvent::Stage(Stage::Submitted),
         occurred_at: sent_at,
         received_at: now,
         recipient: None,

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
-use crate::domain::delivery::{DeliveryState, Receipt, SourceKind};
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
+use crate::domain::receipt::{Receipt, SourceKind};
 use crate::store::entities::{
     id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
@@ -171,7 +172,7 @@ impl Ledger {
 impl Entry {
     /// Known only from callbacks, and robbed of facts.
     fn is_left_over(&self) -> bool {
-        let heard_of = [Origin::Provisional.as_str(), Origin::Observed.as_str()];
+        let heard_of = [Origin::Orphan.as_str(), Origin::Observed.as_str()];
         self.stripped && heard_of.contains(&self.row.origin.as_str())
     }
 }

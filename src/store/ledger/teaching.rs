@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::db::statements::IDS_PER_QUERY;
 use crate::db::{Error, instant};
-use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::receipt::SourceKind;
 use crate::store::callbacks::first_callback_at;
 use crate::store::entities::{callback_outcomes, id_conflicts, provider_ids, receipts};
 use crate::store::ledger::{LearnedFrom, Ledger};

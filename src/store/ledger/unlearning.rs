@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::statements::IDS_PER_QUERY;
 use crate::db::{Error, instant};
-use crate::domain::callback::JournalPlace;
+use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
 use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
@@ -23,7 +23,7 @@ pub(super) enum Lapse<'a> {
     /// Of these messages, what callbacks received at these times taught.
     Of(&'a [Uuid], &'a HashSet<i64>),
     /// Whatever came from callbacks that the journal still holds.
-    Since(JournalPlace),
+    Since(JournalPosition),
 }
 
 impl Lapse<'_> {

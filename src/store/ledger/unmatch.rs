@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::db::Error;
-use crate::domain::delivery::SourceKind;
 use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::receipt::SourceKind;
 use crate::store::ledger::{Entry, Ledger};
 
 impl Ledger {

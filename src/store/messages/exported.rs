@@ -2,7 +2,7 @@
 
 use crate::db::statements::{self, Undecoded};
 use crate::db::{Error, instant};
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;

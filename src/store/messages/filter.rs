@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;

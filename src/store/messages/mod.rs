@@ -21,9 +21,10 @@ pub(crate) use query::listed;
 pub(crate) use query::{in_conflict, newest_first, older_than};
 
 use crate::db::Error;
-use crate::domain::delivery::{QueueWord, Receipt};
+use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
+use crate::domain::receipt::Receipt;
 use crate::store::entities::messages;
 use crate::store::{Store, ledger, receipts};
 
@@ -53,7 +54,7 @@ impl Store {
     async fn explain_waiting(&self, messages: &mut [Message]) -> Result<(), Error> {
         let mut waiting = messages
             .iter_mut()
-            .filter(|message| message.queue == QueueWord::Queued && message.origin == Origin::Api)
+            .filter(|message| message.queue == QueueState::Queued && message.origin == Origin::Api)
             .peekable();
         if waiting.peek().is_none() {
             return Ok(());

@@ -82,7 +82,7 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
 /// What fits, whatever its state.
 fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<Entity> {
     Entity::find()
-        .filter(Column::Origin.ne(Origin::Provisional.as_str()))
+        .filter(Column::Origin.ne(Origin::Orphan.as_str()))
         .filter(is_whose(filter, lead))
         .filter(went_so(filter, lead))
         .filter(has_texts(filter, lead))
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
     use crate::db::statements;
-    use crate::domain::delivery::{DeliveryState, QueueWord};
+    use crate::domain::delivery_state::{DeliveryState, QueueState};
     use crate::domain::ids::MessageId;
     use crate::domain::provider::ProviderId;
     use crate::domain::secret::Secret;
@@ -211,7 +211,7 @@ mod tests {
             let new = NewMessage {
                 id: MessageId::new(created_at),
                 created_at,
-                queue: QueueWord::Done,
+                queue: QueueState::Done,
                 send_before: None,
                 silence_limit: TimeDelta::hours(24),
             };

@@ -6,15 +6,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::delivery::{Delivery, DeliveryState, Pricing, QueueWord, Stage};
-use crate::domain::dictionary;
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::Failure;
+use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::media::{Media, MediaKind, MediaSource, Upload};
 use crate::domain::message::{
-    Draft, ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
+    ListedFailure, MatchedBy, Message, MessageDraft, Origin, References, SendOptions,
 };
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::Pricing;
 use crate::store::entities::messages::{Column, Model};
 
 /// What errors call the table.
@@ -27,7 +29,7 @@ pub(crate) struct NewMessage {
     /// When we accepted or first heard of it.
     pub(crate) created_at: DateTime<Utc>,
     /// What the queue says.
-    pub(crate) queue: QueueWord,
+    pub(crate) queue: QueueState,
     /// Later than this a queued message fails as expired.
     pub(crate) send_before: Option<DateTime<Utc>>,
     /// How long silence after hand-over is normal.
@@ -36,7 +38,7 @@ pub(crate) struct NewMessage {
 
 impl NewMessage {
     /// The row of a validated draft.
-    pub(crate) fn of_draft(&self, draft: &Draft) -> Model {
+    pub(crate) fn of_draft(&self, draft: &MessageDraft) -> Model {
         let mut row = self.bare(&draft.account, draft.provider, draft.origin);
         row.sender.clone_from(&draft.sender);
         set_recipient(&mut row, Some(draft.recipient.digits()));
@@ -92,7 +94,7 @@ impl NewMessage {
             hold: None,
             tries: 0,
             handed_over_at: None,
-            next_attempt_at: (self.queue == QueueWord::Queued)
+            next_attempt_at: (self.queue == QueueState::Queued)
                 .then(|| instant::write(self.created_at)),
             lease_holder: None,
             lease_until: None,
@@ -239,7 +241,7 @@ pub(crate) fn apply(
         .unwrap_or_default();
     row.failed_at = failed.map(|failed| instant::write(failed.at));
     row.failure_class = failed.map(|failed| {
-        dictionary::explain(provider, &failed.failure)
+        failure_codes::describe(provider, &failed.failure)
             .class
             .to_string()
     });

@@ -2,10 +2,10 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::domain::access::{Caller, Scope, Visibility};
-use crate::domain::provider::Mode;
+use crate::domain::provider_account::AccountMode;
+use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::providers;
-use crate::reporting::account_health::{self, AccountStanding, Health};
+use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
 use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse, ListResponse};
 use crate::web::error::ApiError;
@@ -27,17 +27,17 @@ pub(crate) async fn list(
     }))
 }
 
-fn account_response(standing: &AccountStanding, visibility: Visibility) -> AccountResponse {
+fn account_response(standing: &AccountStatus, visibility: Visibility) -> AccountResponse {
     let shown = visibility == Visibility::Full;
     let url = if shown {
         standing.callback_url.as_str()
     } else {
         "the account's callback URL"
     };
-    let steps = providers::of(standing.provider).setup();
+    let steps = providers::get(standing.provider).setup();
     let (pause_reason, paused_since) = match &standing.health {
         Health::Paused { reason, since } => {
-            (Some(visibility.words(reason)), Some(wire::time(*since)))
+            (Some(visibility.mask_text(reason)), Some(wire::time(*since)))
         }
         _ => (None, None),
     };
@@ -57,8 +57,8 @@ fn account_response(standing: &AccountStanding, visibility: Visibility) -> Accou
         pause_reason,
         paused_since,
         mode: standing.mode.map(|mode| match mode {
-            Mode::Live => "live",
-            Mode::DryRun => "dry-run",
+            AccountMode::Live => "live",
+            AccountMode::DryRun => "dry-run",
         }),
     }
 }

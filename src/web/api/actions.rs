@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::scope::{Caller, Scope};
 use crate::operating::actions::{self, Decision, OperateError};
 use crate::operating::dismiss;
 use crate::operating::unmatch;

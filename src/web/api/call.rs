@@ -12,7 +12,7 @@ use actix_web::{Error, Route};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{HttpMethod, ParameterIn};
 
-use crate::domain::access::{Caller, Scope};
+use crate::domain::scope::{Caller, Scope};
 use crate::web::api::openapi::description::Description;
 use crate::web::api::parameters::pairs;
 use crate::web::error::{ApiError, FieldError, method_not_allowed, not_found};

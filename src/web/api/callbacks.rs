@@ -3,8 +3,8 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::ids::CallbackId;
+use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
 use crate::services::Services;
 use crate::store::callbacks::Outcome;
@@ -105,7 +105,7 @@ fn response(callback: &ListedCallback, visibility: Visibility) -> CallbackRespon
         detail: callback
             .detail
             .as_deref()
-            .map(|words| visibility.words(words)),
+            .map(|words| visibility.mask_text(words)),
         message_ids: callback.messages.iter().map(|id| id.uuid()).collect(),
     }
 }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::MessageId;
-use crate::operating::explain::{Explanation, FailureWords, explain_message};
+use crate::domain::scope::{Caller, Scope};
+use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
 use crate::web::api::messages::{find, moved};
 use crate::web::error::ApiError;
@@ -84,7 +84,7 @@ fn json(id: MessageId, explanation: Explanation) -> ExplanationResponse {
     }
 }
 
-fn failure(words: FailureWords) -> FailureWordsResponse {
+fn failure(words: ExplainedFailure) -> FailureWordsResponse {
     FailureWordsResponse {
         code: words.code,
         words: words.words,

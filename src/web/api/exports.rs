@@ -5,26 +5,26 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::domain::access::{Caller, Scope};
-use crate::reporting::export::{self, Format};
+use crate::domain::scope::{Caller, Scope};
+use crate::reporting::export::{self, ExportFileFormat};
 use crate::web::api::{filter, parameters};
 use crate::web::auth;
 use crate::web::error::ApiError;
 
 /// `GET /reports/messages.csv`
 pub async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, Format::Csv).await
+    export(&request, &caller, ExportFileFormat::Csv).await
 }
 
 /// `GET /reports/messages.ndjson`
 pub async fn ndjson(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, Format::Ndjson).await
+    export(&request, &caller, ExportFileFormat::Ndjson).await
 }
 
 async fn export(
     request: &HttpRequest,
     caller: &Caller,
-    format: Format,
+    format: ExportFileFormat,
 ) -> Result<HttpResponse, ApiError> {
     caller.require(Scope::Read)?;
     let access = auth::access_of(request)?;

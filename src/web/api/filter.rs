@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use crate::domain::access::Visibility;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, ProviderMessageId};
-use crate::domain::instant;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
-use crate::reporting::export::{ByteOrderMark, Export, Format};
+use crate::domain::rfc3339;
+use crate::domain::scope::Visibility;
+use crate::reporting::export::{ByteOrderMark, ExportFileFormat, ExportRequest};
 use crate::store::messages::{Cursor, MessageFilter};
 pub use crate::web::api::parameters::pairs;
 use crate::web::api::parameters::{Fingerprint, Parameters};
@@ -81,18 +81,18 @@ pub fn parse_list(
 /// Reads the query of an export: filters, `tz` and, for CSV, `bom`. Every bad or unknown parameter is named.
 pub fn parse_export(
     pairs: &[(String, String)],
-    format: Format,
+    format: ExportFileFormat,
     visibility: Visibility,
     now: DateTime<Utc>,
-) -> Result<Export, Vec<FieldError>> {
+) -> Result<ExportRequest, Vec<FieldError>> {
     let mut parameters = Parameters::read(pairs, &known(&["tz", "bom"]));
     let filter = take_filter(&mut parameters, visibility, now);
     let zone = parameters.parse_with("tz", parse_zone);
     let mark = parameters.parse_with("bom", |text| match format {
-        Format::Csv => parse_mark(text),
-        Format::Ndjson => Err("is for CSV only".to_owned()),
+        ExportFileFormat::Csv => parse_mark(text),
+        ExportFileFormat::Ndjson => Err("is for CSV only".to_owned()),
     });
-    parameters.finish(Export {
+    parameters.finish(ExportRequest {
         filter,
         format,
         zone: zone.unwrap_or(Tz::UTC),
@@ -192,7 +192,7 @@ fn parse_flag(value: &str) -> Result<bool, String> {
 pub(crate) fn parse_mark(value: &str) -> Result<ByteOrderMark, String> {
     parse_flag(value).map(|written| {
         if written {
-            ByteOrderMark::Written
+            ByteOrderMark::Present
         } else {
             ByteOrderMark::Absent
         }
@@ -227,7 +227,7 @@ pub(crate) fn parse_zone(value: &str) -> Result<Tz, String> {
 
 /// An instant.
 pub(crate) fn parse_instant(value: &str) -> Result<DateTime<Utc>, String> {
-    instant::parse(value).map_err(|error| error.to_string())
+    rfc3339::parse(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -307,12 +307,13 @@ mod tests {
     #[test]
     fn a_mark_is_for_csv_only() {
         let query = pairs("bom=1&tz=Asia/Kolkata");
-        let csv = parse_export(&query, Format::Csv, Visibility::Full, now()).unwrap();
+        let csv = parse_export(&query, ExportFileFormat::Csv, Visibility::Full, now()).unwrap();
         assert_eq!(
             (csv.mark, csv.zone),
-            (ByteOrderMark::Written, chrono_tz::Asia::Kolkata)
+            (ByteOrderMark::Present, chrono_tz::Asia::Kolkata)
         );
-        let refused = parse_export(&query, Format::Ndjson, Visibility::Full, now()).unwrap_err();
+        let refused =
+            parse_export(&query, ExportFileFormat::Ndjson, Visibility::Full, now()).unwrap_err();
         assert_eq!(refused[0].field, "bom");
     }
 }

@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::domain::access::{Caller, Scope};
+use crate::domain::scope::{Caller, Scope};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;

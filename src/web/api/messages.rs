@@ -8,10 +8,11 @@ use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::access::{Caller, Scope};
-use crate::domain::delivery::{DeliveryState, fold};
+use crate::domain::delivery::fold;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
+use crate::domain::scope::{Caller, Scope};
 use crate::sending::accept::{Receipt, Repeated};
 use crate::services::Services;
 use crate::store::ledger::Change;

@@ -25,7 +25,7 @@ pub mod wire;
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::domain::access::Scope::{Operate, Read, Send};
+use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::call::{Call, get, post};
 use crate::web::api::openapi::calls as words;
 

@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::domain::access::{Caller, Scope};
 use crate::domain::message::References;
+use crate::domain::scope::{Caller, Scope};
 use crate::sending::accept::observed::{Familiarity, Observation, register};
 use crate::services::Services;
 use crate::store::messages::Found;

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::domain::access::{Caller, Scope, Visibility};
-use crate::domain::delivery::Stage;
-use crate::reporting::orphan_views::{self, Orphan};
+use crate::domain::delivery_state::Stage;
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::services::Services;
 use crate::store::orphans::OrphanFilter;
 use crate::web::api::filter::{
@@ -42,7 +42,7 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
 }
 
-fn orphan_response(orphan: &Orphan, visibility: Visibility) -> OrphanResponse {
+fn orphan_response(orphan: &ListedOrphan, visibility: Visibility) -> OrphanResponse {
     let message = &orphan.message;
     let stage = Stage::ALL
         .into_iter()
@@ -51,7 +51,7 @@ fn orphan_response(orphan: &Orphan, visibility: Visibility) -> OrphanResponse {
     OrphanResponse {
         id: message.id.uuid(),
         account: message.account.to_string(),
-        provider_ids: orphan.ids.iter().map(|id| visibility.id(id)).collect(),
+        provider_ids: orphan.ids.iter().map(|id| visibility.mask_id(id)).collect(),
         recipient: message
             .recipient
             .as_deref()

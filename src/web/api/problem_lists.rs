@@ -6,10 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::{Caller, Scope, Visibility};
 use crate::domain::message::Message;
-use crate::reporting::orphan_views::Orphan;
-use crate::reporting::problems::{self, Items, Place, ProblemKind};
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::reporting::orphan_views::ListedOrphan;
+use crate::reporting::problem_items::{self, ProblemCursor, ProblemItems, ProblemKind};
 use crate::services::Services;
 use crate::store::callbacks::CallbackOutcome;
 use crate::store::messages::Cursor;
@@ -79,7 +79,7 @@ pub(crate) async fn list(
     let fingerprint = parameters.fingerprint();
     let (limit, after) = parameters.finish((limit, after))?;
     let kind = kind.ok_or(ApiError::NotFound)?;
-    let (found, next) = problems::find(&services, kind, after.as_ref(), limit).await?;
+    let (found, next) = problem_items::find(&services, kind, after.as_ref(), limit).await?;
     Ok(HttpResponse::Ok().json(ProblemListResponse {
         kind: key(kind),
         count: found.count,
@@ -91,25 +91,25 @@ pub(crate) async fn list(
 }
 
 /// The place of a cursor, with the kind that it belongs to.
-fn write_kind_place(kind: ProblemKind, place: &Place) -> Vec<u8> {
+fn write_kind_place(kind: ProblemKind, place: &ProblemCursor) -> Vec<u8> {
     let place = match place {
-        Place::Message(cursor) => write_place(*cursor),
-        Place::Account(account) => account.as_str().as_bytes().to_vec(),
-        Place::Claim(claim) => {
+        ProblemCursor::Message(cursor) => write_place(*cursor),
+        ProblemCursor::Account(account) => account.as_str().as_bytes().to_vec(),
+        ProblemCursor::Claim(claim) => {
             let at = Cursor {
                 created_at: claim.seen_at,
                 id: claim.claimant,
             };
             [write_place(at).as_slice(), claim.provider_id.as_bytes()].concat()
         }
-        Place::Callback(callback) => callback.uuid().as_bytes().to_vec(),
-        Place::Journal(seq) => seq.to_be_bytes().to_vec(),
+        ProblemCursor::Callback(callback) => callback.uuid().as_bytes().to_vec(),
+        ProblemCursor::Journal(seq) => seq.to_be_bytes().to_vec(),
     };
     [kind.as_str().as_bytes(), b":", place.as_slice()].concat()
 }
 
 /// Reads what [`write_kind_place`] wrote for the same kind.
-fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<Place> {
+fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
     let place = bytes
         .strip_prefix(kind.as_str().as_bytes())?
         .strip_prefix(b":")?;
@@ -118,19 +118,23 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<Place> {
         ProblemKind::Uncertain
         | ProblemKind::Overdue
         | ProblemKind::Conflicts
-        | ProblemKind::Orphans => Place::Message(read_place(place)?),
-        ProblemKind::PausedAccounts => Place::Account(text(place)?.parse().ok()?),
+        | ProblemKind::Orphans => ProblemCursor::Message(read_place(place)?),
+        ProblemKind::PausedAccounts => ProblemCursor::Account(text(place)?.parse().ok()?),
         ProblemKind::IdConflicts => {
             let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
             let at = read_place(at)?;
-            Place::Claim(ClaimPlace {
+            ProblemCursor::Claim(ClaimPlace {
                 seen_at: at.created_at,
                 claimant: at.id,
                 provider_id: text(provider_id)?,
             })
         }
-        ProblemKind::Quarantine => Place::Callback(Uuid::from_bytes(place.try_into().ok()?).into()),
-        ProblemKind::Unverified => Place::Journal(i64::from_be_bytes(place.try_into().ok()?)),
+        ProblemKind::Quarantine => {
+            ProblemCursor::Callback(Uuid::from_bytes(place.try_into().ok()?).into())
+        }
+        ProblemKind::Unverified => {
+            ProblemCursor::Journal(i64::from_be_bytes(place.try_into().ok()?))
+        }
         ProblemKind::Rejected => return None,
     })
 }
@@ -140,27 +144,29 @@ fn key(kind: ProblemKind) -> String {
     kind.as_str().replace('-', "_")
 }
 
-fn data(items: Items, visibility: Visibility) -> Vec<ProblemItemResponse> {
+fn data(items: ProblemItems, visibility: Visibility) -> Vec<ProblemItemResponse> {
     match items {
-        Items::Accounts(paused) => paused
+        ProblemItems::Accounts(paused) => paused
             .into_iter()
             .map(|(account, pause)| ProblemItemResponse {
-                detail: Some(visibility.words(&pause.reason)),
+                detail: Some(visibility.mask_text(&pause.reason)),
                 ..item(&account, pause.since)
             })
             .collect(),
-        Items::Messages(messages) => messages.iter().map(of_message).collect(),
-        Items::Orphans(orphans) => orphans.iter().map(|one| orphan(one, visibility)).collect(),
-        Items::IdConflicts(conflicts) => conflicts
+        ProblemItems::Messages(messages) => messages.iter().map(of_message).collect(),
+        ProblemItems::Orphans(orphans) => {
+            orphans.iter().map(|one| orphan(one, visibility)).collect()
+        }
+        ProblemItems::IdConflicts(conflicts) => conflicts
             .iter()
             .map(|one| id_conflict(one, visibility))
             .collect(),
-        Items::Quarantine(parts) => parts.iter().map(|one| part(one, visibility)).collect(),
-        Items::Callbacks(callbacks) => callbacks
+        ProblemItems::Quarantine(parts) => parts.iter().map(|one| part(one, visibility)).collect(),
+        ProblemItems::Callbacks(callbacks) => callbacks
             .iter()
             .map(|one| callback(one, visibility))
             .collect(),
-        Items::Nothing => Vec::new(),
+        ProblemItems::Nothing => Vec::new(),
     }
 }
 
@@ -184,9 +190,9 @@ fn of_message(message: &Message) -> ProblemItemResponse {
     }
 }
 
-fn orphan(orphan: &Orphan, visibility: Visibility) -> ProblemItemResponse {
+fn orphan(orphan: &ListedOrphan, visibility: Visibility) -> ProblemItemResponse {
     ProblemItemResponse {
-        provider_id: orphan.ids.first().map(|id| visibility.id(id)),
+        provider_id: orphan.ids.first().map(|id| visibility.mask_id(id)),
         ..of_message(&orphan.message)
     }
 }
@@ -195,7 +201,7 @@ fn id_conflict(conflict: &IdConflict, visibility: Visibility) -> ProblemItemResp
     ProblemItemResponse {
         message_id: Some(conflict.message.uuid()),
         claimant_id: Some(conflict.claimant.uuid()),
-        provider_id: Some(visibility.id(&conflict.provider_id)),
+        provider_id: Some(visibility.mask_id(&conflict.provider_id)),
         ..item(&conflict.account, conflict.seen_at)
     }
 }
@@ -204,7 +210,7 @@ fn part(part: &QuarantinedPart, visibility: Visibility) -> ProblemItemResponse {
     ProblemItemResponse {
         callback_id: Some(part.callback.uuid()),
         part: Some(part.part),
-        detail: Some(visibility.words(&part.reason)),
+        detail: Some(visibility.mask_text(&part.reason)),
         ..item(&part.account, part.quarantined_at)
     }
 }
@@ -215,7 +221,7 @@ fn callback(callback: &CallbackOutcome, visibility: Visibility) -> ProblemItemRe
         detail: callback
             .detail
             .as_deref()
-            .map(|words| visibility.words(words)),
+            .map(|words| visibility.mask_text(words)),
         ..item(&callback.account, callback.received_at)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use actix_web::{HttpResponse, web};
 
-use crate::domain::access::{Caller, Scope};
+use crate::domain::scope::{Caller, Scope};
 use crate::reporting::alarms::{self, Alarm};
 use crate::services::Services;
 use crate::web::api::wire::{AlarmResponse, ProblemsResponse};
@@ -35,6 +35,6 @@ fn alarm(alarm: Alarm) -> AlarmResponse {
     AlarmResponse {
         alarm: alarm.kind.as_str(),
         account: alarm.account.map(|account| account.to_string()),
-        message: alarm.words,
+        message: alarm.text,
     }
 }

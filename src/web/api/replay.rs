@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::{Caller, Scope};
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
+use crate::domain::scope::{Caller, Scope};
 use crate::operating::replay::{Earnest, Replayed, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};

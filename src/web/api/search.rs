@@ -1,8 +1,8 @@
 //! The one search box: what was typed, in every way it can be read.
 
-use crate::domain::access::Visibility;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::phone;
+use crate::domain::scope::Visibility;
 use crate::store::messages::Search;
 
 /// Fewer digits at the end of a number name too many people.

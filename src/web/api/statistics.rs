@@ -9,13 +9,15 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::access::{Caller, Scope};
-use crate::domain::delivery::{DeliveryState, Stage};
+use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::latency::Histogram;
+use crate::domain::scope::{Caller, Scope};
+use crate::reporting::bucketed_statistics::{
+    self, BucketWidth, GroupStatistics, StatisticsGroup, day_end,
+};
 use crate::reporting::export::ByteOrderMark;
 use crate::reporting::export::summary::write_summary;
-use crate::reporting::statistics::{self, Figures, Group, Width, day_end};
 use crate::services::Services;
 use crate::store::statistics::Period;
 use crate::web::api::filter::{parse_account, parse_instant, parse_mark, parse_zone};
@@ -115,7 +117,7 @@ pub(crate) struct DayResponse {
 /// What was asked for.
 struct Query {
     period: Period,
-    width: Width,
+    width: BucketWidth,
     zone: Tz,
     mark: ByteOrderMark,
 }
@@ -129,7 +131,13 @@ pub(crate) async fn show(
     caller.require(Scope::Read)?;
     let now = services.clock.now();
     let known = ["bucket", "from", "to", "tz", "account"];
-    let query = parse(&services, request.query_string(), &known, Width::Hour, now)?;
+    let query = parse(
+        &services,
+        request.query_string(),
+        &known,
+        BucketWidth::Hour,
+        now,
+    )?;
     let figures = figures(&services, &query).await?;
     Ok(HttpResponse::Ok().json(StatisticsResponse {
         bucket: query.width.as_str(),
@@ -150,7 +158,13 @@ pub(crate) async fn summary_json(
     caller.require(Scope::Read)?;
     let now = services.clock.now();
     let known = ["from", "to", "tz", "account"];
-    let query = parse(&services, request.query_string(), &known, Width::Day, now)?;
+    let query = parse(
+        &services,
+        request.query_string(),
+        &known,
+        BucketWidth::Day,
+        now,
+    )?;
     let figures = figures(&services, &query).await?;
     let days = figures.iter();
     Ok(HttpResponse::Ok().json(SummaryResponse {
@@ -169,7 +183,13 @@ pub(crate) async fn summary_csv(
     caller.require(Scope::Read)?;
     let now = services.clock.now();
     let known = ["from", "to", "tz", "account", "bom"];
-    let query = parse(&services, request.query_string(), &known, Width::Day, now)?;
+    let query = parse(
+        &services,
+        request.query_string(),
+        &known,
+        BucketWidth::Day,
+        now,
+    )?;
     let figures = figures(&services, &query).await?;
     let body = write_summary(figures.iter(), query.zone, now, query.mark);
     let name = format!(
@@ -184,9 +204,12 @@ pub(crate) async fn summary_csv(
         .body(body))
 }
 
-async fn figures(services: &Services, query: &Query) -> Result<BTreeMap<Group, Figures>, ApiError> {
+async fn figures(
+    services: &Services,
+    query: &Query,
+) -> Result<BTreeMap<StatisticsGroup, GroupStatistics>, ApiError> {
     let store = &services.store;
-    Ok(statistics::compute(store, &query.period, query.width, query.zone).await?)
+    Ok(bucketed_statistics::compute(store, &query.period, query.width, query.zone).await?)
 }
 
 /// One end of a period: an instant, or a day.
@@ -200,13 +223,15 @@ fn parse(
     services: &Services,
     query: &str,
     known: &[&str],
-    width: Width,
+    width: BucketWidth,
     now: DateTime<Utc>,
 ) -> Result<Query, ApiError> {
     let mut parameters = Parameters::read(&pairs(query), known);
     let width = parameters
         .parse_with("bucket", |word| {
-            let found = Width::ALL.into_iter().find(|width| width.as_str() == word);
+            let found = BucketWidth::ALL
+                .into_iter()
+                .find(|width| width.as_str() == word);
             found.ok_or_else(|| "must be one of 15m, hour, day".to_owned())
         })
         .unwrap_or(width);
@@ -220,7 +245,7 @@ fn parse(
     };
     let from = match parameters.parse_with("from", parse_end) {
         Some(End::Instant(at)) => at,
-        Some(End::Day(day)) => statistics::day_start(day, zone),
+        Some(End::Day(day)) => bucketed_statistics::day_start(day, zone),
         None => usual_start(width, to),
     };
     let account = parameters.parse_with("account", parse_account);
@@ -240,10 +265,10 @@ fn parse(
 }
 
 /// A day of narrow buckets, thirty days of wide ones.
-fn usual_start(width: Width, to: DateTime<Utc>) -> DateTime<Utc> {
+fn usual_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
     match width {
-        Width::Quarter | Width::Hour => to - TimeDelta::days(1),
-        Width::Day => to.checked_sub_days(Days::new(30)).unwrap_or(to),
+        BucketWidth::Quarter | BucketWidth::Hour => to - TimeDelta::days(1),
+        BucketWidth::Day => to.checked_sub_days(Days::new(30)).unwrap_or(to),
     }
 }
 
@@ -264,7 +289,7 @@ fn parse_end(text: &str) -> Result<End, String> {
     }
 }
 
-fn bucket_response((group, figures): (&Group, &Figures)) -> BucketResponse {
+fn bucket_response((group, figures): (&StatisticsGroup, &GroupStatistics)) -> BucketResponse {
     let classes = figures.classes.iter().filter(|(_, count)| **count != 0);
     let codes = figures.codes.iter();
     BucketResponse {
@@ -287,7 +312,7 @@ fn bucket_response((group, figures): (&Group, &Figures)) -> BucketResponse {
     }
 }
 
-fn day_response((group, figures): (&Group, &Figures), zone: Tz) -> DayResponse {
+fn day_response((group, figures): (&StatisticsGroup, &GroupStatistics), zone: Tz) -> DayResponse {
     let every = DeliveryState::ALL.into_iter();
     DayResponse {
         day: group.at.with_timezone(&zone).date_naive().to_string(),

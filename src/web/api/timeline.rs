@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::{Caller, Scope, Visibility};
-use crate::domain::delivery::{Fact, Receipt, SourceKind};
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::services::Services;
 use crate::web::api::messages::{find, moved};
 use crate::web::api::wire::{self, ListResponse};
@@ -54,7 +54,7 @@ pub(crate) async fn show(
         Err(survivor) => return Ok(moved(&request, survivor)),
     };
     let visibility = caller.visibility();
-    let words = |text: Option<&str>| text.map(|text| visibility.words(text));
+    let words = |text: Option<&str>| text.map(|text| visibility.mask_text(text));
     let mut lines: Vec<(DateTime<Utc>, TimelineResponse)> = Vec::new();
     for receipt in services.store.list_receipts(message.id).await? {
         lines.push((receipt.received_at, fact_line(&receipt, visibility)));
@@ -85,29 +85,32 @@ pub(crate) async fn show(
 }
 
 fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
-    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
+    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.mask_text(text));
     let shown = |text: &str| wire::recipient_text(text, visibility);
     let line = TimelineResponse {
-        occurred_at: receipt.told_time().map(wire::time),
+        occurred_at: receipt.reported_time().map(wire::time),
         recipient: receipt.recipient.as_deref().map(shown),
         callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
         ..bare(receipt.received_at, "other")
     };
-    match &receipt.fact {
-        Fact::Stage(stage) => TimelineResponse {
+    match &receipt.event {
+        ReceiptEvent::Stage(stage) => TimelineResponse {
             kind: "stage",
             word: Some(stage.as_str().to_owned()),
             ..line
         },
-        Fact::Failure(failure) => TimelineResponse {
+        ReceiptEvent::Failure(failure) => TimelineResponse {
             kind: "failure",
-            code: failure.code.as_deref().map(|code| visibility.code(code)),
+            code: failure
+                .code
+                .as_deref()
+                .map(|code| visibility.mask_code(code)),
             title: words(&failure.title),
             detail: words(&failure.detail),
             ..line
         },
-        Fact::Other(word) => TimelineResponse {
-            word: Some(visibility.words(word)),
+        ReceiptEvent::Other(word) => TimelineResponse {
+            word: Some(visibility.mask_text(word)),
             ..line
         },
     }

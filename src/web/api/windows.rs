@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::access::{Caller, Scope};
 use crate::domain::ids::AccountId;
 use crate::domain::phone::PhoneNumber;
+use crate::domain::scope::{Caller, Scope};
 use crate::domain::window::Window;
 use crate::services::Services;
 use crate::web::api::wire;

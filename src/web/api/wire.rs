@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::access::Visibility;
-use crate::domain::delivery::{Delivery, Stage};
-use crate::domain::explain::explain_failure;
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery_state::Stage;
+use crate::domain::explanation::explain_shown_failure;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::{Message, Origin, References};
 use crate::domain::phone;
 use crate::domain::provider::ProviderId;
+use crate::domain::scope::Visibility;
 use crate::sending::accept::Submission;
 use crate::store::attempts::Attempt;
 
@@ -264,7 +265,7 @@ impl MessageResponse {
             .filter_map(|stage| Some((stage.as_str(), plain_stage(message.stage(stage)?))))
             .collect();
         let shown = |origin: Origin| {
-            if origin == Origin::Provisional {
+            if origin == Origin::Orphan {
                 "observed"
             } else {
                 origin.as_str()
@@ -303,11 +304,14 @@ impl MessageResponse {
             hold: message
                 .hold
                 .as_deref()
-                .map(|reason| visibility.words(reason)),
+                .map(|reason| visibility.mask_text(reason)),
             matched_by: message
                 .matched_by
                 .map(crate::domain::message::MatchedBy::as_str),
-            provider_id: message.provider_id.as_ref().map(|id| visibility.id(id)),
+            provider_id: message
+                .provider_id
+                .as_ref()
+                .map(|id| visibility.mask_id(id)),
             provider_ids: None,
             stages,
             failure: failure_response(message, visibility),
@@ -345,7 +349,7 @@ impl MessageResponse {
             .collect();
         Self {
             stages,
-            provider_ids: Some(ids.iter().map(|id| visibility.id(id)).collect()),
+            provider_ids: Some(ids.iter().map(|id| visibility.mask_id(id)).collect()),
             attempts: Some(
                 attempts
                     .iter()
@@ -399,15 +403,15 @@ fn media_response(media: &Media, visibility: Visibility) -> MediaResponse {
 }
 
 fn failure_response(message: &Message, visibility: Visibility) -> Option<FailureResponse> {
-    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.words(text));
+    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.mask_text(text));
     let listed = message.failure.as_ref()?;
-    let explanation = explain_failure(message, &listed.failure);
+    let explanation = explain_shown_failure(message, &listed.failure);
     Some(FailureResponse {
         code: listed
             .failure
             .code
             .as_deref()
-            .map(|code| visibility.code(code)),
+            .map(|code| visibility.mask_code(code)),
         title: words(&listed.failure.title),
         detail: words(&listed.failure.detail),
         class: listed.class.as_str(),
@@ -437,7 +441,7 @@ fn attempt_response(attempt: &Attempt, visibility: Visibility) -> AttemptRespons
         detail: attempt
             .detail
             .as_deref()
-            .map(|words| visibility.words(words)),
+            .map(|words| visibility.mask_text(words)),
         request: full.then(|| attempt.request.clone()),
         reply: attempt.reply.clone().filter(|_| full),
     }
@@ -554,7 +558,7 @@ pub(crate) struct CapabilitiesResponse {
 impl CapabilitiesResponse {
     /// Of a provider.
     pub(crate) fn of(provider: ProviderId) -> Self {
-        let capabilities = crate::providers::of(provider).capabilities();
+        let capabilities = crate::providers::get(provider).capabilities();
         let sources = capabilities.sources;
         let media = [
             ("url", sources.url),

@@ -1,25 +1,24 @@
-//! Pages for what cannot be shown: what went wrong in words, and a way back.
+//! The page for a request that failed: what went wrong, and a link back.
 
 use askama::Template;
 
-use crate::web::dashboard::frame::Frame;
+use crate::web::dashboard::page_frame::Frame;
 
-/// Why a page cannot be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trouble {
+pub enum ErrorPageKind {
     /// 404
     NotFound,
     /// 410
     NoLongerKept,
     /// 403
     Forbidden,
-    /// 405, 409: an action that does not fit the present state.
+    /// 409, and 405: the action does not fit the present state.
     Refused,
     /// 500, 503
     Internal,
 }
 
-impl Trouble {
+impl ErrorPageKind {
     fn status(self) -> u16 {
         match self {
             Self::NotFound => 404,
@@ -32,67 +31,59 @@ impl Trouble {
 
     fn title(self) -> &'static str {
         match self {
-            Self::NotFound => "There is nothing here",
-            Self::NoLongerKept => "This is no longer kept",
-            Self::Forbidden => "This is not for you to see",
-            Self::Refused => "That is not possible now",
-            Self::Internal => "Something went wrong on our side",
+            Self::NotFound => "Page not found",
+            Self::NoLongerKept => "No longer kept",
+            Self::Forbidden => "Not allowed",
+            Self::Refused => "Not possible now",
+            Self::Internal => "Internal error",
         }
     }
 
-    fn words(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
-            Self::NotFound => {
-                "The address is wrong, or what it showed was removed when its retention ended."
-            }
-            Self::NoLongerKept => {
-                "What it told about messages is still there: the facts are in each message's timeline."
-            }
+            Self::NotFound => "The URL is wrong, or its retention has ended.",
+            Self::NoLongerKept => "Its receipts are still in the timeline of each message.",
             Self::Forbidden => {
-                "Your sign-in does not carry the right to open this page. Ask an administrator for it."
+                "Your sign-in is not allowed to open this page. Ask an administrator."
             }
-            Self::Refused => "What you asked for does not fit the state in which things are.",
+            Self::Refused => "The action does not fit the present state.",
             Self::Internal => {
-                "Callbacks are still taken and kept. Try again; if it stays, search the log for the request id below."
+                "Callbacks are still accepted. Try again. If the error persists, search the log for the request id below."
             }
         }
     }
 }
 
-/// The page.
 #[derive(Template, Clone, Debug)]
 #[template(path = "error.html")]
 pub struct ErrorPage {
     frame: Frame,
-    trouble: Trouble,
+    kind: ErrorPageKind,
     reason: Option<String>,
     request_id: Option<String>,
 }
 
-/// Whether the viewer can be shown the navigation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Viewer {
-    /// Signed in.
-    Known,
-    /// Not signed in.
-    Unknown,
+    SignedIn,
+    SignedOut,
 }
 
 impl ErrorPage {
-    /// The page for a trouble. `reason` says more in words where the caller may know it; `request_id` finds the log line.
+    /// `reason` is more specific, where the caller may know it; `request_id` finds the log line.
     pub fn new(
-        trouble: Trouble,
+        kind: ErrorPageKind,
         reason: Option<String>,
         request_id: Option<String>,
         viewer: Viewer,
     ) -> Self {
         let frame = match viewer {
-            Viewer::Known => Frame::nowhere(trouble.title()),
-            Viewer::Unknown => Frame::outside(trouble.title()),
+            Viewer::SignedIn => Frame::without_section(kind.title()),
+            Viewer::SignedOut => Frame::signed_out(kind.title()),
         };
         Self {
             frame,
-            trouble,
+            kind,
             reason,
             request_id,
         }

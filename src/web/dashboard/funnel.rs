@@ -1,14 +1,13 @@
-//! How far messages got, and in which state they are now: sums over accounts, bars and shares.
+//! Sums over accounts: messages per state, and how many reached each stage.
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery_state::DeliveryState;
 use crate::store::reports::CountsByState;
-use crate::web::dashboard::figure::{count, percent, permille};
+use crate::web::dashboard::number_format::{count, percent, permille};
 
-/// Messages by state, summed over accounts.
 #[derive(Clone, Debug, Default)]
-pub struct Sums(CountsByState);
+pub struct StateTotals(CountsByState);
 
-/// One bar: messages that got at least this far.
+/// One bar: messages that reached at least this stage.
 #[derive(Clone, Debug)]
 pub struct FunnelStep {
     pub(super) class: &'static str,
@@ -18,9 +17,8 @@ pub struct FunnelStep {
     pub(super) permille: u64,
 }
 
-impl Sums {
-    /// Adds the accounts up.
-    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a CountsByState>) -> Self {
+impl StateTotals {
+    pub fn sum<'a>(accounts: impl IntoIterator<Item = &'a CountsByState>) -> Self {
         let mut sums = CountsByState::new();
         for (state, number) in accounts.into_iter().flatten() {
             *sums.entry(*state).or_default() += number;
@@ -28,15 +26,13 @@ impl Sums {
         Self(sums)
     }
 
-    /// Messages in this state.
     pub fn get(&self, state: DeliveryState) -> u64 {
-        // A rollup below zero would be a defect of the ledger; it counts as none here.
+        // A negative rollup would be a bug in the ledger; it counts as 0 here.
         self.0
             .get(&state)
             .map_or(0, |number| u64::try_from(*number).unwrap_or_default())
     }
 
-    /// All messages.
     pub fn total(&self) -> u64 {
         DeliveryState::ALL
             .into_iter()
@@ -44,46 +40,39 @@ impl Sums {
             .sum()
     }
 
-    /// Messages whose state is this stage or a higher one.
+    /// Messages whose state is this stage or a later one.
     pub fn at_least(&self, lowest: DeliveryState) -> u64 {
-        const WAY: [DeliveryState; 5] = [
+        const STAGES: [DeliveryState; 5] = [
             DeliveryState::Submitted,
             DeliveryState::Sent,
             DeliveryState::Delivered,
             DeliveryState::Read,
             DeliveryState::Played,
         ];
-        WAY.into_iter()
+        STAGES
+            .into_iter()
             .filter(|state| *state >= lowest)
             .map(|state| self.get(state))
             .sum()
     }
 
-    /// The bars, longest first.
+    /// Longest first.
     pub fn funnel(&self) -> Vec<FunnelStep> {
         let total = self.total();
-        let step = |class, label, reached| FunnelStep {
+        let step = |class, label, number| FunnelStep {
             class,
             label,
-            count: count(reached),
-            share: percent(reached, total),
-            permille: permille(reached, total),
+            count: count(number),
+            share: percent(number, total),
+            permille: permille(number, total),
         };
         let at_least = |state| self.at_least(state);
         vec![
-            step("queued", "accepted", total),
-            step(
-                "submitted",
-                "with the provider",
-                at_least(DeliveryState::Submitted),
-            ),
-            step("sent", "with WhatsApp", at_least(DeliveryState::Sent)),
-            step(
-                "delivered",
-                "on the phone",
-                at_least(DeliveryState::Delivered),
-            ),
-            step("read", "read", at_least(DeliveryState::Read)),
+            step("queued", "Accepted", total),
+            step("submitted", "Submitted", at_least(DeliveryState::Submitted)),
+            step("sent", "Sent", at_least(DeliveryState::Sent)),
+            step("delivered", "Delivered", at_least(DeliveryState::Delivered)),
+            step("read", "Read", at_least(DeliveryState::Read)),
         ]
     }
 }

@@ -1,34 +1,36 @@
-//! The pages a person looks at: one file per page with its view model and its template.
+//! The HTML pages: one file per page with its view model and its template.
 //!
-//! A view model is built by a pure function from domain values, who is looking and the current instant; its template only prints. All HTML comes out of askama, which escapes by default.
+//! A view model is built by a pure function from domain values, the visibility of the viewer and
+//! the present instant; its template only prints it. All HTML comes from askama, which escapes by
+//! default.
 
-pub mod accounts;
-pub mod address;
-pub mod callback;
-pub mod callbacks;
-mod decisions;
+pub mod accounts_page;
+pub mod callback_page;
+pub mod callbacks_page;
 pub mod error_page;
-mod failures;
-pub mod figure;
-pub mod frame;
+mod explanation_section;
+mod failure_reasons;
+mod form_handlers;
 pub mod funnel;
-pub mod login;
-pub mod masking;
-mod matching;
-pub mod message;
-pub mod messages;
-pub mod moment;
-pub mod overview;
-mod pages;
-pub mod pill;
-mod problem;
-pub mod problems;
-pub mod replay;
-pub mod reports;
-mod stepper;
-pub mod text;
-pub mod timeline;
-mod why;
+pub mod login_page;
+pub mod masked_text;
+mod match_form;
+pub mod message_list_url;
+pub mod message_page;
+pub mod message_timeline;
+pub mod messages_page;
+pub mod number_format;
+pub mod overview_page;
+pub mod page_frame;
+mod page_handlers;
+mod problem_counts;
+pub mod problems_page;
+pub mod replay_page;
+pub mod reports_page;
+mod stage_stepper;
+pub mod state_pill;
+pub mod time_element;
+pub mod visible_text;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{ServiceConfig, post, scope};
@@ -36,11 +38,11 @@ use actix_web::web::{ServiceConfig, post, scope};
 use crate::web::error::not_found;
 use crate::web::{login as sign_in, page_errors, read};
 
-/// Nothing of a page comes from elsewhere, and no other site frames it.
+/// Pages load nothing from other origins, and other sites cannot frame them.
 const POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Every page and button. Comes last: whatever nobody else answers is a page that is not there.
+/// Must come last: its default service answers every other path.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         scope("")
@@ -52,34 +54,37 @@ pub fn routes(config: &mut ServiceConfig) {
                     .add(("X-Content-Type-Options", "nosniff")),
             )
             .configure(sign_in::configure)
-            .route("/", read().to(pages::overview))
-            .route("/messages", read().to(pages::messages))
-            .route("/messages/export", read().to(pages::export))
-            .route("/messages/{id}", read().to(pages::message))
-            .route("/messages/{id}/cancel", post().to(decisions::cancel))
-            .route("/messages/{id}/resend", post().to(decisions::resend))
+            .route("/", read().to(page_handlers::overview))
+            .route("/messages", read().to(page_handlers::messages))
+            .route("/messages/export", read().to(page_handlers::export))
+            .route("/messages/{id}", read().to(page_handlers::message))
+            .route("/messages/{id}/cancel", post().to(form_handlers::cancel))
+            .route("/messages/{id}/resend", post().to(form_handlers::resend))
             .route(
                 "/messages/{id}/mark-failed",
-                post().to(decisions::mark_failed),
+                post().to(form_handlers::mark_failed),
             )
-            .route("/messages/{id}/unmatch", post().to(decisions::unmatch))
+            .route("/messages/{id}/unmatch", post().to(form_handlers::unmatch))
             .route(
                 "/messages/{id}/put-aside",
-                post().to(decisions::put_message_aside),
+                post().to(form_handlers::put_message_aside),
             )
             .route(
                 "/problems/callbacks/{id}/put-aside",
-                post().to(decisions::put_callback_aside),
+                post().to(form_handlers::put_callback_aside),
             )
-            .route("/problems", read().to(pages::problems))
-            .route("/orphans/{id}/match", post().to(decisions::match_orphan))
-            .route("/callbacks", read().to(pages::callbacks))
-            .route("/callbacks/replay", read().to(pages::replay))
-            .route("/callbacks/replay", post().to(decisions::replay))
-            .route("/callbacks/{id}", read().to(pages::callback))
-            .route("/accounts", read().to(pages::accounts))
-            .route("/accounts/{id}/resume", post().to(decisions::resume))
-            .route("/reports", read().to(pages::reports))
+            .route("/problems", read().to(page_handlers::problems))
+            .route(
+                "/orphans/{id}/match",
+                post().to(form_handlers::match_orphan),
+            )
+            .route("/callbacks", read().to(page_handlers::callbacks))
+            .route("/callbacks/replay", read().to(page_handlers::replay))
+            .route("/callbacks/replay", post().to(form_handlers::replay))
+            .route("/callbacks/{id}", read().to(page_handlers::callback))
+            .route("/accounts", read().to(page_handlers::accounts))
+            .route("/accounts/{id}/resume", post().to(form_handlers::resume))
+            .route("/reports", read().to(page_handlers::reports))
             .default_service(actix_web::web::to(not_found)),
     );
 }

@@ -1,4 +1,4 @@
-//! Meta's shapes as every provider may embed them: the input is the envelope, or stands in the place of one value.
+//! Meta's shapes as every provider may embed them: the input is the envelope, or one value in it.
 #![no_main]
 
 use bluetick_fuzz::check_callback;

@@ -1,10 +1,10 @@
-//! The correlation tag: what is found stands in the text as it is written, and a tag placed beside any text is found again.
+//! The correlation tag: a tag that is found is in the text, and an inserted tag is found.
 #![no_main]
 
+use bluetick_fuzz::domain::correlation_tag;
 use bluetick_fuzz::domain::ids::MessageId;
 use bluetick_fuzz::domain::message::References;
-use bluetick_fuzz::domain::provider::CorrelationSlot;
-use bluetick_fuzz::domain::tag;
+use bluetick_fuzz::domain::provider_account::CorrelationSlot;
 
 const SLOTS: [CorrelationSlot; 4] = [
     CorrelationSlot::Auto,
@@ -15,8 +15,8 @@ const SLOTS: [CorrelationSlot; 4] = [
 
 libfuzzer_sys::fuzz_target!(|input: (&str, &str, &str)| {
     let (first, second, third) = input;
-    if let Some(id) = tag::find(first) {
-        assert!(first.contains(&tag::write(id)));
+    if let Some(id) = correlation_tag::find(first) {
+        assert!(first.contains(&correlation_tag::format_tag(id)));
     }
     let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let references = References {
@@ -28,8 +28,8 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &str, &str)| {
         .parse()
         .expect("an id");
     for slot in SLOTS {
-        if let Ok(placed) = tag::place_tag(slot, &references, id) {
-            assert_eq!(tag::find_in(&placed), Some(id));
+        if let Ok(placed) = correlation_tag::insert_tag(slot, &references, id) {
+            assert_eq!(correlation_tag::find_in_references(&placed), Some(id));
         }
     }
 });

@@ -1,4 +1,4 @@
-//! Times as providers write them: whatever is read, written in full and read again, is the same instant.
+//! Provider times: a parsed time survives formatting and parsing.
 #![no_main]
 
 use bluetick_fuzz::providers::vocabulary::{meaning, parse_time};

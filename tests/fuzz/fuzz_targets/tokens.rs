@@ -1,4 +1,4 @@
-//! Tokens of callback and report URLs: nothing opens but what was made, and what was made opens.
+//! Tokens of callback and report URLs: only issued tokens are accepted.
 #![no_main]
 
 use std::sync::LazyLock;

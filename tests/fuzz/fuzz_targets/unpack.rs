@@ -1,4 +1,4 @@
-//! Unpacking: nothing panics, nothing grows beyond the limit, and what was packed comes out as it went in.
+//! Unpacking: no panic, no output beyond the limit, and compressed input survives a round trip.
 #![no_main]
 
 use std::io::Read;

@@ -1,7 +1,7 @@
-//! What the fuzz targets share: the product's readers, and what must hold of whatever they read.
+//! Shared by the fuzz targets: the parsers, and invariants of their results.
 //!
-//! The readers are pure, so their sources are compiled here as they are, without the server and the databases around them:
-//! a cold build takes a minute instead of ten. It fails as soon as one of them begins to need more.
+//! The parsers are pure, so their sources are compiled here without the server and the databases: a
+//! cold build takes a minute instead of ten. It fails as soon as one of them needs more.
 
 use chrono::DateTime;
 
@@ -11,36 +11,36 @@ pub mod domain;
 pub mod keys;
 #[path = "../../../src/providers/mod.rs"]
 pub mod providers;
-#[path = "../../../src/delivery/unpack.rs"]
+#[path = "../../../src/receiving/unpack.rs"]
 pub mod unpack;
 
-use crate::domain::delivery::Fact;
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::ReceiptEvent;
 use crate::providers::{Callback, CallbackPart, Report};
 
-/// The longest id of a provider that is learned, in characters.
+/// The longest provider id, in characters.
 const LONGEST_ID: usize = 512;
 
-/// Reads a callback that is `input` in each way it can be meant, and checks what comes out.
+/// Parses `input` as every possible callback and checks the parts.
 pub fn check_callback(provider: ProviderId, input: &[u8]) {
     for callback in meanings(input) {
-        let parts = providers::of(provider).read_callback(&callback);
+        let parts = providers::get(provider).parse_callback(&callback);
         assert!(!parts.is_empty(), "a callback always yields a part");
-        // A part takes bytes to tell.
-        assert!(parts.len() <= input.len() + 1, "parts out of nothing");
+        // Every part needs at least one byte.
+        assert!(parts.len() <= input.len() + 1, "more parts than bytes");
         for part in &parts {
             check_part(part);
         }
-        let again = providers::of(provider).read_callback(&callback);
-        assert_eq!(parts, again, "reading is a function of the bytes");
+        let again = providers::get(provider).parse_callback(&callback);
+        assert_eq!(parts, again, "parsing is a function of the bytes");
     }
 }
 
 fn check_part(part: &CallbackPart) {
     match part {
         CallbackPart::Report(report) => check_report(report),
-        CallbackPart::Unreadable(why) => assert!(!why.is_empty(), "a reason is given"),
-        CallbackPart::Notice(words) => assert!(!words.is_empty(), "a notice says something"),
+        CallbackPart::Unparseable(why) => assert!(!why.is_empty(), "a reason is given"),
+        CallbackPart::Notice(words) => assert!(!words.is_empty(), "a notice has a text"),
         CallbackPart::Inbound(_) => {}
     }
 }
@@ -52,15 +52,16 @@ fn check_report(report: &Report) {
         let repeated = report.ids.iter().filter(|other| *other == id).count();
         assert_eq!(repeated, 1, "an id is named once");
     }
-    if let Some(Fact::Other(word)) = &report.fact {
+    if let Some(ReceiptEvent::Other(word)) = &report.event {
         assert!(word.chars().count() <= 100, "an endless word");
     }
     if let Some(recipient) = &report.recipient {
-        assert!(!recipient.is_empty(), "a recipient is somebody");
+        assert!(!recipient.is_empty(), "a recipient is not empty");
     }
 }
 
-/// As in the fixtures: `?…` is a query string, `{` and `[` begin JSON, `<` XML, the rest is a form. Each also without a content type.
+/// As in the fixtures: `?…` is a query string, `{` and `[` begin JSON, `<` XML, the rest is a form.
+/// Each also without a content type.
 fn meanings(input: &[u8]) -> Vec<Callback> {
     let post = |content_type: Option<&str>| Callback {
         method: "POST".to_owned(),

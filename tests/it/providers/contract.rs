@@ -1,12 +1,13 @@
-//! What holds for every provider alike: statuses of HTTP, Meta's shapes, secrets, and readers that never panic.
+//! Rules common to all providers: HTTP statuses, Meta's shapes, secrets, and parsers that never
+//! panic.
 
 use std::fs;
 
 use bluetick::domain::callback_fields::CallbackFields;
-use bluetick::domain::delivery::Fact;
 use bluetick::domain::media::MediaKind;
 use bluetick::domain::provider::ProviderId;
-use bluetick::providers::{CallbackPart, of, read_callback};
+use bluetick::domain::receipt::ReceiptEvent;
+use bluetick::providers::{CallbackPart, get, parse_callback};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -20,7 +21,7 @@ const W2: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==
 const W3: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSOTk4ODc3NjY1NTQ0MzMyMjExAA+/";
 
 #[test]
-fn an_http_status_without_a_readable_body_means_the_same_everywhere() {
+fn an_http_status_without_a_parseable_body_means_the_same_for_every_provider() {
     for provider in ProviderId::ALL {
         for (reply, expected) in [
             (reply(400, "no"), "refused 400 | HTTP 400 | - | -"),
@@ -37,7 +38,7 @@ fn an_http_status_without_a_readable_body_means_the_same_everywhere() {
             ),
             (
                 reply_with(302, ("location", "https://login.example.com/"), ""),
-                "refused 302 | the provider's address redirects | Location: https://login.example.com/ | -",
+                "refused 302 | the provider's URL redirects | Location: https://login.example.com/ | -",
             ),
             (reply(503, ""), "unclear HTTP 503"),
             (reply(500, ""), "unclear HTTP 500"),
@@ -46,20 +47,11 @@ fn an_http_status_without_a_readable_body_means_the_same_everywhere() {
             (reply(408, ""), "unclear HTTP 408"),
             (
                 reply(200, "<html>ok</html>"),
-                "unclear HTTP 200 with a body that could not be understood",
+                "unclear HTTP 200 with an unreadable body",
             ),
-            (
-                reply(204, ""),
-                "unclear HTTP 204 with a body that could not be understood",
-            ),
-            (
-                reply(200, "{}"),
-                "unclear HTTP 200 with a body that could not be understood",
-            ),
-            (
-                reply(200, "[]"),
-                "unclear HTTP 200 with a body that could not be understood",
-            ),
+            (reply(204, ""), "unclear HTTP 204 with an unreadable body"),
+            (reply(200, "{}"), "unclear HTTP 200 with an unreadable body"),
+            (reply(200, "[]"), "unclear HTTP 200 with an unreadable body"),
         ] {
             assert_eq!(outcome(provider, reply), expected, "{provider}");
         }
@@ -67,7 +59,7 @@ fn an_http_status_without_a_readable_body_means_the_same_everywhere() {
 }
 
 #[test]
-fn too_many_requests_keeps_the_providers_words_and_its_wait() {
+fn too_many_requests_keeps_the_providers_text_and_delay() {
     let body = r#"{"message":"Too Many Attempts."}"#;
     for provider in ProviderId::ALL {
         let reply = reply_with(429, ("retry-after", "30"), body);
@@ -79,7 +71,7 @@ fn too_many_requests_keeps_the_providers_words_and_its_wait() {
 }
 
 #[test]
-fn secrets_travel_in_headers_that_are_marked_and_nowhere_else() {
+fn secrets_are_only_in_headers_marked_as_secret() {
     for provider in ProviderId::ALL {
         let account = account(provider);
         let call = call(&account, &message(&account, MediaKind::Image));
@@ -94,9 +86,9 @@ fn secrets_travel_in_headers_that_are_marked_and_nowhere_else() {
 }
 
 #[test]
-fn every_provider_has_capabilities_and_set_up_steps_that_name_the_address() {
+fn every_provider_has_capabilities_and_set_up_steps_with_the_url() {
     for provider in ProviderId::ALL {
-        let provider = of(provider);
+        let provider = get(provider);
         assert_eq!(
             provider.capabilities().size_limit(MediaKind::Image),
             5_242_880
@@ -111,7 +103,7 @@ fn every_provider_has_capabilities_and_set_up_steps_that_name_the_address() {
 }
 
 #[test]
-fn metas_own_envelope_gives_its_receipts_at_every_provider() {
+fn metas_envelope_gives_its_receipts_for_every_provider() {
     let sent =
         format!("sent [{W1}] to 447700900123 at 2025-11-20T00:55:00 pricing true service CBP -");
     let delivered = format!(
@@ -128,8 +120,8 @@ fn metas_own_envelope_gives_its_receipts_at_every_provider() {
     let batch = [
         &format!("read [{W1}] to 447700900123 at 2025-11-20T00:55:12"),
         &format!("delivered [{W1}] to 447700900123 at 2025-11-20T00:55:11"),
-        "unreadable a status without an id that can be kept",
-        "unreadable a status that is no object",
+        "unreadable a status without a valid id",
+        "unreadable a status that is not an object",
         &format!(
             "failed 131053 | Media upload error | The address of the media answered with 410 | - [{W2}] to 447700900456 at 2025-11-20T00:55:13"
         ),
@@ -193,7 +185,7 @@ fn metas_own_envelope_gives_its_receipts_at_every_provider() {
         let sample = callback_of_fixture(&format!("meta/callbacks/{name}"));
         let without_bad = |provider| -> Vec<String> {
             let mut lines = lines(provider, &sample);
-            // A status without id may still be found by its report address or recipient.
+            // A status without id may still be correlated by its report URL or recipient.
             lines.retain(|line| !line.starts_with("unreadable ") && !line.contains(" [] "));
             lines
         };
@@ -208,10 +200,10 @@ fn metas_own_envelope_gives_its_receipts_at_every_provider() {
 }
 
 #[test]
-fn an_id_equal_to_the_conversations_is_not_learned() {
+fn an_id_equal_to_the_conversation_id_is_not_learned() {
     let body = r#"{"entry":[{"changes":[{"field":"messages","value":{"statuses":[{"id":"abc","status":"read","conversation":{"id":"abc"}}]}}]}]}"#;
     for provider in ProviderId::ALL {
-        let parts = of(provider).read_callback(&callback(body, None));
+        let parts = get(provider).parse_callback(&callback(body, None));
         assert!(parts.iter().all(|part| match part {
             CallbackPart::Report(report) => report.ids.is_empty(),
             _ => true,
@@ -220,7 +212,7 @@ fn an_id_equal_to_the_conversations_is_not_learned() {
 }
 
 #[test]
-fn an_empty_envelope_says_nothing_and_is_told() {
+fn an_empty_envelope_is_unparseable() {
     for provider in ProviderId::ALL {
         for body in [
             r#"{"entry":[]}"#,
@@ -235,7 +227,7 @@ fn an_empty_envelope_says_nothing_and_is_told() {
 }
 
 #[test]
-fn a_payload_of_three_mebibytes_and_a_thousand_statuses_is_read_whole() {
+fn a_payload_of_three_mebibytes_with_a_thousand_statuses_is_parsed_completely() {
     let statuses: Vec<_> = (0..1000)
         .map(|n| {
             format!(
@@ -251,7 +243,7 @@ fn a_payload_of_three_mebibytes_and_a_thousand_statuses_is_read_whole() {
     assert_eq!(lines(ProviderId::Sobot, &callback(body, None)).len(), 1000);
 }
 
-/// JSON made of the names and words that readers look for, in places where they do not expect them.
+/// JSON with the names and words that parsers look for, in unexpected places.
 fn strange_json() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
         "id",
@@ -347,7 +339,7 @@ fn check_parts(provider: ProviderId, parts: &[CallbackPart]) {
                 .iter()
                 .all(|id| !id.as_str().contains(['<', ' ']) || !id.as_str().ends_with('>'))
         );
-        if let Some(Fact::Other(word)) = &report.fact {
+        if let Some(ReceiptEvent::Other(word)) = &report.event {
             assert!(word.chars().count() <= 100);
         }
     }
@@ -357,7 +349,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn readers_never_panic_on_strange_json(payload in strange_json()) {
+    fn parsers_never_panic_on_strange_json(payload in strange_json()) {
         let sample = callback(payload.to_string(), Some("application/json"));
         let chosen = CallbackFields {
             id: Some("id".to_owned()),
@@ -366,22 +358,22 @@ proptest! {
             ..CallbackFields::default()
         };
         for provider in ProviderId::ALL {
-            check_parts(provider, &of(provider).read_callback(&sample));
-            check_parts(provider, &read_callback(of(provider), &chosen, &sample));
+            check_parts(provider, &get(provider).parse_callback(&sample));
+            check_parts(provider, &parse_callback(get(provider), &chosen, &sample));
         }
     }
 
     #[test]
-    fn readers_never_panic_on_bytes(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,60}") {
+    fn parsers_never_panic_on_bytes(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,60}") {
         for content_type in [None, Some("application/x-www-form-urlencoded"), Some("application/json")] {
             let mut sample = callback(body.clone(), content_type);
             sample.query.clone_from(&query);
             for provider in ProviderId::ALL {
-                check_parts(provider, &of(provider).read_callback(&sample));
+                check_parts(provider, &get(provider).parse_callback(&sample));
             }
             sample.body.clear();
             for provider in ProviderId::ALL {
-                check_parts(provider, &of(provider).read_callback(&sample));
+                check_parts(provider, &get(provider).parse_callback(&sample));
             }
         }
     }

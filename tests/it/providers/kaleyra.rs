@@ -1,12 +1,13 @@
-//! Kaleyra: exact requests, its seven error bodies, and callbacks from V2 pass-through to V1 query strings.
+//! Kaleyra: exact requests, its seven error bodies, and callbacks from V2 pass-through to V1 query
+//! strings.
 
-use bluetick::domain::dictionary::explain;
+use bluetick::domain::correlation_tag;
 use bluetick::domain::failure::{Failure, FailureClass};
+use bluetick::domain::failure_codes::describe;
 use bluetick::domain::media::{MediaKind, MediaSource};
 use bluetick::domain::message::References;
 use bluetick::domain::provider::ProviderId::Kaleyra;
-use bluetick::domain::tag;
-use bluetick::providers::{SendStep, of};
+use bluetick::providers::{SendStep, get};
 
 use super::{
     account, call, callback, check_callbacks, check_golden, fixture, lines, message, message_id,
@@ -18,7 +19,7 @@ const W2: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==
 const V1: &str = "7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0";
 
 #[test]
-fn each_kind_is_handed_over_as_documented() {
+fn each_kind_is_submitted_as_documented() {
     let account = account(Kaleyra);
     let image = message(&account, MediaKind::Image);
     check_golden("kaleyra/requests/image.json", &call(&account, &image));
@@ -29,7 +30,7 @@ fn each_kind_is_handed_over_as_documented() {
 }
 
 #[test]
-fn three_used_references_travel_with_the_tag_behind_the_last() {
+fn with_three_references_the_tag_is_appended_to_the_last() {
     let mut account = account(Kaleyra);
     account.base_url = Some("http://127.0.0.1:9".to_owned());
     let mut message = message(&account, MediaKind::Video);
@@ -57,13 +58,13 @@ fn references_without_room_for_the_tag_are_not_sent() {
         reference2: full,
     };
     assert!(matches!(
-        of(Kaleyra).send(&account, &message, &[]),
+        get(Kaleyra).send(&account, &message, &[]),
         SendStep::Failed(error) if !error.pauses_account() && error.failure().title.unwrap().contains("refs")
     ));
 }
 
 #[test]
-fn each_of_the_seven_error_bodies_ends_as_it_says() {
+fn each_of_the_seven_error_bodies_has_its_outcome() {
     for (file, status, expected, class) in [
         (
             "rbc001",
@@ -119,13 +120,13 @@ fn each_of_the_seven_error_bodies_ends_as_it_says() {
             key: Some(columns[3].to_owned()),
             ..Failure::default()
         };
-        assert_eq!(explain(Kaleyra, &failure).class, class, "{file}");
+        assert_eq!(describe(Kaleyra, &failure).class, class, "{file}");
     }
 }
 
 #[test]
 fn an_internal_error_follows_the_documented_schedule() {
-    let minutes: Vec<_> = of(Kaleyra)
+    let minutes: Vec<_> = get(Kaleyra)
         .capabilities()
         .retry_schedule
         .iter()
@@ -161,7 +162,7 @@ fn both_codes_of_success_are_accepted_and_an_unreadable_reply_is_unclear() {
         (
             202,
             fixture("kaleyra/replies/accepted_202_as_printed.txt"),
-            "unclear HTTP 202 with a body that could not be understood",
+            "unclear HTTP 202 with an unreadable body",
         ),
         (
             200,
@@ -171,7 +172,7 @@ fn both_codes_of_success_are_accepted_and_an_unreadable_reply_is_unclear() {
         (
             200,
             br#"{"code":"WA777","message":"new","data":{},"error":{}}"#.to_vec(),
-            "unclear HTTP 200 with a body that could not be understood",
+            "unclear HTTP 200 with an unreadable body",
         ),
         (
             500,
@@ -280,11 +281,11 @@ fn each_callback_shape_gives_its_receipts() {
 }
 
 #[test]
-fn a_conversations_id_is_never_a_messages_also_where_no_conversation_stands_beside_it() {
+fn a_conversation_id_is_never_a_message_id_even_without_a_conversation() {
     let body = |beside: &str| {
         format!(
             r#"{{"meta_object":{{"value":{{"statuses":[{{"id":"c0ffee00c0ffee00c0ffee00c0ffee00","status":"read"{beside}}}]}},"field":"messages"}},"extra_info":{{"ref2":"{}"}},"status":"read"}}"#,
-            tag::write(message_id())
+            correlation_tag::format_tag(message_id())
         )
     };
     for beside in [
@@ -300,7 +301,7 @@ fn a_conversations_id_is_never_a_messages_also_where_no_conversation_stands_besi
 
 #[test]
 fn the_tag_is_found_in_every_slot_and_unfilled_placeholders_are_absent() {
-    let tag = tag::write(message_id());
+    let tag = correlation_tag::format_tag(message_id());
     for slot in ["ref", "ref1", "ref2", "my_own_name"] {
         let body = format!(
             r#"{{"message_id":"<message_id>","status":"delivered","{slot}":"order 7 {tag}","timestamp":"<time>"}}"#
@@ -320,7 +321,7 @@ fn the_tag_is_found_in_every_slot_and_unfilled_placeholders_are_absent() {
 }
 
 #[test]
-fn a_failure_that_meta_tells_without_a_status_is_read_from_both() {
+fn a_failure_without_a_meta_status_is_parsed_from_both_objects() {
     let body = r#"{"meta_object":{"value":{"messaging_product":"whatsapp","errors":[{"code":131053,"title":"Media upload error"}]},"field":"messages"},"status":"submit-failure","message_id":"m1"}"#;
     assert_eq!(
         lines(Kaleyra, &callback(body, None)),
@@ -329,7 +330,7 @@ fn a_failure_that_meta_tells_without_a_status_is_read_from_both() {
 }
 
 #[test]
-fn several_statuses_in_one_wrapper_are_one_message_unless_they_name_different_ones() {
+fn several_statuses_in_one_wrapper_are_one_message_unless_their_ids_differ() {
     let body = |first: &str, second: &str| {
         format!(
             r#"{{"meta_object":{{"value":{{"statuses":[{{"id":"{first}","status":"sent"}},{{"id":"{second}","status":"read"}}]}},"field":"messages"}},"extra_info":{{"message_id":"k1"}},"status":"read","message_id":"k2"}}"#
@@ -347,7 +348,7 @@ fn several_statuses_in_one_wrapper_are_one_message_unless_they_name_different_on
 }
 
 #[test]
-fn statuses_that_all_name_only_their_conversation_take_the_ids_and_the_tag_of_the_wrapper() {
+fn statuses_with_only_a_conversation_id_get_the_ids_and_the_tag_of_the_wrapper() {
     let conversation = "conv-7f3a";
     let status = |word: &str, beside: &str| {
         format!(
@@ -364,7 +365,7 @@ fn statuses_that_all_name_only_their_conversation_take_the_ids_and_the_tag_of_th
     let body = format!(
         r#"{{"meta_object":{{"value":{{"statuses":[{}]}},"field":"messages"}},"extra_info":{{"message_id":"{W1}","ref2":"{}"}},"status":"read","message_id":"{W2}"}}"#,
         statuses.join(","),
-        tag::write(message_id())
+        correlation_tag::format_tag(message_id())
     );
     let named = format!("[{W1}, {W2}] to 447700900123 at - tag true");
     assert_eq!(

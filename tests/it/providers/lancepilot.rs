@@ -1,4 +1,4 @@
-//! LancePilot: JSON and multipart requests, replies that name no id, and events whose names are guesses.
+//! LancePilot: JSON and multipart requests, replies without id, and events with undocumented names.
 
 use bluetick::domain::media::{MediaKind, MediaSource, Upload};
 use bluetick::domain::provider::ProviderId::LancePilot;
@@ -10,7 +10,7 @@ use super::{
 const W1: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
 
 #[test]
-fn each_kind_is_handed_over_as_documented_by_address_and_as_file() {
+fn each_kind_is_submitted_as_documented_by_url_and_as_file() {
     let account = account(LancePilot);
     for kind in MediaKind::ALL {
         let mut message = message(&account, kind);
@@ -47,7 +47,7 @@ fn a_3gp_upload_has_its_extension_and_registered_type() {
 }
 
 #[test]
-fn each_documented_reply_ends_as_it_says() {
+fn each_documented_reply_has_its_outcome() {
     let every_field = "refused 422 | Validation error | file: The file field is required. The file must be a video.; caption: The caption is too long. | file";
     let with_ids = format!(
         r#"{{"status":201,"data":{{"id":"l1","attributes":{{"wamid":"{W1}"}},"messages":[{{"id":"l2"}}]}}}}"#
@@ -96,7 +96,7 @@ fn each_documented_reply_ends_as_it_says() {
             fixture("lancepilot/replies/refused_422.json"),
             every_field,
         ),
-        // A 200 whose body says failure.
+        // A 200 with a failure in the body.
         (
             200,
             fixture("lancepilot/replies/refused_422.json"),
@@ -110,7 +110,7 @@ fn each_documented_reply_ends_as_it_says() {
         (
             200,
             fixture("lancepilot/replies/refused_401.json"),
-            "unclear HTTP 200 with a body that could not be understood",
+            "unclear HTTP 200 with an unreadable body",
         ),
         (
             500,
@@ -120,7 +120,7 @@ fn each_documented_reply_ends_as_it_says() {
         (
             201,
             b"<html>".to_vec(),
-            "unclear HTTP 201 with a body that could not be understood",
+            "unclear HTTP 201 with an unreadable body",
         ),
     ] {
         assert_eq!(outcome(LancePilot, reply(status, body)), expected);
@@ -167,7 +167,7 @@ fn each_callback_shape_gives_its_receipts() {
 }
 
 #[test]
-fn a_status_is_read_from_the_event_the_attributes_or_their_list() {
+fn a_status_is_parsed_from_the_event_the_attributes_or_their_list() {
     for (body, expected) in [
         (
             r#"{"event":"message.read","data":{"type":"messages","id":"l1","attributes":{"message":{"type":"image","id":"l2"}}}}"#,
@@ -205,14 +205,17 @@ fn a_status_is_read_from_the_event_the_attributes_or_their_list() {
             r#"{"event":"message.status","data":{"id":"l1"}}"#,
             "unreadable event status without a status",
         ),
-        (r#"{"data":{"id":"l1"}}"#, "unreadable no event is named"),
+        (
+            r#"{"data":{"id":"l1"}}"#,
+            "unreadable an event without a name",
+        ),
     ] {
         assert_eq!(lines(LancePilot, &callback(body, None)), [expected]);
     }
 }
 
 #[test]
-fn several_resources_in_one_event_are_read_one_by_one() {
+fn several_resources_in_one_event_are_parsed_one_by_one() {
     let body = r#"{"event":"message.delivered","data":[{"type":"messages","id":"l1"},{"type":"messages","id":"l2"}]}"#;
     assert_eq!(
         lines(LancePilot, &callback(body, None)),
@@ -221,7 +224,7 @@ fn several_resources_in_one_event_are_read_one_by_one() {
 }
 
 #[test]
-fn several_statuses_of_one_message_keep_the_id_of_the_resource_they_stand_in() {
+fn several_statuses_of_one_message_keep_the_id_of_their_resource() {
     let event = |second: &str| {
         format!(
             r#"{{"event":"message.status","data":{{"type":"messages","id":"l1","attributes":{{"statuses":[
@@ -232,7 +235,7 @@ fn several_statuses_of_one_message_keep_the_id_of_the_resource_they_stand_in() {
         lines(LancePilot, &callback(event("w1"), None)),
         ["sent [w1, l1] to - at -", "read [w1, l1] to - at -"]
     );
-    // Statuses of several messages stand in a batch, whose id is nobody's.
+    // Statuses of several messages are in a batch, whose id is no message id.
     assert_eq!(
         lines(LancePilot, &callback(event("w2"), None)),
         ["sent [w1] to - at -", "read [w2] to - at -"]

@@ -1,4 +1,5 @@
-//! Providers as two tables each: message → exact request, canned reply or callback → result. Here: the samples they share.
+//! Two tables per provider: message → exact request, reply or callback → result. This file has the
+//! shared samples.
 
 mod contract;
 mod kaleyra;
@@ -14,19 +15,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bluetick::domain::callback_fields::CallbackFields;
-use bluetick::domain::delivery::Fact;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{Draft, Origin, Outgoing, References, SendOptions};
+use bluetick::domain::message::{MessageDraft, Origin, OutgoingMessage, References, SendOptions};
 use bluetick::domain::phone::PhoneNumber;
-use bluetick::domain::provider::{
-    Account, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, Mode,
-    ProviderId, SendError,
+use bluetick::domain::provider::ProviderId;
+use bluetick::domain::provider_account::{
+    Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
+    MatchBy,
 };
+use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::secret::Secret;
+use bluetick::domain::send_error::SendError;
 use bluetick::providers::{
-    CallBody, Callback, CallbackPart, HttpCall, HttpReply, SendStep, of, read_callback,
+    CallBody, Callback, CallbackPart, HttpCall, HttpReply, SendStep, get, parse_callback,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -84,18 +87,18 @@ fn account(provider: ProviderId) -> Account {
         timeout: Duration::from_secs(30),
         send_before: Duration::from_hours(1),
         rate: None,
-        mode: Mode::Live,
+        mode: AccountMode::Live,
     }
 }
 
-fn message(account: &Account, kind: MediaKind) -> Outgoing {
+fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
     let (url, mime_type) = match kind {
         MediaKind::Image => ("https://media.example.com/a.jpg", "image/jpeg"),
         MediaKind::Video => ("https://media.example.com/b.mp4", "video/mp4"),
     };
-    Outgoing {
+    OutgoingMessage {
         id: message_id(),
-        draft: Draft {
+        draft: MessageDraft {
             account: account.id.clone(),
             provider: account.provider(),
             origin: Origin::Api,
@@ -117,8 +120,8 @@ fn message(account: &Account, kind: MediaKind) -> Outgoing {
     }
 }
 
-fn call(account: &Account, message: &Outgoing) -> HttpCall {
-    match of(account.provider()).send(account, message, &[]) {
+fn call(account: &Account, message: &OutgoingMessage) -> HttpCall {
+    match get(account.provider()).send(account, message, &[]) {
         SendStep::Call(call) => *call,
         other => panic!("no call but {other:?}"),
     }
@@ -140,11 +143,11 @@ fn reply_with(status: u16, header: (&str, &str), body: impl Into<Vec<u8>>) -> Ht
     reply
 }
 
-/// What a provider makes of a reply, in one line.
+/// The outcome of a reply, in one line.
 fn outcome(provider: ProviderId, reply: HttpReply) -> String {
     let account = account(provider);
     let message = message(&account, MediaKind::Video);
-    match of(provider).send(&account, &message, &[reply]) {
+    match get(provider).send(&account, &message, &[reply]) {
         SendStep::Call(_) => "another call".to_owned(),
         SendStep::Accepted(accepted) => {
             let ids: Vec<_> = accepted.ids.iter().map(ProviderMessageId::as_str).collect();
@@ -191,7 +194,7 @@ fn callback(body: impl Into<Vec<u8>>, content_type: Option<&str>) -> Callback {
     }
 }
 
-/// A fixture as the request it stands for: `?…` is a query string, other text a form, the rest JSON.
+/// The callback of a fixture: `?…` is a query string, other text a form, the rest JSON.
 fn callback_of_fixture(path: &str) -> Callback {
     let bytes = fixture(path);
     if let Some(query) = bytes.strip_prefix(b"?") {
@@ -212,9 +215,9 @@ fn lines(provider: ProviderId, callback: &Callback) -> Vec<String> {
     lines_by(&CallbackFields::default(), provider, callback)
 }
 
-/// The same, of an account whose operator chose names.
+/// Each part of a callback in one line, for an account with `callback_fields`.
 fn lines_by(fields: &CallbackFields, provider: ProviderId, callback: &Callback) -> Vec<String> {
-    let parts = read_callback(of(provider), fields, callback);
+    let parts = parse_callback(get(provider), fields, callback);
     assert!(!parts.is_empty(), "a callback always yields a part");
     parts.iter().map(line).collect()
 }
@@ -228,14 +231,14 @@ fn line(part: &CallbackPart) -> String {
     match part {
         CallbackPart::Report(report) => {
             let ids: Vec<_> = report.ids.iter().map(ProviderMessageId::as_str).collect();
-            let fact = match &report.fact {
+            let event = match &report.event {
                 None => "echo".to_owned(),
-                Some(Fact::Stage(stage)) => stage.as_str().to_owned(),
-                Some(Fact::Failure(failure)) => format!("failed {}", words(failure)),
-                Some(Fact::Other(word)) => format!("other {word}"),
+                Some(ReceiptEvent::Stage(stage)) => stage.as_str().to_owned(),
+                Some(ReceiptEvent::Failure(failure)) => format!("failed {}", words(failure)),
+                Some(ReceiptEvent::Other(word)) => format!("other {word}"),
             };
             let mut line = format!(
-                "{fact} [{}] to {} at {}",
+                "{event} [{}] to {} at {}",
                 ids.join(", "),
                 report.recipient.as_deref().unwrap_or("-"),
                 time(report.occurred_at)
@@ -268,7 +271,7 @@ fn line(part: &CallbackPart) -> String {
             time(inbound.occurred_at)
         ),
         CallbackPart::Notice(words) => format!("notice {words}"),
-        CallbackPart::Unreadable(why) => format!("unreadable {why}"),
+        CallbackPart::Unparseable(why) => format!("unreadable {why}"),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Callbacks under names of the operator's own choice, in every form that a console can send.
+//! Callbacks with the operator's own field names, in every format that a console can send.
 
 use bluetick::domain::callback_fields::CallbackFields;
+use bluetick::domain::correlation_tag;
 use bluetick::domain::provider::ProviderId::{self, Kaleyra, LancePilot, Sobot, Zixflow};
-use bluetick::domain::tag;
 use bluetick::providers::Callback;
 
 use super::{callback, lines, lines_by, message_id};
@@ -36,8 +36,8 @@ fn check(provider: ProviderId, callback: &Callback, expected: &[&str]) {
 }
 
 #[test]
-fn the_operators_names_are_read_in_every_form_and_from_every_provider() {
-    let tag = tag::write(message_id());
+fn the_configured_names_are_parsed_in_every_format_and_for_every_provider() {
+    let tag = correlation_tag::format_tag(message_id());
     let json = format!(
         r#"{{"msgid":"{WAMID}","st":"DELIVERED","ts":"1763600100","mob":"+44 7700 900123","one":"a","two":"<ref1>","three":"{tag}","why":"<error>","cost":0.0042}}"#
     );
@@ -68,7 +68,7 @@ fn the_operators_names_are_read_in_every_form_and_from_every_provider() {
 }
 
 #[test]
-fn without_the_mapping_the_same_callback_is_not_understood() {
+fn without_the_mapping_the_callback_is_unparseable() {
     let read = lines(Kaleyra, &get("msgid=k-1&st=read"));
     assert!(read[0].starts_with("unreadable "), "{read:?}");
 }
@@ -83,7 +83,7 @@ fn unfilled_placeholders_and_empty_values_count_as_absent() {
 }
 
 #[test]
-fn a_reason_is_a_code_or_words_or_an_error_object() {
+fn an_error_is_a_code_or_a_text_or_an_error_object() {
     for (why, expected) in [
         (r#""131053""#, "failed 131053 | - | - | - [k-1] to - at -"),
         ("131026", "failed 131026 | - | - | - [k-1] to - at -"),
@@ -108,7 +108,7 @@ fn a_reason_is_a_code_or_words_or_an_error_object() {
 }
 
 #[test]
-fn values_may_stand_in_elements_of_their_own_and_reports_in_a_list() {
+fn values_may_be_nested_and_reports_listed() {
     let nested = r#"{"event":{"st":"read","ts":1763600100},"message":{"msgid":"k-1","mob":"447700900123"},"st":"<status>"}"#;
     check(
         Kaleyra,
@@ -116,7 +116,7 @@ fn values_may_stand_in_elements_of_their_own_and_reports_in_a_list() {
         &["read [k-1] to 447700900123 at 2025-11-20T00:55:00"],
     );
     let list = r#"{"batch":"b-9","reports":[{"msgid":"k-1","st":"sent"},7,{"msgid":"k-2"},{"msgid":"k-3","st":"read"}]}"#;
-    let broken = "unreadable an element without a status under the chosen names";
+    let broken = "unreadable an element without a status under the configured names";
     for provider in [Sobot, Kaleyra] {
         check(
             provider,
@@ -152,7 +152,7 @@ fn names_that_were_not_chosen_keep_the_documented_ones() {
 }
 
 #[test]
-fn what_uses_none_of_the_names_is_read_as_documented() {
+fn callbacks_without_the_configured_names_are_parsed_as_documented() {
     let chosen = CallbackFields {
         status: Some("status".to_owned()),
         id: Some("message_id".to_owned()),
@@ -184,7 +184,7 @@ fn what_uses_none_of_the_names_is_read_as_documented() {
 }
 
 #[test]
-fn a_word_means_what_it_means_at_that_provider() {
+fn a_word_has_the_meaning_of_its_provider() {
     check(
         Kaleyra,
         &get("msgid=k-1&st=0"),
@@ -208,16 +208,16 @@ fn a_word_means_what_it_means_at_that_provider() {
 }
 
 #[test]
-fn a_tag_is_found_under_a_name_that_nobody_mentioned() {
+fn a_tag_is_found_in_an_unconfigured_field() {
     let query = format!(
         "msgid=k-1&st=read&note=order+7+{}",
-        tag::write(message_id())
+        correlation_tag::format_tag(message_id())
     );
     check(Kaleyra, &get(&query), &["read [k-1] to - at - tag true"]);
 }
 
 #[test]
-fn the_query_is_read_where_the_body_says_nothing() {
+fn the_query_is_parsed_if_the_body_is_empty() {
     let request = Callback {
         query: "msgid=k-1&st=read".to_owned(),
         ..callback("{}", Some("application/json"))

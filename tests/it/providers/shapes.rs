@@ -1,15 +1,16 @@
-//! The tables of `tests/fixtures/INDEX.md`, walked: each provider × callback shape × status is read, and nothing is missing.
+//! The tables of `tests/fixtures/INDEX.md`: each provider × callback shape × status is parsed, and
+//! no fixture is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use bluetick::domain::delivery::Fact;
 use bluetick::domain::provider::ProviderId;
-use bluetick::providers::{Callback, CallbackPart, of};
+use bluetick::domain::receipt::ReceiptEvent;
+use bluetick::providers::{Callback, CallbackPart, get};
 
 use super::{callback_of_fixture, fixture, fixtures};
 
-/// What every shape must be able to say, unless its row says `only`.
+/// The statuses of every shape, unless its row has `only`.
 const USUAL: [&str; 4] = ["sent", "delivered", "read", "failed"];
 
 /// The rows of the table under a heading, cell by cell.
@@ -34,7 +35,7 @@ fn list(cell: &str) -> Vec<&str> {
     cell.split(',').map(str::trim).collect()
 }
 
-/// What a status word of the table must be read as.
+/// The expected event of a status word of the table.
 fn meaning(word: &str) -> &str {
     match word.to_lowercase().as_str() {
         "submitted" | "submit-success" => "submitted",
@@ -43,28 +44,28 @@ fn meaning(word: &str) -> &str {
         "read" => "read",
         "played" => "played",
         "failed" | "not sent" | "notsent" | "not-sent" | "0" | "submit-failure" => "failed",
-        "deleted" | "sent by a person" | "a word we do not know" => "other",
+        "deleted" | "sent manually" | "a word we do not know" => "other",
         _ => panic!("{word} is no status of the table"),
     }
 }
 
-/// What the reports of a callback say, in their order; an echo says nothing.
+/// The events of a callback's reports, in order; an echo has none.
 fn said(provider: ProviderId, callback: &Callback) -> Vec<&'static str> {
-    let parts = of(provider).read_callback(callback);
-    let facts = parts.iter().filter_map(|part| match part {
-        CallbackPart::Report(report) => report.fact.as_ref(),
+    let parts = get(provider).parse_callback(callback);
+    let events = parts.iter().filter_map(|part| match part {
+        CallbackPart::Report(report) => report.event.as_ref(),
         _ => None,
     });
-    facts
-        .map(|fact| match fact {
-            Fact::Stage(stage) => stage.as_str(),
-            Fact::Failure(_) => "failed",
-            Fact::Other(_) => "other",
+    events
+        .map(|event| match event {
+            ReceiptEvent::Stage(stage) => stage.as_str(),
+            ReceiptEvent::Failure(_) => "failed",
+            ReceiptEvent::Other(_) => "other",
         })
         .collect()
 }
 
-/// The same callback with another word in the place of `old`, wherever it stands alone.
+/// The callback with the word `old` replaced by `new`.
 fn reworded(callback: &Callback, old: &str, new: &str) -> Callback {
     let replace = |text: &str| {
         let stands_alone = |at: usize| {
@@ -92,7 +93,7 @@ fn reworded(callback: &Callback, old: &str, new: &str) -> Callback {
 }
 
 #[test]
-fn every_provider_understands_every_status_in_every_shape() {
+fn every_provider_parses_every_status_in_every_shape() {
     let mut covered: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for row in &table("shapes") {
         let [providers, shape, file, word, statuses, source] = row.as_slice() else {
@@ -114,11 +115,11 @@ fn every_provider_understands_every_status_in_every_shape() {
             for status in list(statuses) {
                 let expected: Vec<&str> = before
                     .iter()
-                    .map(|fact| {
-                        if *fact == meaning(word) {
+                    .map(|event| {
+                        if *event == meaning(word) {
                             meaning(status)
                         } else {
-                            fact
+                            event
                         }
                     })
                     .collect();
@@ -140,7 +141,7 @@ fn every_provider_understands_every_status_in_every_shape() {
 }
 
 #[test]
-fn the_index_names_every_callback_fixture_and_what_it_says() {
+fn the_index_lists_every_callback_fixture_with_its_statuses() {
     let mut named = BTreeSet::new();
     for row in &table("callbacks") {
         let [folder, files, _, statuses, source] = row.as_slice() else {
@@ -152,7 +153,7 @@ fn the_index_names_every_callback_fixture_and_what_it_says() {
             .filter(|status| *status != "–")
             .map(meaning)
             .collect();
-        // Meta's shapes are read alike everywhere.
+        // Meta's shapes are parsed identically for every provider.
         let provider = folder.parse().unwrap_or(ProviderId::Sobot);
         let mut found = BTreeSet::new();
         for file in list(files) {
@@ -170,7 +171,7 @@ fn the_index_names_every_callback_fixture_and_what_it_says() {
 }
 
 #[test]
-fn every_fixture_with_a_status_is_of_a_shape_that_the_index_names() {
+fn every_fixture_with_a_status_has_a_shape_in_the_index() {
     let rows = table("shapes");
     let samples: BTreeSet<&str> = rows.iter().map(|row| row[2].as_str()).collect();
     let is_sample = |file: &str| {
@@ -180,7 +181,7 @@ fn every_fixture_with_a_status_is_of_a_shape_that_the_index_names() {
     };
     for row in &table("callbacks") {
         let says_nothing =
-            ["–", "sent by a person", "a word we do not know"].contains(&row[3].as_str());
+            ["–", "sent manually", "a word we do not know"].contains(&row[3].as_str());
         // Meta's are variations of one envelope.
         if says_nothing || row[0] == "meta" {
             continue;

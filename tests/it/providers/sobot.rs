@@ -10,7 +10,7 @@ use super::{
 const W1: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
 
 #[test]
-fn each_kind_is_handed_over_as_documented() {
+fn each_kind_is_submitted_as_documented() {
     let account = account(Sobot);
     for kind in MediaKind::ALL {
         let call = call(&account, &message(&account, kind));
@@ -32,7 +32,7 @@ fn a_base_url_replaces_the_host_and_3gpp_is_called_3gp() {
 }
 
 #[test]
-fn each_documented_reply_ends_as_it_says() {
+fn each_documented_reply_has_its_outcome() {
     let accepted = format!("accepted [{W1}]");
     let data = format!("{{\"data\":{{\"id\":\"{W1}\"}}}}");
     for (status, body, expected) in [
@@ -73,7 +73,7 @@ fn each_documented_reply_ends_as_it_says() {
         (
             200,
             br#"{"message":"Message sent successfully."}"#.to_vec(),
-            "unclear HTTP 200 with a body that could not be understood",
+            "unclear HTTP 200 with an unreadable body",
         ),
     ] {
         assert_eq!(outcome(Sobot, reply(status, body)), expected);
@@ -81,7 +81,7 @@ fn each_documented_reply_ends_as_it_says() {
 }
 
 #[test]
-fn an_id_longer_than_documented_is_not_kept_but_told() {
+fn an_id_longer_than_documented_is_not_stored_but_reported() {
     let id = format!("wamid.{}", "A".repeat(130));
     let body = format!("{{\"data\":{{\"id\":\"{id}\"}},\"code\":200}}");
     let outcome = outcome(Sobot, reply(200, body));
@@ -141,15 +141,15 @@ fn one_bad_element_does_not_stop_its_neighbours() {
         lines(Sobot, &callback(body, None)),
         [
             "sent [a] to - at -",
-            "unreadable an element of none of the known shapes",
-            "unreadable a status without an id that can be kept",
+            "unreadable an element of unknown shape",
+            "unreadable a status without a valid id",
             "other teleported [c] to - at 2025-11-20T00:53:21",
         ]
     );
 }
 
 #[test]
-fn what_is_not_understood_is_unreadable() {
+fn unknown_shapes_are_unparseable() {
     for body in [
         "",
         "null",

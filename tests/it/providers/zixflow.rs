@@ -1,4 +1,4 @@
-//! Zixflow: exact requests, replies with and without id, and reports in every dress.
+//! Zixflow: exact requests, replies with and without id, and reports in every format.
 
 use bluetick::domain::media::MediaKind;
 use bluetick::domain::provider::ProviderId::Zixflow;
@@ -13,7 +13,7 @@ const W3: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSOTk4ODc3NjY1NTQ0MzMyMjExAA+/
 const OBJECT: &str = "68fe0011223344556677889a";
 
 #[test]
-fn each_kind_is_handed_over_as_documented() {
+fn each_kind_is_submitted_as_documented() {
     let account = account(Zixflow);
     for kind in MediaKind::ALL {
         let call = call(&account, &message(&account, kind));
@@ -22,7 +22,7 @@ fn each_kind_is_handed_over_as_documented() {
 }
 
 #[test]
-fn options_and_base_url_are_written_where_they_belong() {
+fn options_and_base_url_are_in_the_request() {
     let mut account = account(Zixflow);
     account.base_url = Some("http://127.0.0.1:9".to_owned());
     let mut message = message(&account, MediaKind::Video);
@@ -36,7 +36,7 @@ fn options_and_base_url_are_written_where_they_belong() {
 }
 
 #[test]
-fn each_documented_reply_ends_as_it_says() {
+fn each_documented_reply_has_its_outcome() {
     for (status, body, expected) in [
         (
             200,
@@ -63,7 +63,7 @@ fn each_documented_reply_ends_as_it_says() {
             fixture("zixflow/replies/refused_401.json"),
             "account refused 401 | Unauthorised | - | -",
         ),
-        // A 200 whose body says failure, and the reverse: the body decides.
+        // A 200 with a failure in the body, and the reverse: the body decides.
         (
             200,
             fixture("zixflow/replies/refused_400.json"),
@@ -82,7 +82,7 @@ fn each_documented_reply_ends_as_it_says() {
         (
             200,
             br#"{"message":"Message sent successfully"}"#.to_vec(),
-            "unclear HTTP 200 with a body that could not be understood",
+            "unclear HTTP 200 with an unreadable body",
         ),
     ] {
         assert_eq!(outcome(Zixflow, reply(status, body)), expected);
@@ -218,13 +218,13 @@ fn a_report_is_found_under_every_name_of_the_tolerant_table() {
 }
 
 #[test]
-fn a_time_of_the_status_itself_and_a_code_in_any_dress_are_found() {
+fn the_time_of_a_status_and_a_code_in_any_format_are_found() {
     for (name, word) in [
         ("deliveredAt", "delivered"),
         ("readAt", "read"),
         ("failedAt", "undelivered"),
     ] {
-        // The status's own time beats that of the report.
+        // The status's own time takes precedence over that of the report.
         let body = format!(
             r#"{{"id":"x1","status":"{word}","timestamp":"2025-11-20T02:00:00Z","{name}":"2025-11-20T01:00:00Z"}}"#
         );
@@ -258,7 +258,7 @@ fn a_time_of_the_status_itself_and_a_code_in_any_dress_are_found() {
 }
 
 #[test]
-fn a_boolean_is_no_status_and_a_shared_id_is_no_messages_id() {
+fn a_boolean_is_not_a_status_and_a_shared_id_is_not_a_message_id() {
     for body in [
         r#"{"status":true,"messageId":"x1"}"#,
         r#"{"status":false,"messageId":"x1","message":"no"}"#,
@@ -283,7 +283,7 @@ fn a_report_of_another_channel_and_an_inbound_message_elsewhere_are_notices() {
     for (body, expected) in [
         (
             r#"{"type":"delivery_status","channel":"SMS","message_id":7,"status":"delivered"}"#,
-            "notice a report of the channel sms",
+            "notice a report for the channel sms",
         ),
         (
             r#"{"event":"incoming.rcs.message","eventId":"e"}"#,
@@ -299,7 +299,7 @@ fn a_report_of_another_channel_and_an_inbound_message_elsewhere_are_notices() {
 }
 
 #[test]
-fn a_number_too_large_to_be_exact_is_no_id() {
+fn an_inexact_number_is_not_an_id() {
     for (number, id) in [
         ("9007199254740993", "9007199254740993"),
         ("18446744073709551615", "18446744073709551615"),

@@ -21,7 +21,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::domain::access::Scope;
+use crate::domain::scope::Scope;
 use crate::web::api::call::{BASE, Call};
 use crate::web::auth::COOKIE;
 use crate::web::error::{FieldError, PROBLEM_JSON, Problem};

@@ -1,0 +1,303 @@
+//! Reads one TOML table key by key and records every problem under its key. Knows shapes, not the
+//! meaning of keys.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::value::{Dict, Value};
+
+use crate::config::problem::unknown_key;
+use crate::config::reader::ConfigReader;
+use crate::domain::secret::Secret;
+
+const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
+
+/// One table of the file. Keys that were not requested when it is finished are unknown keys.
+pub(super) struct TableReader<'r, 'e> {
+    reader: &'r mut ConfigReader<'e>,
+    path: String,
+    values: Dict,
+    requested: Vec<&'static str>,
+}
+
+impl<'r, 'e> TableReader<'r, 'e> {
+    /// The top level of the file.
+    pub(super) fn top_level(reader: &'r mut ConfigReader<'e>, values: Dict) -> Self {
+        Self {
+            reader,
+            path: String::new(),
+            values,
+            requested: Vec::new(),
+        }
+    }
+}
+
+impl<'e> TableReader<'_, 'e> {
+    pub(super) fn problem(&mut self, name: &str, message: impl Display) {
+        let key = self.key(name);
+        self.reader.add_problem(key, message);
+    }
+
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.reader.resolve(path)
+    }
+
+    /// Whether the key exists and was not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Option<T>,
+    ) -> Option<T> {
+        if !self.has(name) {
+            self.problem(name, "is required");
+        }
+        read(self, name)
+    }
+
+    /// Rejects an empty text.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(_, text) if text.trim().is_empty() => {
+                self.problem(name, "is empty");
+                None
+            }
+            Value::String(_, text) => Some(text),
+            _ => {
+                self.problem(name, "must be a text in quotes");
+                None
+            }
+        }
+    }
+
+    pub(super) fn parse<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        parse(&text).map_err(|error| self.problem(name, error)).ok()
+    }
+
+    pub(super) fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        self.parse(name, |text| {
+            let known = words.iter().find(|(word, _)| *word == text);
+            known.map(|(_, value)| *value).ok_or_else(|| {
+                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                format!("`{text}` is not one of {}", words.join(", "))
+            })
+        })
+    }
+
+    /// A literal, `env:NAME` or `file:PATH`.
+    pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
+        let text = self.text(name)?;
+        self.reader
+            .secret(&text)
+            .map_err(|error| self.problem(name, error))
+            .ok()
+    }
+
+    /// Empty if the key is absent.
+    pub(super) fn secrets(&mut self, name: &'static str) -> Vec<Secret> {
+        let texts = self.list(name, "texts in quotes", Value::into_string);
+        let mut secrets = Vec::new();
+        for (index, text) in texts {
+            match self.reader.secret(&text) {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => self.problem(&format!("{name}[{index}]"), error),
+            }
+        }
+        secrets
+    }
+
+    /// Empty if the key is absent.
+    pub(super) fn parse_each<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let texts = self.list(name, "texts in quotes", Value::into_string);
+        let mut parsed = Vec::new();
+        for (index, text) in texts {
+            match parse(&text) {
+                Ok(value) => parsed.push(value),
+                Err(error) => self.problem(&format!("{name}[{index}]"), error),
+            }
+        }
+        parsed
+    }
+
+    pub(super) fn whole_number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let value = self.take(name)?;
+        let number = to_whole_number(&value).filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.problem(
+                name,
+                format!("must be a whole number from {least} to {most}"),
+            );
+        }
+        number
+    }
+
+    /// Empty if the key is absent.
+    pub(super) fn whole_numbers(&mut self, name: &'static str) -> Vec<u32> {
+        self.list(name, "whole numbers", |value| to_whole_number(&value))
+            .into_iter()
+            .map(|(_, number)| number)
+            .collect()
+    }
+
+    pub(super) fn positive_number(&mut self, name: &'static str) -> Option<f64> {
+        let number = match self.take(name)? {
+            Value::Num(_, number) => number.to_f64().or_else(|| {
+                number
+                    .to_i128()
+                    .and_then(|n| i32::try_from(n).ok())
+                    .map(f64::from)
+            }),
+            _ => None,
+        };
+        let number = number.filter(|number| number.is_finite() && *number > 0.0);
+        if number.is_none() {
+            self.problem(name, "must be a number above 0");
+        }
+        number
+    }
+
+    /// Accepts `30s`, `10m`, `24h`.
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        self.parse(name, |text| match humantime::parse_duration(text) {
+            Err(_) => Err(format!("`{text}` is not a duration; write 30s, 10m or 24h")),
+            Ok(duration) if duration.is_zero() => Err("must be longer than 0".to_owned()),
+            Ok(duration) if duration > MAX_DURATION => Err("must be at most 366 days".to_owned()),
+            Ok(duration) => Ok(duration),
+        })
+    }
+
+    pub(super) fn within<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut TableReader<'_, 'e>) -> T,
+    ) -> Option<T> {
+        let Some(values) = self.take(name)?.into_dict() else {
+            self.problem(name, "must be a table");
+            return None;
+        };
+        let path = self.key(name);
+        Some(self.inner(path, values, read))
+    }
+
+    /// Empty if the key is absent.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&mut TableReader<'_, 'e>) -> Option<T>,
+    ) -> Vec<T> {
+        let tables = self.list(name, "tables", Value::into_dict);
+        let mut found = Vec::new();
+        for (index, values) in tables {
+            let path = format!("{}[{index}]", self.key(name));
+            found.extend(self.inner(path, values, &mut read));
+        }
+        found
+    }
+
+    /// Reports the remaining keys as unknown; `explain` can supply a better message for a key.
+    pub(super) fn finish(&mut self, explain: impl Fn(&str) -> Option<String>) {
+        for name in std::mem::take(&mut self.values).into_keys() {
+            let message = explain(&name).unwrap_or_else(|| unknown_key(&name, &self.requested));
+            self.problem(&name, message);
+        }
+    }
+
+    fn inner<T>(
+        &mut self,
+        path: String,
+        values: Dict,
+        read: impl FnOnce(&mut TableReader<'_, 'e>) -> T,
+    ) -> T {
+        let mut table = TableReader {
+            reader: self.reader,
+            path,
+            values,
+            requested: Vec::new(),
+        };
+        let found = read(&mut table);
+        table.finish(|_| None);
+        found
+    }
+
+    fn list<T>(
+        &mut self,
+        name: &'static str,
+        of: &str,
+        convert: impl Fn(Value) -> Option<T>,
+    ) -> Vec<(usize, T)> {
+        let items = match self.take(name) {
+            None => return Vec::new(),
+            Some(Value::Array(_, items)) => items,
+            Some(_) => {
+                self.problem(name, format!("must be a list of {of}"));
+                return Vec::new();
+            }
+        };
+        let mut converted = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            match convert(item) {
+                Some(item) => converted.push((index, item)),
+                None => self.problem(name, format!("must be a list of {of}")),
+            }
+        }
+        converted
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.requested.push(name);
+        let key = self.key(name);
+        self.reader.requested.insert(without_indexes(&key));
+        self.values.remove(name)
+    }
+
+    fn key(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+}
+
+fn to_whole_number(value: &Value) -> Option<u32> {
+    match value {
+        Value::Num(_, number) => number
+            .to_i128()
+            .or_else(|| number.to_u128().and_then(|n| i128::try_from(n).ok()))
+            .and_then(|n| u32::try_from(n).ok()),
+        // Values from the environment are always texts.
+        Value::String(_, text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn without_indexes(key: &str) -> String {
+    let mut outside = true;
+    key.chars()
+        .filter(|&character| {
+            outside |= character == ']';
+            let keep = outside;
+            outside &= character != '[';
+            keep
+        })
+        .collect()
+}

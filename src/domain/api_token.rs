@@ -1,0 +1,36 @@
+//! API tokens as they are listed, and their names. The token text itself is in `keys`.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::ids::TokenId;
+use crate::domain::scope::Scopes;
+
+/// An API token as it is listed; its text is shown only on creation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiToken {
+    pub id: TokenId,
+    pub name: String,
+    pub scopes: Scopes,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a token's name has 1 to {TOKEN_NAME_LIMIT} characters and no control characters")]
+pub struct BadTokenName;
+
+/// In characters.
+pub const TOKEN_NAME_LIMIT: usize = 64;
+
+/// Trims white space.
+pub fn parse_token_name(text: &str) -> Result<&str, BadTokenName> {
+    let name = text.trim();
+    let fits = (1..=TOKEN_NAME_LIMIT).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) {
+        Ok(name)
+    } else {
+        Err(BadTokenName)
+    }
+}

@@ -1,0 +1,181 @@
+//! Receipts: what one source reported about one message, and which of its times are used.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::domain::delivery_state::{NotAState, Stage};
+use crate::domain::failure::Failure;
+
+/// What one receipt reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReceiptEvent {
+    Stage(Stage),
+    Failure(Failure),
+    /// A word that does not change the state: deleted, warning, or an unrecognised one.
+    Other(String),
+}
+
+/// What a message cost, as far as it was reported.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Pricing {
+    pub billable: Option<bool>,
+    /// `service`, `marketing`, `utility` …
+    pub category: Option<String>,
+    /// `CBP`, `PMP` …
+    pub model: Option<String>,
+    /// The price, exactly as written.
+    pub price: Option<String>,
+}
+
+impl Pricing {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum SourceKind {
+    Callback,
+    /// The provider's reply to a send call.
+    Attempt,
+    /// An operator's decision.
+    Action,
+}
+
+impl SourceKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Attempt => "attempt",
+            Self::Action => "action",
+        }
+    }
+}
+
+impl FromStr for SourceKind {
+    type Err = NotAState;
+
+    fn from_str(text: &str) -> Result<Self, NotAState> {
+        [Self::Callback, Self::Attempt, Self::Action]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| NotAState(text.to_owned()))
+    }
+}
+
+/// One status reported for one message, keyed by its source and the part of that source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    pub source_kind: SourceKind,
+    /// The id of the callback, attempt or action.
+    pub source: Uuid,
+    /// The part of the source, counted from 0.
+    pub part: i32,
+    pub event: ReceiptEvent,
+    /// By the provider's clock.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// By our clock.
+    pub received_at: DateTime<Utc>,
+    /// Phone digits, user id or group participant.
+    pub recipient: Option<String>,
+    pub pricing: Pricing,
+}
+
+impl Receipt {
+    /// A receipt for something that happened here, timed by our own clock.
+    pub fn ours(
+        source_kind: SourceKind,
+        source: Uuid,
+        event: ReceiptEvent,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            source_kind,
+            source,
+            part: 0,
+            event,
+            occurred_at: Some(now),
+            received_at: now,
+            recipient: None,
+            pricing: Pricing::default(),
+        }
+    }
+
+    /// The time that the source reported; absent where it is only our own clock.
+    pub fn reported_time(&self) -> Option<DateTime<Utc>> {
+        self.occurred_at
+            .filter(|at| self.source_kind == SourceKind::Callback || *at != self.received_at)
+    }
+
+    /// The reported time, if it is plausible.
+    pub fn plausible_time(&self) -> Option<DateTime<Utc>> {
+        plausible(self.occurred_at, self.received_at)
+    }
+
+    pub(super) fn time(&self) -> ReceiptTime {
+        match self.plausible_time() {
+            Some(at) => ReceiptTime {
+                inferred: false,
+                at,
+            },
+            None => ReceiptTime {
+                inferred: true,
+                at: self.received_at,
+            },
+        }
+    }
+}
+
+/// The reported time, if it is not before 2009 and not more than a day after `received_at`.
+pub fn plausible(
+    occurred_at: Option<DateTime<Utc>>,
+    received_at: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    occurred_at.filter(|&at| at.timestamp() >= EARLIEST && at <= received_at + TimeDelta::days(1))
+}
+
+/// 2009-01-01: WhatsApp did not exist before.
+const EARLIEST: i64 = 1_230_768_000;
+
+/// The largest difference that is put down to the clocks.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether a reported time is too long before `accepted` to be explained by clock skew.
+pub fn predates(reported: DateTime<Utc>, accepted: DateTime<Utc>) -> bool {
+    reported < accepted - CLOCK_SKEW
+}
+
+/// Whether a stage cannot have been reached at `later` when the stage below was reached at `lower`.
+///
+/// Providers round to seconds, and `submitted` is often timed by our own clock.
+pub fn out_of_order(below: Stage, lower: DateTime<Utc>, later: DateTime<Utc>) -> bool {
+    let tolerance = match below {
+        Stage::Queued | Stage::Submitted => CLOCK_SKEW,
+        _ => TimeDelta::seconds(2),
+    };
+    later < lower - tolerance
+}
+
+/// Sorts a reported time before an inferred one, then the earlier first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ReceiptTime {
+    pub(super) inferred: bool,
+    pub(super) at: DateTime<Utc>,
+}
+
+impl Receipt {
+    pub(crate) fn key(&self) -> (Uuid, i32) {
+        (self.source, self.part)
+    }
+
+    /// The stage's position; failures and other words come after all stages.
+    pub(crate) fn rank(&self) -> usize {
+        match self.event {
+            ReceiptEvent::Stage(stage) => stage.index(),
+            ReceiptEvent::Failure(_) => Stage::ALL.len(),
+            ReceiptEvent::Other(_) => Stage::ALL.len() + 1,
+        }
+    }
+}

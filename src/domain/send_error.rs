@@ -1,0 +1,93 @@
+//! What sending can end in: acceptance by the provider, or one of a closed list of errors.
+
+use std::time::Duration;
+
+use crate::domain::failure::{Failure, UNCLEAR_TITLE, UNREACHABLE, UNREACHABLE_TITLE};
+use crate::domain::ids::ProviderMessageId;
+
+/// The provider accepted the message.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProviderAcceptance {
+    /// Valid ids of the reply; may be empty.
+    pub ids: Vec<ProviderMessageId>,
+    /// Oddities of the reply, such as an id that is too long to store.
+    pub warnings: Vec<String>,
+}
+
+/// Every way in which sending can fail. Callers branch on the methods, never on text.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// The provider rejected this message.
+    #[error("the provider rejected the message")]
+    Refused(Failure),
+    /// The provider rejected the account: key, balance, number.
+    #[error("the provider rejected the account")]
+    AccountRefused(Failure),
+    /// The provider rejected the message for now and documents that repeating is safe.
+    #[error("the provider asks to try again later")]
+    TryLater {
+        failure: Failure,
+        /// The requested delay; absent: `Capabilities::retry_schedule`, else our own back-off.
+        after: Option<Duration>,
+    },
+    /// No byte of the request was sent.
+    #[error("the provider could not be reached: {0}")]
+    NotReached(String),
+    /// Bytes were sent, and no clear reply was received.
+    #[error("the outcome is unknown: {0}")]
+    Unclear(String),
+}
+
+/// Whether to retry after a [`SendError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Retry {
+    /// Never automatically.
+    No,
+    /// After our own back-off.
+    BackOff,
+    /// After the delay that the provider requested.
+    After(Duration),
+}
+
+impl SendError {
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Refused(_) | Self::AccountRefused(_) | Self::Unclear(_) => Retry::No,
+            Self::TryLater {
+                after: Some(after), ..
+            } => Retry::After(*after),
+            Self::TryLater { after: None, .. } | Self::NotReached(_) => Retry::BackOff,
+        }
+    }
+
+    /// Whether the message was certainly not sent.
+    pub fn is_certain(&self) -> bool {
+        !matches!(self, Self::Unclear(_))
+    }
+
+    /// Whether every other message of the account would fail the same way.
+    pub fn pauses_account(&self) -> bool {
+        matches!(self, Self::AccountRefused(_))
+    }
+
+    /// The failure that the message page shows.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Refused(failure)
+            | Self::AccountRefused(failure)
+            | Self::TryLater { failure, .. } => failure.clone(),
+            Self::NotReached(reason) | Self::Unclear(reason) => Failure {
+                code: matches!(self, Self::NotReached(_)).then(|| UNREACHABLE.to_owned()),
+                title: Some(
+                    match self {
+                        Self::NotReached(_) => UNREACHABLE_TITLE,
+                        _ => UNCLEAR_TITLE,
+                    }
+                    .to_owned(),
+                ),
+                detail: Some(reason.clone()),
+                ..Failure::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Kaleyra's callbacks: V2 pass-through and "not sent", V1 query strings, callback profiles,
+//! ratings, template statuses, fallback flows.
+
+use serde_json::Value;
+
+use crate::domain::correlation_tag;
+use crate::domain::delivery_state::Stage;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{MessageId, ProviderMessageId};
+use crate::domain::message::References;
+use crate::domain::phone::is_same_recipient;
+use crate::domain::receipt::ReceiptEvent;
+use crate::providers::flat::{self, FieldNames};
+use crate::providers::payload::{
+    self, add_id, first, items, plain_word, recipient, require_ids, text,
+};
+use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
+use crate::providers::{Callback, CallbackPart, Inbound, Report, cloud_api};
+
+pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
+    match payload::parse(callback) {
+        Ok(payload) => require_ids(items(Some(&payload)).iter().flat_map(parse_one).collect()),
+        Err(reason) => vec![CallbackPart::Unparseable(reason)],
+    }
+}
+
+/// The word of the "submit" webhooks.
+pub(super) const EXCEPTIONS: Exceptions = &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
+
+/// Names in "not sent" reports, V1 query strings and callback profiles.
+const NAMES: FieldNames = FieldNames {
+    ids: &["message_id", "messageId", "id", "wamid"],
+    words: &["status", "statusCode"],
+    doubtful_words: &[],
+    times: &["timestamp", "time", "created_at", "createdAt", "updated_at"],
+    recipients: &["recipient_id", "to", "mobile", "recipient"],
+    tags: &["ref2", "ref1", "ref"],
+    exceptions: EXCEPTIONS,
+};
+
+fn parse_one(payload: &Value) -> Vec<CallbackPart> {
+    if !payload.is_object() {
+        return vec![unparseable("an element that is not an object")];
+    }
+    if let Some(parts) = payload.get("meta_object").and_then(cloud_api::parse) {
+        return complete(parts, payload);
+    }
+    if let Some(notice) = parse_notice(payload) {
+        return vec![notice];
+    }
+    if let Some(result) = payload.get("result").filter(|_| is_fallback_flow(payload)) {
+        return parse_fallback_flow(result, payload);
+    }
+    let holds_meta = ["entry", "changes", "value", "statuses", "messages"];
+    if holds_meta.iter().any(|name| payload.get(name).is_some())
+        && let Some(parts) = cloud_api::parse(payload)
+    {
+        return parts;
+    }
+    parse_flat(payload)
+}
+
+/// Adds the wrapper's ids and tag to passed-through statuses.
+///
+/// The wrapper is about one message, so statuses with different ids or recipients get nothing from
+/// it. Conversation ids are removed.
+fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
+    let has_word = first(payload, &["status"]).is_some();
+    if has_word && parts.iter().all(|part| !is_report_or_inbound(part)) {
+        // The status is only in the wrapper: Meta's object has an error or nothing.
+        return parse_flat(payload);
+    }
+    let conversations = conversations(payload);
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|part| match part {
+            CallbackPart::Report(report) => CallbackPart::Report(Report {
+                ids: without(&conversations, report.ids),
+                ..report
+            }),
+            other => other,
+        })
+        .collect();
+    let is_one_message = are_about_one_message(&parts);
+    parts
+        .into_iter()
+        .map(|part| match part {
+            CallbackPart::Report(report) if is_one_message => {
+                CallbackPart::Report(complete_report(report, payload))
+            }
+            other => other,
+        })
+        .collect()
+}
+
+/// Whether no two statuses have different ids or recipients. One without any fits all others.
+fn are_about_one_message(parts: &[CallbackPart]) -> bool {
+    let reports = || {
+        parts.iter().filter_map(|part| match part {
+            CallbackPart::Report(report) => Some(report),
+            _ => None,
+        })
+    };
+    let mut ids = reports()
+        .map(|report| &report.ids)
+        .filter(|ids| !ids.is_empty());
+    let mut recipients = reports().filter_map(|report| report.recipient.as_ref());
+    let same_ids = ids
+        .next()
+        .is_none_or(|first| ids.all(|other| other == first));
+    let same_recipient = recipients
+        .next()
+        .is_none_or(|first| recipients.all(|other| is_same_recipient(other, first)));
+    same_ids && same_recipient
+}
+
+fn is_report_or_inbound(part: &CallbackPart) -> bool {
+    matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
+}
+
+fn complete_report(report: Report, payload: &Value) -> Report {
+    let mut ids = report.ids;
+    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    add_id(&mut ids, first(extra, &["message_id"]));
+    add_id(&mut ids, first(payload, &["message_id"]));
+    let mut pricing = report.pricing;
+    pricing.price = pricing
+        .price
+        .or_else(|| cloud_api::parse_pricing(payload).price)
+        .or_else(|| cloud_api::parse_pricing(extra).price);
+    let event = report.event.map(|event| match event {
+        ReceiptEvent::Failure(failure) if failure == Failure::default() => {
+            ReceiptEvent::Failure(cloud_api::parse_failure(&[payload]))
+        }
+        other => other,
+    });
+    Report {
+        ids,
+        tag: find_tag(&[extra, payload]).or(report.tag),
+        event,
+        pricing,
+        ..report
+    }
+}
+
+/// The conversation ids of all statuses.
+fn conversations(payload: &Value) -> Vec<String> {
+    items(payload.pointer("/meta_object/value/statuses"))
+        .iter()
+        .filter_map(|status| first(status.get("conversation")?, &["id"]))
+        .collect()
+}
+
+/// Removes conversation ids. Kaleyra puts one into `statuses[].id`, even without a `conversation`:
+/// 32 letters and digits.
+fn without(conversations: &[String], ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
+    let is_conversation = |id: &str| {
+        conversations.iter().any(|known| known == id)
+            || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    ids.into_iter()
+        .filter(|id| !is_conversation(id.as_str()))
+        .collect()
+}
+
+fn find_tag(places: &[&Value]) -> Option<MessageId> {
+    places.iter().find_map(|place| {
+        correlation_tag::find_in_references(&References {
+            reference: first(place, &["ref"]),
+            reference1: first(place, &["ref1"]),
+            reference2: first(place, &["ref2"]),
+        })
+    })
+}
+
+fn parse_notice(payload: &Value) -> Option<CallbackPart> {
+    let event = plain_word(&first(payload, &["event"])?);
+    if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
+        let limit = first(payload, &["current_limit"]).unwrap_or_default();
+        return Some(CallbackPart::Notice(format!(
+            "quality rating: {event} {}",
+            plain_word(&limit)
+        )));
+    }
+    payload
+        .get("message_template_name")
+        .or_else(|| payload.get("message_template_id"))
+        .map(|_| CallbackPart::Notice(format!("template status: {event}")))
+}
+
+fn is_fallback_flow(payload: &Value) -> bool {
+    payload.get("workflowInvocationId").is_some()
+}
+
+/// The result of a fallback flow has one entry per channel; only those of WhatsApp are used.
+fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
+    let channels: Vec<_> = result
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|channel| first(channel, &["channel"]).as_deref() == Some("whatsapp"))
+        .map(|channel| {
+            let parsed = flat::parse(&[channel], &NAMES).map(|report| Report {
+                // The channel has only its start time; the event's time is the flow's.
+                occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
+                ..report
+            });
+            parsed.map_or_else(
+                || unparseable("a fallback flow's channel without a status"),
+                CallbackPart::Report,
+            )
+        })
+        .collect();
+    if channels.is_empty() {
+        return vec![CallbackPart::Notice(
+            "fallback flow without WhatsApp".to_owned(),
+        )];
+    }
+    channels
+}
+
+fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
+    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    let meta = payload
+        .pointer("/meta_object/value")
+        .unwrap_or(&Value::Null);
+    if let Some(mut report) = flat::parse(&[payload, extra, meta], &NAMES) {
+        add_id(&mut report.ids, first(extra, &["message_id"]));
+        report.tag = report.tag.or_else(|| find_tag_anywhere(payload));
+        return vec![CallbackPart::Report(report)];
+    }
+    let from = first(payload, &["from"]);
+    if from.is_some()
+        && ["type", "body", "media_url"]
+            .iter()
+            .any(|name| payload.get(name).is_some())
+    {
+        return vec![CallbackPart::Inbound(Inbound {
+            sender: from.and_then(|from| recipient(&from)),
+            occurred_at: first(payload, &["created_at", "timestamp"])
+                .and_then(|time| parse_time(&time)),
+        })];
+    }
+    parse_inner(payload)
+}
+
+/// A callback profile may nest one or several reports in an element.
+fn parse_inner(payload: &Value) -> Vec<CallbackPart> {
+    let inner: Vec<_> = payload
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|value| value.is_object() || value.is_array())
+        .flat_map(|value| items(Some(value)))
+        .filter(|value| value.is_object())
+        .flat_map(parse_one)
+        .collect();
+    if inner
+        .iter()
+        .any(|part| !matches!(part, CallbackPart::Unparseable(_)))
+    {
+        return inner;
+    }
+    vec![unparseable("neither a status nor a message")]
+}
+
+/// In a callback profile the operator names the fields, so the tag may have any name.
+fn find_tag_anywhere(payload: &Value) -> Option<MessageId> {
+    payload
+        .as_object()?
+        .values()
+        .filter_map(text)
+        .rev()
+        .find_map(|text| correlation_tag::find(&text))
+}
+
+fn unparseable(reason: &str) -> CallbackPart {
+    CallbackPart::Unparseable(reason.to_owned())
+}

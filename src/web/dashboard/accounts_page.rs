@@ -1,0 +1,180 @@
+//! `/accounts`: is each account connected? Callback URL to copy, steps for the provider's console,
+//! health.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use url::{Host, Url};
+
+use crate::domain::provider_account::AccountMode;
+use crate::domain::scope::Visibility;
+use crate::providers;
+use crate::reporting::account_health::{AccountStatus, Health};
+use crate::web::dashboard::number_format::ago;
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::visible_text::visible_line;
+
+fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'static str) {
+    if account.mode.is_none() {
+        return (
+            "removed",
+            "No longer configured. Callbacks to its URL are still stored.",
+            "plain",
+        );
+    }
+    let word = account.health.as_str();
+    match account.health {
+        Health::Ok => (word, "Connected: callbacks arrive.", "good"),
+        Health::Unconfigured => (
+            word,
+            "No callback has ever arrived. Follow the steps below.",
+            "warn",
+        ),
+        Health::Silent => (
+            word,
+            "Messages are sent, but no callbacks arrive. Check the callback URL in the provider's console.",
+            "warn",
+        ),
+        Health::Refused => (
+            word,
+            "Callbacks arrive but fail the account's authentication. Compare the secret in the console with the configuration.",
+            "bad",
+        ),
+        Health::Paused { .. } => (
+            word,
+            "The provider refused the account. Nothing is sent until you resume it.",
+            "bad",
+        ),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PublicUrlReach {
+    /// The host may be reachable from the internet.
+    Public,
+    Loopback,
+}
+
+impl PublicUrlReach {
+    pub fn of_url(public_url: &str) -> Self {
+        let loopback = Url::parse(public_url).is_ok_and(|url| match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        });
+        if loopback {
+            Self::Loopback
+        } else {
+            Self::Public
+        }
+    }
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "accounts.html")]
+pub struct AccountsPage {
+    pub(super) frame: Frame,
+    cards: Vec<AccountCard>,
+    reach: PublicUrlReach,
+}
+
+#[derive(Clone, Debug)]
+struct AccountCard {
+    id: String,
+    provider: &'static str,
+    health: &'static str,
+    health_text: &'static str,
+    tone: &'static str,
+    paused: Option<(String, TimeElement)>,
+    callback_url: Option<String>,
+    steps: Vec<Vec<StepPart>>,
+    steps_open: bool,
+    senders: Vec<String>,
+    dry_run: bool,
+    last_callback: Option<(TimeElement, String)>,
+    old_address: Option<TimeElement>,
+    messages: String,
+    callbacks: String,
+    resume: bool,
+}
+
+/// Part of a set-up step. `CallbackUrl` replaces `{url}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum StepPart {
+    Text(String),
+    CallbackUrl(String),
+}
+
+impl AccountsPage {
+    pub fn new(
+        accounts: &[AccountStatus],
+        reach: PublicUrlReach,
+        viewer: Visibility,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            frame: Frame::in_section(NavigationSection::Accounts, "Accounts", Refresh::Live),
+            cards: accounts
+                .iter()
+                .map(|account| AccountCard::new(account, viewer, now))
+                .collect(),
+            reach,
+        }
+    }
+}
+
+impl AccountCard {
+    fn new(account: &AccountStatus, viewer: Visibility, now: DateTime<Utc>) -> Self {
+        let operator = viewer == Visibility::Full;
+        let address = if operator {
+            account.callback_url.as_str()
+        } else {
+            "the callback URL"
+        };
+        let (health, health_text, tone) = health_texts(account);
+        let setup = providers::get(account.provider).setup();
+        Self {
+            id: account.id.to_string(),
+            provider: account.provider.title(),
+            health,
+            health_text,
+            tone,
+            paused: match &account.health {
+                Health::Paused { reason, since } => {
+                    Some((viewer.quoted(reason), TimeElement::new(*since)))
+                }
+                _ => None,
+            },
+            callback_url: operator.then(|| account.callback_url.clone()),
+            steps: setup.iter().map(|step| step_parts(step, address)).collect(),
+            steps_open: account.health == Health::Unconfigured,
+            senders: account
+                .senders
+                .iter()
+                .map(|number| viewer.phone(number))
+                .collect(),
+            dry_run: account.mode == Some(AccountMode::DryRun),
+            last_callback: account
+                .last_callback_at
+                .map(|at| (TimeElement::new(at), ago(now - at))),
+            old_address: account.old_address_at.map(TimeElement::new),
+            messages: format!("/messages?account={}", account.id),
+            callbacks: format!("/callbacks?account={}", account.id),
+            resume: operator && matches!(account.health, Health::Paused { .. }),
+        }
+    }
+}
+
+fn step_parts(step: &str, address: &str) -> Vec<StepPart> {
+    let mut parts = Vec::new();
+    for (index, text) in step.split("{url}").enumerate() {
+        if index > 0 {
+            parts.push(StepPart::CallbackUrl(address.to_owned()));
+        }
+        if !text.is_empty() {
+            parts.push(StepPart::Text(visible_line(text)));
+        }
+    }
+    parts
+}

@@ -1,0 +1,180 @@
+//! `/callbacks/{id}`: one raw request, byte for byte, and what it changed.
+
+use std::str;
+
+use askama::Template;
+
+use crate::domain::ids::MessageId;
+use crate::domain::scope::Visibility;
+use crate::reporting::callback_views::FoundCallback;
+use crate::reporting::problem_items::ProblemKind;
+use crate::store::callbacks::Outcome;
+use crate::store::problems::Unreadable;
+use crate::web::dashboard::callbacks_page::{CallbackRow, short_id};
+use crate::web::dashboard::number_format::counted;
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::replay_page::ReplayUrl;
+use crate::web::dashboard::visible_text::{
+    hex_dump, indent_json, sentence, visible_block, visible_line,
+};
+
+/// Longer text is cut; the download has all of it.
+const TEXT_SHOWN: usize = 256 * 1024;
+/// Longer bodies are cut. A hex dump is five times as long as its bytes.
+const HEX_SHOWN: usize = 32 * 1024;
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "callback.html")]
+pub struct CallbackPage {
+    pub(super) frame: Frame,
+    row: CallbackRow,
+    id: String,
+    detail: Option<String>,
+    remote_address: Option<String>,
+    next_step: Option<&'static str>,
+    /// Label of the replay button, and the URL of its preview.
+    replay: Option<(&'static str, String)>,
+    /// Short id and URL.
+    messages: Vec<(String, String)>,
+    unreadable: Option<UnreadableList>,
+    raw: Option<RawSection>,
+}
+
+#[derive(Clone, Debug)]
+struct UnreadableList {
+    title: String,
+    /// Number and reason of the first ones.
+    parts: Vec<(i32, String)>,
+    more: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct RawSection {
+    headers: Vec<(String, String)>,
+    parameters: Vec<(String, String)>,
+    query: String,
+    body: RawBody,
+    download: String,
+}
+
+#[derive(Clone, Debug)]
+enum RawBody {
+    Empty,
+    Json { indented: String, exact: String },
+    Text(RawExcerpt),
+    Bytes(RawExcerpt),
+}
+
+#[derive(Clone, Debug)]
+struct RawExcerpt {
+    text: String,
+    cut: bool,
+}
+
+impl CallbackPage {
+    pub fn new(file: &FoundCallback, viewer: Visibility) -> Self {
+        let listed = &file.listed;
+        let link = |id: &MessageId| (short_id(*id), format!("/messages/{id}"));
+        Self {
+            frame: Frame::in_section(NavigationSection::Callbacks, "Callback", Refresh::Never),
+            row: CallbackRow::new(listed),
+            id: listed.summary.id.to_string(),
+            detail: listed
+                .detail
+                .as_deref()
+                .map(|text| sentence(&viewer.quoted(text))),
+            remote_address: file.record.remote.as_deref().map(visible_line),
+            next_step: next_step(listed.outcome),
+            replay: listed
+                .outcome
+                .filter(|_| viewer == Visibility::Full)
+                .map(|outcome| {
+                    let address = ReplayUrl::one(listed.summary.id);
+                    (replay_label(outcome), address.href())
+                }),
+            messages: listed.messages.iter().map(link).collect(),
+            unreadable: None,
+            raw: match viewer {
+                Visibility::Full => Some(RawSection::new(file)),
+                Visibility::Masked => None,
+            },
+        }
+    }
+
+    pub(super) fn with_unreadable(mut self, found: &Unreadable, viewer: Visibility) -> Self {
+        let shown = u64::try_from(found.first.len()).unwrap_or(u64::MAX);
+        let rest = found.count.saturating_sub(shown);
+        self.unreadable = (found.count > 0).then(|| UnreadableList {
+            title: counted(found.count, "unparseable part", "unparseable parts"),
+            parts: found
+                .first
+                .iter()
+                .map(|(part, reason)| (part + 1, sentence(&viewer.quoted(reason))))
+                .collect(),
+            more: (rest > 0).then(|| format!("and {}", counted(rest, "more", "more"))),
+        });
+        self
+    }
+}
+
+fn next_step(outcome: Option<Outcome>) -> Option<&'static str> {
+    match outcome? {
+        Outcome::Quarantined => Some(ProblemKind::Quarantine.next_step()),
+        Outcome::Unverified => Some(ProblemKind::Unverified.next_step()),
+        Outcome::Receipts | Outcome::Inbound | Outcome::Notice => None,
+    }
+}
+
+fn replay_label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unverified => "Release…",
+        _ => "Replay…",
+    }
+}
+
+impl RawSection {
+    fn new(file: &FoundCallback) -> Self {
+        Self {
+            headers: file
+                .record
+                .headers
+                .iter()
+                .map(|(name, value)| (visible_line(name), visible_line(value)))
+                .collect(),
+            parameters: form_urlencoded::parse(file.record.query.as_bytes())
+                .map(|(name, value)| (visible_line(&name), visible_line(&value)))
+                .collect(),
+            query: visible_line(&file.record.query),
+            body: RawBody::new(&file.record.body),
+            download: format!("/api/v1/callbacks/{}/raw", file.record.id),
+        }
+    }
+}
+
+impl RawBody {
+    fn new(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::Empty;
+        }
+        let Ok(text) = str::from_utf8(bytes) else {
+            let shown = bytes.get(..HEX_SHOWN).unwrap_or(bytes);
+            return Self::Bytes(RawExcerpt {
+                text: hex_dump(shown),
+                cut: bytes.len() > HEX_SHOWN,
+            });
+        };
+        if text.len() <= TEXT_SHOWN
+            && let Some(indented) = indent_json(text)
+        {
+            return Self::Json {
+                indented: visible_block(&indented),
+                exact: visible_block(text),
+            };
+        }
+        let end = text.floor_char_boundary(TEXT_SHOWN);
+        Self::Text(RawExcerpt {
+            text: visible_block(text.get(..end).unwrap_or(text)),
+            cut: end < text.len(),
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! The POST handlers of all forms. Each runs one action and redirects to the page that shows the
+//! result.
+//!
+//! `web::auth` checks that the POST comes from our own pages.
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, web};
+
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::scope::{Caller, Scope};
+use crate::operating::actions::{self, OperateError};
+use crate::operating::dismiss;
+use crate::operating::replay::{self, Earnest, Replayed};
+use crate::operating::unmatch;
+use crate::sending::accept::AcceptError;
+use crate::services::Services;
+use crate::store::messages::Found;
+use crate::web::api::actions::decision;
+use crate::web::dashboard::match_form::{MatchFormPage, find_target};
+use crate::web::dashboard::page_handlers;
+use crate::web::dashboard::replay_page::ReplayUrl;
+use crate::web::error::ApiError;
+
+pub(super) async fn cancel(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(&caller, &id)?;
+    let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
+    redirect_to_message(done.map(|()| id))
+}
+
+pub(super) async fn resend(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(&caller, &id)?;
+    let decision = decision(&services, &caller);
+    let done = actions::resend(&services.store, &services.acceptor, id, &decision).await;
+    services.accepted.notify_one();
+    redirect_to_message(done)
+}
+
+pub(super) async fn mark_failed(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(&caller, &id)?;
+    let done = actions::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
+    redirect_to_message(done.map(|()| id))
+}
+
+pub(super) async fn unmatch(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(&caller, &id)?;
+    let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
+    match done {
+        Ok(reports_now_at) => {
+            let ids: Vec<String> = reports_now_at.iter().map(ToString::to_string).collect();
+            let url = format!("/messages/{id}?reports_now_at={}", ids.join(","));
+            Ok(redirect_to(url))
+        }
+        Err(error) => redirect_to_message(Err(error)),
+    }
+}
+
+pub(super) async fn put_message_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(&caller, &id)?;
+    let decision = decision(&services, &caller);
+    let done = dismiss::put_message_aside(&services.store, id, &decision).await;
+    redirect_to_problems(done)
+}
+
+/// Not under `/callbacks`, which belongs to the providers.
+pub(super) async fn put_callback_aside(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let decision = decision(&services, &caller);
+    let done = dismiss::put_callback_aside(&services.store, id, &decision).await;
+    redirect_to_problems(done)
+}
+
+fn redirect_to_problems(done: Result<(), OperateError>) -> Result<HttpResponse, ApiError> {
+    match done {
+        Ok(()) => Ok(redirect_to("/problems".to_owned())),
+        Err(error) => redirect_to_message(Err(error)),
+    }
+}
+
+/// Takes any input that the search box takes.
+pub(super) async fn match_orphan(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let orphan = parse_for_operator(&caller, &id)?;
+    let field = |wanted: &str| {
+        form_urlencoded::parse(&form)
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
+    };
+    let account = match services.store.find_message(orphan).await? {
+        Some(Found::Message(message)) => message.account.clone(),
+        Some(Found::Moved(survivor)) => return redirect_to_message(Ok(survivor)),
+        None => return Err(ApiError::NotFound),
+    };
+    let (input, from) = (field("message_id"), MatchFormPage::parse(&field("page")));
+    match find_target(&services, &account, orphan, &input).await? {
+        Ok(message) => {
+            let decision = decision(&services, &caller);
+            let done = actions::match_orphan(&services.store, orphan, message, &decision).await;
+            redirect_to_message(done.map(|()| message))
+        }
+        Err(error) => page_handlers::show_match_error(&services, &caller, from, &error).await,
+    }
+}
+
+/// Applies what the preview showed.
+pub(super) async fn replay(
+    services: web::Data<Services>,
+    caller: Caller,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let url = std::str::from_utf8(&form)
+        .ok()
+        .and_then(ReplayUrl::parse)
+        .ok_or_else(|| ApiError::NotPossible("it selects no callbacks".to_owned()))?;
+    if url.id.is_none() && url.up_to.is_none() {
+        return Err(ApiError::NotPossible(
+            "the field up_to is missing; open the preview first".to_owned(),
+        ));
+    }
+    run_replay(&services, &caller, &url, Earnest::Apply).await?;
+    Ok(redirect_to(url.origin()))
+}
+
+pub(super) async fn run_replay(
+    services: &Services,
+    caller: &Caller,
+    url: &ReplayUrl,
+    earnest: Earnest,
+) -> Result<Replayed, ApiError> {
+    let (selection, decision) = (url.selection(), decision(services, caller));
+    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
+    Ok(done?)
+}
+
+pub(super) async fn resume(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
+    actions::resume(&services.store, &id, &decision(&services, &caller))
+        .await
+        .map_err(action_error)?;
+    services.accepted.notify_one();
+    Ok(redirect_to("/accounts".to_owned()))
+}
+
+fn parse_for_operator(caller: &Caller, id: &str) -> Result<MessageId, ApiError> {
+    caller.require(Scope::Operate)?;
+    id.parse().map_err(|_| ApiError::NotFound)
+}
+
+fn redirect_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResponse, ApiError> {
+    match done {
+        Ok(id) | Err(OperateError::Moved(id)) => Ok(redirect_to(format!("/messages/{id}"))),
+        Err(error) => Err(action_error(error)),
+    }
+}
+
+fn redirect_to(url: String) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, url))
+        .finish()
+}
+
+fn action_error(error: OperateError) -> ApiError {
+    match error {
+        // The account's configuration may have changed since the message was first accepted.
+        OperateError::Accept(AcceptError::Invalid(errors)) => {
+            let texts: Vec<String> = errors
+                .into_iter()
+                .map(|error| format!("{} {}", error.field, error.message))
+                .collect();
+            ApiError::NotPossible(texts.join("; "))
+        }
+        error => error.into(),
+    }
+}

@@ -1,0 +1,136 @@
+//! The form that matches an orphan with its message, on the problems page and on the page of the
+//! orphan.
+//!
+//! The input is parsed like the search box. Input that matches no message, or several, shows an
+//! error in the form.
+
+use crate::db;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::scope::Visibility;
+use crate::services::Services;
+use crate::store::messages::MessageFilter;
+use crate::web::api::search::parse_search;
+use crate::web::dashboard::callbacks_page::short_id;
+
+/// Messages offered when the input matches several.
+const CHOICES: usize = 5;
+
+#[derive(Clone, Debug)]
+pub(super) struct MatchForm {
+    pub(super) action: String,
+    pub(super) field: String,
+    /// Short id and id.
+    pub(super) suggestions: Vec<(String, String)>,
+    /// The input, and why it matches no message.
+    pub(super) error: Option<(String, String)>,
+    /// The page that contains the form, and shows its error.
+    pub(super) page: MatchFormPage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum MatchFormPage {
+    Problems,
+    /// The orphan's own page.
+    Report,
+}
+
+impl MatchFormPage {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Problems => "problems",
+            Self::Report => "report",
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Self {
+        if word == Self::Problems.as_str() {
+            Self::Problems
+        } else {
+            Self::Report
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct MatchFormError {
+    pub(super) orphan: MessageId,
+    pub(super) input: String,
+    pub(super) text: String,
+    pub(super) choices: Vec<MessageId>,
+}
+
+impl MatchForm {
+    pub(super) fn new(orphan: MessageId, suggestions: &[MessageId], page: MatchFormPage) -> Self {
+        Self {
+            action: format!("/orphans/{orphan}/match"),
+            field: format!("match-{orphan}"),
+            suggestions: with_short_ids(suggestions),
+            error: None,
+            page,
+        }
+    }
+
+    /// Ignores errors of other orphans.
+    pub(super) fn show_error(&mut self, error: &MatchFormError) {
+        if self.action != format!("/orphans/{}/match", error.orphan) {
+            return;
+        }
+        self.error = Some((error.input.clone(), error.text.clone()));
+        if !error.choices.is_empty() {
+            self.suggestions = with_short_ids(&error.choices);
+        }
+    }
+}
+
+fn with_short_ids(ids: &[MessageId]) -> Vec<(String, String)> {
+    ids.iter()
+        .map(|id| (short_id(*id), id.to_string()))
+        .collect()
+}
+
+/// Finds the one message of the account that matches the input.
+pub(super) async fn find_target(
+    services: &Services,
+    account: &AccountId,
+    orphan: MessageId,
+    input: &str,
+) -> Result<Result<MessageId, MatchFormError>, db::Error> {
+    let error = |text: &str, choices| MatchFormError {
+        orphan,
+        input: input.to_owned(),
+        text: text.to_owned(),
+        choices,
+    };
+    // Only callers with the scope `operate` get here.
+    let Ok(search) = parse_search(input, Visibility::Full) else {
+        return Ok(Err(error(
+            "Enter the message that it is about.",
+            Vec::new(),
+        )));
+    };
+    let filter = MessageFilter {
+        account: Some(account.clone()),
+        search,
+        ..MessageFilter::default()
+    };
+    let page = services
+        .store
+        .list_messages(&filter, None, CHOICES + 1)
+        .await?;
+    let mut found: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
+    found.retain(|id| *id != orphan);
+    Ok(match found.as_slice() {
+        [] => Err(error(
+            "No message of this account has that id, phone number, wamid or reference.",
+            Vec::new(),
+        )),
+        [only] => Ok(*only),
+        several => {
+            let choices = several.iter().take(CHOICES).copied().collect();
+            Err(error(
+                "Several messages match. These are the newest; choose one.",
+                choices,
+            ))
+        }
+    })
+}

@@ -1,0 +1,157 @@
+//! The frame of every page: title, navigation, alarms, and whether the page follows live changes.
+
+use crate::reporting::alarms::Alarm;
+use crate::web::dashboard::number_format::count;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NavigationSection {
+    Overview,
+    Messages,
+    Problems,
+    Callbacks,
+    Accounts,
+    Reports,
+}
+
+impl NavigationSection {
+    const ALL: [Self; 6] = [
+        Self::Overview,
+        Self::Messages,
+        Self::Problems,
+        Self::Callbacks,
+        Self::Accounts,
+        Self::Reports,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Messages => "Messages",
+            Self::Problems => "Problems",
+            Self::Callbacks => "Callbacks",
+            Self::Accounts => "Accounts",
+            Self::Reports => "Reports",
+        }
+    }
+
+    fn href(self) -> &'static str {
+        match self {
+            Self::Overview => "/",
+            Self::Messages => "/messages",
+            Self::Problems => "/problems",
+            Self::Callbacks => "/callbacks",
+            Self::Accounts => "/accounts",
+            Self::Reports => "/reports",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refresh {
+    /// Fetched again when something changes.
+    Live,
+    Never,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    pub(super) title: String,
+    position: NavigationPosition,
+    refresh: Refresh,
+    problems: u64,
+    pub(super) alarms: Vec<AlarmNotice>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct AlarmNotice {
+    pub(super) title: &'static str,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum NavigationPosition {
+    In(NavigationSection),
+    /// Signed in, but in no section: an error page.
+    NoSection,
+    SignedOut,
+}
+
+impl Frame {
+    pub fn in_section(
+        section: NavigationSection,
+        title: impl Into<String>,
+        refresh: Refresh,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            position: NavigationPosition::In(section),
+            refresh,
+            problems: 0,
+            alarms: Vec::new(),
+        }
+    }
+
+    pub fn signed_out(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            position: NavigationPosition::SignedOut,
+            refresh: Refresh::Never,
+            problems: 0,
+            alarms: Vec::new(),
+        }
+    }
+
+    pub fn without_section(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            position: NavigationPosition::NoSection,
+            refresh: Refresh::Never,
+            problems: 0,
+            alarms: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.refresh == Refresh::Live
+    }
+
+    pub(super) fn set_problem_count(&mut self, problems: u64) {
+        self.problems = problems;
+    }
+
+    pub(super) fn set_alarms(&mut self, alarms: Vec<Alarm>) {
+        let notice = |alarm: Alarm| AlarmNotice {
+            title: alarm.kind.title(),
+            text: alarm.text,
+        };
+        self.alarms = alarms.into_iter().map(notice).collect();
+    }
+
+    /// Empty without a session.
+    pub(super) fn navigation(&self) -> Vec<NavigationLink> {
+        let current = match self.position {
+            NavigationPosition::In(section) => Some(section),
+            NavigationPosition::NoSection => None,
+            NavigationPosition::SignedOut => return Vec::new(),
+        };
+        NavigationSection::ALL
+            .into_iter()
+            .map(|section| NavigationLink {
+                title: section.title(),
+                href: section.href(),
+                current: Some(section) == current,
+                badge: (section == NavigationSection::Problems && self.problems > 0)
+                    .then(|| count(self.problems)),
+            })
+            .collect()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct NavigationLink {
+    pub(super) title: &'static str,
+    pub(super) href: &'static str,
+    pub(super) current: bool,
+    /// Number of open problems.
+    pub(super) badge: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! The open problems on the overview: how many of each kind, with links.
+
+use crate::reporting::problem_items::ProblemKind;
+use crate::store::reports::Problems;
+use crate::web::dashboard::number_format::count;
+
+#[derive(Clone, Debug)]
+pub(super) struct ProblemRow {
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
+    pub(super) count: String,
+    pub(super) href: String,
+}
+
+/// The most important first.
+pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
+    ProblemKind::ALL
+        .into_iter()
+        .filter(|kind| kind.count(problems) > 0)
+        .map(|kind| ProblemRow {
+            title: kind.title(),
+            text: kind.why(),
+            count: count(kind.count(problems)),
+            href: format!("/problems#{}", kind.as_str()),
+        })
+        .collect()
+}
+
+pub(super) fn total_problems(problems: &Problems) -> u64 {
+    ProblemKind::ALL
+        .into_iter()
+        .map(|kind| kind.count(problems))
+        .sum()
+}
