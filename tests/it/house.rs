@@ -137,8 +137,8 @@ fn a_word_is_no_purpose() {
 }
 
 #[test]
-fn every_provider_is_listed_with_fixtures_and_a_readme_row() {
-    let readme = read("README.md".as_ref());
+fn every_provider_is_listed_with_fixtures_and_a_documentation_row() {
+    let page = read("docs/providers.md".as_ref());
     for id in ProviderId::ALL {
         let name = id.as_str();
         assert_eq!(
@@ -155,7 +155,7 @@ fn every_provider_is_listed_with_fixtures_and_a_readme_row() {
         let count = fs::read_dir(&fixtures).map_or(0, Iterator::count);
         assert!(count > 0, "{} has no fixtures", fixtures.display());
         let row = format!("| {} |", id.title());
-        assert!(readme.contains(&row), "README.md has no row {row}");
+        assert!(page.contains(&row), "docs/providers.md has no row {row}");
     }
 }
 
@@ -201,15 +201,15 @@ fn the_readme_check_reads_spans_braces_and_the_map() {
 }
 
 #[test]
-fn the_readme_has_every_configuration_key_with_its_default_and_effect() {
+fn the_configuration_page_lists_every_key_with_its_default_and_effect() {
     let expected: Vec<String> = KEYS
         .iter()
         .map(|key| format!("| `{}` | {} | {} |", key.name, key.default, key.effect))
         .collect();
-    let found = readme::rows_under(&read("README.md".as_ref()), "## Configuration");
+    let found = readme::rows_under(&read("docs/configuration.md".as_ref()), "## Keys");
     assert!(
         found == expected,
-        "the table under `## Configuration` should be\n{}",
+        "the table under `## Keys` in docs/configuration.md should be\n{}",
         expected.join("\n")
     );
 }
