@@ -17,7 +17,7 @@ use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
 use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::services::Services;
-use crate::simulator::traffic::{Traffic, TrafficAccount};
+use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::access::TokenCreation;
 use crate::web::server::{self, Listener, Owner};

@@ -160,13 +160,13 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Line {
+    struct ClientConnection {
         #[command(flatten)]
         arguments: SimulateArguments,
     }
 
     fn parse(line: &[&str]) -> Result<SimulateArguments, clap::Error> {
-        Line::try_parse_from([&["simulate"], line].concat()).map(|line| line.arguments)
+        ClientConnection::try_parse_from([&["simulate"], line].concat()).map(|line| line.arguments)
     }
 
     #[test]

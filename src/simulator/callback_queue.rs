@@ -12,12 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::clock::Clock;
 use crate::domain::provider::ProviderId;
-use crate::simulator::oracle::{Claim, Oracle, Reached};
+use crate::simulator::oracle::{Oracle, PostResult, ReportedStatus};
 use crate::simulator::settings::{Delivery, Settings};
 
 /// One callback to be posted.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Post {
+pub struct QueuedCallback {
     /// Who posts it.
     pub provider: ProviderId,
     /// The address.
@@ -27,14 +27,14 @@ pub struct Post {
     /// The body.
     pub body: Vec<u8>,
     /// What it tells, as far as it can be read.
-    pub claims: Vec<Claim>,
+    pub reported: Vec<ReportedStatus>,
     /// How often it was tried.
     pub tries: u32,
     /// A try ended without an answer: it may have arrived.
     pub unclear: bool,
 }
 
-impl Post {
+impl QueuedCallback {
     /// Sobot documents a single attempt whatever the answer; of the others several are assumed.
     fn may_be_repeated(&self) -> bool {
         self.provider != ProviderId::Sobot && self.tries < TRIES
@@ -53,7 +53,7 @@ const LEAST_PACE_OF_RETRIES: f64 = 0.1;
 
 /// How far the simulator is with its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
+pub(crate) enum QueuePhase {
     /// Posts leave when they are due.
     Running,
     /// Posts leave at once.
@@ -63,8 +63,8 @@ pub(crate) enum Phase {
 }
 
 /// The queue and those who empty it.
-pub(crate) struct Schedule {
-    queue: Mutex<BTreeMap<(Duration, u64), Post>>,
+pub(crate) struct CallbackQueue {
+    queue: Mutex<BTreeMap<(Duration, u64), QueuedCallback>>,
     numbers: AtomicU64,
     start: Instant,
     /// Where posts leave by hand: the clock that orders them, and what it showed at the start.
@@ -76,12 +76,12 @@ pub(crate) struct Schedule {
     changed: Notify,
     /// Posts queued or on their way.
     outstanding: watch::Sender<usize>,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<QueuePhase>,
     tasks: TaskTracker,
     oracle: Arc<Mutex<Oracle>>,
 }
 
-impl Schedule {
+impl CallbackQueue {
     /// An empty queue.
     ///
     /// Posts that leave by hand are ordered by the settings' clock, so that a slow machine does not change their order.
@@ -108,7 +108,7 @@ impl Schedule {
             permits: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             changed: Notify::new(),
             outstanding: watch::Sender::new(0),
-            phase: watch::Sender::new(Phase::Running),
+            phase: watch::Sender::new(QueuePhase::Running),
             tasks: TaskTracker::new(),
             oracle,
         })
@@ -120,13 +120,13 @@ impl Schedule {
     }
 
     /// Queues a post for a moment after now, given at pace 1.
-    pub(crate) fn add(&self, post: Post, after: Duration) {
+    pub(crate) fn add(&self, post: QueuedCallback, after: Duration) {
         self.outstanding.send_modify(|count| *count += 1);
         self.put(post, self.elapsed() + after.mul_f64(self.pace));
     }
 
     /// Posts at once and waits for the answer; what fails is queued.
-    pub(crate) async fn post_now(self: &Arc<Self>, post: Post) {
+    pub(crate) async fn post_now(self: &Arc<Self>, post: QueuedCallback) {
         self.outstanding.send_modify(|count| *count += 1);
         self.attempt(post).await;
     }
@@ -143,7 +143,7 @@ impl Schedule {
     }
 
     /// What is queued, in order of due time.
-    pub(crate) fn list(&self) -> Vec<Post> {
+    pub(crate) fn list(&self) -> Vec<QueuedCallback> {
         self.lock().values().cloned().collect()
     }
 
@@ -154,18 +154,18 @@ impl Schedule {
         let _ = outstanding.wait_for(|count| *count == 0).await;
     }
 
-    /// Posts what is due until [`Schedule::stop`].
+    /// Posts what is due until [`CallbackQueue::stop`].
     pub(crate) async fn run(self: Arc<Self>) {
         let mut phase = self.phase.subscribe();
         loop {
             let now = *phase.borrow_and_update();
-            if now == Phase::Stopped {
+            if now == QueuePhase::Stopped {
                 return;
             }
             let next = self.lock().first_key_value().map(|(key, _)| *key);
             let wait = async {
                 match next {
-                    Some(_) if now == Phase::Draining => {}
+                    Some(_) if now == QueuePhase::Draining => {}
                     Some((due, _)) => tokio::time::sleep_until(self.start + due).await,
                     None => std::future::pending().await,
                 }
@@ -186,28 +186,28 @@ impl Schedule {
         let Some((_, post)) = self.lock().pop_first() else {
             return;
         };
-        let schedule = Arc::clone(self);
+        let queue = Arc::clone(self);
         self.tasks.spawn(async move {
-            schedule.attempt(post).await;
+            queue.attempt(post).await;
             drop(permit);
         });
     }
 
     /// Posts what is queued without waiting for its time, for at most `drain`; then forgets the rest.
     pub(crate) async fn stop(&self, drain: Duration) {
-        self.phase.send_replace(Phase::Draining);
+        self.phase.send_replace(QueuePhase::Draining);
         if !drain.is_zero() {
             // Too slow is forgotten below.
             let _ = tokio::time::timeout(drain, self.idle()).await;
         }
-        self.phase.send_replace(Phase::Stopped);
+        self.phase.send_replace(QueuePhase::Stopped);
         self.tasks.close();
         self.tasks.wait().await;
         self.lock().clear();
         self.outstanding.send_replace(0);
     }
 
-    async fn attempt(&self, mut post: Post) {
+    async fn attempt(&self, mut post: QueuedCallback) {
         post.tries += 1;
         let mut request = self.client.post(&post.url).body(post.body.clone());
         for (name, value) in &post.headers {
@@ -215,7 +215,8 @@ impl Schedule {
         }
         match request.send().await {
             Ok(reply) if reply.status().is_success() => {
-                self.oracle().record_claims(&post.claims, Reached::Surely);
+                self.oracle()
+                    .record_claims(&post.reported, PostResult::Surely);
             }
             outcome => {
                 post.unclear |= outcome.is_err_and(|error| !error.is_connect());
@@ -225,7 +226,8 @@ impl Schedule {
                     return self.put(post, self.elapsed() + pause);
                 }
                 if post.unclear {
-                    self.oracle().record_claims(&post.claims, Reached::Perhaps);
+                    self.oracle()
+                        .record_claims(&post.reported, PostResult::Perhaps);
                 }
             }
         }
@@ -241,13 +243,13 @@ impl Schedule {
         }
     }
 
-    fn put(&self, post: Post, due: Duration) {
+    fn put(&self, post: QueuedCallback, due: Duration) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.lock().insert((due, number), post);
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Duration, u64), Post>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Duration, u64), QueuedCallback>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

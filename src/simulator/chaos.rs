@@ -1,11 +1,11 @@
-//! Seeded misbehaviour: what happens to a story on its way to the receiver. Each switch is a share of cases and throws its own dice.
+//! Seeded misbehaviour: what happens to a plan on its way to the receiver. Each switch is a share of cases and throws its own rng.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::simulator::dice::Dice;
-use crate::simulator::fate::{Event, Happening, Taken, throw_trouble};
+use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent, pick_failure_reason};
+use crate::simulator::seeded_rng::SeededRng;
 
 /// The switches. Each is a share from 0 (off) to 1 (always).
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -117,7 +117,7 @@ impl Chaos {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Planned {
     /// What it reports; more than one when batched.
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<PlannedEvent>,
     /// When it is posted, after acceptance, at pace 1.
     pub(crate) after: Duration,
     /// How often it is posted.
@@ -128,42 +128,42 @@ pub(crate) struct Planned {
     pub(crate) before_reply: bool,
 }
 
-/// Does to a story what the switches say.
+/// Does to a plan what the switches say.
 pub(crate) fn disturb(
     chaos: &Chaos,
     seed: u64,
-    message: &Taken,
-    mut events: Vec<Event>,
+    message: &AcceptedMessage,
+    mut events: Vec<PlannedEvent>,
 ) -> Vec<Planned> {
-    let dice = |switch: &str| {
-        Dice::new(
+    let rng = |switch: &str| {
+        SeededRng::new(
             seed,
             message.provider.as_str(),
             message.ordinal,
             &format!("chaos/{switch}"),
         )
     };
-    contradict(chaos, &mut events, &mut dice("contradict"));
-    add_strange_word(chaos.unknown_words, &mut events, &mut dice("unknown-words"));
-    skew(chaos.skewed_clocks, &mut events, &mut dice("skewed-clocks"));
+    contradict(chaos, &mut events, &mut rng("contradict"));
+    add_strange_word(chaos.unknown_words, &mut events, &mut rng("unknown-words"));
+    skew(chaos.skewed_clocks, &mut events, &mut rng("skewed-clocks"));
     forget_times(
         chaos.missing_timestamps,
         &mut events,
-        &mut dice("missing-timestamps"),
+        &mut rng("missing-timestamps"),
     );
-    let mut planned = batch(chaos.batch, events, &mut dice("batch"));
-    let mut drop = dice("drop");
+    let mut planned = batch(chaos.batch, events, &mut rng("batch"));
+    let mut drop = rng("drop");
     planned.retain(|_| !drop.chance(chaos.drop));
-    postpone(chaos.delay, &mut planned, &mut dice("delay"));
-    reorder(chaos.reorder, &mut planned, &mut dice("reorder"));
-    let (mut duplicate, mut corrupt) = (dice("duplicate"), dice("corrupt"));
+    postpone(chaos.delay, &mut planned, &mut rng("delay"));
+    reorder(chaos.reorder, &mut planned, &mut rng("reorder"));
+    let (mut duplicate, mut corrupt) = (rng("duplicate"), rng("corrupt"));
     for callback in &mut planned {
         if duplicate.chance(chaos.duplicate) {
             callback.copies = 2 + duplicate.below(3);
         }
         callback.corrupt = corrupt.chance(chaos.corrupt);
     }
-    if dice("orphan-first").chance(chaos.orphan_first)
+    if rng("orphan-first").chance(chaos.orphan_first)
         && let Some(first) = planned.iter_mut().min_by_key(|callback| callback.after)
     {
         first.before_reply = true;
@@ -172,63 +172,63 @@ pub(crate) fn disturb(
 }
 
 /// Lets a delivered message fail, or a failed one arrive.
-fn contradict(chaos: &Chaos, events: &mut Vec<Event>, dice: &mut Dice) {
+fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
     let Some(last) = events.last().cloned() else {
         return;
     };
     let arrived = events.iter().any(|event| {
         matches!(
-            event.happening,
-            Happening::Delivered | Happening::Read | Happening::Played
+            event.kind_of_event,
+            EventKind::Delivered | EventKind::Read | EventKind::Played
         )
     });
-    let happening = match last.happening {
-        _ if arrived && dice.chance(chaos.failed_after_delivered) => {
-            Happening::Failed(throw_trouble(dice))
+    let kind_of_event = match last.kind_of_event {
+        _ if arrived && rng.chance(chaos.failed_after_delivered) => {
+            EventKind::Failed(pick_failure_reason(rng))
         }
-        Happening::Failed(_) if dice.chance(chaos.delivered_after_failed) => Happening::Delivered,
+        EventKind::Failed(_) if rng.chance(chaos.delivered_after_failed) => EventKind::Delivered,
         _ => return,
     };
-    events.push(Event {
-        happening,
+    events.push(PlannedEvent {
+        kind_of_event,
         after: last.after + Duration::from_secs(1),
         at: last.at.map(|at| at + TimeDelta::seconds(1)),
     });
 }
 
-fn add_strange_word(share: f64, events: &mut Vec<Event>, dice: &mut Dice) {
+fn add_strange_word(share: f64, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
     if let Some(last) = events.last().cloned()
-        && dice.chance(share)
+        && rng.chance(share)
     {
-        events.push(Event {
-            happening: Happening::Unknown(STRANGE_WORDS[dice.below(STRANGE_WORDS.len())]),
+        events.push(PlannedEvent {
+            kind_of_event: EventKind::Unknown(STRANGE_WORDS[rng.below(STRANGE_WORDS.len())]),
             ..last
         });
     }
 }
 
-fn skew(share: f64, events: &mut [Event], dice: &mut Dice) {
+fn skew(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
     for event in events {
-        if dice.chance(share) {
-            let hours = *dice.pick(&[-20, -3, -1, 1, 5, 20, 24 * 60, -24 * 365 * 40]);
+        if rng.chance(share) {
+            let hours = *rng.pick(&[-20, -3, -1, 1, 5, 20, 24 * 60, -24 * 365 * 40]);
             event.at = event.at.map(|at| at + TimeDelta::hours(hours));
         }
     }
 }
 
-fn forget_times(share: f64, events: &mut [Event], dice: &mut Dice) {
+fn forget_times(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
     for event in events {
-        if dice.chance(share) {
+        if rng.chance(share) {
             event.at = None;
         }
     }
 }
 
-fn batch(share: f64, events: Vec<Event>, dice: &mut Dice) -> Vec<Planned> {
+fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<Planned> {
     let mut planned: Vec<Planned> = Vec::new();
     for event in events {
-        let fits = event.happening.can_be_batched();
-        let joined = dice.chance(share);
+        let fits = event.kind_of_event.can_be_batched();
+        let joined = rng.chance(share);
         match planned.last_mut() {
             Some(last)
                 if joined
@@ -236,7 +236,7 @@ fn batch(share: f64, events: Vec<Event>, dice: &mut Dice) -> Vec<Planned> {
                     && last
                         .events
                         .iter()
-                        .all(|other| other.happening.can_be_batched()) =>
+                        .all(|other| other.kind_of_event.can_be_batched()) =>
             {
                 last.after = event.after;
                 last.events.push(event);
@@ -253,21 +253,21 @@ fn batch(share: f64, events: Vec<Event>, dice: &mut Dice) -> Vec<Planned> {
     planned
 }
 
-fn postpone(share: f64, planned: &mut [Planned], dice: &mut Dice) {
+fn postpone(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
     for callback in planned {
-        if dice.chance(share) {
-            callback.after += Duration::from_secs_f64(dice.between(5.0, 30.0));
+        if rng.chance(share) {
+            callback.after += Duration::from_secs_f64(rng.between(5.0, 30.0));
         }
     }
 }
 
 /// Shuffles the moments at which a message's callbacks come.
-fn reorder(share: f64, planned: &mut [Planned], dice: &mut Dice) {
-    if !dice.chance(share) {
+fn reorder(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
+    if !rng.chance(share) {
         return;
     }
     for index in (1..planned.len()).rev() {
-        let other = dice.below(index + 1);
+        let other = rng.below(index + 1);
         let (mine, theirs) = (planned[index].after, planned[other].after);
         planned[index].after = theirs;
         planned[other].after = mine;
@@ -290,8 +290,8 @@ mod tests {
     use crate::domain::media::MediaKind;
     use crate::domain::provider::ProviderId;
 
-    fn message(ordinal: u64) -> Taken {
-        Taken {
+    fn message(ordinal: u64) -> AcceptedMessage {
+        AcceptedMessage {
             provider: ProviderId::Sobot,
             ordinal,
             kind: MediaKind::Image,
@@ -309,34 +309,34 @@ mod tests {
         }
     }
 
-    fn story(words: &[Happening]) -> Vec<Event> {
+    fn plan(words: &[EventKind]) -> Vec<PlannedEvent> {
         (1..)
             .zip(words)
-            .map(|(second, happening)| Event {
-                happening: *happening,
+            .map(|(second, kind_of_event)| PlannedEvent {
+                kind_of_event: *kind_of_event,
                 after: Duration::from_secs(second),
                 at: Some(message(1).at),
             })
             .collect()
     }
 
-    const READ: [Happening; 3] = [Happening::Sent, Happening::Delivered, Happening::Read];
+    const READ: [EventKind; 3] = [EventKind::Sent, EventKind::Delivered, EventKind::Read];
 
     fn disturbed(switch: &str, share: f64, ordinal: u64) -> Vec<Planned> {
         let mut chaos = Chaos::none();
         let (_, reach) = SWITCHES.iter().find(|(name, _)| *name == switch).unwrap();
         *reach(&mut chaos).0 = share;
-        disturb(&chaos, 1, &message(ordinal), story(&READ))
+        disturb(&chaos, 1, &message(ordinal), plan(&READ))
     }
 
     #[test]
     fn without_a_switch_a_story_is_told_as_it_is() {
-        let planned = disturb(&Chaos::none(), 1, &message(1), story(&READ));
-        let told: Vec<Event> = planned
+        let planned = disturb(&Chaos::none(), 1, &message(1), plan(&READ));
+        let reply_result: Vec<PlannedEvent> = planned
             .iter()
             .flat_map(|callback| callback.events.clone())
             .collect();
-        assert_eq!(told, story(&READ));
+        assert_eq!(reply_result, plan(&READ));
         assert!(
             planned
                 .iter()
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn every_switch_changes_something() {
-        let calm = disturb(&Chaos::none(), 1, &message(3), story(&READ));
+        let calm = disturb(&Chaos::none(), 1, &message(3), plan(&READ));
         for (name, _) in SWITCHES {
             if name == "delivered-after-failed" {
                 continue;
@@ -359,16 +359,16 @@ mod tests {
     #[test]
     fn contradictions_come_in_both_directions() {
         let after_delivered = disturbed("failed-after-delivered", 1.0, 1);
-        let last = after_delivered.last().unwrap().events[0].happening;
-        assert!(matches!(last, Happening::Failed(_)));
+        let last = after_delivered.last().unwrap().events[0].kind_of_event;
+        assert!(matches!(last, EventKind::Failed(_)));
 
         let chaos = Chaos {
             delivered_after_failed: 1.0,
             ..Chaos::none()
         };
-        let failed = story(&[Happening::Failed(&crate::simulator::fate::OPTED_OUT)]);
+        let failed = plan(&[EventKind::Failed(&crate::simulator::event_plan::OPTED_OUT)]);
         let planned = disturb(&chaos, 1, &message(1), failed);
-        assert_eq!(planned[1].events[0].happening, Happening::Delivered);
+        assert_eq!(planned[1].events[0].kind_of_event, EventKind::Delivered);
     }
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
             let after = planned.iter().map(|callback| callback.after);
             after.collect::<BTreeSet<_>>()
         };
-        let calm = disturb(&Chaos::none(), 1, &message(1), story(&READ));
+        let calm = disturb(&Chaos::none(), 1, &message(1), plan(&READ));
         for ordinal in 1..20 {
             let planned = disturbed("reorder", 1.0, ordinal);
             assert_eq!(planned.len(), 3);
@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn a_switch_does_not_move_the_dice_of_another() {
         let copies = |chaos: &Chaos| {
-            let planned = disturb(chaos, 1, &message(4), story(&READ));
+            let planned = disturb(chaos, 1, &message(4), plan(&READ));
             planned.iter().map(|one| one.copies).collect::<Vec<_>>()
         };
         let alone = Chaos {

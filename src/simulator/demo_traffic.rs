@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::dice::Dice;
+use crate::simulator::seeded_rng::SeededRng;
 
 /// What the shop needs to know.
 #[derive(Clone, PartialEq, Debug)]
@@ -102,33 +102,33 @@ impl Traffic {
         if ordinal < self.burst {
             return BURST_PAUSE;
         }
-        let mut dice = self.dice(ordinal, "pause");
-        if dice.chance(0.15) {
+        let mut rng = self.rng(ordinal, "pause");
+        if rng.chance(0.15) {
             return BURST_PAUSE;
         }
-        let spread = -dice.between(0.02, 1.0).ln();
+        let spread = -rng.between(0.02, 1.0).ln();
         self.mean_pause.mul_f64(spread.clamp(0.05, 4.0))
     }
 
     /// The body of one message as the API takes it; nothing if there is no account.
     pub fn write(&self, ordinal: u64) -> Option<Value> {
-        let mut dice = self.dice(ordinal, "message");
+        let mut rng = self.rng(ordinal, "message");
         // Taking turns, so that every account is seen within the burst.
         let turn = usize::try_from(ordinal).unwrap_or_default();
         let account = self.accounts.get(turn.checked_rem(self.accounts.len())?)?;
-        let country = &COUNTRIES[dice.below(COUNTRIES.len())];
-        let name = format!("{} {}", dice.pick(country.first), dice.pick(country.last));
-        let scene = &SCENES[dice.below(SCENES.len())];
+        let country = &COUNTRIES[rng.below(COUNTRIES.len())];
+        let name = format!("{} {}", rng.pick(country.first), rng.pick(country.last));
+        let scene = &SCENES[rng.below(SCENES.len())];
         let order = format!("{}-{}", scene.order_prefix, 10_480 + ordinal);
         let mut message = json!({
             "account": account.id,
-            "to": (country.number)(ordinal, &mut dice),
+            "to": (country.number)(ordinal, &mut rng),
             "name": name,
             "kind": scene.kind.as_str(),
             "media": { "url": scene.url.replace("{order}", &order), "mime_type": scene.mime_type },
             "client_reference": order,
         });
-        if dice.chance(0.85) {
+        if rng.chance(0.85) {
             let first = name.split(' ').next().unwrap_or_default();
             let caption = scene.caption.replace("{order}", &order);
             message["caption"] = json!(caption.replace("{name}", first));
@@ -136,21 +136,21 @@ impl Traffic {
         match account.provider {
             ProviderId::Kaleyra => {
                 message["refs"] = json!({ "ref": order, "ref1": scene.campaign });
-                if dice.chance(0.3) {
+                if rng.chance(0.3) {
                     message["options"] = json!({ "wa_source": "shopify" });
                 }
             }
-            ProviderId::Zixflow if dice.chance(0.3) => {
+            ProviderId::Zixflow if rng.chance(0.3) => {
                 message["options"] = json!({ "source": "API", "linkWithRecord": true });
             }
-            _ if dice.chance(0.4) => message["refs"] = json!({ "ref": order }),
+            _ if rng.chance(0.4) => message["refs"] = json!({ "ref": order }),
             _ => {}
         }
         Some(message)
     }
 
-    fn dice(&self, ordinal: u64, purpose: &str) -> Dice {
-        Dice::new(self.seed, "traffic", ordinal, purpose)
+    fn rng(&self, ordinal: u64, purpose: &str) -> SeededRng {
+        SeededRng::new(self.seed, "traffic", ordinal, purpose)
     }
 }
 
@@ -158,8 +158,8 @@ impl Traffic {
 struct Country {
     first: &'static [&'static str],
     last: &'static [&'static str],
-    /// A number that no other message of the run has, so that each can be told by its recipient.
-    number: fn(u64, &mut Dice) -> String,
+    /// A number that no other message of the run has, so that each can be reply_result by its recipient.
+    number: fn(u64, &mut SeededRng) -> String,
 }
 
 const COUNTRIES: [Country; 4] = [INDIA, INDIA, BRAZIL, BRITAIN];
@@ -171,7 +171,7 @@ const INDIA: Country = Country {
     last: &[
         "Rao", "Sharma", "Iyer", "Patel", "Khan", "Nair", "Desai", "Banerjee", "Kulkarni",
     ],
-    number: |ordinal, dice| format!("+91 9{:04} {:05}", dice.below(10_000), ordinal % 100_000),
+    number: |ordinal, rng| format!("+91 9{:04} {:05}", rng.below(10_000), ordinal % 100_000),
 };
 
 const BRAZIL: Country = Country {
@@ -181,11 +181,11 @@ const BRAZIL: Country = Country {
     last: &[
         "Souza", "Oliveira", "Ferreira", "Almeida", "Ribeiro", "Carvalho",
     ],
-    number: |ordinal, dice| {
-        let city = dice.pick(&["11", "21", "31", "51", "85"]);
+    number: |ordinal, rng| {
+        let city = rng.pick(&["11", "21", "31", "51", "85"]);
         format!(
             "+55 {city} 9{:04}-{:04}",
-            dice.below(10_000),
+            rng.below(10_000),
             ordinal % 10_000
         )
     },

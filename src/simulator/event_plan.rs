@@ -1,4 +1,4 @@
-//! What becomes of an accepted message, and when: the undisturbed story, before chaos touches it.
+//! What becomes of an accepted message, and when: the undisturbed plan, before chaos touches it.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::dice::Dice;
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
 /// How a message ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
+pub enum PlannedOutcome {
     /// No callback ever.
     Silent,
     /// `sent`, then nothing.
@@ -30,7 +30,7 @@ pub enum Ending {
 
 /// A message that a simulated provider accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Taken {
+pub struct AcceptedMessage {
     /// Who accepted it.
     pub provider: ProviderId,
     /// Which of that provider's sends it is, counted from 1.
@@ -63,7 +63,7 @@ pub struct Taken {
 
 /// What WhatsApp or a provider has against a message.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Trouble {
+pub struct FailureReason {
     /// The code in reports.
     pub code: &'static str,
     /// Its title.
@@ -75,25 +75,25 @@ pub struct Trouble {
 }
 
 /// Failures by WhatsApp, the more frequent ones more than once.
-const TROUBLES: [Trouble; 8] = [
+const FAILURE_REASONS: [FailureReason; 8] = [
     UNDELIVERABLE,
     UNDELIVERABLE,
     MEDIA_UPLOAD,
     MEDIA_UPLOAD,
     WINDOW_CLOSED,
-    Trouble {
+    FailureReason {
         code: "131049",
         title: "This message was not delivered to maintain healthy ecosystem engagement.",
         details: "In order to maintain a healthy ecosystem engagement, the message failed to be delivered.",
         after_sent: false,
     },
-    Trouble {
+    FailureReason {
         code: "470",
         title: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
         details: "The customer service window is closed.",
         after_sent: false,
     },
-    Trouble {
+    FailureReason {
         code: "131056",
         title: "(Business Account, Consumer Account) pair rate limit hit",
         details: "Too many messages were sent from this phone number to the same phone number in a short period of time.",
@@ -101,21 +101,21 @@ const TROUBLES: [Trouble; 8] = [
     },
 ];
 
-const UNDELIVERABLE: Trouble = Trouble {
+const UNDELIVERABLE: FailureReason = FailureReason {
     code: "131026",
     title: "Message undeliverable",
     details: "Message Undeliverable.",
     after_sent: true,
 };
 
-const MEDIA_UPLOAD: Trouble = Trouble {
+const MEDIA_UPLOAD: FailureReason = FailureReason {
     code: "131053",
     title: "Media upload error",
     details: "Downloading media from weblink failed with http code 404, status message Not Found",
     after_sent: false,
 };
 
-const WINDOW_CLOSED: Trouble = Trouble {
+const WINDOW_CLOSED: FailureReason = FailureReason {
     code: "131047",
     title: "Re-engagement message",
     details: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
@@ -123,7 +123,7 @@ const WINDOW_CLOSED: Trouble = Trouble {
 };
 
 /// Kaleyra refuses to hand a message on. Its page names the reason without a code; WhatsApp's for the same reason stands in. The documented `WAV2101` concerns the whole account, which would not go on after it.
-pub(crate) const OPTED_OUT: Trouble = Trouble {
+pub(crate) const OPTED_OUT: FailureReason = FailureReason {
     code: "131050",
     title: "Number opted out",
     details: "Number opted out",
@@ -132,9 +132,9 @@ pub(crate) const OPTED_OUT: Trouble = Trouble {
 
 /// One thing that a provider reports.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Event {
+pub(crate) struct PlannedEvent {
     /// What.
-    pub(crate) happening: Happening,
+    pub(crate) kind_of_event: EventKind,
     /// How long after acceptance it is reported, at pace 1.
     pub(crate) after: Duration,
     /// The provider's timestamp; chaos may take it away.
@@ -143,7 +143,7 @@ pub(crate) struct Event {
 
 /// What a provider can report.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Happening {
+pub(crate) enum EventKind {
     /// LancePilot tells that a message went out, with an id but without status.
     Echo,
     /// WhatsApp has it.
@@ -155,16 +155,16 @@ pub(crate) enum Happening {
     /// Played.
     Played,
     /// Failed at WhatsApp.
-    Failed(&'static Trouble),
+    Failed(&'static FailureReason),
     /// Not handed to WhatsApp.
-    NotSent(&'static Trouble),
+    NotSent(&'static FailureReason),
     /// A word nobody knows.
     Unknown(&'static str),
     /// The customer wrote back.
     Answered,
 }
 
-impl Happening {
+impl EventKind {
     /// The status word of reports.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -181,9 +181,9 @@ impl Happening {
     }
 
     /// The failure, if it is one.
-    pub(crate) fn trouble(self) -> Option<&'static Trouble> {
+    pub(crate) fn reason(self) -> Option<&'static FailureReason> {
         match self {
-            Self::Failed(trouble) | Self::NotSent(trouble) => Some(trouble),
+            Self::Failed(reason) | Self::NotSent(reason) => Some(reason),
             _ => None,
         }
     }
@@ -198,110 +198,116 @@ impl Happening {
 }
 
 /// Any failure by WhatsApp.
-pub(crate) fn throw_trouble(dice: &mut Dice) -> &'static Trouble {
-    &TROUBLES[dice.below(TROUBLES.len())]
+pub(crate) fn pick_failure_reason(rng: &mut SeededRng) -> &'static FailureReason {
+    &FAILURE_REASONS[rng.below(FAILURE_REASONS.len())]
 }
 
 /// Everything that will be reported of a message, in order.
-pub(crate) fn tell(message: &Taken, settings: &Settings) -> Vec<Event> {
-    let mut dice = Dice::new(
+pub(crate) fn tell(message: &AcceptedMessage, settings: &Settings) -> Vec<PlannedEvent> {
+    let mut rng = SeededRng::new(
         settings.seed,
         message.provider.as_str(),
         message.ordinal,
         "fate",
     );
-    let thrown = throw_ending(message, settings, &mut dice);
-    let mut story = Story {
+    let thrown = pick_outcome(message, settings, &mut rng);
+    let mut plan = EventPlan {
         message,
         events: Vec::new(),
         seconds: 0.0,
         pace: settings.pace,
     };
-    story.run(settings.ending.unwrap_or(thrown), &mut dice);
-    if matches!(story.last(), Some(Happening::Read | Happening::Played))
-        && dice.chance(settings.answered_share)
+    plan.run(settings.planned_outcome.unwrap_or(thrown), &mut rng);
+    if matches!(plan.last(), Some(EventKind::Read | EventKind::Played))
+        && rng.chance(settings.answered_share)
     {
-        story.add(Happening::Answered, dice.between(2.0, 9.0));
+        plan.add(EventKind::Answered, rng.between(2.0, 9.0));
     }
-    story.events
+    plan.events
 }
 
-fn throw_ending(message: &Taken, settings: &Settings, dice: &mut Dice) -> Ending {
-    if message.provider == ProviderId::Kaleyra && dice.chance(settings.kaleyra.not_sent_share) {
-        return Ending::NotSent;
+fn pick_outcome(
+    message: &AcceptedMessage,
+    settings: &Settings,
+    rng: &mut SeededRng,
+) -> PlannedOutcome {
+    if message.provider == ProviderId::Kaleyra && rng.chance(settings.kaleyra.not_sent_share) {
+        return PlannedOutcome::NotSent;
     }
-    match dice.below(100) {
-        0..2 => Ending::Silent,
-        2..8 => Ending::Sent,
-        8..30 => Ending::Delivered,
-        78..89 if message.kind == MediaKind::Video => Ending::Played,
-        30..89 => Ending::Read,
-        _ => Ending::Failed,
+    match rng.below(100) {
+        0..2 => PlannedOutcome::Silent,
+        2..8 => PlannedOutcome::Sent,
+        8..30 => PlannedOutcome::Delivered,
+        78..89 if message.kind == MediaKind::Video => PlannedOutcome::Played,
+        30..89 => PlannedOutcome::Read,
+        _ => PlannedOutcome::Failed,
     }
 }
 
-struct Story<'a> {
-    message: &'a Taken,
-    events: Vec<Event>,
+struct EventPlan<'a> {
+    message: &'a AcceptedMessage,
+    events: Vec<PlannedEvent>,
     seconds: f64,
     pace: f64,
 }
 
-impl Story<'_> {
-    fn run(&mut self, ending: Ending, dice: &mut Dice) {
-        if self.message.provider == ProviderId::LancePilot && ending != Ending::Silent {
-            self.add(Happening::Echo, dice.between(0.1, 0.3));
+impl EventPlan<'_> {
+    fn run(&mut self, planned_outcome: PlannedOutcome, rng: &mut SeededRng) {
+        if self.message.provider == ProviderId::LancePilot
+            && planned_outcome != PlannedOutcome::Silent
+        {
+            self.add(EventKind::Echo, rng.between(0.1, 0.3));
         }
-        match ending {
-            Ending::Silent => {}
-            Ending::Sent => self.sent(dice),
-            Ending::Delivered => {
-                self.sent(dice);
-                self.add(Happening::Delivered, dice.between(0.8, 2.2));
+        match planned_outcome {
+            PlannedOutcome::Silent => {}
+            PlannedOutcome::Sent => self.sent(rng),
+            PlannedOutcome::Delivered => {
+                self.sent(rng);
+                self.add(EventKind::Delivered, rng.between(0.8, 2.2));
             }
-            Ending::Read => self.read(dice),
-            Ending::Played => {
-                self.read(dice);
-                self.add(Happening::Played, dice.between(1.0, 6.0));
+            PlannedOutcome::Read => self.read(rng),
+            PlannedOutcome::Played => {
+                self.read(rng);
+                self.add(EventKind::Played, rng.between(1.0, 6.0));
             }
-            Ending::NotSent if self.message.provider == ProviderId::Kaleyra => {
-                self.add(Happening::NotSent(&OPTED_OUT), dice.between(0.2, 0.8));
+            PlannedOutcome::NotSent if self.message.provider == ProviderId::Kaleyra => {
+                self.add(EventKind::NotSent(&OPTED_OUT), rng.between(0.2, 0.8));
             }
-            Ending::Failed | Ending::NotSent => {
-                let trouble = throw_trouble(dice);
-                if trouble.after_sent {
-                    self.sent(dice);
+            PlannedOutcome::Failed | PlannedOutcome::NotSent => {
+                let reason = pick_failure_reason(rng);
+                if reason.after_sent {
+                    self.sent(rng);
                 }
-                self.add(Happening::Failed(trouble), dice.between(0.5, 2.0));
+                self.add(EventKind::Failed(reason), rng.between(0.5, 2.0));
             }
         }
     }
 
-    fn sent(&mut self, dice: &mut Dice) {
-        self.add(Happening::Sent, dice.between(0.3, 0.9));
+    fn sent(&mut self, rng: &mut SeededRng) {
+        self.add(EventKind::Sent, rng.between(0.3, 0.9));
     }
 
-    fn read(&mut self, dice: &mut Dice) {
-        self.sent(dice);
+    fn read(&mut self, rng: &mut SeededRng) {
+        self.sent(rng);
         // With the chat open, WhatsApp reports no `delivered` at all.
-        if dice.chance(0.94) {
-            self.add(Happening::Delivered, dice.between(0.8, 2.2));
+        if rng.chance(0.94) {
+            self.add(EventKind::Delivered, rng.between(0.8, 2.2));
         }
-        self.add(Happening::Read, dice.between(1.5, 8.0));
+        self.add(EventKind::Read, rng.between(1.5, 8.0));
     }
 
-    fn add(&mut self, happening: Happening, seconds: f64) {
+    fn add(&mut self, kind_of_event: EventKind, seconds: f64) {
         self.seconds += seconds;
         let after = Duration::from_secs_f64(self.seconds);
         let shown = chrono::TimeDelta::from_std(after.mul_f64(self.pace)).unwrap_or_default();
-        self.events.push(Event {
-            happening,
+        self.events.push(PlannedEvent {
+            kind_of_event,
             after,
             at: Some(self.message.at + shown),
         });
     }
 
-    fn last(&self) -> Option<Happening> {
-        self.events.last().map(|event| event.happening)
+    fn last(&self) -> Option<EventKind> {
+        self.events.last().map(|event| event.kind_of_event)
     }
 }

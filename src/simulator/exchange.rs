@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::domain::provider::ProviderId;
-use crate::simulator::fate::Taken;
+use crate::simulator::event_plan::AcceptedMessage;
 
 /// A request as it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +57,7 @@ impl ReceivedRequest {
 
 /// The parts of a multipart form that matter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Form {
+pub(crate) struct MultipartForm {
     /// Text fields.
     pub(crate) fields: Vec<(String, String)>,
     /// The part named `file`.
@@ -77,16 +77,16 @@ pub(crate) struct UploadedFile {
 
 /// What a provider answers, and the message if it took one.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiReply {
     /// HTTP status.
     pub(crate) status: u16,
     /// JSON body.
     pub(crate) body: Value,
     /// The accepted message.
-    pub(crate) taken: Option<Box<Taken>>,
+    pub(crate) taken: Option<Box<AcceptedMessage>>,
 }
 
-impl Answer {
+impl ApiReply {
     /// A refusal.
     pub(crate) fn refused(status: u16, body: Value) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Answer {
     }
 
     /// An acceptance.
-    pub(crate) fn taken(status: u16, body: Value, message: Taken) -> Self {
+    pub(crate) fn taken(status: u16, body: Value, message: AcceptedMessage) -> Self {
         Self {
             status,
             body,
@@ -112,7 +112,7 @@ pub struct ForcedReply {
     /// What is seen on the wire.
     pub(crate) wire: ForcedWire,
     /// Whether the provider takes the message all the same.
-    pub(crate) fate: ForcedFate,
+    pub(crate) event_plan: ForcedFate,
 }
 
 /// What is seen on the wire.
@@ -136,7 +136,7 @@ pub(crate) enum ForcedWire {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ForcedFate {
     Lost,
-    Taken,
+    AcceptedMessage,
 }
 
 impl ForcedReply {
@@ -153,7 +153,7 @@ impl ForcedReply {
                 headers: vec![("content-type".to_owned(), content_type.to_owned())],
                 body: body.into(),
             },
-            fate: ForcedFate::Lost,
+            event_plan: ForcedFate::Lost,
         }
     }
 
@@ -166,7 +166,7 @@ impl ForcedReply {
     pub fn hang_up() -> Self {
         Self {
             wire: ForcedWire::HangUp,
-            fate: ForcedFate::Lost,
+            event_plan: ForcedFate::Lost,
         }
     }
 
@@ -174,7 +174,7 @@ impl ForcedReply {
     pub fn silence() -> Self {
         Self {
             wire: ForcedWire::Silence(Duration::from_mins(1)),
-            fate: ForcedFate::Lost,
+            event_plan: ForcedFate::Lost,
         }
     }
 
@@ -182,7 +182,7 @@ impl ForcedReply {
     pub fn documented() -> Self {
         Self {
             wire: ForcedWire::Documented,
-            fate: ForcedFate::Taken,
+            event_plan: ForcedFate::AcceptedMessage,
         }
     }
 
@@ -198,7 +198,7 @@ impl ForcedReply {
     /// The same, but the provider takes the message: its callbacks come although the reply said nothing of the kind.
     #[must_use]
     pub fn although_taken(mut self) -> Self {
-        self.fate = ForcedFate::Taken;
+        self.event_plan = ForcedFate::AcceptedMessage;
         self
     }
 }

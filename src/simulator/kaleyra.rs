@@ -5,22 +5,23 @@ use serde_json::{Value, json};
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::company::{
-    ANSWERS, Call, Company, Dialect, cloud_status, is_address, is_caption, is_digits, read_kind,
+use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
+use crate::simulator::exchange::ApiReply;
+use crate::simulator::provider_api::{
+    ANSWERS, ApiCall, CallbackBody, ProviderApi, cloud_status, is_address, is_caption, is_digits,
+    read_kind,
 };
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::Answer;
-use crate::simulator::fate::{Event, Happening, Taken};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The company.
+/// The provider_api.
 pub(crate) struct Kaleyra;
 
 const WABA: &str = "120000034512345";
 const PHONE_NUMBER_ID: &str = "104600000000060";
 
-impl Company for Kaleyra {
-    fn answer(&self, call: &Call<'_>) -> Answer {
+impl ProviderApi for Kaleyra {
+    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         if let Some(refusal) = refuse_account(call) {
             return refusal;
         }
@@ -41,7 +42,7 @@ impl Company for Kaleyra {
             return refuse(400, "E110", words, "balance", words);
         }
         if call
-            .dice("internal-error")
+            .rng("internal-error")
             .chance(settings.internal_error_share)
         {
             let words = "Internal server error";
@@ -53,43 +54,43 @@ impl Company for Kaleyra {
     fn report(
         &self,
         _settings: &Settings,
-        message: &Taken,
-        events: &[Event],
-        dice: &mut Dice,
-    ) -> Dialect {
+        message: &AcceptedMessage,
+        events: &[PlannedEvent],
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
         let reports: Vec<Value> = events
             .iter()
-            .map(|event| report_one(message, event, dice))
+            .map(|event| report_one(message, event, rng))
             .collect();
         // Ids and references stand outside Meta's object, for one status: several are several callbacks in an array.
         match <[Value; 1]>::try_from(reports) {
-            Ok([report]) => Dialect::json(&report),
-            Err(reports) => Dialect::json(&Value::Array(reports)),
+            Ok([report]) => CallbackBody::json(&report),
+            Err(reports) => CallbackBody::json(&Value::Array(reports)),
         }
     }
 
     fn inbound(
         &self,
         _settings: &Settings,
-        message: &Taken,
+        message: &AcceptedMessage,
         at: DateTime<Utc>,
-        dice: &mut Dice,
-    ) -> Dialect {
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
         let mut extra = extra_info(message);
         extra["media_url"] = json!("");
-        extra["reply_to"] = json!(dice.uuid());
-        extra["trace_id"] = json!(dice.uuid());
-        Dialect::json(&json!({
+        extra["reply_to"] = json!(rng.uuid());
+        extra["trace_id"] = json!(rng.uuid());
+        CallbackBody::json(&json!({
             "meta_object": { "value": {
                 "messaging_product": "whatsapp",
                 "metadata": { "display_phone_number": message.sender, "phone_number_id": PHONE_NUMBER_ID },
                 "contacts": [{ "profile": { "name": "Customer" }, "wa_id": message.recipient }],
                 "messages": [{
                     "from": message.recipient,
-                    "id": dice.wamid(&message.recipient),
+                    "id": rng.wamid(&message.recipient),
                     "timestamp": at.timestamp().to_string(),
                     "type": "text",
-                    "text": { "body": dice.pick(&ANSWERS) },
+                    "text": { "body": rng.pick(&ANSWERS) },
                 }],
             }, "field": "messages" },
             "extra_info": extra,
@@ -97,19 +98,19 @@ impl Company for Kaleyra {
     }
 }
 
-fn report_one(message: &Taken, event: &Event, dice: &mut Dice) -> Value {
+fn report_one(message: &AcceptedMessage, event: &PlannedEvent, rng: &mut SeededRng) -> Value {
     let mut extra = extra_info(message);
     extra["message_id"] = json!(message.second_id);
-    if let Happening::NotSent(trouble) = event.happening {
+    if let EventKind::NotSent(reason) = event.kind_of_event {
         return json!({
-            "code": trouble.code,
-            "status": event.happening.word(),
-            "reason": trouble.details,
+            "code": reason.code,
+            "status": event.kind_of_event.word(),
+            "reason": reason.details,
             "message_id": message.wamid,
             "extra_info": extra,
         });
     }
-    extra["trace_id"] = json!(dice.uuid());
+    extra["trace_id"] = json!(rng.uuid());
     let mut callback = json!({
         "meta_object": { "value": {
             "messaging_product": "whatsapp",
@@ -117,17 +118,17 @@ fn report_one(message: &Taken, event: &Event, dice: &mut Dice) -> Value {
             "statuses": [status(message, event)],
         }, "field": "messages" },
         "extra_info": extra,
-        "status": event.happening.word(),
+        "status": event.kind_of_event.word(),
         "message_id": message.wamid,
     });
-    if event.happening == Happening::Delivered && opens_conversation(message) {
+    if event.kind_of_event == EventKind::Delivered && opens_conversation(message) {
         callback["price"] = json!(0.7846);
     }
     callback
 }
 
 /// Key, SID and sender, in the order in which the real API seems to look at them.
-fn refuse_account(call: &Call<'_>) -> Option<Answer> {
+fn refuse_account(call: &ApiCall<'_>) -> Option<ApiReply> {
     let settings = &call.settings.kaleyra;
     let key = call.request.header("api-key");
     if key == Some(&settings.restricted_api_key) {
@@ -136,7 +137,7 @@ fn refuse_account(call: &Call<'_>) -> Option<Answer> {
     }
     if key != Some(&settings.api_key) || call.request.segment(1) != settings.sid {
         let words = "Incorrect SID or API key.";
-        return Some(Answer::refused(
+        return Some(ApiReply::refused(
             401,
             json!({ "code": "RBC001", "message": words, "data": [], "error": { "error": words } }),
         ));
@@ -154,15 +155,15 @@ fn refuse_account(call: &Call<'_>) -> Option<Answer> {
     None
 }
 
-fn refuse(status: u16, code: &str, message: &str, field: &str, words: &str) -> Answer {
-    Answer::refused(
+fn refuse(status: u16, code: &str, message: &str, field: &str, words: &str) -> ApiReply {
+    ApiReply::refused(
         status,
         json!({ "code": code, "message": message, "data": {}, "error": { (field): words } }),
     )
 }
 
 /// The kind and the customer's number, if the payload is as documented.
-fn check(call: &Call<'_>, body: &Value) -> Option<(MediaKind, String)> {
+fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
     let is_json = call
         .request
         .header("content-type")
@@ -193,12 +194,9 @@ fn check(call: &Call<'_>, body: &Value) -> Option<(MediaKind, String)> {
     good.then(|| (kind, number.to_owned()))
 }
 
-fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> Answer {
-    let mut dice = call.dice("ids");
-    let id = format!(
-        "A{}",
-        dice.text(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", 19)
-    );
+fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
+    let mut rng = call.rng("ids");
+    let id = format!("A{}", rng.text(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", 19));
     let reply = json!({
         "code": "WA202",
         "message": "Request Accepted",
@@ -207,7 +205,7 @@ fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> 
     });
     let media = &body["messaging_object"][kind.as_str()];
     let slot = |name: &str| body["extra_info"][name].as_str().map(str::to_owned);
-    let message = Taken {
+    let message = AcceptedMessage {
         provider: ProviderId::Kaleyra,
         ordinal: call.ordinal,
         kind,
@@ -221,24 +219,24 @@ fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> 
         references: [slot("ref"), slot("ref1"), slot("ref2")],
         report_url: None,
         reply_ids: vec![id],
-        wamid: dice.wamid(&recipient),
-        second_id: dice.wamid(&recipient),
+        wamid: rng.wamid(&recipient),
+        second_id: rng.wamid(&recipient),
         // One conversation per customer: every message to the same number shares it.
-        shared_id: Dice::new(call.settings.seed, "kaleyra", 0, &recipient).hex(32),
+        shared_id: SeededRng::new(call.settings.seed, "kaleyra", 0, &recipient).hex(32),
         recipient,
         at: call.now,
     };
-    Answer::taken(202, reply, message)
+    ApiReply::taken(202, reply, message)
 }
 
-fn status(message: &Taken, event: &Event) -> Value {
+fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Value {
     let mut status = cloud_status(message, event, &message.shared_id);
     let mut conversation = json!({ "id": message.shared_id, "origin": { "type": "marketing" } });
-    if event.happening == Happening::Sent {
+    if event.kind_of_event == EventKind::Sent {
         let end = (message.at + TimeDelta::hours(24)).timestamp();
         conversation["expiration_timestamp"] = json!(end.to_string());
     }
-    if event.happening.trouble().is_none() {
+    if event.kind_of_event.reason().is_none() {
         status.insert("conversation".to_owned(), conversation);
         status.insert(
             "pricing".to_owned(),
@@ -253,11 +251,11 @@ fn status(message: &Taken, event: &Event) -> Value {
 }
 
 /// Whether this message is one of those that open a conversation and so carry a price.
-fn opens_conversation(message: &Taken) -> bool {
+fn opens_conversation(message: &AcceptedMessage) -> bool {
     message.ordinal % 3 == 1
 }
 
-fn extra_info(message: &Taken) -> Value {
+fn extra_info(message: &AcceptedMessage) -> Value {
     let [reference, reference1, reference2] = &message.references;
     json!({
         "waba_id": WABA,

@@ -7,26 +7,28 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::media::{CAPTION_LIMIT, MediaKind};
 use crate::domain::provider::ProviderId;
-use crate::simulator::company::{ANSWERS, Call, Company, Dialect, is_address, is_digits};
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::{Answer, Form, UploadedFile};
-use crate::simulator::fate::{Event, Happening, Taken};
+use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
+use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
+use crate::simulator::provider_api::{
+    ANSWERS, ApiCall, CallbackBody, ProviderApi, is_address, is_digits,
+};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The company.
+/// The provider_api.
 pub(crate) struct LancePilot;
 
-impl Company for LancePilot {
-    fn answer(&self, call: &Call<'_>) -> Answer {
+impl ProviderApi for LancePilot {
+    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let settings = &call.settings.lancepilot;
         let request = call.request;
         if request.bearer() != Some(&settings.token) {
-            return Answer::refused(401, json!({ "message": "Unauthenticated." }));
+            return ApiReply::refused(401, json!({ "message": "Unauthenticated." }));
         }
         // api/v3/workspaces/{3}/contacts/number/{6}/messages/{8}
         let kind = request.segment(8).parse::<MediaKind>();
         let (true, Ok(kind)) = (request.segment(3) == settings.workspace, kind) else {
-            return Answer::refused(
+            return ApiReply::refused(
                 404,
                 json!({ "message": "Resource not found.", "status": 404 }),
             );
@@ -36,22 +38,22 @@ impl Company for LancePilot {
             accept(call, kind)
         } else {
             let body = json!({ "message": "Validation error", "errors": wrong });
-            Answer::refused(422, body)
+            ApiReply::refused(422, body)
         }
     }
 
     fn report(
         &self,
         settings: &Settings,
-        message: &Taken,
-        events: &[Event],
-        _dice: &mut Dice,
-    ) -> Dialect {
+        message: &AcceptedMessage,
+        events: &[PlannedEvent],
+        _dice: &mut SeededRng,
+    ) -> CallbackBody {
         let Some((last, earlier)) = events.split_last() else {
-            return Dialect::json(&json!({}));
+            return CallbackBody::json(&json!({}));
         };
-        if last.happening == Happening::Echo {
-            return Dialect::json(&echo(settings, message));
+        if last.kind_of_event == EventKind::Echo {
+            return CallbackBody::json(&echo(settings, message));
         }
         let mut attributes = status(message, last);
         if !earlier.is_empty() {
@@ -64,7 +66,7 @@ impl Company for LancePilot {
             attributes.insert("to".to_owned(), json!(format!("+{}", message.recipient)));
             attributes.insert("statuses".to_owned(), json!(all));
         }
-        Dialect::json(&json!({
+        CallbackBody::json(&json!({
             "event": "message.status",
             "data": {
                 "type": "messages",
@@ -78,20 +80,20 @@ impl Company for LancePilot {
     fn inbound(
         &self,
         settings: &Settings,
-        message: &Taken,
+        message: &AcceptedMessage,
         at: DateTime<Utc>,
-        dice: &mut Dice,
-    ) -> Dialect {
-        Dialect::json(&json!({
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
+        CallbackBody::json(&json!({
             "event": "message.incoming",
             "data": {
                 "type": "messages",
-                "id": dice.uuid(),
+                "id": rng.uuid(),
                 "attributes": {
                     "source": "contact",
                     "from": format!("+{}", message.recipient),
                     "to": format!("+{}", settings.lancepilot.number),
-                    "message": { "type": "text", "text": { "body": dice.pick(&ANSWERS) } },
+                    "message": { "type": "text", "text": { "body": rng.pick(&ANSWERS) } },
                     "created_at": laravel_time(at),
                 },
                 "relationships": contact(message),
@@ -100,7 +102,7 @@ impl Company for LancePilot {
     }
 }
 
-fn echo(settings: &Settings, message: &Taken) -> Value {
+fn echo(settings: &Settings, message: &AcceptedMessage) -> Value {
     json!({
         "event": "message.outgoing",
         "data": {
@@ -120,24 +122,24 @@ fn echo(settings: &Settings, message: &Taken) -> Value {
     })
 }
 
-fn status(message: &Taken, event: &Event) -> Map<String, Value> {
+fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Map<String, Value> {
     let mut attributes = Map::new();
     let mut add = |key: &str, value: Value| attributes.insert(key.to_owned(), value);
     add("wamid", json!(message.wamid));
-    add("status", json!(event.happening.word()));
+    add("status", json!(event.kind_of_event.word()));
     add("to", json!(format!("+{}", message.recipient)));
     if let Some(at) = event.at {
         add("updated_at", json!(laravel_time(at)));
     }
-    if let Some(trouble) = event.happening.trouble() {
+    if let Some(reason) = event.kind_of_event.reason() {
         let error =
-            json!({ "code": trouble.code, "title": trouble.title, "details": trouble.details });
+            json!({ "code": reason.code, "title": reason.title, "details": reason.details });
         add("errors", json!([error]));
     }
     attributes
 }
 
-fn contact(message: &Taken) -> Value {
+fn contact(message: &AcceptedMessage) -> Value {
     json!({ "contact": { "attributes": { "number": message.recipient } } })
 }
 
@@ -147,7 +149,7 @@ fn laravel_time(at: DateTime<Utc>) -> String {
 }
 
 /// What is wrong, per field.
-fn check(call: &Call<'_>, kind: MediaKind) -> Map<String, Value> {
+fn check(call: &ApiCall<'_>, kind: MediaKind) -> Map<String, Value> {
     let mut wrong = Map::new();
     let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));
     if !is_digits(&call.request.segment(6)) {
@@ -193,7 +195,7 @@ fn check_address(file: &Value) -> Result<(), String> {
     }
 }
 
-fn check_upload(form: &Form, kind: MediaKind) -> Result<(), String> {
+fn check_upload(form: &MultipartForm, kind: MediaKind) -> Result<(), String> {
     let file = form
         .file
         .as_ref()
@@ -230,15 +232,15 @@ fn has_type(file: &UploadedFile, types: &[&str], extensions: &[&str]) -> bool {
     types.contains(&file.mime_type.as_str()) && extensions.contains(&extension.as_str())
 }
 
-fn accept(call: &Call<'_>, kind: MediaKind) -> Answer {
+fn accept(call: &ApiCall<'_>, kind: MediaKind) -> ApiReply {
     let recipient = call.request.segment(6);
-    let mut dice = call.dice("ids");
-    let id = dice.uuid().to_string();
+    let mut rng = call.rng("ids");
+    let id = rng.uuid().to_string();
     let media = call.request.json()["file"].as_str().map_or_else(
         || format!("https://media.lancepilot.example/{id}"),
         str::to_owned,
     );
-    let message = Taken {
+    let message = AcceptedMessage {
         provider: ProviderId::LancePilot,
         ordinal: call.ordinal,
         kind,
@@ -248,12 +250,12 @@ fn accept(call: &Call<'_>, kind: MediaKind) -> Answer {
         references: Default::default(),
         report_url: None,
         reply_ids: Vec::new(),
-        wamid: dice.wamid(&recipient),
+        wamid: rng.wamid(&recipient),
         second_id: id,
         shared_id: call.settings.lancepilot.workspace.clone(),
         recipient,
         at: call.now,
     };
     let reply = json!({ "status": 201, "message": "Resource created successfully.", "data": {} });
-    Answer::taken(201, reply, message)
+    ApiReply::taken(201, reply, message)
 }

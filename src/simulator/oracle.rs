@@ -7,27 +7,27 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::domain::provider::ProviderId;
-use crate::simulator::fate::{Happening, Taken};
+use crate::simulator::event_plan::{AcceptedMessage, EventKind};
 
-/// One fact that a delivered callback told about one message.
+/// One fact that a delivered callback reply_result about one message.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Claim {
+pub struct ReportedStatus {
     /// Whose message.
     pub provider: ProviderId,
     /// Which of that provider's sends.
     pub ordinal: u64,
-    /// What was told.
-    pub(crate) happening: Happening,
+    /// What was reply_result.
+    pub(crate) kind_of_event: EventKind,
 }
 
-impl Claim {
+impl ReportedStatus {
     /// `sent` … `played`, `failed CODE`, or `other` for a word nobody knows; nothing for an echo, which only teaches ids.
     pub fn in_words(&self) -> Option<String> {
-        Some(match self.happening {
-            Happening::Echo | Happening::Answered => return None,
-            Happening::Unknown(_) => "other".to_owned(),
-            Happening::Failed(trouble) | Happening::NotSent(trouble) => {
-                format!("failed {}", trouble.code)
+        Some(match self.kind_of_event {
+            EventKind::Echo | EventKind::Answered => return None,
+            EventKind::Unknown(_) => "other".to_owned(),
+            EventKind::Failed(reason) | EventKind::NotSent(reason) => {
+                format!("failed {}", reason.code)
             }
             stage => stage.word().to_owned(),
         })
@@ -36,7 +36,7 @@ impl Claim {
 
 /// Whether a callback reached the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reached {
+pub(crate) enum PostResult {
     /// Answered with 2xx.
     Surely,
     /// Sent, but no answer came back.
@@ -45,24 +45,24 @@ pub(crate) enum Reached {
 
 /// How the send's reply ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Told {
+pub(crate) enum ReplyResult {
     /// The documented acceptance.
     Accepted,
     /// Something else, though the message was taken.
     SomethingElse,
 }
 
-/// Every accepted message and what the receiver was told of it.
+/// Every accepted message and what the receiver was reply_result of it.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
-    known: BTreeMap<(&'static str, u64), Known>,
+    known: BTreeMap<(&'static str, u64), KnownMessage>,
     changed: bool,
 }
 
 #[derive(Debug)]
-struct Known {
-    message: Taken,
-    told: Told,
+struct KnownMessage {
+    message: AcceptedMessage,
+    reply_result: ReplyResult,
     /// Words and failure codes with the number of times they were surely delivered.
     facts: BTreeMap<(&'static str, Option<&'static str>), u64>,
     doubtful: u64,
@@ -70,43 +70,43 @@ struct Known {
 
 impl Oracle {
     /// Remembers an accepted message.
-    pub(crate) fn record_message(&mut self, message: &Taken, told: Told) {
+    pub(crate) fn record_message(&mut self, message: &AcceptedMessage, reply_result: ReplyResult) {
         self.changed = true;
         self.known.insert(
             (message.provider.as_str(), message.ordinal),
-            Known {
+            KnownMessage {
                 message: message.clone(),
-                told,
+                reply_result,
                 facts: BTreeMap::new(),
                 doubtful: 0,
             },
         );
     }
 
-    /// Remembers what a callback told.
-    pub(crate) fn record_claims(&mut self, claims: &[Claim], reached: Reached) {
-        for claim in claims {
+    /// Remembers what a callback reply_result.
+    pub(crate) fn record_claims(&mut self, reported: &[ReportedStatus], reached: PostResult) {
+        for claim in reported {
             let key = (claim.provider.as_str(), claim.ordinal);
             let Some(known) = self.known.get_mut(&key) else {
                 continue;
             };
             self.changed = true;
-            let code = claim.happening.trouble().map(|trouble| trouble.code);
+            let code = claim.kind_of_event.reason().map(|reason| reason.code);
             match reached {
-                Reached::Surely => {
+                PostResult::Surely => {
                     *known
                         .facts
-                        .entry((claim.happening.word(), code))
+                        .entry((claim.kind_of_event.word(), code))
                         .or_default() += 1;
                 }
-                Reached::Perhaps => known.doubtful += 1,
+                PostResult::Perhaps => known.doubtful += 1,
             }
         }
     }
 
     /// One JSON object per message, in the order of provider and ordinal.
     pub(crate) fn lines(&self) -> Vec<Value> {
-        self.known.values().map(Known::line).collect()
+        self.known.values().map(KnownMessage::line).collect()
     }
 
     /// Writes the lines as NDJSON, whole or not at all.
@@ -129,7 +129,7 @@ impl Oracle {
     }
 }
 
-impl Known {
+impl KnownMessage {
     fn has(&self, word: &str) -> bool {
         self.facts.keys().any(|(known, _)| *known == word)
     }
@@ -142,7 +142,7 @@ impl Known {
             Some(word) => word,
             None if self.has("failed") || self.has("not sent") => "failed",
             None if self.has("sent") => "sent",
-            None if self.told == Told::Accepted => "submitted",
+            None if self.reply_result == ReplyResult::Accepted => "submitted",
             None => "uncertain",
         }
     }
@@ -167,9 +167,9 @@ impl Known {
             "kind": message.kind.as_str(),
             "references": message.references,
             "reply_ids": message.reply_ids,
-            "reply": match self.told {
-                Told::Accepted => "accepted",
-                Told::SomethingElse => "something else",
+            "reply": match self.reply_result {
+                ReplyResult::Accepted => "accepted",
+                ReplyResult::SomethingElse => "something else",
             },
             "callback_ids": [message.wamid, message.second_id],
             "state": state,

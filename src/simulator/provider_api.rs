@@ -1,24 +1,24 @@
-//! What every simulated company does: answer a request, report on a message, pass on what a customer wrote.
+//! What every simulated provider_api does: answer a request, report on a message, pass on what a customer wrote.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::media::{CAPTION_LIMIT, MediaKind};
 use crate::domain::provider::ProviderId;
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::{Answer, Form, ReceivedRequest};
-use crate::simulator::fate::{Event, Taken};
+use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
+use crate::simulator::exchange::{ApiReply, MultipartForm, ReceivedRequest};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::{kaleyra, lancepilot, sobot, zixflow};
 
-/// A request on a company's desk.
-pub(crate) struct Call<'a> {
-    /// What the company knows.
+/// A request on a provider_api's desk.
+pub(crate) struct ApiCall<'a> {
+    /// What the provider_api knows.
     pub(crate) settings: &'a Settings,
     /// The request.
     pub(crate) request: &'a ReceivedRequest,
     /// Its parts, where it is a multipart form.
-    pub(crate) form: Option<&'a Form>,
+    pub(crate) form: Option<&'a MultipartForm>,
     /// Which of the provider's sends it is, counted from 1.
     pub(crate) ordinal: u64,
     /// How many the provider accepted before.
@@ -27,10 +27,10 @@ pub(crate) struct Call<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
-impl Call<'_> {
-    /// The dice of one purpose for this send.
-    pub(crate) fn dice(&self, purpose: &str) -> Dice {
-        Dice::new(
+impl ApiCall<'_> {
+    /// The rng of one purpose for this send.
+    pub(crate) fn rng(&self, purpose: &str) -> SeededRng {
+        SeededRng::new(
             self.settings.seed,
             self.request.provider.as_str(),
             self.ordinal,
@@ -39,16 +39,16 @@ impl Call<'_> {
     }
 }
 
-/// A callback's body in a company's own dialect.
+/// A callback's body in a provider_api's own dialect.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Dialect {
+pub(crate) struct CallbackBody {
     /// Its content type.
     pub(crate) content_type: &'static str,
     /// Its bytes.
     pub(crate) body: Vec<u8>,
 }
 
-impl Dialect {
+impl CallbackBody {
     /// JSON.
     pub(crate) fn json(value: &Value) -> Self {
         Self {
@@ -58,32 +58,32 @@ impl Dialect {
     }
 }
 
-/// A simulated company.
-pub(crate) trait Company {
+/// A simulated provider_api.
+pub(crate) trait ProviderApi {
     /// Checks a request as documented and answers it.
-    fn answer(&self, call: &Call<'_>) -> Answer;
+    fn answer(&self, call: &ApiCall<'_>) -> ApiReply;
 
     /// Reports one or more (batched) events of one message.
     fn report(
         &self,
         settings: &Settings,
-        message: &Taken,
-        events: &[Event],
-        dice: &mut Dice,
-    ) -> Dialect;
+        message: &AcceptedMessage,
+        events: &[PlannedEvent],
+        rng: &mut SeededRng,
+    ) -> CallbackBody;
 
     /// Passes on a customer's answer to a message.
     fn inbound(
         &self,
         settings: &Settings,
-        message: &Taken,
+        message: &AcceptedMessage,
         at: DateTime<Utc>,
-        dice: &mut Dice,
-    ) -> Dialect;
+        rng: &mut SeededRng,
+    ) -> CallbackBody;
 }
 
-/// The company behind a provider id.
-pub(crate) fn of(provider: ProviderId) -> &'static dyn Company {
+/// The provider_api behind a provider id.
+pub(crate) fn of(provider: ProviderId) -> &'static dyn ProviderApi {
     match provider {
         ProviderId::Sobot => &sobot::Sobot,
         ProviderId::Kaleyra => &kaleyra::Kaleyra,
@@ -92,11 +92,15 @@ pub(crate) fn of(provider: ProviderId) -> &'static dyn Company {
     }
 }
 
-/// One status object as WhatsApp's Cloud API has it; `id` is what the company puts there.
-pub(crate) fn cloud_status(message: &Taken, event: &Event, id: &str) -> Map<String, Value> {
+/// One status object as WhatsApp's Cloud API has it; `id` is what the provider_api puts there.
+pub(crate) fn cloud_status(
+    message: &AcceptedMessage,
+    event: &PlannedEvent,
+    id: &str,
+) -> Map<String, Value> {
     let mut status = Map::new();
     status.insert("id".to_owned(), json!(id));
-    status.insert("status".to_owned(), json!(event.happening.word()));
+    status.insert("status".to_owned(), json!(event.kind_of_event.word()));
     if let Some(at) = event.at {
         status.insert("timestamp".to_owned(), json!(at.timestamp().to_string()));
     }
@@ -108,18 +112,18 @@ pub(crate) fn cloud_status(message: &Taken, event: &Event, id: &str) -> Map<Stri
 }
 
 /// The `errors` of a failed event as WhatsApp's Cloud API has them.
-pub(crate) fn cloud_errors(event: &Event) -> Option<Value> {
-    let trouble = event.happening.trouble()?;
+pub(crate) fn cloud_errors(event: &PlannedEvent) -> Option<Value> {
+    let reason = event.kind_of_event.reason()?;
     // WhatsApp's own codes are numbers, a provider's are text.
-    let code = trouble
+    let code = reason
         .code
         .parse::<u32>()
-        .map_or_else(|_| json!(trouble.code), |code| json!(code));
+        .map_or_else(|_| json!(reason.code), |code| json!(code));
     Some(json!([{
         "code": code,
-        "title": trouble.title,
-        "message": trouble.title,
-        "error_data": { "details": trouble.details },
+        "title": reason.title,
+        "message": reason.title,
+        "error_data": { "details": reason.details },
     }]))
 }
 

@@ -7,11 +7,11 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Dice for one purpose.
-pub(crate) struct Dice(StdRng);
+/// SeededRng for one purpose.
+pub(crate) struct SeededRng(StdRng);
 
-impl Dice {
-    /// The dice of one purpose for one send.
+impl SeededRng {
+    /// The rng of one purpose for one send.
     pub(crate) fn new(seed: u64, provider: &str, ordinal: u64, purpose: &str) -> Self {
         let digest = Sha256::new()
             .chain_update(seed.to_be_bytes())
@@ -79,14 +79,14 @@ mod tests {
 
     #[test]
     fn the_same_seed_throws_the_same_and_another_purpose_does_not() {
-        let throw = |purpose| Dice::new(7, "sobot", 3, purpose).hex(32);
-        assert_eq!(throw("fate"), throw("fate"));
+        let throw = |purpose| SeededRng::new(7, "sobot", 3, purpose).hex(32);
+        assert_eq!(throw("fate"), throw("event_plan"));
         assert_ne!(throw("fate"), throw("reply"));
     }
 
     #[test]
     fn a_wamid_has_the_documented_form() {
-        let wamid = Dice::new(1, "sobot", 1, "ids").wamid("919970000001");
+        let wamid = SeededRng::new(1, "sobot", 1, "ids").wamid("919970000001");
         assert!(wamid.starts_with("wamid.HBgMOTE5OTcwMDAwMDAxFQIAERgS"));
         assert!(wamid.len() <= 128);
     }

@@ -13,12 +13,12 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::domain::provider::ProviderId;
+use crate::simulator::callback_queue::QueuedCallback;
 use crate::simulator::exchange::{
-    ForcedFate, ForcedReply, ForcedWire, Form, ReceivedRequest, UploadedFile,
+    ForcedFate, ForcedReply, ForcedWire, MultipartForm, ReceivedRequest, UploadedFile,
 };
-use crate::simulator::oracle::Told;
-use crate::simulator::schedule::Post;
-use crate::simulator::world::World;
+use crate::simulator::oracle::ReplyResult;
+use crate::simulator::state::SimulatorState;
 
 /// The largest body taken: above every documented size limit, so that the limits answer and not the server.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -28,14 +28,14 @@ const BEFORE_REPLY: Duration = Duration::from_secs(2);
 /// The server, not yet running.
 pub(crate) fn build(
     listener: TcpListener,
-    world: Arc<World>,
+    state: Arc<SimulatorState>,
     runtime: tokio::runtime::Handle,
 ) -> std::io::Result<Server> {
-    let world = web::Data::from(world);
+    let state = web::Data::from(state);
     let runtime = web::Data::new(runtime);
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(world.clone())
+            .app_data(state.clone())
             .app_data(runtime.clone())
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
             .route("/message/", web::post().to(sobot))
@@ -60,7 +60,7 @@ pub(crate) fn build(
         if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>()
             && let Ok(descriptor) = stream.as_fd().try_clone_to_owned()
         {
-            data.insert(Line(std::net::TcpStream::from(descriptor)));
+            data.insert(ClientConnection(std::net::TcpStream::from(descriptor)));
         }
     })
     .listen(listener)?;
@@ -68,30 +68,30 @@ pub(crate) fn build(
 }
 
 /// The connection of a request, to be cut.
-struct Line(std::net::TcpStream);
+struct ClientConnection(std::net::TcpStream);
 
-type WorldData = web::Data<World>;
+type WorldData = web::Data<SimulatorState>;
 type Runtime = web::Data<tokio::runtime::Handle>;
 
-async fn sobot(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Sobot, &r, body, &world, &run).await
+async fn sobot(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Sobot, &r, body, &state, &run).await
 }
 
-async fn kaleyra(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Kaleyra, &r, body, &world, &run).await
+async fn kaleyra(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Kaleyra, &r, body, &state, &run).await
 }
 
-async fn zixflow(r: HttpRequest, body: web::Bytes, world: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Zixflow, &r, body, &world, &run).await
+async fn zixflow(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
+    exchange(ProviderId::Zixflow, &r, body, &state, &run).await
 }
 
 async fn lancepilot(
     r: HttpRequest,
     body: web::Bytes,
-    world: WorldData,
+    state: WorldData,
     run: Runtime,
 ) -> HttpResponse {
-    exchange(ProviderId::LancePilot, &r, body, &world, &run).await
+    exchange(ProviderId::LancePilot, &r, body, &state, &run).await
 }
 
 async fn nothing_here() -> HttpResponse {
@@ -102,50 +102,58 @@ async fn exchange(
     provider: ProviderId,
     http: &HttpRequest,
     body: web::Bytes,
-    world: &World,
+    state: &SimulatorState,
     runtime: &tokio::runtime::Handle,
 ) -> HttpResponse {
     let request = read_request(provider, http, &body);
-    world.record_request(&request);
-    let forced = world
+    state.record_request(&request);
+    let forced = state
         .claim_forced(provider)
         .filter(|reply| reply.wire != ForcedWire::Documented);
     if let Some(reply) = &forced
-        && reply.fate == ForcedFate::Lost
+        && reply.event_plan == ForcedFate::Lost
     {
-        return play_forced(reply, http, world).await;
+        return play_forced(reply, http, state).await;
     }
-    if world.schedule.is_full() {
+    if state.queue.is_full() {
         return HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, "1"))
             .json(json!({ "message": "Too many callbacks are waiting.", "status": 503 }));
     }
     let form = read_form(http, body).await;
-    let answer = world.answer(&request, form.as_ref());
+    let answer = state.answer(&request, form.as_ref());
     if let Some(message) = &answer.taken {
-        let told = match forced {
-            Some(_) => Told::SomethingElse,
-            None => Told::Accepted,
+        let reply_result = match forced {
+            Some(_) => ReplyResult::SomethingElse,
+            None => ReplyResult::Accepted,
         };
-        post_before_reply(world.take(message, told), world, runtime).await;
+        post_before_reply(state.take(message, reply_result), state, runtime).await;
     }
     match forced {
-        Some(reply) => play_forced(&reply, http, world).await,
+        Some(reply) => play_forced(&reply, http, state).await,
         None => HttpResponse::build(status(answer.status)).json(answer.body),
     }
 }
 
 /// Posts on the simulator's own runtime: connections of the client must outlive this worker.
-async fn post_before_reply(posts: Vec<Post>, world: &World, runtime: &tokio::runtime::Handle) {
+async fn post_before_reply(
+    posts: Vec<QueuedCallback>,
+    state: &SimulatorState,
+    runtime: &tokio::runtime::Handle,
+) {
     for post in posts {
-        let schedule = Arc::clone(&world.schedule);
-        let task = runtime.spawn(async move { schedule.post_now(post).await });
+        let queue = Arc::clone(&state.queue);
+        let task = runtime.spawn(async move { queue.post_now(post).await });
         // A slow receiver does not hold the reply up; the task goes on.
         let _ = tokio::time::timeout(BEFORE_REPLY, task).await;
     }
 }
 
-async fn play_forced(reply: &ForcedReply, http: &HttpRequest, world: &World) -> HttpResponse {
+async fn play_forced(
+    reply: &ForcedReply,
+    http: &HttpRequest,
+    state: &SimulatorState,
+) -> HttpResponse {
     match &reply.wire {
         ForcedWire::Reply {
             status: code,
@@ -161,7 +169,7 @@ async fn play_forced(reply: &ForcedReply, http: &HttpRequest, world: &World) -> 
         ForcedWire::Silence(patience) => {
             tokio::select! {
                 () = tokio::time::sleep(*patience) => {}
-                () = world.stopping.cancelled() => {}
+                () = state.stopping.cancelled() => {}
             }
             cut(http)
         }
@@ -171,7 +179,7 @@ async fn play_forced(reply: &ForcedReply, http: &HttpRequest, world: &World) -> 
 
 /// Ends the connection; the returned response finds no way out any more.
 fn cut(http: &HttpRequest) -> HttpResponse {
-    if let Some(Line(stream)) = http.conn_data::<Line>() {
+    if let Some(ClientConnection(stream)) = http.conn_data::<ClientConnection>() {
         // Fails only when the caller was faster.
         let _ = stream.shutdown(Shutdown::Both);
     }
@@ -203,7 +211,7 @@ fn read_request(provider: ProviderId, http: &HttpRequest, body: &web::Bytes) -> 
 }
 
 /// The parts of a multipart form; nothing if it is none. A broken form has no file.
-async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<Form> {
+async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<MultipartForm> {
     let is_form = http
         .headers()
         .get(CONTENT_TYPE)
@@ -212,7 +220,7 @@ async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<Form> {
         return None;
     }
     let mut parts = actix_multipart::Multipart::new(http.headers(), stream::iter([Ok(body)]));
-    let mut form = Form::default();
+    let mut form = MultipartForm::default();
     while let Some(Ok(mut part)) = parts.next().await {
         let name = part.name().unwrap_or_default().to_owned();
         let file_name = part

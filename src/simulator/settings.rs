@@ -1,4 +1,4 @@
-//! What the simulator is told before it starts: whom it knows, where its callbacks go, how fast and how badly behaved it is.
+//! What the simulator is reply_result before it starts: whom it knows, where its callbacks go, how fast and how badly behaved it is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::provider::ProviderId;
 use crate::simulator::chaos::Chaos;
-use crate::simulator::fate::Ending;
+use crate::simulator::event_plan::PlannedOutcome;
 
 /// Everything that can be set.
 #[derive(Clone)]
@@ -32,13 +32,13 @@ pub struct Settings {
     pub lancepilot: LancePilotSettings,
     /// Misbehaviour, as shares of all callbacks.
     pub chaos: Chaos,
-    /// Every message ends like this; absent, the dice decide.
-    pub ending: Option<Ending>,
+    /// Every message ends like this; absent, the rng decide.
+    pub planned_outcome: Option<PlannedOutcome>,
     /// Share of read messages that the customer answers, which makes an inbound callback.
     pub answered_share: f64,
     /// Where the oracle's NDJSON is written; also kept current while the simulator is idle.
     pub oracle: Option<PathBuf>,
-    /// How many of the latest requests [`crate::simulator::Handle::received`] remembers.
+    /// How many of the latest requests [`crate::simulator::SimulatorHandle::received`] remembers.
     pub remembered_requests: usize,
     /// Callbacks waiting beyond this number make the send APIs answer 503 until some are gone.
     pub queue_limit: usize,
@@ -62,7 +62,7 @@ impl Default for Settings {
             zixflow: ZixflowSettings::default(),
             lancepilot: LancePilotSettings::default(),
             chaos: Chaos::none(),
-            ending: None,
+            planned_outcome: None,
             answered_share: 0.1,
             oracle: None,
             remembered_requests: 1_000,

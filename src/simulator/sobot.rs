@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::company::{
-    ANSWERS, Call, Company, Dialect, cloud_errors, cloud_status, is_address, is_caption, is_digits,
-    read_kind,
+use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
+use crate::simulator::exchange::ApiReply;
+use crate::simulator::provider_api::{
+    ANSWERS, ApiCall, CallbackBody, ProviderApi, cloud_errors, cloud_status, is_address,
+    is_caption, is_digits, read_kind,
 };
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::Answer;
-use crate::simulator::fate::{Event, Taken};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 
-/// The company.
+/// The provider_api.
 pub(crate) struct Sobot;
 
-impl Company for Sobot {
-    fn answer(&self, call: &Call<'_>) -> Answer {
+impl ProviderApi for Sobot {
+    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let account = &call.settings.sobot;
         let request = call.request;
         if request.header("x-api-key") != Some(&account.api_key)
@@ -35,49 +35,49 @@ impl Company for Sobot {
     fn report(
         &self,
         settings: &Settings,
-        message: &Taken,
-        events: &[Event],
-        _dice: &mut Dice,
-    ) -> Dialect {
+        message: &AcceptedMessage,
+        events: &[PlannedEvent],
+        _dice: &mut SeededRng,
+    ) -> CallbackBody {
         let [event] = events else {
-            return Dialect::json(&in_changes(settings, message, events));
+            return CallbackBody::json(&in_changes(settings, message, events));
         };
-        let mut status = json!({ "id": message.wamid, "status": event.happening.word() });
+        let mut status = json!({ "id": message.wamid, "status": event.kind_of_event.word() });
         if let Some(at) = event.at {
             status["timestamp"] = json!(at.timestamp().to_string());
         }
         if let Some(errors) = cloud_errors(event) {
             status["errors"] = errors;
         }
-        Dialect::json(&status)
+        CallbackBody::json(&status)
     }
 
     fn inbound(
         &self,
         settings: &Settings,
-        message: &Taken,
+        message: &AcceptedMessage,
         at: DateTime<Utc>,
-        dice: &mut Dice,
-    ) -> Dialect {
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
         let mut written = json!({
             "from": message.recipient,
-            "id": dice.wamid(&message.recipient),
+            "id": rng.wamid(&message.recipient),
             "timestamp": at.timestamp().to_string(),
         });
-        if dice.chance(0.3) {
+        if rng.chance(0.3) {
             // Documented as it is: a video's media stands under `image`.
             written["type"] = json!("video");
-            let id = dice.text(b"0123456789", 15);
+            let id = rng.text(b"0123456789", 15);
             written["image"] = json!({
                 "mime_type": "video/mp4",
                 "id": id,
                 "url": format!("https://assets.sobot.example/videos/{id}"),
             });
         } else {
-            written["text"] = json!({ "body": dice.pick(&ANSWERS) });
+            written["text"] = json!({ "body": rng.pick(&ANSWERS) });
             written["type"] = json!("text");
         }
-        Dialect::json(&json!([{
+        CallbackBody::json(&json!([{
             "value": {
                 "messaging_product": "whatsapp",
                 "metadata": { "display_phone_number": settings.sobot.number },
@@ -89,7 +89,7 @@ impl Company for Sobot {
     }
 }
 
-fn in_changes(settings: &Settings, message: &Taken, events: &[Event]) -> Value {
+fn in_changes(settings: &Settings, message: &AcceptedMessage, events: &[PlannedEvent]) -> Value {
     let changes: Vec<Value> = events
         .iter()
         .map(|event| {
@@ -138,7 +138,7 @@ fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
     Ok((kind, number.to_owned()))
 }
 
-fn accept(call: &Call<'_>, kind: MediaKind, number: &str) -> Answer {
+fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
     let body = call.request.json();
     let account = &call.settings.sobot;
     // Documented: without country code, the business number's is prepended.
@@ -148,13 +148,13 @@ fn accept(call: &Call<'_>, kind: MediaKind, number: &str) -> Answer {
     } else {
         number.to_owned()
     };
-    let wamid = call.dice("ids").wamid(&recipient);
+    let wamid = call.rng("ids").wamid(&recipient);
     let reply = json!({
         "data": { "id": wamid, "status": "submitted" },
         "message": "Message sent successfully.",
         "code": 200,
     });
-    let message = Taken {
+    let message = AcceptedMessage {
         provider: ProviderId::Sobot,
         ordinal: call.ordinal,
         kind,
@@ -170,13 +170,13 @@ fn accept(call: &Call<'_>, kind: MediaKind, number: &str) -> Answer {
         wamid,
         at: call.now,
     };
-    Answer::taken(200, reply, message)
+    ApiReply::taken(200, reply, message)
 }
 
-fn refuse(call: &Call<'_>, code: u16, words: &str) -> Answer {
+fn refuse(call: &ApiCall<'_>, code: u16, words: &str) -> ApiReply {
     let status = match call.settings.sobot.refusal_status {
         RefusalStatus::SameAsCode => code,
         RefusalStatus::AlwaysOk => 200,
     };
-    Answer::refused(status, json!({ "message": words, "code": code }))
+    ApiReply::refused(status, json!({ "message": words, "code": code }))
 }

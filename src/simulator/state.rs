@@ -6,45 +6,45 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::provider::ProviderId;
+use crate::simulator::callback_queue::{CallbackQueue, QueuedCallback};
 use crate::simulator::chaos::{self, Planned};
-use crate::simulator::company::{self, Call};
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::{Answer, ForcedReply, Form, ReceivedRequest};
-use crate::simulator::fate::{self, Ending, Happening, Taken};
-use crate::simulator::oracle::{Claim, Oracle, Told};
-use crate::simulator::schedule::{Post, Schedule};
+use crate::simulator::event_plan::{self, AcceptedMessage, EventKind, PlannedOutcome};
+use crate::simulator::exchange::{ApiReply, ForcedReply, MultipartForm, ReceivedRequest};
+use crate::simulator::oracle::{Oracle, ReplyResult, ReportedStatus};
+use crate::simulator::provider_api::{self, ApiCall};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{CallbackTargets, Settings};
 
 /// Everything that requests share.
-pub(crate) struct World {
+pub(crate) struct SimulatorState {
     /// As given at the start.
     pub(crate) settings: Settings,
     /// Callbacks on their way.
-    pub(crate) schedule: Arc<Schedule>,
-    /// What the receiver was told.
+    pub(crate) queue: Arc<CallbackQueue>,
+    /// What the receiver was reply_result.
     pub(crate) oracle: Arc<Mutex<Oracle>>,
     /// Ends those who keep silent.
     pub(crate) stopping: CancellationToken,
     targets: Mutex<CallbackTargets>,
-    desks: [Mutex<Desk>; 4],
+    desks: [Mutex<ProviderState>; 4],
     received: Mutex<VecDeque<ReceivedRequest>>,
 }
 
 /// What is remembered per provider.
 #[derive(Default)]
-struct Desk {
+struct ProviderState {
     requests: u64,
     accepted: u64,
     forced: VecDeque<ForcedReply>,
-    endings: VecDeque<Ending>,
+    endings: VecDeque<PlannedOutcome>,
 }
 
-impl World {
-    /// A world in which nothing has happened.
+impl SimulatorState {
+    /// A state in which nothing has happened.
     pub(crate) fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let oracle = Arc::new(Mutex::new(Oracle::default()));
         Ok(Self {
-            schedule: Arc::new(Schedule::new(&settings, Arc::clone(&oracle))?),
+            queue: Arc::new(CallbackQueue::new(&settings, Arc::clone(&oracle))?),
             oracle,
             stopping: CancellationToken::new(),
             targets: Mutex::new(settings.targets.clone()),
@@ -83,8 +83,8 @@ impl World {
     }
 
     /// Settles how the next message of a provider ends.
-    pub(crate) fn force_ending(&self, provider: ProviderId, ending: Ending) {
-        lock(self.desk(provider)).endings.push_back(ending);
+    pub(crate) fn force_outcome(&self, provider: ProviderId, planned_outcome: PlannedOutcome) {
+        lock(self.desk(provider)).endings.push_back(planned_outcome);
     }
 
     /// Changes where callbacks go, for messages taken from now on.
@@ -92,11 +92,15 @@ impl World {
         *lock(&self.targets) = targets;
     }
 
-    /// Lets the company answer.
-    pub(crate) fn answer(&self, request: &ReceivedRequest, form: Option<&Form>) -> Answer {
+    /// Lets the provider_api answer.
+    pub(crate) fn answer(
+        &self,
+        request: &ReceivedRequest,
+        form: Option<&MultipartForm>,
+    ) -> ApiReply {
         let mut desk = lock(self.desk(request.provider));
         desk.requests += 1;
-        let answer = company::of(request.provider).answer(&Call {
+        let answer = provider_api::of(request.provider).answer(&ApiCall {
             settings: &self.settings,
             request,
             form,
@@ -111,13 +115,17 @@ impl World {
     }
 
     /// Queues the callbacks of an accepted message; returns those that must be posted before the reply.
-    pub(crate) fn take(&self, message: &Taken, told: Told) -> Vec<Post> {
-        lock(&self.oracle).record_message(message, told);
-        let ending = lock(self.desk(message.provider)).endings.pop_front();
+    pub(crate) fn take(
+        &self,
+        message: &AcceptedMessage,
+        reply_result: ReplyResult,
+    ) -> Vec<QueuedCallback> {
+        lock(&self.oracle).record_message(message, reply_result);
+        let planned_outcome = lock(self.desk(message.provider)).endings.pop_front();
         let mut settings = self.settings.clone();
-        settings.ending = ending.or(settings.ending);
-        let story = fate::tell(message, &settings);
-        let planned = chaos::disturb(&settings.chaos, settings.seed, message, story);
+        settings.planned_outcome = planned_outcome.or(settings.planned_outcome);
+        let plan = event_plan::tell(message, &settings);
+        let planned = chaos::disturb(&settings.chaos, settings.seed, message, plan);
         let mut first = Vec::new();
         for (index, callback) in planned.iter().enumerate() {
             let Some(post) = self.write(message, callback, index) else {
@@ -130,24 +138,29 @@ impl World {
                     // Copies follow each other closely, as the retries of a hasty provider do.
                     let late =
                         std::time::Duration::from_millis(150) * u32::try_from(copy).unwrap_or(0);
-                    self.schedule.add(post.clone(), callback.after + late);
+                    self.queue.add(post.clone(), callback.after + late);
                 }
             }
         }
         first
     }
 
-    /// Puts a planned callback into the company's dialect; nothing if it has nowhere to go.
-    fn write(&self, message: &Taken, callback: &Planned, index: usize) -> Option<Post> {
-        let company = company::of(message.provider);
-        let mut dice = Dice::new(
+    /// Puts a planned callback into the provider_api's dialect; nothing if it has nowhere to go.
+    fn write(
+        &self,
+        message: &AcceptedMessage,
+        callback: &Planned,
+        index: usize,
+    ) -> Option<QueuedCallback> {
+        let provider_api = provider_api::of(message.provider);
+        let mut rng = SeededRng::new(
             self.settings.seed,
             message.provider.as_str(),
             message.ordinal,
             &format!("callback/{index}"),
         );
         let first = callback.events.first()?;
-        let inbound = first.happening == Happening::Answered;
+        let inbound = first.kind_of_event == EventKind::Answered;
         let target = lock(&self.targets).find(message.provider).cloned();
         let (url, extra) = match (message.provider, inbound) {
             (ProviderId::Zixflow, false) => (message.report_url.clone()?, Vec::new()),
@@ -155,44 +168,44 @@ impl World {
         };
         let mut dialect = if inbound {
             let at = first.at.unwrap_or(message.at);
-            company.inbound(&self.settings, message, at, &mut dice)
+            provider_api.inbound(&self.settings, message, at, &mut rng)
         } else {
-            company.report(&self.settings, message, &callback.events, &mut dice)
+            provider_api.report(&self.settings, message, &callback.events, &mut rng)
         };
         if callback.corrupt {
             chaos::spoil(&mut dialect.body);
         }
         let mut headers = vec![("content-type".to_owned(), dialect.content_type.to_owned())];
         headers.extend(extra);
-        Some(Post {
+        Some(QueuedCallback {
             provider: message.provider,
             url,
             headers,
             body: dialect.body,
-            claims: claims(message, callback),
+            reported: reported(message, callback),
             tries: 0,
             unclear: false,
         })
     }
 
-    fn desk(&self, provider: ProviderId) -> &Mutex<Desk> {
+    fn desk(&self, provider: ProviderId) -> &Mutex<ProviderState> {
         &self.desks[provider as usize]
     }
 }
 
 /// What a callback tells of its message: nothing if its body is spoilt.
-fn claims(message: &Taken, callback: &Planned) -> Vec<Claim> {
+fn reported(message: &AcceptedMessage, callback: &Planned) -> Vec<ReportedStatus> {
     if callback.corrupt {
         return Vec::new();
     }
     callback
         .events
         .iter()
-        .filter(|event| event.happening != Happening::Answered)
-        .map(|event| Claim {
+        .filter(|event| event.kind_of_event != EventKind::Answered)
+        .map(|event| ReportedStatus {
             provider: message.provider,
             ordinal: message.ordinal,
-            happening: event.happening,
+            kind_of_event: event.kind_of_event,
         })
         .collect()
 }

@@ -7,19 +7,19 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::company::{
-    ANSWERS, Call, Company, Dialect, is_address, is_caption, is_digits, read_kind,
+use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
+use crate::simulator::exchange::ApiReply;
+use crate::simulator::provider_api::{
+    ANSWERS, ApiCall, CallbackBody, ProviderApi, is_address, is_caption, is_digits, read_kind,
 };
-use crate::simulator::dice::Dice;
-use crate::simulator::exchange::Answer;
-use crate::simulator::fate::{Event, Taken};
+use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The company.
+/// The provider_api.
 pub(crate) struct Zixflow;
 
-impl Company for Zixflow {
-    fn answer(&self, call: &Call<'_>) -> Answer {
+impl ProviderApi for Zixflow {
+    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         match call.request.bearer() {
             None => return refuse(401, "No token provided"),
             Some(token) if token != call.settings.zixflow.token => {
@@ -37,20 +37,20 @@ impl Company for Zixflow {
     fn report(
         &self,
         settings: &Settings,
-        message: &Taken,
-        events: &[Event],
-        dice: &mut Dice,
-    ) -> Dialect {
+        message: &AcceptedMessage,
+        events: &[PlannedEvent],
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
         let mut reports: Vec<Map<String, Value>> = events
             .iter()
             .map(|event| report_one(settings, message, event))
             .collect();
         match (reports.len(), reports.pop()) {
-            (1, Some(report)) if dice.chance(settings.zixflow.form_report_share) => form(&report),
-            (1, Some(report)) => Dialect::json(&Value::Object(report)),
+            (1, Some(report)) if rng.chance(settings.zixflow.form_report_share) => form(&report),
+            (1, Some(report)) => CallbackBody::json(&Value::Object(report)),
             (_, last) => {
                 reports.extend(last);
-                Dialect::json(&json!(reports))
+                CallbackBody::json(&json!(reports))
             }
         }
     }
@@ -58,24 +58,28 @@ impl Company for Zixflow {
     fn inbound(
         &self,
         settings: &Settings,
-        message: &Taken,
+        message: &AcceptedMessage,
         at: DateTime<Utc>,
-        dice: &mut Dice,
-    ) -> Dialect {
-        Dialect::json(&json!({
+        rng: &mut SeededRng,
+    ) -> CallbackBody {
+        CallbackBody::json(&json!({
             "event": "incoming.whatsapp.message",
-            "eventId": dice.uuid(),
+            "eventId": rng.uuid(),
             "timestamp": at.timestamp_millis(),
             "phoneId": settings.zixflow.phone_id,
             "wabaId": "120000000000266",
-            "messageId": dice.wamid(&message.recipient),
+            "messageId": rng.wamid(&message.recipient),
             "sender": { "name": "Customer", "number": message.recipient },
-            "message": { "type": "text", "text": { "body": dice.pick(&ANSWERS) } },
+            "message": { "type": "text", "text": { "body": rng.pick(&ANSWERS) } },
         }))
     }
 }
 
-fn report_one(settings: &Settings, message: &Taken, event: &Event) -> Map<String, Value> {
+fn report_one(
+    settings: &Settings,
+    message: &AcceptedMessage,
+    event: &PlannedEvent,
+) -> Map<String, Value> {
     let mut report = Map::new();
     let mut add = |key: &str, value: Value| report.insert(key.to_owned(), value);
     add("campaignId", json!(message.shared_id));
@@ -83,21 +87,21 @@ fn report_one(settings: &Settings, message: &Taken, event: &Event) -> Map<String
     add("wamid", json!(message.wamid));
     add("phoneId", json!(settings.zixflow.phone_id));
     add("to", json!(message.recipient));
-    add("status", json!(event.happening.word()));
+    add("status", json!(event.kind_of_event.word()));
     if let Some(at) = event.at {
         add("timestamp", json!(at.timestamp_millis()));
     }
-    if let Some(trouble) = event.happening.trouble() {
-        add("errorCode", json!(trouble.code));
+    if let Some(reason) = event.kind_of_event.reason() {
+        add("errorCode", json!(reason.code));
         add(
             "remark",
-            json!(format!("(#{}) {}", trouble.code, trouble.title)),
+            json!(format!("(#{}) {}", reason.code, reason.title)),
         );
     }
     report
 }
 
-fn form(report: &Map<String, Value>) -> Dialect {
+fn form(report: &Map<String, Value>) -> CallbackBody {
     let mut writer = form_urlencoded::Serializer::new(String::new());
     for (key, value) in report {
         match value {
@@ -105,7 +109,7 @@ fn form(report: &Map<String, Value>) -> Dialect {
             other => writer.append_pair(key, &other.to_string()),
         };
     }
-    Dialect {
+    CallbackBody {
         content_type: "application/x-www-form-urlencoded",
         body: writer.finish().into_bytes(),
     }
@@ -130,13 +134,13 @@ fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
     good.then(|| (kind, number.to_owned()))
 }
 
-fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> Answer {
-    let mut dice = call.dice("ids");
-    let (campaign, id) = (dice.hex(24), dice.hex(24));
+fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
+    let mut rng = call.rng("ids");
+    let (campaign, id) = (rng.hex(24), rng.hex(24));
     let waits = body["submissionStatus"] == true;
     let names_ids = waits
         && !call
-            .dice("bare-reply")
+            .rng("bare-reply")
             .chance(call.settings.zixflow.bare_reply_share);
     let reply = if names_ids {
         json!({ "status": true, "message": "WhatsApp sent successfully!", "campaignId": campaign, "messageId": id })
@@ -144,7 +148,7 @@ fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> 
         json!({ "status": true, "message": "Message sent successfully" })
     };
     let link = &body[kind.as_str()]["link"];
-    let message = Taken {
+    let message = AcceptedMessage {
         provider: ProviderId::Zixflow,
         ordinal: call.ordinal,
         kind,
@@ -158,15 +162,15 @@ fn accept(call: &Call<'_>, body: &Value, kind: MediaKind, recipient: String) -> 
         } else {
             Vec::new()
         },
-        wamid: dice.wamid(&recipient),
+        wamid: rng.wamid(&recipient),
         second_id: id,
         shared_id: campaign,
         recipient,
         at: call.now,
     };
-    Answer::taken(200, reply, message)
+    ApiReply::taken(200, reply, message)
 }
 
-fn refuse(status: u16, words: &str) -> Answer {
-    Answer::refused(status, json!({ "status": false, "message": words }))
+fn refuse(status: u16, words: &str) -> ApiReply {
+    ApiReply::refused(status, json!({ "status": false, "message": words }))
 }

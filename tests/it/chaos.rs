@@ -10,7 +10,7 @@ use bluetick::domain::provider_account::{Account, Adoption};
 use bluetick::operating::rebuild::rebuild;
 use bluetick::operating::verify::verify;
 use bluetick::sending::dispatch::HandOver;
-use bluetick::simulator::traffic::{Traffic, TrafficAccount};
+use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
 use bluetick::simulator::{Chaos, ForcedReply, Settings};
 use chrono::TimeDelta;
 use rand::rngs::StdRng;
@@ -239,7 +239,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
         seed,
         pace: 1.0,
         chaos: Chaos::all(),
-        ending: None,
+        planned_outcome: None,
         answered_share: 0.2,
         ..settings.clone()
     };

@@ -18,7 +18,7 @@ pub(crate) async fn start_chaos(seed: u64) -> App {
     start_app_with(|settings: &mut Settings, _| {
         settings.seed = seed;
         settings.chaos = Chaos::all();
-        settings.ending = None;
+        settings.planned_outcome = None;
         settings.answered_share = 0.3;
         settings.kaleyra.not_sent_share = 0.1;
         settings.zixflow.bare_reply_share = 0.3;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use bluetick::simulator::{Ending, ForcedReply};
+use bluetick::simulator::{ForcedReply, PlannedOutcome};
 use chrono::TimeDelta;
 use flate2::{Compression, write::GzEncoder};
 use reqwest::redirect::Policy;
@@ -98,10 +98,10 @@ async fn a_kaleyra_message_with_all_references_used_is_found_by_its_tag() {
 
 #[actix_web::test]
 async fn two_kaleyra_messages_of_one_conversation_stay_two() {
-    let app = start_app_with(|settings, _| settings.ending = None).await;
-    for ending in [Ending::Delivered, Ending::Read] {
+    let app = start_app_with(|settings, _| settings.planned_outcome = None).await;
+    for planned_outcome in [PlannedOutcome::Delivered, PlannedOutcome::Read] {
         app.simulator
-            .force_ending(crate::harness::app::provider_of(KALEYRA), ending);
+            .force_outcome(crate::harness::app::provider_of(KALEYRA), planned_outcome);
     }
     let first = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -189,17 +189,19 @@ async fn every_changed_character_of_a_report_address_is_refused_and_changes_noth
 
 #[actix_web::test]
 async fn four_lancepilot_messages_without_ids_each_find_their_own_status() {
-    let app = start_app_with(|settings, _| settings.ending = None).await;
+    let app = start_app_with(|settings, _| settings.planned_outcome = None).await;
     let cases = [
-        ("+44 7700 900201", Ending::Sent, "sent"),
-        ("+44 7700 900202", Ending::Delivered, "delivered"),
-        ("+44 7700 900203", Ending::Read, "read"),
-        ("+44 7700 900204", Ending::Failed, "failed"),
+        ("+44 7700 900201", PlannedOutcome::Sent, "sent"),
+        ("+44 7700 900202", PlannedOutcome::Delivered, "delivered"),
+        ("+44 7700 900203", PlannedOutcome::Read, "read"),
+        ("+44 7700 900204", PlannedOutcome::Failed, "failed"),
     ];
     let mut sent = Vec::new();
-    for (to, ending, state) in cases {
-        app.simulator
-            .force_ending(crate::harness::app::provider_of(LANCEPILOT), ending);
+    for (to, planned_outcome, state) in cases {
+        app.simulator.force_outcome(
+            crate::harness::app::provider_of(LANCEPILOT),
+            planned_outcome,
+        );
         sent.push((app.send(&image_to(LANCEPILOT, to)).await, state));
         app.run_jobs_until_idle().await;
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::providers::{self, Callback, CallbackPart};
-use bluetick::simulator::oracle::Claim;
+use bluetick::simulator::oracle::ReportedStatus;
 use bluetick::simulator::settings::RefusalStatus;
 use bluetick::simulator::{
-    CallbackTargets, Chaos, Delivery, Ending, ForcedReply, Handle, Settings, Simulator,
+    CallbackTargets, Chaos, Delivery, ForcedReply, PlannedOutcome, Settings, Simulator,
+    SimulatorHandle,
 };
 use reqwest::{RequestBuilder, Response, multipart};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const ALL: [ProviderId; 4] = ProviderId::ALL;
 
 /// A simulator whose callbacks wait for us, and someone who receives them.
 struct Stage {
-    simulator: Handle,
+    simulator: SimulatorHandle,
     receiver: MockServer,
     client: reqwest::Client,
 }
@@ -399,7 +400,7 @@ async fn sobot_reports_flat_under_the_replys_id() {
     let stage = Stage::start().await;
     stage
         .simulator
-        .force_ending(ProviderId::Sobot, Ending::Read);
+        .force_outcome(ProviderId::Sobot, PlannedOutcome::Read);
     let (_, reply) = stage.send(ProviderId::Sobot).await;
     assert!(stage.callbacks().await.is_empty());
     assert_eq!(stage.simulator.deliver_due(1).await, 1);
@@ -423,7 +424,7 @@ async fn kaleyra_reports_under_other_ids_and_echoes_the_references() {
     let stage = Stage::start().await;
     stage
         .simulator
-        .force_ending(ProviderId::Kaleyra, Ending::Delivered);
+        .force_outcome(ProviderId::Kaleyra, PlannedOutcome::Delivered);
     let (_, reply) = stage.send(ProviderId::Kaleyra).await;
     stage.simulator.deliver_all().await;
     let callbacks = stage.callbacks().await;
@@ -452,7 +453,7 @@ async fn kaleyra_says_not_sent_without_time_and_recipient() {
     let stage = Stage::start().await;
     stage
         .simulator
-        .force_ending(ProviderId::Kaleyra, Ending::NotSent);
+        .force_outcome(ProviderId::Kaleyra, PlannedOutcome::NotSent);
     stage.send(ProviderId::Kaleyra).await;
     stage.simulator.deliver_all().await;
     let (_, body) = stage.callbacks().await.remove(0);
@@ -469,7 +470,7 @@ async fn zixflow_reports_to_the_address_of_the_message() {
     let stage = Stage::with(|s| s.zixflow.bare_reply_share = 1.0).await;
     stage
         .simulator
-        .force_ending(ProviderId::Zixflow, Ending::Delivered);
+        .force_outcome(ProviderId::Zixflow, PlannedOutcome::Delivered);
     stage.send(ProviderId::Zixflow).await;
     stage.simulator.deliver_all().await;
     let callbacks = stage.callbacks().await;
@@ -487,7 +488,7 @@ async fn zixflow_reports_as_a_form_too() {
     let stage = Stage::with(|s| s.zixflow.form_report_share = 1.0).await;
     stage
         .simulator
-        .force_ending(ProviderId::Zixflow, Ending::Sent);
+        .force_outcome(ProviderId::Zixflow, PlannedOutcome::Sent);
     stage.send(ProviderId::Zixflow).await;
     stage.simulator.deliver_all().await;
     let request = stage.receiver.received_requests().await.unwrap().remove(0);
@@ -506,7 +507,7 @@ async fn lancepilot_echoes_the_message_and_then_reports_on_it() {
     let stage = Stage::start().await;
     stage
         .simulator
-        .force_ending(ProviderId::LancePilot, Ending::Delivered);
+        .force_outcome(ProviderId::LancePilot, PlannedOutcome::Delivered);
     stage.send(ProviderId::LancePilot).await;
     stage.simulator.deliver_all().await;
     let callbacks = stage.callbacks().await;
@@ -531,7 +532,9 @@ async fn lancepilot_echoes_the_message_and_then_reports_on_it() {
 async fn customers_answer_in_every_dialect() {
     let stage = Stage::with(|s| s.answered_share = 1.0).await;
     for provider in ALL {
-        stage.simulator.force_ending(provider, Ending::Read);
+        stage
+            .simulator
+            .force_outcome(provider, PlannedOutcome::Read);
         stage.send(provider).await;
     }
     stage.simulator.deliver_all().await;
@@ -561,7 +564,9 @@ async fn a_refused_callback_is_repeated_except_by_sobot() {
         stage
             .simulator
             .set_targets(CallbackTargets::default().with(provider, receiver.uri()));
-        stage.simulator.force_ending(provider, Ending::Sent);
+        stage
+            .simulator
+            .force_outcome(provider, PlannedOutcome::Sent);
         stage.send(provider).await;
         assert_eq!(stage.simulator.deliver_all().await, attempts);
         // Nothing was accepted, so nothing must be known beyond the reply.
@@ -603,7 +608,7 @@ async fn a_message_can_be_taken_although_the_line_went_dead() {
     stage.simulator.force(ProviderId::Sobot, reply);
     stage
         .simulator
-        .force_ending(ProviderId::Sobot, Ending::Sent);
+        .force_outcome(ProviderId::Sobot, PlannedOutcome::Sent);
     assert!(stage.sobot(&sobot_image()).send().await.is_err());
     assert_eq!(stage.simulator.oracle()[0]["state"], "uncertain");
     stage.simulator.deliver_all().await;
@@ -664,7 +669,9 @@ async fn the_same_seed_gives_the_same_fates() {
 async fn an_orphan_comes_before_the_reply() {
     for provider in ALL {
         let stage = Stage::with(|s| s.chaos.orphan_first = 1.0).await;
-        stage.simulator.force_ending(provider, Ending::Delivered);
+        stage
+            .simulator
+            .force_outcome(provider, PlannedOutcome::Delivered);
         stage.send(provider).await;
         assert_eq!(stage.callbacks().await.len(), 1);
     }
@@ -674,7 +681,9 @@ async fn an_orphan_comes_before_the_reply() {
 async fn a_batch_holds_every_status_in_the_companys_own_shape() {
     let stage = Stage::with(|s| s.chaos.batch = 1.0).await;
     for provider in ALL {
-        stage.simulator.force_ending(provider, Ending::Delivered);
+        stage
+            .simulator
+            .force_outcome(provider, PlannedOutcome::Delivered);
         stage.send(provider).await;
     }
     stage.simulator.deliver_all().await;
@@ -697,7 +706,9 @@ async fn a_batch_holds_every_status_in_the_companys_own_shape() {
 async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
     let stage = Stage::with(|s| s.chaos.corrupt = 1.0).await;
     for provider in ALL {
-        stage.simulator.force_ending(provider, Ending::Read);
+        stage
+            .simulator
+            .force_outcome(provider, PlannedOutcome::Read);
         stage.send(provider).await;
     }
     assert!(stage.simulator.deliver_all().await >= 8);
@@ -756,7 +767,11 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
                 _ => None,
             })
             .collect();
-        let meant: Vec<String> = post.claims.iter().filter_map(Claim::in_words).collect();
+        let meant: Vec<String> = post
+            .reported
+            .iter()
+            .filter_map(ReportedStatus::in_words)
+            .collect();
         let text = String::from_utf8_lossy(&post.body);
         assert_eq!(found, meant, "{} {text}", post.provider);
     }
@@ -770,7 +785,7 @@ async fn time_delivers_by_itself_and_stopping_drains() {
     let stage = Stage::with(move |settings| {
         settings.delivery = Delivery::Timed;
         settings.pace = 0.01;
-        settings.ending = Some(Ending::Delivered);
+        settings.planned_outcome = Some(PlannedOutcome::Delivered);
         settings.oracle = Some(file);
     })
     .await;

@@ -18,7 +18,8 @@ use bluetick::domain::secret::Secret;
 use bluetick::receiving::reconcile::Step;
 use bluetick::services::Services;
 use bluetick::simulator::{
-    CallbackTargets, Delivery, Ending, ForcedReply, Handle, ReceivedRequest, Settings, Simulator,
+    CallbackTargets, Delivery, ForcedReply, PlannedOutcome, ReceivedRequest, Settings, Simulator,
+    SimulatorHandle,
 };
 use bluetick::store::access::TokenCreation;
 use bluetick::web::connections::Connections;
@@ -50,7 +51,7 @@ pub(crate) type Reply = (u16, Value);
 /// A running program and its surroundings.
 pub(crate) struct App {
     pub(crate) services: Services,
-    pub(crate) simulator: Handle,
+    pub(crate) simulator: SimulatorHandle,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) client: Client,
     pub(crate) database: TestDatabase,
@@ -72,7 +73,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     let mut settings = Settings {
         delivery: Delivery::Manual,
         pace: 0.0,
-        ending: Some(Ending::Read),
+        planned_outcome: Some(PlannedOutcome::Read),
         answered_share: 0.0,
         clock: clock.clone(),
         ..Settings::default()

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix_web::rt;
 use bluetick::journal::Journal;
-use bluetick::simulator::traffic::{Traffic, TrafficAccount};
-use bluetick::simulator::{Chaos, Handle, Settings, Simulator};
+use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
+use bluetick::simulator::{Chaos, Settings, Simulator, SimulatorHandle};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -21,7 +21,7 @@ use crate::harness::program::Program;
 /// A fleet and its surroundings.
 pub(crate) struct Trial {
     pub(crate) fleet: Arc<Fleet>,
-    simulator: Handle,
+    simulator: SimulatorHandle,
     traffic: Traffic,
     token: String,
 }
