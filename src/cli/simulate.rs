@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::domain::provider::ProviderId;
-use crate::simulator::chaos::NotASwitch;
+use crate::simulator::chaos::UnknownFault;
 use crate::simulator::{self, Chaos, Settings, Simulator};
 
 /// Default keys and ids are invented and fit together.
@@ -72,7 +72,7 @@ pub struct SimulateArguments {
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
     #[error(transparent)]
-    Chaos(#[from] NotASwitch),
+    Chaos(#[from] UnknownFault),
     #[error("cannot listen on {address}: {source}")]
     Listen {
         address: SocketAddr,
@@ -111,7 +111,7 @@ fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-fn settings(arguments: SimulateArguments) -> Result<Settings, NotASwitch> {
+fn settings(arguments: SimulateArguments) -> Result<Settings, UnknownFault> {
     let mut settings = Settings {
         seed: arguments.seed,
         pace: arguments.pace,

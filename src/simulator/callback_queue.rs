@@ -1,4 +1,5 @@
-//! Callbacks on their way: a bounded queue in order of due time, posted by time or by hand, with each provider's own patience.
+//! Bounded queue of callbacks ordered by due time. Posts them when due or on request, with each
+//! provider's retries.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,66 +16,58 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::oracle::{Oracle, PostResult, ReportedStatus};
 use crate::simulator::settings::{Delivery, Settings};
 
-/// One callback to be posted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct QueuedCallback {
-    /// Who posts it.
     pub provider: ProviderId,
-    /// The address.
     pub url: String,
-    /// Headers, with the content type.
+    /// Includes the content type.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Vec<u8>,
-    /// What it tells, as far as it can be read.
+    /// The statuses it reports; empty if the body is corrupted.
     pub reported: Vec<ReportedStatus>,
-    /// How often it was tried.
     pub tries: u32,
-    /// A try ended without an answer: it may have arrived.
+    /// An attempt ended without a reply: the callback may have arrived.
     pub unclear: bool,
 }
 
 impl QueuedCallback {
-    /// Sobot documents a single attempt whatever the answer; of the others several are assumed.
+    /// Sobot documents a single attempt whatever the reply; several are assumed for the others.
     fn may_be_repeated(&self) -> bool {
         self.provider != ProviderId::Sobot && self.tries < TRIES
     }
 }
 
-/// Attempts of every provider but Sobot.
+/// Attempts of every provider except Sobot.
 const TRIES: u32 = 5;
-/// One attempt takes no longer.
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The wait before the second attempt; each further one doubles it.
+/// Delay before the second attempt; doubles with each further attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Even at pace 0 a refused callback is not repeated in a tight loop: the first pause is 50 ms.
+/// Minimum delay between attempts, also at pace 0.
 const LEAST_PACE_OF_RETRIES: f64 = 0.1;
 
-/// How far the simulator is with its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum QueuePhase {
-    /// Posts leave when they are due.
+    /// Callbacks are posted when due.
     Running,
-    /// Posts leave at once.
+    /// Callbacks are posted immediately.
     Draining,
-    /// Posts leave no more.
+    /// Nothing is posted.
     Stopped,
 }
 
-/// The queue and those who empty it.
 pub(crate) struct CallbackQueue {
     queue: Mutex<BTreeMap<(Duration, u64), QueuedCallback>>,
     numbers: AtomicU64,
     start: Instant,
-    /// Where posts leave by hand: the clock that orders them, and what it showed at the start.
+    /// With manual delivery: the clock that orders callbacks, and its value at the start.
     by_hand: Option<(Arc<dyn Clock>, DateTime<Utc>)>,
     pace: f64,
     limit: usize,
     client: reqwest::Client,
     permits: Arc<Semaphore>,
     changed: Notify,
-    /// Posts queued or on their way.
+    /// Callbacks that are queued or being posted.
     outstanding: watch::Sender<usize>,
     phase: watch::Sender<QueuePhase>,
     tasks: TaskTracker,
@@ -82,9 +75,8 @@ pub(crate) struct CallbackQueue {
 }
 
 impl CallbackQueue {
-    /// An empty queue.
-    ///
-    /// Posts that leave by hand are ordered by the settings' clock, so that a slow machine does not change their order.
+    /// With manual delivery callbacks are ordered by the settings' clock, so that a slow machine
+    /// does not change their order.
     pub(crate) fn new(
         settings: &Settings,
         oracle: Arc<Mutex<Oracle>>,
@@ -114,24 +106,24 @@ impl CallbackQueue {
         })
     }
 
-    /// Whether no more messages should be taken for now.
     pub(crate) fn is_full(&self) -> bool {
         *self.outstanding.borrow() >= self.limit
     }
 
-    /// Queues a post for a moment after now, given at pace 1.
+    /// `after` is the delay at pace 1.
     pub(crate) fn add(&self, post: QueuedCallback, after: Duration) {
         self.outstanding.send_modify(|count| *count += 1);
         self.put(post, self.elapsed() + after.mul_f64(self.pace));
     }
 
-    /// Posts at once and waits for the answer; what fails is queued.
+    /// Posts immediately and waits for the reply; a failed attempt is queued.
     pub(crate) async fn post_now(self: &Arc<Self>, post: QueuedCallback) {
         self.outstanding.send_modify(|count| *count += 1);
         self.attempt(post).await;
     }
 
-    /// Posts the next `count` in order of due time, whether due or not; returns how many there were.
+    /// Posts the next `count` callbacks, due or not, in order of due time; returns how many there
+    /// were.
     pub(crate) async fn deliver_next(self: &Arc<Self>, count: usize) -> usize {
         for done in 0..count {
             let Some(((_, _), post)) = self.lock().pop_first() else {
@@ -142,19 +134,19 @@ impl CallbackQueue {
         count
     }
 
-    /// What is queued, in order of due time.
+    /// The queued callbacks in order of due time.
     pub(crate) fn list(&self) -> Vec<QueuedCallback> {
         self.lock().values().cloned().collect()
     }
 
-    /// Waits until nothing is queued or on its way.
+    /// Waits until no callback is queued or being posted.
     pub(crate) async fn idle(&self) {
         let mut outstanding = self.outstanding.subscribe();
-        // The sender lives in `self`, so this ends only by success.
+        // The sender is a field of `self`, so the channel cannot close before.
         let _ = outstanding.wait_for(|count| *count == 0).await;
     }
 
-    /// Posts what is due until [`CallbackQueue::stop`].
+    /// Posts callbacks when they are due, until [`CallbackQueue::stop`].
     pub(crate) async fn run(self: Arc<Self>) {
         let mut phase = self.phase.subscribe();
         loop {
@@ -178,7 +170,7 @@ impl CallbackQueue {
         }
     }
 
-    /// Takes the first post as soon as a permit is free and lets it go its way.
+    /// Waits for a permit, then posts the first callback in a task of its own.
     async fn launch_first(self: &Arc<Self>) {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return;
@@ -193,11 +185,11 @@ impl CallbackQueue {
         });
     }
 
-    /// Posts what is queued without waiting for its time, for at most `drain`; then forgets the rest.
+    /// Posts the queued callbacks immediately, for at most `drain`; discards the rest.
     pub(crate) async fn stop(&self, drain: Duration) {
         self.phase.send_replace(QueuePhase::Draining);
         if !drain.is_zero() {
-            // Too slow is forgotten below.
+            // What does not finish in time is discarded below.
             let _ = tokio::time::timeout(drain, self.idle()).await;
         }
         self.phase.send_replace(QueuePhase::Stopped);
@@ -235,7 +227,6 @@ impl CallbackQueue {
             .send_modify(|count| *count = count.saturating_sub(1));
     }
 
-    /// The time since the start.
     fn elapsed(&self) -> Duration {
         match &self.by_hand {
             Some((clock, start)) => (clock.now() - *start).to_std().unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! Seeded misbehaviour: what happens to a plan on its way to the receiver. Each switch is a share of cases and throws its own rng.
+//! Seeded faults: changes to the planned callbacks of a message. Each fault has a probability and
+//! its own random numbers.
 
 use std::time::Duration;
 
@@ -7,43 +8,41 @@ use chrono::TimeDelta;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent, pick_failure_reason};
 use crate::simulator::seeded_rng::SeededRng;
 
-/// The switches. Each is a share from 0 (off) to 1 (always).
+/// Probability of each fault, from 0 (off) to 1 (always).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Chaos {
     /// A callback is posted two to four times.
     pub duplicate: f64,
-    /// The callbacks of a message come in any order.
+    /// The callbacks of a message arrive in random order.
     pub reorder: f64,
-    /// A callback comes much later.
+    /// A callback arrives much later.
     pub delay: f64,
-    /// A callback never comes.
+    /// A callback is never posted.
     pub drop: f64,
-    /// Neighbouring callbacks of a message come as one.
+    /// Neighbouring callbacks of a message are sent as one.
     pub batch: f64,
-    /// A callback's body is cut off and spoilt, so that an empty callback.
+    /// A callback body is truncated and corrupted.
     pub corrupt: f64,
-    /// The first callback comes before the reply to the send.
+    /// The first callback arrives before the reply to the send request.
     pub orphan_first: f64,
-    /// A timestamp is wrong: hours off, or decades.
+    /// A timestamp is wrong by hours or decades.
     pub skewed_clocks: f64,
-    /// A timestamp is missing.
     pub missing_timestamps: f64,
-    /// A status word that nobody knows comes too.
+    /// An additional unknown status word is reported.
     pub unknown_words: f64,
-    /// A delivered message is then reported as failed.
+    /// A delivered message is reported as failed afterwards.
     pub failed_after_delivered: f64,
-    /// A failed message is then reported as delivered.
+    /// A failed message is reported as delivered afterwards.
     pub delivered_after_failed: f64,
 }
 
-/// A word that names no switch.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a chaos switch; use {all}, or `all`", all = SWITCHES.map(|(name, _)| name).join(", "))]
-pub struct NotASwitch(pub String);
+#[error("`{0}` is not a fault; use {all}, or `all`", all = SWITCHES.map(|(name, _)| name).join(", "))]
+pub struct UnknownFault(pub String);
 
 type Switch = (&'static str, fn(&mut Chaos) -> (&mut f64, f64));
 
-/// Every switch by name, with the share that turning it on means.
+/// Every fault by name, with its probability when it is enabled.
 const SWITCHES: [Switch; 12] = [
     ("duplicate", |chaos| (&mut chaos.duplicate, 0.3)),
     ("reorder", |chaos| (&mut chaos.reorder, 0.5)),
@@ -65,11 +64,10 @@ const SWITCHES: [Switch; 12] = [
     }),
 ];
 
-/// Words that no vocabulary holds.
+/// Status words that are in no vocabulary.
 const STRANGE_WORDS: [&str; 4] = ["rerouted", "in_review", "teleported", "held"];
 
 impl Chaos {
-    /// Every switch off.
     pub const fn none() -> Self {
         Self {
             duplicate: 0.0,
@@ -87,7 +85,7 @@ impl Chaos {
         }
     }
 
-    /// Every switch on, at its usual share.
+    /// Every fault, with its usual probability.
     pub fn all() -> Self {
         let mut chaos = Self::none();
         for (_, switch) in SWITCHES {
@@ -97,8 +95,8 @@ impl Chaos {
         chaos
     }
 
-    /// Turns a switch on by its name; `all` turns on every one.
-    pub fn turn_on(&mut self, name: &str) -> Result<(), NotASwitch> {
+    /// Enables one fault by name, or every fault with `all`.
+    pub fn turn_on(&mut self, name: &str) -> Result<(), UnknownFault> {
         if name == "all" {
             *self = Self::all();
             return Ok(());
@@ -106,29 +104,28 @@ impl Chaos {
         let (_, switch) = SWITCHES
             .iter()
             .find(|(known, _)| *known == name)
-            .ok_or_else(|| NotASwitch(name.to_owned()))?;
+            .ok_or_else(|| UnknownFault(name.to_owned()))?;
         let (share, usual) = switch(self);
         *share = usual;
         Ok(())
     }
 }
 
-/// One callback to be made: its events and what is done to it.
+/// One planned callback: its events and its faults.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Planned {
-    /// What it reports; more than one when batched.
+    /// More than one if batched.
     pub(crate) events: Vec<PlannedEvent>,
-    /// When it is posted, after acceptance, at pace 1.
+    /// Delay after acceptance, at pace 1.
     pub(crate) after: Duration,
-    /// How often it is posted.
+    /// Number of times it is posted.
     pub(crate) copies: usize,
-    /// Its body is spoilt.
     pub(crate) corrupt: bool,
-    /// It comes before the reply to the send.
+    /// Posted before the reply to the send request.
     pub(crate) before_reply: bool,
 }
 
-/// Does to a plan what the switches say.
+/// Applies the faults to the planned events.
 pub(crate) fn disturb(
     chaos: &Chaos,
     seed: u64,
@@ -171,18 +168,18 @@ pub(crate) fn disturb(
     planned
 }
 
-/// Lets a delivered message fail, or a failed one arrive.
+/// Adds a failure to a delivered message, or a delivery to a failed one.
 fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
     let Some(last) = events.last().cloned() else {
         return;
     };
     let arrived = events.iter().any(|event| {
         matches!(
-            event.kind_of_event,
+            event.kind,
             EventKind::Delivered | EventKind::Read | EventKind::Played
         )
     });
-    let kind_of_event = match last.kind_of_event {
+    let kind = match last.kind {
         _ if arrived && rng.chance(chaos.failed_after_delivered) => {
             EventKind::Failed(pick_failure_reason(rng))
         }
@@ -190,7 +187,7 @@ fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng
         _ => return,
     };
     events.push(PlannedEvent {
-        kind_of_event,
+        kind,
         after: last.after + Duration::from_secs(1),
         at: last.at.map(|at| at + TimeDelta::seconds(1)),
     });
@@ -201,7 +198,7 @@ fn add_strange_word(share: f64, events: &mut Vec<PlannedEvent>, rng: &mut Seeded
         && rng.chance(share)
     {
         events.push(PlannedEvent {
-            kind_of_event: EventKind::Unknown(STRANGE_WORDS[rng.below(STRANGE_WORDS.len())]),
+            kind: EventKind::Unknown(STRANGE_WORDS[rng.below(STRANGE_WORDS.len())]),
             ..last
         });
     }
@@ -227,16 +224,13 @@ fn forget_times(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
 fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<Planned> {
     let mut planned: Vec<Planned> = Vec::new();
     for event in events {
-        let fits = event.kind_of_event.can_be_batched();
+        let fits = event.kind.can_be_batched();
         let joined = rng.chance(share);
         match planned.last_mut() {
             Some(last)
                 if joined
                     && fits
-                    && last
-                        .events
-                        .iter()
-                        .all(|other| other.kind_of_event.can_be_batched()) =>
+                    && last.events.iter().all(|other| other.kind.can_be_batched()) =>
             {
                 last.after = event.after;
                 last.events.push(event);
@@ -261,7 +255,7 @@ fn postpone(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
     }
 }
 
-/// Shuffles the moments at which a message's callbacks come.
+/// Shuffles the due times of a message's callbacks.
 fn reorder(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
     if !rng.chance(share) {
         return;
@@ -274,8 +268,9 @@ fn reorder(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
     }
 }
 
-/// Keeps the first third of a body, which ends before any status, and puts a byte behind it that no text has: no reader finds a fact in it.
-pub(crate) fn spoil(body: &mut Vec<u8>) {
+/// Keeps the first third of the body, which ends before any status, and appends an invalid UTF-8
+/// byte, so that no parser finds a receipt in it.
+pub(crate) fn corrupt_body(body: &mut Vec<u8>) {
     body.truncate(body.len() / 3);
     body.push(0xff);
 }
@@ -312,8 +307,8 @@ mod tests {
     fn plan(words: &[EventKind]) -> Vec<PlannedEvent> {
         (1..)
             .zip(words)
-            .map(|(second, kind_of_event)| PlannedEvent {
-                kind_of_event: *kind_of_event,
+            .map(|(second, kind)| PlannedEvent {
+                kind: *kind,
                 after: Duration::from_secs(second),
                 at: Some(message(1).at),
             })
@@ -330,13 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_switch_a_story_is_told_as_it_is() {
+    fn without_faults_the_plan_is_unchanged() {
         let planned = disturb(&Chaos::none(), 1, &message(1), plan(&READ));
-        let reply_result: Vec<PlannedEvent> = planned
+        let reply: Vec<PlannedEvent> = planned
             .iter()
             .flat_map(|callback| callback.events.clone())
             .collect();
-        assert_eq!(reply_result, plan(&READ));
+        assert_eq!(reply, plan(&READ));
         assert!(
             planned
                 .iter()
@@ -345,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn every_switch_changes_something() {
+    fn every_fault_changes_something() {
         let calm = disturb(&Chaos::none(), 1, &message(3), plan(&READ));
         for (name, _) in SWITCHES {
             if name == "delivered-after-failed" {
@@ -359,7 +354,7 @@ mod tests {
     #[test]
     fn contradictions_come_in_both_directions() {
         let after_delivered = disturbed("failed-after-delivered", 1.0, 1);
-        let last = after_delivered.last().unwrap().events[0].kind_of_event;
+        let last = after_delivered.last().unwrap().events[0].kind;
         assert!(matches!(last, EventKind::Failed(_)));
 
         let chaos = Chaos {
@@ -368,11 +363,11 @@ mod tests {
         };
         let failed = plan(&[EventKind::Failed(&crate::simulator::event_plan::OPTED_OUT)]);
         let planned = disturb(&chaos, 1, &message(1), failed);
-        assert_eq!(planned[1].events[0].kind_of_event, EventKind::Delivered);
+        assert_eq!(planned[1].events[0].kind, EventKind::Delivered);
     }
 
     #[test]
-    fn reordering_keeps_every_callback_and_every_moment() {
+    fn reordering_keeps_every_callback_and_due_time() {
         let moments = |planned: &[Planned]| {
             let after = planned.iter().map(|callback| callback.after);
             after.collect::<BTreeSet<_>>()
@@ -386,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_does_not_move_the_dice_of_another() {
+    fn a_fault_does_not_change_the_random_numbers_of_another() {
         let copies = |chaos: &Chaos| {
             let planned = disturb(chaos, 1, &message(4), plan(&READ));
             planned.iter().map(|one| one.copies).collect::<Vec<_>>()
@@ -405,12 +400,15 @@ mod tests {
     }
 
     #[test]
-    fn switches_are_known_by_name() {
+    fn faults_are_enabled_by_name() {
         let mut chaos = Chaos::none();
         chaos.turn_on("reorder").unwrap();
         assert!(chaos.reorder > 0.0 && chaos.drop == 0.0);
         chaos.turn_on("all").unwrap();
         assert_eq!(chaos, Chaos::all());
-        assert_eq!(chaos.turn_on("havoc"), Err(NotASwitch("havoc".to_owned())));
+        assert_eq!(
+            chaos.turn_on("havoc"),
+            Err(UnknownFault("havoc".to_owned()))
+        );
     }
 }

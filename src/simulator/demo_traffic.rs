@@ -1,6 +1,7 @@
-//! Lively traffic for the demo: a small shop that sends pictures and films to its customers through Bluetick's own API.
+//! Traffic for the demo: an invented shop that sends images and videos through Bluetick's own API.
 //!
-//! Names and numbers are made up; the numbers never leave the machine, since only the simulator is behind them.
+//! Names and numbers are invented. The numbers never leave the machine: only the simulator receives
+//! them.
 
 use std::time::Duration;
 
@@ -11,48 +12,40 @@ use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::simulator::seeded_rng::SeededRng;
 
-/// What the shop needs to know.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Traffic {
-    /// Where Bluetick listens, `http://127.0.0.1:8080`.
+    /// Base URL of Bluetick, such as `http://127.0.0.1:8080`.
     pub base_url: String,
-    /// A token with the scope `send`.
+    /// API token with the scope `send`.
     pub token: String,
-    /// The accounts to send through.
     pub accounts: Vec<TrafficAccount>,
-    /// The same seed writes the same messages.
     pub seed: u64,
-    /// Messages sent quickly at first, so that pages are not empty.
+    /// Messages sent quickly at the start, so that pages are not empty.
     pub burst: u64,
-    /// No more messages than these.
     pub limit: u64,
-    /// The mean pause between two messages after the burst.
+    /// Mean pause between two messages after the initial burst.
     pub mean_pause: Duration,
 }
 
-/// One account of Bluetick.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrafficAccount {
-    /// Its id.
     pub id: String,
-    /// Its provider.
     pub provider: ProviderId,
 }
 
-/// What was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sent {
-    /// Messages that the API accepted.
+    /// Messages accepted by the API.
     pub accepted: u64,
-    /// Messages that it refused or that did not reach it.
+    /// Messages refused, or requests that failed.
     pub refused: u64,
 }
 
-/// The pause between two messages of the burst.
+/// Pause between two messages of the initial burst.
 const BURST_PAUSE: Duration = Duration::from_millis(60);
 
 impl Traffic {
-    /// The usual demo: 24 messages at once, then one every 2.5 s on average, 4,000 at most.
+    /// 24 messages at once, then one every 2.5 s on average, 4,000 in all.
     pub fn new(base_url: String, token: String, accounts: Vec<TrafficAccount>) -> Self {
         Self {
             base_url,
@@ -65,7 +58,6 @@ impl Traffic {
         }
     }
 
-    /// Sends until the limit is reached or `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) -> Result<Sent, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -97,7 +89,7 @@ impl Traffic {
         Ok(sent)
     }
 
-    /// Irregular like customers: exponentially spread, now and then several at once.
+    /// Exponentially distributed pauses, occasionally several messages at once.
     fn pause(&self, ordinal: u64) -> Duration {
         if ordinal < self.burst {
             return BURST_PAUSE;
@@ -110,10 +102,10 @@ impl Traffic {
         self.mean_pause.mul_f64(spread.clamp(0.05, 4.0))
     }
 
-    /// The body of one message as the API takes it; nothing if there is no account.
+    /// JSON body of one message; `None` without accounts.
     pub fn write(&self, ordinal: u64) -> Option<Value> {
         let mut rng = self.rng(ordinal, "message");
-        // Taking turns, so that every account is seen within the burst.
+        // Round robin, so that every account appears within the initial burst.
         let turn = usize::try_from(ordinal).unwrap_or_default();
         let account = self.accounts.get(turn.checked_rem(self.accounts.len())?)?;
         let country = &COUNTRIES[rng.below(COUNTRIES.len())];
@@ -154,11 +146,11 @@ impl Traffic {
     }
 }
 
-/// Where customers live.
 struct Country {
     first: &'static [&'static str],
     last: &'static [&'static str],
-    /// A number that no other message of the run has, so that each can be reply_result by its recipient.
+    /// A number that no other message of the run uses, so that each can be identified by its
+    /// recipient.
     number: fn(u64, &mut SeededRng) -> String,
 }
 
@@ -191,7 +183,7 @@ const BRAZIL: Country = Country {
     },
 };
 
-/// Ofcom keeps 07700 900000 to 900999 for drama; the last three digits alone would repeat, so the run goes on behind them.
+/// Ofcom reserves 07700 900000 to 900999 for drama; the run needs more numbers than these.
 const BRITAIN: Country = Country {
     first: &[
         "Amelia", "Oliver", "Priya", "Callum", "Isla", "Hamish", "Zara", "George",
@@ -207,7 +199,6 @@ const BRITAIN: Country = Country {
     number: |ordinal, _| format!("+44 7700 9{:05}", ordinal % 100_000),
 };
 
-/// One reason to write to a customer.
 struct Scene {
     kind: MediaKind,
     mime_type: &'static str,

@@ -1,4 +1,4 @@
-//! What becomes of an accepted message, and when: the undisturbed plan, before chaos touches it.
+//! Plans which events an accepted message will have and when, before faults are applied.
 
 use std::time::Duration;
 
@@ -9,72 +9,60 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// How a message ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlannedOutcome {
-    /// No callback ever.
+    /// No callback.
     Silent,
     /// `sent`, then nothing.
     Sent,
-    /// On the phone, never opened.
     Delivered,
-    /// Opened.
     Read,
-    /// Opened and played.
     Played,
-    /// Failed at WhatsApp.
     Failed,
-    /// Not handed on by the provider; only Kaleyra says so, the others fail instead.
+    /// Not submitted to WhatsApp. Only Kaleyra reports this; the others report a failure.
     NotSent,
 }
 
-/// A message that a simulated provider accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AcceptedMessage {
-    /// Who accepted it.
     pub provider: ProviderId,
-    /// Which of that provider's sends it is, counted from 1.
+    /// Number of this send at its provider, from 1.
     pub ordinal: u64,
-    /// Image or video.
     pub kind: MediaKind,
-    /// The customer's number, digits.
+    /// Digits only.
     pub recipient: String,
-    /// The customer's name, where the request tells it.
+    /// From the send request, if it contains a name.
     pub name: Option<String>,
-    /// The business number, digits.
+    /// The sender number, digits only.
     pub sender: String,
-    /// The media's address, or a note that it was uploaded.
+    /// Media URL, or a note that the file was uploaded.
     pub media: String,
-    /// `ref`, `ref1`, `ref2` as they came (Kaleyra).
+    /// `ref`, `ref1`, `ref2` as received (Kaleyra).
     pub references: [Option<String>; 3],
-    /// Where this message's reports go (Zixflow).
+    /// `reportURL` of this message (Zixflow).
     pub report_url: Option<String>,
-    /// Ids that the reply named.
     pub reply_ids: Vec<String>,
-    /// WhatsApp's id, used in reports.
+    /// WhatsApp's id, used in callbacks.
     pub wamid: String,
-    /// The other id of reports: Kaleyra's second wamid, Zixflow's message id, LancePilot's resource id.
+    /// The other id in callbacks: Kaleyra's second wamid, Zixflow's message id, LancePilot's
+    /// resource id.
     pub second_id: String,
-    /// An id that many messages share: Zixflow's campaign, Kaleyra's conversation.
+    /// An id shared by many messages: Zixflow's campaign, Kaleyra's conversation.
     pub shared_id: String,
-    /// When it was accepted.
     pub at: DateTime<Utc>,
 }
 
-/// What WhatsApp or a provider has against a message.
+/// A failure as WhatsApp or a provider reports it.
 #[derive(PartialEq, Eq, Debug)]
 pub struct FailureReason {
-    /// The code in reports.
     pub code: &'static str,
-    /// Its title.
     pub title: &'static str,
-    /// The longer text.
     pub details: &'static str,
     /// Whether `sent` is reported before the failure.
     after_sent: bool,
 }
 
-/// Failures by WhatsApp, the more frequent ones more than once.
+/// Failures reported by WhatsApp; frequent ones occur more than once.
 const FAILURE_REASONS: [FailureReason; 8] = [
     UNDELIVERABLE,
     UNDELIVERABLE,
@@ -122,7 +110,8 @@ const WINDOW_CLOSED: FailureReason = FailureReason {
     after_sent: false,
 };
 
-/// Kaleyra refuses to hand a message on. Its page names the reason without a code; WhatsApp's for the same reason stands in. The documented `WAV2101` concerns the whole account, which would not go on after it.
+/// Kaleyra's page names this reason without a code; WhatsApp's code for the same reason is used.
+/// The documented `WAV2101` concerns the whole account.
 pub(crate) const OPTED_OUT: FailureReason = FailureReason {
     code: "131050",
     title: "Number opted out",
@@ -130,42 +119,34 @@ pub(crate) const OPTED_OUT: FailureReason = FailureReason {
     after_sent: false,
 };
 
-/// One thing that a provider reports.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct PlannedEvent {
-    /// What.
-    pub(crate) kind_of_event: EventKind,
-    /// How long after acceptance it is reported, at pace 1.
+    pub(crate) kind: EventKind,
+    /// Delay after acceptance, at pace 1.
     pub(crate) after: Duration,
-    /// The provider's timestamp; chaos may take it away.
+    /// The provider's timestamp; a fault may remove it.
     pub(crate) at: Option<DateTime<Utc>>,
 }
 
-/// What a provider can report.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum EventKind {
-    /// LancePilot tells that a message went out, with an id but without status.
+    /// LancePilot's event for an outgoing message: an id without status.
     Echo,
-    /// WhatsApp has it.
     Sent,
-    /// On the phone.
     Delivered,
-    /// Opened.
     Read,
-    /// Played.
     Played,
-    /// Failed at WhatsApp.
     Failed(&'static FailureReason),
-    /// Not handed to WhatsApp.
+    /// Not submitted to WhatsApp.
     NotSent(&'static FailureReason),
-    /// A word nobody knows.
+    /// An unknown status word.
     Unknown(&'static str),
-    /// The customer wrote back.
+    /// The customer replied.
     Answered,
 }
 
 impl EventKind {
-    /// The status word of reports.
+    /// The status word in callbacks.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Echo => "outgoing",
@@ -180,7 +161,6 @@ impl EventKind {
         }
     }
 
-    /// The failure, if it is one.
     pub(crate) fn reason(self) -> Option<&'static FailureReason> {
         match self {
             Self::Failed(reason) | Self::NotSent(reason) => Some(reason),
@@ -188,7 +168,7 @@ impl EventKind {
         }
     }
 
-    /// Whether it can stand beside other statuses in one callback.
+    /// Whether it can share a callback with other statuses.
     pub(crate) fn can_be_batched(self) -> bool {
         matches!(
             self,
@@ -197,12 +177,11 @@ impl EventKind {
     }
 }
 
-/// Any failure by WhatsApp.
 pub(crate) fn pick_failure_reason(rng: &mut SeededRng) -> &'static FailureReason {
     &FAILURE_REASONS[rng.below(FAILURE_REASONS.len())]
 }
 
-/// Everything that will be reported of a message, in order.
+/// All events of a message, in order.
 pub(crate) fn tell(message: &AcceptedMessage, settings: &Settings) -> Vec<PlannedEvent> {
     let mut rng = SeededRng::new(
         settings.seed,
@@ -217,7 +196,7 @@ pub(crate) fn tell(message: &AcceptedMessage, settings: &Settings) -> Vec<Planne
         seconds: 0.0,
         pace: settings.pace,
     };
-    plan.run(settings.planned_outcome.unwrap_or(thrown), &mut rng);
+    plan.run(settings.outcome.unwrap_or(thrown), &mut rng);
     if matches!(plan.last(), Some(EventKind::Read | EventKind::Played))
         && rng.chance(settings.answered_share)
     {
@@ -252,13 +231,11 @@ struct EventPlan<'a> {
 }
 
 impl EventPlan<'_> {
-    fn run(&mut self, planned_outcome: PlannedOutcome, rng: &mut SeededRng) {
-        if self.message.provider == ProviderId::LancePilot
-            && planned_outcome != PlannedOutcome::Silent
-        {
+    fn run(&mut self, outcome: PlannedOutcome, rng: &mut SeededRng) {
+        if self.message.provider == ProviderId::LancePilot && outcome != PlannedOutcome::Silent {
             self.add(EventKind::Echo, rng.between(0.1, 0.3));
         }
-        match planned_outcome {
+        match outcome {
             PlannedOutcome::Silent => {}
             PlannedOutcome::Sent => self.sent(rng),
             PlannedOutcome::Delivered => {
@@ -289,25 +266,25 @@ impl EventPlan<'_> {
 
     fn read(&mut self, rng: &mut SeededRng) {
         self.sent(rng);
-        // With the chat open, WhatsApp reports no `delivered` at all.
+        // WhatsApp reports no `delivered` if the chat is open.
         if rng.chance(0.94) {
             self.add(EventKind::Delivered, rng.between(0.8, 2.2));
         }
         self.add(EventKind::Read, rng.between(1.5, 8.0));
     }
 
-    fn add(&mut self, kind_of_event: EventKind, seconds: f64) {
+    fn add(&mut self, kind: EventKind, seconds: f64) {
         self.seconds += seconds;
         let after = Duration::from_secs_f64(self.seconds);
         let shown = chrono::TimeDelta::from_std(after.mul_f64(self.pace)).unwrap_or_default();
         self.events.push(PlannedEvent {
-            kind_of_event,
+            kind,
             after,
             at: Some(self.message.at + shown),
         });
     }
 
     fn last(&self) -> Option<EventKind> {
-        self.events.last().map(|event| event.kind_of_event)
+        self.events.last().map(|event| event.kind)
     }
 }

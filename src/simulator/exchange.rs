@@ -1,4 +1,4 @@
-//! One request to a simulated provider and what is answered: as values, without a server.
+//! One request to a simulated provider and its reply, as values without a server.
 
 use std::time::Duration;
 
@@ -7,25 +7,21 @@ use serde_json::{Value, json};
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::AcceptedMessage;
 
-/// A request as it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReceivedRequest {
-    /// Whose API was called.
     pub provider: ProviderId,
-    /// The method.
     pub method: String,
-    /// The path, percent-encoded as it came.
+    /// Percent-encoded, as received.
     pub path: String,
-    /// The query, without `?`.
+    /// Without `?`.
     pub query: String,
-    /// Names in lower case, in no particular order.
+    /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte.
     pub body: Vec<u8>,
 }
 
 impl ReceivedRequest {
-    /// The first header of this (lower-case) name.
+    /// `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -33,17 +29,16 @@ impl ReceivedRequest {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON; null when it is none.
+    /// `null` if the body is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The token behind `Bearer `.
     pub(crate) fn bearer(&self) -> Option<&str> {
         self.header("authorization")?.strip_prefix("Bearer ")
     }
 
-    /// One segment of the path, counted from 0, with `%2B` read as the plus it is.
+    /// Path segment, from 0, with `%2B` decoded.
     pub(crate) fn segment(&self, index: usize) -> String {
         self.path
             .trim_start_matches('/')
@@ -55,39 +50,31 @@ impl ReceivedRequest {
     }
 }
 
-/// The parts of a multipart form that matter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct MultipartForm {
-    /// Text fields.
     pub(crate) fields: Vec<(String, String)>,
     /// The part named `file`.
     pub(crate) file: Option<UploadedFile>,
 }
 
-/// An uploaded file, without its bytes.
+/// Name, type and size of an uploaded file; the bytes are dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct UploadedFile {
-    /// Its file name.
     pub(crate) name: String,
-    /// Its content type.
     pub(crate) mime_type: String,
-    /// Its size in bytes.
+    /// In bytes.
     pub(crate) size: usize,
 }
 
-/// What a provider answers, and the message if it took one.
+/// A reply, and the accepted message if there is one.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct ApiReply {
-    /// HTTP status.
     pub(crate) status: u16,
-    /// JSON body.
     pub(crate) body: Value,
-    /// The accepted message.
     pub(crate) taken: Option<Box<AcceptedMessage>>,
 }
 
 impl ApiReply {
-    /// A refusal.
     pub(crate) fn refused(status: u16, body: Value) -> Self {
         Self {
             status,
@@ -96,7 +83,6 @@ impl ApiReply {
         }
     }
 
-    /// An acceptance.
     pub(crate) fn taken(status: u16, body: Value, message: AcceptedMessage) -> Self {
         Self {
             status,
@@ -106,33 +92,29 @@ impl ApiReply {
     }
 }
 
-/// What the next request gets instead of the documented answer.
+/// Replaces the documented reply to the next request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ForcedReply {
-    /// What is seen on the wire.
     pub(crate) wire: ForcedWire,
-    /// Whether the provider takes the message all the same.
+    /// Whether the message is accepted anyway.
     pub(crate) event_plan: ForcedFate,
 }
 
-/// What is seen on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ForcedWire {
-    /// A reply.
     Reply {
         status: u16,
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     },
-    /// The connection ends without a byte.
+    /// The connection is closed without a byte.
     HangUp,
-    /// Nothing, until this long has passed or the simulator stops; then the connection ends.
+    /// No reply for this long, or until the simulator stops; then the connection is closed.
     Silence(Duration),
-    /// The documented answer.
+    /// The documented reply.
     Documented,
 }
 
-/// Whether the message is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ForcedFate {
     Lost,
@@ -140,12 +122,10 @@ pub(crate) enum ForcedFate {
 }
 
 impl ForcedReply {
-    /// This status and JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::raw(status, "application/json", body.to_string())
     }
 
-    /// This status, content type and body.
     pub fn raw(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             wire: ForcedWire::Reply {
@@ -157,12 +137,11 @@ impl ForcedReply {
         }
     }
 
-    /// A redirect.
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::json(status, &json!({})).with_header("location", location)
     }
 
-    /// The connection ends without a byte of reply.
+    /// Closes the connection without a byte.
     pub fn hang_up() -> Self {
         Self {
             wire: ForcedWire::HangUp,
@@ -170,7 +149,8 @@ impl ForcedReply {
         }
     }
 
-    /// No reply: the caller's own time-out must end the wait. The simulator gives up after a minute.
+    /// Does not reply: the caller's time-out must end the wait. The simulator closes after a
+    /// minute.
     pub fn silence() -> Self {
         Self {
             wire: ForcedWire::Silence(Duration::from_mins(1)),
@@ -178,7 +158,7 @@ impl ForcedReply {
         }
     }
 
-    /// The documented answer after all; for a place in a row of forced replies.
+    /// The documented reply, as an element in a series of forced replies.
     pub fn documented() -> Self {
         Self {
             wire: ForcedWire::Documented,
@@ -186,7 +166,7 @@ impl ForcedReply {
         }
     }
 
-    /// The same with one more header, if it is a reply.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         if let ForcedWire::Reply { headers, .. } = &mut self.wire {
@@ -195,7 +175,7 @@ impl ForcedReply {
         self
     }
 
-    /// The same, but the provider takes the message: its callbacks come although the reply said nothing of the kind.
+    /// The message is accepted although the reply does not say so; its callbacks follow.
     #[must_use]
     pub fn although_taken(mut self) -> Self {
         self.event_plan = ForcedFate::AcceptedMessage;

@@ -1,4 +1,5 @@
-//! Kaleyra V2 (developers.kaleyra.io, read 2026-11-20) played by us: seven error bodies, ids that differ between reply and callback, references echoed.
+//! Simulates Kaleyra V2 (developers.kaleyra.io, read 2026-11-20): seven error bodies, different ids
+//! in reply and callback, echoed references.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The provider_api.
 pub(crate) struct Kaleyra;
 
 const WABA: &str = "120000034512345";
@@ -62,7 +62,8 @@ impl ProviderApi for Kaleyra {
             .iter()
             .map(|event| report_one(message, event, rng))
             .collect();
-        // Ids and references stand outside Meta's object, for one status: several are several callbacks in an array.
+        // Ids and references stand outside Meta's object, one status each: several statuses are an
+        // array of callbacks.
         match <[Value; 1]>::try_from(reports) {
             Ok([report]) => CallbackBody::json(&report),
             Err(reports) => CallbackBody::json(&Value::Array(reports)),
@@ -101,10 +102,10 @@ impl ProviderApi for Kaleyra {
 fn report_one(message: &AcceptedMessage, event: &PlannedEvent, rng: &mut SeededRng) -> Value {
     let mut extra = extra_info(message);
     extra["message_id"] = json!(message.second_id);
-    if let EventKind::NotSent(reason) = event.kind_of_event {
+    if let EventKind::NotSent(reason) = event.kind {
         return json!({
             "code": reason.code,
-            "status": event.kind_of_event.word(),
+            "status": event.kind.word(),
             "reason": reason.details,
             "message_id": message.wamid,
             "extra_info": extra,
@@ -118,16 +119,16 @@ fn report_one(message: &AcceptedMessage, event: &PlannedEvent, rng: &mut SeededR
             "statuses": [status(message, event)],
         }, "field": "messages" },
         "extra_info": extra,
-        "status": event.kind_of_event.word(),
+        "status": event.kind.word(),
         "message_id": message.wamid,
     });
-    if event.kind_of_event == EventKind::Delivered && opens_conversation(message) {
+    if event.kind == EventKind::Delivered && opens_conversation(message) {
         callback["price"] = json!(0.7846);
     }
     callback
 }
 
-/// Key, SID and sender, in the order in which the real API seems to look at them.
+/// Checks key, SID and sender, in the order that the real API seems to use.
 fn refuse_account(call: &ApiCall<'_>) -> Option<ApiReply> {
     let settings = &call.settings.kaleyra;
     let key = call.request.header("api-key");
@@ -162,7 +163,7 @@ fn refuse(status: u16, code: &str, message: &str, field: &str, words: &str) -> A
     )
 }
 
-/// The kind and the customer's number, if the payload is as documented.
+/// Kind and recipient, if the payload is valid.
 fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
     let is_json = call
         .request
@@ -180,7 +181,7 @@ fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
     let media = &object[kind.as_str()];
     let by_id = media["id"].as_str().is_some_and(|id| !id.is_empty());
     let by_link = is_address(&media["link"]);
-    // "Either the id or the link": exactly one.
+    // The documentation requires exactly one of id and link.
     let one = by_id != by_link && (media["id"].is_null() || media["link"].is_null());
     let extra = &body["extra_info"];
     let references = ["ref", "ref1", "ref2"]
@@ -221,7 +222,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         reply_ids: vec![id],
         wamid: rng.wamid(&recipient),
         second_id: rng.wamid(&recipient),
-        // One conversation per customer: every message to the same number shares it.
+        // One conversation per customer: all messages to a number share it.
         shared_id: SeededRng::new(call.settings.seed, "kaleyra", 0, &recipient).hex(32),
         recipient,
         at: call.now,
@@ -232,11 +233,11 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
 fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Value {
     let mut status = cloud_status(message, event, &message.shared_id);
     let mut conversation = json!({ "id": message.shared_id, "origin": { "type": "marketing" } });
-    if event.kind_of_event == EventKind::Sent {
+    if event.kind == EventKind::Sent {
         let end = (message.at + TimeDelta::hours(24)).timestamp();
         conversation["expiration_timestamp"] = json!(end.to_string());
     }
-    if event.kind_of_event.reason().is_none() {
+    if event.kind.reason().is_none() {
         status.insert("conversation".to_owned(), conversation);
         status.insert(
             "pricing".to_owned(),
@@ -250,7 +251,7 @@ fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Value {
     Value::Object(status)
 }
 
-/// Whether this message is one of those that open a conversation and so carry a price.
+/// Whether this message opens a conversation and therefore has a price.
 fn opens_conversation(message: &AcceptedMessage) -> bool {
     message.ordinal % 3 == 1
 }

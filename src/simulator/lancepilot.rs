@@ -1,6 +1,8 @@
-//! LancePilot (api.lancepilot.com, read 2026-11-20) played by us: `data: {}` in every reply, uploads with real limits, an echo and status events whose ids the reply never named.
+//! Simulates LancePilot (api.lancepilot.com, read 2026-11-20): `data: {}` in every reply, uploads
+//! with real limits, an outgoing event and status events with ids that no reply contained.
 //!
-//! Its webhooks are not documented; echo and inbound follow what a public consumer reads, the status event is our guess.
+//! LancePilot's webhooks are undocumented: outgoing and inbound events follow what a public
+//! consumer parses, the status event is our assumption.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
@@ -15,7 +17,6 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The provider_api.
 pub(crate) struct LancePilot;
 
 impl ProviderApi for LancePilot {
@@ -52,7 +53,7 @@ impl ProviderApi for LancePilot {
         let Some((last, earlier)) = events.split_last() else {
             return CallbackBody::json(&json!({}));
         };
-        if last.kind_of_event == EventKind::Echo {
+        if last.kind == EventKind::Echo {
             return CallbackBody::json(&echo(settings, message));
         }
         let mut attributes = status(message, last);
@@ -126,12 +127,12 @@ fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Map<String, Value>
     let mut attributes = Map::new();
     let mut add = |key: &str, value: Value| attributes.insert(key.to_owned(), value);
     add("wamid", json!(message.wamid));
-    add("status", json!(event.kind_of_event.word()));
+    add("status", json!(event.kind.word()));
     add("to", json!(format!("+{}", message.recipient)));
     if let Some(at) = event.at {
         add("updated_at", json!(laravel_time(at)));
     }
-    if let Some(reason) = event.kind_of_event.reason() {
+    if let Some(reason) = event.kind.reason() {
         let error =
             json!({ "code": reason.code, "title": reason.title, "details": reason.details });
         add("errors", json!([error]));
@@ -143,12 +144,12 @@ fn contact(message: &AcceptedMessage) -> Value {
     json!({ "contact": { "attributes": { "number": message.recipient } } })
 }
 
-/// Laravel writes microseconds and `Z`.
+/// Laravel's format: microseconds and `Z`.
 fn laravel_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// What is wrong, per field.
+/// Validation errors by field.
 fn check(call: &ApiCall<'_>, kind: MediaKind) -> Map<String, Value> {
     let mut wrong = Map::new();
     let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));

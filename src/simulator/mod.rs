@@ -1,7 +1,8 @@
-//! The four providers played by us: their send APIs as documented, callbacks in their own dialects, seeded misbehaviour and an answer key.
+//! Simulates the four providers: documented send APIs, callbacks in their formats, seeded faults,
+//! and the expected states.
 //!
-//! It is used alone (`bluetick simulate`), inside `bluetick demo`, and as the provider double of integration tests. It shares no code with
-//! [`crate::providers`] or the fold, so that it can contradict them.
+//! Used by `bluetick simulate`, by `bluetick demo`, and by integration tests. Shares no code with
+//! [`crate::providers`] or the fold, so that it can detect their errors.
 
 pub mod callback_queue;
 pub mod chaos;
@@ -35,28 +36,24 @@ pub use self::settings::{CallbackTarget, CallbackTargets, Delivery, Settings};
 use self::state::{SimulatorState, lock};
 use crate::domain::provider::ProviderId;
 
-/// Why the simulator does not run, or lost its answer key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The socket cannot be used.
-    #[error("the simulator's socket cannot be used")]
+    #[error("the simulator cannot use its socket")]
     Socket(#[source] std::io::Error),
-    /// The HTTP client for callbacks cannot be made.
-    #[error("the simulator cannot make callbacks")]
+    #[error("the simulator cannot create its HTTP client")]
     Client(#[from] reqwest::Error),
-    /// The oracle's file cannot be written.
-    #[error("the oracle's file cannot be written")]
+    #[error("cannot write the oracle file")]
     Oracle(#[source] std::io::Error),
 }
 
-/// The oracle's file is at most this much behind.
+/// Maximum delay before a change is written to the oracle file.
 const ORACLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The four providers.
 pub struct Simulator;
 
 impl Simulator {
-    /// Serves all four APIs on `listener`; every `base_url` is `http://{address}`. Returns once connections are accepted.
+    /// Serves all four APIs on `listener`. The `base_url` of every account is `http://{address}`.
+    /// Returns once connections are accepted.
     pub fn start(settings: Settings, listener: TcpListener) -> Result<SimulatorHandle, Error> {
         let address = listener.local_addr().map_err(Error::Socket)?;
         let state = Arc::new(SimulatorState::new(settings)?);
@@ -64,14 +61,14 @@ impl Simulator {
         let server = server::build(listener, Arc::clone(&state), runtime).map_err(Error::Socket)?;
         let stop_server = server.handle();
         let mut tasks = vec![tokio::spawn(async move {
-            // It ends only by being stopped; the socket was bound before.
+            // The socket is bound, so the server ends only when it is stopped.
             let _ = server.await;
         })];
         if state.settings.delivery == Delivery::Timed {
             tasks.push(tokio::spawn(Arc::clone(&state.queue).run()));
         }
         if state.settings.oracle.is_some() {
-            tasks.push(tokio::spawn(keep_oracle(Arc::clone(&state))));
+            tasks.push(tokio::spawn(write_oracle_periodically(Arc::clone(&state))));
         }
         Ok(SimulatorHandle {
             address,
@@ -82,15 +79,14 @@ impl Simulator {
     }
 }
 
-/// Writes the oracle's file whenever it changed.
-async fn keep_oracle(state: Arc<SimulatorState>) {
+async fn write_oracle_periodically(state: Arc<SimulatorState>) {
     while !state.stopping.is_cancelled() {
         tokio::select! {
             () = tokio::time::sleep(ORACLE_PAUSE) => {}
             () = state.stopping.cancelled() => return,
         }
         if let Err(error) = write_oracle(&state) {
-            tracing::warn!(%error, "the oracle's file is behind");
+            tracing::warn!(%error, "the oracle file could not be written");
         }
     }
 }
@@ -103,7 +99,7 @@ fn write_oracle(state: &SimulatorState) -> Result<(), Error> {
     }
 }
 
-/// A running simulator. Dropping it does not stop it; [`SimulatorHandle::stop`] does.
+/// A running simulator. [`SimulatorHandle::stop`] stops it; dropping the handle does not.
 pub struct SimulatorHandle {
     address: SocketAddr,
     state: Arc<SimulatorState>,
@@ -112,47 +108,46 @@ pub struct SimulatorHandle {
 }
 
 impl SimulatorHandle {
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The `base_url` of an account that is to talk to it.
+    /// `base_url` for accounts that use this simulator.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Changes where callbacks go, for messages taken from now on.
+    /// Applies to messages accepted from now on.
     pub fn set_targets(&self, targets: CallbackTargets) {
         self.state.set_targets(targets);
     }
 
-    /// The next request to this provider gets this reply; several are used one after the other.
+    /// Forces the reply to the next request; several are used in order.
     pub fn force(&self, provider: ProviderId, reply: ForcedReply) {
         self.state.force(provider, reply);
     }
 
-    /// The next message that this provider takes ends like this; several are used one after the other.
-    pub fn force_outcome(&self, provider: ProviderId, planned_outcome: PlannedOutcome) {
-        self.state.force_outcome(provider, planned_outcome);
+    /// Forces the outcome of the next accepted message; several are used in order.
+    pub fn force_outcome(&self, provider: ProviderId, outcome: PlannedOutcome) {
+        self.state.force_outcome(provider, outcome);
     }
 
-    /// The latest requests to any send API, oldest first.
+    /// The latest requests to all send APIs, oldest first.
     pub fn received(&self) -> Vec<ReceivedRequest> {
         self.state.received()
     }
 
-    /// The queued callbacks, in the order in which they would be posted.
+    /// The queued callbacks in the order in which they would be posted.
     pub fn queued(&self) -> Vec<QueuedCallback> {
         self.state.queue.list()
     }
 
-    /// Posts the next `count` queued callbacks, one after the other, without waiting for their time; returns how many there were.
+    /// Posts the next `count` queued callbacks one by one, due or not; returns how many there were.
     pub async fn deliver_due(&self, count: usize) -> usize {
         self.state.queue.deliver_next(count).await
     }
 
-    /// Posts every queued callback, one after the other, with the retries of those that are refused; returns how many attempts were made.
+    /// Posts all queued callbacks one by one, including retries; returns the number of attempts.
     pub async fn deliver_all(&self) -> usize {
         let mut done = 0;
         while self.state.queue.deliver_next(1).await == 1 {
@@ -161,17 +156,18 @@ impl SimulatorHandle {
         done
     }
 
-    /// Waits until no callback is queued or on its way.
+    /// Waits until no callback is queued or being posted.
     pub async fn idle(&self) {
         self.state.queue.idle().await;
     }
 
-    /// What the receiver must know by now, one object per accepted message.
+    /// The state that the receiver must show for each accepted message, one object per message.
     pub fn oracle(&self) -> Vec<Value> {
         lock(&self.state.oracle).lines()
     }
 
-    /// Takes no more requests, posts what is queued (timed delivery only, bounded by the settings' `drain`), and writes the oracle's file.
+    /// Accepts no more requests, posts the queued callbacks (timed delivery only, for at most the
+    /// settings' `drain`), and writes the oracle file.
     pub async fn stop(self) -> Result<(), Error> {
         self.state.stopping.cancel();
         self.stop_server.stop(true).await;
@@ -181,7 +177,7 @@ impl SimulatorHandle {
         };
         self.state.queue.stop(drain).await;
         for task in self.tasks {
-            // A panic inside has been printed; stopping goes on.
+            // A panic in the task has been printed already.
             let _ = task.await;
         }
         write_oracle(&self.state)

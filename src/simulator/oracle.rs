@@ -1,4 +1,5 @@
-//! What the receiver must know by now, computed from what was really delivered to it and from nothing else: an answer key that shares no code with the product's fold.
+//! The expected state of every message, computed only from the callbacks that were delivered.
+//! Shares no code with the fold.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -9,21 +10,20 @@ use serde_json::{Value, json};
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind};
 
-/// One fact that a delivered callback reply_result about one message.
+/// One status of one message in a delivered callback.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ReportedStatus {
-    /// Whose message.
     pub provider: ProviderId,
-    /// Which of that provider's sends.
+    /// Number of the send at its provider, from 1.
     pub ordinal: u64,
-    /// What was reply_result.
-    pub(crate) kind_of_event: EventKind,
+    pub(crate) kind: EventKind,
 }
 
 impl ReportedStatus {
-    /// `sent` … `played`, `failed CODE`, or `other` for a word nobody knows; nothing for an echo, which only teaches ids.
-    pub fn in_words(&self) -> Option<String> {
-        Some(match self.kind_of_event {
+    /// `sent` … `played`, `failed CODE`, or `other` for an unknown word; `None` for an outgoing
+    /// event, which only contains ids.
+    pub fn description(&self) -> Option<String> {
+        Some(match self.kind {
             EventKind::Echo | EventKind::Answered => return None,
             EventKind::Unknown(_) => "other".to_owned(),
             EventKind::Failed(reason) | EventKind::NotSent(reason) => {
@@ -34,25 +34,23 @@ impl ReportedStatus {
     }
 }
 
-/// Whether a callback reached the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PostResult {
     /// Answered with 2xx.
     Surely,
-    /// Sent, but no answer came back.
+    /// Sent, but there was no reply.
     Perhaps,
 }
 
-/// How the send's reply ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ReplyResult {
     /// The documented acceptance.
     Accepted,
-    /// Something else, though the message was taken.
+    /// Another reply, although the message was accepted.
     SomethingElse,
 }
 
-/// Every accepted message and what the receiver was reply_result of it.
+/// Every accepted message and the statuses delivered for it.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     known: BTreeMap<(&'static str, u64), KnownMessage>,
@@ -62,28 +60,26 @@ pub(crate) struct Oracle {
 #[derive(Debug)]
 struct KnownMessage {
     message: AcceptedMessage,
-    reply_result: ReplyResult,
-    /// Words and failure codes with the number of times they were surely delivered.
+    reply: ReplyResult,
+    /// Status words and failure codes with the number of confirmed deliveries.
     facts: BTreeMap<(&'static str, Option<&'static str>), u64>,
     doubtful: u64,
 }
 
 impl Oracle {
-    /// Remembers an accepted message.
-    pub(crate) fn record_message(&mut self, message: &AcceptedMessage, reply_result: ReplyResult) {
+    pub(crate) fn record_message(&mut self, message: &AcceptedMessage, reply: ReplyResult) {
         self.changed = true;
         self.known.insert(
             (message.provider.as_str(), message.ordinal),
             KnownMessage {
                 message: message.clone(),
-                reply_result,
+                reply,
                 facts: BTreeMap::new(),
                 doubtful: 0,
             },
         );
     }
 
-    /// Remembers what a callback reply_result.
     pub(crate) fn record_claims(&mut self, reported: &[ReportedStatus], reached: PostResult) {
         for claim in reported {
             let key = (claim.provider.as_str(), claim.ordinal);
@@ -91,25 +87,22 @@ impl Oracle {
                 continue;
             };
             self.changed = true;
-            let code = claim.kind_of_event.reason().map(|reason| reason.code);
+            let code = claim.kind.reason().map(|reason| reason.code);
             match reached {
                 PostResult::Surely => {
-                    *known
-                        .facts
-                        .entry((claim.kind_of_event.word(), code))
-                        .or_default() += 1;
+                    *known.facts.entry((claim.kind.word(), code)).or_default() += 1;
                 }
                 PostResult::Perhaps => known.doubtful += 1,
             }
         }
     }
 
-    /// One JSON object per message, in the order of provider and ordinal.
+    /// One JSON object per message, ordered by provider and ordinal.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.known.values().map(KnownMessage::line).collect()
     }
 
-    /// Writes the lines as NDJSON, whole or not at all.
+    /// Writes NDJSON atomically.
     pub(crate) fn write(&mut self, path: &Path) -> io::Result<()> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".part");
@@ -142,7 +135,7 @@ impl KnownMessage {
             Some(word) => word,
             None if self.has("failed") || self.has("not sent") => "failed",
             None if self.has("sent") => "sent",
-            None if self.reply_result == ReplyResult::Accepted => "submitted",
+            None if self.reply == ReplyResult::Accepted => "submitted",
             None => "uncertain",
         }
     }
@@ -167,7 +160,7 @@ impl KnownMessage {
             "kind": message.kind.as_str(),
             "references": message.references,
             "reply_ids": message.reply_ids,
-            "reply": match self.reply_result {
+            "reply": match self.reply {
                 ReplyResult::Accepted => "accepted",
                 ReplyResult::SomethingElse => "something else",
             },
@@ -176,7 +169,7 @@ impl KnownMessage {
             "conflict": arrived && !codes.is_empty(),
             "failure_codes": codes,
             "facts": facts,
-            // Callbacks that may or may not have arrived: with any, `state` is a lower bound.
+            // Callbacks that may have arrived: with any, `state` is a lower bound.
             "doubtful": self.doubtful,
         })
     }

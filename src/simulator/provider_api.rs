@@ -1,4 +1,5 @@
-//! What every simulated provider_api does: answer a request, report on a message, pass on what a customer wrote.
+//! What every simulated provider implements: reply to a send request, report events, pass on a
+//! customer's message.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -11,24 +12,20 @@ use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::{kaleyra, lancepilot, sobot, zixflow};
 
-/// A request on a provider_api's desk.
+/// A send request and what the provider needs to reply.
 pub(crate) struct ApiCall<'a> {
-    /// What the provider_api knows.
     pub(crate) settings: &'a Settings,
-    /// The request.
     pub(crate) request: &'a ReceivedRequest,
-    /// Its parts, where it is a multipart form.
+    /// Present for a multipart form.
     pub(crate) form: Option<&'a MultipartForm>,
-    /// Which of the provider's sends it is, counted from 1.
+    /// Number of this send at its provider, from 1.
     pub(crate) ordinal: u64,
-    /// How many the provider accepted before.
+    /// Number of messages that the provider accepted before.
     pub(crate) accepted: u64,
-    /// Now.
     pub(crate) now: DateTime<Utc>,
 }
 
 impl ApiCall<'_> {
-    /// The rng of one purpose for this send.
     pub(crate) fn rng(&self, purpose: &str) -> SeededRng {
         SeededRng::new(
             self.settings.seed,
@@ -39,17 +36,14 @@ impl ApiCall<'_> {
     }
 }
 
-/// A callback's body in a provider_api's own dialect.
+/// A callback body in a provider's format.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CallbackBody {
-    /// Its content type.
     pub(crate) content_type: &'static str,
-    /// Its bytes.
     pub(crate) body: Vec<u8>,
 }
 
 impl CallbackBody {
-    /// JSON.
     pub(crate) fn json(value: &Value) -> Self {
         Self {
             content_type: "application/json",
@@ -58,9 +52,8 @@ impl CallbackBody {
     }
 }
 
-/// A simulated provider_api.
 pub(crate) trait ProviderApi {
-    /// Checks a request as documented and answers it.
+    /// Validates a request as documented.
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply;
 
     /// Reports one or more (batched) events of one message.
@@ -72,7 +65,7 @@ pub(crate) trait ProviderApi {
         rng: &mut SeededRng,
     ) -> CallbackBody;
 
-    /// Passes on a customer's answer to a message.
+    /// Reports a customer's reply to a message.
     fn inbound(
         &self,
         settings: &Settings,
@@ -82,7 +75,6 @@ pub(crate) trait ProviderApi {
     ) -> CallbackBody;
 }
 
-/// The provider_api behind a provider id.
 pub(crate) fn of(provider: ProviderId) -> &'static dyn ProviderApi {
     match provider {
         ProviderId::Sobot => &sobot::Sobot,
@@ -92,7 +84,7 @@ pub(crate) fn of(provider: ProviderId) -> &'static dyn ProviderApi {
     }
 }
 
-/// One status object as WhatsApp's Cloud API has it; `id` is what the provider_api puts there.
+/// A status object of WhatsApp's Cloud API. `id` depends on the provider.
 pub(crate) fn cloud_status(
     message: &AcceptedMessage,
     event: &PlannedEvent,
@@ -100,7 +92,7 @@ pub(crate) fn cloud_status(
 ) -> Map<String, Value> {
     let mut status = Map::new();
     status.insert("id".to_owned(), json!(id));
-    status.insert("status".to_owned(), json!(event.kind_of_event.word()));
+    status.insert("status".to_owned(), json!(event.kind.word()));
     if let Some(at) = event.at {
         status.insert("timestamp".to_owned(), json!(at.timestamp().to_string()));
     }
@@ -111,10 +103,10 @@ pub(crate) fn cloud_status(
     status
 }
 
-/// The `errors` of a failed event as WhatsApp's Cloud API has them.
+/// The `errors` list of WhatsApp's Cloud API.
 pub(crate) fn cloud_errors(event: &PlannedEvent) -> Option<Value> {
-    let reason = event.kind_of_event.reason()?;
-    // WhatsApp's own codes are numbers, a provider's are text.
+    let reason = event.kind.reason()?;
+    // WhatsApp's codes are numbers, those of providers are text.
     let code = reason
         .code
         .parse::<u32>()
@@ -127,7 +119,7 @@ pub(crate) fn cloud_errors(event: &PlannedEvent) -> Option<Value> {
     }]))
 }
 
-/// What a customer answers.
+/// Texts of customers' replies.
 pub(crate) const ANSWERS: [&str; 6] = [
     "Thank you!",
     "Received, looks great",
@@ -137,12 +129,10 @@ pub(crate) const ANSWERS: [&str; 6] = [
     "Lovely, thanks",
 ];
 
-/// The kind a request names.
 pub(crate) fn read_kind(value: &Value) -> Option<MediaKind> {
     value.as_str()?.parse().ok()
 }
 
-/// Whether a value is an address that the outside can fetch.
 pub(crate) fn is_address(value: &Value) -> bool {
     value
         .as_str()
@@ -150,7 +140,7 @@ pub(crate) fn is_address(value: &Value) -> bool {
         .is_some_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// Whether a caption is absent, or text within the documented length.
+/// Whether the caption is absent or within the documented length.
 pub(crate) fn is_caption(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -159,7 +149,7 @@ pub(crate) fn is_caption(value: &Value) -> bool {
     }
 }
 
-/// Whether a text is 7 to 15 digits and nothing else.
+/// Whether the text is 7 to 15 digits.
 pub(crate) fn is_digits(text: &str) -> bool {
     (7..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }

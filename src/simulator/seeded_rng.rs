@@ -1,4 +1,5 @@
-//! Seeded randomness. Every die belongs to (seed, provider, ordinal of the send, purpose), so nothing depends on timing or on another die.
+//! Seeded random numbers. Each generator belongs to (seed, provider, number of the send, purpose),
+//! so that results do not depend on timing or on other generators.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,11 +8,9 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// SeededRng for one purpose.
 pub(crate) struct SeededRng(StdRng);
 
 impl SeededRng {
-    /// The rng of one purpose for one send.
     pub(crate) fn new(seed: u64, provider: &str, ordinal: u64, purpose: &str) -> Self {
         let digest = Sha256::new()
             .chain_update(seed.to_be_bytes())
@@ -23,46 +22,42 @@ impl SeededRng {
         Self(StdRng::from_seed(digest.into()))
     }
 
-    /// Yes in this share of cases.
+    /// True with this probability.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.0.random_bool(share.clamp(0.0, 1.0))
     }
 
-    /// A number from `low` up to `high`.
     pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         self.0.random_range(low..high)
     }
 
-    /// A whole number below `end`, which is above 0.
+    /// `end` must be above 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0.random_range(0..end)
     }
 
-    /// One of them.
+    /// Returns a random element.
     ///
     /// **Invariant:** `all` is never empty; every caller passes a constant table.
     pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 
-    /// Characters out of an alphabet.
     pub(crate) fn text(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length)
             .map(|_| char::from(*self.pick(alphabet)))
             .collect()
     }
 
-    /// Lower-case hexadecimal digits.
     pub(crate) fn hex(&mut self, length: usize) -> String {
         self.text(b"0123456789abcdef", length)
     }
 
-    /// A version 4 UUID.
     pub(crate) fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.0.random()).into_uuid()
     }
 
-    /// An id as WhatsApp makes them: the customer's number and 18 hexadecimal digits under base64.
+    /// WhatsApp's format: base64 of the recipient's number and 18 hexadecimal digits.
     pub(crate) fn wamid(&mut self, digits: &str) -> String {
         let mut bytes = vec![0x1c, 0x18, u8::try_from(digits.len()).unwrap_or(u8::MAX)];
         bytes.extend_from_slice(digits.as_bytes());
@@ -78,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_throws_the_same_and_another_purpose_does_not() {
-        let throw = |purpose| SeededRng::new(7, "sobot", 3, purpose).hex(32);
-        assert_eq!(throw("fate"), throw("event_plan"));
-        assert_ne!(throw("fate"), throw("reply"));
+    fn the_same_seed_and_purpose_give_the_same_numbers() {
+        let numbers = |purpose| SeededRng::new(7, "sobot", 3, purpose).hex(32);
+        assert_eq!(numbers("fate"), numbers("fate"));
+        assert_ne!(numbers("fate"), numbers("reply"));
     }
 
     #[test]

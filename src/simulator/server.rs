@@ -1,4 +1,5 @@
-//! The HTTP side of the simulator: four APIs under their real paths on one socket, forced replies, and connections that end without a word.
+//! HTTP server of the simulator: four APIs under their real paths on one socket, forced replies,
+//! and connections that are closed without a reply.
 
 use std::net::{Shutdown, TcpListener};
 use std::os::fd::AsFd as _;
@@ -20,12 +21,11 @@ use crate::simulator::exchange::{
 use crate::simulator::oracle::ReplyResult;
 use crate::simulator::state::SimulatorState;
 
-/// The largest body taken: above every documented size limit, so that the limits answer and not the server.
+/// Larger than every documented limit, so that the documented limits apply.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
-/// A callback that comes before the reply holds the reply up for no longer.
+/// Maximum time for which a callback sent before the reply delays the reply.
 const BEFORE_REPLY: Duration = Duration::from_secs(2);
 
-/// The server, not yet running.
 pub(crate) fn build(
     listener: TcpListener,
     state: Arc<SimulatorState>,
@@ -67,7 +67,7 @@ pub(crate) fn build(
     Ok(server.run())
 }
 
-/// The connection of a request, to be cut.
+/// A request's connection, which a forced reply can close.
 struct ClientConnection(std::net::TcpStream);
 
 type WorldData = web::Data<SimulatorState>;
@@ -123,11 +123,11 @@ async fn exchange(
     let form = read_form(http, body).await;
     let answer = state.answer(&request, form.as_ref());
     if let Some(message) = &answer.taken {
-        let reply_result = match forced {
+        let reply = match forced {
             Some(_) => ReplyResult::SomethingElse,
             None => ReplyResult::Accepted,
         };
-        post_before_reply(state.take(message, reply_result), state, runtime).await;
+        post_before_reply(state.take(message, reply), state, runtime).await;
     }
     match forced {
         Some(reply) => play_forced(&reply, http, state).await,
@@ -135,7 +135,7 @@ async fn exchange(
     }
 }
 
-/// Posts on the simulator's own runtime: connections of the client must outlive this worker.
+/// Posts on the simulator's own runtime: the client's connections must outlive this worker.
 async fn post_before_reply(
     posts: Vec<QueuedCallback>,
     state: &SimulatorState,
@@ -144,7 +144,7 @@ async fn post_before_reply(
     for post in posts {
         let queue = Arc::clone(&state.queue);
         let task = runtime.spawn(async move { queue.post_now(post).await });
-        // A slow receiver does not hold the reply up; the task goes on.
+        // A slow receiver does not delay the reply further; the task continues.
         let _ = tokio::time::timeout(BEFORE_REPLY, task).await;
     }
 }
@@ -177,10 +177,10 @@ async fn play_forced(
     }
 }
 
-/// Ends the connection; the returned response finds no way out any more.
+/// Closes the connection; the returned response is not sent.
 fn cut(http: &HttpRequest) -> HttpResponse {
     if let Some(ClientConnection(stream)) = http.conn_data::<ClientConnection>() {
-        // Fails only when the caller was faster.
+        // Fails only if the caller has closed it already.
         let _ = stream.shutdown(Shutdown::Both);
     }
     HttpResponse::build(StatusCode::INTERNAL_SERVER_ERROR)
@@ -210,7 +210,7 @@ fn read_request(provider: ProviderId, http: &HttpRequest, body: &web::Bytes) -> 
     }
 }
 
-/// The parts of a multipart form; nothing if it is none. A broken form has no file.
+/// `None` if the body is no multipart form. A malformed form has no file.
 async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<MultipartForm> {
     let is_form = http
         .headers()

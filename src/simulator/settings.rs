@@ -1,4 +1,4 @@
-//! What the simulator is reply_result before it starts: whom it knows, where its callbacks go, how fast and how badly behaved it is.
+//! Settings of the simulator: credentials, callback targets, speed and faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,42 +11,33 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::chaos::Chaos;
 use crate::simulator::event_plan::PlannedOutcome;
 
-/// Everything that can be set.
 #[derive(Clone)]
 pub struct Settings {
-    /// The same seed and the same sequence of sends give the same fates.
+    /// The same seed and the same sequence of sends give the same outcomes.
     pub seed: u64,
-    /// Factor on every delay: 1 is lively, 0 is at once.
+    /// Factor for every delay; 0 means no delay.
     pub pace: f64,
-    /// Who releases callbacks.
     pub delivery: Delivery,
-    /// Where callbacks go.
     pub targets: CallbackTargets,
-    /// Who may call Sobot's API.
     pub sobot: SobotSettings,
-    /// Who may call Kaleyra's API, and what it thinks of the account.
     pub kaleyra: KaleyraSettings,
-    /// Who may call Zixflow's API, and how often its reply names no id.
     pub zixflow: ZixflowSettings,
-    /// Who may call LancePilot's API.
     pub lancepilot: LancePilotSettings,
-    /// Misbehaviour, as shares of all callbacks.
     pub chaos: Chaos,
-    /// Every message ends like this; absent, the rng decide.
-    pub planned_outcome: Option<PlannedOutcome>,
-    /// Share of read messages that the customer answers, which makes an inbound callback.
+    /// Outcome of every message; `None`: random.
+    pub outcome: Option<PlannedOutcome>,
+    /// Share of read messages that the customer replies to, which creates an inbound callback.
     pub answered_share: f64,
-    /// Where the oracle's NDJSON is written; also kept current while the simulator is idle.
+    /// NDJSON file for the expected states; also updated while the simulator is idle.
     pub oracle: Option<PathBuf>,
-    /// How many of the latest requests [`crate::simulator::SimulatorHandle::received`] remembers.
+    /// Number of requests kept for [`crate::simulator::SimulatorHandle::received`].
     pub remembered_requests: usize,
-    /// Callbacks waiting beyond this number make the send APIs answer 503 until some are gone.
+    /// With more queued callbacks than this the send APIs answer 503.
     pub queue_limit: usize,
-    /// Callbacks on their way at the same time, at most.
+    /// Maximum number of callbacks being posted at the same time.
     pub concurrency: usize,
-    /// How long `stop` goes on posting what is still queued; zero forgets it.
+    /// How long `stop` continues to post queued callbacks.
     pub drain: Duration,
-    /// Where timestamps come from.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -62,7 +53,7 @@ impl Default for Settings {
             zixflow: ZixflowSettings::default(),
             lancepilot: LancePilotSettings::default(),
             chaos: Chaos::none(),
-            planned_outcome: None,
+            outcome: None,
             answered_share: 0.1,
             oracle: None,
             remembered_requests: 1_000,
@@ -85,41 +76,37 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Who releases callbacks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivery {
-    /// Time does.
+    /// When they are due.
     Timed,
-    /// `deliver_due` and `deliver_all` do, in order; nothing is posted by itself.
+    /// Only by `deliver_due` and `deliver_all`, in order.
     Manual,
 }
 
-/// Where the callbacks of each provider's account go. Without a target they are not made.
+/// Callback URLs by provider. Callbacks without a target are not created.
 ///
-/// Zixflow's delivery reports go to each message's own `reportURL`; its target here receives inbound messages.
+/// Zixflow's status callbacks go to each message's `reportURL`; its target here receives inbound
+/// messages.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackTargets(BTreeMap<&'static str, CallbackTarget>);
 
 impl CallbackTargets {
-    /// The same targets with one more.
     #[must_use]
     pub fn with(mut self, provider: ProviderId, target: impl Into<CallbackTarget>) -> Self {
         self.0.insert(provider.as_str(), target.into());
         self
     }
 
-    /// The target of one provider.
     pub fn find(&self, provider: ProviderId) -> Option<&CallbackTarget> {
         self.0.get(provider.as_str())
     }
 }
 
-/// One address for callbacks and what they present there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackTarget {
-    /// The address.
     pub url: String,
-    /// Static headers, as configured in the provider's console (Kaleyra, Zixflow).
+    /// Static headers as configured in the provider's console (Kaleyra, Zixflow).
     pub headers: Vec<(String, String)>,
 }
 
@@ -138,16 +125,13 @@ impl From<&str> for CallbackTarget {
     }
 }
 
-/// Sobot's view of its one account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SobotSettings {
-    /// Accepted `x-api-key`.
     pub api_key: String,
-    /// Accepted `x-api-secret`.
     pub api_secret: String,
-    /// The business number, digits; its country code completes short numbers.
+    /// The sender number, digits only; its country code completes short numbers.
     pub number: String,
-    /// Which HTTP status refusals carry; the documentation does not say.
+    /// HTTP status of refusals, which the documentation does not specify.
     pub refusal_status: RefusalStatus,
 }
 
@@ -162,33 +146,30 @@ impl Default for SobotSettings {
     }
 }
 
-/// Which HTTP status a refusal carries beside the `code` in its body.
+/// HTTP status of a refusal beside the `code` in its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefusalStatus {
-    /// The body's code.
+    /// Equals the code in the body.
     SameAsCode,
-    /// Always 200; only the body tells.
+    /// Always 200; only the body says that it failed.
     AlwaysOk,
 }
 
-/// Kaleyra's view of its one account.
 #[derive(Clone, PartialEq, Debug)]
 pub struct KaleyraSettings {
-    /// Accepted SID.
     pub sid: String,
-    /// Accepted `api-key`.
     pub api_key: String,
-    /// A key that is known, but whose account may not use this API: `WA-401` with `account`.
+    /// A valid key whose account may not use this API: `WA-401` with `account`.
     pub restricted_api_key: String,
     /// Sender numbers of the account, `+` and digits.
     pub senders: Vec<String>,
     /// Sender numbers of the account that belong to the older API: `WA-401` with `phone_number`.
     pub older_senders: Vec<String>,
-    /// Messages the balance is good for; then `E110`. Absent: any number.
+    /// Number of messages before `E110`; `None`: unlimited.
     pub balance: Option<u64>,
-    /// Share of sends answered `WA500`.
+    /// Share of send requests answered with `WA500`.
     pub internal_error_share: f64,
-    /// Share of messages that Kaleyra itself does not hand on ("not sent": the number opted out).
+    /// Share of messages that Kaleyra does not submit ("not sent": the number opted out).
     pub not_sent_share: f64,
 }
 
@@ -207,16 +188,13 @@ impl Default for KaleyraSettings {
     }
 }
 
-/// Zixflow's view of its one account.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ZixflowSettings {
-    /// Accepted bearer token.
     pub token: String,
-    /// Accepted `phoneId`.
     pub phone_id: String,
-    /// Share of accepted messages whose reply names no id although `submissionStatus` was true.
+    /// Share of replies without id although `submissionStatus` was true.
     pub bare_reply_share: f64,
-    /// Share of reports that come as a form instead of JSON.
+    /// Share of status callbacks sent as a form instead of JSON.
     pub form_report_share: f64,
 }
 
@@ -231,14 +209,11 @@ impl Default for ZixflowSettings {
     }
 }
 
-/// LancePilot's view of its one account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LancePilotSettings {
-    /// Accepted bearer token.
     pub token: String,
-    /// The one workspace that exists, a UUID.
     pub workspace: String,
-    /// The business number, digits.
+    /// The sender number, digits only.
     pub number: String,
 }
 

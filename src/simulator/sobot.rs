@@ -1,4 +1,5 @@
-//! Sobot (docs.sobot.in, read 2026-11-20) played by us: `POST /message/`, flat status callbacks that come once, inbound arrays.
+//! Simulates Sobot (docs.sobot.in, read 2026-11-20): `POST /message/`, flat status callbacks that
+//! are posted once, inbound arrays.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 
-/// The provider_api.
 pub(crate) struct Sobot;
 
 impl ProviderApi for Sobot {
@@ -42,7 +42,7 @@ impl ProviderApi for Sobot {
         let [event] = events else {
             return CallbackBody::json(&in_changes(settings, message, events));
         };
-        let mut status = json!({ "id": message.wamid, "status": event.kind_of_event.word() });
+        let mut status = json!({ "id": message.wamid, "status": event.kind.word() });
         if let Some(at) = event.at {
             status["timestamp"] = json!(at.timestamp().to_string());
         }
@@ -65,7 +65,7 @@ impl ProviderApi for Sobot {
             "timestamp": at.timestamp().to_string(),
         });
         if rng.chance(0.3) {
-            // Documented as it is: a video's media stands under `image`.
+            // As documented: the media of a video is under `image`.
             written["type"] = json!("video");
             let id = rng.text(b"0123456789", 15);
             written["image"] = json!({
@@ -114,7 +114,7 @@ fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
     if !is_address(&body["url"]) {
         return Err("Invalid media url");
     }
-    // The documentation writes `video/3gp` and not the registered `video/3gpp`.
+    // The documentation has `video/3gp`, not the registered `video/3gpp`.
     let known: &[&str] = match kind {
         MediaKind::Image => &["image/jpeg", "image/png"],
         MediaKind::Video => &["video/mp4", "video/3gp"],
@@ -141,7 +141,7 @@ fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
 fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
     let body = call.request.json();
     let account = &call.settings.sobot;
-    // Documented: without country code, the business number's is prepended.
+    // Documented: a number without country code gets that of the sender number.
     let recipient = if number.len() <= 10 {
         let country = account.number.len().saturating_sub(10);
         format!("{}{number}", &account.number[..country])

@@ -1,4 +1,5 @@
-//! The simulator's memory: settings, counters, requests seen, replies forced, and the way from an accepted message to its queued callbacks.
+//! State of the simulator: counters, received requests, forced replies; and the step from an
+//! accepted message to its queued callbacks.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,22 +16,18 @@ use crate::simulator::provider_api::{self, ApiCall};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{CallbackTargets, Settings};
 
-/// Everything that requests share.
+/// Shared by all requests.
 pub(crate) struct SimulatorState {
-    /// As given at the start.
     pub(crate) settings: Settings,
-    /// Callbacks on their way.
     pub(crate) queue: Arc<CallbackQueue>,
-    /// What the receiver was reply_result.
     pub(crate) oracle: Arc<Mutex<Oracle>>,
-    /// Ends those who keep silent.
+    /// Also ends requests that are held without a reply.
     pub(crate) stopping: CancellationToken,
     targets: Mutex<CallbackTargets>,
     desks: [Mutex<ProviderState>; 4],
     received: Mutex<VecDeque<ReceivedRequest>>,
 }
 
-/// What is remembered per provider.
 #[derive(Default)]
 struct ProviderState {
     requests: u64,
@@ -40,7 +37,6 @@ struct ProviderState {
 }
 
 impl SimulatorState {
-    /// A state in which nothing has happened.
     pub(crate) fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let oracle = Arc::new(Mutex::new(Oracle::default()));
         Ok(Self {
@@ -54,7 +50,7 @@ impl SimulatorState {
         })
     }
 
-    /// Remembers a request, and forgets the oldest.
+    /// Keeps the latest requests only.
     pub(crate) fn record_request(&self, request: &ReceivedRequest) {
         let limit = self.settings.remembered_requests;
         if limit == 0 {
@@ -67,32 +63,26 @@ impl SimulatorState {
         received.push_back(request.clone());
     }
 
-    /// The requests remembered, oldest first.
     pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
         lock(&self.received).iter().cloned().collect()
     }
 
-    /// Queues a forced reply.
     pub(crate) fn force(&self, provider: ProviderId, reply: ForcedReply) {
         lock(self.desk(provider)).forced.push_back(reply);
     }
 
-    /// Takes the next forced reply, if there is one.
     pub(crate) fn claim_forced(&self, provider: ProviderId) -> Option<ForcedReply> {
         lock(self.desk(provider)).forced.pop_front()
     }
 
-    /// Settles how the next message of a provider ends.
-    pub(crate) fn force_outcome(&self, provider: ProviderId, planned_outcome: PlannedOutcome) {
-        lock(self.desk(provider)).endings.push_back(planned_outcome);
+    pub(crate) fn force_outcome(&self, provider: ProviderId, outcome: PlannedOutcome) {
+        lock(self.desk(provider)).endings.push_back(outcome);
     }
 
-    /// Changes where callbacks go, for messages taken from now on.
     pub(crate) fn set_targets(&self, targets: CallbackTargets) {
         *lock(&self.targets) = targets;
     }
 
-    /// Lets the provider_api answer.
     pub(crate) fn answer(
         &self,
         request: &ReceivedRequest,
@@ -114,16 +104,17 @@ impl SimulatorState {
         answer
     }
 
-    /// Queues the callbacks of an accepted message; returns those that must be posted before the reply.
+    /// Queues the callbacks of an accepted message. Returns those that must be posted before the
+    /// reply.
     pub(crate) fn take(
         &self,
         message: &AcceptedMessage,
-        reply_result: ReplyResult,
+        reply: ReplyResult,
     ) -> Vec<QueuedCallback> {
-        lock(&self.oracle).record_message(message, reply_result);
-        let planned_outcome = lock(self.desk(message.provider)).endings.pop_front();
+        lock(&self.oracle).record_message(message, reply);
+        let outcome = lock(self.desk(message.provider)).endings.pop_front();
         let mut settings = self.settings.clone();
-        settings.planned_outcome = planned_outcome.or(settings.planned_outcome);
+        settings.outcome = outcome.or(settings.outcome);
         let plan = event_plan::tell(message, &settings);
         let planned = chaos::disturb(&settings.chaos, settings.seed, message, plan);
         let mut first = Vec::new();
@@ -135,7 +126,8 @@ impl SimulatorState {
                 if callback.before_reply && copy == 0 {
                     first.push(post.clone());
                 } else {
-                    // Copies follow each other closely, as the retries of a hasty provider do.
+                    // Duplicates follow each other closely, like the retries of an impatient
+                    // provider.
                     let late =
                         std::time::Duration::from_millis(150) * u32::try_from(copy).unwrap_or(0);
                     self.queue.add(post.clone(), callback.after + late);
@@ -145,7 +137,7 @@ impl SimulatorState {
         first
     }
 
-    /// Puts a planned callback into the provider_api's dialect; nothing if it has nowhere to go.
+    /// Renders a planned callback in the provider's format; `None` without a target.
     fn write(
         &self,
         message: &AcceptedMessage,
@@ -160,7 +152,7 @@ impl SimulatorState {
             &format!("callback/{index}"),
         );
         let first = callback.events.first()?;
-        let inbound = first.kind_of_event == EventKind::Answered;
+        let inbound = first.kind == EventKind::Answered;
         let target = lock(&self.targets).find(message.provider).cloned();
         let (url, extra) = match (message.provider, inbound) {
             (ProviderId::Zixflow, false) => (message.report_url.clone()?, Vec::new()),
@@ -173,7 +165,7 @@ impl SimulatorState {
             provider_api.report(&self.settings, message, &callback.events, &mut rng)
         };
         if callback.corrupt {
-            chaos::spoil(&mut dialect.body);
+            chaos::corrupt_body(&mut dialect.body);
         }
         let mut headers = vec![("content-type".to_owned(), dialect.content_type.to_owned())];
         headers.extend(extra);
@@ -193,7 +185,7 @@ impl SimulatorState {
     }
 }
 
-/// What a callback tells of its message: nothing if its body is spoilt.
+/// The statuses that a callback reports; empty if its body is corrupted.
 fn reported(message: &AcceptedMessage, callback: &Planned) -> Vec<ReportedStatus> {
     if callback.corrupt {
         return Vec::new();
@@ -201,16 +193,16 @@ fn reported(message: &AcceptedMessage, callback: &Planned) -> Vec<ReportedStatus
     callback
         .events
         .iter()
-        .filter(|event| event.kind_of_event != EventKind::Answered)
+        .filter(|event| event.kind != EventKind::Answered)
         .map(|event| ReportedStatus {
             provider: message.provider,
             ordinal: message.ordinal,
-            kind_of_event: event.kind_of_event,
+            kind: event.kind,
         })
         .collect()
 }
 
-/// Locks a mutex; a panic elsewhere does not make the rest unusable.
+/// Locks a mutex, also after a panic in another thread.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,7 @@
-//! Zixflow's campaign API (docs.zixflow.com, read 2026-11-20) played by us: replies that may lack any id, reports to each message's own `reportURL`.
+//! Simulates Zixflow's campaign API (docs.zixflow.com, read 2026-11-20): replies that may lack any
+//! id, status callbacks to each message's `reportURL`.
 //!
-//! The report's payload is not public; this one follows our constructed sample.
+//! Zixflow does not publish the payload of its callbacks; this one follows our constructed sample.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -15,7 +16,6 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-/// The provider_api.
 pub(crate) struct Zixflow;
 
 impl ProviderApi for Zixflow {
@@ -87,11 +87,11 @@ fn report_one(
     add("wamid", json!(message.wamid));
     add("phoneId", json!(settings.zixflow.phone_id));
     add("to", json!(message.recipient));
-    add("status", json!(event.kind_of_event.word()));
+    add("status", json!(event.kind.word()));
     if let Some(at) = event.at {
         add("timestamp", json!(at.timestamp_millis()));
     }
-    if let Some(reason) = event.kind_of_event.reason() {
+    if let Some(reason) = event.kind.reason() {
         add("errorCode", json!(reason.code));
         add(
             "remark",

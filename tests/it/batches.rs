@@ -132,7 +132,7 @@ async fn two_failures_within_a_millisecond_are_folded_as_they_are_read_again() {
 async fn a_row_that_is_read_and_written_again_keeps_every_character() {
     let app = start_app_with(|settings, _| {
         settings.zixflow.bare_reply_share = 1.0;
-        settings.planned_outcome = Some(PlannedOutcome::Failed);
+        settings.outcome = Some(PlannedOutcome::Failed);
     })
     .await;
     let text = "\"quoted\" \\ back\\\\slash, tab\t, line\nend \u{7f}\u{2028} 🙂 null %s ' -- {}[]";

@@ -239,7 +239,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
         seed,
         pace: 1.0,
         chaos: Chaos::all(),
-        planned_outcome: None,
+        outcome: None,
         answered_share: 0.2,
         ..settings.clone()
     };

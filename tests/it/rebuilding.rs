@@ -13,12 +13,12 @@ use crate::harness::app::{
 };
 use crate::harness::dump::dump;
 
-/// The program with every chaos switch on and the dice deciding how messages end.
+/// The program with every fault enabled and random outcomes.
 pub(crate) async fn start_chaos(seed: u64) -> App {
     start_app_with(|settings: &mut Settings, _| {
         settings.seed = seed;
         settings.chaos = Chaos::all();
-        settings.planned_outcome = None;
+        settings.outcome = None;
         settings.answered_share = 0.3;
         settings.kaleyra.not_sent_share = 0.1;
         settings.zixflow.bare_reply_share = 0.3;

@@ -98,10 +98,10 @@ async fn a_kaleyra_message_with_all_references_used_is_found_by_its_tag() {
 
 #[actix_web::test]
 async fn two_kaleyra_messages_of_one_conversation_stay_two() {
-    let app = start_app_with(|settings, _| settings.planned_outcome = None).await;
-    for planned_outcome in [PlannedOutcome::Delivered, PlannedOutcome::Read] {
+    let app = start_app_with(|settings, _| settings.outcome = None).await;
+    for outcome in [PlannedOutcome::Delivered, PlannedOutcome::Read] {
         app.simulator
-            .force_outcome(crate::harness::app::provider_of(KALEYRA), planned_outcome);
+            .force_outcome(crate::harness::app::provider_of(KALEYRA), outcome);
     }
     let first = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -189,7 +189,7 @@ async fn every_changed_character_of_a_report_address_is_refused_and_changes_noth
 
 #[actix_web::test]
 async fn four_lancepilot_messages_without_ids_each_find_their_own_status() {
-    let app = start_app_with(|settings, _| settings.planned_outcome = None).await;
+    let app = start_app_with(|settings, _| settings.outcome = None).await;
     let cases = [
         ("+44 7700 900201", PlannedOutcome::Sent, "sent"),
         ("+44 7700 900202", PlannedOutcome::Delivered, "delivered"),
@@ -197,11 +197,9 @@ async fn four_lancepilot_messages_without_ids_each_find_their_own_status() {
         ("+44 7700 900204", PlannedOutcome::Failed, "failed"),
     ];
     let mut sent = Vec::new();
-    for (to, planned_outcome, state) in cases {
-        app.simulator.force_outcome(
-            crate::harness::app::provider_of(LANCEPILOT),
-            planned_outcome,
-        );
+    for (to, outcome, state) in cases {
+        app.simulator
+            .force_outcome(crate::harness::app::provider_of(LANCEPILOT), outcome);
         sent.push((app.send(&image_to(LANCEPILOT, to)).await, state));
         app.run_jobs_until_idle().await;
     }

@@ -293,7 +293,7 @@ async fn an_unclear_answer_is_uncertain_and_no_second_call_is_ever_made() {
 #[actix_web::test]
 async fn no_answer_in_time_is_uncertain_until_a_report_tells() {
     let app = start_app_with(|settings, accounts| {
-        settings.planned_outcome = None;
+        settings.outcome = None;
         for account in accounts {
             account.timeout = Duration::from_millis(150);
         }
@@ -663,7 +663,7 @@ async fn a_message_that_is_given_up_fails_unless_it_turns_out_to_have_arrived() 
 #[actix_web::test]
 async fn silence_after_the_hand_over_becomes_overdue() {
     let app = start_app_with(|settings, _| {
-        settings.planned_outcome = Some(bluetick::simulator::PlannedOutcome::Silent)
+        settings.outcome = Some(bluetick::simulator::PlannedOutcome::Silent)
     })
     .await;
     let id = app.send_image(SOBOT).await;

@@ -770,7 +770,7 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
         let meant: Vec<String> = post
             .reported
             .iter()
-            .filter_map(ReportedStatus::in_words)
+            .filter_map(ReportedStatus::description)
             .collect();
         let text = String::from_utf8_lossy(&post.body);
         assert_eq!(found, meant, "{} {text}", post.provider);
@@ -785,7 +785,7 @@ async fn time_delivers_by_itself_and_stopping_drains() {
     let stage = Stage::with(move |settings| {
         settings.delivery = Delivery::Timed;
         settings.pace = 0.01;
-        settings.planned_outcome = Some(PlannedOutcome::Delivered);
+        settings.outcome = Some(PlannedOutcome::Delivered);
         settings.oracle = Some(file);
     })
     .await;

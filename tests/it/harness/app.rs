@@ -73,7 +73,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     let mut settings = Settings {
         delivery: Delivery::Manual,
         pace: 0.0,
-        planned_outcome: Some(PlannedOutcome::Read),
+        outcome: Some(PlannedOutcome::Read),
         answered_share: 0.0,
         clock: clock.clone(),
         ..Settings::default()
