@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::domain::provider::ProviderId;
-use crate::simulator::chaos::UnknownFault;
-use crate::simulator::{self, Chaos, Settings, Simulator};
+use crate::simulator::fault_rates::UnknownFault;
+use crate::simulator::{self, FaultRates, Settings, Simulator};
 
 /// Default keys and ids are invented and fit together.
 ///
@@ -72,7 +72,7 @@ pub struct SimulateArguments {
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
     #[error(transparent)]
-    Chaos(#[from] UnknownFault),
+    FaultRates(#[from] UnknownFault),
     #[error("cannot listen on {address}: {source}")]
     Listen {
         address: SocketAddr,
@@ -117,11 +117,11 @@ fn settings(arguments: SimulateArguments) -> Result<Settings, UnknownFault> {
         pace: arguments.pace,
         oracle: arguments.oracle,
         remembered_requests: 0,
-        chaos: Chaos::none(),
+        faults: FaultRates::none(),
         ..Settings::default()
     };
     for switch in &arguments.chaos {
-        settings.chaos.turn_on(switch)?;
+        settings.faults.enable(switch)?;
     }
     let targets = [
         (ProviderId::Sobot, arguments.sobot_callback),
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(settings.kaleyra, usual.kaleyra);
         assert_eq!(settings.zixflow, usual.zixflow);
         assert_eq!(settings.lancepilot, usual.lancepilot);
-        assert_eq!(settings.chaos, Chaos::none());
+        assert_eq!(settings.faults, FaultRates::none());
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
             "http://127.0.0.1:1/x",
         ];
         let settings = settings(parse(&line).unwrap()).unwrap();
-        assert!(settings.chaos.drop > 0.0 && settings.chaos.batch > 0.0);
+        assert!(settings.faults.drop > 0.0 && settings.faults.batch > 0.0);
         let target = settings.targets.find(ProviderId::Sobot).unwrap();
         assert_eq!(target.url, "http://127.0.0.1:1/x");
         assert!(settings.targets.find(ProviderId::Kaleyra).is_none());

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::clock::Clock;
 use crate::domain::provider::ProviderId;
 use crate::simulator::oracle::{Oracle, PostResult, ReportedStatus};
-use crate::simulator::settings::{Delivery, Settings};
+use crate::simulator::settings::{CallbackRelease, Settings};
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct QueuedCallback {
@@ -81,9 +81,9 @@ impl CallbackQueue {
         settings: &Settings,
         oracle: Arc<Mutex<Oracle>>,
     ) -> Result<Self, reqwest::Error> {
-        let by_hand = match settings.delivery {
-            Delivery::Manual => Some((Arc::clone(&settings.clock), settings.clock.now())),
-            Delivery::Timed => None,
+        let by_hand = match settings.release {
+            CallbackRelease::Manual => Some((Arc::clone(&settings.clock), settings.clock.now())),
+            CallbackRelease::Timed => None,
         };
         Ok(Self {
             queue: Mutex::default(),

@@ -7,21 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::simulator::seeded_rng::SeededRng;
-use crate::simulator::settings::Settings;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PlannedOutcome {
-    /// No callback.
-    Silent,
-    /// `sent`, then nothing.
-    Sent,
-    Delivered,
-    Read,
-    Played,
-    Failed,
-    /// Not submitted to WhatsApp. Only Kaleyra reports this; the others report a failure.
-    NotSent,
-}
+use crate::simulator::settings::{PlannedOutcome, Settings};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AcceptedMessage {

@@ -5,14 +5,16 @@
 //! [`crate::providers`] or the fold, so that it can detect their errors.
 
 pub mod callback_queue;
-pub mod chaos;
 pub mod demo_traffic;
 pub mod event_plan;
 pub mod exchange;
+pub mod fault_rates;
+mod faults;
 mod kaleyra;
 mod lancepilot;
 pub mod oracle;
 mod provider_api;
+mod provider_apis;
 mod seeded_rng;
 mod server;
 pub mod settings;
@@ -29,10 +31,11 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 pub use self::callback_queue::QueuedCallback;
-pub use self::chaos::Chaos;
-pub use self::event_plan::PlannedOutcome;
 pub use self::exchange::{ForcedReply, ReceivedRequest};
-pub use self::settings::{CallbackTarget, CallbackTargets, Delivery, Settings};
+pub use self::fault_rates::FaultRates;
+pub use self::settings::{
+    CallbackRelease, CallbackTarget, CallbackTargets, PlannedOutcome, Settings,
+};
 use self::state::{SimulatorState, lock};
 use crate::domain::provider::ProviderId;
 
@@ -64,7 +67,7 @@ impl Simulator {
             // The socket is bound, so the server ends only when it is stopped.
             let _ = server.await;
         })];
-        if state.settings.delivery == Delivery::Timed {
+        if state.settings.release == CallbackRelease::Timed {
             tasks.push(tokio::spawn(Arc::clone(&state.queue).run()));
         }
         if state.settings.oracle.is_some() {
@@ -171,9 +174,9 @@ impl SimulatorHandle {
     pub async fn stop(self) -> Result<(), Error> {
         self.state.stopping.cancel();
         self.stop_server.stop(true).await;
-        let drain = match self.state.settings.delivery {
-            Delivery::Timed => self.state.settings.drain,
-            Delivery::Manual => Duration::ZERO,
+        let drain = match self.state.settings.release {
+            CallbackRelease::Timed => self.state.settings.drain,
+            CallbackRelease::Manual => Duration::ZERO,
         };
         self.state.queue.stop(drain).await;
         for task in self.tasks {

@@ -5,12 +5,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::media::{CAPTION_LIMIT, MediaKind};
-use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
 use crate::simulator::exchange::{ApiReply, MultipartForm, ReceivedRequest};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
-use crate::simulator::{kaleyra, lancepilot, sobot, zixflow};
 
 /// A send request and what the provider needs to reply.
 pub(crate) struct ApiCall<'a> {
@@ -73,15 +71,6 @@ pub(crate) trait ProviderApi {
         at: DateTime<Utc>,
         rng: &mut SeededRng,
     ) -> CallbackBody;
-}
-
-pub(crate) fn of(provider: ProviderId) -> &'static dyn ProviderApi {
-    match provider {
-        ProviderId::Sobot => &sobot::Sobot,
-        ProviderId::Kaleyra => &kaleyra::Kaleyra,
-        ProviderId::Zixflow => &zixflow::Zixflow,
-        ProviderId::LancePilot => &lancepilot::LancePilot,
-    }
 }
 
 /// A status object of WhatsApp's Cloud API. `id` depends on the provider.

@@ -8,8 +8,21 @@ use std::time::Duration;
 
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::provider::ProviderId;
-use crate::simulator::chaos::Chaos;
-use crate::simulator::event_plan::PlannedOutcome;
+use crate::simulator::fault_rates::FaultRates;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlannedOutcome {
+    /// No callback.
+    Silent,
+    /// `sent`, then nothing.
+    Sent,
+    Delivered,
+    Read,
+    Played,
+    Failed,
+    /// Not submitted to WhatsApp. Only Kaleyra reports this; the others report a failure.
+    NotSent,
+}
 
 #[derive(Clone)]
 pub struct Settings {
@@ -17,13 +30,13 @@ pub struct Settings {
     pub seed: u64,
     /// Factor for every delay; 0 means no delay.
     pub pace: f64,
-    pub delivery: Delivery,
+    pub release: CallbackRelease,
     pub targets: CallbackTargets,
     pub sobot: SobotSettings,
     pub kaleyra: KaleyraSettings,
     pub zixflow: ZixflowSettings,
     pub lancepilot: LancePilotSettings,
-    pub chaos: Chaos,
+    pub faults: FaultRates,
     /// Outcome of every message; `None`: random.
     pub outcome: Option<PlannedOutcome>,
     /// Share of read messages that the customer replies to, which creates an inbound callback.
@@ -46,13 +59,13 @@ impl Default for Settings {
         Self {
             seed: 1,
             pace: 1.0,
-            delivery: Delivery::Timed,
+            release: CallbackRelease::Timed,
             targets: CallbackTargets::default(),
             sobot: SobotSettings::default(),
             kaleyra: KaleyraSettings::default(),
             zixflow: ZixflowSettings::default(),
             lancepilot: LancePilotSettings::default(),
-            chaos: Chaos::none(),
+            faults: FaultRates::none(),
             outcome: None,
             answered_share: 0.1,
             oracle: None,
@@ -70,14 +83,14 @@ impl fmt::Debug for Settings {
         out.debug_struct("Settings")
             .field("seed", &self.seed)
             .field("pace", &self.pace)
-            .field("delivery", &self.delivery)
-            .field("chaos", &self.chaos)
+            .field("release", &self.release)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Delivery {
+pub enum CallbackRelease {
     /// When they are due.
     Timed,
     /// Only by `deliver_due` and `deliver_all`, in order.

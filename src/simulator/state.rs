@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::provider::ProviderId;
 use crate::simulator::callback_queue::{CallbackQueue, QueuedCallback};
-use crate::simulator::chaos::{self, Planned};
-use crate::simulator::event_plan::{self, AcceptedMessage, EventKind, PlannedOutcome};
+use crate::simulator::event_plan::{self, AcceptedMessage, EventKind};
 use crate::simulator::exchange::{ApiReply, ForcedReply, MultipartForm, ReceivedRequest};
+use crate::simulator::faults::{self, PlannedCallback};
 use crate::simulator::oracle::{Oracle, ReplyResult, ReportedStatus};
-use crate::simulator::provider_api::{self, ApiCall};
+use crate::simulator::provider_api::ApiCall;
+use crate::simulator::provider_apis;
 use crate::simulator::seeded_rng::SeededRng;
-use crate::simulator::settings::{CallbackTargets, Settings};
+use crate::simulator::settings::{CallbackTargets, PlannedOutcome, Settings};
 
 /// Shared by all requests.
 pub(crate) struct SimulatorState {
@@ -90,7 +91,7 @@ impl SimulatorState {
     ) -> ApiReply {
         let mut desk = lock(self.desk(request.provider));
         desk.requests += 1;
-        let answer = provider_api::of(request.provider).answer(&ApiCall {
+        let answer = provider_apis::get(request.provider).answer(&ApiCall {
             settings: &self.settings,
             request,
             form,
@@ -116,7 +117,7 @@ impl SimulatorState {
         let mut settings = self.settings.clone();
         settings.outcome = outcome.or(settings.outcome);
         let plan = event_plan::tell(message, &settings);
-        let planned = chaos::disturb(&settings.chaos, settings.seed, message, plan);
+        let planned = faults::apply_faults(&settings.faults, settings.seed, message, plan);
         let mut first = Vec::new();
         for (index, callback) in planned.iter().enumerate() {
             let Some(post) = self.write(message, callback, index) else {
@@ -141,10 +142,10 @@ impl SimulatorState {
     fn write(
         &self,
         message: &AcceptedMessage,
-        callback: &Planned,
+        callback: &PlannedCallback,
         index: usize,
     ) -> Option<QueuedCallback> {
-        let provider_api = provider_api::of(message.provider);
+        let provider_api = provider_apis::get(message.provider);
         let mut rng = SeededRng::new(
             self.settings.seed,
             message.provider.as_str(),
@@ -158,22 +159,22 @@ impl SimulatorState {
             (ProviderId::Zixflow, false) => (message.report_url.clone()?, Vec::new()),
             _ => target.map(|target| (target.url, target.headers))?,
         };
-        let mut dialect = if inbound {
+        let mut body = if inbound {
             let at = first.at.unwrap_or(message.at);
             provider_api.inbound(&self.settings, message, at, &mut rng)
         } else {
             provider_api.report(&self.settings, message, &callback.events, &mut rng)
         };
         if callback.corrupt {
-            chaos::corrupt_body(&mut dialect.body);
+            faults::corrupt_body(&mut body.body);
         }
-        let mut headers = vec![("content-type".to_owned(), dialect.content_type.to_owned())];
+        let mut headers = vec![("content-type".to_owned(), body.content_type.to_owned())];
         headers.extend(extra);
         Some(QueuedCallback {
             provider: message.provider,
             url,
             headers,
-            body: dialect.body,
+            body: body.body,
             reported: reported(message, callback),
             tries: 0,
             unclear: false,
@@ -186,7 +187,7 @@ impl SimulatorState {
 }
 
 /// The statuses that a callback reports; empty if its body is corrupted.
-fn reported(message: &AcceptedMessage, callback: &Planned) -> Vec<ReportedStatus> {
+fn reported(message: &AcceptedMessage, callback: &PlannedCallback) -> Vec<ReportedStatus> {
     if callback.corrupt {
         return Vec::new();
     }

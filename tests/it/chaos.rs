@@ -11,7 +11,7 @@ use bluetick::operating::rebuild::rebuild;
 use bluetick::operating::verify::verify;
 use bluetick::sending::dispatch::HandOver;
 use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
-use bluetick::simulator::{Chaos, ForcedReply, Settings};
+use bluetick::simulator::{FaultRates, ForcedReply, Settings};
 use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -238,7 +238,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
     *settings = Settings {
         seed,
         pace: 1.0,
-        chaos: Chaos::all(),
+        faults: FaultRates::all(),
         outcome: None,
         answered_share: 0.2,
         ..settings.clone()

@@ -3,7 +3,7 @@
 use bluetick::domain::callback_record::JournalPosition;
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::verify::{Checked, verify};
-use bluetick::simulator::{Chaos, Settings};
+use bluetick::simulator::{FaultRates, Settings};
 use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::harness::dump::dump;
 pub(crate) async fn start_chaos(seed: u64) -> App {
     start_app_with(|settings: &mut Settings, _| {
         settings.seed = seed;
-        settings.chaos = Chaos::all();
+        settings.faults = FaultRates::all();
         settings.outcome = None;
         settings.answered_share = 0.3;
         settings.kaleyra.not_sent_share = 0.1;

@@ -10,7 +10,7 @@ use bluetick::providers::{self, Callback, CallbackPart};
 use bluetick::simulator::oracle::ReportedStatus;
 use bluetick::simulator::settings::RefusalStatus;
 use bluetick::simulator::{
-    CallbackTargets, Chaos, Delivery, ForcedReply, PlannedOutcome, Settings, Simulator,
+    CallbackRelease, CallbackTargets, FaultRates, ForcedReply, PlannedOutcome, Settings, Simulator,
     SimulatorHandle,
 };
 use reqwest::{RequestBuilder, Response, multipart};
@@ -40,7 +40,7 @@ impl Stage {
             .mount(&receiver)
             .await;
         let mut settings = Settings {
-            delivery: Delivery::Manual,
+            release: CallbackRelease::Manual,
             answered_share: 0.0,
             targets: ALL
                 .iter()
@@ -634,7 +634,7 @@ async fn requests_are_remembered_as_they_came() {
 async fn fates(seed: u64) -> (Vec<String>, Vec<Value>) {
     let stage = Stage::with(|settings| {
         settings.seed = seed;
-        settings.chaos = Chaos::all();
+        settings.faults = FaultRates::all();
         settings.answered_share = 0.3;
         settings.clock = std::sync::Arc::new(bluetick::domain::clock::FixedClock::at(
             chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
@@ -668,7 +668,7 @@ async fn the_same_seed_gives_the_same_fates() {
 #[actix_web::test]
 async fn an_orphan_comes_before_the_reply() {
     for provider in ALL {
-        let stage = Stage::with(|s| s.chaos.orphan_first = 1.0).await;
+        let stage = Stage::with(|s| s.faults.orphan_first = 1.0).await;
         stage
             .simulator
             .force_outcome(provider, PlannedOutcome::Delivered);
@@ -679,7 +679,7 @@ async fn an_orphan_comes_before_the_reply() {
 
 #[actix_web::test]
 async fn a_batch_holds_every_status_in_the_companys_own_shape() {
-    let stage = Stage::with(|s| s.chaos.batch = 1.0).await;
+    let stage = Stage::with(|s| s.faults.batch = 1.0).await;
     for provider in ALL {
         stage
             .simulator
@@ -704,7 +704,7 @@ async fn a_batch_holds_every_status_in_the_companys_own_shape() {
 
 #[actix_web::test]
 async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
-    let stage = Stage::with(|s| s.chaos.corrupt = 1.0).await;
+    let stage = Stage::with(|s| s.faults.corrupt = 1.0).await;
     for provider in ALL {
         stage
             .simulator
@@ -734,10 +734,10 @@ fn word(event: &ReceiptEvent) -> String {
 #[actix_web::test]
 async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
     let stage = Stage::with(|settings| {
-        settings.chaos = Chaos {
+        settings.faults = FaultRates {
             corrupt: 0.1,
             drop: 0.0,
-            ..Chaos::all()
+            ..FaultRates::all()
         };
         settings.zixflow.form_report_share = 0.5;
         settings.kaleyra.not_sent_share = 0.2;
@@ -783,7 +783,7 @@ async fn time_delivers_by_itself_and_stopping_drains() {
     let oracle = folder.path().join("oracle.ndjson");
     let file = oracle.clone();
     let stage = Stage::with(move |settings| {
-        settings.delivery = Delivery::Timed;
+        settings.release = CallbackRelease::Timed;
         settings.pace = 0.01;
         settings.outcome = Some(PlannedOutcome::Delivered);
         settings.oracle = Some(file);

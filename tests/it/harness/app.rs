@@ -18,8 +18,8 @@ use bluetick::domain::secret::Secret;
 use bluetick::receiving::reconcile::Step;
 use bluetick::services::Services;
 use bluetick::simulator::{
-    CallbackTargets, Delivery, ForcedReply, PlannedOutcome, ReceivedRequest, Settings, Simulator,
-    SimulatorHandle,
+    CallbackRelease, CallbackTargets, ForcedReply, PlannedOutcome, ReceivedRequest, Settings,
+    Simulator, SimulatorHandle,
 };
 use bluetick::store::access::TokenCreation;
 use bluetick::web::connections::Connections;
@@ -71,7 +71,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let simulated = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut settings = Settings {
-        delivery: Delivery::Manual,
+        release: CallbackRelease::Manual,
         pace: 0.0,
         outcome: Some(PlannedOutcome::Read),
         answered_share: 0.0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::rt;
 use bluetick::journal::Journal;
 use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
-use bluetick::simulator::{Chaos, Settings, Simulator, SimulatorHandle};
+use bluetick::simulator::{FaultRates, Settings, Simulator, SimulatorHandle};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -32,7 +32,7 @@ impl Trial {
         let settings = Settings {
             seed,
             pace: 0.3,
-            chaos: Chaos::all(),
+            faults: FaultRates::all(),
             remembered_requests: 0,
             ..Settings::default()
         };

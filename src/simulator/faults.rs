@@ -6,114 +6,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent, pick_failure_reason};
+use crate::simulator::fault_rates::FaultRates;
 use crate::simulator::seeded_rng::SeededRng;
 
-/// Probability of each fault, from 0 (off) to 1 (always).
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Chaos {
-    /// A callback is posted two to four times.
-    pub duplicate: f64,
-    /// The callbacks of a message arrive in random order.
-    pub reorder: f64,
-    /// A callback arrives much later.
-    pub delay: f64,
-    /// A callback is never posted.
-    pub drop: f64,
-    /// Neighbouring callbacks of a message are sent as one.
-    pub batch: f64,
-    /// A callback body is truncated and corrupted.
-    pub corrupt: f64,
-    /// The first callback arrives before the reply to the send request.
-    pub orphan_first: f64,
-    /// A timestamp is wrong by hours or decades.
-    pub skewed_clocks: f64,
-    pub missing_timestamps: f64,
-    /// An additional unknown status word is reported.
-    pub unknown_words: f64,
-    /// A delivered message is reported as failed afterwards.
-    pub failed_after_delivered: f64,
-    /// A failed message is reported as delivered afterwards.
-    pub delivered_after_failed: f64,
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a fault; use {all}, or `all`", all = SWITCHES.map(|(name, _)| name).join(", "))]
-pub struct UnknownFault(pub String);
-
-type Switch = (&'static str, fn(&mut Chaos) -> (&mut f64, f64));
-
-/// Every fault by name, with its probability when it is enabled.
-const SWITCHES: [Switch; 12] = [
-    ("duplicate", |chaos| (&mut chaos.duplicate, 0.3)),
-    ("reorder", |chaos| (&mut chaos.reorder, 0.5)),
-    ("delay", |chaos| (&mut chaos.delay, 0.2)),
-    ("drop", |chaos| (&mut chaos.drop, 0.1)),
-    ("batch", |chaos| (&mut chaos.batch, 0.3)),
-    ("corrupt", |chaos| (&mut chaos.corrupt, 0.05)),
-    ("orphan-first", |chaos| (&mut chaos.orphan_first, 0.2)),
-    ("skewed-clocks", |chaos| (&mut chaos.skewed_clocks, 0.2)),
-    ("missing-timestamps", |chaos| {
-        (&mut chaos.missing_timestamps, 0.2)
-    }),
-    ("unknown-words", |chaos| (&mut chaos.unknown_words, 0.1)),
-    ("failed-after-delivered", |chaos| {
-        (&mut chaos.failed_after_delivered, 0.1)
-    }),
-    ("delivered-after-failed", |chaos| {
-        (&mut chaos.delivered_after_failed, 0.3)
-    }),
-];
-
 /// Status words that are in no vocabulary.
-const STRANGE_WORDS: [&str; 4] = ["rerouted", "in_review", "teleported", "held"];
-
-impl Chaos {
-    pub const fn none() -> Self {
-        Self {
-            duplicate: 0.0,
-            reorder: 0.0,
-            delay: 0.0,
-            drop: 0.0,
-            batch: 0.0,
-            corrupt: 0.0,
-            orphan_first: 0.0,
-            skewed_clocks: 0.0,
-            missing_timestamps: 0.0,
-            unknown_words: 0.0,
-            failed_after_delivered: 0.0,
-            delivered_after_failed: 0.0,
-        }
-    }
-
-    /// Every fault, with its usual probability.
-    pub fn all() -> Self {
-        let mut chaos = Self::none();
-        for (_, switch) in SWITCHES {
-            let (share, usual) = switch(&mut chaos);
-            *share = usual;
-        }
-        chaos
-    }
-
-    /// Enables one fault by name, or every fault with `all`.
-    pub fn turn_on(&mut self, name: &str) -> Result<(), UnknownFault> {
-        if name == "all" {
-            *self = Self::all();
-            return Ok(());
-        }
-        let (_, switch) = SWITCHES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(|| UnknownFault(name.to_owned()))?;
-        let (share, usual) = switch(self);
-        *share = usual;
-        Ok(())
-    }
-}
+const UNKNOWN_WORDS: [&str; 4] = ["rerouted", "in_review", "teleported", "held"];
 
 /// One planned callback: its events and its faults.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedCallback {
     /// More than one if batched.
     pub(crate) events: Vec<PlannedEvent>,
     /// Delay after acceptance, at pace 1.
@@ -126,41 +27,41 @@ pub(crate) struct Planned {
 }
 
 /// Applies the faults to the planned events.
-pub(crate) fn disturb(
-    chaos: &Chaos,
+pub(crate) fn apply_faults(
+    rates: &FaultRates,
     seed: u64,
     message: &AcceptedMessage,
     mut events: Vec<PlannedEvent>,
-) -> Vec<Planned> {
-    let rng = |switch: &str| {
+) -> Vec<PlannedCallback> {
+    let rng = |fault: &str| {
         SeededRng::new(
             seed,
             message.provider.as_str(),
             message.ordinal,
-            &format!("chaos/{switch}"),
+            &format!("chaos/{fault}"),
         )
     };
-    contradict(chaos, &mut events, &mut rng("contradict"));
-    add_strange_word(chaos.unknown_words, &mut events, &mut rng("unknown-words"));
-    skew(chaos.skewed_clocks, &mut events, &mut rng("skewed-clocks"));
-    forget_times(
-        chaos.missing_timestamps,
+    contradict(rates, &mut events, &mut rng("contradict"));
+    add_unknown_word(rates.unknown_words, &mut events, &mut rng("unknown-words"));
+    skew(rates.skewed_clocks, &mut events, &mut rng("skewed-clocks"));
+    remove_times(
+        rates.missing_timestamps,
         &mut events,
         &mut rng("missing-timestamps"),
     );
-    let mut planned = batch(chaos.batch, events, &mut rng("batch"));
+    let mut planned = batch(rates.batch, events, &mut rng("batch"));
     let mut drop = rng("drop");
-    planned.retain(|_| !drop.chance(chaos.drop));
-    postpone(chaos.delay, &mut planned, &mut rng("delay"));
-    reorder(chaos.reorder, &mut planned, &mut rng("reorder"));
+    planned.retain(|_| !drop.chance(rates.drop));
+    postpone(rates.delay, &mut planned, &mut rng("delay"));
+    reorder(rates.reorder, &mut planned, &mut rng("reorder"));
     let (mut duplicate, mut corrupt) = (rng("duplicate"), rng("corrupt"));
     for callback in &mut planned {
-        if duplicate.chance(chaos.duplicate) {
+        if duplicate.chance(rates.duplicate) {
             callback.copies = 2 + duplicate.below(3);
         }
-        callback.corrupt = corrupt.chance(chaos.corrupt);
+        callback.corrupt = corrupt.chance(rates.corrupt);
     }
-    if rng("orphan-first").chance(chaos.orphan_first)
+    if rng("orphan-first").chance(rates.orphan_first)
         && let Some(first) = planned.iter_mut().min_by_key(|callback| callback.after)
     {
         first.before_reply = true;
@@ -169,7 +70,7 @@ pub(crate) fn disturb(
 }
 
 /// Adds a failure to a delivered message, or a delivery to a failed one.
-fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
+fn contradict(rates: &FaultRates, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
     let Some(last) = events.last().cloned() else {
         return;
     };
@@ -180,10 +81,10 @@ fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng
         )
     });
     let kind = match last.kind {
-        _ if arrived && rng.chance(chaos.failed_after_delivered) => {
+        _ if arrived && rng.chance(rates.failed_after_delivered) => {
             EventKind::Failed(pick_failure_reason(rng))
         }
-        EventKind::Failed(_) if rng.chance(chaos.delivered_after_failed) => EventKind::Delivered,
+        EventKind::Failed(_) if rng.chance(rates.delivered_after_failed) => EventKind::Delivered,
         _ => return,
     };
     events.push(PlannedEvent {
@@ -193,12 +94,12 @@ fn contradict(chaos: &Chaos, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng
     });
 }
 
-fn add_strange_word(share: f64, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
+fn add_unknown_word(share: f64, events: &mut Vec<PlannedEvent>, rng: &mut SeededRng) {
     if let Some(last) = events.last().cloned()
         && rng.chance(share)
     {
         events.push(PlannedEvent {
-            kind: EventKind::Unknown(STRANGE_WORDS[rng.below(STRANGE_WORDS.len())]),
+            kind: EventKind::Unknown(UNKNOWN_WORDS[rng.below(UNKNOWN_WORDS.len())]),
             ..last
         });
     }
@@ -213,7 +114,7 @@ fn skew(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
     }
 }
 
-fn forget_times(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
+fn remove_times(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
     for event in events {
         if rng.chance(share) {
             event.at = None;
@@ -221,8 +122,8 @@ fn forget_times(share: f64, events: &mut [PlannedEvent], rng: &mut SeededRng) {
     }
 }
 
-fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<Planned> {
-    let mut planned: Vec<Planned> = Vec::new();
+fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<PlannedCallback> {
+    let mut planned: Vec<PlannedCallback> = Vec::new();
     for event in events {
         let fits = event.kind.can_be_batched();
         let joined = rng.chance(share);
@@ -235,7 +136,7 @@ fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<Plan
                 last.after = event.after;
                 last.events.push(event);
             }
-            _ => planned.push(Planned {
+            _ => planned.push(PlannedCallback {
                 after: event.after,
                 events: vec![event],
                 copies: 1,
@@ -247,7 +148,7 @@ fn batch(share: f64, events: Vec<PlannedEvent>, rng: &mut SeededRng) -> Vec<Plan
     planned
 }
 
-fn postpone(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
+fn postpone(share: f64, planned: &mut [PlannedCallback], rng: &mut SeededRng) {
     for callback in planned {
         if rng.chance(share) {
             callback.after += Duration::from_secs_f64(rng.between(5.0, 30.0));
@@ -256,7 +157,7 @@ fn postpone(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
 }
 
 /// Shuffles the due times of a message's callbacks.
-fn reorder(share: f64, planned: &mut [Planned], rng: &mut SeededRng) {
+fn reorder(share: f64, planned: &mut [PlannedCallback], rng: &mut SeededRng) {
     if !rng.chance(share) {
         return;
     }
@@ -284,6 +185,7 @@ mod tests {
     use super::*;
     use crate::domain::media::MediaKind;
     use crate::domain::provider::ProviderId;
+    use crate::simulator::fault_rates::FAULTS;
 
     fn message(ordinal: u64) -> AcceptedMessage {
         AcceptedMessage {
@@ -317,16 +219,16 @@ mod tests {
 
     const READ: [EventKind; 3] = [EventKind::Sent, EventKind::Delivered, EventKind::Read];
 
-    fn disturbed(switch: &str, share: f64, ordinal: u64) -> Vec<Planned> {
-        let mut chaos = Chaos::none();
-        let (_, reach) = SWITCHES.iter().find(|(name, _)| *name == switch).unwrap();
-        *reach(&mut chaos).0 = share;
-        disturb(&chaos, 1, &message(ordinal), plan(&READ))
+    fn with_fault(fault: &str, share: f64, ordinal: u64) -> Vec<PlannedCallback> {
+        let mut rates = FaultRates::none();
+        let (_, rate) = FAULTS.iter().find(|(name, _)| *name == fault).unwrap();
+        *rate(&mut rates).0 = share;
+        apply_faults(&rates, 1, &message(ordinal), plan(&READ))
     }
 
     #[test]
     fn without_faults_the_plan_is_unchanged() {
-        let planned = disturb(&Chaos::none(), 1, &message(1), plan(&READ));
+        let planned = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
         let reply: Vec<PlannedEvent> = planned
             .iter()
             .flat_map(|callback| callback.events.clone())
@@ -341,40 +243,40 @@ mod tests {
 
     #[test]
     fn every_fault_changes_something() {
-        let calm = disturb(&Chaos::none(), 1, &message(3), plan(&READ));
-        for (name, _) in SWITCHES {
+        let calm = apply_faults(&FaultRates::none(), 1, &message(3), plan(&READ));
+        for (name, _) in FAULTS {
             if name == "delivered-after-failed" {
                 continue;
             }
-            let changed = (1..9).any(|ordinal| disturbed(name, 1.0, ordinal) != calm);
+            let changed = (1..9).any(|ordinal| with_fault(name, 1.0, ordinal) != calm);
             assert!(changed, "{name}");
         }
     }
 
     #[test]
     fn contradictions_come_in_both_directions() {
-        let after_delivered = disturbed("failed-after-delivered", 1.0, 1);
+        let after_delivered = with_fault("failed-after-delivered", 1.0, 1);
         let last = after_delivered.last().unwrap().events[0].kind;
         assert!(matches!(last, EventKind::Failed(_)));
 
-        let chaos = Chaos {
+        let rates = FaultRates {
             delivered_after_failed: 1.0,
-            ..Chaos::none()
+            ..FaultRates::none()
         };
         let failed = plan(&[EventKind::Failed(&crate::simulator::event_plan::OPTED_OUT)]);
-        let planned = disturb(&chaos, 1, &message(1), failed);
+        let planned = apply_faults(&rates, 1, &message(1), failed);
         assert_eq!(planned[1].events[0].kind, EventKind::Delivered);
     }
 
     #[test]
     fn reordering_keeps_every_callback_and_due_time() {
-        let moments = |planned: &[Planned]| {
+        let moments = |planned: &[PlannedCallback]| {
             let after = planned.iter().map(|callback| callback.after);
             after.collect::<BTreeSet<_>>()
         };
-        let calm = disturb(&Chaos::none(), 1, &message(1), plan(&READ));
+        let calm = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
         for ordinal in 1..20 {
-            let planned = disturbed("reorder", 1.0, ordinal);
+            let planned = with_fault("reorder", 1.0, ordinal);
             assert_eq!(planned.len(), 3);
             assert_eq!(moments(&planned), moments(&calm));
         }
@@ -382,33 +284,20 @@ mod tests {
 
     #[test]
     fn a_fault_does_not_change_the_random_numbers_of_another() {
-        let copies = |chaos: &Chaos| {
-            let planned = disturb(chaos, 1, &message(4), plan(&READ));
+        let copies = |rates: &FaultRates| {
+            let planned = apply_faults(rates, 1, &message(4), plan(&READ));
             planned.iter().map(|one| one.copies).collect::<Vec<_>>()
         };
-        let alone = Chaos {
+        let alone = FaultRates {
             duplicate: 0.5,
-            ..Chaos::none()
+            ..FaultRates::none()
         };
-        let beside = Chaos {
+        let beside = FaultRates {
             skewed_clocks: 1.0,
             missing_timestamps: 0.5,
             reorder: 1.0,
             ..alone
         };
         assert_eq!(copies(&alone), copies(&beside));
-    }
-
-    #[test]
-    fn faults_are_enabled_by_name() {
-        let mut chaos = Chaos::none();
-        chaos.turn_on("reorder").unwrap();
-        assert!(chaos.reorder > 0.0 && chaos.drop == 0.0);
-        chaos.turn_on("all").unwrap();
-        assert_eq!(chaos, Chaos::all());
-        assert_eq!(
-            chaos.turn_on("havoc"),
-            Err(UnknownFault("havoc".to_owned()))
-        );
     }
 }

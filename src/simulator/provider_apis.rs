@@ -1,0 +1,14 @@
+//! The simulated provider for each provider id.
+
+use crate::domain::provider::ProviderId;
+use crate::simulator::provider_api::ProviderApi;
+use crate::simulator::{kaleyra, lancepilot, sobot, zixflow};
+
+pub(crate) fn get(provider: ProviderId) -> &'static dyn ProviderApi {
+    match provider {
+        ProviderId::Sobot => &sobot::Sobot,
+        ProviderId::Kaleyra => &kaleyra::Kaleyra,
+        ProviderId::Zixflow => &zixflow::Zixflow,
+        ProviderId::LancePilot => &lancepilot::LancePilot,
+    }
+}
