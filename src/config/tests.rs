@@ -474,10 +474,10 @@ fn names_of_a_callback_profile_are_refused_by_key_when_they_cannot_be_meant() {
     assert_eq!(
         problems(text),
         [
-            "accounts[0].callback_fields.id: `<message_id>` looks like a variable; write the name that stands before it",
+            "accounts[0].callback_fields.id: `<message_id>` looks like a variable; write the field name before it",
             "accounts[0].callback_fields.error: is empty",
             "accounts[0].callback_fields.price: must be a text in quotes",
-            "accounts[0].callback_fields.time: `st` is the name of `status` already",
+            "accounts[0].callback_fields.time: `st` is already the name of `status`",
             "accounts[0].callback_fields.ref3: unknown key, did you mean ref?",
         ]
     );

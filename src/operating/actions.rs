@@ -11,7 +11,7 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
 use crate::domain::message::{MatchedBy, Message};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::receiving::operator_decisions::match_words;
+use crate::receiving::operator_decisions::format_match_detail;
 use crate::sending::accept::{AcceptError, Acceptor, Resend, Submission};
 use crate::sending::uploads;
 use crate::store::messages::Found;
@@ -209,7 +209,7 @@ pub async fn match_orphan(
     ledger.merge_into(orphan, message).await?;
     ledger.set_matched_by(message, MatchedBy::Operator)?;
     ledger
-        .record_action(&decision.about(&sent, Verb::Match, Some(match_words(orphan))))
+        .record_action(&decision.about(&sent, Verb::Match, Some(format_match_detail(orphan))))
         .await?;
     Ok(store.commit(ledger).await?)
 }

@@ -13,7 +13,7 @@ use crate::domain::callback_record::JournalEntry;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::operating::actions::Decision;
-use crate::receiving::operator_decisions::{Precedents, release_words};
+use crate::receiving::operator_decisions::{OperatorDecisions, format_release_detail};
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::store::ledger::{Ledger, StateDifference};
@@ -244,14 +244,14 @@ impl Run<'_> {
                 .get(&outcome.callback)
                 .map_or(outcome.outcome, |known| known.outcome)
         };
-        let mut precedents = Precedents::load(ledger).await?;
+        let mut decisions = OperatorDecisions::load(ledger).await?;
         for outcome in &batch.outcomes {
             if outcome.outcome == Outcome::Unverified
-                && precedents.released.insert(outcome.callback)
+                && decisions.released.insert(outcome.callback)
             {
                 let action = Action {
                     account: Some(outcome.account.clone()),
-                    detail: Some(release_words(outcome.callback)),
+                    detail: Some(format_release_detail(outcome.callback)),
                     ..Action::new(
                         self.decision.actor,
                         Verb::ReleaseCallback,
@@ -265,7 +265,7 @@ impl Run<'_> {
         let outcomes = self
             .services
             .reconciler
-            .read_again(ledger, &batch.entries, &precedents)
+            .read_again(ledger, &batch.entries, &decisions)
             .await?;
         let now_unreadable = ledger.list_quarantined(&ids).await?;
         self.replayed

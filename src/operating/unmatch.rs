@@ -7,7 +7,7 @@ use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
-use crate::receiving::operator_decisions::Precedents;
+use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
 use crate::store::ledger::{Ledger, Sources};
 
@@ -47,13 +47,13 @@ async fn take_back(
     };
     // First: from here on its recipient does not match it, and who decided so before is not heeded.
     ledger.record_action(&action).await?;
-    let precedents = Precedents::load(ledger).await?;
+    let decisions = OperatorDecisions::load(ledger).await?;
     let times: HashSet<_> = told.iter().map(|entry| entry.record.received_at).collect();
     ledger.unlearn(&[id], &times).await?;
     ledger.forget_match(id)?;
     services
         .reconciler
-        .read_again(ledger, &told, &precedents)
+        .read_again(ledger, &told, &decisions)
         .await?;
     let mut now_at = ledger.list_told(&sources.told);
     now_at.retain(|told| *told != id);

@@ -10,7 +10,7 @@ use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, Adoption, MatchBy};
 use crate::providers::Report;
-use crate::receiving::operator_decisions::Precedents;
+use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::store::ledger::{Heard, LearnedFrom, Ledger};
 
 /// How long silence after hand-over is normal where the account is not configured any more.
@@ -18,7 +18,7 @@ const DEFAULT_DEADLINE: TimeDelta = TimeDelta::hours(24);
 
 /// What correlation needs to know of the account a callback came for.
 #[derive(Clone, Copy, Debug)]
-pub struct Correspondent<'a> {
+pub struct AccountContext<'a> {
     /// Its id.
     pub account: &'a AccountId,
     /// Its provider.
@@ -26,12 +26,12 @@ pub struct Correspondent<'a> {
     /// Its configuration, while it has one.
     pub configured: Option<&'a Account>,
     /// Operators' decisions about what is read again.
-    pub precedents: &'a Precedents,
+    pub decisions: &'a OperatorDecisions,
 }
 
 /// What a report turned out to be about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subject {
+pub enum ReportTarget {
     /// This message, which may have been made for it.
     Message(MessageId),
     /// A message that was sent elsewhere; the report only teaches ids of it.
@@ -47,12 +47,12 @@ pub enum Subject {
 /// Every id of the report is bound to the message it is about.
 pub async fn find_message(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     record: &CallbackRecord,
     part: i32,
     report: &Report,
-) -> Result<Subject, db::Error> {
-    let account = whose.account;
+) -> Result<ReportTarget, db::Error> {
+    let account = account.id;
     let found = match by_address_or_tag(ledger, account, record, report) {
         Some(id) => Some(id),
         None => by_id(ledger, account, &report.ids),
@@ -60,14 +60,14 @@ pub async fn find_message(
     let heard = derived_id(record.id, part, record.received_at);
     let found = match found {
         Some(id) => id,
-        None => match by_decision_or_recipient(ledger, whose, heard, record, report).await? {
+        None => match by_decision_or_recipient(ledger, account, heard, record, report).await? {
             Some(id) => id,
-            None if report.event.is_none() => return Ok(Subject::Elsewhere),
-            None if names_purged(ledger, record, report).await? => return Ok(Subject::Purged),
+            None if report.event.is_none() => return Ok(ReportTarget::SentElsewhere),
+            None if names_purged(ledger, record, report).await? => return Ok(ReportTarget::Purged),
             None if report.ids.is_empty() && report.recipient.is_none() => {
-                return Ok(Subject::Nobody);
+                return Ok(ReportTarget::Unidentified);
             }
-            None => provisional(ledger, whose, heard, record, report).await?,
+            None => provisional(ledger, account, heard, record, report).await?,
         },
     };
     for id in &report.ids {
@@ -82,7 +82,7 @@ pub async fn find_message(
             )
             .await?;
     }
-    Ok(Subject::Message(ledger.current(found)))
+    Ok(ReportTarget::Message(ledger.current(found)))
 }
 
 fn by_address_or_tag(
@@ -132,28 +132,28 @@ fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Opt
 /// What a person decided about this report, else what its recipient tells. A match that a person undid is never made again by the recipient.
 async fn by_decision_or_recipient(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     heard: MessageId,
     record: &CallbackRecord,
     report: &Report,
 ) -> Result<Option<MessageId>, db::Error> {
-    if let Some(decided) = decided(ledger, whose, heard).await? {
+    if let Some(decided) = decided(ledger, account, heard).await? {
         return Ok(Some(decided));
     }
-    if whose.precedents.parted.contains(&heard) {
+    if account.decisions.unmatched.contains(&heard) {
         return Ok(None);
     }
-    by_recipient(ledger, whose, record.received_at, report).await
+    by_recipient(ledger, account, record.received_at, report).await
 }
 
 /// The one message without id that was handed over to this recipient shortly before; anything less certain is nobody's.
 async fn by_recipient(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     received_at: DateTime<Utc>,
     report: &Report,
 ) -> Result<Option<MessageId>, db::Error> {
-    let allowed = whose
+    let allowed = account
         .configured
         .is_some_and(|account| account.match_by == MatchBy::Recipient);
     let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
@@ -161,7 +161,7 @@ async fn by_recipient(
     };
     let fitting = ledger
         .list_without_id(
-            whose.account,
+            account.id,
             recipient,
             report.kind,
             // Whoever reads the journal late must not match what was handed over since.
@@ -180,25 +180,25 @@ async fn by_recipient(
 
 async fn provisional(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     id: MessageId,
     record: &CallbackRecord,
     report: &Report,
 ) -> Result<MessageId, db::Error> {
-    let adoption = whose
+    let adoption = account
         .configured
         .map_or(Adoption::Off, |account| account.adoption);
     let adopt_after = match adoption {
         Adoption::After(wait) => TimeDelta::from_std(wait).ok(),
         Adoption::Off => None,
     };
-    let deadline = whose
+    let deadline = account
         .configured
         .and_then(|account| TimeDelta::from_std(account.deadline).ok());
     let heard = Heard {
         id,
-        account: whose.account,
-        provider: whose.provider,
+        account: account.id,
+        provider: account.provider,
         at: record.received_at,
         adopt_at: adopt_after.map(|wait| record.received_at + wait),
         silence_limit: deadline.unwrap_or(DEFAULT_DEADLINE),
@@ -212,19 +212,19 @@ async fn provisional(
 /// The message that an operator tied this report to when it was read before.
 async fn decided(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     orphan: MessageId,
 ) -> Result<Option<MessageId>, db::Error> {
-    let Some(message) = whose.precedents.matched.get(&orphan).copied() else {
+    let Some(message) = account.decisions.matched.get(&orphan).copied() else {
         return Ok(None);
     };
     ledger.load(&[message]).await?;
     let living = match ledger.survivor(message).await? {
-        Some(survivor) if !ledger.belongs(message, whose.account) => survivor,
+        Some(survivor) if !ledger.belongs(message, account.id) => survivor,
         _ => ledger.current(message),
     };
     ledger.load(&[living]).await?;
-    Ok(Some(living).filter(|living| ledger.belongs(*living, whose.account)))
+    Ok(Some(living).filter(|living| ledger.belongs(*living, account.id)))
 }
 
 /// The same callback and part always make the same id, so that a rebuild makes the same message.

@@ -26,7 +26,7 @@ const UNVERIFIED_BYTES_PER_HOUR: usize = 64 * 1024 * 1024;
 /// One request as it came, its token found good.
 #[derive(Debug)]
 pub struct RawRequest {
-    /// The account whose address was called.
+    /// The account account address was called.
     pub account: AccountId,
     /// By which address.
     pub route: Route,

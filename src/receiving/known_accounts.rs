@@ -1,4 +1,4 @@
-//! Accounts whose callback addresses work: those configured, and those that once were.
+//! Accounts account callback addresses work: those configured, and those that once were.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -43,7 +43,7 @@ pub struct Volume {
     pub bytes: u64,
 }
 
-/// An account whose hour is out of the ordinary.
+/// An account account hour is out of the ordinary.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Surge {
     /// Which account; absent for all those together that nobody remembers.

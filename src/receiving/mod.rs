@@ -5,7 +5,7 @@ pub mod ingest;
 pub mod known_accounts;
 pub mod limits;
 pub mod operator_decisions;
-pub(crate) mod reading;
+pub(crate) mod parsing;
 pub mod reconcile;
 pub mod redaction;
 pub mod response_counts;

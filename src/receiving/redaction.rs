@@ -7,9 +7,9 @@ use crate::domain::secret::{REDACTED, Redactor, Secret};
 
 /// Secrets shorter than this are looked for nowhere: `sent` as a password must not destroy every `status=sent`.
 const SHORTEST: usize = 8;
-/// A parameter whose whole value is a secret, however short.
+/// A parameter account whole value is a secret, however short.
 const SECRET_PARAMETER: &str = "hub.verify_token";
-/// Headers whose whole value is a secret, whoever sends it.
+/// Headers account whole value is a secret, whoever sends it.
 const SECRET_HEADERS: [&str; 4] = [
     "authorization",
     "proxy-authorization",
@@ -42,7 +42,7 @@ impl Redaction {
         }
     }
 
-    /// The headers, whose names are in lower case, without secrets. A signature is none: it can be checked again later.
+    /// The headers, account names are in lower case, without secrets. A signature is none: it can be checked again later.
     pub(super) fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
         headers
             .iter()

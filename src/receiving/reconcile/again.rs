@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use crate::db;
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
-use crate::receiving::operator_decisions::Precedents;
-use crate::receiving::reading::Read;
+use crate::receiving::operator_decisions::OperatorDecisions;
+use crate::receiving::parsing::ParsedCallback;
 use crate::receiving::reconcile::Reconciler;
 use crate::store::callbacks::CallbackOutcome;
 use crate::store::ledger::{Ledger, Lesson, Taught};
@@ -25,13 +25,13 @@ impl Reconciler {
         &self,
         ledger: &mut Ledger,
         entries: &[JournalEntry],
-        precedents: &Precedents,
+        decisions: &OperatorDecisions,
     ) -> Result<Vec<CallbackOutcome>, db::Error> {
         ledger.retract(&callbacks(entries)).await?;
-        let mut all = self.read(entries, precedents);
-        let mistaught = self.list_mistaught(ledger, &all, precedents).await?;
+        let mut all = self.read(entries, decisions);
+        let mistaught = self.list_mistaught(ledger, &all, decisions).await?;
         let neighbours = self.find_neighbours(ledger, entries, &mistaught).await?;
-        all.extend(self.read(&neighbours, precedents));
+        all.extend(self.read(&neighbours, decisions));
         all.sort_by_key(|read| read.entry.seq);
         if !mistaught.is_empty() {
             ledger.retract(&callbacks(&neighbours)).await?;
@@ -42,7 +42,7 @@ impl Reconciler {
             ledger.unlearn(&mistaught, &times).await?;
         }
         // A refusal of the account is old news by now: it pauses nothing again.
-        let applied = self.apply_all(ledger, &all, precedents).await?;
+        let applied = self.apply_all(ledger, &all, decisions).await?;
         if !mistaught.is_empty() {
             ledger.hear_claims_again().await?;
         }
@@ -62,8 +62,8 @@ impl Reconciler {
     async fn list_mistaught(
         &self,
         ledger: &Ledger,
-        read: &[Read<'_>],
-        precedents: &Precedents,
+        read: &[ParsedCallback<'_>],
+        decisions: &OperatorDecisions,
     ) -> Result<Vec<MessageId>, db::Error> {
         let lessons: Vec<Lesson<'_>> = read.iter().map(lesson).collect();
         let mut untaught = ledger.list_untaught(&lessons).await?;
@@ -73,7 +73,7 @@ impl Reconciler {
         }
         // Others came within the same millisecond.
         let others = self.journal.find_all(&Vec::from_iter(others)).await?;
-        let others = self.read(&others, precedents);
+        let others = self.read(&others, decisions);
         let lessons: Vec<Lesson<'_>> = others.iter().map(lesson).collect();
         untaught.retain(|taught| !lessons.iter().any(|lesson| lesson.teaches(taught)));
         let mut mistaught: Vec<MessageId> = untaught.iter().map(Taught::message).collect();
@@ -82,12 +82,12 @@ impl Reconciler {
         Ok(mistaught)
     }
 
-    fn read<'a>(&self, entries: &'a [JournalEntry], precedents: &Precedents) -> Vec<Read<'a>> {
+    fn read<'a>(&self, entries: &'a [JournalEntry], decisions: &OperatorDecisions) -> Vec<ParsedCallback<'a>> {
         entries
             .iter()
-            .map(|entry| Read {
+            .map(|entry| ParsedCallback {
                 entry,
-                content: Cow::Owned(self.content(entry, Some(precedents))),
+                content: Cow::Owned(self.content(entry, Some(decisions))),
             })
             .collect()
     }
@@ -117,7 +117,7 @@ fn callbacks(entries: &[JournalEntry]) -> Vec<CallbackId> {
 }
 
 /// The ids that a callback teaches as it is read now.
-fn lesson<'a>(read: &'a Read<'_>) -> Lesson<'a> {
+fn lesson<'a>(read: &'a ParsedCallback<'_>) -> Lesson<'a> {
     let ids: HashSet<&ProviderMessageId> =
         read.reports().flat_map(|(_, report)| &report.ids).collect();
     Lesson {

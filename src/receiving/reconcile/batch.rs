@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::db;
 use crate::domain::callback_record::JournalEntry;
-use crate::receiving::reading::{Content, Read};
+use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::unpack::most_unpacked;
 
@@ -19,7 +19,7 @@ const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) entries: Vec<JournalEntry>,
-    contents: Vec<Content>,
+    contents: Vec<CallbackContent>,
 }
 
 /// The batch that follows a place in the journal, if it was read already.
@@ -39,10 +39,10 @@ impl Batch {
     }
 
     /// Each callback with what it says.
-    pub(super) fn read(&self) -> Vec<Read<'_>> {
+    pub(super) fn read(&self) -> Vec<ParsedCallback<'_>> {
         let contents = self.contents.iter().map(Cow::Borrowed);
         let read = self.entries.iter().zip(contents);
-        read.map(|(entry, content)| Read { entry, content })
+        read.map(|(entry, content)| ParsedCallback { entry, content })
             .collect()
     }
 }

@@ -22,10 +22,10 @@ use crate::domain::provider_account::Account;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
 use crate::journal::Journal;
 use crate::providers::{CallbackPart, Inbound, Report};
-use crate::receiving::correlate::{self, Correspondent, Subject};
+use crate::receiving::correlate::{self, AccountContext, ReportTarget};
 use crate::receiving::known_accounts::KnownAccounts;
-use crate::receiving::operator_decisions::Precedents;
-use crate::receiving::reading::{self, Content, Read, named, unheard};
+use crate::receiving::operator_decisions::OperatorDecisions;
+use crate::receiving::parsing::{self, CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids};
 use crate::receiving::reconcile::batch::{Ahead, Batch};
 use crate::store::Store;
 use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
@@ -102,7 +102,7 @@ impl Gathered {
 }
 
 impl Reconciler {
-    /// A reconciler whose lease carries `holder`.
+    /// A reconciler account lease carries `holder`.
     pub fn new(
         store: Store,
         journal: Journal,
@@ -167,12 +167,12 @@ impl Reconciler {
         Ok(Pass::Again)
     }
 
-    fn content(&self, entry: &JournalEntry, precedents: Option<&Precedents>) -> Content {
+    fn content(&self, entry: &JournalEntry, decisions: Option<&OperatorDecisions>) -> CallbackContent {
         let configured = self.accounts.get(&entry.record.account);
-        reading::content(&self.known, configured, &entry.record, precedents)
+        parsing::parse_callback_record(&self.known, configured, &entry.record, decisions)
     }
 
-    async fn apply(&self, position: i64, batch: &[Read<'_>], pass: Pass) -> Result<(), db::Error> {
+    async fn apply(&self, position: i64, batch: &[ParsedCallback<'_>], pass: Pass) -> Result<(), db::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
@@ -199,11 +199,11 @@ impl Reconciler {
     async fn apply_news(
         &self,
         ledger: &mut Ledger,
-        batch: &[Read<'_>],
+        batch: &[ParsedCallback<'_>],
         position: (i64, i64),
     ) -> Result<(), db::Error> {
         let applied = self
-            .apply_all(ledger, batch, &Precedents::default())
+            .apply_all(ledger, batch, &OperatorDecisions::default())
             .await?;
         pause_accounts(ledger, &applied.refusals).await?;
         ledger
@@ -215,24 +215,24 @@ impl Reconciler {
     async fn derive_again(
         &self,
         ledger: &mut Ledger,
-        batch: &[Read<'_>],
+        batch: &[ParsedCallback<'_>],
         position: (i64, i64),
     ) -> Result<(), db::Error> {
         ledger.keep_times();
-        let precedents = Precedents::load(ledger).await?;
-        let read: Vec<Read<'_>> = batch
+        let decisions = OperatorDecisions::load(ledger).await?;
+        let read: Vec<ParsedCallback<'_>> = batch
             .iter()
-            .map(|read| Read {
+            .map(|read| ParsedCallback {
                 entry: read.entry,
                 content: match read.content.as_ref() {
-                    Content::Sealed { .. } => {
-                        Cow::Owned(self.content(read.entry, Some(&precedents)))
+                    CallbackContent::Unverified { .. } => {
+                        Cow::Owned(self.content(read.entry, Some(&decisions)))
                     }
                     content => Cow::Borrowed(content),
                 },
             })
             .collect();
-        let applied = self.apply_all(ledger, &read, &precedents).await?;
+        let applied = self.apply_all(ledger, &read, &decisions).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
             .await
@@ -241,18 +241,18 @@ impl Reconciler {
     async fn apply_all(
         &self,
         ledger: &mut Ledger,
-        batch: &[Read<'_>],
-        precedents: &Precedents,
+        batch: &[ParsedCallback<'_>],
+        decisions: &OperatorDecisions,
     ) -> Result<Applied, db::Error> {
-        let (messages, ids) = named(batch);
+        let (messages, ids) = list_named_ids(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
-        ledger.load(&unheard(ledger, batch)).await?;
+        ledger.load(&list_new_orphan_ids(ledger, batch)).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut gathered = Gathered::default();
         for read in batch {
             let outcome = self
-                .apply_one(ledger, read, precedents, &mut gathered)
+                .apply_one(ledger, read, decisions, &mut gathered)
                 .await?;
             outcomes.push(outcome);
         }
@@ -267,20 +267,20 @@ impl Reconciler {
     async fn apply_one(
         &self,
         ledger: &mut Ledger,
-        read: &Read<'_>,
-        precedents: &Precedents,
+        read: &ParsedCallback<'_>,
+        decisions: &OperatorDecisions,
         gathered: &mut Gathered,
     ) -> Result<CallbackOutcome, db::Error> {
         let record = &read.entry.record;
         let (provider, parts) = match read.content.as_ref() {
-            Content::Sealed { reason } => {
+            CallbackContent::Unverified { reason } => {
                 return Ok(outcome(
                     read.entry,
                     Outcome::Unverified,
                     Some(reason.clone()),
                 ));
             }
-            Content::Unknown { reason } => {
+            CallbackContent::Unsupported { reason } => {
                 gathered
                     .quarantined
                     .push(quarantine(record, 0, reason, Kept::Whole));
@@ -290,19 +290,19 @@ impl Reconciler {
                     Some((*reason).to_owned()),
                 ));
             }
-            Content::Parts(provider, parts) => (*provider, parts),
+            CallbackContent::Parts(provider, parts) => (*provider, parts),
         };
-        let whose = Correspondent {
+        let account = AccountContext {
             account: &record.account,
             provider,
             configured: self.accounts.get(&record.account),
-            precedents,
+            decisions,
         };
         let mut seen = Vec::new();
         for (part, said) in (0_i32..).zip(parts) {
             let (what, detail) = match said {
                 CallbackPart::Report(report) => {
-                    apply_report(ledger, whose, record, part, report, gathered).await?
+                    apply_report(ledger, account, record, part, report, gathered).await?
                 }
                 CallbackPart::Inbound(inbound) => {
                     gathered.hear_from_customer(record, inbound);
@@ -341,7 +341,7 @@ impl Reconciler {
     async fn apply_singly(
         &self,
         position: i64,
-        batch: &[Read<'_>],
+        batch: &[ParsedCallback<'_>],
         pass: Pass,
     ) -> Result<(), db::Error> {
         let mut from = position;
@@ -361,14 +361,14 @@ impl Reconciler {
     }
 
     async fn set_aside(&self, from: i64, entry: &JournalEntry) -> Result<(), db::Error> {
-        let content = Content::Unknown {
+        let content = CallbackContent::Unsupported {
             reason: "internal: it could not be applied; see the log",
         };
         let content = Cow::Owned(content);
         let mut ledger = self.store.ledger(self.clock.now()).await?;
         let position = (from, entry.seq);
         let applied = self
-            .apply_news(&mut ledger, &[Read { entry, content }], position)
+            .apply_news(&mut ledger, &[ParsedCallback { entry, content }], position)
             .await;
         self.end(ledger, applied).await
     }
@@ -423,27 +423,27 @@ async fn pause_accounts(ledger: &mut Ledger, refusals: &[Refusal]) -> Result<(),
 
 async fn apply_report(
     ledger: &mut Ledger,
-    whose: Correspondent<'_>,
+    account: AccountContext<'_>,
     record: &CallbackRecord,
     part: i32,
     report: &Report,
     gathered: &mut Gathered,
 ) -> Result<(Outcome, Option<String>), db::Error> {
-    let message = match correlate::find_message(ledger, whose, record, part, report).await? {
-        Subject::Message(message) => message,
-        Subject::Elsewhere => {
+    let message = match correlate::find_message(ledger, account, record, part, report).await? {
+        ReportTarget::Message(message) => message,
+        ReportTarget::SentElsewhere => {
             return Ok((
                 Outcome::Notice,
                 Some("an echo of a message sent elsewhere".to_owned()),
             ));
         }
-        Subject::Purged => {
+        ReportTarget::Purged => {
             return Ok((
                 Outcome::Notice,
                 Some("a report on a message that is no longer kept".to_owned()),
             ));
         }
-        Subject::Nobody => {
+        ReportTarget::Unidentified => {
             let reason = "it reports on a message but names no id and no recipient";
             return Ok((Outcome::Quarantined, Some(reason.to_owned())));
         }
@@ -452,7 +452,7 @@ async fn apply_report(
         return Ok((Outcome::Receipts, Some("it taught ids".to_owned())));
     };
     if let ReceiptEvent::Failure(failure) = &event
-        && failure_codes::rejects_account(whose.provider, failure)
+        && failure_codes::rejects_account(account.provider, failure)
     {
         gathered.refusals.push(Refusal {
             message,

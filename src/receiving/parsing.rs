@@ -12,7 +12,7 @@ use crate::domain::provider_account::Account;
 use crate::providers::{self, Callback, CallbackPart, Report};
 use crate::receiving::correlate;
 use crate::receiving::known_accounts::KnownAccounts;
-use crate::receiving::operator_decisions::Precedents;
+use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::unpack::unpack;
 use crate::store::ledger::Ledger;
 
@@ -20,14 +20,14 @@ use crate::store::ledger::Ledger;
 const PARTS_LIMIT: usize = 5_000;
 
 /// A callback with everything it says.
-pub(super) struct Read<'a> {
+pub(super) struct ParsedCallback<'a> {
     pub(super) entry: &'a JournalEntry,
-    pub(super) content: Cow<'a, Content>,
+    pub(super) content: Cow<'a, CallbackContent>,
 }
 
 /// What was made of a callback's body.
 #[derive(Clone)]
-pub(super) enum Content {
+pub(super) enum CallbackContent {
     /// It failed authentication, so nobody looked into it.
     Sealed {
         /// Why it failed.
@@ -43,32 +43,32 @@ pub(super) enum Content {
 }
 
 /// What a callback says. **Invariant:** what failed authentication is neither unpacked nor parsed before it is released.
-pub(super) fn content(
+pub(super) fn parse_callback_record(
     known: &KnownAccounts,
     configured: Option<&Account>,
     record: &CallbackRecord,
-    precedents: Option<&Precedents>,
-) -> Content {
-    let released = precedents.is_some_and(|precedents| precedents.released.contains(&record.id));
+    decisions: Option<&OperatorDecisions>,
+) -> CallbackContent {
+    let released = decisions.is_some_and(|decisions| decisions.released.contains(&record.id));
     if let Authenticity::Unverified { reason } = &record.authenticity
         && !released
     {
-        return Content::Sealed {
+        return CallbackContent::Unverified {
             reason: reason.clone(),
         };
     }
     match known.find(&record.account) {
-        Some(known) => Content::Parts(
+        Some(known) => CallbackContent::Parts(
             known.provider,
-            read_parts(known.provider, configured, record),
+            parse_parts(known.provider, configured, record),
         ),
-        None => Content::Unknown {
+        None => CallbackContent::Unsupported {
             reason: "the account was never configured",
         },
     }
 }
 
-fn read_parts(
+fn parse_parts(
     provider: ProviderId,
     configured: Option<&Account>,
     record: &CallbackRecord,
@@ -85,14 +85,14 @@ fn read_parts(
         received_at: record.received_at,
     };
     let provider = providers::get(provider);
-    within_limit(guarded(|| match configured {
+    limit_parts(catch_parser_panic(|| match configured {
         Some(account) => providers::parse_callback(provider, &account.callback_fields, &callback),
         None => provider.parse_callback(&callback),
     }))
 }
 
 /// A reader's panic is a defect of ours in one callback: it is quarantined, and the others go on.
-fn guarded(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
+fn catch_parser_panic(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
     // A reader is a function of values and leaves nothing half done.
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         vec![CallbackPart::Unparseable(
@@ -102,7 +102,7 @@ fn guarded(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
 }
 
 /// At least one part, so that a callback that says nothing is shown, and not so many that one callback stops all others.
-fn within_limit(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
+fn limit_parts(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     if parts.is_empty() {
         parts.push(CallbackPart::Unparseable(
             "an empty callback that could be understood".to_owned(),
@@ -119,12 +119,12 @@ fn within_limit(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
 }
 
 /// Every message and id that a batch names, to be looked up in a few queries.
-pub(super) fn named(batch: &[Read<'_>]) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
+pub(super) fn list_named_ids(batch: &[ParsedCallback<'_>]) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
     let mut messages = Vec::new();
     let mut ids = Vec::new();
     for read in batch {
         let record = &read.entry.record;
-        if let (Route::Report(id), Content::Parts(..)) = (record.route, read.content.as_ref()) {
+        if let (Route::Report(id), CallbackContent::Parts(..)) = (record.route, read.content.as_ref()) {
             messages.push(id);
         }
         for (_, report) in read.reports() {
@@ -141,7 +141,7 @@ pub(super) fn named(batch: &[Read<'_>]) -> (Vec<MessageId>, Vec<(AccountId, Prov
 }
 
 /// Messages that reports without a known id made when they were read before, or will make now.
-pub(super) fn unheard(ledger: &Ledger, batch: &[Read<'_>]) -> Vec<MessageId> {
+pub(super) fn list_new_orphan_ids(ledger: &Ledger, batch: &[ParsedCallback<'_>]) -> Vec<MessageId> {
     let mut unheard = Vec::new();
     for read in batch {
         let record = &read.entry.record;
@@ -155,12 +155,12 @@ pub(super) fn unheard(ledger: &Ledger, batch: &[Read<'_>]) -> Vec<MessageId> {
     unheard
 }
 
-impl Read<'_> {
+impl ParsedCallback<'_> {
     /// The reports among its parts, with their places.
     pub(super) fn reports(&self) -> impl Iterator<Item = (i32, &Report)> {
         let parts = match self.content.as_ref() {
-            Content::Parts(_, parts) => parts.as_slice(),
-            Content::Sealed { .. } | Content::Unknown { .. } => &[],
+            CallbackContent::Parts(_, parts) => parts.as_slice(),
+            CallbackContent::Unverified { .. } | CallbackContent::Unsupported { .. } => &[],
         };
         (0..).zip(parts).filter_map(|(place, part)| match part {
             CallbackPart::Report(report) => Some((place, report)),
@@ -179,13 +179,13 @@ mod tests {
     fn a_reader_that_panics_makes_its_callback_unreadable() {
         let nothing: [CallbackPart; 0] = [];
         let place = std::hint::black_box(3);
-        let parts = guarded(|| vec![nothing[place].clone()]);
+        let parts = catch_parser_panic(|| vec![nothing[place].clone()]);
         let [CallbackPart::Unparseable(reason)] = parts.as_slice() else {
             unreachable!("one part: {parts:?}");
         };
         assert!(reason.starts_with("internal"), "{reason}");
         let notice = CallbackPart::Notice("quality rating".to_owned());
-        assert_eq!(guarded(|| vec![notice.clone()]), [notice]);
+        assert_eq!(catch_parser_panic(|| vec![notice.clone()]), [notice]);
     }
     #[test]
     fn what_failed_authentication_is_not_read_before_it_is_released() {
@@ -211,11 +211,11 @@ mod tests {
                 reason: "the signature is wrong".to_owned(),
             },
         };
-        let sealed = content(&known, None, &record, Some(&Precedents::default()));
-        assert!(matches!(sealed, Content::Sealed { .. }));
-        let mut precedents = Precedents::default();
-        precedents.released.insert(record.id);
-        let read = content(&known, None, &record, Some(&precedents));
-        assert!(matches!(read, Content::Parts(ProviderId::Sobot, parts) if parts.len() == 1));
+        let sealed = parse_callback_record(&known, None, &record, Some(&OperatorDecisions::default()));
+        assert!(matches!(sealed, CallbackContent::Unverified { .. }));
+        let mut decisions = OperatorDecisions::default();
+        decisions.released.insert(record.id);
+        let read = parse_callback_record(&known, None, &record, Some(&decisions));
+        assert!(matches!(read, CallbackContent::Parts(ProviderId::Sobot, parts) if parts.len() == 1));
     }
 }
