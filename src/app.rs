@@ -25,12 +25,12 @@ use crate::keys::Keys;
 use crate::operating::retention::Retention;
 use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
-use crate::receiving::limits::Traffic;
+use crate::receiving::limits::TrafficLimits;
 use crate::receiving::reconcile::Reconciler;
 use crate::sending::accept::Acceptor;
-use crate::sending::dispatch::{Dispatcher, Tally};
+use crate::sending::dispatch::{AttemptCounter, Dispatcher};
 use crate::sending::transport::{Transport, TransportError};
-use crate::sending::uploads::Uploads;
+use crate::sending::upload_storage::UploadStorage;
 use crate::services::Services;
 use crate::store::Store;
 use crate::store::lease::Lease;
@@ -265,10 +265,10 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let accounts = Arc::new(accounts);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &remembered));
     let kept_in = journal.file().and_then(Path::parent);
-    let traffic = Traffic::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
+    let traffic = TrafficLimits::new(&known_accounts, kept_in.unwrap_or(&config.data_dir));
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
-    let uploads = Uploads::open(folder.clone(), store.clone())
+    let uploads = UploadStorage::open(folder.clone(), store.clone())
         .map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
@@ -285,7 +285,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             uploads,
             in_flight: Arc::default(),
-            tally: Tally::new(accounts.keys()),
+            attempt_counter: AttemptCounter::new(accounts.keys()),
         },
         upkeep: Lease::new(store.clone(), "upkeep", holder, UPKEEP_LEASE),
         reconciler: Reconciler::new(

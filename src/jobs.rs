@@ -18,7 +18,7 @@ use crate::operating::retention::{self, Retention};
 use crate::receiving::ingest::Ingest;
 use crate::receiving::reconcile::{Reconciler, Step};
 use crate::sending::dispatch::Dispatcher;
-use crate::sending::uploads::Uploads;
+use crate::sending::upload_storage::UploadStorage;
 use crate::services::Services;
 use crate::store::Store;
 use crate::store::lease::Lease;
@@ -52,7 +52,7 @@ pub struct Jobs {
     retention: Retention,
     journal: Journal,
     ingest: Arc<Ingest>,
-    uploads: Uploads,
+    uploads: UploadStorage,
     store: Store,
     upkeep: Lease,
     clock: Arc<dyn Clock>,
@@ -145,11 +145,11 @@ impl Jobs {
             let begin = |work| {
                 let job = self.clone();
                 self.tasks.spawn(async move {
-                    job.dispatcher.hand_over(work).await;
+                    job.dispatcher.submit(work).await;
                     job.accepted.notify_one();
                 });
             };
-            let rest = match self.dispatcher.claim_each(begin).await {
+            let rest = match self.dispatcher.claim_and_start(begin).await {
                 Ok(()) => QUEUE_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "the send queue could not be read");
@@ -196,7 +196,7 @@ impl Jobs {
     async fn share(self) {
         loop {
             let now = self.clock.now();
-            if let Err(error) = self.ingest.traffic().share(&self.store, now).await {
+            if let Err(error) = self.ingest.limits().save_and_reload(&self.store, now).await {
                 tracing::warn!(%error, "what accounts took could not be noted yet");
             }
             if self.stop.is_cancelled() {

@@ -18,7 +18,7 @@ use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::sending::accept::Acceptor;
 use crate::sending::dispatch::Dispatcher;
-use crate::sending::uploads::Uploads;
+use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
@@ -44,7 +44,7 @@ pub struct Services {
     /// Takes messages in.
     pub acceptor: Acceptor,
     /// Uploaded files on their way.
-    pub uploads: Uploads,
+    pub uploads: UploadStorage,
     /// Hands messages over.
     pub dispatcher: Dispatcher,
     /// Applies callbacks.

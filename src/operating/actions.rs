@@ -12,8 +12,8 @@ use crate::domain::media::MediaSource;
 use crate::domain::message::{MatchedBy, Message};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::receiving::operator_decisions::format_match_detail;
-use crate::sending::accept::{AcceptError, Acceptor, Resend, Submission};
-use crate::sending::uploads;
+use crate::sending::accept::{AcceptError, Acceptor, MessageInput, Resend};
+use crate::sending::upload_storage;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
 use crate::store::{self, Store};
@@ -85,7 +85,7 @@ pub async fn cancel(
         .record_action(&decision.about(&message, Verb::Cancel, None))
         .await?;
     store.commit(ledger).await?;
-    uploads::discard(message.media.as_ref());
+    upload_storage::discard(message.media.as_ref());
     Ok(())
 }
 
@@ -160,15 +160,13 @@ pub async fn resend(
         of: id,
         actor: decision.actor.to_owned(),
     };
-    let submission = submission(&message, resend)?;
+    let input = message_input(&message, resend)?;
     // The key makes two clicks at the same moment one message.
     let key = IdempotencyKey {
         name: format!("resend of {id}"),
         request_hash: String::new(),
     };
-    let receipt = acceptor
-        .accept(submission, Some(&key), decision.now)
-        .await?;
+    let receipt = acceptor.accept(input, Some(&key), decision.now).await?;
     Ok(receipt.id)
 }
 
@@ -254,7 +252,7 @@ async fn refuse(
         .map_or(OperateError::NotFound("message"), OperateError::Moved))
 }
 
-fn submission(message: &Message, resend: Resend) -> Result<Submission, OperateError> {
+fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, OperateError> {
     let incomplete = || {
         OperateError::NotNow("it was sent by other means; its content is not known here".to_owned())
     };
@@ -280,7 +278,7 @@ fn submission(message: &Message, resend: Resend) -> Result<Submission, OperateEr
             message.options.link_with_record.map(Into::into),
         ),
     ];
-    Ok(Submission {
+    Ok(MessageInput {
         account: message.account.to_string(),
         from: message.sender.clone(),
         to: format!("+{recipient}"),

@@ -246,8 +246,7 @@ impl Run<'_> {
         };
         let mut decisions = OperatorDecisions::load(ledger).await?;
         for outcome in &batch.outcomes {
-            if outcome.outcome == Outcome::Unverified
-                && decisions.released.insert(outcome.callback)
+            if outcome.outcome == Outcome::Unverified && decisions.released.insert(outcome.callback)
             {
                 let action = Action {
                     account: Some(outcome.account.clone()),

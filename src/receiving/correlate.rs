@@ -1,4 +1,5 @@
-//! Which message a report is about: signed address, then tag, then provider id, then (where the account allows it) recipient.
+//! Finds the message that a report is about: by signed report URL, then by correlation tag, then by
+//! provider id, then (if the account allows it) by recipient.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
@@ -13,38 +14,37 @@ use crate::providers::Report;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::store::ledger::{Heard, LearnedFrom, Ledger};
 
-/// How long silence after hand-over is normal where the account is not configured any more.
+/// Time without reports after which a message is overdue, for accounts that are no longer
+/// configured.
 const DEFAULT_DEADLINE: TimeDelta = TimeDelta::hours(24);
 
-/// What correlation needs to know of the account a callback came for.
+/// The account that received a callback.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountContext<'a> {
-    /// Its id.
-    pub account: &'a AccountId,
-    /// Its provider.
+    pub id: &'a AccountId,
     pub provider: ProviderId,
-    /// Its configuration, while it has one.
+    /// Absent if the account was removed from the configuration.
     pub configured: Option<&'a Account>,
-    /// Operators' decisions about what is read again.
     pub decisions: &'a OperatorDecisions,
 }
 
-/// What a report turned out to be about.
+/// The result of correlating a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReportTarget {
-    /// This message, which may have been made for it.
+    /// An existing message, or the orphan that was created for the report.
     Message(MessageId),
-    /// A message that was sent elsewhere; the report only teaches ids of it.
-    Elsewhere,
-    /// A message of ours that is past its retention.
+    /// A message that was not sent by this program; the report has no event, so no orphan is
+    /// created.
+    SentElsewhere,
+    /// A message that retention has deleted.
     Purged,
-    /// It names no id, no tag and no recipient.
-    Nobody,
+    /// The report has no id, no tag and no recipient.
+    Unidentified,
 }
 
-/// The message that a report is about, made when nobody knows it.
+/// Finds the message that a report is about, or creates an orphan for it.
 ///
-/// Every id of the report is bound to the message it is about.
+/// Binds every id of the report to that message.
 pub async fn find_message(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
@@ -52,31 +52,33 @@ pub async fn find_message(
     part: i32,
     report: &Report,
 ) -> Result<ReportTarget, db::Error> {
-    let account = account.id;
-    let found = match by_address_or_tag(ledger, account, record, report) {
+    let found = match find_by_report_url_or_tag(ledger, account.id, record, report) {
         Some(id) => Some(id),
-        None => by_id(ledger, account, &report.ids),
+        None => find_by_provider_id(ledger, account.id, &report.ids),
     };
-    let heard = derived_id(record.id, part, record.received_at);
+    let orphan = derive_orphan_id(record.id, part, record.received_at);
     let found = match found {
         Some(id) => id,
-        None => match by_decision_or_recipient(ledger, account, heard, record, report).await? {
+        None => match find_by_decision_or_recipient(ledger, account, orphan, record, report).await?
+        {
             Some(id) => id,
             None if report.event.is_none() => return Ok(ReportTarget::SentElsewhere),
-            None if names_purged(ledger, record, report).await? => return Ok(ReportTarget::Purged),
+            None if names_purged_message(ledger, record, report).await? => {
+                return Ok(ReportTarget::Purged);
+            }
             None if report.ids.is_empty() && report.recipient.is_none() => {
                 return Ok(ReportTarget::Unidentified);
             }
-            None => provisional(ledger, account, heard, record, report).await?,
+            None => create_orphan(ledger, account, orphan, record, report).await?,
         },
     };
     for id in &report.ids {
-        // Binding the id before may have merged what was found into a message that holds another of the ids.
+        // Binding the previous id may have merged the message into another.
         let living = ledger.current(found);
         ledger
             .bind(
                 living,
-                account,
+                account.id,
                 id,
                 LearnedFrom::Callback(record.received_at),
             )
@@ -85,7 +87,7 @@ pub async fn find_message(
     Ok(ReportTarget::Message(ledger.current(found)))
 }
 
-fn by_address_or_tag(
+fn find_by_report_url_or_tag(
     ledger: &Ledger,
     account: &AccountId,
     record: &CallbackRecord,
@@ -94,17 +96,17 @@ fn by_address_or_tag(
     named_messages(record, report).find(|id| ledger.belongs(*id, account))
 }
 
-/// The messages that the signed address and the tag name.
+/// The messages named by the signed report URL and by the tag.
 fn named_messages(record: &CallbackRecord, report: &Report) -> impl Iterator<Item = MessageId> {
-    let addressed = match record.route {
+    let by_report_url = match record.route {
         Route::Report(id) => Some(id),
         Route::Callback | Route::OldCallback => None,
     };
-    [addressed, report.tag].into_iter().flatten()
+    [by_report_url, report.tag].into_iter().flatten()
 }
 
-/// Whether address or tag name a message that is past its retention: the report comes late, but it is no stranger's.
-async fn names_purged(
+/// Whether the report URL or the tag names a message that retention has deleted.
+async fn names_purged_message(
     ledger: &Ledger,
     record: &CallbackRecord,
     report: &Report,
@@ -117,8 +119,12 @@ async fn names_purged(
     Ok(false)
 }
 
-/// The message that holds one of the ids; a sent one before one known only from callbacks.
-fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Option<MessageId> {
+/// The message that holds one of the ids. Prefers a sent message to one known only from callbacks.
+fn find_by_provider_id(
+    ledger: &Ledger,
+    account: &AccountId,
+    ids: &[ProviderMessageId],
+) -> Option<MessageId> {
     let holders: Vec<MessageId> = ids
         .iter()
         .filter_map(|id| ledger.holder(account, id))
@@ -129,25 +135,27 @@ fn by_id(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> Opt
     sent.or(holders.first()).copied()
 }
 
-/// What a person decided about this report, else what its recipient tells. A match that a person undid is never made again by the recipient.
-async fn by_decision_or_recipient(
+/// Applies an operator's decision about this report, else matches by recipient. An undone match is
+/// never repeated by recipient.
+async fn find_by_decision_or_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
-    heard: MessageId,
+    orphan: MessageId,
     record: &CallbackRecord,
     report: &Report,
 ) -> Result<Option<MessageId>, db::Error> {
-    if let Some(decided) = decided(ledger, account, heard).await? {
+    if let Some(decided) = find_by_decision(ledger, account, orphan).await? {
         return Ok(Some(decided));
     }
-    if account.decisions.unmatched.contains(&heard) {
+    if account.decisions.unmatched.contains(&orphan) {
         return Ok(None);
     }
-    by_recipient(ledger, account, record.received_at, report).await
+    find_by_recipient(ledger, account, record.received_at, report).await
 }
 
-/// The one message without id that was handed over to this recipient shortly before; anything less certain is nobody's.
-async fn by_recipient(
+/// The only message without id that was submitted to this recipient shortly before. Returns `None`
+/// if several fit.
+async fn find_by_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
     received_at: DateTime<Utc>,
@@ -159,16 +167,16 @@ async fn by_recipient(
     let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
         return Ok(None);
     };
-    let fitting = ledger
+    let candidates = ledger
         .list_without_id(
             account.id,
             recipient,
             report.kind,
-            // Whoever reads the journal late must not match what was handed over since.
+            // The callback may be processed late; messages submitted since then must not match.
             received_at - MATCH_WINDOW..=received_at,
         )
         .await?;
-    let [only] = fitting.as_slice() else {
+    let [only] = candidates.as_slice() else {
         return Ok(None);
     };
     if ledger.was_unmatched(*only).await? {
@@ -178,7 +186,7 @@ async fn by_recipient(
     Ok(Some(*only))
 }
 
-async fn provisional(
+async fn create_orphan(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
     id: MessageId,
@@ -209,8 +217,8 @@ async fn provisional(
     Ok(id)
 }
 
-/// The message that an operator tied this report to when it was read before.
-async fn decided(
+/// The message that an operator matched this report with when it was processed before.
+async fn find_by_decision(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
     orphan: MessageId,
@@ -227,8 +235,12 @@ async fn decided(
     Ok(Some(living).filter(|living| ledger.belongs(*living, account.id)))
 }
 
-/// The same callback and part always make the same id, so that a rebuild makes the same message.
-pub(super) fn derived_id(callback: CallbackId, part: i32, received_at: DateTime<Utc>) -> MessageId {
+/// The id depends only on callback and part, so that a rebuild creates the same orphan.
+pub(super) fn derive_orphan_id(
+    callback: CallbackId,
+    part: i32,
+    received_at: DateTime<Utc>,
+) -> MessageId {
     let digest = Sha256::new()
         .chain_update(callback.uuid().as_bytes())
         .chain_update(part.to_be_bytes())

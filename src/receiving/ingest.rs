@@ -1,4 +1,5 @@
-//! The least that makes a callback safe: check its origin, take out secrets, append it to the journal. Never parses.
+//! Stores a callback: checks its authenticity, redacts secrets, appends it to the journal. Never
+//! parses.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,85 +15,80 @@ use crate::domain::secret::Secret;
 use crate::journal::{Journal, Room};
 use crate::providers::authenticity;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use crate::receiving::limits::Traffic;
+use crate::receiving::limits::TrafficLimits;
 use crate::receiving::redaction::Redaction;
-use crate::receiving::response_counts::Responses;
+use crate::receiving::response_counts::CallbackResponseCounts;
 
-/// Unverified callbacks kept per account and hour; whoever found a leaked address shall not fill the disk.
+/// Unverified callbacks stored per account and hour, so that callers of a leaked URL cannot fill
+/// the disk.
 const UNVERIFIED_PER_HOUR: u32 = 1_000;
-/// Bytes of unverified bodies kept per account and hour.
+/// Bytes of unverified bodies stored per account and hour.
 const UNVERIFIED_BYTES_PER_HOUR: usize = 64 * 1024 * 1024;
 
-/// One request as it came, its token found good.
+/// One request as it was received, with a valid token.
 #[derive(Debug)]
 pub struct RawRequest {
-    /// The account account address was called.
     pub account: AccountId,
-    /// By which address.
     pub route: Route,
-    /// The token that the address held.
     pub token: Secret,
-    /// HTTP method.
     pub method: String,
-    /// The query string without `?`.
+    /// Without `?`.
     pub query: String,
-    /// Headers, names in lower case.
+    /// Names are in lower case.
     pub headers: Vec<(String, String)>,
-    /// The peer's address.
     pub remote: Option<String>,
-    /// The body as it came over the wire.
+    /// Still compressed, as sent.
     pub body: Vec<u8>,
 }
 
 impl RawRequest {
-    /// Bytes that keeping it takes, as far as it tells.
+    /// Bytes stored for the request.
     fn size(&self) -> usize {
         let headers = self.headers.iter();
-        let heads: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
-        self.body.len() + self.query.len() + heads
+        let header_bytes: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.body.len() + self.query.len() + header_bytes
     }
 }
 
-/// What became of a request.
+/// What ingest did with a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Received {
-    /// Durable, and to be applied.
-    Kept(CallbackId),
-    /// Durable, but it did not prove its origin.
+pub enum IngestOutcome {
+    /// Durable; will be applied.
+    Stored(CallbackId),
+    /// Durable, but it failed authentication.
     Unverified(CallbackId),
-    /// It did not prove its origin, and this hour has enough of those: counted only.
-    OverBudget,
-    /// Its account took so much this hour that the disk is in danger: counted only.
-    OverCeiling,
+    /// It failed authentication beyond the hourly limit for such requests; not stored.
+    OverUnverifiedLimit,
+    /// Its account reached its hourly limit; not stored.
+    OverHourlyLimit,
 }
 
-/// How often what happened since the start of the process.
+/// Counts since the process started.
 #[derive(Debug, Default)]
 pub struct IngestCounters {
-    /// Callbacks made durable and verified.
+    /// Stored and verified.
     pub kept: AtomicU64,
-    /// Callbacks made durable but unverified.
+    /// Stored but unverified.
     pub unverified: AtomicU64,
-    /// Unverified callbacks beyond the hour's budget, not kept.
+    /// Unverified callbacks over the hourly limit; not stored.
     pub over_budget: AtomicU64,
-    /// Callbacks of accounts that took too much in an hour, not kept.
+    /// Callbacks of accounts over their hourly limit; not stored.
     pub over_ceiling: AtomicU64,
     /// GET or HEAD without query and body.
     pub probes: AtomicU64,
-    /// Handshakes answered with their challenge.
+    /// Subscription handshakes answered with their challenge.
     pub handshakes: AtomicU64,
     /// Requests with an unknown account, a wrong token, or a wrong handshake.
     pub refused: AtomicU64,
-    /// Bodies over the limit.
     pub too_large: AtomicU64,
-    /// Bodies that took too long or broke off.
+    /// Bodies that timed out or ended early.
     pub incomplete: AtomicU64,
-    /// Callbacks that could not be made durable.
+    /// Callbacks that could not be stored.
     pub failed: AtomicU64,
 }
 
 impl IngestCounters {
-    /// Every count with the word that `/metrics` uses for it.
+    /// Every count with its label value in `/metrics`.
     pub fn list(&self) -> [(&'static str, u64); 10] {
         [
             ("kept", &self.kept),
@@ -110,77 +106,71 @@ impl IngestCounters {
     }
 }
 
-/// Takes callbacks in.
 #[derive(Debug)]
 pub struct Ingest {
     journal: Journal,
-    unverified: Mutex<HashMap<AccountId, Hour>>,
+    unverified: Mutex<HashMap<AccountId, UnverifiedUsage>>,
     counters: IngestCounters,
-    responses: Responses,
-    traffic: Traffic,
+    responses: CallbackResponseCounts,
+    limits: TrafficLimits,
 }
 
-/// What an account has used of one hour's budget.
+/// How much of the hourly limit for unverified callbacks an account has used.
 #[derive(Clone, Copy, Debug, Default)]
-struct Hour {
-    number: i64,
+struct UnverifiedUsage {
+    hour: i64,
     callbacks: u32,
     bytes: usize,
 }
 
 impl Ingest {
-    /// Ingest into a journal, of these accounts, as much as their traffic may be.
-    pub fn new(journal: Journal, accounts: &KnownAccounts, traffic: Traffic) -> Self {
+    pub fn new(journal: Journal, accounts: &KnownAccounts, limits: TrafficLimits) -> Self {
         Self {
             journal,
             unverified: Mutex::default(),
             counters: IngestCounters::default(),
-            responses: Responses::new(accounts),
-            traffic,
+            responses: CallbackResponseCounts::new(accounts),
+            limits,
         }
     }
 
-    /// The journal behind it.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// What was counted so far.
     pub fn counters(&self) -> &IngestCounters {
         &self.counters
     }
 
-    /// How requests were answered.
-    pub fn responses(&self) -> &Responses {
+    pub fn responses(&self) -> &CallbackResponseCounts {
         &self.responses
     }
 
-    /// How much each account takes.
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+    pub fn limits(&self) -> &TrafficLimits {
+        &self.limits
     }
 
-    /// Makes a request durable. `known` is absent for a signed report address of an account that nobody remembers.
+    /// Makes a request durable. `known` is absent for a signed report URL of an unknown account.
     ///
-    /// An error means that it may not be durable, and that the caller must not acknowledge it.
+    /// After an error the request may not be durable: the caller must not acknowledge it.
     pub async fn receive(
         &self,
         request: RawRequest,
         known: Option<&KnownAccount>,
         room: Room,
         now: DateTime<Utc>,
-    ) -> Result<Received, Error> {
+    ) -> Result<IngestOutcome, Error> {
         let authenticity = authenticity_of(&request, known);
         let verified = authenticity == Authenticity::Verified;
-        if !verified && !self.within_budget(&request, now) {
+        if !verified && !self.within_unverified_limit(&request, now) {
             count(&self.counters.over_budget);
-            return Ok(Received::OverBudget);
+            return Ok(IngestOutcome::OverUnverifiedLimit);
         }
-        if !self.traffic.admit(&request.account, request.size(), now) {
+        if !self.limits.admit(&request.account, request.size(), now) {
             count(&self.counters.over_ceiling);
-            return Ok(Received::OverCeiling);
+            return Ok(IngestOutcome::OverHourlyLimit);
         }
-        let record = record(request, known, authenticity, now);
+        let record = redacted_record(request, known, authenticity, now);
         let id = record.id;
         if let Err(error) = self.journal.append(record, room).await {
             count(&self.counters.failed);
@@ -188,42 +178,42 @@ impl Ingest {
         }
         if verified {
             count(&self.counters.kept);
-            Ok(Received::Kept(id))
+            Ok(IngestOutcome::Stored(id))
         } else {
             count(&self.counters.unverified);
-            Ok(Received::Unverified(id))
+            Ok(IngestOutcome::Unverified(id))
         }
     }
 
-    fn within_budget(&self, request: &RawRequest, now: DateTime<Utc>) -> bool {
-        let number = now.timestamp().div_euclid(3600);
+    fn within_unverified_limit(&self, request: &RawRequest, now: DateTime<Utc>) -> bool {
+        let hour = now.timestamp().div_euclid(3600);
         let mut accounts = self
             .unverified
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let hour = accounts.entry(request.account.clone()).or_default();
-        if hour.number != number {
-            *hour = Hour {
-                number,
-                ..Hour::default()
+        let usage = accounts.entry(request.account.clone()).or_default();
+        if usage.hour != hour {
+            *usage = UnverifiedUsage {
+                hour,
+                ..UnverifiedUsage::default()
             };
         }
-        let bytes = hour.bytes.saturating_add(request.body.len());
-        if hour.callbacks >= UNVERIFIED_PER_HOUR || bytes > UNVERIFIED_BYTES_PER_HOUR {
+        let bytes = usage.bytes.saturating_add(request.body.len());
+        if usage.callbacks >= UNVERIFIED_PER_HOUR || bytes > UNVERIFIED_BYTES_PER_HOUR {
             return false;
         }
-        hour.callbacks += 1;
-        hour.bytes = bytes;
+        usage.callbacks += 1;
+        usage.bytes = bytes;
         true
     }
 }
 
-/// Adds one to a counter.
 pub fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A signed report address is proof enough: providers call it as they were told, and add nothing of the account's own.
+/// A signed report URL is sufficient: providers call it unchanged and do not add the account's own
+/// authentication.
 fn authenticity_of(request: &RawRequest, known: Option<&KnownAccount>) -> Authenticity {
     let Some(known) = known else {
         return Authenticity::Verified;
@@ -233,20 +223,20 @@ fn authenticity_of(request: &RawRequest, known: Option<&KnownAccount>) -> Authen
     }
     match authenticity::check(&known.callback_auth, &request.headers, &request.body) {
         Ok(()) => Authenticity::Verified,
-        Err(refusal) => Authenticity::Unverified {
-            reason: refusal.to_string(),
+        Err(error) => Authenticity::Unverified {
+            reason: error.to_string(),
         },
     }
 }
 
-fn record(
+fn redacted_record(
     request: RawRequest,
     known: Option<&KnownAccount>,
     authenticity: Authenticity,
     now: DateTime<Utc>,
 ) -> CallbackRecord {
-    let nothing = CallbackAuth::default();
-    let (auth, secrets) = known.map_or((&nothing, [].as_slice()), |known| {
+    let no_auth = CallbackAuth::default();
+    let (auth, secrets) = known.map_or((&no_auth, [].as_slice()), |known| {
         (&known.callback_auth, known.secrets.as_slice())
     });
     let redaction = Redaction::new(auth, secrets, &request.token);

@@ -1,4 +1,4 @@
-//! Accounts account callback addresses work: those configured, and those that once were.
+//! Accounts whose callback URLs are valid: those configured now, and those configured earlier.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,24 +8,23 @@ use crate::domain::provider_account::{Account, CallbackAuth};
 use crate::domain::secret::Secret;
 use crate::store::accounts::AccountRecord;
 
-/// What receiving needs to know of one account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownAccount {
-    /// Its provider.
     pub provider: ProviderId,
-    /// What callbacks must present beyond the token.
+    /// Authentication that callbacks need in addition to the URL token.
     pub callback_auth: CallbackAuth,
-    /// The current generation of its callback address.
+    /// The current generation of its callback URL.
     pub generation: u32,
-    /// Older generations that no longer work.
+    /// Generations that are no longer accepted.
     pub retired: Vec<u32>,
-    /// Texts that must not be stored with a request.
+    /// Redacted from stored requests.
     pub secrets: Vec<Secret>,
 }
 
 impl KnownAccount {
-    /// An account that left the configuration. Its address goes on working; what it asked for besides is no longer known.
-    pub fn departed(provider: ProviderId, generation: u32) -> Self {
+    /// An account that was removed from the configuration. Its callback URL stays valid; its
+    /// further authentication is no longer known.
+    pub fn removed(provider: ProviderId, generation: u32) -> Self {
         Self {
             provider,
             callback_auth: CallbackAuth::default(),
@@ -47,50 +46,47 @@ impl From<&Account> for KnownAccount {
                 .credentials
                 .secrets()
                 .into_iter()
-                .chain(presented(&account.callback_auth))
+                .chain(configured_secrets(&account.callback_auth))
                 .cloned()
                 .collect(),
         }
     }
 }
 
-fn presented(auth: &CallbackAuth) -> impl Iterator<Item = &Secret> {
+fn configured_secrets(auth: &CallbackAuth) -> impl Iterator<Item = &Secret> {
     let basic = auth.basic.iter().map(|login| &login.password);
     let header = auth.header.iter().map(|header| &header.value);
     let hmac = auth.hmac.iter().flat_map(|hmac| &hmac.secrets);
     basic.chain(header).chain(hmac).chain(&auth.verify_token)
 }
 
-/// Every account known, by id.
 #[derive(Clone, Debug, Default)]
 pub struct KnownAccounts(HashMap<AccountId, KnownAccount>);
 
 impl KnownAccounts {
-    /// The configured accounts, and of those that the database remembers the rest.
+    /// The configured accounts, and those that only the database still knows.
     pub fn new(configured: &[Account], remembered: &BTreeMap<AccountId, AccountRecord>) -> Self {
-        let departed = remembered.values().map(|record| {
-            let known = KnownAccount::departed(record.provider, record.generation);
+        let removed = remembered.values().map(|record| {
+            let known = KnownAccount::removed(record.provider, record.generation);
             (record.id.clone(), known)
         });
         let configured = configured
             .iter()
             .map(|account| (account.id.clone(), KnownAccount::from(account)));
-        departed.chain(configured).collect()
+        removed.chain(configured).collect()
     }
 
-    /// Every id.
     pub fn ids(&self) -> impl Iterator<Item = &AccountId> {
         self.0.keys()
     }
 
-    /// The account of this id.
     pub fn find(&self, id: &AccountId) -> Option<&KnownAccount> {
         self.0.get(id)
     }
 }
 
 impl FromIterator<(AccountId, KnownAccount)> for KnownAccounts {
-    /// Of two with one id the later counts: put the departed first, the configured after them.
+    /// The last account of an id wins: put removed accounts before configured ones.
     fn from_iter<I: IntoIterator<Item = (AccountId, KnownAccount)>>(accounts: I) -> Self {
         Self(accounts.into_iter().collect())
     }
@@ -117,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_keeps_its_address_when_it_leaves_the_configuration() {
+    fn an_account_keeps_its_callback_url_when_it_is_removed_from_the_configuration() {
         let credentials = Credentials::Sobot {
             api_key: Secret::new("key"),
             api_secret: Secret::new("secret"),
@@ -138,7 +134,7 @@ mod tests {
         );
         assert_eq!(
             find("left"),
-            Some(KnownAccount::departed(ProviderId::Kaleyra, 5))
+            Some(KnownAccount::removed(ProviderId::Kaleyra, 5))
         );
         assert_eq!(find("never"), None);
     }

@@ -1,4 +1,5 @@
-//! Callbacks on their way in: authenticate, append to the journal, parse, correlate with messages, apply.
+//! Receiving callbacks: authenticates, appends to the journal, parses, correlates with messages,
+//! applies.
 
 pub mod correlate;
 pub mod ingest;

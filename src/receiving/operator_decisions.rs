@@ -1,4 +1,4 @@
-//! What operators decided about callbacks, so that reading them again comes to the same end.
+//! Operators' decisions about callbacks, read from the audit log, so that a replay respects them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,24 +7,26 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::Ledger;
 
-/// The lines of the audit that tell of them.
+/// The audit actions that record them.
 const DECISION_VERBS: [Verb; 3] = [Verb::Match, Verb::Unmatch, Verb::ReleaseCallback];
 
-/// Decisions that hold when a callback is read again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OperatorDecisions {
-    /// Orphans that were tied to a message.
+    /// Orphan → the message that an operator matched it with.
     pub matched: HashMap<MessageId, MessageId>,
-    /// Orphans that were tied to a message and are not any more: account they are, a person says.
+    /// Orphans whose match an operator undid. Only an operator may match them again.
     pub unmatched: HashSet<MessageId>,
-    /// Callbacks that failed authentication and were applied all the same.
+    /// Unverified callbacks that an operator released.
     pub released: HashSet<CallbackId>,
 }
 
 impl OperatorDecisions {
-    /// All that the audit tells within a transaction: no decision can come between reading them and heeding them.
+    /// Loads all decisions within the ledger's transaction, so that none can be added before they
+    /// are applied.
     pub async fn load(ledger: &Ledger) -> Result<Self, db::Error> {
-        Ok(Self::from_actions(ledger.list_actions_by(&DECISION_VERBS).await?))
+        Ok(Self::from_actions(
+            ledger.list_actions_by(&DECISION_VERBS).await?,
+        ))
     }
 
     fn from_actions(actions: Vec<Action>) -> Self {
@@ -52,24 +54,25 @@ impl OperatorDecisions {
         decisions
     }
 
-    /// Whatever was tied to this message is not any more.
+    /// An unmatch undoes every match of the message.
     fn forget_matches(&mut self, message: MessageId) {
         let unmatched = self.matched.extract_if(|_, matched| *matched == message);
         self.unmatched.extend(unmatched.map(|(orphan, _)| orphan));
     }
 }
 
-/// The words in which the audit names a released callback.
+/// The detail of a release in the audit log.
 pub(crate) fn format_release_detail(callback: CallbackId) -> String {
     format!("callback {callback}")
 }
 
-/// The words in which the audit of a message names the orphan that was tied to it.
+/// The detail of a match in the audit log.
 pub(crate) fn format_match_detail(orphan: MessageId) -> String {
     format!("with {orphan}")
 }
 
-/// The id that ends a line of the audit, as [`format_match_detail`] and [`format_release_detail`] write it.
+/// The id at the end of a detail, as [`format_match_detail`] and [`format_release_detail`] write
+/// it.
 fn find_id(detail: &str) -> Option<uuid::Uuid> {
     detail.rsplit(' ').next()?.parse().ok()
 }
@@ -81,10 +84,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_audit_writes_is_read_again() {
+    fn ids_in_audit_details_are_found() {
         let id = Uuid::from_u128(7);
         assert_eq!(find_id(&format_match_detail(id.into())), Some(id));
         assert_eq!(find_id(&format_release_detail(id.into())), Some(id));
-        assert_eq!(find_id("with somebody"), None);
+        assert_eq!(find_id("with no id"), None);
     }
 }

@@ -1,6 +1,7 @@
-//! What a callback says: unpacked and read once it is known to be genuine, and which messages and ids it names.
+//! Unpacks and parses callbacks that passed authentication, and lists the messages and ids they
+//! name.
 //!
-//! What follows from it is `reconcile`'s.
+//! `reconcile` applies the result.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,33 +17,31 @@ use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::unpack::unpack;
 use crate::store::ledger::Ledger;
 
-/// Parts of one callback that are applied; the largest batches of providers have a few hundred.
+/// The most parts of one callback that are applied; providers send batches of a few hundred.
 const PARTS_LIMIT: usize = 5_000;
 
-/// A callback with everything it says.
 pub(super) struct ParsedCallback<'a> {
     pub(super) entry: &'a JournalEntry,
     pub(super) content: Cow<'a, CallbackContent>,
 }
 
-/// What was made of a callback's body.
 #[derive(Clone)]
 pub(super) enum CallbackContent {
-    /// It failed authentication, so nobody looked into it.
-    Sealed {
-        /// Why it failed.
+    /// It failed authentication, so it was not parsed.
+    Unverified {
         reason: String,
     },
-    /// Nobody knows how to read it, or it could not be applied.
-    Unknown {
-        /// Why.
+    /// Its provider is unknown, or it could not be applied.
+    Unsupported {
         reason: &'static str,
     },
-    /// What the provider's reader found in it.
     Parts(ProviderId, Vec<CallbackPart>),
 }
 
-/// What a callback says. **Invariant:** what failed authentication is neither unpacked nor parsed before it is released.
+/// Unpacks and parses a callback.
+///
+/// **Invariant:** a callback that failed authentication is neither unpacked nor parsed until an
+/// operator releases it.
 pub(super) fn parse_callback_record(
     known: &KnownAccounts,
     configured: Option<&Account>,
@@ -91,43 +90,48 @@ fn parse_parts(
     }))
 }
 
-/// A reader's panic is a defect of ours in one callback: it is quarantined, and the others go on.
-fn catch_parser_panic(read: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
-    // A reader is a function of values and leaves nothing half done.
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+/// A parser's panic quarantines the one callback; the others continue.
+fn catch_parser_panic(parse: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
+    // Parsers are pure functions, so a panic leaves no state behind.
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {
         vec![CallbackPart::Unparseable(
-            "internal: its reader gave up; see the log".to_owned(),
+            "internal: the parser panicked; see the log".to_owned(),
         )]
     })
 }
 
-/// At least one part, so that a callback that says nothing is shown, and not so many that one callback stops all others.
+/// Returns at least one part, so that an empty callback is shown, and at most [`PARTS_LIMIT`], so
+/// that one callback does not delay all others.
 fn limit_parts(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     if parts.is_empty() {
         parts.push(CallbackPart::Unparseable(
-            "an empty callback that could be understood".to_owned(),
+            "the callback was parsed but has no content".to_owned(),
         ));
     }
     let number = parts.len();
     if number > PARTS_LIMIT {
         parts.truncate(PARTS_LIMIT);
         parts.push(CallbackPart::Unparseable(format!(
-            "it has {number} parts; those after the first {PARTS_LIMIT} were not applied"
+            "the callback has {number} parts; only the first {PARTS_LIMIT} were applied"
         )));
     }
     parts
 }
 
-/// Every message and id that a batch names, to be looked up in a few queries.
-pub(super) fn list_named_ids(batch: &[ParsedCallback<'_>]) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
+/// Every message and id that a batch names, so that they can be loaded in a few queries.
+pub(super) fn list_named_ids(
+    batch: &[ParsedCallback<'_>],
+) -> (Vec<MessageId>, Vec<(AccountId, ProviderMessageId)>) {
     let mut messages = Vec::new();
     let mut ids = Vec::new();
-    for read in batch {
-        let record = &read.entry.record;
-        if let (Route::Report(id), CallbackContent::Parts(..)) = (record.route, read.content.as_ref()) {
+    for callback in batch {
+        let record = &callback.entry.record;
+        if let (Route::Report(id), CallbackContent::Parts(..)) =
+            (record.route, callback.content.as_ref())
+        {
             messages.push(id);
         }
-        for (_, report) in read.reports() {
+        for (_, report) in callback.reports() {
             messages.extend(report.tag);
             ids.extend(
                 report
@@ -140,30 +144,34 @@ pub(super) fn list_named_ids(batch: &[ParsedCallback<'_>]) -> (Vec<MessageId>, V
     (messages, ids)
 }
 
-/// Messages that reports without a known id made when they were read before, or will make now.
+/// Ids of the orphans that reports without a known id created before, or will create now.
 pub(super) fn list_new_orphan_ids(ledger: &Ledger, batch: &[ParsedCallback<'_>]) -> Vec<MessageId> {
-    let mut unheard = Vec::new();
-    for read in batch {
-        let record = &read.entry.record;
-        for (part, report) in read.reports() {
+    let mut orphans = Vec::new();
+    for callback in batch {
+        let record = &callback.entry.record;
+        for (part, report) in callback.reports() {
             let known = |id: &ProviderMessageId| ledger.holder(&record.account, id).is_some();
             if report.tag.is_none() && !report.ids.iter().any(known) {
-                unheard.push(correlate::derived_id(record.id, part, record.received_at));
+                orphans.push(correlate::derive_orphan_id(
+                    record.id,
+                    part,
+                    record.received_at,
+                ));
             }
         }
     }
-    unheard
+    orphans
 }
 
 impl ParsedCallback<'_> {
-    /// The reports among its parts, with their places.
+    /// The reports among its parts, with their part numbers.
     pub(super) fn reports(&self) -> impl Iterator<Item = (i32, &Report)> {
         let parts = match self.content.as_ref() {
             CallbackContent::Parts(_, parts) => parts.as_slice(),
             CallbackContent::Unverified { .. } | CallbackContent::Unsupported { .. } => &[],
         };
-        (0..).zip(parts).filter_map(|(place, part)| match part {
-            CallbackPart::Report(report) => Some((place, report)),
+        (0..).zip(parts).filter_map(|(number, part)| match part {
+            CallbackPart::Report(report) => Some((number, report)),
             _ => None,
         })
     }
@@ -176,10 +184,10 @@ mod tests {
     use crate::receiving::known_accounts::KnownAccount;
 
     #[test]
-    fn a_reader_that_panics_makes_its_callback_unreadable() {
+    fn a_parser_panic_makes_the_callback_unparseable() {
         let nothing: [CallbackPart; 0] = [];
-        let place = std::hint::black_box(3);
-        let parts = catch_parser_panic(|| vec![nothing[place].clone()]);
+        let index = std::hint::black_box(3);
+        let parts = catch_parser_panic(|| vec![nothing[index].clone()]);
         let [CallbackPart::Unparseable(reason)] = parts.as_slice() else {
             unreachable!("one part: {parts:?}");
         };
@@ -188,15 +196,12 @@ mod tests {
         assert_eq!(catch_parser_panic(|| vec![notice.clone()]), [notice]);
     }
     #[test]
-    fn what_failed_authentication_is_not_read_before_it_is_released() {
+    fn an_unverified_callback_is_not_parsed_until_it_is_released() {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         let account: AccountId = "sobot-main".parse().unwrap();
-        let known: KnownAccounts = [(
-            account.clone(),
-            KnownAccount::departed(ProviderId::Sobot, 1),
-        )]
-        .into_iter()
-        .collect();
+        let known: KnownAccounts = [(account.clone(), KnownAccount::removed(ProviderId::Sobot, 1))]
+            .into_iter()
+            .collect();
         let record = CallbackRecord {
             id: CallbackId::new(now),
             account,
@@ -211,11 +216,14 @@ mod tests {
                 reason: "the signature is wrong".to_owned(),
             },
         };
-        let sealed = parse_callback_record(&known, None, &record, Some(&OperatorDecisions::default()));
-        assert!(matches!(sealed, CallbackContent::Unverified { .. }));
+        let unverified =
+            parse_callback_record(&known, None, &record, Some(&OperatorDecisions::default()));
+        assert!(matches!(unverified, CallbackContent::Unverified { .. }));
         let mut decisions = OperatorDecisions::default();
         decisions.released.insert(record.id);
-        let read = parse_callback_record(&known, None, &record, Some(&decisions));
-        assert!(matches!(read, CallbackContent::Parts(ProviderId::Sobot, parts) if parts.len() == 1));
+        let parsed = parse_callback_record(&known, None, &record, Some(&decisions));
+        assert!(
+            matches!(parsed, CallbackContent::Parts(ProviderId::Sobot, parts) if parts.len() == 1)
+        );
     }
 }

@@ -1,15 +1,15 @@
-//! Takes secrets out of a request before it is stored: out of everything but the body.
+//! Redacts secrets in a request before it is stored: in everything except the body.
 
 use form_urlencoded::parse;
 
 use crate::domain::provider_account::CallbackAuth;
 use crate::domain::secret::{REDACTED, Redactor, Secret};
 
-/// Secrets shorter than this are looked for nowhere: `sent` as a password must not destroy every `status=sent`.
-const SHORTEST: usize = 8;
-/// A parameter account whole value is a secret, however short.
+/// Shorter secrets are not searched for: the password `sent` must not destroy every `status=sent`.
+const MIN_SECRET_LENGTH: usize = 8;
+/// A parameter whose whole value is a secret, whatever its length.
 const SECRET_PARAMETER: &str = "hub.verify_token";
-/// Headers account whole value is a secret, whoever sends it.
+/// Headers whose whole value is a secret.
 const SECRET_HEADERS: [&str; 4] = [
     "authorization",
     "proxy-authorization",
@@ -17,7 +17,7 @@ const SECRET_HEADERS: [&str; 4] = [
     "set-cookie",
 ];
 
-/// The secrets that one request may hold.
+/// The secrets that one request may contain.
 #[derive(Debug)]
 pub(super) struct Redaction {
     headers: Vec<String>,
@@ -25,12 +25,12 @@ pub(super) struct Redaction {
 }
 
 impl Redaction {
-    /// For a request that presented `token` in its address, which proxies like to repeat in headers.
+    /// `token` is the one in the request's URL; proxies often repeat it in headers.
     pub(super) fn new(auth: &CallbackAuth, secrets: &[Secret], token: &Secret) -> Self {
         let texts = secrets
             .iter()
             .chain([token])
-            .filter(|secret| secret.expose().len() >= SHORTEST)
+            .filter(|secret| secret.expose().len() >= MIN_SECRET_LENGTH)
             .cloned();
         Self {
             headers: auth
@@ -42,15 +42,16 @@ impl Redaction {
         }
     }
 
-    /// The headers, account names are in lower case, without secrets. A signature is none: it can be checked again later.
+    /// Expects header names in lower case. Signatures stay, so that they can be checked again
+    /// later.
     pub(super) fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
         headers
             .iter()
             .map(|(name, value)| {
-                let whole = SECRET_HEADERS.contains(&name.as_str())
+                let redact_whole = SECRET_HEADERS.contains(&name.as_str())
                     || self.headers.contains(name)
-                    || self.hides(value);
-                let value = if whole {
+                    || self.contains_encoded(value);
+                let value = if redact_whole {
                     REDACTED.to_owned()
                 } else {
                     self.texts.hide(value)
@@ -60,7 +61,7 @@ impl Redaction {
             .collect()
     }
 
-    /// The query string without secrets; a value that holds one goes whole, everything else stays as it came.
+    /// Redacts a parameter's whole value if it contains a secret; everything else stays unchanged.
     pub(super) fn query(&self, query: &str) -> String {
         query
             .split('&')
@@ -68,30 +69,30 @@ impl Redaction {
                 Some((name, value))
                     if name == SECRET_PARAMETER
                         || self.texts.touches(value)
-                        || self.touches_decoded(value) =>
+                        || self.contains_decoded(value) =>
                 {
                     format!("{}={REDACTED}", self.texts.hide(name))
                 }
-                None if self.touches_decoded(pair) => REDACTED.to_owned(),
+                None if self.contains_decoded(pair) => REDACTED.to_owned(),
                 _ => self.texts.hide(pair),
             })
             .collect::<Vec<_>>()
             .join("&")
     }
 
-    fn touches_decoded(&self, text: &str) -> bool {
+    fn contains_decoded(&self, text: &str) -> bool {
         parse(text.as_bytes())
             .any(|(name, value)| self.texts.touches(&name) || self.texts.touches(&value))
     }
 
-    /// Whether a secret stands there in percent signs, where a plain search does not see it.
-    fn hides(&self, text: &str) -> bool {
-        let hidden = |decoded: &str| {
+    /// Whether the text contains a percent-encoded secret, which a plain search does not find.
+    fn contains_encoded(&self, text: &str) -> bool {
+        let is_encoded = |decoded: &str| {
             self.texts
                 .found(decoded)
                 .any(|secret| !text.contains(secret.expose()))
         };
-        parse(text.as_bytes()).any(|(name, value)| hidden(&name) || hidden(&value))
+        parse(text.as_bytes()).any(|(name, value)| is_encoded(&name) || is_encoded(&value))
     }
 }
 
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_leave_headers_and_the_rest_stays() {
+    fn secrets_in_headers_are_redacted() {
         let headers = [
             ("authorization", "Basic eDp5"),
             ("cookie", "a=b"),
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_leave_the_query_and_the_rest_stays_as_it_came() {
+    fn secrets_in_the_query_are_redacted() {
         for (query, kept) in [
             ("", ""),
             ("status=sent&id=a%2Bb+c", "status=sent&id=a%2Bb+c"),

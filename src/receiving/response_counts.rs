@@ -1,4 +1,4 @@
-//! How callbacks were answered, and how fast: counted where it costs nothing, shown at `/metrics`.
+//! Counts and durations of responses to callbacks, for `/metrics`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::domain::ids::AccountId;
 use crate::receiving::known_accounts::KnownAccounts;
 
-/// Whose responses are counted when the account is none that is known; strangers must not make time series.
-const ELSEWHERE: &str = "";
-/// Every status of a refusal; each shows from the start.
-const REFUSALS: [u16; 8] = [400, 401, 403, 404, 408, 413, 429, 503];
+/// One label for all unknown accounts, so that strangers cannot create time series.
+const UNKNOWN_ACCOUNT: &str = "";
+/// Every error status in use; each is exported from the start.
+const ERROR_STATUSES: [u16; 8] = [400, 401, 403, 404, 408, 413, 429, 503];
 
-/// Counts of responses; clones share them.
+/// Clones share the counts.
 #[derive(Clone, Debug)]
-pub struct Responses {
-    of_accounts: HashMap<AccountId, Classes>,
-    elsewhere: Classes,
-    by_class: Family<ClassLabels, Counter>,
-    refusals: Family<StatusLabel, Counter>,
+pub struct CallbackResponseCounts {
+    by_account: HashMap<AccountId, AccountResponseCounters>,
+    unknown_account: AccountResponseCounters,
+    by_class: Family<ResponseClassLabels, Counter>,
+    errors: Family<StatusLabel, Counter>,
     seconds: Histogram,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct ClassLabels {
+struct ResponseClassLabels {
     account: String,
     class: &'static str,
 }
@@ -38,90 +38,93 @@ struct StatusLabel {
     status: u16,
 }
 
-/// An account's counters: looked up once, so that counting allocates and locks nothing.
+/// An account's counters, looked up once, so that counting needs no allocation and no lock.
 #[derive(Clone, Debug)]
-struct Classes {
-    success: Counter,
-    refused: Counter,
-    failed: Counter,
+struct AccountResponseCounters {
+    successes: Counter,
+    client_errors: Counter,
+    server_errors: Counter,
 }
 
-impl Classes {
-    fn of(account: &str, family: &Family<ClassLabels, Counter>) -> Self {
+impl AccountResponseCounters {
+    fn of(account: &str, family: &Family<ResponseClassLabels, Counter>) -> Self {
         let counter = |class| {
-            family.get_or_create_owned(&ClassLabels {
+            family.get_or_create_owned(&ResponseClassLabels {
                 account: account.to_owned(),
                 class,
             })
         };
         Self {
-            success: counter("2xx"),
-            refused: counter("4xx"),
-            failed: counter("5xx"),
+            successes: counter("2xx"),
+            client_errors: counter("4xx"),
+            server_errors: counter("5xx"),
         }
     }
 
     fn count(&self, status: u16) {
         match status {
-            0..400 => self.success.inc(),
-            400..500 => self.refused.inc(),
-            _ => self.failed.inc(),
+            0..400 => self.successes.inc(),
+            400..500 => self.client_errors.inc(),
+            _ => self.server_errors.inc(),
         };
     }
 }
 
-impl Responses {
-    /// Counters for these accounts.
+impl CallbackResponseCounts {
     pub fn new(accounts: &KnownAccounts) -> Self {
         let by_class = Family::default();
-        let refusals = Family::default();
-        for status in REFUSALS {
-            drop(refusals.get_or_create(&StatusLabel { status }));
+        let errors = Family::default();
+        for status in ERROR_STATUSES {
+            drop(errors.get_or_create(&StatusLabel { status }));
         }
         Self {
-            of_accounts: accounts
+            by_account: accounts
                 .ids()
-                .map(|id| (id.clone(), Classes::of(id.as_str(), &by_class)))
+                .map(|id| {
+                    (
+                        id.clone(),
+                        AccountResponseCounters::of(id.as_str(), &by_class),
+                    )
+                })
                 .collect(),
-            elsewhere: Classes::of(ELSEWHERE, &by_class),
+            unknown_account: AccountResponseCounters::of(UNKNOWN_ACCOUNT, &by_class),
             by_class,
-            refusals,
-            // From a tenth of a millisecond to six seconds.
+            errors,
+            // 0.1 ms to 6.5 s.
             seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 17)),
         }
     }
 
-    /// Counts an answer; the account is absent where the address was not good.
+    /// `account` is absent if the URL was invalid.
     pub fn count(&self, account: Option<&AccountId>, status: u16) {
         account
-            .and_then(|account| self.of_accounts.get(account))
-            .unwrap_or(&self.elsewhere)
+            .and_then(|account| self.by_account.get(account))
+            .unwrap_or(&self.unknown_account)
             .count(status);
         if status >= 400 {
-            self.refusals.get_or_create(&StatusLabel { status }).inc();
+            self.errors.get_or_create(&StatusLabel { status }).inc();
         }
     }
 
-    /// Notes how long a callback that was whole waited for its answer.
-    pub fn note_time(&self, took: Duration) {
+    /// `took` is the time from the end of the request body to the response.
+    pub fn observe_duration(&self, took: Duration) {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// Adds them to what `/metrics` shows.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "callback_responses",
-            "Answers to callbacks by account and class of status; no account where the address was not good",
+            "Responses to callbacks by account and status class; the account is empty if the URL was invalid",
             self.by_class.clone(),
         );
         registry.register(
             "callback_refusals",
-            "Answers to callbacks other than success, by status",
-            self.refusals.clone(),
+            "Error responses to callbacks, by status",
+            self.errors.clone(),
         );
         registry.register_with_unit(
             "callback_response",
-            "Time from a whole callback to its answer",
+            "Time from the end of a callback's body to the response",
             Unit::Seconds,
             self.seconds.clone(),
         );

@@ -1,58 +1,54 @@
-//! Bodies that came compressed: unpacked for reading, within a bound. The journal keeps them as they came.
+//! Decompresses callback bodies for parsing, up to a size limit. The journal stores them
+//! compressed.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// The most a body may unpack to, in bytes.
+/// Bytes.
 pub const UNPACKED_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// Deflate packs no better.
+/// Deflate's maximum compression ratio.
 const DEFLATE_RATIO: u64 = 1032;
 
-/// Why a body could not be unpacked.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// An encoding nobody uses here.
-    #[error("content-encoding `{0}` is not known")]
+    #[error("content-encoding `{0}` is not supported")]
     Unknown(String),
-    /// The bytes are not what the header says.
     #[error("the body is not valid {0}")]
     Broken(&'static str),
-    /// More than [`UNPACKED_LIMIT`].
     #[error("the body unpacks to more than {} MiB", UNPACKED_LIMIT / 1024 / 1024)]
     TooLarge,
 }
 
-/// The most that a body can unpack to, without looking into it.
-pub fn most_unpacked(body_bytes: usize, content_encoding: Option<&str>) -> u64 {
+/// An upper bound of the unpacked size, from the body's length alone.
+pub fn max_unpacked_size(body_bytes: usize, content_encoding: Option<&str>) -> u64 {
     let bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX);
     match content_encoding {
         None => bytes,
-        // Each may multiply what the one before it made.
+        // Each encoding may multiply the size.
         Some(several) if several.contains(',') => UNPACKED_LIMIT,
         Some(_) => bytes.saturating_mul(DEFLATE_RATIO).min(UNPACKED_LIMIT),
     }
 }
 
-/// The body as its sender meant it.
 pub fn unpack(body: &[u8], content_encoding: Option<&str>) -> Result<Vec<u8>, UnpackError> {
     let encodings = content_encoding
         .unwrap_or_default()
         .split(',')
         .map(|word| word.trim().to_ascii_lowercase());
-    // The last encoding was applied last, so it comes off first.
+    // Encodings are listed in the order in which they were applied.
     let mut encodings: Vec<String> = encodings
         .filter(|word| !word.is_empty() && word != "identity")
         .collect();
     let mut unpacked = body.to_vec();
     while let Some(encoding) = encodings.pop() {
         unpacked = match encoding.as_str() {
-            "gzip" | "x-gzip" => read(MultiGzDecoder::new(unpacked.as_slice()), "gzip")?,
-            // Some senders leave the zlib header out.
-            "deflate" => match read(ZlibDecoder::new(unpacked.as_slice()), "deflate") {
+            "gzip" | "x-gzip" => decode(MultiGzDecoder::new(unpacked.as_slice()), "gzip")?,
+            // Some senders omit the zlib header.
+            "deflate" => match decode(ZlibDecoder::new(unpacked.as_slice()), "deflate") {
                 Err(UnpackError::Broken(_)) => {
-                    read(DeflateDecoder::new(unpacked.as_slice()), "deflate")?
+                    decode(DeflateDecoder::new(unpacked.as_slice()), "deflate")?
                 }
                 other => other?,
             },
@@ -62,7 +58,7 @@ pub fn unpack(body: &[u8], content_encoding: Option<&str>) -> Result<Vec<u8>, Un
     Ok(unpacked)
 }
 
-fn read(decoder: impl Read, encoding: &'static str) -> Result<Vec<u8>, UnpackError> {
+fn decode(decoder: impl Read, encoding: &'static str) -> Result<Vec<u8>, UnpackError> {
     let mut unpacked = Vec::new();
     let read = decoder
         .take(UNPACKED_LIMIT + 1)
@@ -85,17 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_body_unpacks_to_more_than_is_expected_of_it() {
+    fn the_size_bound_holds_for_highly_compressed_bodies() {
         let zeros = vec![0; 4 * 1024 * 1024];
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&zeros).unwrap();
         let packed = encoder.finish().unwrap();
-        let most = most_unpacked(packed.len(), Some("gzip"));
-        assert!(most >= 4 * 1024 * 1024, "{most}");
-        assert!(most < 5 * 1024 * 1024, "{most}");
+        let limit = max_unpacked_size(packed.len(), Some("gzip"));
+        assert!(limit >= 4 * 1024 * 1024, "{limit}");
+        assert!(limit < 5 * 1024 * 1024, "{limit}");
         assert_eq!(unpack(&packed, Some("gzip")), Ok(zeros));
-        assert_eq!(most_unpacked(700, None), 700);
-        assert_eq!(most_unpacked(700, Some("gzip, gzip")), UNPACKED_LIMIT);
-        assert_eq!(most_unpacked(3_000_000, Some("gzip")), UNPACKED_LIMIT);
+        assert_eq!(max_unpacked_size(700, None), 700);
+        assert_eq!(max_unpacked_size(700, Some("gzip, gzip")), UNPACKED_LIMIT);
+        assert_eq!(max_unpacked_size(3_000_000, Some("gzip")), UNPACKED_LIMIT);
     }
 }

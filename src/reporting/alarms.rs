@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::db::disk::Disk;
 use crate::domain::ids::AccountId;
 use crate::journal::spool::SpoolLimits;
-use crate::receiving::limits::Surge;
+use crate::receiving::limits::TrafficSpike;
 use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
@@ -87,8 +87,8 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = disks(services).collect();
     alarms.extend(spool(services));
     alarms.extend(sends(services));
-    let surges = services.ingest.traffic().list_surges(services.clock.now());
-    alarms.extend(surges.into_iter().map(surge));
+    let spikes = services.ingest.limits().list_spikes(services.clock.now());
+    alarms.extend(spikes.into_iter().map(spike_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
 }
@@ -165,14 +165,14 @@ fn spool(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
-fn surge(surge: Surge) -> Alarm {
-    let Surge {
+fn spike_alarm(spike: TrafficSpike) -> Alarm {
+    let TrafficSpike {
         account,
-        taken,
+        used,
         refused,
         usual,
-    } = surge;
-    let mib = taken.bytes / MIB;
+    } = spike;
+    let mib = used.bytes / MIB;
     let usual = usual.map_or_else(String::new, |usual| {
         format!(" Its usual hour has {}.", usual.callbacks)
     });
@@ -189,13 +189,13 @@ fn surge(surge: Surge) -> Alarm {
     let (kind, text) = if refused > 0 {
         let text = format!(
             "{subject} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
-            taken.callbacks
+            used.callbacks
         );
         (AlarmKind::OverCeiling, text)
     } else {
         let text = format!(
             "{subject} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
-            taken.callbacks
+            used.callbacks
         );
         (AlarmKind::Busy, text)
     };

@@ -34,7 +34,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("bluetick");
     services.journal.figures().register(&mut registry);
     services.ingest.responses().register(&mut registry);
-    services.dispatcher.tally.register(&mut registry);
+    services.dispatcher.attempt_counter.register(&mut registry);
     callbacks(services, &mut registry);
     spool(services, &mut registry);
     files(services, &mut registry);

@@ -1,8 +1,8 @@
-//! Messages on their way out: accept, dispatch, one HTTP client, transcripts, uploads.
+//! Sending messages: accept, dispatch, the HTTP client for providers, transcripts, uploaded files.
 
 pub mod accept;
 pub mod dispatch;
 pub mod pace;
 pub mod transcript;
 pub mod transport;
-pub mod uploads;
+pub mod upload_storage;

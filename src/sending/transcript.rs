@@ -1,15 +1,15 @@
-//! An exchange with a provider as it is kept: what was asked and answered, secrets as `…`.
+//! Formats requests, replies and failures of providers for storage, with secrets replaced by `…`.
 
 use crate::domain::failure::Failure;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::{Redactor, Secret};
 use crate::providers::{CallBody, HttpCall, HttpReply};
 
-/// The longest reply body that is kept with an attempt, in bytes; what is longer is cut and says so.
+/// Bytes of a reply body that are stored; longer bodies are truncated with a note.
 const REPLY_LIMIT: usize = 64 * 1024;
 
-/// The request as it is kept: method, address, headers, body.
-pub fn request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
+/// Method, URL, headers and body.
+pub fn format_request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
     let mut lines = vec![format!("{} {}", call.method, call.url)];
     lines.extend(call.headers.iter().map(|header| {
         let value = if header.secret { "…" } else { &header.value };
@@ -33,11 +33,11 @@ pub fn request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
             ));
         }
     }
-    hide(&lines.join("\n"), account, tokens)
+    redact(&lines.join("\n"), account, tokens)
 }
 
-/// The reply as it is kept: the headers that matter and the body.
-pub fn reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
+/// Headers and body.
+pub fn format_reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
     let mut lines: Vec<String> = reply
         .headers
         .iter()
@@ -47,24 +47,25 @@ pub fn reply(reply: &HttpReply, account: &Account, tokens: &[&str]) -> String {
     let kept = &reply.body[..reply.body.len().min(REPLY_LIMIT)];
     lines.push(String::from_utf8_lossy(kept).replace('\0', "␀"));
     if kept.len() < reply.body.len() {
-        lines.push(format!("… {} bytes in all", reply.body.len()));
+        lines.push(format!("… {} bytes in total", reply.body.len()));
     }
-    hide(&lines.join("\n"), account, tokens)
+    redact(&lines.join("\n"), account, tokens)
 }
 
-/// A failure as it is kept: a provider may repeat what it was shown. PostgreSQL keeps no NUL.
-pub fn failure(failure: Failure, account: &Account, tokens: &[&str]) -> Failure {
-    let hidden =
-        |text: Option<String>| text.map(|text| hide(&text.replace('\0', "␀"), account, tokens));
+/// Providers may repeat secrets in error texts. NUL is replaced, because PostgreSQL cannot store
+/// it.
+pub fn redact_failure(failure: Failure, account: &Account, tokens: &[&str]) -> Failure {
+    let redacted =
+        |text: Option<String>| text.map(|text| redact(&text.replace('\0', "␀"), account, tokens));
     Failure {
-        code: hidden(failure.code),
-        title: hidden(failure.title),
-        detail: hidden(failure.detail),
-        key: hidden(failure.key),
+        code: redacted(failure.code),
+        title: redacted(failure.title),
+        detail: redacted(failure.detail),
+        key: redacted(failure.key),
     }
 }
 
-fn hide(text: &str, account: &Account, tokens: &[&str]) -> String {
+fn redact(text: &str, account: &Account, tokens: &[&str]) -> String {
     let keys = account.credentials.secrets().into_iter().cloned();
     let tokens = tokens.iter().map(|token| Secret::new(*token));
     Redactor::new(keys.chain(tokens)).hide(text)
@@ -77,7 +78,7 @@ mod tests {
     use crate::domain::provider_account::Credentials;
 
     #[test]
-    fn a_failure_is_kept_without_secrets_and_nul() {
+    fn failures_are_stored_without_secrets_and_nul() {
         let account = account_with_defaults(
             "shop".parse().unwrap(),
             Credentials::Sobot {
@@ -85,13 +86,13 @@ mod tests {
                 api_secret: Secret::new("open-sesame"),
             },
         );
-        let told = Failure {
+        let reported = Failure {
             code: Some("4\0".to_owned()),
             title: Some("open-sesame is not open for t0ken".to_owned()),
             detail: Some("a\0b".to_owned()),
             key: Some("\0".to_owned()),
         };
-        let kept = failure(told, &account, &["t0ken"]);
+        let kept = redact_failure(reported, &account, &["t0ken"]);
         assert_eq!(kept.code.as_deref(), Some("4␀"));
         assert_eq!(kept.title.as_deref(), Some("… is not … for …"));
         assert_eq!(kept.detail.as_deref(), Some("a␀b"));

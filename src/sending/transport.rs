@@ -1,4 +1,5 @@
-//! The one outbound HTTP client: time-outs, size caps, no redirects, and a clear line between "never left" and "nobody knows".
+//! The HTTP client for providers: timeouts, size limits, no redirects. Distinguishes requests that
+//! were certainly not sent from those with an unknown outcome.
 
 use std::time::Duration;
 
@@ -11,29 +12,27 @@ use tokio_util::io::ReaderStream;
 use crate::domain::send_error::SendError;
 use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
-/// Time for DNS, TCP and TLS; nothing of the request has left before they are done.
+/// For DNS, TCP and TLS; no part of the request is sent before they complete.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest reply body that is read, in bytes.
+/// Bytes.
 const REPLY_LIMIT: usize = 1024 * 1024;
-/// Reply headers that providers look at.
-const HEADERS: [&str; 3] = ["retry-after", "location", "content-type"];
+/// Reply headers that provider modules use.
+const KEPT_HEADERS: [&str; 3] = ["retry-after", "location", "content-type"];
 
-/// The client could not be made.
 #[derive(Debug, Error)]
-#[error("the HTTP client could not be made: {0}")]
+#[error("cannot create the HTTP client: {0}")]
 pub struct TransportError(#[source] reqwest::Error);
 
-/// Makes calls to providers. It connects directly: no proxy, so that what is sent does not depend on the environment.
+/// Connects directly, without a proxy, so that the environment does not change what is sent.
 #[derive(Clone, Debug)]
 pub struct Transport(Client);
 
 impl Transport {
-    /// Builds the client.
     pub fn new() -> Result<Self, TransportError> {
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::none())
-            // A request that may have been read must never be repeated by the client itself.
+            // The client must never repeat a request that the provider may have processed.
             .retry(reqwest::retry::never())
             .no_proxy()
             .user_agent(concat!("bluetick/", env!("CARGO_PKG_VERSION")))
@@ -42,7 +41,6 @@ impl Transport {
         Ok(Self(client))
     }
 
-    /// Makes one call within `timeout`.
     pub async fn exchange(
         &self,
         call: &HttpCall,
@@ -58,11 +56,16 @@ impl Transport {
         request = match &call.body {
             CallBody::Empty => request,
             CallBody::Json(json) => request.body(json.clone()),
-            CallBody::Multipart { fields, file } => request.multipart(form(fields, file).await?),
+            CallBody::Multipart { fields, file } => {
+                request.multipart(multipart_form(fields, file).await?)
+            }
         };
-        let response = request.send().await.map_err(|error| failed(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| classify_error(&error))?;
         let status = response.status().as_u16();
-        let headers = HEADERS
+        let headers = KEPT_HEADERS
             .into_iter()
             .filter_map(|name| Some((name, response.headers().get(name)?.to_str().ok()?)))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -70,10 +73,10 @@ impl Transport {
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failed(&error))?;
+            let chunk = chunk.map_err(|error| classify_error(&error))?;
             if body.len() + chunk.len() > REPLY_LIMIT {
                 return Err(SendError::Unclear(format!(
-                    "the answer is longer than {REPLY_LIMIT} bytes"
+                    "the reply is longer than {REPLY_LIMIT} bytes"
                 )));
             }
             body.extend_from_slice(&chunk);
@@ -86,7 +89,10 @@ impl Transport {
     }
 }
 
-async fn form(fields: &[(&'static str, String)], file: &FilePart) -> Result<Form, SendError> {
+async fn multipart_form(
+    fields: &[(&'static str, String)],
+    file: &FilePart,
+) -> Result<Form, SendError> {
     let opened = tokio::fs::File::open(&file.upload.path)
         .await
         .map_err(|error| {
@@ -97,7 +103,7 @@ async fn form(fields: &[(&'static str, String)], file: &FilePart) -> Result<Form
         .file_name(file.file_name.clone())
         .mime_str(&file.mime_type)
         .map_err(|_| {
-            SendError::NotReached("the uploaded file's type cannot be written".to_owned())
+            SendError::NotReached("the uploaded file has an invalid MIME type".to_owned())
         })?;
     let form = fields.iter().fold(Form::new(), |form, (name, value)| {
         form.text(*name, value.clone())
@@ -105,9 +111,9 @@ async fn form(fields: &[(&'static str, String)], file: &FilePart) -> Result<Form
     Ok(form.part(file.field, part))
 }
 
-/// A failure to connect is certain: nothing left. Everything after it is not.
-fn failed(error: &reqwest::Error) -> SendError {
-    let reason = words(error);
+/// After a connection error nothing was sent; after any other error the outcome is unknown.
+fn classify_error(error: &reqwest::Error) -> SendError {
+    let reason = describe_cause(error);
     if error.is_connect() || error.is_builder() {
         SendError::NotReached(reason)
     } else {
@@ -115,13 +121,13 @@ fn failed(error: &reqwest::Error) -> SendError {
     }
 }
 
-/// The innermost cause; the outer ones repeat the address.
-fn words(error: &reqwest::Error) -> String {
+/// The innermost cause; the outer ones contain the URL.
+fn describe_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return if error.is_connect() {
-            "connecting took too long".to_owned()
+            "connection timed out".to_owned()
         } else {
-            "no answer in time".to_owned()
+            "no reply before the timeout".to_owned()
         };
     }
     let mut cause: &dyn std::error::Error = error;

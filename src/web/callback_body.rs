@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use crate::domain::ids::AccountId;
 use crate::journal::Room;
 use crate::receiving::ingest::Ingest;
-use crate::receiving::limits::Share;
+use crate::receiving::limits::AccountMemoryPermit;
 use crate::web::callbacks::BODY_LIMIT;
 
 /// Why there is no body.
@@ -26,7 +26,7 @@ pub(super) async fn read_body<'i>(
     account: &AccountId,
     request: &HttpRequest,
     mut payload: web::Payload,
-) -> Result<(Vec<u8>, Room, Option<Share<'i>>), BodyError> {
+) -> Result<(Vec<u8>, Room, Option<AccountMemoryPermit<'i>>), BodyError> {
     let announced = announced_length(request);
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(BodyError::TooLarge);
@@ -37,7 +37,7 @@ pub(super) async fn read_body<'i>(
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
     let head = head_bytes(request);
     let whole = most + head;
-    let mut share = ingest.traffic().reserve(account, whole).await;
+    let mut account_permit = ingest.limits().reserve(account, whole).await;
     let mut room = ingest
         .journal()
         .reserve(whole)
@@ -53,10 +53,10 @@ pub(super) async fn read_body<'i>(
     }
     // Of a body in chunks the most was asked for.
     room.give_back_beyond(body.len() + head);
-    if let Some(share) = &mut share {
-        share.give_back_beyond(body.len() + head);
+    if let Some(account_permit) = &mut account_permit {
+        account_permit.shrink_to(body.len() + head);
     }
-    Ok((body, room, share))
+    Ok((body, room, account_permit))
 }
 
 /// What is kept of a request beside its body.

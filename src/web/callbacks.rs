@@ -16,7 +16,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::keys::{Keys, UrlAge};
 use crate::providers::authenticity;
-use crate::receiving::ingest::{Ingest, RawRequest, Received, count};
+use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::RETRY_SECONDS;
 use crate::web::callback_body::{BodyError, read_body};
@@ -202,13 +202,16 @@ async fn receive(
         .ingest
         .receive(raw, known, room, state.clock.now())
         .await;
-    state.ingest.responses().note_time(whole_at.elapsed());
+    state
+        .ingest
+        .responses()
+        .observe_duration(whole_at.elapsed());
     match received {
-        Ok(Received::Kept(_)) => answer(StatusCode::OK, "ok"),
-        Ok(Received::Unverified(_) | Received::OverBudget) => {
+        Ok(IngestOutcome::Stored(_)) => answer(StatusCode::OK, "ok"),
+        Ok(IngestOutcome::Unverified(_) | IngestOutcome::OverUnverifiedLimit) => {
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
-        Ok(Received::OverCeiling) => too_many(state.clock.now()),
+        Ok(IngestOutcome::OverHourlyLimit) => too_many(state.clock.now()),
         // The journal's writer said it once for all of them.
         Err(Error::NotDurable { .. }) => unavailable(),
         Err(error) => {

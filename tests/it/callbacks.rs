@@ -16,9 +16,9 @@ use bluetick::domain::secret::Secret;
 use bluetick::journal::Journal;
 use bluetick::journal::spool::SpoolSettings;
 use bluetick::keys::Keys;
-use bluetick::receiving::ingest::{Ingest, RawRequest, Received};
+use bluetick::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use bluetick::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use bluetick::receiving::limits::Traffic;
+use bluetick::receiving::limits::TrafficLimits;
 use bluetick::web::callbacks::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
@@ -90,7 +90,7 @@ impl Receiver {
             ingest: Arc::new(Ingest::new(
                 journal.clone(),
                 &accounts,
-                Traffic::new(&accounts, database.folder()),
+                TrafficLimits::new(&accounts, database.folder()),
             )),
             keys: keys.clone(),
             accounts: Arc::new(accounts),
@@ -189,7 +189,7 @@ impl Receiver {
 }
 
 fn accounts() -> Vec<(AccountId, KnownAccount)> {
-    let open = KnownAccount::departed(ProviderId::Sobot, 1);
+    let open = KnownAccount::removed(ProviderId::Sobot, 1);
     let secrets = [PASSWORD, HEADER_VALUE, SIGNING_SECRET, VERIFY_TOKEN];
     let vault = KnownAccount {
         callback_auth: CallbackAuth {
@@ -517,12 +517,12 @@ async fn unverified_callbacks_are_kept_up_to_a_thousand_an_hour(
     let received = join_all((0..1_100).map(|_| receive(noon()))).await;
     let beyond = received
         .iter()
-        .filter(|received| **received == Received::OverBudget)
+        .filter(|received| **received == IngestOutcome::OverUnverifiedLimit)
         .count();
     assert_eq!(beyond, 100);
     assert_eq!(receiver.entries().await.len(), 1_000);
     let next_hour = receive(noon() + TimeDelta::hours(1)).await;
-    assert!(matches!(next_hour, Received::Unverified(_)));
+    assert!(matches!(next_hour, IngestOutcome::Unverified(_)));
 }
 
 #[rstest]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bluetick::domain::provider_account::{Account, Adoption};
 use bluetick::operating::rebuild::rebuild;
 use bluetick::operating::verify::verify;
-use bluetick::sending::dispatch::HandOver;
+use bluetick::sending::dispatch::ClaimedMessage;
 use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
 use bluetick::simulator::{FaultRates, ForcedReply, Settings};
 use chrono::TimeDelta;
@@ -133,7 +133,7 @@ impl Run {
 
     async fn mix(&mut self) {
         for work in self.app.services.dispatcher.claim_due().await.unwrap() {
-            Box::pin(self.hand_over(work)).await;
+            Box::pin(self.submit(work)).await;
         }
         let queued = self.app.simulator.queued().len();
         let count = self.dice.random_range(0..=queued);
@@ -150,10 +150,10 @@ impl Run {
     }
 
     /// Hands over while the journal is read, so that a report that comes before the reply is applied before it.
-    async fn hand_over(&self, work: HandOver) {
+    async fn submit(&self, work: ClaimedMessage) {
         let done = Cell::new(false);
-        let hand_over = async {
-            self.app.services.dispatcher.hand_over(work).await;
+        let submit = async {
+            self.app.services.dispatcher.submit(work).await;
             done.set(true);
         };
         let read = async {
@@ -162,7 +162,7 @@ impl Run {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::join!(hand_over, read);
+        tokio::join!(submit, read);
     }
 
     async fn waiting(&self) -> usize {

@@ -9,7 +9,7 @@ use bluetick::config::{Config, Environment};
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::message::References;
-use bluetick::sending::accept::Submission;
+use bluetick::sending::accept::MessageInput;
 use bluetick::services::Services;
 use bluetick::web::connections::Connections;
 use bluetick::web::server as web_server;
@@ -117,7 +117,7 @@ impl Server {
     }
 
     async fn accept(&self, to: &str, name: &str) -> MessageId {
-        let submission = Submission {
+        let input = MessageInput {
             account: "sobot-shop".to_owned(),
             from: None,
             to: to.to_owned(),
@@ -135,7 +135,7 @@ impl Server {
         };
         self.clock.advance(TimeDelta::seconds(1));
         let now = self.services.clock.now();
-        let receipt = self.services.acceptor.accept(submission, None, now).await;
+        let receipt = self.services.acceptor.accept(input, None, now).await;
         receipt.unwrap().id
     }
 

@@ -259,7 +259,7 @@ fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
     let mut expired = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
     let failure = Failure {
         code: Some(failure_codes::EXPIRED.to_owned()),
-        title: Some("it waited too long to be handed over".to_owned()),
+        title: Some("it was not submitted in time".to_owned()),
         ..Failure::default()
     };
     expired.receipt(

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bluetick::domain::ids::AccountId;
-use bluetick::receiving::limits::Traffic;
+use bluetick::receiving::limits::TrafficLimits;
 use bluetick::web::connections::Connections;
 use bluetick::web::server::{self, Deadlines};
 use chrono::TimeDelta;
@@ -24,13 +24,13 @@ fn flood(app: &App) {
     while app
         .services
         .ingest
-        .traffic()
+        .limits()
         .admit(&sobot(), large, app.now())
     {}
     while app
         .services
         .ingest
-        .traffic()
+        .limits()
         .admit(&sobot(), 1024, app.now())
     {}
 }
@@ -86,8 +86,8 @@ async fn a_leaked_address_is_stopped_at_the_ceiling_and_no_other_account_is() {
 #[actix_web::test]
 async fn processes_of_one_database_know_of_each_others_traffic() {
     let app = start_app().await;
-    let one = app.services.ingest.traffic();
-    let other = Traffic::new(&app.services.known_accounts, app.database.folder());
+    let one = app.services.ingest.limits();
+    let other = TrafficLimits::new(&app.services.known_accounts, app.database.folder());
     let store = &app.services.store;
     let day = app.now();
     for hour in 0..4 {
@@ -95,27 +95,27 @@ async fn processes_of_one_database_know_of_each_others_traffic() {
         for _ in 0..600 {
             assert!(one.admit(&sobot(), 100, at) && other.admit(&sobot(), 100, at));
         }
-        one.share(store, at).await.unwrap();
-        other.share(store, at).await.unwrap();
+        one.save_and_reload(store, at).await.unwrap();
+        other.save_and_reload(store, at).await.unwrap();
     }
     let now = day + TimeDelta::hours(4);
     for _ in 0..12_000 {
         assert!(one.admit(&sobot(), 100, now) && other.admit(&sobot(), 100, now));
     }
-    one.share(store, now).await.unwrap();
-    assert!(one.list_surges(now).is_empty());
-    other.share(store, now).await.unwrap();
-    one.share(store, now).await.unwrap();
-    let surge = one.list_surges(now).remove(0);
+    one.save_and_reload(store, now).await.unwrap();
+    assert!(one.list_spikes(now).is_empty());
+    other.save_and_reload(store, now).await.unwrap();
+    one.save_and_reload(store, now).await.unwrap();
+    let spike = one.list_spikes(now).remove(0);
     assert_eq!(
-        (surge.taken.callbacks, surge.taken.bytes),
+        (spike.used.callbacks, spike.used.bytes),
         (24_000, 2_400_000)
     );
-    assert_eq!(surge.usual.unwrap().callbacks, 1_200);
+    assert_eq!(spike.usual.unwrap().callbacks, 1_200);
     // A week later nothing of it is usual any more.
     let later = now + TimeDelta::days(8);
     assert!(one.admit(&sobot(), 100, later));
-    one.share(store, later).await.unwrap();
+    one.save_and_reload(store, later).await.unwrap();
     let left = store.list_callback_hours(day).await.unwrap();
     assert_eq!(left.len(), 1);
     app.finish().await;
@@ -124,14 +124,14 @@ async fn processes_of_one_database_know_of_each_others_traffic() {
 #[actix_web::test]
 async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_others() {
     let app = start_app().await;
-    let traffic = app.services.ingest.traffic();
+    let limits = app.services.ingest.limits();
     let store = &app.services.store;
     let (one, other): (AccountId, AccountId) = ("gone".parse().unwrap(), "away".parse().unwrap());
     let day = app.now();
     for hour in 0..3 {
         let at = day + TimeDelta::hours(hour);
-        assert!(traffic.admit(&one, 300, at) && traffic.admit(&other, 100, at));
-        traffic.share(store, at).await.unwrap();
+        assert!(limits.admit(&one, 300, at) && limits.admit(&other, 100, at));
+        limits.save_and_reload(store, at).await.unwrap();
     }
     let hours = store.list_callback_hours(day).await.unwrap();
     let counted: Vec<_> = hours
@@ -141,9 +141,9 @@ async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_other
     assert_eq!(counted, vec![(None, 2, 400); 3]);
 
     app.advance(TimeDelta::hours(3));
-    while traffic.admit(&one, 1 << 30, app.now()) {}
-    let surge = traffic.list_surges(app.now()).remove(0);
-    assert_eq!((surge.account, surge.refused), (None, 1));
+    while limits.admit(&one, 1 << 30, app.now()) {}
+    let spike = limits.list_spikes(app.now()).remove(0);
+    assert_eq!((spike.account, spike.refused), (None, 1));
     let alarm = &app.alarms().await[0];
     assert_eq!(
         (&alarm["alarm"], &alarm["account"]),
@@ -155,9 +155,9 @@ async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_other
             .contains("accounts that nobody remembers")
     );
     // Its usual hour is learned as well.
-    traffic.share(store, app.now()).await.unwrap();
-    let surge = traffic.list_surges(app.now()).remove(0);
-    assert_eq!(surge.usual.unwrap().callbacks, 2);
+    limits.save_and_reload(store, app.now()).await.unwrap();
+    let spike = limits.list_spikes(app.now()).remove(0);
+    assert_eq!(spike.usual.unwrap().callbacks, 2);
     app.finish().await;
 }
 

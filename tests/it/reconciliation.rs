@@ -305,7 +305,7 @@ async fn a_report_by_recipient_finds_a_message_that_is_still_being_handed_over()
     app.apply_callbacks().await;
     assert_eq!(app.state(&id).await, "delivered");
     for work in claimed {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "delivered");
@@ -356,7 +356,7 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
 }
 
 #[actix_web::test]
-async fn a_report_from_before_the_hand_over_is_not_matched_by_recipient() {
+async fn a_report_from_before_the_submission_is_not_matched_by_recipient() {
     let app = start_app().await;
     app.deliver_callback(
         LANCEPILOT,
@@ -366,7 +366,7 @@ async fn a_report_from_before_the_hand_over_is_not_matched_by_recipient() {
     app.advance(TimeDelta::minutes(1));
     let id = app.send_image(LANCEPILOT).await;
     for work in app.services.dispatcher.claim_due().await.unwrap() {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     // The journal is read only now.
     app.apply_callbacks().await;
@@ -396,7 +396,7 @@ async fn a_callback_before_the_reply_merges_when_the_reply_names_its_id() {
     assert_eq!(orphans.len(), 1);
     assert_eq!(app.state(&id).await, "sending");
     for work in claimed {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "delivered");

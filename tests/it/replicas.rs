@@ -82,7 +82,7 @@ async fn a_file_that_one_replica_took_another_hands_over() {
     let claimed = another.dispatcher.claim_due().await.unwrap();
     assert_eq!(claimed.len(), 1);
     for work in claimed {
-        another.dispatcher.hand_over(work).await;
+        another.dispatcher.submit(work).await;
     }
     let id = reply["id"].as_str().unwrap();
     assert_eq!(app.state(id).await, "submitted");
@@ -135,7 +135,7 @@ async fn replicas_share_the_rate_of_an_account() {
     for second in 1..=3 {
         for services in [&app.services, &another] {
             for work in services.dispatcher.claim_due().await.unwrap() {
-                services.dispatcher.hand_over(work).await;
+                services.dispatcher.submit(work).await;
             }
         }
         assert_eq!(app.received(SOBOT).len(), second, "after {second} s");

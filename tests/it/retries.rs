@@ -217,7 +217,7 @@ async fn a_report_ends_the_wait_for_another_attempt() {
 }
 
 #[actix_web::test]
-async fn a_report_that_comes_during_the_hand_over_ends_the_wait_too() {
+async fn a_report_during_the_submission_ends_the_wait_too() {
     let app = start_app().await;
     app.force(
         ZIXFLOW,
@@ -239,7 +239,7 @@ async fn a_report_that_comes_during_the_hand_over_ends_the_wait_too() {
     assert_eq!(reply.status(), 200);
     app.apply_callbacks().await;
     for work in claimed {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     let_a_day_pass(&app).await;
     assert_eq!(app.received(ZIXFLOW).len(), 1, "sent twice");
@@ -308,7 +308,7 @@ async fn no_answer_in_time_is_uncertain_until_a_report_tells() {
         shown["attempts"][0]["detail"]
             .as_str()
             .unwrap()
-            .contains("no answer in time")
+            .contains("no reply before the timeout")
     );
     // It had arrived after all: the tag says so.
     let tag = app.received(KALEYRA)[0].json()["extra_info"]["ref2"].clone();
@@ -351,7 +351,7 @@ async fn a_process_that_dies_between_first_byte_and_outcome_leaves_an_uncertain_
     let mut claimed = app.services.dispatcher.claim_due().await.unwrap();
     let dispatcher = app.services.dispatcher.clone();
     let work = claimed.pop().unwrap();
-    let hand_over = tokio::spawn(async move { dispatcher.hand_over(work).await });
+    let submit = tokio::spawn(async move { dispatcher.submit(work).await });
     while app.received(SOBOT).is_empty() {
         tokio::task::yield_now().await;
     }
@@ -359,8 +359,8 @@ async fn a_process_that_dies_between_first_byte_and_outcome_leaves_an_uncertain_
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "sending");
     assert_eq!(outcomes(&shown), ["started"]);
-    hand_over.abort();
-    assert!(hand_over.await.unwrap_err().is_cancelled());
+    submit.abort();
+    assert!(submit.await.unwrap_err().is_cancelled());
 
     let app = app.restart().await;
     app.run_jobs_until_idle().await;
@@ -549,7 +549,7 @@ async fn a_waiting_message_can_be_cancelled_and_one_on_its_way_cannot() {
     assert_eq!(status, 409);
     assert_eq!(body["code"], "not_possible");
     for work in claimed {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     assert_eq!(app.state(&gone).await, "submitted");
     assert_eq!(
@@ -661,7 +661,7 @@ async fn a_message_that_is_given_up_fails_unless_it_turns_out_to_have_arrived() 
 }
 
 #[actix_web::test]
-async fn silence_after_the_hand_over_becomes_overdue() {
+async fn a_message_without_reports_after_submission_becomes_overdue() {
     let app = start_app_with(|settings, _| {
         settings.outcome = Some(bluetick::simulator::PlannedOutcome::Silent)
     })

@@ -847,7 +847,7 @@ async fn parallel_requests_with_one_key_make_one_message_and_one_call() {
 }
 
 #[actix_web::test]
-async fn two_workers_never_hand_over_the_same_message() {
+async fn two_workers_never_submit_the_same_message() {
     let app = start_app().await;
     for _ in 0..12 {
         app.send_image(SOBOT).await;
@@ -865,7 +865,7 @@ async fn two_workers_never_hand_over_the_same_message() {
     }
     assert_eq!(claimed.len(), 12);
     for work in claimed {
-        app.services.dispatcher.hand_over(work).await;
+        app.services.dispatcher.submit(work).await;
     }
     assert_eq!(app.received(SOBOT).len(), 12);
     app.finish().await;

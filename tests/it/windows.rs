@@ -178,14 +178,14 @@ async fn a_closed_window_is_a_warning_before_the_message_is_paid_for_and_never_a
     assert_eq!(
         warnings(&app, SOBOT, "+44 7700 900999").await,
         [
-            "the customer has not written to this account, so no 24-hour window is open; WhatsApp will refuse a free-form message with 131047"
+            "the recipient has not written to this account, so no 24-hour window is open; WhatsApp will reject a free-form message with error 131047"
         ]
     );
     app.advance(TimeDelta::hours(24));
     assert_eq!(
         warnings(&app, SOBOT, "+44 7700 900123").await,
         [
-            "the 24-hour window closed at 2026-11-21T12:00:00Z; WhatsApp will refuse a free-form message with 131047"
+            "the 24-hour window closed at 2026-11-21T12:00:00Z; WhatsApp will reject a free-form message with error 131047"
         ]
     );
     app.finish().await;

@@ -10,7 +10,7 @@ use crate::receiving::reconcile::Reconciler;
 const ADOPT_LIMIT: u64 = 200;
 
 impl Reconciler {
-    /// Makes messages of provisional ones account time has come, unless a message without id may turn out to be theirs.
+    /// Adopts orphans that are due, unless a message without id may turn out to be theirs.
     pub async fn adopt(&self) -> Result<usize, db::Error> {
         let now = self.clock.now();
         let due = self.store.list_adoptable(now, ADOPT_LIMIT).await?;

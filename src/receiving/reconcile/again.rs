@@ -82,7 +82,11 @@ impl Reconciler {
         Ok(mistaught)
     }
 
-    fn read<'a>(&self, entries: &'a [JournalEntry], decisions: &OperatorDecisions) -> Vec<ParsedCallback<'a>> {
+    fn read<'a>(
+        &self,
+        entries: &'a [JournalEntry],
+        decisions: &OperatorDecisions,
+    ) -> Vec<ParsedCallback<'a>> {
         entries
             .iter()
             .map(|entry| ParsedCallback {

@@ -7,7 +7,7 @@ use crate::db;
 use crate::domain::callback_record::JournalEntry;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::Reconciler;
-use crate::receiving::unpack::most_unpacked;
+use crate::receiving::unpack::max_unpacked_size;
 
 /// Callbacks applied in one transaction, and bytes of their bodies. With more of them a page that many change is written once.
 const BATCH_ROWS: u64 = 2048;
@@ -108,7 +108,7 @@ fn readable_at_once(entries: &[JournalEntry]) -> usize {
     let mut unpacked: u64 = 0;
     let fitting = entries.iter().take_while(|entry| {
         let (body, encoding) = (&entry.record.body, entry.record.header("content-encoding"));
-        unpacked = unpacked.saturating_add(most_unpacked(body.len(), encoding));
+        unpacked = unpacked.saturating_add(max_unpacked_size(body.len(), encoding));
         unpacked <= BATCH_UNPACKED
     });
     fitting.count().max(1)

@@ -25,7 +25,9 @@ use crate::providers::{CallbackPart, Inbound, Report};
 use crate::receiving::correlate::{self, AccountContext, ReportTarget};
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::operator_decisions::OperatorDecisions;
-use crate::receiving::parsing::{self, CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids};
+use crate::receiving::parsing::{
+    self, CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
+};
 use crate::receiving::reconcile::batch::{Ahead, Batch};
 use crate::store::Store;
 use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
@@ -102,7 +104,7 @@ impl Gathered {
 }
 
 impl Reconciler {
-    /// A reconciler account lease carries `holder`.
+    /// A reconciler whose lease carries `holder`.
     pub fn new(
         store: Store,
         journal: Journal,
@@ -167,12 +169,21 @@ impl Reconciler {
         Ok(Pass::Again)
     }
 
-    fn content(&self, entry: &JournalEntry, decisions: Option<&OperatorDecisions>) -> CallbackContent {
+    fn content(
+        &self,
+        entry: &JournalEntry,
+        decisions: Option<&OperatorDecisions>,
+    ) -> CallbackContent {
         let configured = self.accounts.get(&entry.record.account);
         parsing::parse_callback_record(&self.known, configured, &entry.record, decisions)
     }
 
-    async fn apply(&self, position: i64, batch: &[ParsedCallback<'_>], pass: Pass) -> Result<(), db::Error> {
+    async fn apply(
+        &self,
+        position: i64,
+        batch: &[ParsedCallback<'_>],
+        pass: Pass,
+    ) -> Result<(), db::Error> {
         let Some(last) = batch.last() else {
             return Ok(());
         };
@@ -293,7 +304,7 @@ impl Reconciler {
             CallbackContent::Parts(provider, parts) => (*provider, parts),
         };
         let account = AccountContext {
-            account: &record.account,
+            id: &record.account,
             provider,
             configured: self.accounts.get(&record.account),
             decisions,

@@ -1,9 +1,10 @@
-//! Accepting a message: every documented limit is checked by field name, then message and idempotency key are stored together.
+//! Accepts a message: validates every field, then stores the message and its idempotency key in one
+//! transaction.
 
-mod check;
-mod media;
-pub mod observed;
-mod recipient;
+mod media_fields;
+mod message_fields;
+mod recipient_number;
+pub mod register_observed;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,38 +19,30 @@ use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::{MessageDraft, References};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
-use crate::sending::uploads::{self, KeepError, Uploads};
+use crate::sending::upload_storage::{self, UploadStorage, UploadStorageError};
 use crate::store::Store;
 use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
 
-/// A message as a caller wrote it; nothing is checked yet.
+/// A message from a caller. Not validated.
 #[derive(Clone, Debug, Default)]
-pub struct Submission {
-    /// Account id.
+pub struct MessageInput {
     pub account: String,
-    /// One of the account's senders; its first when absent.
+    /// One of the account's senders; absent means the first.
     pub from: Option<String>,
-    /// The customer's number.
     pub to: String,
-    /// The customer's name.
     pub name: Option<String>,
     /// `image` or `video`.
     pub kind: String,
-    /// A public address of the file.
+    /// A public URL of the file.
     pub media_url: Option<String>,
-    /// The id of an asset uploaded to the provider before.
+    /// The id of a file that was uploaded to the provider before.
     pub media_id: Option<String>,
-    /// The file itself.
-    pub upload: Option<UploadedFile>,
-    /// Type of the file.
+    pub upload: Option<ReceivedFile>,
     pub mime_type: Option<String>,
-    /// The words under it.
     pub caption: Option<String>,
-    /// The caller's three texts.
     pub references: References,
-    /// The caller's own reference, never sent.
+    /// Never sent to the provider.
     pub client_reference: Option<String>,
-    /// Options by name, as JSON values.
     pub options: BTreeMap<String, serde_json::Value>,
     /// The message that this one repeats.
     pub resend: Option<Resend>,
@@ -64,29 +57,25 @@ pub struct Resend {
     pub actor: String,
 }
 
-/// A file that came with the request and lies in a temporary place.
+/// An uploaded file in a temporary location.
 #[derive(Clone, Debug)]
-pub struct UploadedFile {
-    /// Where.
+pub struct ReceivedFile {
     pub path: PathBuf,
     /// Bytes.
     pub size: u64,
-    /// The name the caller gave it.
     pub file_name: Option<String>,
-    /// The type the caller gave it.
     pub content_type: Option<String>,
 }
 
-/// What is wrong with one field, in the field's own words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FieldError {
-    /// Its name in JSON, `media.url`.
+pub struct InvalidField {
+    /// Name in JSON, such as `media.url`.
     pub field: String,
-    /// What is wrong and what would be right.
+    /// What is wrong, and what is allowed.
     pub message: String,
 }
 
-impl FieldError {
+impl InvalidField {
     pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
         Self {
             field: field.to_owned(),
@@ -95,66 +84,55 @@ impl FieldError {
     }
 }
 
-/// Why a message was not accepted.
 #[derive(Debug, Error)]
 pub enum AcceptError {
-    /// Fields are wrong; every one is named.
-    #[error("the message is not complete")]
-    Invalid(Vec<FieldError>),
-    /// The idempotency key was used for another request.
+    /// Names every invalid field.
+    #[error("the message has invalid fields")]
+    Invalid(Vec<InvalidField>),
     #[error("this idempotency key was used for another request")]
     KeyTaken,
-    /// The uploaded file could not be kept.
-    #[error("the uploaded file could not be kept: {0}")]
+    #[error("the uploaded file could not be stored: {0}")]
     Upload(#[source] std::io::Error),
-    /// The database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
 }
 
-impl From<KeepError> for AcceptError {
-    fn from(error: KeepError) -> Self {
+impl From<UploadStorageError> for AcceptError {
+    fn from(error: UploadStorageError) -> Self {
         match error {
-            KeepError::File(error) => Self::Upload(error),
-            KeepError::Store(error) => Self::Store(error),
+            UploadStorageError::File(error) => Self::Upload(error),
+            UploadStorageError::Store(error) => Self::Store(error),
         }
     }
 }
 
-/// A message that is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Receipt {
-    /// Its id.
+pub struct StoredMessage {
     pub id: MessageId,
-    /// Whether this request had made it before.
-    pub repeated: Repeated,
-    /// What is legal and yet worth knowing.
+    pub repeat: RequestRepeat,
     pub warnings: Vec<String>,
 }
 
-/// Whether a request made its message now or before.
+/// Whether this is the first request with its idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Repeated {
-    /// Now.
-    No,
-    /// Before; nothing new was made.
-    Yes,
+pub enum RequestRepeat {
+    First,
+    /// The message existed; nothing was stored.
+    Repeated,
 }
 
-/// Accepts messages of the configured accounts.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
-    uploads: Uploads,
+    uploads: UploadStorage,
 }
 
 impl Acceptor {
-    /// Keeps uploaded files in `uploads` until they were handed over.
     pub fn new(
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
-        uploads: Uploads,
+        uploads: UploadStorage,
     ) -> Self {
         Self {
             store,
@@ -163,29 +141,29 @@ impl Acceptor {
         }
     }
 
-    /// Checks and stores a message as queued.
+    /// Validates a message and stores it as queued.
     pub async fn accept(
         &self,
-        submission: Submission,
+        input: MessageInput,
         key: Option<&IdempotencyKey>,
         now: DateTime<Utc>,
-    ) -> Result<Receipt, AcceptError> {
+    ) -> Result<StoredMessage, AcceptError> {
         let id = MessageId::new(now);
-        let checked =
-            check::check(&submission, &self.accounts, id).map_err(AcceptError::Invalid)?;
+        let checked = message_fields::check_message(&input, &self.accounts, id)
+            .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft;
-        if let Some(upload) = &submission.upload {
-            let kept = self
+        if let Some(upload) = &input.upload {
+            let stored = self
                 .uploads
-                .keep(&upload.path, id, draft.media.mime_type.as_deref(), now)
+                .store_file(&upload.path, id, draft.media.mime_type.as_deref(), now)
                 .await;
             draft.media.source = MediaSource::Upload(Upload {
-                path: kept?,
+                path: stored?,
                 size: upload.size,
             });
         }
-        let action = submission.resend.as_ref().map(|resend| Action {
+        let action = input.resend.as_ref().map(|resend| Action {
             message: Some(resend.of),
             account: Some(account.id.clone()),
             detail: Some(format!("as {id}")),
@@ -199,10 +177,10 @@ impl Acceptor {
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
         };
-        // After an error nobody knows whether the message was stored; the sweep of uploads will.
+        // After an error the message may be stored; the upload sweep decides about the file.
         let accepted = self.store.accept(acceptance, now).await?;
         if accepted != Accepted::New(id) {
-            uploads::discard(Some(&draft.media));
+            upload_storage::discard(Some(&draft.media));
         }
         let mut warnings = checked.warnings;
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
@@ -215,14 +193,14 @@ impl Acceptor {
             ));
         }
         match accepted {
-            Accepted::New(id) => Ok(Receipt {
+            Accepted::New(id) => Ok(StoredMessage {
                 id,
-                repeated: Repeated::No,
+                repeat: RequestRepeat::First,
                 warnings,
             }),
-            Accepted::Replayed(id) => Ok(Receipt {
+            Accepted::Replayed(id) => Ok(StoredMessage {
                 id,
-                repeated: Repeated::Yes,
+                repeat: RequestRepeat::Repeated,
                 warnings,
             }),
             Accepted::KeyTaken => Err(AcceptError::KeyTaken),
@@ -231,9 +209,9 @@ impl Acceptor {
 }
 
 impl Acceptor {
-    /// What to expect of a free-form message where the customer's window is known to be closed.
+    /// Warns if the recipient's 24-hour window is known to be closed.
     ///
-    /// A repeated request is told what held when its message was made.
+    /// A repeated request gets the warning that applied when its message was created.
     async fn window_warning(
         &self,
         draft: &MessageDraft,
@@ -244,16 +222,16 @@ impl Acceptor {
             .store
             .find_last_inbound(&draft.account, &draft.recipient)
             .await?;
-        let refusal = "WhatsApp will refuse a free-form message with 131047";
+        let consequence = "WhatsApp will reject a free-form message with error 131047";
         Ok(match Window::at(id.created_at().unwrap_or(now), last) {
             Window::Closed {
                 expired_at: Some(at),
             } => Some(format!(
-                "the 24-hour window closed at {}; {refusal}",
+                "the 24-hour window closed at {}; {consequence}",
                 at.to_rfc3339_opts(SecondsFormat::Secs, true)
             )),
             Window::Closed { expired_at: None } => Some(format!(
-                "the customer has not written to this account, so no 24-hour window is open; {refusal}"
+                "the recipient has not written to this account, so no 24-hour window is open; {consequence}"
             )),
             Window::Open { .. } | Window::Unknown => None,
         })

@@ -1,10 +1,12 @@
-//! Handing messages over: claim, record the attempt, call the provider, record what came of it.
+//! Submits messages: claims a message, records the attempt, calls the provider, records the
+//! outcome.
 //!
-//! **Invariant:** the attempt is committed before the first byte leaves, and a message whose outcome is not known is never sent again by itself.
+//! **Invariant:** the attempt is committed before the first byte is sent, and a message with an
+//! unknown outcome is never sent again automatically.
 
-mod record;
-mod sweep;
-mod tally;
+mod attempt_counter;
+mod queue_sweep;
+mod record_outcome;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,118 +24,114 @@ use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::keys::Keys;
 use crate::providers::{self, HttpReply, SendStep};
-use crate::sending::pace::{self, InFlight, Place};
+use crate::sending::pace::{self, InFlight, InFlightPermit};
 use crate::sending::transcript;
 use crate::sending::transport::Transport;
-use crate::sending::uploads::{self, Uploads};
+use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::attempts::AttemptOutcome;
 use crate::store::queue::{Claim, Exchange};
-use record::Recorded;
-pub use tally::Tally;
+pub use attempt_counter::AttemptCounter;
+use record_outcome::RecordedOutcome;
 
-/// Calls a provider may want for one message; more would be a loop.
+/// HTTP calls per attempt; more indicate a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
-/// How much longer than the call's time-out a claim lives, for recording the outcome.
+/// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
-/// How often recording an outcome is tried while the database is busy: an outcome that is lost becomes `uncertain`.
+/// Tries to record an outcome while the database is busy. If all fail, the message becomes
+/// `uncertain`.
 const RECORD_TRIES: u32 = 40;
 
-/// Hands messages over to their providers.
 #[derive(Clone)]
 pub struct Dispatcher {
-    /// Where messages wait.
     pub store: Store,
-    /// How providers are called.
     pub transport: Transport,
-    /// Configured accounts by id.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
-    /// Signs the report addresses.
+    /// Signs report URLs.
     pub keys: Arc<Keys>,
-    /// What they begin with.
+    /// The base of report URLs.
     pub public_url: String,
-    /// What "now" is.
     pub clock: Arc<dyn Clock>,
-    /// Names this process in its claims.
+    /// Identifies this process in its claims.
     pub holder: Uuid,
-    /// Where uploaded files are.
-    pub uploads: Uploads,
-    /// Counts what each account has in flight.
+    pub uploads: UploadStorage,
     pub in_flight: Arc<InFlight>,
-    /// Counts how attempts ended.
-    pub tally: Tally,
+    pub attempt_counter: AttemptCounter,
 }
 
-/// A claimed message with everything that its hand-over needs.
 #[derive(Debug)]
-pub struct HandOver {
+pub struct ClaimedMessage {
     outgoing: OutgoingMessage,
     account: Account,
     attempt: AttemptId,
-    /// Free for another message when this one is done.
-    _place: Place,
+    /// Released on drop, when the submission has ended.
+    _permit: InFlightPermit,
 }
 
-/// What became of a message that was due.
-enum Claimed {
-    /// It is ours.
-    Work(Box<HandOver>),
-    /// Somebody else's, or not to be sent any more.
-    Gone,
-    /// The account's next place has not come.
-    TooSoon,
+enum ClaimOutcome {
+    Claimed(Box<ClaimedMessage>),
+    /// Claimed by another worker, or no longer to be sent.
+    Unavailable,
+    /// The account's rate does not allow another submission yet.
+    RateLimited,
 }
 
 impl Dispatcher {
-    /// Claims due messages, of each account as many as it may still have in flight, so that none waits behind another's provider.
+    /// Claims due messages of every account, within its limit of concurrent submissions, so that no
+    /// account waits for another's provider.
     ///
-    /// Each is given to `begin` as soon as it is claimed: a process that dies leaves messages uncertain that nobody had begun to send.
-    pub async fn claim_each(&self, mut begin: impl FnMut(HandOver)) -> Result<(), db::Error> {
+    /// Passes each message to `start` immediately: messages claimed by a process that dies become
+    /// uncertain even if their submission had not begun.
+    pub async fn claim_and_start(
+        &self,
+        mut start: impl FnMut(ClaimedMessage),
+    ) -> Result<(), db::Error> {
         let now = self.clock.now();
-        for account in self.list_sending(now).await? {
-            self.claim_of(account, now, &mut begin).await?;
+        for account in self.list_sendable_accounts(now).await? {
+            self.claim_for_account(account, now, &mut start).await?;
         }
         Ok(())
     }
 
-    /// The same, for a caller that hands over one after the other. Once anything is claimed an error is only logged: what is claimed must be handed over.
-    pub async fn claim_due(&self) -> Result<Vec<HandOver>, db::Error> {
+    /// Claims due messages and returns them. After the first claim an error is only logged, because
+    /// claimed messages must be submitted.
+    pub async fn claim_due(&self) -> Result<Vec<ClaimedMessage>, db::Error> {
         let mut claimed = Vec::new();
-        match self.claim_each(|work| claimed.push(work)).await {
+        match self.claim_and_start(|work| claimed.push(work)).await {
             Err(error) if claimed.is_empty() => return Err(error),
-            Err(error) => tracing::warn!(%error, "the send queue could not be read to its end"),
+            Err(error) => tracing::warn!(%error, "cannot claim all due messages"),
             Ok(()) => {}
         }
         Ok(claimed)
     }
 
-    async fn claim_of(
+    async fn claim_for_account(
         &self,
         account: &Account,
         now: DateTime<Utc>,
-        begin: &mut impl FnMut(HandOver),
+        start: &mut impl FnMut(ClaimedMessage),
     ) -> Result<(), db::Error> {
-        let room = self.in_flight.room(&account.id);
-        if room == 0 {
+        let available = self.in_flight.available(&account.id);
+        if available == 0 {
             return Ok(());
         }
-        for message in self.store.list_due(&account.id, now, room).await? {
-            let Some(place) = self.in_flight.take(&account.id) else {
+        for message in self.store.list_due(&account.id, now, available).await? {
+            let Some(permit) = self.in_flight.try_acquire(&account.id) else {
                 break;
             };
-            match self.claim(message, account, place, now).await? {
-                Claimed::Work(work) => begin(*work),
-                Claimed::Gone => {}
-                Claimed::TooSoon => break,
+            match self.claim(message, account, permit, now).await? {
+                ClaimOutcome::Claimed(work) => start(*work),
+                ClaimOutcome::Unavailable => {}
+                ClaimOutcome::RateLimited => break,
             }
         }
         Ok(())
     }
 
-    /// Live accounts that are not paused, and whose next place has come.
-    async fn list_sending(&self, now: DateTime<Utc>) -> Result<Vec<&Account>, db::Error> {
+    /// Live accounts that are not paused and whose rate allows a submission now.
+    async fn list_sendable_accounts(&self, now: DateTime<Utc>) -> Result<Vec<&Account>, db::Error> {
         let records = self.store.list_accounts().await?;
-        let waits = |account: &&Account| {
+        let must_wait = |account: &&Account| {
             let record = records.get(&account.id);
             let next = record.and_then(|record| record.next_send_at);
             record.is_some_and(|record| record.pause.is_some())
@@ -143,22 +141,22 @@ impl Dispatcher {
             .accounts
             .values()
             .filter(|account| account.mode == AccountMode::Live);
-        Ok(live.filter(|account| !waits(account)).collect())
+        Ok(live.filter(|account| !must_wait(account)).collect())
     }
 
     async fn claim(
         &self,
         message: Message,
         account: &Account,
-        place: Place,
+        permit: InFlightPermit,
         now: DateTime<Utc>,
-    ) -> Result<Claimed, db::Error> {
-        let Some(outgoing) = self.outgoing(message) else {
-            return Ok(Claimed::Gone);
+    ) -> Result<ClaimOutcome, db::Error> {
+        let Some(outgoing) = self.outgoing_message(message) else {
+            return Ok(ClaimOutcome::Unavailable);
         };
         let tokens = [report_token(&outgoing.report_url)];
         let request = match providers::get(account.provider()).send(account, &outgoing, &[]) {
-            SendStep::Call(call) => transcript::request(&call, account, &tokens),
+            SendStep::Call(call) => transcript::format_request(&call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
         let attempt = AttemptId::new(now);
@@ -173,24 +171,24 @@ impl Dispatcher {
         ledger.load(&[outgoing.id]).await?;
         if ledger.is_paused(&account.id).await? || !ledger.claim(outgoing.id, &claim).await? {
             ledger.roll_back().await;
-            return Ok(Claimed::Gone);
+            return Ok(ClaimOutcome::Unavailable);
         }
-        if let Some(gap) = pace::gap(account)
-            && !ledger.take_place(&account.id, gap).await?
+        if let Some(interval) = pace::minimum_interval(account)
+            && !ledger.take_place(&account.id, interval).await?
         {
             ledger.roll_back().await;
-            return Ok(Claimed::TooSoon);
+            return Ok(ClaimOutcome::RateLimited);
         }
         self.store.commit(ledger).await?;
-        Ok(Claimed::Work(Box::new(HandOver {
+        Ok(ClaimOutcome::Claimed(Box::new(ClaimedMessage {
             outgoing,
             account: account.clone(),
             attempt,
-            _place: place,
+            _permit: permit,
         })))
     }
 
-    fn outgoing(&self, message: Message) -> Option<OutgoingMessage> {
+    fn outgoing_message(&self, message: Message) -> Option<OutgoingMessage> {
         let report_url = format!(
             "{}/reports/{}",
             self.public_url,
@@ -216,19 +214,19 @@ impl Dispatcher {
         })
     }
 
-    /// Makes the calls of one claimed message and records what came of them.
-    pub async fn hand_over(&self, mut work: HandOver) {
+    /// Calls the provider and records the outcome.
+    pub async fn submit(&self, mut work: ClaimedMessage) {
         self.uploads
             .fetch(work.outgoing.id, &mut work.outgoing.draft.media)
             .await;
         let started = Instant::now();
-        let (result, last) = self.converse(&work).await;
+        let (result, last) = self.run_exchange(&work).await;
         let exchange = Exchange {
             outcome: AttemptOutcome::Unclear,
             http_status: last.as_ref().map(|reply| reply.status),
             duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
             reply: last.map(|reply| {
-                transcript::reply(
+                transcript::format_reply(
                     &reply,
                     &work.account,
                     &[report_token(&work.outgoing.report_url)],
@@ -236,30 +234,30 @@ impl Dispatcher {
             }),
             detail: None,
         };
-        for pause in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
+        for delay in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
             match self.record(&work, &result, exchange.clone()).await {
                 Ok(done) => {
-                    // Where the file is kept in the database, this was a copy.
-                    if done == Recorded::Finished || self.store.is_shared() {
-                        uploads::discard(Some(&work.outgoing.draft.media));
+                    // With PostgreSQL this is only a copy.
+                    if done == RecordedOutcome::Finished || self.store.is_shared() {
+                        upload_storage::discard(Some(&work.outgoing.draft.media));
                     }
                     return;
                 }
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, message.id = %work.outgoing.id, "an outcome could not be recorded yet");
-                    tokio::time::sleep(pause).await;
+                    tracing::warn!(%error, message.id = %work.outgoing.id, "cannot record an outcome yet");
+                    tokio::time::sleep(delay).await;
                 }
                 Err(error) => {
-                    tracing::error!(%error, message.id = %work.outgoing.id, "an outcome could not be recorded");
+                    tracing::error!(%error, message.id = %work.outgoing.id, "cannot record an outcome");
                     return;
                 }
             }
         }
     }
 
-    async fn converse(
+    async fn run_exchange(
         &self,
-        work: &HandOver,
+        work: &ClaimedMessage,
     ) -> (Result<ProviderAcceptance, SendError>, Option<HttpReply>) {
         let provider = providers::get(work.account.provider());
         let mut replies: Vec<HttpReply> = Vec::new();
@@ -270,7 +268,7 @@ impl Dispatcher {
                 SendStep::Call(_) if replies.len() >= CALLS_PER_ATTEMPT => {
                     return (
                         Err(SendError::Unclear(
-                            "the provider asks for too many calls".to_owned(),
+                            "the provider requires too many calls".to_owned(),
                         )),
                         replies.pop(),
                     );
@@ -289,7 +287,7 @@ impl Dispatcher {
     }
 }
 
-/// The last part of a report address: whoever has it can report.
+/// The token in a report URL; it is a secret, because anyone who knows it can send reports.
 fn report_token(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
 use crate::domain::scope::{Caller, Scope};
-use crate::sending::accept::{Receipt, Repeated};
+use crate::sending::accept::{RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
@@ -48,10 +48,10 @@ pub(crate) async fn send(
     });
     let changes = services.store.changes();
     let now = services.clock.now();
-    let account = received.submission.account.clone();
+    let account = received.input.account.clone();
     let receipt = services
         .acceptor
-        .accept(received.submission, key.as_ref(), now)
+        .accept(received.input, key.as_ref(), now)
         .await?;
     services.accepted.notify_one();
     let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn send(
 async fn answer(
     services: &Services,
     account: &str,
-    receipt: &Receipt,
+    receipt: &StoredMessage,
     state: DeliveryState,
 ) -> Result<HttpResponse, ApiError> {
     let created_at = match services.store.find_message(receipt.id).await? {
@@ -89,7 +89,7 @@ async fn answer(
         StatusCode::ACCEPTED
     });
     response.insert_header(("Location", format!("/api/v1/messages/{}", receipt.id)));
-    if receipt.repeated == Repeated::Yes {
+    if receipt.repeat == RequestRepeat::Repeated {
         response.insert_header(("Idempotency-Replayed", "true"));
     }
     Ok(response.json(body))

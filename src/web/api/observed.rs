@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::domain::message::References;
 use crate::domain::scope::{Caller, Scope};
-use crate::sending::accept::observed::{Familiarity, Observation, register};
+use crate::sending::accept::register_observed::{ListingStatus, RegistrationRequest, register};
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
@@ -44,9 +44,9 @@ pub(crate) async fn create(
     let observation = observation(parse_json(&body)?);
     let now = services.clock.now();
     let registered = register(&services.store, &services.accounts, &observation, now).await?;
-    let status = match registered.familiarity {
-        Familiarity::New => StatusCode::CREATED,
-        Familiarity::Known => StatusCode::OK,
+    let status = match registered.listing {
+        ListingStatus::New => StatusCode::CREATED,
+        ListingStatus::AlreadyListed => StatusCode::OK,
     };
     let id = registered.id;
     let Some(Found::Message(message)) = services.store.find_message(id).await? else {
@@ -63,8 +63,8 @@ pub(crate) async fn create(
         }))
 }
 
-fn observation(request: ObservedRequest) -> Observation {
-    Observation {
+fn observation(request: ObservedRequest) -> RegistrationRequest {
+    RegistrationRequest {
         account: request.account,
         provider_id: request.provider_id,
         to: request.to,

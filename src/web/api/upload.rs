@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::sending::accept::{Submission, UploadedFile};
+use crate::sending::accept::{MessageInput, ReceivedFile};
 use crate::services::Services;
 use crate::web::api::wire::SendRequest;
 use crate::web::error::{ApiError, parse_json};
@@ -24,7 +24,7 @@ const FILE_LIMIT: usize = 32 * 1024 * 1024;
 /// A request to send, read whole.
 pub(crate) struct Received {
     /// The message.
-    pub(crate) submission: Submission,
+    pub(crate) input: MessageInput,
     /// Tells two bodies apart under one idempotency key.
     pub(crate) hash: String,
     /// Removes the file when it was not taken over.
@@ -58,7 +58,7 @@ pub(crate) async fn receive(
                 .map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
             let message: SendRequest = parse_json(&body)?;
             Ok(Received {
-                submission: message.into(),
+                input: message.into(),
                 hash: URL_SAFE_NO_PAD.encode(Sha256::digest(&body)),
                 _file: None,
             })
@@ -76,7 +76,7 @@ pub(crate) async fn receive(
 async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Received, ApiError> {
     let mut hasher = Sha256::new();
     let mut message: Option<SendRequest> = None;
-    let mut file: Option<(NamedTempFile, UploadedFile)> = None;
+    let mut file: Option<(NamedTempFile, ReceivedFile)> = None;
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
         let name = part.name().unwrap_or_default().to_owned();
@@ -100,10 +100,10 @@ async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Rece
         .ok_or_else(|| ApiError::field("message", "is missing; send it as a part with JSON"))?;
     let (temporary, uploaded) =
         file.ok_or_else(|| ApiError::field("file", "is missing; send it as a part"))?;
-    let mut submission = Submission::from(message);
-    submission.upload = Some(uploaded);
+    let mut input = MessageInput::from(message);
+    input.upload = Some(uploaded);
     Ok(Received {
-        submission,
+        input,
         hash: URL_SAFE_NO_PAD.encode(hasher.finalize()),
         _file: Some(temporary),
     })
@@ -126,7 +126,7 @@ async fn keep(
     services: &Services,
     part: &mut Field,
     hasher: &mut Sha256,
-) -> Result<(NamedTempFile, UploadedFile), ApiError> {
+) -> Result<(NamedTempFile, ReceivedFile), ApiError> {
     let internal = |error: std::io::Error| ApiError::Internal(error.into());
     let file_name = part.content_disposition().and_then(|disposition| {
         disposition
@@ -141,7 +141,7 @@ async fn keep(
     let content_type = part
         .content_type()
         .map(|kind| kind.essence_str().to_owned());
-    let mut temporary = services.uploads.receive().map_err(internal)?;
+    let mut temporary = services.uploads.create_temporary().map_err(internal)?;
     let mut size = 0;
     while let Some(chunk) = part.next().await {
         let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
@@ -158,7 +158,7 @@ async fn keep(
     }
     temporary.as_file().sync_all().map_err(internal)?;
     let path = temporary.path().to_path_buf();
-    let uploaded = UploadedFile {
+    let uploaded = ReceivedFile {
         path,
         size: u64::try_from(size).unwrap_or(u64::MAX),
         file_name,

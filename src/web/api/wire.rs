@@ -16,7 +16,7 @@ use crate::domain::message::{Message, Origin, References};
 use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::Visibility;
-use crate::sending::accept::Submission;
+use crate::sending::accept::MessageInput;
 use crate::store::attempts::Attempt;
 
 /// RFC 3339, UTC, milliseconds.
@@ -81,7 +81,7 @@ pub(crate) struct ReferencesBody {
     pub(crate) reference2: Option<String>,
 }
 
-impl From<SendRequest> for Submission {
+impl From<SendRequest> for MessageInput {
     fn from(request: SendRequest) -> Self {
         let media = request.media;
         let (media_url, media_id, mime_type) = media.map_or((None, None, None), |media| {

@@ -333,7 +333,7 @@ impl App {
             let claimed = self.services.dispatcher.claim_due().await.unwrap();
             let handed_over = claimed.len();
             for work in claimed {
-                self.services.dispatcher.hand_over(work).await;
+                self.services.dispatcher.submit(work).await;
             }
             let applied = self.apply_callbacks().await;
             self.services.dispatcher.sweep().await.unwrap();

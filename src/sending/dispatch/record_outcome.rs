@@ -1,4 +1,5 @@
-//! What an exchange ended in: facts, ids, the queue's word and the attempt's row, in one transaction.
+//! Records the outcome of an attempt: receipts, ids, queue state and the attempt, in one
+//! transaction.
 
 use std::time::Duration;
 
@@ -12,60 +13,60 @@ use crate::domain::provider_account::Account;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::send_error::{ProviderAcceptance, Retry, SendError};
 use crate::providers;
-use crate::sending::dispatch::{Dispatcher, HandOver, report_token};
+use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::AttemptOutcome;
 use crate::store::ledger::{Bound, LearnedFrom, Ledger};
 use crate::store::queue::Exchange;
 
-/// Repeats after the first attempt.
-const RETRIES: u32 = 5;
-/// Our own back-off: 2 s, four times as long each time, at most 10 min, with jitter; five repeats bridge some ten minutes.
+/// Attempts after the first one.
+const RETRY_LIMIT: u32 = 5;
+/// Back-off with jitter: 2 s, then four times as long each time, up to 10 min. Five retries cover
+/// about ten minutes.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
-const LONGEST_BACK_OFF: Duration = Duration::from_mins(10);
+const MAX_BACK_OFF: Duration = Duration::from_mins(10);
 
-/// A provider that names no time at all, or a day, is not taken at its word.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// Limits for a `Retry-After` of a provider.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_hours(1);
 
-/// Whether the queue is done with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Recorded {
-    /// It is.
+pub(super) enum RecordedOutcome {
     Finished,
-    /// The message waits for another attempt.
+    /// The message is queued for another attempt.
     Postponed,
 }
 
-/// Whether the message still waits for our outcome.
+/// Whether this process still holds the claim on the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum OurClaim {
-    /// It does.
+enum ClaimStatus {
     Held,
-    /// The claim ran out while the outcome could not be recorded.
+    /// The claim expired before the outcome could be recorded.
     Lost,
 }
 
 impl Dispatcher {
     pub(super) async fn record(
         &self,
-        work: &HandOver,
+        work: &ClaimedMessage,
         result: &Result<ProviderAcceptance, SendError>,
         mut exchange: Exchange,
-    ) -> Result<Recorded, db::Error> {
+    ) -> Result<RecordedOutcome, db::Error> {
         let now = self.clock.now();
         let id = work.outgoing.id;
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
         let claim = if ledger.is_claimed_by(id, self.holder) {
-            OurClaim::Held
+            ClaimStatus::Held
         } else {
-            OurClaim::Lost
+            ClaimStatus::Lost
         };
         let recorded = match result {
             Ok(accepted) => {
                 let mut notes = accepted.warnings.clone();
-                notes.extend(learn(&mut ledger, id, &work.account.id, &accepted.ids).await?);
+                notes.extend(
+                    bind_reply_ids(&mut ledger, id, &work.account.id, &accepted.ids).await?,
+                );
                 ledger.add(
                     id,
                     Receipt::ours(
@@ -78,7 +79,7 @@ impl Dispatcher {
                 ledger.leave_queue(id, QueueState::Done)?;
                 exchange.outcome = AttemptOutcome::Accepted;
                 exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
-                Recorded::Finished
+                RecordedOutcome::Finished
             }
             Err(error) => {
                 self.record_failure(&mut ledger, work, error, claim, &mut exchange)
@@ -88,46 +89,46 @@ impl Dispatcher {
         let outcome = exchange.outcome;
         ledger.finish_attempt(work.attempt, exchange).await?;
         self.store.commit(ledger).await?;
-        self.tally.count(&work.account.id, outcome);
+        self.attempt_counter.count(&work.account.id, outcome);
         Ok(recorded)
     }
 
     async fn record_failure(
         &self,
         ledger: &mut Ledger,
-        work: &HandOver,
+        work: &ClaimedMessage,
         error: &SendError,
-        claim: OurClaim,
+        claim: ClaimStatus,
         exchange: &mut Exchange,
-    ) -> Result<Recorded, db::Error> {
+    ) -> Result<RecordedOutcome, db::Error> {
         let (id, now) = (work.outgoing.id, ledger.now());
         let tokens = [report_token(&work.outgoing.report_url)];
-        let failure = transcript::failure(error.failure(), &work.account, &tokens);
-        let words = failure.one_line();
-        exchange.detail = Some(words.clone());
+        let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
+        let text = failure.one_line();
+        exchange.detail = Some(text.clone());
         if !error.is_certain() {
             exchange.outcome = AttemptOutcome::Unclear;
-            if claim == OurClaim::Held {
+            if claim == ClaimStatus::Held {
                 ledger.leave_queue(id, QueueState::Uncertain)?;
             }
-            return Ok(Recorded::Finished);
+            return Ok(RecordedOutcome::Finished);
         }
-        // Whoever took the message from us may have sent it again since: nothing of it goes back into the queue.
+        // Another worker may have sent the message since: it must not be queued again.
         let wait = match claim {
-            OurClaim::Held => {
+            ClaimStatus::Held => {
                 ledger.take_back(id)?;
                 wait_before_retry(&work.account, error, ledger.tries(id))
             }
-            OurClaim::Lost => None,
+            ClaimStatus::Lost => None,
         };
         if let Some(wait) = wait {
             exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(
                 id,
                 now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5)),
-                &words,
+                &text,
             )?;
-            return Ok(Recorded::Postponed);
+            return Ok(RecordedOutcome::Postponed);
         }
         exchange.outcome = AttemptOutcome::Refused;
         ledger.add(
@@ -141,15 +142,15 @@ impl Dispatcher {
         )?;
         ledger.leave_queue(id, QueueState::Done)?;
         if error.pauses_account() {
-            ledger.pause_account(&work.account.id, &words).await?;
+            ledger.pause_account(&work.account.id, &text).await?;
             tracing::warn!(account.id = %work.account.id, "the provider rejected the account; sending is paused");
         }
-        Ok(Recorded::Finished)
+        Ok(RecordedOutcome::Finished)
     }
 }
 
-/// Binds the ids of a reply; what was odd about them comes back in words.
-async fn learn(
+/// Returns notes about ids that could not be bound.
+async fn bind_reply_ids(
     ledger: &mut Ledger,
     message: MessageId,
     account: &AccountId,
@@ -165,18 +166,18 @@ async fn learn(
         {
             Bound::Held | Bound::Merged(_) => {}
             Bound::Conflict(other) => {
-                notes.push(format!("the reply's id belongs to message {other} already"));
+                notes.push(format!("the reply's id already belongs to message {other}"));
             }
-            Bound::Full => notes.push("the message holds as many ids as it may".to_owned()),
+            Bound::Full => notes.push("the message has the maximum number of ids".to_owned()),
         }
     }
     Ok(notes)
 }
 
-/// How long to wait before the next attempt, or `None` when there is none.
+/// The time until the next attempt; `None` if there is none.
 fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option<Duration> {
     let made = tries.saturating_sub(1);
-    // A provider's own schedule counts where the provider asked for another try, not where it could not be reached.
+    // The provider's schedule applies if it asked for a retry, not if it was unreachable.
     let schedule = match error {
         SendError::TryLater { .. } => {
             providers::get(account.provider())
@@ -187,17 +188,17 @@ fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option
     };
     match error.retry() {
         Retry::No => None,
-        Retry::After(wait) => (made < RETRIES).then(|| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)),
+        Retry::After(wait) => (made < RETRY_LIMIT).then(|| wait.clamp(MIN_WAIT, MAX_WAIT)),
         Retry::BackOff if !schedule.is_empty() => {
             schedule.get(usize::try_from(made).ok()?).copied()
         }
-        Retry::BackOff => (made < RETRIES).then(|| back_off(made)),
+        Retry::BackOff => (made < RETRY_LIMIT).then(|| back_off(made)),
     }
 }
 
 fn back_off(made: u32) -> Duration {
     let full = FIRST_BACK_OFF
         .saturating_mul(4_u32.saturating_pow(made))
-        .min(LONGEST_BACK_OFF);
+        .min(MAX_BACK_OFF);
     full.mul_f64(rand::rng().random_range(0.5..1.0))
 }

@@ -1,8 +1,8 @@
-//! The customer's number as callers write it: international, or national where the account names a country.
+//! Parses the recipient's number: international, or national if the account has a default country.
 
 use crate::domain::phone::{BadPhoneNumber, PhoneNumber};
 
-/// Reads a number; `country` (ISO 3166, `IN`) is the account's default country.
+/// `country` (ISO 3166, `IN`) is the account's default country.
 pub(super) fn parse(text: &str, country: Option<&str>) -> Result<PhoneNumber, BadPhoneNumber> {
     let country = country.and_then(|code| code.parse::<phonenumber::country::Id>().ok());
     if let Some(country) = country
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn an_international_number_stays_what_it_is() {
+    fn an_international_number_is_not_changed() {
         assert_eq!(
             parse("919970123456", Some("IN")).unwrap().digits(),
             "919970123456"

@@ -1,7 +1,7 @@
-//! Uploaded files: kept from acceptance until the hand-over is over, readable by their owner alone, never longer.
+//! Stores uploaded files from acceptance until the submission has ended.
 //!
-//! Beside SQLite they lie in a folder. Several processes on one PostgreSQL keep them in the database, so that any of them can hand a
-//! message over and none takes a file with it when it dies; a copy lies in the folder while it is being sent.
+//! With SQLite the files are in a folder (0700). With PostgreSQL they are in the database, so that
+//! any process can submit the message; a copy is in the folder during the submission.
 
 use std::fs::{DirEntry, Permissions};
 use std::io;
@@ -18,62 +18,58 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::{Media, MediaSource, extension_of_mime_type};
 use crate::store::Store;
 
-/// A file that belongs to no waiting message stays this long: its message may be about to be stored, or the request to be read.
+/// Files without a waiting message are kept this long: their message may not be stored yet.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
-/// Files whose messages are asked for at once.
 const FILES_PER_QUERY: usize = 500;
 
-/// Why a file could not be kept.
 #[derive(Debug, Error)]
-pub enum KeepError {
-    /// The folder.
+pub enum UploadStorageError {
     #[error(transparent)]
     File(#[from] io::Error),
-    /// The database.
     #[error(transparent)]
     Store(#[from] db::Error),
 }
 
-/// The folder of uploaded files.
 #[derive(Clone, Debug)]
-pub struct Uploads {
+pub struct UploadStorage {
     folder: PathBuf,
     store: Store,
 }
 
-impl Uploads {
-    /// Makes the folder (0700) where it is missing.
+impl UploadStorage {
+    /// Creates the folder (0700) if it is missing.
     pub fn open(folder: PathBuf, store: Store) -> io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
         Ok(Self { folder, store })
     }
 
-    /// A file (0600) for a request that is being read; removed with its handle unless it is kept.
-    pub fn receive(&self) -> io::Result<NamedTempFile> {
+    /// Creates a file (0600) for a request body; it is removed on drop unless it is stored.
+    pub fn create_temporary(&self) -> io::Result<NamedTempFile> {
         NamedTempFile::new_in(&self.folder)
     }
 
-    /// Keeps a received file for a message: in the database, or by a rename, since both lie in one folder.
-    pub(super) async fn keep(
+    /// Stores a temporary file for a message: in the database, or by renaming it within the folder.
+    pub(super) async fn store_file(
         &self,
         received: &Path,
         id: MessageId,
         mime_type: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<PathBuf, KeepError> {
+    ) -> Result<PathBuf, UploadStorageError> {
         let extension = mime_type.and_then(extension_of_mime_type).unwrap_or("bin");
-        let kept = self.folder.join(format!("{id}.{extension}"));
+        let stored = self.folder.join(format!("{id}.{extension}"));
         if self.store.is_shared() {
             let content = tokio::fs::read(received).await?;
             self.store.keep_upload(id, content, now).await?;
         } else {
-            tokio::fs::rename(received, &kept).await?;
+            tokio::fs::rename(received, &stored).await?;
         }
-        Ok(kept)
+        Ok(stored)
     }
 
-    /// Puts the file of a claimed message where it can be read. A file that is not there is found missing by whoever sends it.
+    /// Copies the file of a claimed message from the database into the folder. If it is missing,
+    /// the submission fails when it opens the file.
     pub(super) async fn fetch(&self, id: MessageId, media: &mut Media) {
         let MediaSource::Upload(upload) = &mut media.source else {
             return;
@@ -81,17 +77,17 @@ impl Uploads {
         if !self.store.is_shared() {
             return;
         }
-        // It was named by the process that took it, and that may have had another folder.
+        // The accepting process may use another folder.
         let Some(name) = upload.path.file_name() else {
             return;
         };
         upload.path = self.folder.join(name);
         if let Err(error) = self.copy(id, &upload.path).await {
-            tracing::warn!(%error, message.id = %id, "an uploaded file could not be fetched");
+            tracing::warn!(%error, message.id = %id, "cannot read an uploaded file from the database");
         }
     }
 
-    async fn copy(&self, id: MessageId, path: &Path) -> Result<(), KeepError> {
+    async fn copy(&self, id: MessageId, path: &Path) -> Result<(), UploadStorageError> {
         let Some(content) = self.store.find_upload(id).await? else {
             return Ok(());
         };
@@ -107,7 +103,8 @@ impl Uploads {
         Ok(file.flush().await?)
     }
 
-    /// Forgets files in the database whose message does not wait any more; one process at a time.
+    /// Deletes files in the database whose message is no longer waiting. Only one process may call
+    /// this at a time.
     pub async fn drop_shared(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         if self.store.is_shared() {
             self.store.drop_uploads(now - GRACE).await?;
@@ -115,7 +112,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// Removes files whose message does not wait any more: what a killed process or a lost commit left behind.
+    /// Removes files whose message is no longer waiting, after a crash or a failed commit.
     pub async fn sweep(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         for files in list_old(&self.folder, now).chunks(FILES_PER_QUERY) {
             let ids: Vec<MessageId> = files.iter().filter_map(|path| message_of(path)).collect();
@@ -130,7 +127,7 @@ impl Uploads {
     }
 }
 
-/// All of them: those that wait would hide what lies behind them.
+/// Has no limit: files of waiting messages would hide the others.
 fn list_old(folder: &Path, now: DateTime<Utc>) -> Vec<PathBuf> {
     let is_old = |entry: &DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -144,18 +141,17 @@ fn message_of(path: &Path) -> Option<MessageId> {
     path.file_stem()?.to_str()?.parse().ok()
 }
 
-/// Removes the file of a message that no longer needs it.
 pub(crate) fn discard(media: Option<&Media>) {
     if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source) {
         remove(&upload.path);
     }
 }
 
-/// Unlinking is quick enough to be done where one is.
+/// Synchronous, because unlinking is fast.
 fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(%error, "an uploaded file could not be removed");
+        tracing::warn!(%error, "cannot remove an uploaded file");
     }
 }

@@ -1,45 +1,42 @@
-//! The file of a message: where it is, of what type, how large.
+//! Validates the media of a message: source, MIME type, size, caption.
 
 use crate::domain::media::{
     CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, mime_type_of_extension,
 };
 use crate::domain::provider::{Capabilities, ProviderId};
-use crate::sending::accept::{FieldError, Submission};
+use crate::sending::accept::{InvalidField, MessageInput};
 
-/// The longest address that is sent on, in bytes.
+/// Bytes.
 const URL_LIMIT: usize = 2048;
 
-/// Checks everything about the file; `None` when a field is wrong, and every wrong field is in `errors`.
-pub(super) fn check(
-    submission: &Submission,
+/// Returns `None` and adds to `errors` if a field is invalid.
+pub(super) fn check_media(
+    input: &MessageInput,
     kind: Option<MediaKind>,
     provider: ProviderId,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<Media> {
     let before = errors.len();
-    let caption = submission
-        .caption
-        .clone()
-        .filter(|caption| !caption.is_empty());
+    let caption = input.caption.clone().filter(|caption| !caption.is_empty());
     if let Some(length) = caption
         .as_ref()
         .map(|caption| caption.chars().count())
         .filter(|length| *length > CAPTION_LIMIT)
     {
-        errors.push(FieldError::new(
+        errors.push(InvalidField::new(
             "caption",
-            format!("has {length} characters; WhatsApp takes {CAPTION_LIMIT}"),
+            format!("has {length} characters; WhatsApp allows {CAPTION_LIMIT}"),
         ));
     }
-    let source = source(submission, provider, capabilities, errors);
+    let source = check_source(input, provider, capabilities, errors);
     let kind = kind?;
-    let mime_type = match (&source, given_type(submission)) {
-        // What is wrong with the file's place is said already; its name tells nothing.
+    let mime_type = match (&source, find_given_type(input)) {
+        // Without a source there is already an error, and no file name to guess from.
         (None, None) => None,
-        _ => mime_type(submission, kind, capabilities, errors),
+        _ => check_mime_type(input, kind, capabilities, errors),
     };
-    if let Some(upload) = &submission.upload {
+    if let Some(upload) = &input.upload {
         check_size(upload.size, kind, provider, capabilities, errors);
     }
     let source = source?;
@@ -51,74 +48,74 @@ pub(super) fn check(
     })
 }
 
-fn source(
-    submission: &Submission,
+fn check_source(
+    input: &MessageInput,
     provider: ProviderId,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<MediaSource> {
     let allowed = capabilities.sources;
     let before = errors.len();
     let title = provider.title();
-    if submission.media_id.is_some() && !allowed.id {
-        errors.push(FieldError::new(
+    if input.media_id.is_some() && !allowed.id {
+        errors.push(InvalidField::new(
             "media.id",
-            format!("{title} takes no media ids; give media.url"),
+            format!("{title} does not accept media ids; use media.url"),
         ));
     }
-    if submission.upload.is_some() && !allowed.upload {
-        errors.push(FieldError::new(
+    if input.upload.is_some() && !allowed.upload {
+        errors.push(InvalidField::new(
             "file",
-            format!("{title} takes no uploaded files here yet; give media.url"),
+            format!("{title} does not support uploaded files yet; use media.url"),
         ));
     }
     if errors.len() > before {
         return None;
     }
     let given = [
-        submission.media_url.is_some(),
-        submission.media_id.is_some(),
-        submission.upload.is_some(),
+        input.media_url.is_some(),
+        input.media_id.is_some(),
+        input.upload.is_some(),
     ];
     match given.iter().filter(|given| **given).count() {
         1 => {}
         0 => {
             let ways = match (allowed.id, allowed.upload) {
-                (true, _) => "give url or id",
-                (_, true) => "give url, or send the file as multipart/form-data",
-                (false, false) => "give url",
+                (true, _) => "use url or id",
+                (_, true) => "use url, or send the file as multipart/form-data",
+                (false, false) => "use url",
             };
-            errors.push(FieldError::new("media", format!("is missing; {ways}")));
+            errors.push(InvalidField::new("media", format!("is missing; {ways}")));
             return None;
         }
         _ => {
-            errors.push(FieldError::new(
+            errors.push(InvalidField::new(
                 "media",
-                "names more than one file; give exactly one of url, id and file",
+                "has more than one source; use exactly one of url, id and file",
             ));
             return None;
         }
     }
-    if let Some(url) = &submission.media_url {
+    if let Some(url) = &input.media_url {
         return match check_url(url) {
             Ok(()) => Some(MediaSource::Url(url.clone())),
             Err(message) => {
-                errors.push(FieldError::new("media.url", message));
+                errors.push(InvalidField::new("media.url", message));
                 None
             }
         };
     }
-    if let Some(id) = &submission.media_id {
+    if let Some(id) = &input.media_id {
         if id.trim().is_empty() || id.len() > 512 || id.chars().any(char::is_control) {
-            errors.push(FieldError::new(
+            errors.push(InvalidField::new(
                 "media.id",
-                "is not a media id: 1 to 512 characters",
+                "is not a valid media id (1 to 512 characters, no control characters)",
             ));
             return None;
         }
         return Some(MediaSource::Id(id.clone()));
     }
-    submission.upload.as_ref().map(|upload| {
+    input.upload.as_ref().map(|upload| {
         MediaSource::Upload(Upload {
             path: upload.path.clone(),
             size: upload.size,
@@ -129,61 +126,62 @@ fn source(
 fn check_url(text: &str) -> Result<(), String> {
     if text.len() > URL_LIMIT {
         return Err(format!(
-            "has {} bytes; at most {URL_LIMIT} are sent on",
+            "has {} bytes; at most {URL_LIMIT} are allowed",
             text.len()
         ));
     }
-    let url = url::Url::parse(text).map_err(|error| format!("is not an address: {error}"))?;
+    let url = url::Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
-            "begins with `{}:`; the provider fetches http and https only",
+            "has the scheme `{}`; providers fetch only http and https",
             url.scheme()
         ));
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no host".to_owned());
+        return Err("has no host".to_owned());
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("holds white space; percent-encode it".to_owned());
+        return Err("contains white space; percent-encode it".to_owned());
     }
     Ok(())
 }
 
-/// The type that the caller wrote, and the field it stands in.
-fn given_type(submission: &Submission) -> Option<(&'static str, &str)> {
-    let of_file = || {
-        let upload = submission.upload.as_ref()?;
+/// The caller's MIME type, with the field it was given in.
+fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
+    let from_file = || {
+        let upload = input.upload.as_ref()?;
         let given = upload.content_type.as_deref()?;
         (given != "application/octet-stream").then_some(("file", given))
     };
-    let written = submission.mime_type.as_deref();
+    let written = input.mime_type.as_deref();
     written
         .map(|given| ("media.mime_type", given))
-        .or_else(of_file)
+        .or_else(from_file)
 }
 
-/// The given type, else what the file's name tells; refused when it is not of the kind.
-fn mime_type(
-    submission: &Submission,
+/// The caller's MIME type, else the one that the file name implies. Rejects a type that does not
+/// fit the kind.
+fn check_mime_type(
+    input: &MessageInput,
     kind: MediaKind,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<String> {
-    let uploaded = submission.upload.as_ref();
+    let uploaded = input.upload.as_ref();
     let types = kind.mime_types().join(", ");
-    if let Some((field, given)) = given_type(submission) {
+    if let Some((field, given)) = find_given_type(input) {
         let known = given.to_ascii_lowercase();
         if kind.mime_types().contains(&known.as_str()) {
             return Some(known);
         }
-        errors.push(FieldError::new(
+        errors.push(InvalidField::new(
             field,
-            format!("`{given}` is not a type of {kind}; WhatsApp takes {types}"),
+            format!("`{given}` is not allowed for {kind}; WhatsApp accepts {types}"),
         ));
         return None;
     }
     let (field, name) = match (
-        &submission.media_url,
+        &input.media_url,
         uploaded.and_then(|upload| upload.file_name.as_deref()),
     ) {
         (Some(url), _) => (
@@ -194,18 +192,18 @@ fn mime_type(
         (None, None) => ("media.mime_type", None),
     };
     match name.as_deref().and_then(mime_type_of_extension) {
-        Some(told) if kind.mime_types().contains(&told) => Some(told.to_owned()),
-        Some(told) => {
-            errors.push(FieldError::new(
+        Some(guessed) if kind.mime_types().contains(&guessed) => Some(guessed.to_owned()),
+        Some(guessed) => {
+            errors.push(InvalidField::new(
                 field,
-                format!("ends like {told}, which is not a type of {kind}; WhatsApp takes {types}"),
+                format!("has the extension of {guessed}, which is not allowed for {kind}; WhatsApp accepts {types}"),
             ));
             None
         }
         None if capabilities.mime_type_required || uploaded.is_some() => {
-            errors.push(FieldError::new(
+            errors.push(InvalidField::new(
                 "media.mime_type",
-                format!("is missing and the file's name does not tell it; give one of {types}"),
+                format!("is missing and the file name does not imply it; use one of {types}"),
             ));
             None
         }
@@ -218,17 +216,17 @@ fn check_size(
     kind: MediaKind,
     provider: ProviderId,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) {
     let limit = capabilities.size_limit(kind);
     if size == 0 {
-        errors.push(FieldError::new("file", "is empty"));
+        errors.push(InvalidField::new("file", "is empty"));
     } else if size > limit {
         let message = format!(
-            "has {size} bytes; {} takes {kind}s up to {limit} ({} KiB)",
+            "has {size} bytes; {} accepts {kind}s up to {limit} bytes ({} KiB)",
             provider.title(),
             limit / 1024
         );
-        errors.push(FieldError::new("file", message));
+        errors.push(InvalidField::new("file", message));
     }
 }

@@ -1,4 +1,4 @@
-//! How attempts to hand messages over ended, by account: counted since the process started.
+//! Counts attempts by account and outcome since the process started.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,45 +8,44 @@ use prometheus_client::registry::Registry;
 use crate::domain::ids::AccountId;
 use crate::store::attempts::AttemptOutcome;
 
-/// Counts of recorded attempts; clones share them. Only configured accounts hand over.
+/// Clones share the counts.
 #[derive(Clone, Debug)]
-pub struct Tally(Family<Labels, Counter>);
+pub struct AttemptCounter(Family<AttemptLabels, Counter>);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Labels {
+struct AttemptLabels {
     account: String,
     outcome: &'static str,
 }
 
-impl Tally {
-    /// Zeros for these accounts, so that what never happened shows as that.
+impl AttemptCounter {
+    /// Creates a counter at zero for every account and outcome, so that all are exported from the
+    /// start.
     pub fn new<'a>(accounts: impl Iterator<Item = &'a AccountId>) -> Self {
-        let tally = Self(Family::default());
+        let attempt_counter = Self(Family::default());
         for account in accounts {
             for outcome in AttemptOutcome::ENDS {
-                drop(tally.0.get_or_create(&labels(account, outcome)));
+                drop(attempt_counter.0.get_or_create(&labels(account, outcome)));
             }
         }
-        tally
+        attempt_counter
     }
 
-    /// Counts an attempt whose end is recorded.
     pub(super) fn count(&self, account: &AccountId, outcome: AttemptOutcome) {
         self.0.get_or_create(&labels(account, outcome)).inc();
     }
 
-    /// Adds them to what `/metrics` shows.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "attempts",
-            "Attempts to hand a message over, by account and outcome",
+            "Attempts to submit a message, by account and outcome",
             self.0.clone(),
         );
     }
 }
 
-fn labels(account: &AccountId, outcome: AttemptOutcome) -> Labels {
-    Labels {
+fn labels(account: &AccountId, outcome: AttemptOutcome) -> AttemptLabels {
+    AttemptLabels {
         account: account.to_string(),
         outcome: outcome.as_str(),
     }

@@ -1,4 +1,4 @@
-//! From a caller's words to a draft: all wrong fields at once, by name.
+//! Validates all fields of a message at once and reports every invalid one by name.
 
 use std::collections::BTreeMap;
 
@@ -15,44 +15,42 @@ use crate::domain::provider::{Capabilities, KnownOption};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
 use crate::providers::kaleyra::WA_SOURCES;
-use crate::sending::accept::{FieldError, Submission, media, recipient};
+use crate::sending::accept::{InvalidField, MessageInput, media_fields, recipient_number};
 
-/// A checked message and the account it goes through.
-pub(super) struct Checked<'a> {
+pub(super) struct CheckedMessage<'a> {
     pub(super) account: &'a Account,
     pub(super) draft: MessageDraft,
     pub(super) warnings: Vec<String>,
 }
 
-/// Checks every field.
-pub(super) fn check<'a>(
-    submission: &Submission,
+pub(super) fn check_message<'a>(
+    input: &MessageInput,
     accounts: &'a BTreeMap<AccountId, Account>,
     id: MessageId,
-) -> Result<Checked<'a>, Vec<FieldError>> {
+) -> Result<CheckedMessage<'a>, Vec<InvalidField>> {
     let mut errors = Vec::new();
-    let account = find_account(&submission.account, accounts, &mut errors);
-    let kind = keep(submission.kind.parse::<MediaKind>(), "kind", &mut errors);
-    refuse_nul(submission, &mut errors);
+    let account = find_account(&input.account, accounts, &mut errors);
+    let kind = collect_error(input.kind.parse::<MediaKind>(), "kind", &mut errors);
+    reject_nul(input, &mut errors);
     let Some(account) = account else {
-        // What can be said without an account.
-        keep(recipient::parse(&submission.to, None), "to", &mut errors);
+        // Without an account only the format can be checked.
+        collect_error(recipient_number::parse(&input.to, None), "to", &mut errors);
         return Err(errors);
     };
     let provider = account.provider();
     let capabilities = providers::get(provider).capabilities();
-    let sender = find_sender(submission, account, capabilities, &mut errors);
-    let recipient = recipient::parse(&submission.to, account.default_country.as_deref());
-    let recipient = keep(recipient, "to", &mut errors);
-    let name = check_name(submission, account, capabilities, &mut errors);
-    let media = media::check(submission, kind, provider, capabilities, &mut errors);
-    let references = check_references(submission, account, capabilities, id, &mut errors);
+    let sender = find_sender(input, account, capabilities, &mut errors);
+    let recipient = recipient_number::parse(&input.to, account.default_country.as_deref());
+    let recipient = collect_error(recipient, "to", &mut errors);
+    let name = check_name(input, account, capabilities, &mut errors);
+    let media = media_fields::check_media(input, kind, provider, capabilities, &mut errors);
+    let references = check_references(input, account, capabilities, id, &mut errors);
     check_length(
         "client_reference",
-        submission.client_reference.as_deref(),
+        input.client_reference.as_deref(),
         &mut errors,
     );
-    let options = check_options(submission, account, capabilities, &mut errors);
+    let options = check_options(input, account, capabilities, &mut errors);
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
@@ -69,14 +67,14 @@ pub(super) fn check<'a>(
         name,
         media,
         references,
-        client_reference: submission
+        client_reference: input
             .client_reference
             .clone()
             .filter(|text| !text.is_empty()),
         options,
-        resend_of: submission.resend.as_ref().map(|resend| resend.of),
+        resend_of: input.resend.as_ref().map(|resend| resend.of),
     };
-    Ok(Checked {
+    Ok(CheckedMessage {
         account,
         draft,
         warnings: Vec::new(),
@@ -86,7 +84,7 @@ pub(super) fn check<'a>(
 pub(super) fn find_account<'a>(
     text: &str,
     accounts: &'a BTreeMap<AccountId, Account>,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<&'a Account> {
     let found = text
         .parse::<AccountId>()
@@ -102,52 +100,52 @@ pub(super) fn find_account<'a>(
                 known.join(", ")
             ),
         };
-        errors.push(FieldError::new("account", message));
+        errors.push(InvalidField::new("account", message));
     }
     found
 }
 
-pub(super) fn keep<T, E: std::fmt::Display>(
+pub(super) fn collect_error<T, E: std::fmt::Display>(
     parsed: Result<T, E>,
     field: &str,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<T> {
     parsed
-        .map_err(|error| errors.push(FieldError::new(field, error.to_string())))
+        .map_err(|error| errors.push(InvalidField::new(field, error.to_string())))
         .ok()
 }
 
-/// PostgreSQL's text cannot hold it, and nobody means it.
-fn refuse_nul(submission: &Submission, errors: &mut Vec<FieldError>) {
+/// PostgreSQL cannot store NUL in text.
+fn reject_nul(input: &MessageInput, errors: &mut Vec<InvalidField>) {
     let fields = [
-        ("to", Some(&submission.to)),
-        ("from", submission.from.as_ref()),
-        ("name", submission.name.as_ref()),
-        ("caption", submission.caption.as_ref()),
-        ("media.url", submission.media_url.as_ref()),
-        ("media.id", submission.media_id.as_ref()),
-        ("refs.ref", submission.references.reference.as_ref()),
-        ("refs.ref1", submission.references.reference1.as_ref()),
-        ("refs.ref2", submission.references.reference2.as_ref()),
-        ("client_reference", submission.client_reference.as_ref()),
+        ("to", Some(&input.to)),
+        ("from", input.from.as_ref()),
+        ("name", input.name.as_ref()),
+        ("caption", input.caption.as_ref()),
+        ("media.url", input.media_url.as_ref()),
+        ("media.id", input.media_id.as_ref()),
+        ("refs.ref", input.references.reference.as_ref()),
+        ("refs.ref1", input.references.reference1.as_ref()),
+        ("refs.ref2", input.references.reference2.as_ref()),
+        ("client_reference", input.client_reference.as_ref()),
     ];
     for (field, _) in fields
         .into_iter()
         .filter(|(_, text)| text.is_some_and(|text| text.contains('\0')))
     {
-        errors.push(FieldError::new(field, "holds a NUL character"));
+        errors.push(InvalidField::new(field, "contains a NUL character"));
     }
 }
 
 fn find_sender(
-    submission: &Submission,
+    input: &MessageInput,
     account: &Account,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<String> {
-    let Some(wanted) = &submission.from else {
+    let Some(wanted) = &input.from else {
         if capabilities.sender_required && account.senders.is_empty() {
-            errors.push(FieldError::new(
+            errors.push(InvalidField::new(
                 "from",
                 format!("account {} has no sender configured", account.id),
             ));
@@ -168,7 +166,7 @@ fn find_sender(
     if found.is_none() {
         let message = if account.senders.is_empty() {
             format!(
-                "account {} has no senders configured; leave it out",
+                "account {} has no senders configured; omit the field",
                 account.id
             )
         } else {
@@ -178,42 +176,39 @@ fn find_sender(
                 account.senders.join(", ")
             )
         };
-        errors.push(FieldError::new("from", message));
+        errors.push(InvalidField::new("from", message));
     }
     found.cloned()
 }
 
 fn check_name(
-    submission: &Submission,
+    input: &MessageInput,
     account: &Account,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> Option<String> {
-    let name = submission
-        .name
-        .clone()
-        .filter(|name| !name.trim().is_empty());
+    let name = input.name.clone().filter(|name| !name.trim().is_empty());
     let length = name.as_ref().map_or(0, |name| name.chars().count());
     if length > NAME_LIMIT {
-        errors.push(FieldError::new(
+        errors.push(InvalidField::new(
             "name",
             format!("has {length} characters; at most {NAME_LIMIT} are allowed"),
         ));
     }
     if name.is_none() && capabilities.name_required {
         let message = format!(
-            "is missing; {} requires the customer's name, 1 to {NAME_LIMIT} characters",
+            "is missing; {} requires the recipient's name, 1 to {NAME_LIMIT} characters",
             account.provider().title()
         );
-        errors.push(FieldError::new("name", message));
+        errors.push(InvalidField::new("name", message));
     }
     name
 }
 
-pub(super) fn check_length(field: &str, text: Option<&str>, errors: &mut Vec<FieldError>) {
+pub(super) fn check_length(field: &str, text: Option<&str>, errors: &mut Vec<InvalidField>) {
     let length = text.map_or(0, |text| text.chars().count());
     if length > REFERENCE_LIMIT {
-        errors.push(FieldError::new(
+        errors.push(InvalidField::new(
             field,
             format!("has {length} characters; at most {REFERENCE_LIMIT} are allowed"),
         ));
@@ -221,24 +216,24 @@ pub(super) fn check_length(field: &str, text: Option<&str>, errors: &mut Vec<Fie
 }
 
 fn check_references(
-    submission: &Submission,
+    input: &MessageInput,
     account: &Account,
     capabilities: &Capabilities,
     id: MessageId,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> References {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let references = References {
-        reference: filled(&submission.references.reference),
-        reference1: filled(&submission.references.reference1),
-        reference2: filled(&submission.references.reference2),
+        reference: filled(&input.references.reference),
+        reference1: filled(&input.references.reference1),
+        reference2: filled(&input.references.reference2),
     };
     let before = errors.len();
     check_length("refs.ref", references.reference.as_deref(), errors);
     check_length("refs.ref1", references.reference1.as_deref(), errors);
     check_length("refs.ref2", references.reference2.as_deref(), errors);
     if capabilities.carries_references && errors.len() == before {
-        keep(
+        collect_error(
             correlation_tag::insert_tag(account.correlation_slot, &references, id),
             "refs",
             errors,
@@ -248,13 +243,13 @@ fn check_references(
 }
 
 fn check_options(
-    submission: &Submission,
+    input: &MessageInput,
     account: &Account,
     capabilities: &Capabilities,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Vec<InvalidField>,
 ) -> SendOptions {
     let mut options = SendOptions::default();
-    for (name, value) in &submission.options {
+    for (name, value) in &input.options {
         let field = format!("options.{name}");
         let known = match name.as_str() {
             "wa_source" => Some(KnownOption::WaSource),
@@ -263,7 +258,7 @@ fn check_options(
             _ => None,
         };
         let Some(known) = known.filter(|known| capabilities.options.contains(known)) else {
-            errors.push(FieldError::new(
+            errors.push(InvalidField::new(
                 &field,
                 format!("is not an option of {}", account.provider().title()),
             ));
@@ -275,35 +270,35 @@ fn check_options(
             }
             (KnownOption::WaSource, _) => {
                 let message = format!(
-                    "{value} is not a source that Kaleyra knows; use one of {}",
+                    "{value} is not a source of Kaleyra; use one of {}",
                     WA_SOURCES.join(", ")
                 );
-                errors.push(FieldError::new(&field, message));
+                errors.push(InvalidField::new(&field, message));
             }
             (KnownOption::Source, Value::String(text))
                 if !text.is_empty() && text.chars().count() <= 255 && !text.contains('\0') =>
             {
                 options.source = Some(text.clone());
             }
-            (KnownOption::Source, _) => errors.push(FieldError::new(
+            (KnownOption::Source, _) => errors.push(InvalidField::new(
                 &field,
-                "is not a text of 1 to 255 characters",
+                "is not a string of 1 to 255 characters",
             )),
             (KnownOption::LinkWithRecord, Value::Bool(given)) => {
                 options.link_with_record = Some(*given);
             }
             (KnownOption::LinkWithRecord, _) => {
-                errors.push(FieldError::new(
+                errors.push(InvalidField::new(
                     &field,
                     format!("{value} is not true or false"),
                 ));
             }
         }
     }
-    if options.link_with_record == Some(true) && !submission.options.contains_key("source") {
-        errors.push(FieldError::new(
+    if options.link_with_record == Some(true) && !input.options.contains_key("source") {
+        errors.push(InvalidField::new(
             "options.source",
-            "is missing; linkWithRecord true needs the source",
+            "is missing; linkWithRecord: true requires it",
         ));
     }
     options

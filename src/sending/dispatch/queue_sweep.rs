@@ -1,4 +1,4 @@
-//! Messages that nobody will finish: those that waited too long, and those whose worker died.
+//! Ends messages that waited longer than `send_before`, and messages whose worker died.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,26 @@ use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
-use crate::sending::uploads;
+use crate::sending::upload_storage;
 use crate::store::accounts::{AccountRecord, Pause};
 use crate::store::attempts::AttemptOutcome;
 use crate::store::queue::Exchange;
 
-/// Expired or abandoned messages looked at in one sweep.
 const SWEEP_LIMIT: u64 = 200;
 
 impl Dispatcher {
-    /// Fails what waited too long, and marks as uncertain what a dead worker left behind.
+    /// Fails expired messages, and marks messages of dead workers as uncertain.
     pub async fn sweep(&self) -> Result<(), db::Error> {
         let now = self.clock.now();
         let expired = self.store.list_expired(now, SWEEP_LIMIT).await?;
         if !expired.is_empty() {
             let accounts = self.store.list_accounts().await?;
             for id in expired {
-                passed(id, self.expire(id, &accounts, now).await)?;
+                skip_permanent_error(id, self.expire(id, &accounts, now).await)?;
             }
         }
         for id in self.store.list_abandoned(now, SWEEP_LIMIT).await? {
-            passed(id, self.abandon(id, now).await)?;
+            skip_permanent_error(id, self.mark_uncertain(id, now).await)?;
         }
         Ok(())
     }
@@ -56,7 +55,7 @@ impl Dispatcher {
             .and_then(|record| record.pause.as_ref());
         let failure = Failure {
             code: Some(failure_codes::EXPIRED.to_owned()),
-            title: Some("it waited too long to be handed over".to_owned()),
+            title: Some("it was not submitted in time".to_owned()),
             detail: pause.map(Pause::in_words).or(message.hold.clone()),
             key: None,
         };
@@ -71,11 +70,11 @@ impl Dispatcher {
         )?;
         ledger.leave_queue(id, QueueState::Done)?;
         self.store.commit(ledger).await?;
-        uploads::discard(message.media.as_ref());
+        upload_storage::discard(message.media.as_ref());
         Ok(())
     }
 
-    async fn abandon(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), db::Error> {
+    async fn mark_uncertain(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), db::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
         let Some(message) = ledger
@@ -92,23 +91,23 @@ impl Dispatcher {
                 duration_ms: 0,
                 reply: None,
                 detail: Some(
-                    "the program ended before the provider's answer was recorded".to_owned(),
+                    "the process ended before the provider's reply was recorded".to_owned(),
                 ),
             };
             ledger.finish_attempt(attempt, exchange).await?;
         }
         ledger.leave_queue(id, QueueState::Uncertain)?;
         self.store.commit(ledger).await?;
-        uploads::discard(message.media.as_ref());
+        upload_storage::discard(message.media.as_ref());
         Ok(())
     }
 }
 
-/// One message that cannot be finished must not keep the others from it; a database that cannot now may later.
-fn passed(id: MessageId, done: Result<(), db::Error>) -> Result<(), db::Error> {
-    match done {
+/// Logs permanent errors, so that one message does not block the others. Returns transient ones.
+fn skip_permanent_error(id: MessageId, result: Result<(), db::Error>) -> Result<(), db::Error> {
+    match result {
         Err(error) if !error.is_transient() => {
-            tracing::error!(%error, message.id = %id, "a message could not be given up");
+            tracing::error!(%error, message.id = %id, "cannot end an expired or abandoned message");
             Ok(())
         }
         other => other,
