@@ -445,7 +445,7 @@ async fn pages_tell_errors_in_words_and_the_api_as_problems() {
     let broken = ask(&server, TestRequest::get().uri("/broken")).await;
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(
-        broken.body.contains("Something went wrong"),
+        broken.body.contains("Internal error"),
         "{}",
         broken.body
     );

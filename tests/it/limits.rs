@@ -152,7 +152,7 @@ async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_other
     assert!(
         page(&app, "/")
             .await
-            .contains("accounts that nobody remembers")
+            .contains("of unknown accounts")
     );
     // Its usual hour is learned as well.
     limits.save_and_reload(store, app.now()).await.unwrap();

@@ -447,7 +447,7 @@ async fn a_callback_tells_which_of_its_parts_are_unreadable_and_why() {
     assert!(html.contains("Part 2") && html.contains("and 10 more"));
     let problems = page(&app, Scope::Operate).await.text("main");
     assert!(
-        problems.contains("30 parts of its callback are unreadable, part 2 first"),
+        problems.contains("30 parts of its callback cannot be parsed, first part 2"),
         "{problems}"
     );
     app.finish().await;

@@ -536,7 +536,7 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
         "None of the configured headers was presented.",
         "1 callback would have another outcome, 1 message another state.",
         "unverified receipts",
-        "submitted delivered",
+        "Submitted Delivered",
         "Release now",
     ] {
         assert!(text.contains(words), "{words} in {text}");
