@@ -1,12 +1,15 @@
 //! Operator actions as the audit log keeps them.
 
-use std::str::FromStr;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum Verb {
     /// Signed in to the dashboard with a one-time link.
     SignIn,
@@ -27,55 +30,7 @@ pub enum Verb {
     /// Reprocessed callbacks.
     ReplayCallbacks,
 }
-
-impl Verb {
-    pub const ALL: [Self; 12] = [
-        Self::SignIn,
-        Self::CreateToken,
-        Self::RevokeToken,
-        Self::Cancel,
-        Self::Resend,
-        Self::MarkFailed,
-        Self::Match,
-        Self::Unmatch,
-        Self::PutAside,
-        Self::ResumeAccount,
-        Self::ReleaseCallback,
-        Self::ReplayCallbacks,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SignIn => "sign-in",
-            Self::CreateToken => "create-token",
-            Self::RevokeToken => "revoke-token",
-            Self::Cancel => "cancel",
-            Self::Resend => "resend",
-            Self::MarkFailed => "mark-failed",
-            Self::Match => "match",
-            Self::Unmatch => "unmatch",
-            Self::PutAside => "put-aside",
-            Self::ResumeAccount => "resume-account",
-            Self::ReleaseCallback => "release-callback",
-            Self::ReplayCallbacks => "replay-callbacks",
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an action")]
-pub struct NotAVerb(pub String);
-
-impl FromStr for Verb {
-    type Err = NotAVerb;
-
-    fn from_str(text: &str) -> Result<Self, NotAVerb> {
-        Self::ALL
-            .into_iter()
-            .find(|verb| verb.as_str() == text)
-            .ok_or_else(|| NotAVerb(text.to_owned()))
-    }
-}
+enum_words!(Verb, "an action");
 
 /// An entry of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,10 +1,24 @@
 //! How far a message got: stages, queue states, and the state that is shown.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 /// How far a message got. Each stage includes the ones before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum Stage {
     Queued,
     Submitted,
@@ -14,52 +28,18 @@ pub enum Stage {
     /// Voice and video only.
     Played,
 }
+enum_words!(Stage, "a stage");
 
 impl Stage {
-    /// Lowest first.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Submitted,
-        Self::Sent,
-        Self::Delivered,
-        Self::Read,
-        Self::Played,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Submitted => "submitted",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Read => "read",
-            Self::Played => "played",
-        }
-    }
-
     /// The position in [`Stage::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
 }
 
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a delivery state")]
-pub struct NotAState(pub String);
-
-impl FromStr for Stage {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        Self::ALL
-            .into_iter()
-            .find(|stage| stage.as_str() == text)
-            .ok_or_else(|| NotAState(text.to_owned()))
-    }
-}
-
 /// A message's state in the send queue; any receipt takes precedence over it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum QueueState {
     Queued,
     /// Claimed by a worker.
@@ -70,40 +50,24 @@ pub enum QueueState {
     /// No longer in the queue, or never was.
     Done,
 }
-
-impl QueueState {
-    pub const ALL: [Self; 5] = [
-        Self::Queued,
-        Self::Sending,
-        Self::Uncertain,
-        Self::Cancelled,
-        Self::Done,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Uncertain => "uncertain",
-            Self::Cancelled => "cancelled",
-            Self::Done => "done",
-        }
-    }
-}
-
-impl FromStr for QueueState {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        Self::ALL
-            .into_iter()
-            .find(|word| word.as_str() == text)
-            .ok_or_else(|| NotAState(text.to_owned()))
-    }
-}
+enum_words!(QueueState, "a queue state");
 
 /// The state that is shown for a message.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum DeliveryState {
     Queued,
     Sending,
@@ -117,37 +81,9 @@ pub enum DeliveryState {
     Failed,
     Cancelled,
 }
+enum_words!(DeliveryState, "a delivery state");
 
 impl DeliveryState {
-    /// In the order of the dashboard.
-    pub const ALL: [Self; 10] = [
-        Self::Queued,
-        Self::Sending,
-        Self::Uncertain,
-        Self::Submitted,
-        Self::Sent,
-        Self::Delivered,
-        Self::Read,
-        Self::Played,
-        Self::Failed,
-        Self::Cancelled,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Uncertain => "uncertain",
-            Self::Submitted => "submitted",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Read => "read",
-            Self::Played => "played",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
     /// The label of the dashboard.
     pub fn label(self) -> &'static str {
         match self {
@@ -178,22 +114,5 @@ impl DeliveryState {
             Self::Failed => "will not arrive",
             Self::Cancelled => "cancelled before it was submitted",
         }
-    }
-}
-
-impl FromStr for DeliveryState {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| NotAState(text.to_owned()))
-    }
-}
-
-impl fmt::Display for DeliveryState {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }

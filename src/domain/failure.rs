@@ -1,7 +1,8 @@
 //! Failures: the provider's code and text, and our class.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 /// The title of a failure that an operator recorded: whether the message arrived is not known.
 pub const OPERATOR_MARK_TITLE: &str = "marked as failed by an operator";
@@ -72,7 +73,21 @@ pub const UNREACHABLE_TITLE: &str = "the provider could not be reached";
 pub const UNCLEAR_TITLE: &str = "the outcome is unknown";
 
 /// The kind of a failure, and thereby who can fix it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum FailureClass {
     Recipient,
     /// The file cannot be fetched or is not supported by WhatsApp.
@@ -89,55 +104,7 @@ pub enum FailureClass {
     /// An undocumented code, or none.
     Unknown,
 }
-
-impl FailureClass {
-    pub const ALL: [Self; 9] = [
-        Self::Recipient,
-        Self::Media,
-        Self::Window,
-        Self::Policy,
-        Self::Account,
-        Self::Rate,
-        Self::Provider,
-        Self::Expired,
-        Self::Unknown,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Recipient => "recipient",
-            Self::Media => "media",
-            Self::Window => "window",
-            Self::Policy => "policy",
-            Self::Account => "account",
-            Self::Rate => "rate",
-            Self::Provider => "provider",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a failure class")]
-pub struct NotAClass(pub String);
-
-impl FromStr for FailureClass {
-    type Err = NotAClass;
-
-    fn from_str(text: &str) -> Result<Self, NotAClass> {
-        Self::ALL
-            .into_iter()
-            .find(|class| class.as_str() == text)
-            .ok_or_else(|| NotAClass(text.to_owned()))
-    }
-}
-
-impl fmt::Display for FailureClass {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
+enum_words!(FailureClass, "a failure class");
 
 #[cfg(test)]
 mod tests {

@@ -1,57 +1,43 @@
 //! The media of a message: kind, source, type and caption.
 
-use std::fmt;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// In Unicode scalars.
 pub const CAPTION_LIMIT: usize = 1024;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum MediaKind {
     /// JPEG or PNG.
     Image,
     /// MP4 or 3GP.
     Video,
 }
+enum_words!(MediaKind, "a media kind");
 
 impl MediaKind {
-    pub const ALL: [Self; 2] = [Self::Image, Self::Video];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Video => "video",
-        }
-    }
-
     /// The types that WhatsApp supports. `video/3gp` and `video/3gpp` name the same type.
     pub fn mime_types(self) -> &'static [&'static str] {
         match self {
             Self::Image => &["image/jpeg", "image/png"],
             Self::Video => &["video/mp4", "video/3gp", "video/3gpp"],
         }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a media kind; use image or video")]
-pub struct NotAKind(pub String);
-
-impl FromStr for MediaKind {
-    type Err = NotAKind;
-
-    fn from_str(text: &str) -> Result<Self, NotAKind> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| NotAKind(text.to_owned()))
-    }
-}
-
-impl fmt::Display for MediaKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 

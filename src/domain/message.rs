@@ -1,7 +1,8 @@
 //! Messages: drafts, outgoing messages and stored messages.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -26,7 +27,10 @@ pub const MATCH_WINDOW: TimeDelta = TimeDelta::minutes(15);
 pub const DRY_RUN_HOLD: &str = "dry-run: nothing is sent";
 
 /// How a message became known.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray, Display,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum Origin {
     /// Sent through the API or the dashboard.
     Api,
@@ -36,45 +40,15 @@ pub enum Origin {
     DryRun,
     /// Known only from callbacks and not adopted yet; not counted anywhere. Stored as
     /// `provisional`.
+    #[strum(serialize = "provisional")]
     Orphan,
 }
+enum_words!(Origin, "an origin");
 
 impl Origin {
-    pub const ALL: [Self; 4] = [Self::Api, Self::Observed, Self::DryRun, Self::Orphan];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Observed => "observed",
-            Self::DryRun => "dry-run",
-            Self::Orphan => "provisional",
-        }
-    }
-
     /// Whether the message was accepted by this server.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Api | Self::DryRun)
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an origin")]
-pub struct NotAnOrigin(pub String);
-
-impl FromStr for Origin {
-    type Err = NotAnOrigin;
-
-    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
-        Self::ALL
-            .into_iter()
-            .find(|origin| origin.as_str() == text)
-            .ok_or_else(|| NotAnOrigin(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 
@@ -132,37 +106,15 @@ pub struct LearnedId {
 }
 
 /// How a report without a known id was matched to its message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum MatchedBy {
     /// Account, recipient and kind fit exactly one message.
     Recipient,
     /// An operator decided.
     Operator,
 }
-
-impl MatchedBy {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Recipient => "recipient",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a way of matching")]
-pub struct NotAMatch(pub String);
-
-impl FromStr for MatchedBy {
-    type Err = NotAMatch;
-
-    fn from_str(text: &str) -> Result<Self, NotAMatch> {
-        [Self::Recipient, Self::Operator]
-            .into_iter()
-            .find(|way| way.as_str() == text)
-            .ok_or_else(|| NotAMatch(text.to_owned()))
-    }
-}
+enum_words!(MatchedBy, "a way of matching");
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedFailure {

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod correlation_tag;
 pub mod delivery;
 pub mod delivery_state;
+pub mod enum_words;
 pub mod explanation;
 pub mod failure;
 pub mod failure_codes;

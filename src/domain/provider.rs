@@ -1,12 +1,27 @@
 //! The providers, and what each of them supports.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use std::time::Duration;
 
 use crate::domain::media::MediaKind;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum ProviderId {
     /// sobot.in, by EffCode
     Sobot,
@@ -17,19 +32,9 @@ pub enum ProviderId {
     /// lancepilot.com
     LancePilot,
 }
+enum_words!(ProviderId, "a provider");
 
 impl ProviderId {
-    pub const ALL: [Self; 4] = [Self::Sobot, Self::Kaleyra, Self::Zixflow, Self::LancePilot];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sobot => "sobot",
-            Self::Kaleyra => "kaleyra",
-            Self::Zixflow => "zixflow",
-            Self::LancePilot => "lancepilot",
-        }
-    }
-
     /// The brand name.
     pub fn title(self) -> &'static str {
         match self {
@@ -38,27 +43,6 @@ impl ProviderId {
             Self::Zixflow => "Zixflow",
             Self::LancePilot => "LancePilot",
         }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a provider; use sobot, kaleyra, zixflow or lancepilot")]
-pub struct NotAProvider(pub String);
-
-impl FromStr for ProviderId {
-    type Err = NotAProvider;
-
-    fn from_str(text: &str) -> Result<Self, NotAProvider> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.as_str() == text)
-            .ok_or_else(|| NotAProvider(text.to_owned()))
-    }
-}
-
-impl fmt::Display for ProviderId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 

@@ -1,11 +1,13 @@
 //! Receipts: what one source reported about one message, and which of its times are used.
 
-use std::str::FromStr;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::domain::delivery_state::{NotAState, Stage};
+use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 
 /// What one receipt reports.
@@ -35,7 +37,20 @@ impl Pricing {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum SourceKind {
     Callback,
     /// The provider's reply to a send call.
@@ -43,27 +58,7 @@ pub enum SourceKind {
     /// An operator's decision.
     Action,
 }
-
-impl SourceKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Callback => "callback",
-            Self::Attempt => "attempt",
-            Self::Action => "action",
-        }
-    }
-}
-
-impl FromStr for SourceKind {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        [Self::Callback, Self::Attempt, Self::Action]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| NotAState(text.to_owned()))
-    }
-}
+enum_words!(SourceKind, "a receipt source");
 
 /// One status reported for one message, keyed by its source and the part of that source.
 #[derive(Clone, PartialEq, Eq, Debug)]

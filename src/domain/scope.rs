@@ -2,11 +2,28 @@
 //!
 //! Authentication itself is in `web::auth`.
 
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use std::fmt;
 use std::str::FromStr;
 
 /// A permission of a caller.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum Scope {
     Send,
     /// Read everything but raw callbacks, with personal data masked.
@@ -15,19 +32,9 @@ pub enum Scope {
     /// All of the above, plus tokens and users.
     Admin,
 }
+enum_words!(Scope, "a scope");
 
 impl Scope {
-    pub const ALL: [Self; 4] = [Self::Send, Self::Read, Self::Operate, Self::Admin];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Read => "read",
-            Self::Operate => "operate",
-            Self::Admin => "admin",
-        }
-    }
-
     /// Whether this scope includes `wanted`.
     pub fn implies(self, wanted: Self) -> bool {
         match self {
@@ -35,27 +42,6 @@ impl Scope {
             Self::Operate => matches!(wanted, Self::Operate | Self::Read),
             Self::Send | Self::Read => self == wanted,
         }
-    }
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a scope; use send, read, operate or admin")]
-pub struct NotAScope(pub String);
-
-impl FromStr for Scope {
-    type Err = NotAScope;
-
-    fn from_str(text: &str) -> Result<Self, NotAScope> {
-        Self::ALL
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| NotAScope(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 
@@ -68,7 +54,7 @@ pub enum BadScopes {
     #[error("name at least one scope: send, read, operate or admin")]
     Empty,
     #[error(transparent)]
-    Unknown(#[from] NotAScope),
+    Unknown(#[from] UnknownWord),
 }
 
 impl Scopes {

@@ -15,7 +15,8 @@ struct Pure {
 const PURE: &[Pure] = &[
     Pure {
         folder: "src/domain",
-        crates: &["std", "core", "chrono", "uuid", "thiserror"],
+        // strum only derives conversions between enums and words.
+        crates: &["std", "core", "chrono", "uuid", "thiserror", "strum"],
     },
     Pure {
         folder: "src/providers",
