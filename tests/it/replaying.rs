@@ -531,7 +531,7 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_tha
     let (text, fields) = page(&app, &preview).await;
     for words in [
         "Release this callback?",
-        "Nothing has changed yet",
+        "nothing has changed yet",
         "Why it was rejected",
         "None of the configured headers was presented.",
         "1 callback would have another outcome, 1 message another state.",

@@ -1,18 +1,38 @@
 //! `/accounts`: is each account connected? Callback URL to copy, steps for the provider's console,
 //! health.
 
+use std::str;
+
+use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use url::{Host, Url};
 
 use crate::domain::provider_account::AccountMode;
-use crate::domain::scope::Visibility;
+use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::providers;
-use crate::reporting::account_health::{AccountStatus, Health};
+use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::services::Services;
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
+use crate::web::error::ApiError;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let shown = AccountsPage::new(
+        &account_health::list_accounts(&services).await?,
+        PublicUrlReach::of_url(&services.config.public_url),
+        caller.visibility(),
+        services.clock.now(),
+    );
+    respond(&services, shown).await
+}
 
 fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'static str) {
     if account.mode.is_none() {
@@ -177,4 +197,10 @@ fn step_parts(step: &str, address: &str) -> Vec<StepPart> {
         }
     }
     parts
+}
+
+impl FramedPage for AccountsPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
 }

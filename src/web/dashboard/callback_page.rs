@@ -2,24 +2,48 @@
 
 use std::str;
 
+use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use crate::domain::ids::MessageId;
-use crate::domain::scope::Visibility;
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::reporting::callback_views::FoundCallback;
 use crate::reporting::problem_items::ProblemKind;
+use crate::services::Services;
 use crate::store::callbacks::Outcome;
 use crate::store::problems::Unreadable;
-use crate::web::dashboard::callbacks_page::{CallbackRow, short_id};
+use crate::web::api;
+use crate::web::dashboard::callback_row::CallbackRow;
+use crate::web::dashboard::callback_urls::ReplayUrl;
+use crate::web::dashboard::message_summary::short_id;
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
-use crate::web::dashboard::replay_page::ReplayUrl;
+use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::visible_text::{
     hex_dump, indent_json, sentence, visible_block, visible_line,
 };
+use crate::web::error::ApiError;
+
+/// Unparseable parts on a callback's page.
+const UNREADABLE_SHOWN: u64 = 20;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let found = api::callbacks::find(&services, id).await?;
+    let unreadable = services.store.find_unreadable(id, UNREADABLE_SHOWN).await?;
+    let shown = CallbackPage::new(&found, caller.visibility())
+        .with_unreadable(&unreadable, caller.visibility());
+    respond(&services, shown).await
+}
 
 /// Longer text is cut; the download has all of it.
 const TEXT_SHOWN: usize = 256 * 1024;
+
 /// Longer bodies are cut. A hex dump is five times as long as its bytes.
 const HEX_SHOWN: usize = 32 * 1024;
 
@@ -176,5 +200,11 @@ impl RawBody {
             text: visible_block(text.get(..end).unwrap_or(text)),
             cut: end < text.len(),
         })
+    }
+}
+
+impl FramedPage for CallbackPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 }

@@ -3,25 +3,25 @@
 //!
 //! `web::auth` checks that the POST comes from our own pages.
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::scope::{Caller, Scope};
 use crate::operating::actions::{self, OperateError};
-use crate::operating::dismiss;
-use crate::operating::replay::{self, Earnest, Replayed};
-use crate::operating::unmatch;
+use crate::operating::{dismiss, unmatch};
+use crate::reporting::problem_items;
 use crate::sending::accept::AcceptError;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::actions::decision;
-use crate::web::dashboard::match_form::{MatchFormPage, find_target};
-use crate::web::dashboard::page_handlers;
-use crate::web::dashboard::replay_page::ReplayUrl;
+use crate::web::dashboard::match_form::{MatchFormError, MatchFormPage, find_target};
+use crate::web::dashboard::message_page;
+use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
+use crate::web::dashboard::problems_page::{PROBLEMS_SHOWN, ProblemsPage};
 use crate::web::error::ApiError;
 
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -31,7 +31,7 @@ pub(super) async fn cancel(
     redirect_to_message(done.map(|()| id))
 }
 
-pub(super) async fn resend(
+pub(crate) async fn resend(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -43,7 +43,7 @@ pub(super) async fn resend(
     redirect_to_message(done)
 }
 
-pub(super) async fn mark_failed(
+pub(crate) async fn mark_failed(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -53,7 +53,7 @@ pub(super) async fn mark_failed(
     redirect_to_message(done.map(|()| id))
 }
 
-pub(super) async fn unmatch(
+pub(crate) async fn unmatch(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -70,7 +70,7 @@ pub(super) async fn unmatch(
     }
 }
 
-pub(super) async fn put_message_aside(
+pub(crate) async fn dismiss_message(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -82,7 +82,7 @@ pub(super) async fn put_message_aside(
 }
 
 /// Not under `/callbacks`, which belongs to the providers.
-pub(super) async fn put_callback_aside(
+pub(crate) async fn dismiss_callback(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -102,7 +102,7 @@ fn redirect_to_problems(done: Result<(), OperateError>) -> Result<HttpResponse, 
 }
 
 /// Takes any input that the search box takes.
-pub(super) async fn match_orphan(
+pub(crate) async fn match_orphan(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -127,42 +127,31 @@ pub(super) async fn match_orphan(
             let done = actions::match_orphan(&services.store, orphan, message, &decision).await;
             redirect_to_message(done.map(|()| message))
         }
-        Err(error) => page_handlers::show_match_error(&services, &caller, from, &error).await,
+        Err(error) => show_match_error(&services, &caller, from, &error).await,
     }
 }
 
-/// Applies what the preview showed.
-pub(super) async fn replay(
-    services: web::Data<Services>,
-    caller: Caller,
-    form: web::Bytes,
-) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
-    let url = std::str::from_utf8(&form)
-        .ok()
-        .and_then(ReplayUrl::parse)
-        .ok_or_else(|| ApiError::NotPossible("it selects no callbacks".to_owned()))?;
-    if url.id.is_none() && url.up_to.is_none() {
-        return Err(ApiError::NotPossible(
-            "the field up_to is missing; open the preview first".to_owned(),
-        ));
-    }
-    run_replay(&services, &caller, &url, Earnest::Apply).await?;
-    Ok(redirect_to(url.origin()))
-}
-
-pub(super) async fn run_replay(
+/// The page that contains the match form, with the error.
+async fn show_match_error(
     services: &Services,
     caller: &Caller,
-    url: &ReplayUrl,
-    earnest: Earnest,
-) -> Result<Replayed, ApiError> {
-    let (selection, decision) = (url.selection(), decision(services, caller));
-    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
-    Ok(done?)
+    from: MatchFormPage,
+    error: &MatchFormError,
+) -> Result<HttpResponse, ApiError> {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    if from == MatchFormPage::Problems {
+        let lists = problem_items::list(services, PROBLEMS_SHOWN).await?;
+        let shown = ProblemsPage::new(&lists, caller.visibility()).with_match_error(error);
+        return respond_with_status(services, status, shown).await;
+    }
+    let Some(Found::Message(message)) = services.store.find_message(error.orphan).await? else {
+        return Err(ApiError::NotFound);
+    };
+    let shown = message_page::load(services, caller, &message).await?;
+    respond_with_status(services, status, shown.with_match_error(error)).await
 }
 
-pub(super) async fn resume(
+pub(crate) async fn resume(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
@@ -186,12 +175,6 @@ fn redirect_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResp
         Ok(id) | Err(OperateError::Moved(id)) => Ok(redirect_to(format!("/messages/{id}"))),
         Err(error) => Err(action_error(error)),
     }
-}
-
-fn redirect_to(url: String) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((LOCATION, url))
-        .finish()
 }
 
 fn action_error(error: OperateError) -> ApiError {

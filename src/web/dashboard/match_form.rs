@@ -10,7 +10,7 @@ use crate::domain::scope::Visibility;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::search::parse_search;
-use crate::web::dashboard::callbacks_page::short_id;
+use crate::web::dashboard::message_summary::short_id;
 
 /// Messages offered when the input matches several.
 const CHOICES: usize = 5;

@@ -1,30 +1,138 @@
 //! `/messages/{id}`: what happened to one message, and why does it have its state?
 
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 
+use crate::db;
 use crate::domain::audit_action::Action;
-use crate::domain::delivery::Delivery;
-use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
-use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::message::{Message, Origin};
-use crate::domain::provider::ProviderId;
-use crate::domain::receipt::Receipt;
-use crate::domain::scope::Visibility;
+use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
+use crate::domain::message::Message;
+use crate::domain::receipt::{Receipt, SourceKind};
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::journal::JournalFilter;
+use crate::operating::explain::explain_message;
 use crate::reporting::callback_views::ListedCallback;
+use crate::services::Services;
 use crate::store::attempts::Attempt;
-use crate::web::dashboard::callbacks_page::{CallbackRow, short_id};
+use crate::store::messages::Found;
+use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::explanation_section::{ExplanationSection, SentencePart};
 use crate::web::dashboard::masked_text::MediaText;
 use crate::web::dashboard::match_form::{MatchForm, MatchFormError, MatchFormPage};
+use crate::web::dashboard::message_details::{AttemptRow, IdRow, attempt_row, details, id_row};
+use crate::web::dashboard::message_summary::{AvailableActions, flags, short_id};
 use crate::web::dashboard::message_timeline::{TimelineEntry, attempts_label, timeline};
-use crate::web::dashboard::messages_page::flags;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::stage_stepper::{StageStep, steps};
 use crate::web::dashboard::state_pill::StateIcon;
 use crate::web::dashboard::time_element::TimeElement;
-use crate::web::dashboard::visible_text::{visible_block, visible_line};
+use crate::web::error::ApiError;
+
+/// Callbacks on a message's page; its timeline links every one.
+const CALLBACKS_SHOWN: usize = 50;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let message = match services.store.find_message(id).await? {
+        Some(Found::Message(message)) => message,
+        Some(Found::Moved(survivor)) => {
+            return Ok(HttpResponse::PermanentRedirect()
+                .insert_header((LOCATION, format!("/messages/{survivor}")))
+                .finish());
+        }
+        None => return Err(ApiError::NotFound),
+    };
+    let shown = load(&services, &caller, &message).await?;
+    let shown = match reports_now_at(request.query_string()) {
+        Some(ids) => shown.with_reports_now_at(&ids),
+        None => shown,
+    };
+    respond(&services, shown).await
+}
+
+/// Where the reports are whose match was just undone.
+fn reports_now_at(query: &str) -> Option<Vec<MessageId>> {
+    let (_, ids) =
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reports_now_at")?;
+    Some(ids.split(',').filter_map(|id| id.parse().ok()).collect())
+}
+
+pub(super) async fn load(
+    services: &Services,
+    caller: &Caller,
+    message: &Message,
+) -> Result<MessagePage, db::Error> {
+    let receipts = &services.store.list_receipts(message.id).await?;
+    let delivery = fold(message.queue, message.queued_at(), receipts);
+    let explanation = explain_message(services, message, caller.visibility()).await?;
+    let shown = MessagePage::new(
+        &MessagePageInput {
+            message,
+            delivery: &delivery,
+            explanation: &explanation,
+            ids: &services.store.list_provider_ids(message.id).await?,
+            receipts,
+            attempts: &services.store.list_attempts(message.id).await?,
+            actions: &services.store.list_actions_of(message.id).await?,
+            callbacks: &source_callbacks(services, message.id, receipts).await?,
+        },
+        caller.visibility(),
+        services.clock.now(),
+    );
+    if message.origin.is_ours() || caller.visibility() != Visibility::Full {
+        return Ok(shown);
+    }
+    let mut suggestions = services
+        .store
+        .list_suggestions(std::slice::from_ref(message))
+        .await?;
+    Ok(shown.with_match_form(&suggestions.remove(&message.id).unwrap_or_default()))
+}
+
+/// Newest first, without those past retention.
+async fn source_callbacks(
+    services: &Services,
+    message: MessageId,
+    receipts: &[Receipt],
+) -> Result<Vec<ListedCallback>, db::Error> {
+    let mut ids: Vec<CallbackId> = receipts
+        .iter()
+        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
+        .map(|receipt| receipt.source.into())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // A UUIDv7 begins with its time, so the newest are last.
+    let ids = ids.split_off(ids.len().saturating_sub(CALLBACKS_SHOWN));
+    let mut outcomes = services.store.find_outcomes(&ids).await?;
+    let filter = JournalFilter {
+        account: None,
+        ids: Some(ids),
+    };
+    let limit = u64::try_from(CALLBACKS_SHOWN).unwrap_or(u64::MAX);
+    let summaries = services.journal.list(&filter, None, limit).await?;
+    let listed = summaries.into_iter().map(|summary| {
+        let outcome = outcomes.remove(&summary.id);
+        ListedCallback {
+            outcome: outcome.as_ref().map(|outcome| outcome.outcome),
+            detail: outcome.and_then(|outcome| outcome.detail),
+            messages: vec![message],
+            summary,
+        }
+    });
+    Ok(listed.collect())
+}
 
 #[derive(Clone, Debug)]
 pub struct MessagePageInput<'a> {
@@ -73,55 +181,6 @@ pub struct MessagePage {
     match_form: Option<MatchForm>,
     /// After a match was undone: short id and id of the messages that have the reports now.
     reports_now_at: Option<Vec<(String, String)>>,
-}
-
-#[derive(Clone, Debug)]
-struct AttemptRow {
-    number: i32,
-    at: TimeElement,
-    outcome: String,
-    status: String,
-    duration: String,
-    detail: Option<String>,
-    request: Option<String>,
-    reply: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct IdRow {
-    text: String,
-    kind: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AvailableActions {
-    pub(super) cancel: bool,
-    pub(super) resend: bool,
-    pub(super) mark_failed: bool,
-}
-
-impl AvailableActions {
-    pub(super) fn new(message: &Message) -> Self {
-        let sent_here = matches!(message.origin, Origin::Api);
-        let state = message.state;
-        Self {
-            cancel: sent_here
-                && message.queue == QueueState::Queued
-                && state == DeliveryState::Queued,
-            resend: sent_here
-                && message.resent_as.is_none()
-                && matches!(state, DeliveryState::Failed | DeliveryState::Uncertain),
-            mark_failed: sent_here
-                && matches!(
-                    state,
-                    DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
-                ),
-        }
-    }
-
-    fn any(self) -> bool {
-        self.cancel || self.resend || self.mark_failed
-    }
 }
 
 impl MessagePage {
@@ -213,79 +272,8 @@ impl MessagePage {
     }
 }
 
-fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {
-    let shown = |text: &str| match viewer {
-        Visibility::Full => Some(visible_block(text)),
-        Visibility::Masked => None,
-    };
-    AttemptRow {
-        number: attempt.number,
-        at: TimeElement::new(attempt.started_at),
-        outcome: attempt.outcome.as_str().to_owned(),
-        status: attempt
-            .http_status
-            .map_or_else(|| "–".to_owned(), |status| status.to_string()),
-        duration: attempt
-            .duration_ms
-            .map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms")),
-        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
-        request: shown(&attempt.request),
-        reply: attempt.reply.as_deref().and_then(shown),
-    }
-}
-
-fn details(message: &Message, viewer: Visibility) -> Vec<(&'static str, String)> {
-    let pricing = &message.pricing;
-    let references = &message.references;
-    let line = |text: &Option<String>| text.as_deref().map(visible_line);
-    let media = message.media.as_ref();
-    [
-        (
-            "From",
-            message.sender.as_deref().map(|text| viewer.phone(text)),
-        ),
-        ("Kind", message.kind.map(|kind| kind.as_str().to_owned())),
-        ("Type", media.and_then(|media| line(&media.mime_type))),
-        (
-            "Caption",
-            media
-                .and_then(|media| media.caption.as_deref())
-                .map(|text| viewer.personal(text)),
-        ),
-        ("ref", line(&references.reference)),
-        ("ref1", line(&references.reference1)),
-        ("ref2", line(&references.reference2)),
-        ("Client reference", line(&message.client_reference)),
-        ("wa_source", line(&message.options.wa_source)),
-        ("source", line(&message.options.source)),
-        (
-            "linkWithRecord",
-            message
-                .options
-                .link_with_record
-                .map(|link| link.to_string()),
-        ),
-        (
-            "Billable",
-            pricing
-                .billable
-                .map(|billable| if billable { "yes" } else { "no" }.to_owned()),
-        ),
-        ("Pricing", line(&pricing.category)),
-        ("Price", line(&pricing.price)),
-    ]
-    .into_iter()
-    .filter_map(|(label, value)| Some((label, value?)))
-    .collect()
-}
-
-fn id_row(id: &ProviderMessageId, provider: ProviderId, viewer: Visibility) -> IdRow {
-    IdRow {
-        text: viewer.provider_id(id),
-        kind: if id.is_wamid() {
-            "WhatsApp"
-        } else {
-            provider.title()
-        },
+impl FramedPage for MessagePage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 }

@@ -1,6 +1,7 @@
 //! `/messages`: where is this message, which have problems? The filtered list, newest first; its
 //! whole state is in the URL.
 
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -8,14 +9,42 @@ use chrono_tz::Tz;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
-use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
-use crate::domain::provider::ProviderId;
-use crate::domain::scope::Visibility;
+use crate::domain::message::Message;
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::services::Services;
 use crate::store::messages::Cursor;
+use crate::web::dashboard::filter_form::FilterForm;
 use crate::web::dashboard::message_list_url::{ExportFormat, MessageListUrl};
+use crate::web::dashboard::message_summary::{failure_text, flags};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
 use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::error::ApiError;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
+    let url = MessageListUrl::parse(request.query_string());
+    let filter = url.filter(zone, caller.visibility(), now)?;
+    let listed = services
+        .store
+        .list_messages(&filter, url.cursor, ROWS_PER_PAGE)
+        .await?;
+    let accounts = account_ids(&services).await?;
+    let input = MessagesPageInput {
+        messages: &listed.messages,
+        next: listed.next,
+        accounts: &accounts,
+        zone,
+    };
+    let shown = MessagesPage::new(&url, &input, caller.visibility(), now);
+    respond(&services, shown).await
+}
 
 #[derive(Clone, Debug)]
 pub struct MessageRow {
@@ -58,43 +87,6 @@ impl MessageRow {
     }
 }
 
-/// Code and title (or detail, or class) on one line.
-pub(super) fn failure_text(listed: &ListedFailure, viewer: Visibility) -> String {
-    let failure = &listed.failure;
-    let text = failure
-        .title
-        .as_deref()
-        .or(failure.detail.as_deref())
-        .map_or_else(|| listed.class.to_string(), |text| viewer.quoted(text));
-    match &failure.code {
-        Some(code) => format!("{} · {text}", viewer.failure_code(code)),
-        None => text,
-    }
-}
-
-/// The tags beside the state.
-pub(super) fn flags(message: &Message, now: DateTime<Utc>) -> Vec<&'static str> {
-    let origin = match message.origin {
-        Origin::Api => None,
-        Origin::Observed => Some("sent elsewhere"),
-        Origin::DryRun => Some("dry run"),
-        Origin::Orphan => Some("unmatched report"),
-    };
-    [
-        message.conflict.then_some("conflict"),
-        message.is_overdue(now).then_some("overdue"),
-        message.resent_as.map(|_| "resent"),
-        message.matched_by.map(|matched_by| match matched_by {
-            MatchedBy::Recipient => "matched by recipient",
-            MatchedBy::Operator => "matched by an operator",
-        }),
-        origin,
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 #[derive(Clone, Debug)]
 struct FilterPill {
     label: &'static str,
@@ -102,89 +94,6 @@ struct FilterPill {
     tone: &'static str,
     href: String,
     current: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct SelectOption {
-    pub(super) value: String,
-    pub(super) label: String,
-    pub(super) selected: bool,
-}
-
-/// The fields of the filter form; `/reports` shows them too.
-#[derive(Clone, Debug)]
-pub(super) struct FilterForm {
-    pub(super) states: Vec<SelectOption>,
-    pub(super) accounts: Vec<SelectOption>,
-    pub(super) providers: Vec<SelectOption>,
-    pub(super) kinds: Vec<SelectOption>,
-    pub(super) search: String,
-    pub(super) since: String,
-    pub(super) until: String,
-    /// Filters without a field of their own.
-    pub(super) hidden: Vec<(&'static str, String)>,
-}
-
-impl FilterForm {
-    pub(super) fn new(url: &MessageListUrl, accounts: &[AccountId]) -> Self {
-        Self {
-            states: select_options(DeliveryState::ALL, single(&url.states), |state| {
-                (state.as_str().to_owned(), state.label().to_owned())
-            }),
-            accounts: select_options(accounts.iter().cloned(), url.account.as_ref(), |account| {
-                (account.to_string(), account.to_string())
-            }),
-            providers: select_options(ProviderId::ALL, url.provider.as_ref(), |provider| {
-                (provider.as_str().to_owned(), provider.title().to_owned())
-            }),
-            kinds: select_options(MediaKind::ALL, url.kind.as_ref(), |kind| {
-                (kind.as_str().to_owned(), kind.as_str().to_owned())
-            }),
-            search: url.search.clone().unwrap_or_default(),
-            since: url.since.map(|day| day.to_string()).unwrap_or_default(),
-            until: url.until.map(|day| day.to_string()).unwrap_or_default(),
-            hidden: hidden(url),
-        }
-    }
-}
-
-/// The select box shows a single state; several states show in the pills only.
-fn single(states: &[DeliveryState]) -> Option<&DeliveryState> {
-    match states {
-        [state] => Some(state),
-        _ => None,
-    }
-}
-
-fn select_options<T: PartialEq>(
-    all: impl IntoIterator<Item = T>,
-    selected: Option<&T>,
-    text: impl Fn(&T) -> (String, String),
-) -> Vec<SelectOption> {
-    all.into_iter()
-        .map(|item| {
-            let (value, label) = text(&item);
-            SelectOption {
-                value,
-                label,
-                selected: selected == Some(&item),
-            }
-        })
-        .collect()
-}
-
-fn hidden(url: &MessageListUrl) -> Vec<(&'static str, String)> {
-    [
-        ("code", url.code.clone()),
-        ("class", url.class.map(|class| class.to_string())),
-        ("origin", url.origin.map(|origin| origin.to_string())),
-        ("conflict", url.conflict.then(|| "true".to_owned())),
-        ("overdue", url.overdue.then(|| "true".to_owned())),
-        ("resent", url.resent.map(|resent| resent.to_string())),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
-    .collect()
 }
 
 #[derive(Clone, Debug)]
@@ -290,4 +199,10 @@ fn pills(url: &MessageListUrl) -> Vec<FilterPill> {
         .chain(states)
         .chain([overdue, conflict])
         .collect()
+}
+
+impl FramedPage for MessagesPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
 }

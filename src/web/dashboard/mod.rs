@@ -6,24 +6,32 @@
 
 pub mod accounts_page;
 pub mod callback_page;
+mod callback_row;
+pub mod callback_urls;
 pub mod callbacks_page;
 pub mod error_page;
 mod explanation_section;
 mod failure_reasons;
+pub mod filter_form;
 mod form_handlers;
 pub mod funnel;
 pub mod login_page;
 pub mod masked_text;
 mod match_form;
+mod message_details;
 pub mod message_list_url;
 pub mod message_page;
+mod message_summary;
 pub mod message_timeline;
 pub mod messages_page;
 pub mod number_format;
+mod overview_accounts;
 pub mod overview_page;
+pub mod overview_period;
 pub mod page_frame;
-mod page_handlers;
+mod page_response;
 mod problem_counts;
+mod problem_item;
 pub mod problems_page;
 pub mod replay_page;
 pub mod reports_page;
@@ -54,10 +62,13 @@ pub fn routes(config: &mut ServiceConfig) {
                     .add(("X-Content-Type-Options", "nosniff")),
             )
             .configure(sign_in::configure)
-            .route("/", read().to(page_handlers::overview))
-            .route("/messages", read().to(page_handlers::messages))
-            .route("/messages/export", read().to(page_handlers::export))
-            .route("/messages/{id}", read().to(page_handlers::message))
+            .route("/", read().to(overview_page::show))
+            .route("/messages", read().to(messages_page::show))
+            .route(
+                "/messages/export",
+                read().to(reports_page::redirect_to_export),
+            )
+            .route("/messages/{id}", read().to(message_page::show))
             .route("/messages/{id}/cancel", post().to(form_handlers::cancel))
             .route("/messages/{id}/resend", post().to(form_handlers::resend))
             .route(
@@ -67,24 +78,24 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/messages/{id}/unmatch", post().to(form_handlers::unmatch))
             .route(
                 "/messages/{id}/put-aside",
-                post().to(form_handlers::put_message_aside),
+                post().to(form_handlers::dismiss_message),
             )
             .route(
                 "/problems/callbacks/{id}/put-aside",
-                post().to(form_handlers::put_callback_aside),
+                post().to(form_handlers::dismiss_callback),
             )
-            .route("/problems", read().to(page_handlers::problems))
+            .route("/problems", read().to(problems_page::show))
             .route(
                 "/orphans/{id}/match",
                 post().to(form_handlers::match_orphan),
             )
-            .route("/callbacks", read().to(page_handlers::callbacks))
-            .route("/callbacks/replay", read().to(page_handlers::replay))
-            .route("/callbacks/replay", post().to(form_handlers::replay))
-            .route("/callbacks/{id}", read().to(page_handlers::callback))
-            .route("/accounts", read().to(page_handlers::accounts))
+            .route("/callbacks", read().to(callbacks_page::show))
+            .route("/callbacks/replay", read().to(replay_page::preview))
+            .route("/callbacks/replay", post().to(replay_page::apply))
+            .route("/callbacks/{id}", read().to(callback_page::show))
+            .route("/accounts", read().to(accounts_page::show))
             .route("/accounts/{id}/resume", post().to(form_handlers::resume))
-            .route("/reports", read().to(page_handlers::reports))
+            .route("/reports", read().to(reports_page::show))
             .default_service(actix_web::web::to(not_found)),
     );
 }

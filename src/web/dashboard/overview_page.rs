@@ -5,78 +5,60 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{DateTime, Days, NaiveDate, Utc};
-use chrono_tz::Tz;
+use chrono::NaiveDate;
 
+use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
-use crate::store::reports::{Counts, CountsByState, Problems};
+use crate::domain::scope::{Caller, Scope};
+use crate::reporting::alarms;
+use crate::services::Services;
+use crate::store::reports::{Counts, Problems};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
-use crate::web::dashboard::message_list_url::MessageListUrl;
+use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};
 use crate::web::dashboard::number_format::{count, counted, percent};
+use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
+use crate::web::dashboard::overview_period::OverviewPeriod;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::problem_counts::{ProblemRow, problem_rows, total_problems};
 use crate::web::dashboard::state_pill::StatePill;
+use crate::web::error::ApiError;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum OverviewPeriod {
-    Day,
-    /// Today and the six days before.
-    #[default]
-    Week,
-    /// Today and the 29 days before.
-    Month,
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Read)?;
+    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
+    let period = OverviewPeriod::parse(request.query_string());
+    let since = period.since(now, zone);
+    let begin = start_of_day(since, zone).unwrap_or(now);
+    let counts = services.store.count_messages(begin).await?;
+    let problems = services.store.count_problems(now).await?;
+    let shown = OverviewPage::new(&OverviewInput {
+        providers: &providers(&services).await?,
+        counts: &counts,
+        problems: &problems,
+        alarms: alarms::list(&services).len(),
+        period,
+        since,
+    });
+    respond(&services, shown).await
 }
 
-impl OverviewPeriod {
-    const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
-
-    /// Parses `days=1`, `7` or `30`; anything else is a week.
-    pub fn parse(query: &str) -> Self {
-        form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "days")
-            .and_then(|(_, value)| {
-                Self::ALL
-                    .into_iter()
-                    .find(|period| period.days().to_string() == value)
-            })
-            .unwrap_or_default()
-    }
-
-    pub fn since(self, now: DateTime<Utc>, zone: Tz) -> NaiveDate {
-        let today = now.with_timezone(&zone).date_naive();
-        today
-            .checked_sub_days(Days::new(self.days() - 1))
-            .unwrap_or(today)
-    }
-
-    fn days(self) -> u64 {
-        match self {
-            Self::Day => 1,
-            Self::Week => 7,
-            Self::Month => 30,
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Day => "today",
-            Self::Week => "in the last 7 days",
-            Self::Month => "in the last 30 days",
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Day => "today",
-            Self::Week => "7 days",
-            Self::Month => "30 days",
-        }
-    }
+async fn providers(services: &Services) -> Result<BTreeMap<AccountId, ProviderId>, db::Error> {
+    let accounts = services.store.list_accounts().await?;
+    Ok(accounts
+        .into_iter()
+        .map(|(id, record)| (id, record.provider))
+        .collect())
 }
 
 #[derive(Clone, Debug)]
@@ -137,22 +119,6 @@ struct StateCount {
     href: String,
 }
 
-#[derive(Clone, Debug)]
-struct AccountRow {
-    account: String,
-    provider: &'static str,
-    href: String,
-    cells: Vec<AccountCell>,
-}
-
-#[derive(Clone, Debug)]
-struct AccountCell {
-    label: &'static str,
-    count: String,
-    href: Option<String>,
-    alarming: bool,
-}
-
 impl OverviewPage {
     pub fn new(input: &OverviewInput<'_>) -> Self {
         let sums = StateTotals::sum(input.counts.sent.values());
@@ -182,7 +148,7 @@ impl OverviewPage {
             tiles: tiles(&sums, &list, input.period.text()),
             funnel: sums.funnel(),
             states: states(&sums, &list),
-            accounts: account_rows(input, &list),
+            accounts: account_rows(input.providers, input.counts, &list),
             failures: failure_rows(input.counts, input.providers, &list),
             problems,
         }
@@ -279,65 +245,8 @@ fn states(sums: &StateTotals, list: &MessageListUrl) -> Vec<StateCount> {
         .collect()
 }
 
-fn account_rows(input: &OverviewInput<'_>, list: &MessageListUrl) -> Vec<AccountRow> {
-    let played = StateTotals::sum(input.counts.sent.values()).get(DeliveryState::Played) > 0;
-    let separate = [
-        ("Sent elsewhere", Origin::Observed, &input.counts.observed),
-        ("Dry run", Origin::DryRun, &input.counts.dry_run),
-    ];
-    let empty = CountsByState::new();
-    input
-        .providers
-        .iter()
-        .map(|(account, provider)| {
-            let totals = |map: &BTreeMap<AccountId, CountsByState>| {
-                StateTotals::sum([map.get(account).unwrap_or(&empty)])
-            };
-            let sent = totals(&input.counts.sent);
-            let list = MessageListUrl {
-                account: Some(account.clone()),
-                ..list.clone()
-            };
-            let mut cells = vec![AccountCell::new("All", sent.total(), list.href())];
-            cells.extend(
-                DeliveryState::ALL
-                    .into_iter()
-                    .filter(|state| played || *state != DeliveryState::Played)
-                    .map(|state| AccountCell::of_state(state, sent.get(state), &list)),
-            );
-            for (label, origin, counts) in separate.iter().filter(|(.., counts)| !counts.is_empty())
-            {
-                let list = MessageListUrl {
-                    origin: Some(*origin),
-                    ..list.clone()
-                };
-                cells.push(AccountCell::new(label, totals(counts).total(), list.href()));
-            }
-            AccountRow {
-                account: account.to_string(),
-                provider: provider.title(),
-                href: format!("/messages?account={account}"),
-                cells,
-            }
-        })
-        .collect()
-}
-
-impl AccountCell {
-    fn new(label: &'static str, number: u64, href: String) -> Self {
-        Self {
-            label,
-            count: count(number),
-            href: (number > 0).then_some(href),
-            alarming: false,
-        }
-    }
-
-    fn of_state(state: DeliveryState, number: u64, list: &MessageListUrl) -> Self {
-        let is_problem = matches!(state, DeliveryState::Failed | DeliveryState::Uncertain);
-        Self {
-            alarming: is_problem && number > 0,
-            ..Self::new(state.label(), number, list.with_states(&[state]).href())
-        }
+impl FramedPage for OverviewPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 }

@@ -3,140 +3,82 @@
 //!
 //! Selecting an unverified one by id or outcome releases it.
 
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use crate::domain::delivery_state::DeliveryState;
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
-use crate::operating::replay::Replayed;
-use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
-use crate::web::dashboard::callbacks_page::{CallbackListUrl, short_id};
-use crate::web::dashboard::message_list_url::with_query;
+use crate::domain::ids::MessageId;
+use crate::domain::scope::{Caller, Scope};
+use crate::operating::replay::{self, Earnest, Replayed};
+use crate::services::Services;
+use crate::store::callbacks::{CallbackOutcome, Outcome};
+use crate::web::api::actions::decision;
+use crate::web::auth;
+use crate::web::dashboard::callback_urls::ReplayUrl;
+use crate::web::dashboard::message_summary::short_id;
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
 use crate::web::dashboard::state_pill::StatePill;
 use crate::web::dashboard::visible_text::{sentence, visible_line};
+use crate::web::error::ApiError;
 
 /// Changes of each kind on the page; the rest is counted.
 const CHANGES_SHOWN: usize = 50;
 
-/// Selects the callbacks; also the hidden fields of the form that confirms the replay.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReplayUrl {
-    pub id: Option<CallbackId>,
-    pub account: Option<AccountId>,
-    pub outcome: Option<Outcome>,
-    /// Last journal position that the preview covered, so that later callbacks are left out.
-    pub up_to: Option<i64>,
+/// The preview. It writes nothing, but shows what only operators may see.
+pub(crate) async fn preview(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    // A dry run holds the write lock for a while; other sites cannot start one through a link.
+    let access = auth::access_of(&request)?;
+    auth::refuse_other_sites(&access, &request)?;
+    let url = ReplayUrl::parse(request.query_string()).ok_or(ApiError::NotFound)?;
+    let known = match url.id {
+        Some(id) => services.store.find_outcomes(&[id]).await?.remove(&id),
+        None => None,
+    };
+    if url.id.is_some() && known.is_none() {
+        return Err(ApiError::NotFound);
+    }
+    // The button replays exactly what the page shows.
+    let url = url.limited_to(services.store.position().await?);
+    let replayed = run_replay(&services, &caller, &url, Earnest::DryRun).await?;
+    respond(&services, ReplayPage::new(&url, known.as_ref(), &replayed)).await
 }
 
-impl ReplayUrl {
-    /// Parses a query string or a form. None if it selects nothing or has an invalid value.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut url = Self::default();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            match name.as_ref() {
-                "id" => url.id = Some(value.parse().ok()?),
-                "account" => url.account = Some(value.parse().ok()?),
-                "outcome" => url.outcome = Some(Outcome::parse(&value)?),
-                "up_to" => url.up_to = Some(value.parse().ok()?),
-                _ => {}
-            }
-        }
-        url.selects().then_some(url)
+/// Applies what the preview showed.
+pub(crate) async fn apply(
+    services: web::Data<Services>,
+    caller: Caller,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    caller.require(Scope::Operate)?;
+    let url = std::str::from_utf8(&form)
+        .ok()
+        .and_then(ReplayUrl::parse)
+        .ok_or_else(|| ApiError::NotPossible("it selects no callbacks".to_owned()))?;
+    if url.id.is_none() && url.up_to.is_none() {
+        return Err(ApiError::NotPossible(
+            "the field up_to is missing; open the preview first".to_owned(),
+        ));
     }
+    run_replay(&services, &caller, &url, Earnest::Apply).await?;
+    Ok(redirect_to(url.origin()))
+}
 
-    /// The callbacks of a list, if they can be replayed.
-    pub fn of_list(list: &CallbackListUrl) -> Option<Self> {
-        match list.outcome {
-            Some(None) => None,
-            outcome => Some(Self {
-                id: None,
-                account: list.account.clone(),
-                outcome: outcome.flatten(),
-                up_to: None,
-            }),
-        }
-        .filter(Self::selects)
-    }
-
-    fn selects(&self) -> bool {
-        self.id.is_some() || self.account.is_some() || self.outcome.is_some()
-    }
-
-    #[must_use]
-    pub fn limited_to(self, seq: i64) -> Self {
-        Self {
-            // A single callback needs no limit.
-            up_to: self.id.is_none().then_some(seq),
-            ..self
-        }
-    }
-
-    pub fn one(id: CallbackId) -> Self {
-        Self {
-            id: Some(id),
-            ..Self::default()
-        }
-    }
-
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        [
-            ("id", self.id.map(|id| id.to_string())),
-            ("account", self.account.as_ref().map(AccountId::to_string)),
-            (
-                "outcome",
-                self.outcome.map(|outcome| outcome.as_str().to_owned()),
-            ),
-            ("up_to", self.up_to.map(|seq| seq.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect()
-    }
-
-    pub fn href(&self) -> String {
-        with_query("/callbacks/replay", &self.pairs())
-    }
-
-    /// The page before: the callback or the list.
-    pub fn origin(&self) -> String {
-        match self.id {
-            Some(id) => format!("/callbacks/{id}"),
-            None => CallbackListUrl {
-                account: self.account.clone(),
-                outcome: self.outcome.map(Some),
-                before: None,
-            }
-            .href(),
-        }
-    }
-
-    pub fn selection(&self) -> OutcomeFilter {
-        OutcomeFilter {
-            ids: self.id.map(|id| vec![id]),
-            account: self.account.clone(),
-            outcome: self.outcome,
-            up_to: self.up_to,
-            ..OutcomeFilter::default()
-        }
-    }
-
-    fn selection_text(&self) -> String {
-        match (self.id, &self.account, self.outcome) {
-            (Some(_), _, _) => "this callback".to_owned(),
-            (None, Some(account), Some(outcome)) => {
-                format!(
-                    "every callback of {account} with outcome {}",
-                    outcome.as_str()
-                )
-            }
-            (None, Some(account), None) => format!("every callback of {account}"),
-            (None, None, Some(outcome)) => {
-                format!("every callback with outcome {}", outcome.as_str())
-            }
-            (None, None, None) => "every callback".to_owned(),
-        }
-    }
+async fn run_replay(
+    services: &Services,
+    caller: &Caller,
+    url: &ReplayUrl,
+    earnest: Earnest,
+) -> Result<Replayed, ApiError> {
+    let (selection, decision) = (url.selection(), decision(services, caller));
+    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
+    Ok(done?)
 }
 
 #[derive(Template, Clone, Debug)]
@@ -265,37 +207,8 @@ fn message_changes(replayed: &Replayed) -> Vec<MessageChangeRow> {
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_invalid_url_selects_nothing() {
-        for text in [
-            "",
-            "x=1",
-            "id=7",
-            "outcome=pending",
-            "account=NOT%20ONE",
-            "up_to=7",
-            "account=shop&up_to=x",
-        ] {
-            assert_eq!(ReplayUrl::parse(text), None, "{text}");
-        }
-        let url = ReplayUrl::parse("account=shop&outcome=quarantined").unwrap();
-        assert_eq!(
-            url.href(),
-            "/callbacks/replay?account=shop&outcome=quarantined"
-        );
-        assert_eq!(url.origin(), "/callbacks?account=shop&outcome=quarantined");
-    }
-
-    #[test]
-    fn unfiltered_lists_and_pending_callbacks_cannot_be_replayed() {
-        let list = |query: &str| ReplayUrl::of_list(&CallbackListUrl::parse(query));
-        assert_eq!(list(""), None);
-        assert_eq!(list("outcome=pending&account=shop"), None);
-        assert_eq!(list("account=shop").unwrap().selection().outcome, None);
-        assert!(list("outcome=unverified").is_some());
+impl FramedPage for ReplayPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 }

@@ -1,0 +1,104 @@
+//! The tables on a message page: attempts, details and provider ids.
+
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::message::Message;
+use crate::domain::provider::ProviderId;
+use crate::domain::scope::Visibility;
+use crate::store::attempts::Attempt;
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::visible_text::{visible_block, visible_line};
+
+#[derive(Clone, Debug)]
+pub(super) struct AttemptRow {
+    pub(super) number: i32,
+    pub(super) at: TimeElement,
+    pub(super) outcome: String,
+    pub(super) status: String,
+    pub(super) duration: String,
+    pub(super) detail: Option<String>,
+    pub(super) request: Option<String>,
+    pub(super) reply: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct IdRow {
+    pub(super) text: String,
+    pub(super) kind: &'static str,
+}
+
+pub(super) fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {
+    let shown = |text: &str| match viewer {
+        Visibility::Full => Some(visible_block(text)),
+        Visibility::Masked => None,
+    };
+    AttemptRow {
+        number: attempt.number,
+        at: TimeElement::new(attempt.started_at),
+        outcome: attempt.outcome.as_str().to_owned(),
+        status: attempt
+            .http_status
+            .map_or_else(|| "–".to_owned(), |status| status.to_string()),
+        duration: attempt
+            .duration_ms
+            .map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms")),
+        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
+        request: shown(&attempt.request),
+        reply: attempt.reply.as_deref().and_then(shown),
+    }
+}
+
+pub(super) fn details(message: &Message, viewer: Visibility) -> Vec<(&'static str, String)> {
+    let pricing = &message.pricing;
+    let references = &message.references;
+    let line = |text: &Option<String>| text.as_deref().map(visible_line);
+    let media = message.media.as_ref();
+    [
+        (
+            "From",
+            message.sender.as_deref().map(|text| viewer.phone(text)),
+        ),
+        ("Kind", message.kind.map(|kind| kind.as_str().to_owned())),
+        ("Type", media.and_then(|media| line(&media.mime_type))),
+        (
+            "Caption",
+            media
+                .and_then(|media| media.caption.as_deref())
+                .map(|text| viewer.personal(text)),
+        ),
+        ("ref", line(&references.reference)),
+        ("ref1", line(&references.reference1)),
+        ("ref2", line(&references.reference2)),
+        ("Client reference", line(&message.client_reference)),
+        ("wa_source", line(&message.options.wa_source)),
+        ("source", line(&message.options.source)),
+        (
+            "linkWithRecord",
+            message
+                .options
+                .link_with_record
+                .map(|link| link.to_string()),
+        ),
+        (
+            "Billable",
+            pricing
+                .billable
+                .map(|billable| if billable { "yes" } else { "no" }.to_owned()),
+        ),
+        ("Pricing", line(&pricing.category)),
+        ("Price", line(&pricing.price)),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value?)))
+    .collect()
+}
+
+pub(super) fn id_row(id: &ProviderMessageId, provider: ProviderId, viewer: Visibility) -> IdRow {
+    IdRow {
+        text: viewer.provider_id(id),
+        kind: if id.is_wamid() {
+            "WhatsApp"
+        } else {
+            provider.title()
+        },
+    }
+}

@@ -1,0 +1,90 @@
+//! What lists and pages show of a message: short id, recipient, failure, tags and possible actions.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::ids::MessageId;
+use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
+use crate::domain::scope::Visibility;
+
+/// The last group of a `UUIDv7` is random; the first groups are the time and look alike.
+pub(super) fn short_id(id: MessageId) -> String {
+    let text = id.to_string();
+    let tail = text.rsplit('-').next().unwrap_or_default();
+    format!("…{tail}")
+}
+
+pub(super) fn recipient_text(message: &Message, viewer: Visibility) -> String {
+    message
+        .recipient
+        .as_deref()
+        .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text))
+}
+
+/// Code and title (or detail, or class) on one line.
+pub(super) fn failure_text(listed: &ListedFailure, viewer: Visibility) -> String {
+    let failure = &listed.failure;
+    let text = failure
+        .title
+        .as_deref()
+        .or(failure.detail.as_deref())
+        .map_or_else(|| listed.class.to_string(), |text| viewer.quoted(text));
+    match &failure.code {
+        Some(code) => format!("{} · {text}", viewer.failure_code(code)),
+        None => text,
+    }
+}
+
+/// The tags beside the state.
+pub(super) fn flags(message: &Message, now: DateTime<Utc>) -> Vec<&'static str> {
+    let origin = match message.origin {
+        Origin::Api => None,
+        Origin::Observed => Some("sent elsewhere"),
+        Origin::DryRun => Some("dry run"),
+        Origin::Orphan => Some("unmatched report"),
+    };
+    [
+        message.conflict.then_some("conflict"),
+        message.is_overdue(now).then_some("overdue"),
+        message.resent_as.map(|_| "resent"),
+        message.matched_by.map(|matched_by| match matched_by {
+            MatchedBy::Recipient => "matched by recipient",
+            MatchedBy::Operator => "matched by an operator",
+        }),
+        origin,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AvailableActions {
+    pub(super) cancel: bool,
+    pub(super) resend: bool,
+    pub(super) mark_failed: bool,
+}
+
+impl AvailableActions {
+    pub(super) fn new(message: &Message) -> Self {
+        let sent_here = matches!(message.origin, Origin::Api);
+        let state = message.state;
+        Self {
+            cancel: sent_here
+                && message.queue == QueueState::Queued
+                && state == DeliveryState::Queued,
+            resend: sent_here
+                && message.resent_as.is_none()
+                && matches!(state, DeliveryState::Failed | DeliveryState::Uncertain),
+            mark_failed: sent_here
+                && matches!(
+                    state,
+                    DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
+                ),
+        }
+    }
+
+    pub(super) fn any(self) -> bool {
+        self.cancel || self.resend || self.mark_failed
+    }
+}
