@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::db;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::receipt::{Receipt, SourceKind};
 use crate::journal::JournalFilter;
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome};
@@ -183,6 +184,42 @@ fn summary_of_copy(outcome: &CallbackOutcome, size: u64) -> CallbackSummary {
 pub fn is_past_retention(services: &Services, id: CallbackId) -> bool {
     let cutoff = services.retention.cutoffs().callbacks;
     id.created_at().is_some_and(|at| at < cutoff)
+}
+
+/// The callbacks that the receipts of a message come from, newest first, at most `limit`; without
+/// those past retention.
+pub async fn list_sources(
+    services: &Services,
+    message: MessageId,
+    receipts: &[Receipt],
+    limit: usize,
+) -> Result<Vec<ListedCallback>, db::Error> {
+    let mut ids: Vec<CallbackId> = receipts
+        .iter()
+        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
+        .map(|receipt| receipt.source.into())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // A UUIDv7 begins with its time, so the newest are last.
+    let ids = ids.split_off(ids.len().saturating_sub(limit));
+    let mut outcomes = services.store.find_outcomes(&ids).await?;
+    let filter = JournalFilter {
+        account: None,
+        ids: Some(ids),
+    };
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let summaries = services.journal.list(&filter, None, limit).await?;
+    let listed = summaries.into_iter().map(|summary| {
+        let outcome = outcomes.remove(&summary.id);
+        ListedCallback {
+            outcome: outcome.as_ref().map(|outcome| outcome.outcome),
+            detail: outcome.and_then(|outcome| outcome.detail),
+            messages: vec![message],
+            summary,
+        }
+    });
+    Ok(listed.collect())
 }
 
 async fn with_outcomes(

@@ -18,7 +18,7 @@ use crate::db::disk::Disk;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::alarms::{self, AlarmKind};
-use crate::reporting::problem_items::ProblemKind;
+use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 
 /// Without an answer in this time, `/metrics` shows everything else.

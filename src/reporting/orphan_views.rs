@@ -1,6 +1,7 @@
 //! Orphans for display, each with its ids and with the messages it may be about.
 
 use crate::db;
+use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
 use crate::store::Store;
@@ -13,6 +14,16 @@ pub struct ListedOrphan {
     pub ids: Vec<ProviderMessageId>,
     /// Messages without an id that were sent to the same recipient around that time.
     pub suggestions: Vec<MessageId>,
+}
+
+impl ListedOrphan {
+    /// The highest stage that was reported.
+    pub fn stage(&self) -> Option<Stage> {
+        Stage::ALL
+            .into_iter()
+            .rev()
+            .find(|stage| self.message.stage(*stage).is_some())
+    }
 }
 
 /// A page of orphans, newest first, and the cursor of the next page.

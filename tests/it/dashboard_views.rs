@@ -22,8 +22,10 @@ use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
+use bluetick::reporting::message_history::MessageHistory;
 use bluetick::reporting::orphan_views::ListedOrphan;
-use bluetick::reporting::problem_items::{ProblemItems, ProblemKind, ProblemList};
+use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
+use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::accounts::Pause;
 use bluetick::store::attempts::{Attempt, AttemptOutcome};
 use bluetick::store::callbacks::Outcome;
@@ -234,6 +236,11 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
         ..Action::new("dashboard", Verb::MarkFailed, at("2026-11-20T14:05:00Z"))
     }];
     let callbacks = [listed(Outcome::Receipts, vec![message.id])];
+    let history = MessageHistory {
+        receipts: receipts.to_vec(),
+        attempts: vec![attempt(message.id)],
+        actions: actions.to_vec(),
+    };
     let explanation = explain(&ExplainInput {
         message,
         delivery: &delivery,
@@ -256,9 +263,7 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
             delivery: &delivery,
             explanation: &explanation,
             ids: &ids,
-            receipts,
-            attempts: &[attempt(message.id)],
-            actions: &actions,
+            history: &history,
             callbacks: &callbacks,
         },
         viewer,

@@ -21,6 +21,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
+use bluetick::reporting::message_history::MessageHistory;
 use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
@@ -193,14 +194,17 @@ impl ExplainCase {
     /// The message's page as HTML. `DASHBOARD_SAMPLES=folder` also writes it there.
     fn page(&mut self, name: &str, explanation: &Explanation) -> String {
         let delivery = fold(self.message.queue, self.message.queued_at(), &self.receipts);
+        let history = MessageHistory {
+            receipts: self.receipts.clone(),
+            attempts: Vec::new(),
+            actions: self.actions.clone(),
+        };
         let file = MessagePageInput {
             message: &self.message,
             delivery: &delivery,
             explanation,
             ids: &[],
-            receipts: &self.receipts,
-            attempts: &[],
-            actions: &self.actions,
+            history: &history,
             callbacks: &[],
         };
         let html = MessagePage::new(&file, Visibility::Full, self.now)

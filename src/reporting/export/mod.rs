@@ -29,6 +29,12 @@ pub enum ExportFileFormat {
 }
 
 impl ExportFileFormat {
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        [Self::Csv, Self::Ndjson]
+            .into_iter()
+            .find(|format| format.extension() == extension)
+    }
+
     pub fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",

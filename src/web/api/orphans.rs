@@ -44,10 +44,6 @@ pub(crate) async fn list(
 
 fn orphan_response(orphan: &ListedOrphan, visibility: Visibility) -> OrphanResponse {
     let message = &orphan.message;
-    let stage = Stage::ALL
-        .into_iter()
-        .rev()
-        .find(|stage| message.stage(*stage).is_some());
     OrphanResponse {
         id: message.id.uuid(),
         account: message.account.to_string(),
@@ -57,7 +53,7 @@ fn orphan_response(orphan: &ListedOrphan, visibility: Visibility) -> OrphanRespo
             .as_deref()
             .map(|recipient| wire::recipient_text(recipient, visibility)),
         first_received_at: wire::time(message.created_at),
-        stage: stage.map(Stage::as_str),
+        stage: orphan.stage().map(Stage::as_str),
         suggestions: orphan.suggestions.iter().map(|id| id.uuid()).collect(),
     }
 }

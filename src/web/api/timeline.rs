@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
 use crate::web::api::messages::{find, moved};
 use crate::web::api::wire::{self, ListResponse};
@@ -53,39 +54,33 @@ pub(crate) async fn show(
         Ok(message) => message,
         Err(survivor) => return Ok(moved(&request, survivor)),
     };
+    let history = MessageHistory::load(&services.store, message.id).await?;
     let visibility = caller.visibility();
-    let words = |text: Option<&str>| text.map(|text| visibility.mask_text(text));
-    let mut lines: Vec<(DateTime<Utc>, TimelineResponse)> = Vec::new();
-    for receipt in services.store.list_receipts(message.id).await? {
-        lines.push((receipt.received_at, fact_line(&receipt, visibility)));
-    }
-    for attempt in services.store.list_attempts(message.id).await? {
-        let line = TimelineResponse {
-            word: Some(attempt.outcome.as_str().to_owned()),
-            detail: words(attempt.detail.as_deref()),
-            ..bare(attempt.started_at, "attempt")
-        };
-        lines.push((attempt.started_at, line));
-    }
-    for action in services.store.list_actions_of(message.id).await? {
-        let line = TimelineResponse {
-            word: Some(action.verb.as_str().to_owned()),
-            detail: words(action.detail.as_deref()),
-            actor: Some(action.actor.clone()),
-            ..bare(action.happened_at, "action")
-        };
-        lines.push((action.happened_at, line));
-    }
-    lines.sort_by_key(|(at, _)| *at);
-    let data: Vec<TimelineResponse> = lines.into_iter().map(|(_, line)| line).collect();
+    let data: Vec<TimelineResponse> = history
+        .timeline()
+        .into_iter()
+        .map(|event| match event {
+            TimelineEvent::Attempt(attempt) => TimelineResponse {
+                word: Some(attempt.outcome.as_str().to_owned()),
+                detail: masked(attempt.detail.as_deref(), visibility),
+                ..bare(attempt.started_at, "attempt")
+            },
+            TimelineEvent::Action(action) => TimelineResponse {
+                word: Some(action.verb.as_str().to_owned()),
+                detail: masked(action.detail.as_deref(), visibility),
+                actor: Some(action.actor.clone()),
+                ..bare(action.happened_at, "action")
+            },
+            TimelineEvent::Receipt { receipt, .. } => receipt_line(receipt, visibility),
+        })
+        .collect();
     Ok(HttpResponse::Ok().json(ListResponse {
         data,
         next_cursor: None,
     }))
 }
 
-fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
-    let words = |text: &Option<String>| text.as_deref().map(|text| visibility.mask_text(text));
+fn receipt_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
     let shown = |text: &str| wire::recipient_text(text, visibility);
     let line = TimelineResponse {
         occurred_at: receipt.reported_time().map(wire::time),
@@ -105,8 +100,8 @@ fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
                 .code
                 .as_deref()
                 .map(|code| visibility.mask_code(code)),
-            title: words(&failure.title),
-            detail: words(&failure.detail),
+            title: masked(failure.title.as_deref(), visibility),
+            detail: masked(failure.detail.as_deref(), visibility),
             ..line
         },
         ReceiptEvent::Other(word) => TimelineResponse {
@@ -114,6 +109,10 @@ fn fact_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
             ..line
         },
     }
+}
+
+fn masked(text: Option<&str>, visibility: Visibility) -> Option<String> {
+    text.map(|text| visibility.mask_text(text))
 }
 
 fn bare(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {

@@ -8,7 +8,7 @@ use askama::Template;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::reporting::callback_views::FoundCallback;
-use crate::reporting::problem_items::ProblemKind;
+use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::store::callbacks::Outcome;
 use crate::store::problems::Unreadable;

@@ -5,6 +5,7 @@ use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
+use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::{visible_block, visible_line};
 
@@ -101,4 +102,10 @@ pub(super) fn id_row(id: &ProviderMessageId, provider: ProviderId, viewer: Visib
             provider.title()
         },
     }
+}
+
+/// `3 attempts`, for headings.
+pub(super) fn attempts_label(attempts: &[Attempt]) -> String {
+    let number = u64::try_from(attempts.len()).unwrap_or(u64::MAX);
+    counted(number, "attempt", "attempts")
 }

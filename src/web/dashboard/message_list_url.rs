@@ -11,6 +11,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::Visibility;
+use crate::reporting::export::ExportFileFormat;
 use crate::store::messages::{Cursor, MessageFilter};
 use crate::web::api::filter;
 use crate::web::error::FieldError;
@@ -129,9 +130,9 @@ impl MessageListUrl {
     }
 
     /// URL of the export of exactly these rows.
-    pub fn export(&self, format: ExportFormat, zone: Tz) -> String {
+    pub fn export(&self, format: ExportFileFormat, zone: Tz) -> String {
         with_query(
-            &format!("/api/v1/reports/messages.{}", format.as_str()),
+            &format!("/api/v1/reports/messages.{}", format.extension()),
             &self.api_pairs(zone),
         )
     }
@@ -198,27 +199,6 @@ impl MessageListUrl {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExportFormat {
-    Csv,
-    Ndjson,
-}
-
-impl ExportFormat {
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Csv, Self::Ndjson]
-            .into_iter()
-            .find(|format| format.as_str() == word)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-        }
     }
 }
 
@@ -290,7 +270,7 @@ mod tests {
     fn an_export_covers_whole_days_of_the_report_zone() {
         let url = MessageListUrl::parse("since=2026-11-20&until=2026-11-20");
         assert_eq!(
-            url.export(ExportFormat::Csv, chrono_tz::Asia::Kolkata),
+            url.export(ExportFileFormat::Csv, chrono_tz::Asia::Kolkata),
             "/api/v1/reports/messages.csv?created_after=2026-11-19T18%3A30%3A00Z&created_before=2026-11-20T18%3A30%3A00Z"
         );
     }

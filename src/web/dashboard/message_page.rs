@@ -6,31 +6,31 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::audit_action::Action;
 use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
-use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
+use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
-use crate::domain::receipt::{Receipt, SourceKind};
 use crate::domain::scope::{Caller, Scope, Visibility};
-use crate::journal::JournalFilter;
 use crate::operating::explain::explain_message;
-use crate::reporting::callback_views::ListedCallback;
+use crate::reporting::callback_views::{self, ListedCallback};
+use crate::reporting::message_history::MessageHistory;
 use crate::services::Services;
-use crate::store::attempts::Attempt;
 use crate::store::messages::Found;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::explanation_section::{ExplanationSection, SentencePart};
 use crate::web::dashboard::masked_text::MediaText;
 use crate::web::dashboard::match_form::{MatchForm, MatchFormError, MatchFormPage};
-use crate::web::dashboard::message_details::{AttemptRow, IdRow, attempt_row, details, id_row};
+use crate::web::dashboard::message_details::{
+    AttemptRow, IdRow, attempt_row, attempts_label, details, id_row,
+};
 use crate::web::dashboard::message_summary::{AvailableActions, flags, short_id};
-use crate::web::dashboard::message_timeline::{TimelineEntry, attempts_label, timeline};
+use crate::web::dashboard::message_timeline::timeline;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::stage_stepper::{StageStep, steps};
 use crate::web::dashboard::state_pill::StateIcon;
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::timeline_entry::TimelineEntry;
 use crate::web::error::ApiError;
 
 /// Callbacks on a message's page; its timeline links every one.
@@ -73,19 +73,20 @@ pub(super) async fn load(
     caller: &Caller,
     message: &Message,
 ) -> Result<MessagePage, db::Error> {
-    let receipts = &services.store.list_receipts(message.id).await?;
-    let delivery = fold(message.queue, message.queued_at(), receipts);
+    let history = MessageHistory::load(&services.store, message.id).await?;
+    let delivery = fold(message.queue, message.queued_at(), &history.receipts);
     let explanation = explain_message(services, message, caller.visibility()).await?;
+    let callbacks =
+        callback_views::list_sources(services, message.id, &history.receipts, CALLBACKS_SHOWN)
+            .await?;
     let shown = MessagePage::new(
         &MessagePageInput {
             message,
             delivery: &delivery,
             explanation: &explanation,
             ids: &services.store.list_provider_ids(message.id).await?,
-            receipts,
-            attempts: &services.store.list_attempts(message.id).await?,
-            actions: &services.store.list_actions_of(message.id).await?,
-            callbacks: &source_callbacks(services, message.id, receipts).await?,
+            history: &history,
+            callbacks: &callbacks,
         },
         caller.visibility(),
         services.clock.now(),
@@ -100,40 +101,6 @@ pub(super) async fn load(
     Ok(shown.with_match_form(&suggestions.remove(&message.id).unwrap_or_default()))
 }
 
-/// Newest first, without those past retention.
-async fn source_callbacks(
-    services: &Services,
-    message: MessageId,
-    receipts: &[Receipt],
-) -> Result<Vec<ListedCallback>, db::Error> {
-    let mut ids: Vec<CallbackId> = receipts
-        .iter()
-        .filter(|receipt| receipt.source_kind == SourceKind::Callback)
-        .map(|receipt| receipt.source.into())
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    // A UUIDv7 begins with its time, so the newest are last.
-    let ids = ids.split_off(ids.len().saturating_sub(CALLBACKS_SHOWN));
-    let mut outcomes = services.store.find_outcomes(&ids).await?;
-    let filter = JournalFilter {
-        account: None,
-        ids: Some(ids),
-    };
-    let limit = u64::try_from(CALLBACKS_SHOWN).unwrap_or(u64::MAX);
-    let summaries = services.journal.list(&filter, None, limit).await?;
-    let listed = summaries.into_iter().map(|summary| {
-        let outcome = outcomes.remove(&summary.id);
-        ListedCallback {
-            outcome: outcome.as_ref().map(|outcome| outcome.outcome),
-            detail: outcome.and_then(|outcome| outcome.detail),
-            messages: vec![message],
-            summary,
-        }
-    });
-    Ok(listed.collect())
-}
-
 #[derive(Clone, Debug)]
 pub struct MessagePageInput<'a> {
     pub message: &'a Message,
@@ -143,9 +110,7 @@ pub struct MessagePageInput<'a> {
     pub explanation: &'a Explanation,
     /// Oldest first.
     pub ids: &'a [ProviderMessageId],
-    pub receipts: &'a [Receipt],
-    pub attempts: &'a [Attempt],
-    pub actions: &'a [Action],
+    pub history: &'a MessageHistory,
     /// Callbacks with receipts of this message.
     pub callbacks: &'a [ListedCallback],
 }
@@ -215,19 +180,14 @@ impl MessagePage {
             account: message.account.to_string(),
             provider: message.provider.title(),
             steps: steps(message, input.delivery),
-            entries: timeline(
-                message,
-                input.receipts,
-                input.attempts,
-                input.actions,
-                viewer,
-            ),
+            entries: timeline(message, input.history, viewer),
             attempts: input
+                .history
                 .attempts
                 .iter()
                 .map(|attempt| attempt_row(attempt, viewer))
                 .collect(),
-            attempts_label: attempts_label(input.attempts),
+            attempts_label: attempts_label(&input.history.attempts),
             callbacks: input.callbacks.iter().map(CallbackRow::new).collect(),
             details: details(message, viewer),
             media: message.media.as_ref().map(|media| viewer.media(media)),

@@ -1,98 +1,46 @@
-//! The timeline of one message: receipts, attempts and actions in the order of our clock, with both
-//! clocks.
+//! The timeline on a message page: receipts, attempts and actions in the order of our clock, with
+//! both clocks.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
-use crate::domain::delivery_state::DeliveryState;
-use crate::domain::failure::{Failure, UNREACHABLE};
-use crate::domain::failure_codes::EXPIRED;
 use crate::domain::message::{MatchedBy, Message};
-use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, predates};
+use crate::domain::receipt::{Receipt, SourceKind};
 use crate::domain::scope::Visibility;
-use crate::store::attempts::Attempt;
-use crate::web::dashboard::number_format::{counted, span};
-use crate::web::dashboard::state_pill::StateIcon;
-use crate::web::dashboard::time_element::TimeElement;
-use crate::web::dashboard::visible_text::visible_line;
+use crate::reporting::message_history::{MessageHistory, TimelineEvent};
+use crate::web::dashboard::timeline_entry::{
+    TimelineEntry, accepted_entry, action_entry, attempt_entry, receipt_entry,
+};
 
-#[derive(Clone, Debug)]
-pub struct TimelineEntry {
-    /// Our clock.
-    order: DateTime<Utc>,
-    pub(super) icon: Option<StateIcon>,
-    pub(super) tone: &'static str,
-    pub(super) title: String,
-    pub(super) detail: Option<String>,
-    /// Our clock.
-    pub(super) ours: TimeElement,
-    /// The provider's clock.
-    pub(super) theirs: Option<TimeElement>,
-    /// Difference between the two clocks, if it is notable.
-    pub(super) lag: Option<String>,
-    pub(super) repeats: Option<String>,
-    pub(super) source: &'static str,
-    pub(super) link: Option<String>,
-}
-
-/// Oldest first.
-pub fn timeline(
+/// Oldest first. `viewer` decides what is masked.
+pub(super) fn timeline(
     message: &Message,
-    receipts: &[Receipt],
-    attempts: &[Attempt],
-    actions: &[Action],
+    history: &MessageHistory,
     viewer: Visibility,
 ) -> Vec<TimelineEntry> {
-    // An action that is also a receipt is shown once, as the action.
-    let from_providers: Vec<&Receipt> = receipts
-        .iter()
-        .filter(|receipt| {
-            actions
-                .iter()
-                .all(|action| action.id.uuid() != receipt.source)
-        })
-        .collect();
     let accepted_at = message.queued_at();
-    let mut entries: Vec<TimelineEntry> = accepted_at
-        .map(accepted_entry)
+    let mut entries: Vec<(DateTime<Utc>, TimelineEntry)> = accepted_at
+        .map(|at| (at, accepted_entry(at)))
         .into_iter()
-        .chain(match_entry(message, &from_providers))
-        .chain(
-            attempts
-                .iter()
-                .map(|attempt| attempt_entry(attempt, viewer)),
-        )
-        .chain(actions.iter().map(|action| action_entry(action, viewer)))
-        .chain(
-            group_equal(&from_providers)
-                .iter()
-                .map(|repeated| receipt_entry(repeated, accepted_at, viewer)),
-        )
+        .chain(match_entry(message, &history.receipts))
+        .chain(history.condensed_timeline().into_iter().map(|event| {
+            let entry = match event {
+                TimelineEvent::Attempt(attempt) => attempt_entry(attempt, viewer),
+                TimelineEvent::Action(action) => action_entry(action, viewer),
+                TimelineEvent::Receipt { receipt, count } => {
+                    receipt_entry(receipt, count, accepted_at, viewer)
+                }
+            };
+            (event.at(), entry)
+        }))
         .collect();
-    // Stable sort: entries of the same instant keep the order above.
-    entries.sort_by_key(|entry| entry.order);
-    entries
-}
-
-fn accepted_entry(at: DateTime<Utc>) -> TimelineEntry {
-    TimelineEntry {
-        order: at,
-        icon: None,
-        tone: "queued",
-        title: "Accepted and queued".to_owned(),
-        detail: None,
-        ours: TimeElement::new(at),
-        theirs: None,
-        lag: None,
-        repeats: None,
-        source: "Bluetick",
-        link: None,
-    }
+    // A stable sort keeps the order above within an instant.
+    entries.sort_by_key(|(at, _)| *at);
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// A match by recipient has no receipt or action of its own; its entry precedes the first receipt
 /// that it brought.
-fn match_entry(message: &Message, receipts: &[&Receipt]) -> Option<TimelineEntry> {
+fn match_entry(message: &Message, receipts: &[Receipt]) -> Option<(DateTime<Utc>, TimelineEntry)> {
     if message.matched_by != Some(MatchedBy::Recipient) {
         return None;
     }
@@ -101,231 +49,11 @@ fn match_entry(message: &Message, receipts: &[&Receipt]) -> Option<TimelineEntry
         .filter(|receipt| receipt.source_kind == SourceKind::Callback)
         .map(|receipt| receipt.received_at)
         .min()?;
-    Some(TimelineEntry {
+    let entry = TimelineEntry {
         tone: "plain",
         title: "Reports matched by recipient".to_owned(),
         detail: Some("The id was unknown; account, recipient and kind matched.".to_owned()),
         ..accepted_entry(at)
-    })
-}
-
-fn attempt_entry(attempt: &Attempt, viewer: Visibility) -> TimelineEntry {
-    let status = attempt
-        .http_status
-        .map(|status| format!(", HTTP {status}"))
-        .unwrap_or_default();
-    TimelineEntry {
-        order: attempt.started_at,
-        icon: None,
-        tone: "sending",
-        title: format!(
-            "Attempt {}: {}{status}",
-            attempt.number,
-            attempt.outcome.as_str()
-        ),
-        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
-        ours: TimeElement::new(attempt.started_at),
-        theirs: None,
-        lag: None,
-        repeats: None,
-        source: "attempt",
-        link: Some(format!("#attempt-{}", attempt.number)),
-    }
-}
-
-fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry {
-    let failed = action.verb == Verb::MarkFailed;
-    TimelineEntry {
-        order: action.happened_at,
-        icon: failed.then(|| StateIcon::of(DeliveryState::Failed)),
-        tone: if failed { "failed" } else { "plain" },
-        title: format!(
-            "{} by {}",
-            action_title(action.verb),
-            visible_line(&action.actor)
-        ),
-        detail: action.detail.as_deref().map(|text| viewer.quoted(text)),
-        ours: TimeElement::new(action.happened_at),
-        theirs: None,
-        lag: None,
-        repeats: None,
-        source: "operator",
-        link: None,
-    }
-}
-
-fn action_title(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Cancel => "Cancelled",
-        Verb::Resend => "Resent",
-        Verb::MarkFailed => "Marked as failed",
-        Verb::Match => "Matched",
-        Verb::Unmatch => "Match undone",
-        Verb::PutAside => "Dismissed",
-        other => other.as_str(),
-    }
-}
-
-/// Equal receipts, with the one received first.
-struct RepeatedReceipt<'a> {
-    first: &'a Receipt,
-    count: u64,
-}
-
-fn group_equal<'a>(receipts: &[&'a Receipt]) -> Vec<RepeatedReceipt<'a>> {
-    let mut in_order = receipts.to_vec();
-    in_order.sort_by_key(|receipt| (receipt.received_at, receipt.source, receipt.part));
-    let mut groups: Vec<RepeatedReceipt<'_>> = Vec::new();
-    for receipt in in_order {
-        let same = groups.iter_mut().find(|repeated| {
-            repeated.first.event == receipt.event
-                && repeated.first.occurred_at == receipt.occurred_at
-                && repeated.first.recipient == receipt.recipient
-                && repeated.first.source_kind == receipt.source_kind
-        });
-        match same {
-            Some(repeated) => repeated.count += 1,
-            None => groups.push(RepeatedReceipt {
-                first: receipt,
-                count: 1,
-            }),
-        }
-    }
-    groups
-}
-
-fn receipt_entry(
-    repeated: &RepeatedReceipt<'_>,
-    accepted_at: Option<DateTime<Utc>>,
-    viewer: Visibility,
-) -> TimelineEntry {
-    let receipt = repeated.first;
-    let (icon, tone, title, detail) = receipt_text(receipt, viewer);
-    let (source, link) = source_text(receipt);
-    let theirs = receipt.reported_time();
-    TimelineEntry {
-        order: receipt.received_at,
-        icon,
-        tone,
-        title,
-        detail: detail.or_else(|| pricing_text(receipt)),
-        ours: TimeElement::new(receipt.received_at),
-        theirs: theirs.map(TimeElement::new),
-        lag: theirs.and_then(|at| lag_text(receipt, at, accepted_at)),
-        repeats: (repeated.count > 1).then(|| format!("×{}", repeated.count)),
-        source,
-        link,
-    }
-}
-
-fn receipt_text(
-    receipt: &Receipt,
-    viewer: Visibility,
-) -> (Option<StateIcon>, &'static str, String, Option<String>) {
-    match &receipt.event {
-        ReceiptEvent::Stage(stage) => (
-            Some(StateIcon::of_stage(*stage)),
-            stage.as_str(),
-            match receipt.source_kind {
-                SourceKind::Callback => format!("Reported {}", stage.as_str()),
-                SourceKind::Attempt => format!("Reply: {}", stage.as_str()),
-                SourceKind::Action => format!("Registered as {}", stage.as_str()),
-            },
-            None,
-        ),
-        ReceiptEvent::Failure(failure) => (
-            Some(StateIcon::of(DeliveryState::Failed)),
-            "failed",
-            failure_title(receipt, failure, viewer),
-            failure_detail(failure, viewer),
-        ),
-        ReceiptEvent::Other(word) => (
-            None,
-            "plain",
-            format!("Reported “{}”, no effect on the state", viewer.quoted(word)),
-            None,
-        ),
-    }
-}
-
-fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> String {
-    let text = match receipt.source_kind {
-        SourceKind::Callback => "Reported failed",
-        SourceKind::Attempt if failure.code.as_deref() == Some(UNREACHABLE) => {
-            return "Failed: the provider could not be reached".to_owned();
-        }
-        SourceKind::Attempt => "Reply: refused",
-        SourceKind::Action if is_expiry(receipt) => {
-            return "Expired in the queue, never submitted".to_owned();
-        }
-        SourceKind::Action => "Marked as failed",
     };
-    match &failure.code {
-        Some(code) => format!("{text}, code {}", viewer.failure_code(code)),
-        None => text.to_owned(),
-    }
-}
-
-/// Whether the queue itself failed the message because it waited too long.
-fn is_expiry(receipt: &Receipt) -> bool {
-    receipt.source_kind == SourceKind::Action
-        && matches!(&receipt.event, ReceiptEvent::Failure(failure) if failure.code.as_deref() == Some(EXPIRED))
-}
-
-fn failure_detail(failure: &Failure, viewer: Visibility) -> Option<String> {
-    let text = failure.text();
-    (!text.is_empty()).then(|| viewer.quoted(&text))
-}
-
-fn pricing_text(receipt: &Receipt) -> Option<String> {
-    let pricing = &receipt.pricing;
-    let billable = pricing
-        .billable
-        .map(|billable| if billable { "billable" } else { "not billable" });
-    let texts: Vec<String> = [
-        billable.map(str::to_owned),
-        pricing.category.as_deref().map(visible_line),
-        pricing.price.as_deref().map(visible_line),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
-}
-
-fn source_text(receipt: &Receipt) -> (&'static str, Option<String>) {
-    match receipt.source_kind {
-        SourceKind::Callback => ("callback", Some(format!("/callbacks/{}", receipt.source))),
-        SourceKind::Attempt => ("reply", Some("#attempts".to_owned())),
-        SourceKind::Action if is_expiry(receipt) => ("Bluetick", None),
-        SourceKind::Action => ("operator", None),
-    }
-}
-
-/// A difference of up to two seconds is not shown.
-fn lag_text(
-    receipt: &Receipt,
-    theirs: DateTime<Utc>,
-    accepted_at: Option<DateTime<Utc>>,
-) -> Option<String> {
-    if receipt.plausible_time().is_none() {
-        return Some("implausible; our clock is used".to_owned());
-    }
-    if accepted_at.is_some_and(|accepted| predates(theirs, accepted)) {
-        return Some("before we accepted the message: inconsistent with our clock".to_owned());
-    }
-    let lag = receipt.received_at - theirs;
-    if lag > TimeDelta::seconds(2) {
-        Some(format!("received {} later", span(lag)))
-    } else if lag < -TimeDelta::seconds(2) {
-        Some(format!("provider's clock is {} ahead", span(-lag)))
-    } else {
-        None
-    }
-}
-
-/// `3 attempts`, for headings.
-pub(super) fn attempts_label(attempts: &[Attempt]) -> String {
-    let number = u64::try_from(attempts.len()).unwrap_or(u64::MAX);
-    counted(number, "attempt", "attempts")
+    Some((at, entry))
 }

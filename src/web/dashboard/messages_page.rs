@@ -11,10 +11,11 @@ use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::reporting::export::ExportFileFormat;
 use crate::services::Services;
 use crate::store::messages::Cursor;
 use crate::web::dashboard::filter_form::FilterForm;
-use crate::web::dashboard::message_list_url::{ExportFormat, MessageListUrl};
+use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
@@ -146,8 +147,8 @@ impl MessagesPage {
             zone: input.zone.name(),
             newest: url.cursor.is_some().then(|| url.newest().href()),
             older: input.next.map(|cursor| url.older(cursor).href()),
-            csv: url.export(ExportFormat::Csv, input.zone),
-            ndjson: url.export(ExportFormat::Ndjson, input.zone),
+            csv: url.export(ExportFileFormat::Csv, input.zone),
+            ndjson: url.export(ExportFileFormat::Ndjson, input.zone),
             url: url.clone(),
         }
     }

@@ -22,7 +22,7 @@ mod message_details;
 pub mod message_list_url;
 pub mod message_page;
 mod message_summary;
-pub mod message_timeline;
+mod message_timeline;
 pub mod messages_page;
 pub mod number_format;
 mod overview_accounts;
@@ -38,6 +38,7 @@ pub mod reports_page;
 mod stage_stepper;
 pub mod state_pill;
 pub mod time_element;
+mod timeline_entry;
 pub mod visible_text;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};

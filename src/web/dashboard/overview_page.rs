@@ -23,7 +23,7 @@ use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
-use crate::web::dashboard::overview_period::OverviewPeriod;
+use crate::web::dashboard::overview_period::{OverviewPeriod, PeriodLink, period_links};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::problem_counts::{ProblemRow, problem_rows, total_problems};
@@ -95,13 +95,6 @@ pub struct OverviewPage {
 }
 
 #[derive(Clone, Debug)]
-struct PeriodLink {
-    label: &'static str,
-    href: String,
-    current: bool,
-}
-
-#[derive(Clone, Debug)]
 struct SummaryTile {
     label: &'static str,
     value: String,
@@ -162,20 +155,6 @@ fn headline(messages: u64, problems: u64) -> String {
         (_, 1) => "1 problem needs attention".to_owned(),
         (_, several) => format!("{} problems need attention", count(several)),
     }
-}
-
-fn period_links(current: OverviewPeriod) -> Vec<PeriodLink> {
-    OverviewPeriod::ALL
-        .into_iter()
-        .map(|period| PeriodLink {
-            label: period.label(),
-            href: match period {
-                OverviewPeriod::Week => "/".to_owned(),
-                other => format!("/?days={}", other.days()),
-            },
-            current: period == current,
-        })
-        .collect()
 }
 
 fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<SummaryTile> {

@@ -59,3 +59,24 @@ impl OverviewPeriod {
         }
     }
 }
+
+#[derive(Clone, Debug)]
+pub(super) struct PeriodLink {
+    pub(super) label: &'static str,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
+pub(super) fn period_links(current: OverviewPeriod) -> Vec<PeriodLink> {
+    OverviewPeriod::ALL
+        .into_iter()
+        .map(|period| PeriodLink {
+            label: period.label(),
+            href: match period {
+                OverviewPeriod::Week => "/".to_owned(),
+                other => format!("/?days={}", other.days()),
+            },
+            current: period == current,
+        })
+        .collect()
+}

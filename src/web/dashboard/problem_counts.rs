@@ -1,6 +1,6 @@
 //! The open problems on the overview: how many of each kind, with links.
 
-use crate::reporting::problem_items::ProblemKind;
+use crate::reporting::problem_kind::ProblemKind;
 use crate::store::reports::Problems;
 use crate::web::dashboard::number_format::count;
 

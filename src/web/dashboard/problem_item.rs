@@ -1,10 +1,10 @@
 //! The items on the problems page: what each is about, and the forms to act on it.
 
-use crate::domain::delivery_state::Stage;
 use crate::domain::message::Message;
 use crate::domain::scope::Visibility;
 use crate::reporting::orphan_views::ListedOrphan;
-use crate::reporting::problem_items::{ProblemItems, ProblemKind, ProblemList};
+use crate::reporting::problem_items::{ProblemItems, ProblemList};
+use crate::reporting::problem_kind::ProblemKind;
 use crate::store::problems::QuarantinedPart;
 use crate::web::dashboard::match_form::{MatchForm, MatchFormPage};
 use crate::web::dashboard::message_summary::{
@@ -154,11 +154,7 @@ fn message_item(kind: ProblemKind, message: &Message, viewer: Visibility) -> Pro
 
 fn orphan_item(orphan: &ListedOrphan, viewer: Visibility) -> ProblemItem {
     let message = &orphan.message;
-    let stage = Stage::ALL
-        .into_iter()
-        .rev()
-        .find(|stage| message.stage(*stage).is_some());
-    let status = match (stage, &message.failure) {
+    let status = match (orphan.stage(), &message.failure) {
         (_, Some(failure)) => Some(format!("failed: {}", failure_text(failure, viewer))),
         (Some(stage), None) => Some(format!("reported as {}", stage.as_str())),
         (None, None) => None,

@@ -6,9 +6,10 @@ use askama::Template;
 
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Scope};
+use crate::reporting::export::ExportFileFormat;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::FilterForm;
-use crate::web::dashboard::message_list_url::{ExportFormat, MessageListUrl};
+use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
 use crate::web::error::ApiError;
@@ -37,8 +38,8 @@ pub(crate) async fn redirect_to_export(
     let query = request.query_string();
     let format = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "format")
-        .map_or(Some(ExportFormat::Csv), |(_, value)| {
-            ExportFormat::parse(&value)
+        .map_or(Some(ExportFileFormat::Csv), |(_, value)| {
+            ExportFileFormat::from_extension(&value)
         })
         .ok_or_else(|| ApiError::field("format", "is csv or ndjson"))?;
     let url = MessageListUrl::parse(query).export(format, services.config.report_time_zone);

@@ -1,0 +1,231 @@
+//! One entry of the timeline on a message page.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::{Failure, UNREACHABLE};
+use crate::domain::failure_codes::EXPIRED;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, predates};
+use crate::domain::scope::Visibility;
+use crate::store::attempts::Attempt;
+use crate::web::dashboard::number_format::span;
+use crate::web::dashboard::state_pill::StateIcon;
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::visible_text::visible_line;
+
+#[derive(Clone, Debug)]
+pub(super) struct TimelineEntry {
+    pub(super) icon: Option<StateIcon>,
+    pub(super) tone: &'static str,
+    pub(super) title: String,
+    pub(super) detail: Option<String>,
+    /// Our clock.
+    pub(super) ours: TimeElement,
+    /// The provider's clock.
+    pub(super) theirs: Option<TimeElement>,
+    /// Difference between the two clocks, if it is notable.
+    pub(super) lag: Option<String>,
+    pub(super) repeats: Option<String>,
+    pub(super) source: &'static str,
+    pub(super) link: Option<String>,
+}
+
+pub(super) fn accepted_entry(at: DateTime<Utc>) -> TimelineEntry {
+    TimelineEntry {
+        icon: None,
+        tone: "queued",
+        title: "Accepted and queued".to_owned(),
+        detail: None,
+        ours: TimeElement::new(at),
+        theirs: None,
+        lag: None,
+        repeats: None,
+        source: "Bluetick",
+        link: None,
+    }
+}
+
+pub(super) fn attempt_entry(attempt: &Attempt, viewer: Visibility) -> TimelineEntry {
+    let status = attempt
+        .http_status
+        .map(|status| format!(", HTTP {status}"))
+        .unwrap_or_default();
+    TimelineEntry {
+        icon: None,
+        tone: "sending",
+        title: format!(
+            "Attempt {}: {}{status}",
+            attempt.number,
+            attempt.outcome.as_str()
+        ),
+        detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
+        ours: TimeElement::new(attempt.started_at),
+        theirs: None,
+        lag: None,
+        repeats: None,
+        source: "attempt",
+        link: Some(format!("#attempt-{}", attempt.number)),
+    }
+}
+
+pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry {
+    let failed = action.verb == Verb::MarkFailed;
+    TimelineEntry {
+        icon: failed.then(|| StateIcon::of(DeliveryState::Failed)),
+        tone: if failed { "failed" } else { "plain" },
+        title: format!(
+            "{} by {}",
+            action_title(action.verb),
+            visible_line(&action.actor)
+        ),
+        detail: action.detail.as_deref().map(|text| viewer.quoted(text)),
+        ours: TimeElement::new(action.happened_at),
+        theirs: None,
+        lag: None,
+        repeats: None,
+        source: "operator",
+        link: None,
+    }
+}
+
+fn action_title(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Cancel => "Cancelled",
+        Verb::Resend => "Resent",
+        Verb::MarkFailed => "Marked as failed",
+        Verb::Match => "Matched",
+        Verb::Unmatch => "Match undone",
+        Verb::PutAside => "Dismissed",
+        other => other.as_str(),
+    }
+}
+
+pub(super) fn receipt_entry(
+    receipt: &Receipt,
+    count: u64,
+    accepted_at: Option<DateTime<Utc>>,
+    viewer: Visibility,
+) -> TimelineEntry {
+    let (icon, tone, title, detail) = receipt_text(receipt, viewer);
+    let (source, link) = source_text(receipt);
+    let theirs = receipt.reported_time();
+    TimelineEntry {
+        icon,
+        tone,
+        title,
+        detail: detail.or_else(|| pricing_text(receipt)),
+        ours: TimeElement::new(receipt.received_at),
+        theirs: theirs.map(TimeElement::new),
+        lag: theirs.and_then(|at| lag_text(receipt, at, accepted_at)),
+        repeats: (count > 1).then(|| format!("×{}", count)),
+        source,
+        link,
+    }
+}
+
+fn receipt_text(
+    receipt: &Receipt,
+    viewer: Visibility,
+) -> (Option<StateIcon>, &'static str, String, Option<String>) {
+    match &receipt.event {
+        ReceiptEvent::Stage(stage) => (
+            Some(StateIcon::of_stage(*stage)),
+            stage.as_str(),
+            match receipt.source_kind {
+                SourceKind::Callback => format!("Reported {}", stage.as_str()),
+                SourceKind::Attempt => format!("Reply: {}", stage.as_str()),
+                SourceKind::Action => format!("Registered as {}", stage.as_str()),
+            },
+            None,
+        ),
+        ReceiptEvent::Failure(failure) => (
+            Some(StateIcon::of(DeliveryState::Failed)),
+            "failed",
+            failure_title(receipt, failure, viewer),
+            failure_detail(failure, viewer),
+        ),
+        ReceiptEvent::Other(word) => (
+            None,
+            "plain",
+            format!("Reported “{}”, no effect on the state", viewer.quoted(word)),
+            None,
+        ),
+    }
+}
+
+fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> String {
+    let text = match receipt.source_kind {
+        SourceKind::Callback => "Reported failed",
+        SourceKind::Attempt if failure.code.as_deref() == Some(UNREACHABLE) => {
+            return "Failed: the provider could not be reached".to_owned();
+        }
+        SourceKind::Attempt => "Reply: refused",
+        SourceKind::Action if is_expiry(receipt) => {
+            return "Expired in the queue, never submitted".to_owned();
+        }
+        SourceKind::Action => "Marked as failed",
+    };
+    match &failure.code {
+        Some(code) => format!("{text}, code {}", viewer.failure_code(code)),
+        None => text.to_owned(),
+    }
+}
+
+/// Whether the queue itself failed the message because it waited too long.
+fn is_expiry(receipt: &Receipt) -> bool {
+    receipt.source_kind == SourceKind::Action
+        && matches!(&receipt.event, ReceiptEvent::Failure(failure) if failure.code.as_deref() == Some(EXPIRED))
+}
+
+fn failure_detail(failure: &Failure, viewer: Visibility) -> Option<String> {
+    let text = failure.text();
+    (!text.is_empty()).then(|| viewer.quoted(&text))
+}
+
+fn pricing_text(receipt: &Receipt) -> Option<String> {
+    let pricing = &receipt.pricing;
+    let billable = pricing
+        .billable
+        .map(|billable| if billable { "billable" } else { "not billable" });
+    let texts: Vec<String> = [
+        billable.map(str::to_owned),
+        pricing.category.as_deref().map(visible_line),
+        pricing.price.as_deref().map(visible_line),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+fn source_text(receipt: &Receipt) -> (&'static str, Option<String>) {
+    match receipt.source_kind {
+        SourceKind::Callback => ("callback", Some(format!("/callbacks/{}", receipt.source))),
+        SourceKind::Attempt => ("reply", Some("#attempts".to_owned())),
+        SourceKind::Action if is_expiry(receipt) => ("Bluetick", None),
+        SourceKind::Action => ("operator", None),
+    }
+}
+
+/// A difference of up to two seconds is not shown.
+fn lag_text(
+    receipt: &Receipt,
+    theirs: DateTime<Utc>,
+    accepted_at: Option<DateTime<Utc>>,
+) -> Option<String> {
+    if receipt.plausible_time().is_none() {
+        return Some("implausible; our clock is used".to_owned());
+    }
+    if accepted_at.is_some_and(|accepted| predates(theirs, accepted)) {
+        return Some("before we accepted the message: inconsistent with our clock".to_owned());
+    }
+    let lag = receipt.received_at - theirs;
+    if lag > TimeDelta::seconds(2) {
+        Some(format!("received {} later", span(lag)))
+    } else if lag < -TimeDelta::seconds(2) {
+        Some(format!("provider's clock is {} ahead", span(-lag)))
+    } else {
+        None
+    }
+}
