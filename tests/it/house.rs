@@ -194,7 +194,7 @@ fn the_readme_check_reads_spans_braces_and_the_map() {
         [
             "src/domain/",
             "src/sending/accept.rs",
-            "src/delivery/dispatch.rs",
+            "src/sending/dispatch.rs",
             "scripts/test"
         ]
     );

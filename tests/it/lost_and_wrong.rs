@@ -31,7 +31,7 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
         &[
             "bodies_are_kept_byte_for_byte",
             "one_byte_over_the_limit_is_refused_however_it_is_sent",
-            "a_payload_of_three_mebibytes_and_a_thousand_statuses_is_read_whole",
+            "a_payload_of_three_mebibytes_with_a_thousand_statuses_is_parsed_completely",
         ],
     ),
     (
@@ -107,7 +107,7 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
             "ids_are_compared_exactly_and_belong_to_one_account",
             "an_id_whose_plus_became_a_space_is_found",
             "an_id_above_two_to_the_53_is_not_rounded",
-            "a_number_too_large_to_be_exact_is_no_id",
+            "an_inexact_number_is_not_an_id",
         ],
     ),
     (
@@ -117,7 +117,7 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
     (
         "number variants (BR 9, AR 9, MX 1) make two contacts of one; some callbacks carry no phone at all",
         &[
-            "brazil_argentina_and_mexico_write_one_customer_in_two_ways",
+            "brazil_argentina_and_mexico_have_two_spellings_of_one_number",
             "number_variants_of_brazil_argentina_and_mexico_are_one_customer_when_a_report_is_matched",
             "number_variants_are_suggested_and_keep_their_report_from_being_adopted",
             "a_customers_message_opens_the_window_of_both_spellings",

@@ -637,7 +637,7 @@ fn the_search_for_phone_numbers_finds_them() {
 }
 
 #[actix_web::test]
-async fn the_demo_moves_messages_of_all_four_and_its_log_names_nobody() {
+async fn the_demo_moves_messages_of_all_four_providers_and_logs_no_personal_data() {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let mut program = Program::start(
@@ -648,7 +648,7 @@ async fn the_demo_moves_messages_of_all_four_and_its_log_names_nobody() {
         let line = program.line();
         if let Some((_, link)) = line
             .split_once("http://")
-            .filter(|_| line.contains("sign in"))
+            .filter(|_| line.contains("sign-in link (valid"))
         {
             break format!("http://{link}");
         }

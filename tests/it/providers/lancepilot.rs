@@ -145,7 +145,7 @@ fn each_callback_shape_gives_its_receipts() {
             (
                 "outgoing_app.json",
                 &[
-                    "other sent by a person [0d1c0000-0000-4000-8000-000000000079] to - at - kind image",
+                    "other sent manually [0d1c0000-0000-4000-8000-000000000079] to - at - kind image",
                 ],
             ),
             ("status.json", &[&status]),
