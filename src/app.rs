@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::data_dir::{self, DataDirError, DatabaseAge};
 use crate::db;
 use crate::db::connection::Pools;
-use crate::db::serve_lock::{self, Claim, Serving};
+use crate::db::serve_lock::{self, Claim, ServeLock};
 use crate::domain::clock::Clock;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
@@ -198,7 +198,7 @@ pub async fn open_journal_to_look(config: &Config, store: &Store) -> Result<Jour
 /// Becomes the one who serves the configured database; SQLite has one at a time.
 ///
 /// Whoever serves on an address of its own is refused at once. On an inherited socket another may still be answering what it took from there: it is waited for.
-pub async fn claim_serving(config: &Config, owner: Owner) -> Result<Serving, StartError> {
+pub async fn claim_serving(config: &Config, owner: Owner) -> Result<ServeLock, StartError> {
     data_dir::prepare(&config.data_dir)?;
     let patience = match owner {
         Owner::Parent => SUCCESSION,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::db;
-use crate::db::WrittenBack;
+use crate::db::CheckpointResult;
 use crate::domain::clock::Clock;
 use crate::journal::Journal;
 use crate::operating::retention::{self, Retention};
@@ -90,7 +90,7 @@ impl Jobs {
         if self.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {
-            self.supervise("write back", Self::write_back);
+            self.supervise("write back", Self::checkpoint);
         }
         self.tasks.close();
     }
@@ -221,11 +221,11 @@ impl Jobs {
         }
     }
 
-    async fn write_back(self) {
+    async fn checkpoint(self) {
         while !self.stop.is_cancelled() {
-            let rest = match self.store.write_back().await {
-                Ok(WrittenBack::Enough) => LOG_INTERVAL,
-                Ok(WrittenBack::HeldBack) => HELD_BACK_REST,
+            let rest = match self.store.checkpoint().await {
+                Ok(CheckpointResult::Enough) => LOG_INTERVAL,
+                Ok(CheckpointResult::HeldBack) => HELD_BACK_REST,
                 Err(error) => {
                     tracing::warn!(%error, "the write-ahead log could not be written back; trying again");
                     HELD_BACK_REST

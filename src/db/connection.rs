@@ -1,4 +1,4 @@
-//! How databases are opened: every pragma, pool size and time-out in one place, with its reason.
+//! Opens databases. Every pragma, pool size and time-out is set here, with its reason.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,34 +12,38 @@ use crate::db::Error;
 use crate::db::in_time;
 use crate::domain::secret::Secret;
 
-/// How long the journal's writer waits for another process's lock; longer, and a callback's answer would be late.
+/// How long the journal writer waits for another process's lock. Longer would delay the reply to a
+/// callback.
 pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
-/// How long the main database's writer waits; nobody outside waits for it.
+/// How long the main writer waits for a lock; no provider waits for it.
 pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Readers of SQLite: two pages, an export and the API at once; more would only share the same two cores.
+/// SQLite readers: two pages, an export and the API at once. More would share the same two cores.
 const SQLITE_READERS: u32 = 4;
-/// How long a writer waits for its turn: two that wait for a lock before it. Then the API answers 503.
+/// How long a write waits for the single writer connection, after which the API answers 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// PostgreSQL connections that read; writers that wait for each other take none of them.
+/// PostgreSQL connections for reading; waiting writers do not use them.
 const POSTGRES_READERS: u32 = 6;
-/// PostgreSQL connections that write: one at a time, and one more for when a server that fell silent keeps the first.
+/// PostgreSQL connections for writing: one at a time, and one spare in case a silent server blocks
+/// the first.
 const POSTGRES_WRITERS: u32 = 2;
-/// How the journal is written: always at its end, and somebody waits for it. 4000 pages gave the highest rate; fewer are rewritten too often, more make single answers late.
-pub const JOURNAL_WRITING: Writing = Writing {
+/// The journal is appended to, and callers wait for each commit. 4000 pages gave the highest rate:
+/// with fewer, pages are rewritten too often; with more, single replies are late.
+pub const JOURNAL_WRITING: WriterSettings = WriterSettings {
     busy_timeout: JOURNAL_BUSY_TIMEOUT,
     written_back_at: None,
     longest_log: 4000,
     cache: 8 * 1024,
 };
-/// How the main database is written: all over the file, and a page again and again, which a rarer checkpoint writes once. The writer only does it
-/// where nobody does it beside it, or not fast enough.
-pub const MAIN_WRITING: Writing = Writing {
+/// The main database is written all over the file, often the same pages, which a rarer checkpoint
+/// writes once. The writer checkpoints only if the
+/// separate checkpoint does not keep up.
+pub const MAIN_WRITING: WriterSettings = WriterSettings {
     busy_timeout: MAIN_BUSY_TIMEOUT,
     written_back_at: Some(16_000),
     longest_log: 64_000,
     cache: 64 * 1024,
 };
-/// Page cache of a SQLite reader, in KiB; what it lacks, the operating system's has.
+/// Page cache of a SQLite reader, in KiB. The operating system caches the rest.
 const READER_CACHE: u32 = 4 * 1024;
 
 /// One database: a single writer and a pool of readers.
@@ -48,37 +52,29 @@ pub struct Pools {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     lock: i64,
-    /// The file, on SQLite.
     file: Option<PathBuf>,
-    /// How long a writer waits for another process's lock.
     patience: Duration,
-    /// Pages of the write-ahead log at which it is written back beside the writer.
+    /// WAL size in pages at which a separate connection checkpoints.
     written_back_at: Option<u32>,
 }
 
-/// What a SQLite file's writer is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Writing {
-    /// How long it waits for another process's lock.
+pub struct WriterSettings {
     pub busy_timeout: Duration,
-    /// Pages of its write-ahead log at which another connection writes it back; see [`Pools::write_back`].
+    /// WAL size in pages at which another connection checkpoints; see [`Pools::checkpoint`].
     pub written_back_at: Option<u32>,
-    /// Pages of the log at which the writer writes it back itself, at a commit.
+    /// WAL size in pages at which the writer checkpoints at a commit.
     pub longest_log: u32,
-    /// Its page cache in KiB, taken as it is needed.
+    /// In KiB, allocated as needed.
     pub cache: u32,
 }
 
-/// Which engine a database URL names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Engine {
-    /// Files beside the program.
     Sqlite,
-    /// A server.
     Postgres,
 }
 
-/// The engine of a database URL.
 pub fn engine_of(url: &Secret) -> Engine {
     if url.expose().starts_with("sqlite:") {
         Engine::Sqlite
@@ -87,7 +83,7 @@ pub fn engine_of(url: &Secret) -> Engine {
     }
 }
 
-/// The file of a `sqlite:` URL.
+/// The file named by a `sqlite:` URL.
 pub fn sqlite_path(url: &Secret) -> PathBuf {
     let rest = url
         .expose()
@@ -97,19 +93,23 @@ pub fn sqlite_path(url: &Secret) -> PathBuf {
 }
 
 impl Pools {
-    /// Opens one SQLite file, made with mode 0600 when it is missing.
+    /// Opens a SQLite file, and creates it with mode 0600 if it does not exist.
     pub async fn open_sqlite(
         path: &Path,
         writer_lock: i64,
-        writing: Writing,
+        writing: WriterSettings,
     ) -> Result<Self, Error> {
         make_private_file(path)?;
         let url = format!("sqlite://{}?mode=rwc", path.display());
         let is_new = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        let purpose = if is_new { Use::Making } else { Use::Writing };
+        let purpose = if is_new {
+            ConnectionUse::Making
+        } else {
+            ConnectionUse::WriterSettings
+        };
         let options = |purpose| sqlite_options(&url, purpose, writing);
         let writer = Database::connect(options(purpose)).await?;
-        let readers = Database::connect(options(Use::Reading)).await?;
+        let readers = Database::connect(options(ConnectionUse::Reading)).await?;
         Ok(Self {
             writer,
             readers,
@@ -120,7 +120,8 @@ impl Pools {
         })
     }
 
-    /// Connects to a PostgreSQL server. The advisory lock makes one writer at a time; whoever does not get it within `lock_timeout` may try again.
+    /// Connects to PostgreSQL. An advisory lock allows one writer at a time; a writer that does not
+    /// get it within `lock_timeout` gets a retryable error.
     pub async fn open_postgres(
         url: &Secret,
         writer_lock: i64,
@@ -141,17 +142,17 @@ impl Pools {
         &self.readers
     }
 
-    /// The database's file; none on PostgreSQL.
+    /// `None` on PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// Pages of SQLite's write-ahead log at which it is written back beside the writer.
+    /// WAL size in pages at which a separate connection checkpoints.
     pub(crate) fn written_back_at(&self) -> Option<i64> {
         self.written_back_at.map(i64::from)
     }
 
-    /// Whether other processes may work on the same database.
+    /// Whether other processes may use the same database.
     pub fn is_shared(&self) -> bool {
         self.writer.get_database_backend() == DbBackend::Postgres
     }
@@ -161,14 +162,16 @@ impl Pools {
         &self.writer
     }
 
-    /// Begins a write: IMMEDIATE on SQLite, under the writer's advisory lock on PostgreSQL.
+    /// Begins a write transaction: IMMEDIATE on SQLite, under the advisory lock on PostgreSQL.
     ///
-    /// **Invariant:** at most one such transaction per database is open at a time, so read-then-write needs no row locks.
+    /// **Invariant:** at most one write transaction per database is open, so read-then-write needs
+    /// no row locks.
     pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
         self.begin_within(self.patience).await
     }
 
-    /// The same, waiting so long for PostgreSQL's lock; SQLite waits as long as it was opened for.
+    /// Like `begin`, with this wait for PostgreSQL's lock. SQLite waits as long as it was opened
+    /// for.
     pub async fn begin_within(&self, patience: Duration) -> Result<DatabaseTransaction, Error> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -184,7 +187,7 @@ impl Pools {
         Ok(transaction)
     }
 
-    /// Does `work` in a transaction of its own: committed when it succeeds, rolled back when it does not.
+    /// Runs `work` in a transaction: committed on success, rolled back on error.
     pub async fn within<T>(
         &self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
@@ -192,7 +195,8 @@ impl Pools {
         end(self.begin().await?, work).await
     }
 
-    /// The same for a caller who waits for the answer: [`Error::TooSlow`], and nothing done, when it cannot begin within [`MAIN_BUSY_TIMEOUT`].
+    /// Like `within`, for a caller who waits for the reply: [`Error::TooSlow`], without effect, if
+    /// it cannot begin within [`MAIN_BUSY_TIMEOUT`].
     pub async fn within_for_caller<T>(
         &self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
@@ -209,7 +213,7 @@ impl Pools {
         transaction.execute_unprepared(&limit).await?;
         let lock = Statement::from_sql_and_values(
             DbBackend::Postgres,
-            // Databases in other schemas of the server have writers of their own.
+            // Databases in other schemas of the server have their own writers.
             "SELECT pg_advisory_xact_lock($1 # hashtextextended(coalesce(current_schema(), ''), 0))",
             [self.lock.into()],
         );
@@ -217,17 +221,19 @@ impl Pools {
         Ok(())
     }
 
-    /// Gives up to so many free pages of SQLite's file back to the file system; returns how many are left. PostgreSQL looks after its own.
+    /// Returns up to `pages` free pages of SQLite's file to the file system; returns how many are
+    /// left. Does nothing on PostgreSQL.
     pub async fn give_back(&self, pages: u32) -> Result<u64, Error> {
         if self.writer.get_database_backend() == DbBackend::Postgres {
             return Ok(0);
         }
-        // One page a step of the statement: it has to be run to its end, as `execute` does.
+        // The statement frees one page per step, so it must run to its end, as `execute` does.
         let vacuum = format!("PRAGMA incremental_vacuum({pages})");
         self.writer.execute_unprepared(&vacuum).await?;
         let left = self.free_pages().await?;
         if left == 0 {
-            // Only when the WAL is written back does the file become shorter; readers that need it hold back no more than this.
+            // The file becomes shorter only at a checkpoint; readers that need the WAL delay no
+            // more than that.
             self.writer
                 .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)")
                 .await?;
@@ -235,7 +241,7 @@ impl Pools {
         Ok(left)
     }
 
-    /// Pages of SQLite's file that hold nothing.
+    /// Free pages in SQLite's file.
     pub async fn free_pages(&self) -> Result<u64, Error> {
         if self.readers.get_database_backend() == DbBackend::Postgres {
             return Ok(0);
@@ -249,7 +255,7 @@ impl Pools {
         Ok(u64::try_from(free).unwrap_or_default())
     }
 
-    /// Closes every connection; SQLite folds its WAL back.
+    /// Closes every connection; SQLite checkpoints its WAL.
     pub async fn close(self) -> Result<(), Error> {
         self.readers.close().await?;
         self.writer.close().await?;
@@ -257,7 +263,7 @@ impl Pools {
     }
 }
 
-/// Commits when the work succeeds, rolls back when it does not.
+/// Commits if the work succeeded, else rolls back.
 async fn end<T>(
     transaction: DatabaseTransaction,
     work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
@@ -269,7 +275,7 @@ async fn end<T>(
         }
         Err(error) => {
             if let Err(failed) = transaction.rollback().await {
-                tracing::warn!(error = %failed, "a transaction could not be rolled back");
+                tracing::warn!(error = %failed, "rollback failed");
             }
             Err(error)
         }
@@ -289,43 +295,46 @@ fn postgres_options(url: &Secret, connections: u32) -> ConnectOptions {
     options
 }
 
-/// What connections to a SQLite file are for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Use {
-    /// The first tables, and writing from then on.
+enum ConnectionUse {
+    /// Creates the first tables, then writes.
     Making,
-    Writing,
+    WriterSettings,
     Reading,
 }
 
-fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
+fn sqlite_options(url: &str, purpose: ConnectionUse, writing: WriterSettings) -> ConnectOptions {
     let (connections, query_only, cache) = match purpose {
-        Use::Making | Use::Writing => (1, "OFF", writing.cache),
-        Use::Reading => (SQLITE_READERS, "ON", READER_CACHE),
+        ConnectionUse::Making | ConnectionUse::WriterSettings => (1, "OFF", writing.cache),
+        ConnectionUse::Reading => (SQLITE_READERS, "ON", READER_CACHE),
     };
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A recycled writer would lose its page cache and its prepared statements.
+        // A recycled writer would lose its page cache and prepared statements.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = match purpose {
-                // Freed pages go back to the file system in steps; must come before the first table. It takes the write lock, so that under somebody's lock no connection with it would open.
-                Use::Making => sqlite.pragma("auto_vacuum", "INCREMENTAL"),
-                Use::Writing | Use::Reading => sqlite,
+                // Freed pages return to the file system in steps. Must be set before the first
+                // table; takes the write lock, so other connections do not set it: they could not
+                // be opened under a lock.
+                ConnectionUse::Making => sqlite.pragma("auto_vacuum", "INCREMENTAL"),
+                ConnectionUse::WriterSettings | ConnectionUse::Reading => sqlite,
             };
             sqlite
                 .busy_timeout(writing.busy_timeout)
                 .statement_cache_capacity(200)
-                // Rows that the driver's thread may be ahead: with the few of its default the two threads wake each other all the time.
+                // Rows that the driver's thread may be ahead. With the default of a few, the two
+                // threads wake each other constantly.
                 .row_buffer_size(512)
                 .pragma("journal_mode", "WAL")
-                // NORMAL survives a killed process but not a power cut; an acknowledged callback must survive both.
+                // NORMAL survives a killed process but not a power failure; an acknowledged
+                // callback must survive both.
                 .pragma("synchronous", "FULL")
                 .pragma("wal_autocheckpoint", writing.longest_log.to_string())
                 .pragma("cache_size", format!("-{cache}"))
@@ -336,7 +345,7 @@ fn sqlite_options(url: &str, purpose: Use, writing: Writing) -> ConnectOptions {
     options
 }
 
-/// Creates a file that only its owner may read, unless it is there.
+/// Creates a file with mode 0600 unless it exists.
 pub fn make_private_file(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let failed = |source| Error::File {
@@ -354,7 +363,7 @@ pub fn make_private_file(path: &Path) -> Result<(), Error> {
         .map_err(failed)
 }
 
-/// The schema that `?options=-csearch_path=NAME` or `?schema=NAME` names; tests give each its own.
+/// The schema that `?options=-csearch_path=NAME` or `?schema=NAME` names; each test uses its own.
 fn schema_of(url: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     query
@@ -384,8 +393,9 @@ mod tests {
         assert_eq!(done.unwrap(), 7);
         let given_up = insert("INSERT INTO some VALUES (1)", Err(Error::TooSlow)).await;
         assert!(matches!(given_up, Err(Error::TooSlow)));
-        // Another process could write at once: the rollback did not wait for the next use of the connection.
-        let at_once = Writing {
+        // Another process can write at once: the rollback does not wait for the next use of the
+        // connection.
+        let at_once = WriterSettings {
             busy_timeout: Duration::ZERO,
             ..JOURNAL_WRITING
         };

@@ -1,19 +1,18 @@
-//! How much room a disk has, and the part of it that callbacks leave free.
+//! Free disk space, and the share of it that callbacks must leave free.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The room of the disk that a folder lies on, in bytes.
+/// In bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Disk {
-    /// What unprivileged programs may still take.
+    /// Available to unprivileged programs.
     pub free: u64,
-    /// All of it.
     pub total: u64,
 }
 
 impl Disk {
-    /// Asks the operating system; cheap enough for every batch.
+    /// Cheap enough for every batch.
     pub fn measure(folder: &Path) -> io::Result<Self> {
         let disk = rustix::fs::statvfs(folder)?;
         Ok(Self {
@@ -22,23 +21,21 @@ impl Disk {
         })
     }
 
-    /// Bytes that may be taken before less than `percent` are free.
+    /// Bytes that can be used before less than `percent` is free.
     pub fn room_above(self, percent: u64) -> u64 {
         self.free.saturating_sub(self.total / 100 * percent)
     }
 }
 
-/// A share of a disk that stays free, so that the database can still be opened and cleaned up.
+/// A share of a disk that stays free, so that the database can still be opened and purged.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Reserve {
-    /// Where the disk is asked.
+pub(crate) struct DiskReserve {
     pub(crate) folder: PathBuf,
-    /// Percent of it.
     pub(crate) percent: u64,
 }
 
-impl Reserve {
-    /// Refuses as a full disk would when so many bytes would begin to use the reserve up.
+impl DiskReserve {
+    /// Fails like a full disk if `bytes` would use the reserve.
     pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
         if self.percent == 0 || Disk::measure(&self.folder)?.room_above(self.percent) > bytes {
             return Ok(());
@@ -68,7 +65,7 @@ mod tests {
     #[test]
     fn a_disk_that_is_all_reserve_is_full() {
         let folder = std::env::temp_dir();
-        let reserve = |percent| Reserve {
+        let reserve = |percent| DiskReserve {
             folder: folder.clone(),
             percent,
         };

@@ -1,67 +1,51 @@
-//! What can go wrong with a database, without the driver's types.
+//! Database errors without the driver's types.
 
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use thiserror::Error;
 
-/// A database operation that did not happen.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The driver or the database refused.
-    #[error("the database refused: {source}")]
+    #[error("database error: {source}")]
     Driver {
-        /// Its own words; logged, never shown to callers.
+        /// Logged, never shown to callers.
         #[source]
         source: DbErr,
     },
-    /// A stored value that the program cannot have written.
-    #[error("row {key} of {table} holds an impossible {column}")]
+    /// A stored value that this program cannot have written.
+    #[error("row {key} of {table} has an invalid {column}")]
     InconsistentRow {
-        /// Table.
         table: &'static str,
-        /// Column.
         column: &'static str,
-        /// Primary key, where it may be shown.
+        /// Primary key, if it may be shown.
         key: String,
     },
-    /// A statement that should touch one row touched another number.
-    #[error("{table}: expected {expected} rows, touched {touched}")]
+    #[error("{table}: expected to change {expected} rows, changed {touched}")]
     UnexpectedRowCount {
-        /// Table.
         table: &'static str,
-        /// Rows expected.
         expected: u64,
-        /// Rows touched.
         touched: u64,
     },
-    /// Another process did the same work meanwhile: what is there now must be looked at again.
+    /// Another process did the same work concurrently.
     #[error("another process moved the reconcile position")]
     Overtaken,
-    /// The database belongs to another key, another journal, or another time.
+    /// The database belongs to another key, another journal or another point in time.
     #[error("{0}")]
     Foreign(String),
-    /// It would take more than may be held in memory, and under the writer's lock, at once.
+    /// The work would need too much memory, or hold the writer's lock for too long.
     #[error("{0}")]
     TooMuch(&'static str),
-    /// A file beside the database cannot be made or read.
     #[error("{path}: {source}")]
     File {
-        /// Its path.
         path: String,
-        /// The operating system's words.
         #[source]
         source: std::io::Error,
     },
-    /// The database has not answered within the time that anybody could wait; it may still do what it was asked.
+    /// No reply within the time that a caller waits. The statement may still take effect.
     #[error("the database did not answer in time")]
     TooSlow,
-    /// Neither the journal nor the spool took a callback.
-    #[error("the journal refused ({journal}), and so did the spool ({spool})")]
-    NotDurable {
-        /// Why the journal did not.
-        journal: String,
-        /// Why the spool did not.
-        spool: String,
-    },
+    /// Neither the journal nor the spool accepted a callback.
+    #[error("journal ({journal}) and spool ({spool}) both failed")]
+    NotDurable { journal: String, spool: String },
     /// The task that owns the database has ended.
     #[error("the {0} has stopped")]
     Stopped(&'static str),
@@ -74,7 +58,6 @@ impl From<DbErr> for Error {
 }
 
 impl Error {
-    /// A stored value that cannot be.
     pub(crate) fn inconsistent(
         table: &'static str,
         column: &'static str,
@@ -87,7 +70,8 @@ impl Error {
         }
     }
 
-    /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a full disk or pool.
+    /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a
+    /// full disk or pool.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TooSlow
@@ -101,7 +85,7 @@ impl Error {
         }
     }
 
-    /// Whether somebody else holds a lock: nothing is wrong with the database.
+    /// Whether another connection holds a lock.
     pub fn is_busy(&self) -> bool {
         let Self::Driver { source } = self else {
             return matches!(self, Self::TooSlow);
@@ -114,7 +98,7 @@ impl Error {
         code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
     }
 
-    /// Whether there is no room left on a disk, or only what callbacks leave free.
+    /// Whether the disk is full, or only the reserve is left.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
@@ -130,7 +114,7 @@ impl Error {
         }
     }
 
-    /// Whether the database refused what a row holds, so that it would refuse the same row again and again.
+    /// Whether the database rejected the data of a row, so that a retry would fail as well.
     pub fn is_about_content(&self) -> bool {
         let Self::Driver { source } = self else {
             return false;
@@ -154,7 +138,7 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
     }
 }
 
-/// What is not the database's own answer is transient when it is about the way there; a value that cannot be read stays unreadable.
+/// Errors of the connection are transient; a value that cannot be decoded is not.
 fn is_transient(error: &SqlxError) -> bool {
     match error {
         SqlxError::Database(refusal) => {
@@ -171,7 +155,9 @@ fn is_transient(error: &SqlxError) -> bool {
     }
 }
 
-/// SQLite's primary codes BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL (extended ones carry them in the low byte); PostgreSQL's classes for connection, resources, intervention, system and rollback, and a lock not available.
+/// SQLite's primary codes BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL (the low byte of
+/// extended codes); PostgreSQL's classes for connection, resources, intervention, system and
+/// rollback, and lock not available.
 fn is_transient_code(code: &str) -> bool {
     if code.len() == 5 {
         return code == "55P03"
@@ -182,7 +168,8 @@ fn is_transient_code(code: &str) -> bool {
     sqlite_code(code).is_some_and(|number| matches!(number, 5 | 6 | 7 | 10 | 13 | 14 | 15))
 }
 
-/// SQLite's primary codes TOOBIG, CONSTRAINT, MISMATCH; PostgreSQL's classes for data, integrity and program limits.
+/// SQLite's primary codes TOOBIG, CONSTRAINT, MISMATCH; PostgreSQL's classes for data, integrity
+/// and program limits.
 fn is_content_code(code: &str) -> bool {
     if code.len() == 5 {
         return ["22", "23", "54"]

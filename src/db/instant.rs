@@ -1,15 +1,13 @@
-//! Instants as the databases hold them: milliseconds since the epoch, UTC.
+//! Instants as stored: milliseconds since the epoch, UTC.
 
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
 
-/// To the stored form.
 pub(crate) fn write(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
 }
 
-/// From the stored form.
 pub(crate) fn read(
     table: &'static str,
     column: &'static str,
@@ -19,7 +17,6 @@ pub(crate) fn read(
         .ok_or_else(|| Error::inconsistent(table, column, millis))
 }
 
-/// From the stored form, where it may be absent.
 pub(crate) fn read_optional(
     table: &'static str,
     column: &'static str,

@@ -1,6 +1,6 @@
-//! The right to serve a SQLite database, which one process has at a time: a locked file beside it. Commands that work beside `serve` need none.
+//! The lock file that allows one `serve` per SQLite database. Other commands do not need it.
 //!
-//! PostgreSQL is served by as many as like; what one of them does at a time is under a lease.
+//! PostgreSQL has no such lock: jobs that only one process may do use leases.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,29 +9,27 @@ use crate::db::Error;
 use crate::db::connection::{Engine, engine_of, make_private_file, sqlite_path};
 use crate::domain::secret::Secret;
 
-/// The file's name. It stays when its process has ended; only its lock says anything.
+/// The file stays when its process has ended; only the lock counts.
 const FILE_NAME: &str = "serve.lock";
 
-/// The right to serve, until it is dropped or the process ends, in whatever way.
+/// Held until it is dropped or the process ends.
 #[derive(Debug)]
-pub struct Serving {
-    /// None on PostgreSQL.
+pub struct ServeLock {
+    /// `None` on PostgreSQL.
     _locked: Option<File>,
 }
 
-/// What became of an attempt to get it.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is ours.
-    Ours(Serving),
-    /// Another process serves what lies in this folder.
+    Ours(ServeLock),
+    /// Another process holds the lock of this folder.
     Anothers(PathBuf),
 }
 
-/// Tries to become the one who serves this database; waits for nobody.
+/// Does not wait.
 pub fn claim(database_url: &Secret) -> Result<Claim, Error> {
     if engine_of(database_url) == Engine::Postgres {
-        return Ok(Claim::Ours(Serving { _locked: None }));
+        return Ok(Claim::Ours(ServeLock { _locked: None }));
     }
     let database = sqlite_path(database_url);
     let path = database.with_file_name(FILE_NAME);
@@ -42,7 +40,7 @@ pub fn claim(database_url: &Secret) -> Result<Claim, Error> {
     make_private_file(&path)?;
     let file = File::options().write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(Claim::Ours(Serving {
+        Ok(()) => Ok(Claim::Ours(ServeLock {
             _locked: Some(file),
         })),
         Err(TryLockError::WouldBlock) => {

@@ -1,7 +1,9 @@
-//! Statements over many rows: constant texts for 1, 2, 4 … rows, so that statement caches hit, and padding that changes nothing.
+//! Statements over many rows. Constant texts for 1, 2, 4 … rows, so that statement caches hit;
+//! missing rows are padding without effect.
 //!
-//! Building a text for every batch, and preparing it, cost more than the rows it wrote. And a value that is fetched costs four times
-//! what it costs inside a JSON text, since the driver copies each on one thread and hands it to another: rows are read as one such text.
+//! Building and preparing a text for every batch cost more than writing its rows. Rows are read as
+//! one JSON text: the driver copies every value
+//! between two threads, which costs four times as much per value.
 
 use std::marker::PhantomData;
 
@@ -15,15 +17,16 @@ use serde::de::DeserializeOwned;
 
 use crate::db::Error;
 
-/// The most values of one statement, below SQLite's 32,766.
+/// Maximum number of bound values, below SQLite's 32,766.
 const MOST_VALUES: usize = 32_000;
 
-/// Ids in one `IN` list, where one is built by hand; few enough for either engine's limits.
+/// Ids in one hand-written `IN` list; below the limits of both engines.
 pub(crate) const IDS_PER_QUERY: usize = 512;
-/// The most rows of one statement here, and ids of one `IN` list: few enough that the database works on some while we prepare or decode others.
+/// Maximum rows of one statement and ids of one `IN` list; small enough that the database works on
+/// one while we prepare or decode another.
 const AT_A_TIME: usize = 256;
 
-/// The rows whose `column` is one of these, in no order; their columns have no bytes but UUIDs.
+/// Finds the rows whose `column` is one of the values, in no order. Binary columns must be UUIDs.
 pub(crate) async fn find_by<E>(
     connection: &impl ConnectionTrait,
     column: E::Column,
@@ -45,10 +48,10 @@ where
         )
     };
     let mut found = Vec::new();
-    let mut fetched = Undecoded::<E>::default();
+    let mut fetched = EncodedRows::<E>::default();
     for chunk in ids.chunks(AT_A_TIME) {
         let decoding = async { fetched.decode().collect::<Result<Vec<_>, _>>() };
-        // The database's thread looks for these while ours decodes those before them.
+        // The database thread runs the next query while this thread decodes the previous one.
         let (next, rows) = join!(ask(chunk), decoding);
         found.extend(rows?);
         fetched = next?;
@@ -59,13 +62,15 @@ where
     Ok(found)
 }
 
-/// What `query` selects, in its order, as rows of `E`: an entity of the same table with the columns that are wanted.
+/// The result of `query`, in its order, as rows of `E`: an entity of the same table with the wanted
+/// columns.
 ///
-/// Their texts are made in the innermost query: each value that leaves one query for another is copied.
+/// The JSON text is built in the innermost query, because every value that leaves a query is
+/// copied.
 pub(crate) async fn list_as<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     query: Select<impl EntityTrait>,
-) -> Result<Undecoded<E>, Error> {
+) -> Result<EncodedRows<E>, Error> {
     let backend = connection.get_database_backend();
     let lines = query
         .select_only()
@@ -73,20 +78,20 @@ pub(crate) async fn list_as<E: EntityTrait>(
     read(connection, lines.build(backend)).await
 }
 
-/// Rows as the database wrote them, to be decoded while it does something else.
-pub(crate) struct Undecoded<E> {
-    /// Of each row a JSON array of its columns, in a line of its own.
+/// Rows as JSON text, decoded while the database does something else.
+pub(crate) struct EncodedRows<E> {
+    /// One JSON array of columns per line.
     lines: String,
     entity: PhantomData<E>,
 }
 
-impl<E> Default for Undecoded<E> {
+impl<E> Default for EncodedRows<E> {
     fn default() -> Self {
         Self::of(String::new())
     }
 }
 
-impl<E> Undecoded<E> {
+impl<E> EncodedRows<E> {
     fn of(lines: String) -> Self {
         Self {
             lines,
@@ -95,26 +100,26 @@ impl<E> Undecoded<E> {
     }
 }
 
-impl<E> Undecoded<E>
+impl<E> EncodedRows<E>
 where
     E: EntityTrait<Model: DeserializeOwned>,
 {
-    /// The rows, each when it is asked for.
+    /// Decodes each row when it is requested.
     pub(crate) fn decode(&self) -> impl Iterator<Item = Result<E::Model, DbErr>> {
         self.decode_from(0)
     }
 
-    /// The same from this row on; those before it cost next to nothing.
+    /// Like `iter`, from this row on; skipping is cheap.
     pub(crate) fn decode_from(
         &self,
         first: usize,
     ) -> impl Iterator<Item = Result<E::Model, DbErr>> {
         self.lines.lines().skip(first).map(|line| {
-            // The reader's own words quote what it read, which may be a phone number.
+            // serde_json's message quotes the value, which may be a phone number.
             serde_json::from_str(line).map_err(|error| {
                 let (table, kind, place) = (E::default(), error.classify(), error.column());
                 DbErr::Json(format!(
-                    "a row of {} is not what its columns hold: {kind:?} at {place}",
+                    "a row of {} does not match its columns: {kind:?} at {place}",
                     table.as_str()
                 ))
             })
@@ -122,11 +127,12 @@ where
     }
 }
 
-/// What a statement finds that selects a [`line`] of each row. JSON has no line feed but between values, where neither database writes one.
+/// The result of a statement that selects one [`line`] per row. Neither database writes a line feed
+/// inside JSON.
 async fn read<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     mut statement: Statement,
-) -> Result<Undecoded<E>, Error> {
+) -> Result<EncodedRows<E>, Error> {
     let joined = match statement.db_backend {
         DbBackend::Postgres => "string_agg(line, chr(10))",
         _ => "group_concat(line, char(10))",
@@ -136,10 +142,10 @@ async fn read<E: EntityTrait>(
         Some(row) => row.try_get_by_index(0)?,
         None => None,
     };
-    Ok(Undecoded::of(lines.unwrap_or_default()))
+    Ok(EncodedRows::of(lines.unwrap_or_default()))
 }
 
-/// An expression: the columns of an entity as the text of a JSON array.
+/// SQL expression: the columns of an entity as a JSON array.
 fn line<E: EntityTrait>(backend: DbBackend) -> String {
     let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
     let columns = columns.join(", ");
@@ -149,7 +155,6 @@ fn line<E: EntityTrait>(backend: DbBackend) -> String {
     }
 }
 
-/// A column as a value of a JSON array.
 fn in_json<C: ColumnTrait>(backend: DbBackend, column: C) -> String {
     let name = column.as_str();
     match (backend, column.def().get_column_type()) {
@@ -172,9 +177,9 @@ fn id_places(backend: DbBackend, number: usize) -> String {
     places.join(",")
 }
 
-/// Inserts rows and tells how many of them were not there. `conflict` is the `ON CONFLICT` clause.
+/// Inserts rows and returns how many did not exist. `conflict` is the `ON CONFLICT` clause.
 ///
-/// The entity's first column must be one that is never null.
+/// The entity's first column must not be nullable.
 pub(crate) async fn insert<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     rows: &[&E::Model],
@@ -183,7 +188,7 @@ pub(crate) async fn insert<E: EntityTrait>(
     let columns: Vec<E::Column> = E::Column::iter().collect();
     let names = names(&columns).join(", ");
     let (table, or_fail) = (E::default().as_str(), or_fail(connection));
-    // `WHERE` also keeps SQLite from reading `ON` as the beginning of a join.
+    // `WHERE` also prevents SQLite from parsing `ON` as part of a join.
     execute::<E>(connection, &columns, rows, |values| {
         format!(
             "INSERT {or_fail}INTO {table} ({names}) SELECT * FROM ({values}) AS given \
@@ -193,7 +198,7 @@ pub(crate) async fn insert<E: EntityTrait>(
     .await
 }
 
-/// Sets these columns of rows that are there, found by `key`.
+/// Updates these columns of existing rows, found by `key`.
 pub(crate) async fn update<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     key: E::Column,
@@ -213,14 +218,16 @@ pub(crate) async fn update<E: EntityTrait>(
     .await
 }
 
-/// As many ids as the next power of two, the last one repeated: `IN` lists of a few lengths.
+/// Pads to the next power of two by repeating the last id, so that there are few different `IN`
+/// lists.
 fn padded<T: Copy>(ids: &[T]) -> Vec<T> {
     let missing = ids.len().next_power_of_two() - ids.len();
     let padding = ids.last().into_iter().copied().cycle().take(missing);
     ids.iter().copied().chain(padding).collect()
 }
 
-/// SQLite keeps no copy of what a statement changes, so as to take it back alone: whoever gets an error rolls everything back.
+/// Without `OR FAIL` SQLite keeps a copy of every changed page to undo the statement alone; the
+/// caller rolls everything back on error anyway.
 fn or_fail(connection: &impl ConnectionTrait) -> &'static str {
     match connection.get_database_backend() {
         DbBackend::Sqlite => "OR FAIL ",
@@ -266,7 +273,7 @@ fn names<C: ColumnTrait>(columns: &[C]) -> Vec<&'static str> {
     columns.iter().map(IdenStatic::as_str).collect()
 }
 
-/// `VALUES` with places for so many rows of columns of these types, as PostgreSQL calls them.
+/// `VALUES` with placeholders for rows of these types, in PostgreSQL's names.
 pub(crate) fn places(backend: DbBackend, types: &[&str], rows: usize) -> String {
     let mut text = String::with_capacity(rows * types.len() * 8);
     for row in 0..rows {
@@ -279,7 +286,7 @@ pub(crate) fn places(backend: DbBackend, types: &[&str], rows: usize) -> String 
                 DbBackend::Postgres => {
                     text.push('$');
                     text.push_str(&(row * types.len() + place).to_string());
-                    // The first row tells PostgreSQL the types of all.
+                    // PostgreSQL takes the types of all rows from the first.
                     if row == 0 {
                         text.push_str("::");
                         text.push_str(kind);
@@ -293,7 +300,7 @@ pub(crate) fn places(backend: DbBackend, types: &[&str], rows: usize) -> String 
     text
 }
 
-/// Adds rows of nulls, like those that are there, until there are so many.
+/// Pads with rows of nulls.
 pub(crate) fn pad(values: &mut Vec<Value>, columns: usize, rows: usize) {
     let nulls: Vec<Value> = values.iter().take(columns).map(Value::as_null).collect();
     while values.len() < rows * columns {

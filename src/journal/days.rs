@@ -1,4 +1,5 @@
-//! PostgreSQL's journal in days: a partition for each day of ids, made ahead and dropped whole. Which may be dropped is `retention`'s matter.
+//! Daily partitions of PostgreSQL's journal, by the day of the id. Created ahead; `retention`
+//! decides which are dropped.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
@@ -7,43 +8,40 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::db::connection::Pools;
 
-/// How partitions of days are called: this and the date.
+/// Prefix of partition names, followed by the date.
 const PREFIX: &str = "journal_";
-/// How dates stand in those names.
 const DATE: &str = "%Y%m%d";
-/// Takes ids of days that have no partition: long past ones out of a spool that was found late, and those of a clock that ran ahead.
+/// Default partition, for ids of days without a partition: old ones from a spool found late, or of
+/// a clock that ran ahead.
 pub(super) const DEFAULT: &str = "journal_default";
-/// Days made before today, for what was received around midnight.
+/// Days created before today, for callbacks received around midnight.
 const BEHIND: u64 = 1;
-/// Days made after today: as long may everything else fail before callbacks go to the default.
+/// Days created after today: maintenance may fail this long before callbacks go to the default
+/// partition.
 const AHEAD: u64 = 3;
 
-/// One day of ids, in UTC.
+/// A UTC day of ids.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Day(NaiveDate);
+pub(super) struct PartitionDay(NaiveDate);
 
-impl Day {
+impl PartitionDay {
     fn of(at: DateTime<Utc>) -> Self {
         Self(at.date_naive())
     }
 
-    /// The smallest UUID of the day.
     pub(super) fn first_id(self) -> Uuid {
         first_id_at(self.0.and_time(NaiveTime::MIN).and_utc())
     }
 
-    /// The smallest UUID of the next day.
     pub(super) fn end_id(self) -> Uuid {
         first_id_at(self.end())
     }
 
-    /// When the next day begins.
     pub(super) fn end(self) -> DateTime<Utc> {
         let next = self.0.succ_opt().unwrap_or(NaiveDate::MAX);
         next.and_time(NaiveTime::MIN).and_utc()
     }
 
-    /// The partition's name.
     pub(super) fn table(self) -> String {
         format!("{PREFIX}{}", self.0.format(DATE))
     }
@@ -54,14 +52,14 @@ impl Day {
     }
 }
 
-/// No `UUIDv7` made at or after an instant is smaller.
+/// Lower bound of every `UUIDv7` created at or after an instant.
 pub(super) fn first_id_at(at: DateTime<Utc>) -> Uuid {
     let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(millis << 80)
 }
 
 /// The days that have a partition, oldest first.
-pub(super) async fn list(pools: &Pools) -> Result<Vec<Day>, Error> {
+pub(super) async fn list(pools: &Pools) -> Result<Vec<PartitionDay>, Error> {
     let rows = pools
         .reader()
         .query_all_raw(Statement::from_string(
@@ -73,23 +71,24 @@ pub(super) async fn list(pools: &Pools) -> Result<Vec<Day>, Error> {
     let mut days = Vec::with_capacity(rows.len());
     for row in rows {
         let name: String = row.try_get("", "name")?;
-        days.extend(Day::parse(&name));
+        days.extend(PartitionDay::parse(&name));
     }
     days.sort_unstable();
     Ok(days)
 }
 
-/// Makes the partitions of the days around `now` that are missing. Several processes may try: the journal's lock lets one at a time.
+/// Creates the missing partitions around `now`. Several processes may try; the journal's lock
+/// admits one at a time.
 pub(super) async fn prepare(pools: &Pools, now: DateTime<Utc>) -> Result<(), Error> {
     if pools.reader().get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
     let there = list(pools).await?;
-    let today = Day::of(now).0;
+    let today = PartitionDay::of(now).0;
     let first = today.checked_sub_days(Days::new(BEHIND)).unwrap_or(today);
     for day in first.iter_days().take(1 + usize_of(BEHIND + AHEAD)) {
-        if !there.contains(&Day(day)) {
-            make(pools, Day(day)).await?;
+        if !there.contains(&PartitionDay(day)) {
+            make(pools, PartitionDay(day)).await?;
         }
     }
     Ok(())
@@ -99,14 +98,15 @@ fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
-async fn make(pools: &Pools, day: Day) -> Result<(), Error> {
+async fn make(pools: &Pools, day: PartitionDay) -> Result<(), Error> {
     pools
         .within(async |transaction| make_within(transaction, day).await)
         .await
 }
 
-/// What went to the default before moves to its day, places and all: a partition cannot be attached while the default holds rows of it.
-async fn make_within(transaction: &DatabaseTransaction, day: Day) -> Result<(), Error> {
+/// Rows of the day in the default partition move with their seq: a partition cannot be attached
+/// while the default contains rows of it.
+async fn make_within(transaction: &DatabaseTransaction, day: PartitionDay) -> Result<(), Error> {
     let (table, first, end) = (day.table(), day.first_id(), day.end_id());
     let there = format!("SELECT 1 AS one WHERE to_regclass('{table}') IS NOT NULL");
     let there = Statement::from_string(DbBackend::Postgres, there);
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_day_holds_the_ids_made_on_it_and_no_others() {
         let noon: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-        let day = Day::of(noon);
+        let day = PartitionDay::of(noon);
         assert_eq!(day.table(), "journal_20261121");
-        assert_eq!(Day::parse("journal_20261121"), Some(day));
-        assert_eq!(Day::parse(DEFAULT), None);
+        assert_eq!(PartitionDay::parse("journal_20261121"), Some(day));
+        assert_eq!(PartitionDay::parse(DEFAULT), None);
         let id = |text: &str| CallbackId::new(text.parse().unwrap()).uuid();
         let range = day.first_id()..day.end_id();
         for inside in ["2026-11-21T00:00:00Z", "2026-11-21T23:59:59.999Z"] {

@@ -1,6 +1,6 @@
-//! When callbacks go to the spool instead of the journal, and when they come back.
+//! Decides when callbacks go to the spool instead of the journal, and when they move back.
 //!
-//! Holds no connection: it tells the writer what to begin, and is told how it ended.
+//! Has no connection: tells the writer what to start and is given the result.
 
 use std::time::Duration;
 
@@ -10,38 +10,36 @@ use tokio::time::Instant;
 use crate::db::Error;
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert::{MOST_BYTES, MOST_ROWS};
-use crate::journal::spool::{Chunk, Look, Spool, SpoolStanding};
+use crate::journal::spool::{Chunk, FileSearch, Spool, SpoolStatus};
 
-/// How often a journal that refused is tried again.
+/// Interval between probes of a journal that refuses writes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
-/// How often files of ended processes are looked for, and a file that could not be read is tried again.
+/// Interval between searches for files of ended processes, and between retries of an unreadable
+/// file.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// How soon a search under way is asked for what it found.
+/// Poll interval of a running search.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The spool and the decision when to use it.
 #[derive(Debug)]
 pub(super) struct Fallback {
     spool: Spool,
-    /// Why the journal does not take records at present.
+    /// Why the journal refuses records now.
     refusal: Option<String>,
-    /// Whether that is for want of room on its disk.
+    /// Whether the disk of the journal is full.
     lacks_room: bool,
-    /// Whether the spool does not take them either.
+    /// Whether the spool refuses records as well.
     refusing: bool,
-    /// Not before this instant is the journal probed, or the spool drained.
+    /// Earliest time of the next probe or drain.
     probe_at: Instant,
     look_at: Instant,
-    /// Halved while the journal refuses what a chunk holds, until the refused record stands alone.
+    /// Halved while the journal rejects a chunk, until the rejected record is alone.
     chunk_rows: usize,
 }
 
-/// What the writer shall begin.
+/// Next work for the writer.
 #[derive(Debug)]
-pub(super) enum Task {
-    /// See whether the journal takes anything.
+pub(super) enum SpoolTask {
     Probe,
-    /// Insert this.
     Drain(Chunk),
 }
 
@@ -59,15 +57,15 @@ impl Fallback {
         }
     }
 
-    /// One whose journal refuses from the beginning.
+    /// Starts with a journal that refuses writes.
     pub(super) fn in_use(spool: Spool, error: &Error) -> Self {
         let mut fallback = Self::new(spool);
         fallback.refused(error);
         fallback
     }
 
-    pub(super) fn standing(&self) -> watch::Receiver<SpoolStanding> {
-        self.spool.standing()
+    pub(super) fn status(&self) -> watch::Receiver<SpoolStatus> {
+        self.spool.status()
     }
 
     /// Why records go to the spool now, if they do.
@@ -75,51 +73,50 @@ impl Fallback {
         self.refusal.as_deref()
     }
 
-    /// Whether records are refused for want of room, which removing some makes.
+    /// Whether records are refused because the disk is full.
     pub(super) fn lacks_room(&self) -> bool {
         self.refusal.is_some() && self.lacks_room
     }
 
-    /// The journal did not take something for a reason of its own.
+    /// The journal failed for a reason of its own.
     pub(super) fn refused(&mut self, error: &Error) {
         self.probe_at = Instant::now() + PROBE_INTERVAL;
         self.lacks_room = error.is_disk_full();
         let reason = error.to_string();
         if self.refusal.replace(reason).is_none() {
-            tracing::warn!(%error, "the journal does not take callbacks; they go to the spool");
-            self.spool.note(|standing| standing.in_use = true);
+            tracing::warn!(%error, "the journal does not accept callbacks; writing to the spool");
+            self.spool.note(|status| status.in_use = true);
         }
     }
 
-    /// The journal took something.
+    /// The journal accepted a write.
     pub(super) fn taken(&mut self) {
         self.refusing = false;
         if self.refusal.take().is_some() {
-            tracing::info!("the journal takes callbacks again");
-            self.spool.note(|standing| {
-                standing.in_use = false;
-                standing.refusing = false;
+            tracing::info!("the journal accepts callbacks again");
+            self.spool.note(|status| {
+                status.in_use = false;
+                status.refusing = false;
             });
         }
     }
 
-    /// Makes records durable in the spool.
-    pub(super) async fn shelter<'r>(
+    pub(super) async fn write_to_spool<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
     ) -> Result<(), Error> {
         let count = records.len() as u64;
         let kept = self.spool.append(records).await;
-        self.spool.note(|standing| {
-            standing.refusing = kept.is_err();
+        self.spool.note(|status| {
+            status.refusing = kept.is_err();
             if kept.is_err() {
-                standing.failed += count;
+                status.failed += count;
             }
         });
         match &kept {
-            // Once, not for every callback: the log may lie on the same disk.
+            // Logged once, not per callback: the log may be on the same disk.
             Err(error) if !self.refusing => {
-                tracing::error!(%error, "callbacks are refused: the spool does not take them either");
+                tracing::error!(%error, "callbacks are refused: the spool does not accept them either");
                 self.refusing = true;
             }
             Ok(()) => self.refusing = false,
@@ -128,54 +125,53 @@ impl Fallback {
         kept
     }
 
-    /// When there is something to do next; `idle` is whether an attempt can begin.
-    pub(super) fn due_at(&self, idle: Idle) -> Instant {
+    /// When the next work is due. `idle`: whether an attempt can start.
+    pub(super) fn due_at(&self, idle: InserterState) -> Instant {
         let wanted = self.refusal.is_some() || self.spool.holds_records();
-        if wanted && idle == Idle::Yes {
+        if wanted && idle == InserterState::Yes {
             self.look_at.min(self.probe_at)
         } else {
             self.look_at
         }
     }
 
-    /// What can be done now.
-    pub(super) async fn next_task(&mut self, idle: Idle) -> Option<Task> {
+    pub(super) async fn next_task(&mut self, idle: InserterState) -> Option<SpoolTask> {
         let now = Instant::now();
         if now >= self.look_at {
             self.look(now).await;
         }
-        if idle == Idle::No || now < self.probe_at {
+        if idle == InserterState::No || now < self.probe_at {
             return None;
         }
-        // A load balancer that sends nothing here while callbacks are refused must hear of their end.
+        // `/readyz` must notice that callbacks are accepted again, even without traffic.
         if self.refusing && self.spool.has_room().await {
             self.refusing = false;
-            self.spool.note(|standing| standing.refusing = false);
+            self.spool.note(|status| status.refusing = false);
         }
         match self.spool.next_chunk(self.chunk_rows, MOST_BYTES).await {
-            Ok(Some(chunk)) => Some(Task::Drain(chunk)),
-            Ok(None) => self.refusal.is_some().then_some(Task::Probe),
+            Ok(Some(chunk)) => Some(SpoolTask::Drain(chunk)),
+            Ok(None) => self.refusal.is_some().then_some(SpoolTask::Probe),
             Err(error) => {
-                tracing::error!(%error, "a spool file could not be read; trying again");
+                tracing::error!(%error, "cannot read a spool file; will retry");
                 self.probe_at = now + LOOK_INTERVAL;
-                self.refusal.is_some().then_some(Task::Probe)
+                self.refusal.is_some().then_some(SpoolTask::Probe)
             }
         }
     }
 
     async fn look(&mut self, now: Instant) {
         let pause = match self.spool.claim_abandoned().await {
-            Ok(Look::GoesOn) => LOOK_AGAIN,
-            Ok(Look::Ended) => LOOK_INTERVAL,
+            Ok(FileSearch::GoesOn) => LOOK_AGAIN,
+            Ok(FileSearch::Ended) => LOOK_INTERVAL,
             Err(error) => {
-                tracing::warn!(%error, "spool files of ended processes could not be looked for");
+                tracing::warn!(%error, "cannot search for spool files of ended processes");
                 LOOK_INTERVAL
             }
         };
         self.look_at = now + pause;
     }
 
-    /// A chunk is in the journal, or was refused.
+    /// A chunk was inserted or rejected.
     pub(super) async fn chunk_ended(&mut self, chunk: &Chunk, result: &Result<(), Error>) {
         let done = match result {
             Ok(()) => {
@@ -195,7 +191,7 @@ impl Fallback {
             Err(error) => self.set_aside(chunk, error).await,
         };
         if let Err(error) = done {
-            tracing::error!(%error, "a spool file could not be written; trying again");
+            tracing::error!(%error, "cannot write a spool file; will retry");
             self.probe_at = Instant::now() + LOOK_INTERVAL;
         }
     }
@@ -205,28 +201,25 @@ impl Fallback {
         for record in &chunk.records {
             tracing::error!(
                 %error, callback.id = %record.id, file = %file.display(),
-                "the journal refuses what a callback holds; it is kept in a file"
+                "the journal rejected the data of a callback; stored in a separate file"
             );
         }
         Ok(())
     }
 
-    /// Draining may begin at once.
+    /// Draining may start at once.
     pub(super) fn hurry(&mut self) {
         self.probe_at = Instant::now();
     }
 
-    /// Leaves what is not drained to the next process.
+    /// Leaves undrained records to the next process.
     pub(super) async fn close(self) {
         self.spool.close().await;
     }
 }
 
-/// Whether the way into the journal is free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Idle {
-    /// An attempt can begin.
+pub(super) enum InserterState {
     Yes,
-    /// One is under way.
     No,
 }

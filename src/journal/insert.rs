@@ -1,17 +1,16 @@
-//! The one statement that puts a batch into the journal: constant texts of a few sizes, so that statement caches hit.
+//! The statement that inserts a batch. Constant texts of a few sizes, so that statement caches hit.
 
 use sea_orm::{DbBackend, Statement, Value};
 
 use crate::db::statements;
 use crate::domain::callback_record::{CallbackRecord, Route};
-use crate::journal::entity::{authenticity_words, route_word};
+use crate::journal::journal_row::{authenticity_words, route_word};
 
-/// The most rows of one statement.
 pub(super) const MOST_ROWS: usize = 512;
-/// A batch takes nothing more once its bodies reach this many bytes.
+/// A batch ends when its bodies reach this size.
 pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Columns in the order they are bound, with PostgreSQL's type. `id` must lead: a row without one is padding.
+/// In binding order, with PostgreSQL's type. `id` comes first: a row without id is padding.
 const COLUMNS: [(&str, &str); 13] = [
     ("id", "uuid"),
     ("account", "text"),
@@ -28,7 +27,7 @@ const COLUMNS: [(&str, &str); 13] = [
     ("content", "bytea"),
 ];
 
-/// The texts for 1, 2, 4 … [`MOST_ROWS`] rows on one engine.
+/// Statement texts for 1, 2, 4 … [`MOST_ROWS`] rows.
 #[derive(Debug)]
 pub(super) struct InsertStatements {
     backend: DbBackend,
@@ -36,7 +35,6 @@ pub(super) struct InsertStatements {
 }
 
 impl InsertStatements {
-    /// Writes the texts.
     pub(super) fn new(backend: DbBackend) -> Self {
         let texts = (0..=MOST_ROWS.ilog2())
             .map(|power| text(backend, 1 << power))
@@ -44,7 +42,8 @@ impl InsertStatements {
         Self { backend, texts }
     }
 
-    /// The statement for these rows, at most [`MOST_ROWS`]: the next larger size, padded with rows of nulls that it skips.
+    /// The statement for these rows (at most [`MOST_ROWS`]): the next larger size, padded with rows
+    /// of nulls.
     pub(super) fn fill<'r>(
         &self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
@@ -62,7 +61,7 @@ impl InsertStatements {
 fn text(backend: DbBackend, rows: usize) -> String {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     let values = statements::places(backend, &COLUMNS.map(|(_, kind)| kind), rows);
-    // `WHERE` also keeps SQLite from reading `ON` as the beginning of a join.
+    // `WHERE` also prevents SQLite from parsing `ON` as part of a join.
     format!(
         "INSERT INTO journal ({names}) SELECT * FROM ({values}) AS waiting \
          WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING"

@@ -1,16 +1,17 @@
-//! The journal: every raw callback, durable before it is acknowledged, in an order that readers can follow.
+//! The journal: every raw callback, durable before it is acknowledged, in commit order.
 //!
-//! Owns the writer task and the bound on memory. Does not read what callbacks say, and keeps no position of its readers.
+//! Owns the writer task and the memory limit. Does not parse callbacks and keeps no reader
+//! positions.
 
 mod days;
-mod entity;
-mod entrance;
 mod fallback;
-mod figures;
 mod insert;
+mod inserter;
+mod journal_metrics;
+mod journal_row;
 mod pairing;
+mod purge;
 mod reader;
-mod retention;
 pub mod spool;
 mod writer;
 
@@ -26,44 +27,43 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use figures::Figures;
+pub use journal_metrics::JournalMetrics;
+pub use purge::{JournalStart, PURGE_BATCH_ROWS, PurgeBatch, PurgeLimit};
 pub use reader::JournalFilter;
-pub use retention::{Beginning, Leave, PORTION_ROWS, Portion};
 
 use crate::db;
 use crate::db::Error;
 use crate::db::connection::{
     self, Engine, JOURNAL_BUSY_TIMEOUT, JOURNAL_WRITING, MAIN_BUSY_TIMEOUT, Pools,
 };
-use crate::db::disk::Reserve;
+use crate::db::disk::DiskReserve;
 use crate::domain::callback_record::{
     CallbackRecord, CallbackSummary, JournalEntry, JournalPosition,
 };
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
-use crate::journal::spool::{Spool, SpoolSettings, SpoolStanding};
+use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
 use crate::store::settings::JournalState;
-use entrance::{Entrance, Errand};
 use fallback::Fallback;
-use reader::Recently;
-use retention::Chore;
-use writer::{Append, Writer};
+use inserter::{JournalInserter, MaintenanceRequest};
+use purge::MaintenanceTask;
+use reader::LatestReceived;
+use writer::{QueuedRecord, Writer};
 
-/// PostgreSQL's advisory lock under which sequence numbers are drawn, so that they rise in commit order. `bt_jrnl` in ASCII.
+/// PostgreSQL advisory lock under which sequence numbers are drawn, so that they follow commit
+/// order. `bt_jrnl` in ASCII.
 pub const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
 
-/// The file beside the main database's.
 const FILE_NAME: &str = "journal.db";
-/// Records that may wait for the writer: two batches.
+/// Queue length of the writer: two batches.
 const WAITING_RECORDS: usize = 1024;
-/// Memory that bodies may hold between being read and being written, in [`ROOM_UNIT`]s: 256 MiB.
+/// Memory for bodies between reading and writing, in [`ROOM_UNIT`]s: 256 MiB.
 const ROOM_UNITS: usize = 256 * 1024;
-/// Bytes of one unit of room.
 const ROOM_UNIT: usize = 1024;
-/// What a record takes beside its body: headers, query, channel.
+/// Memory of a record without its body: headers, query, channel.
 const RECORD_OVERHEAD: usize = 4 * 1024;
 
-/// A handle on the journal; clones share one writer.
+/// Clones share one writer.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Shared>);
 
@@ -71,23 +71,23 @@ pub struct Journal(Arc<Shared>);
 struct Shared {
     pools: Pools,
     identity: Uuid,
-    recently: Recently,
-    waiting: mpsc::Sender<Append>,
-    errands: mpsc::Sender<Errand>,
+    recently: LatestReceived,
+    waiting: mpsc::Sender<QueuedRecord>,
+    maintenance: mpsc::Sender<MaintenanceRequest>,
     room: Arc<Semaphore>,
     appended: watch::Receiver<()>,
-    spool: watch::Receiver<SpoolStanding>,
-    figures: Figures,
+    spool: watch::Receiver<SpoolStatus>,
+    metrics: JournalMetrics,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// Leave to hold a body of a certain size in memory; ends when the body has been written or given up.
+/// Permission to hold a body in memory; released when the body has been written or dropped.
 #[derive(Debug)]
-pub struct Room(OwnedSemaphorePermit);
+pub struct MemoryPermit(OwnedSemaphorePermit);
 
-impl Room {
-    /// Gives back what a body did not need that turned out smaller than it could have been.
+impl MemoryPermit {
+    /// Releases what a body smaller than expected does not need.
     pub fn give_back_beyond(&mut self, body_bytes: usize) {
         let beyond = self.0.num_permits().saturating_sub(units(body_bytes));
         drop(self.0.split(beyond));
@@ -100,7 +100,8 @@ fn units(body_bytes: usize) -> usize {
         .min(ROOM_UNITS)
 }
 
-/// Opens the journal that belongs to a main database: `journal.db` beside its file, or the same server. Applies nothing; see [`migrate`].
+/// Opens the journal of a main database: `journal.db` beside its file, or the same server. Applies
+/// no migrations; see [`migrate`].
 pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
     match connection::engine_of(database_url) {
         Engine::Sqlite => {
@@ -113,7 +114,8 @@ pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
     }
 }
 
-/// Applies the migrations that are missing, one process at a time. Where none is missing, a lock held elsewhere stops no start.
+/// Applies missing migrations, one process at a time. Without missing ones a lock held elsewhere
+/// does not prevent the start.
 pub async fn migrate(pools: &Pools) -> Result<(), Error> {
     let transaction = match pools.begin().await {
         Ok(transaction) => transaction,
@@ -122,7 +124,7 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
             if missing.is_empty() {
                 return Ok(());
             }
-            // Several processes on a new server: the first one makes the tables.
+            // On a new server the first of several processes creates the tables.
             pools.begin_within(MAIN_BUSY_TIMEOUT).await?
         }
         Err(error) => return Err(error),
@@ -136,13 +138,13 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
     }
 }
 
-/// Refuses a journal whose tables are not those of this program; for who writes nothing.
+/// Rejects a journal with another schema. For read-only commands.
 pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
     let missing = JournalMigrator::get_pending_migrations_read_only(pools.reader()).await?;
     db::refuse_missing(missing.len())
 }
 
-/// Whether there is a journal beside a main database. A server counts as having one.
+/// Always true on a server.
 pub fn exists(database_url: &Secret) -> bool {
     match connection::engine_of(database_url) {
         Engine::Sqlite => connection::sqlite_path(database_url)
@@ -152,7 +154,8 @@ pub fn exists(database_url: &Secret) -> bool {
     }
 }
 
-/// Whether the journal beside a main database was ever used with one: it took callbacks, or carries the mark of a start. Applies nothing.
+/// Whether the journal was ever used with a main database: it has callbacks or the mark of a start.
+/// Applies no migrations.
 pub async fn was_used(database_url: &Secret) -> Result<bool, Error> {
     let pools = connect(database_url).await?;
     let used = was_used_in(&pools).await;
@@ -161,7 +164,7 @@ pub async fn was_used(database_url: &Secret) -> Result<bool, Error> {
 }
 
 async fn was_used_in(pools: &Pools) -> Result<bool, Error> {
-    // A first start that was cut short has made no tables yet, and an older program not all.
+    // An interrupted first start has no tables, an older version not all.
     let tables = SchemaManager::new(pools.reader());
     if tables.has_table("journal").await? && reader::end(pools).await? > 0 {
         return Ok(true);
@@ -170,25 +173,27 @@ async fn was_used_in(pools: &Pools) -> Result<bool, Error> {
 }
 
 impl Journal {
-    /// Checks that the journal's tables are there and starts its writer. Migrations must have run.
+    /// Checks the tables and starts the writer. Migrations must have run.
     ///
-    /// Without a spool: what the database refuses is refused to the caller, and a lock is waited for.
+    /// Without a spool: errors of the database are returned to the caller, and a lock is waited
+    /// for.
     pub async fn open(pools: Pools) -> Result<Self, Error> {
         let identity = reader::identity(&pools).await?;
         Ok(Self::start(pools, identity, None, None))
     }
 
-    /// The same, with a spool that takes what the database does not. Fails when either cannot be written; a lock held elsewhere and a disk that is nearly full are no such failures.
+    /// Like `open`, with a spool for what the database does not accept. Fails if either cannot be
+    /// written; a lock held elsewhere or a nearly full disk are no failures.
     pub async fn open_with_spool(pools: Pools, settings: SpoolSettings) -> Result<Self, Error> {
         let identity = reader::identity(&pools).await?;
         let folder = pools.file().and_then(Path::parent);
-        let reserve = folder.map(|folder| Reserve {
+        let reserve = folder.map(|folder| DiskReserve {
             folder: folder.to_owned(),
             percent: settings.limits.free_percent,
         });
         let spool = Spool::open(settings, identity).await?;
-        let entrance = Entrance::new(pools.clone(), reserve.clone());
-        let fallback = match entrance.probe().await {
+        let inserter = JournalInserter::new(pools.clone(), reserve.clone());
+        let fallback = match inserter.probe().await {
             Ok(()) => Fallback::new(spool),
             Err(error) if error.is_busy() || error.is_disk_full() => {
                 Fallback::in_use(spool, &error)
@@ -205,24 +210,24 @@ impl Journal {
         pools: Pools,
         identity: Uuid,
         fallback: Option<Fallback>,
-        reserve: Option<Reserve>,
+        reserve: Option<DiskReserve>,
     ) -> Self {
         let (waiting, receiver) = mpsc::channel(WAITING_RECORDS);
-        let (errands, asked) = mpsc::channel(1);
+        let (maintenance, asked) = mpsc::channel(1);
         let (sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
-        let figures = Figures::default();
+        let metrics = JournalMetrics::default();
         let spool = match &fallback {
-            Some(fallback) => fallback.standing(),
-            None => watch::channel(SpoolStanding::default()).1,
+            Some(fallback) => fallback.status(),
+            None => watch::channel(SpoolStatus::default()).1,
         };
         let writer = Writer {
-            entrance: Entrance::new(pools.clone(), reserve),
+            inserter: JournalInserter::new(pools.clone(), reserve),
             waiting: receiver,
             appended: sender,
             fallback,
-            figures: figures.clone(),
-            errands: asked,
+            metrics: metrics.clone(),
+            maintenance: asked,
             stop: stop.clone(),
         };
         let tasks = TaskTracker::new();
@@ -231,35 +236,38 @@ impl Journal {
         Self(Arc::new(Shared {
             pools,
             identity,
-            recently: Recently::default(),
+            recently: LatestReceived::default(),
             waiting,
-            errands,
+            maintenance,
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
             appended,
             spool,
-            figures,
+            metrics,
             stop,
             tasks,
         }))
     }
 
-    /// Waits until a body of so many bytes may be held in memory. Ask before reading it, once and for all of it: two askers that each hold a part could wait for each other.
-    pub async fn reserve(&self, body_bytes: usize) -> Result<Room, Error> {
+    /// Waits until a body of this size may be held in memory. DiskReserve the whole size before
+    /// reading: two callers that each hold a part could wait for each other.
+    pub async fn reserve(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
         let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);
         Arc::clone(&self.0.room)
             .acquire_many_owned(units)
             .await
-            .map(Room)
+            .map(MemoryPermit)
             .map_err(|_| Error::Stopped("journal"))
     }
 
-    /// Adds a record. `Ok` means durable: synced to disk (or committed by PostgreSQL), in the journal or in the spool on its way there. An id that is there already adds nothing.
+    /// Appends a record. `Ok` means durable: synced to disk (or committed by PostgreSQL), in the
+    /// journal or in the spool. An existing id adds nothing.
     ///
-    /// An error that [`Error::is_transient`] may have stored the record or not; the same record may be appended again.
-    /// When the caller goes away the record is written all the same.
-    pub async fn append(&self, record: CallbackRecord, room: Room) -> Result<(), Error> {
+    /// After an error with [`Error::is_transient`] the record may or may not be stored; it may be
+    /// appended again. The record is written even if
+    /// the caller is dropped.
+    pub async fn append(&self, record: CallbackRecord, room: MemoryPermit) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
-        let append = Append {
+        let append = QueuedRecord {
             record,
             answer,
             room: room.0,
@@ -272,7 +280,8 @@ impl Journal {
         answered.await.map_err(|_| Error::Stopped("journal"))?
     }
 
-    /// Entries after a place, in order: at most `limit`, and no more than `byte_limit` bytes of bodies unless the first alone is larger.
+    /// Entries after `seq`, in order: at most `limit`, and at most `byte_limit` bytes of bodies
+    /// unless the first alone is larger.
     pub async fn read_after(
         &self,
         seq: i64,
@@ -282,22 +291,21 @@ impl Journal {
         reader::read_after(&self.0.pools, &self.0.recently, seq, limit, byte_limit).await
     }
 
-    /// The entry of this id.
     pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
         reader::find(&self.0.pools, id).await
     }
 
-    /// The entries of these ids, as far as they are kept, in the journal's order; with all their bodies.
+    /// Existing entries with these ids, in journal order, with bodies.
     pub async fn find_all(&self, ids: &[CallbackId]) -> Result<Vec<JournalEntry>, Error> {
         reader::find_all(&self.0.pools, ids).await
     }
 
-    /// Bytes of these callbacks' bodies; one that is not kept is absent.
+    /// Body sizes of existing callbacks.
     pub async fn list_sizes(&self, ids: &[CallbackId]) -> Result<HashMap<CallbackId, u64>, Error> {
         reader::list_sizes(&self.0.pools, ids).await
     }
 
-    /// One page, newest first, beginning below `before_seq`.
+    /// One page, newest first, below `before_seq`.
     pub async fn list(
         &self,
         filter: &JournalFilter,
@@ -312,63 +320,75 @@ impl Journal {
         reader::list_places(&self.0.pools, seq, limit).await
     }
 
-    /// The highest place ever given, 0 for none: no reader's position lies beyond it. The entry itself may be gone, or may never have come to be.
+    /// The highest `seq` ever assigned, 0 if none: no reader position is beyond it. The entry
+    /// itself may be purged, or may not exist.
     pub async fn end(&self) -> Result<i64, Error> {
         reader::end(&self.0.pools).await
     }
 
-    /// Makes ready for what comes in the next days. SQLite needs nothing.
+    /// Creates partitions ahead. Does nothing on SQLite.
     pub async fn prepare_days(&self, now: DateTime<Utc>) -> Result<(), Error> {
         days::prepare(&self.0.pools, now).await
     }
 
-    /// Callbacks that may leave the journal after those of `after`: at most [`PORTION_ROWS`] on SQLite, a whole day on PostgreSQL. `None` when there are no more.
+    /// The next callbacks after `after` that may be purged: at most [`PURGE_BATCH_ROWS`] on SQLite, a
+    /// whole day on PostgreSQL. `None` at the end.
     pub async fn next_portion(
         &self,
-        leave: &Leave,
-        after: Option<&Portion>,
-    ) -> Result<Option<Portion>, Error> {
-        retention::next_portion(&self.0.pools, leave, after).await
+        purge_limit: &PurgeLimit,
+        after: Option<&PurgeBatch>,
+    ) -> Result<Option<PurgeBatch>, Error> {
+        purge::next_portion(&self.0.pools, purge_limit, after).await
     }
 
-    /// Takes a portion out, between two batches of the writer; returns how many callbacks left. `None` when it must not leave any more.
-    pub async fn remove(&self, leave: &Leave, portion: &Portion) -> Result<Option<u64>, Error> {
-        match retention::chore(portion) {
-            Some(chore) => self.ask(chore).await.map(Some),
-            None => retention::remove_on_postgres(&self.0.pools, leave, portion).await,
+    /// Purges a batch between two writes; returns how many callbacks were deleted, or `None` if it
+    /// must not be purged any more.
+    pub async fn remove(
+        &self,
+        purge_limit: &PurgeLimit,
+        purge_batch: &PurgeBatch,
+    ) -> Result<Option<u64>, Error> {
+        match purge::maintenance_task(purge_batch) {
+            Some(maintenance_task) => self.ask(maintenance_task).await.map(Some),
+            None => purge::remove_on_postgres(&self.0.pools, purge_limit, purge_batch).await,
         }
     }
 
-    /// Gives some free pages of SQLite's file back to the file system, between two batches; returns how many are left.
+    /// Returns some free pages of SQLite's file to the file system, between two writes; returns how
+    /// many are left.
     pub async fn give_back(&self) -> Result<u64, Error> {
         if self.0.pools.free_pages().await? == 0 {
             return Ok(0);
         }
-        self.ask(Chore::GiveBack).await
+        self.ask(MaintenanceTask::GiveBack).await
     }
 
-    async fn ask(&self, chore: Chore) -> Result<u64, Error> {
+    async fn ask(&self, maintenance_task: MaintenanceTask) -> Result<u64, Error> {
         let (answer, answered) = oneshot::channel();
-        let errand = Errand { chore, answer };
+        let maintenance_request = MaintenanceRequest {
+            maintenance_task,
+            answer,
+        };
         self.0
-            .errands
-            .send(errand)
+            .maintenance
+            .send(maintenance_request)
             .await
             .map_err(|_| Error::Stopped("journal"))?;
         answered.await.map_err(|_| Error::Stopped("journal"))?
     }
 
-    /// Where the journal begins; absent while it is empty.
-    pub async fn beginning(&self) -> Result<Option<Beginning>, Error> {
-        retention::beginning(&self.0.pools).await
+    /// `None` if the journal is empty.
+    pub async fn find_start(&self) -> Result<Option<JournalStart>, Error> {
+        purge::find_start(&self.0.pools).await
     }
 
-    /// Where it begins once everything up to `last` has left; absent when nothing is left.
-    pub async fn beginning_after(&self, last: &Portion) -> Result<Option<Beginning>, Error> {
-        retention::beginning_after(&self.0.pools, last).await
+    /// The start of the journal after everything up to `last` was purged; `None` if nothing is
+    /// left.
+    pub async fn find_start_after(&self, last: &PurgeBatch) -> Result<Option<JournalStart>, Error> {
+        purge::find_start_after(&self.0.pools, last).await
     }
 
-    /// What a main database must know of it to be its own.
+    /// What the main database must know about its journal.
     pub async fn state(&self) -> Result<JournalState, Error> {
         Ok(JournalState {
             identity: self.identity(),
@@ -377,12 +397,12 @@ impl Journal {
         })
     }
 
-    /// Leaves the mark of this start, which the main database knows already.
+    /// Stores the mark of this start, which the main database has stored before.
     pub async fn leave_mark(&self, mark: Uuid) -> Result<(), Error> {
-        pairing::leave(&self.0.pools, mark).await
+        pairing::purge_limit(&self.0.pools, mark).await
     }
 
-    /// Made with the journal; its main database carries the same.
+    /// Created with the journal; the main database stores the same.
     pub fn identity(&self) -> Uuid {
         self.0.identity
     }
@@ -392,27 +412,27 @@ impl Journal {
         self.0.appended.clone()
     }
 
-    /// How the spool stands; the receiver is told of every change.
-    pub fn spool(&self) -> watch::Receiver<SpoolStanding> {
+    pub fn spool(&self) -> watch::Receiver<SpoolStatus> {
         self.0.spool.clone()
     }
 
-    /// Its file, where it is one.
+    /// `None` on PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         self.0.pools.file()
     }
 
-    /// What its writer measures.
-    pub fn figures(&self) -> &Figures {
-        &self.0.figures
+    pub fn metrics(&self) -> &JournalMetrics {
+        &self.0.metrics
     }
 
-    /// Takes nothing more, writes what waits, moves into the journal what is in the spool if that goes quickly, and returns when the writer has ended. Reading goes on working.
+    /// Stops accepting, writes what is queued, drains the spool if that is quick, and returns when
+    /// the writer has ended. Reading still works.
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.tasks.wait().await;
     }
-    /// Stops and closes every connection; SQLite folds its WAL back, so that `journal.db` alone is the whole journal.
+    /// Stops and closes every connection; SQLite checkpoints its WAL, so that `journal.db` alone is
+    /// complete.
     pub async fn close(&self) -> Result<(), Error> {
         self.stop().await;
         self.0.pools.clone().close().await

@@ -1,6 +1,7 @@
-//! The mark that each start leaves in `journal.db`, after `bluetick.db` was told of it: a database that does not know the journal's mark is of another time.
+//! The mark that each start stores in `bluetick.db`, then in `journal.db`. A main database that
+//! does not know the journal's mark is from another point in time.
 //!
-//! On PostgreSQL both are one database and cannot be restored apart, so there is no mark.
+//! PostgreSQL needs none: both parts are one database and are restored together.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::db::connection::Pools;
 
-/// The mark of the last start, if there was one.
+/// The mark of the last start.
 pub(super) async fn find(pools: &Pools) -> Result<Option<Uuid>, Error> {
     let engine = pools.reader().get_database_backend();
     if engine == DbBackend::Postgres {
@@ -22,8 +23,8 @@ pub(super) async fn find(pools: &Pools) -> Result<Option<Uuid>, Error> {
     }
 }
 
-/// Leaves a mark. Under a lock held elsewhere the old one stays, which the main database knows as well.
-pub(super) async fn leave(pools: &Pools, mark: Uuid) -> Result<(), Error> {
+/// Under a lock held elsewhere the previous mark stays, which the main database knows as well.
+pub(super) async fn purge_limit(pools: &Pools, mark: Uuid) -> Result<(), Error> {
     let engine = pools.writer().get_database_backend();
     if engine == DbBackend::Postgres {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Reading the journal: by place for the reconciler, by id and newest first for people.
+//! Reads the journal: by seq for the reconciler, by id and newest first for pages and API.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,23 +17,22 @@ use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::callback_record::{CallbackSummary, JournalEntry, JournalPosition};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::journal::days;
-use crate::journal::entity::{Column, Entity, Extent, SummaryRow};
+use crate::journal::journal_row::{Column, Entity, EntrySize, SummaryRow};
 
-/// Which callbacks a list shows; what is absent does not restrict.
+/// Absent fields do not restrict.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct JournalFilter {
-    /// Of this account.
     pub account: Option<AccountId>,
-    /// Of these ids.
     pub ids: Option<Vec<CallbackId>>,
 }
 
-/// Around when what was read last was received. What comes next is hardly older, so PostgreSQL need not look into every day for it.
+/// Receive time of the latest entry read. The next entries are hardly older, so PostgreSQL need not
+/// search every partition.
 #[derive(Debug, Default)]
-pub(super) struct Recently(AtomicI64);
+pub(super) struct LatestReceived(AtomicI64);
 
-impl Recently {
-    /// The smallest id that is worth looking for at first; absent while nothing was read.
+impl LatestReceived {
+    /// The smallest id to search first; `None` before the first read.
     fn first_id(&self) -> Option<Uuid> {
         let millis = self.0.load(Ordering::Relaxed);
         let at = DateTime::from_timestamp_millis(millis).filter(|_| millis > 0)?;
@@ -50,7 +49,7 @@ impl Recently {
 
 pub(super) async fn read_after(
     pools: &Pools,
-    recently: &Recently,
+    recently: &LatestReceived,
     seq: i64,
     limit: u64,
     byte_limit: u64,
@@ -59,7 +58,7 @@ pub(super) async fn read_after(
     let mut since = recently.first_id().filter(|_| is_in_days);
     let mut extents = list_extents(pools, seq, limit, since).await?;
     if since.is_some() && !is_complete(pools, seq, &extents).await? {
-        // Something older came late, or a number was drawn for nothing.
+        // An older entry was appended late, or a sequence number was not used.
         since = None;
         extents = list_extents(pools, seq, limit, since).await?;
     }
@@ -92,18 +91,18 @@ async fn list_extents(
     seq: i64,
     limit: u64,
     since: Option<Uuid>,
-) -> Result<Vec<Extent>, Error> {
+) -> Result<Vec<EntrySize>, Error> {
     Ok(after(seq, since)
         .select_only()
         .columns([Column::Seq, Column::Size])
         .limit(limit)
-        .into_model::<Extent>()
+        .into_model::<EntrySize>()
         .all(pools.reader())
         .await?)
 }
 
-/// Whether these are all that come next: they follow each other without a gap, or there is nothing beyond.
-async fn is_complete(pools: &Pools, seq: i64, extents: &[Extent]) -> Result<bool, Error> {
+/// Whether these are all next entries: without gaps, or nothing is beyond them.
+async fn is_complete(pools: &Pools, seq: i64, extents: &[EntrySize]) -> Result<bool, Error> {
     if extents.is_empty() {
         return Ok(end(pools).await? <= seq);
     }
@@ -112,8 +111,9 @@ async fn is_complete(pools: &Pools, seq: i64, extents: &[Extent]) -> Result<bool
         .all(|(next, extent)| extent.seq == next))
 }
 
-/// The place up to which bodies fit into the limit; the first always fits, else a large one could never be read.
-fn last_within(extents: &[Extent], byte_limit: u64) -> Option<i64> {
+/// Index up to which bodies fit into the limit. The first always fits, else a large one could never
+/// be read.
+fn last_within(extents: &[EntrySize], byte_limit: u64) -> Option<i64> {
     let mut bytes = 0_u64;
     extents
         .iter()
@@ -229,7 +229,7 @@ pub(super) async fn end(pools: &Pools) -> Result<i64, Error> {
         DbBackend::Postgres => {
             "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM journal_seq"
         }
-        // Knows the highest number ever given, also when retention has emptied the table; has no row before the first.
+        // The highest number ever assigned, also after a purge; no row before the first.
         _ => "SELECT seq FROM sqlite_sequence WHERE name = 'journal'",
     };
     let row = pools

@@ -1,4 +1,5 @@
-//! The only task that writes to the journal: takes what is waiting, commits it at once, answers everybody. What the journal does not take goes to the spool.
+//! The only task that writes to the journal: takes what is queued, commits it as one batch, answers
+//! every caller. Batches that the journal does not accept go to the spool.
 
 use std::time::Duration;
 
@@ -8,27 +9,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::Error;
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::entrance::{Entrance, Errand, Purpose};
-use crate::journal::fallback::{Fallback, Idle, Task};
-use crate::journal::figures::{Figures, Target};
+use crate::journal::fallback::{Fallback, InserterState, SpoolTask};
 use crate::journal::insert::{MOST_BYTES, MOST_ROWS};
+use crate::journal::inserter::{AttemptPurpose, JournalInserter, MaintenanceRequest};
+use crate::journal::journal_metrics::{CommitTarget, JournalMetrics};
 
-/// How long a batch waits for the journal before it goes to the spool, so that the answer comes within a second. A lock refuses earlier.
+/// How long a batch waits for the journal before it goes to the spool, so that the reply comes
+/// within a second. A lock fails earlier.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// How long the end waits for the spool to be drained; what is left, the next process drains.
+/// How long shutdown waits for the spool to drain; the next process drains the rest.
 const LAST_DRAIN: Duration = Duration::from_secs(5);
 
-/// One record on its way into the journal.
 #[derive(Debug)]
-pub(super) struct Append {
+pub(super) struct QueuedRecord {
     pub(super) record: CallbackRecord,
     pub(super) answer: oneshot::Sender<Result<(), Error>>,
-    /// Given back when the record has been written and dropped, even if nobody waits for the answer any more.
+    /// Released when the record has been written and dropped, even if the caller is gone.
     pub(super) room: OwnedSemaphorePermit,
 }
 
-impl Append {
-    /// Gives the memory back, then answers. Whoever asked may be gone: what was written stays written.
+impl QueuedRecord {
+    /// Releases the memory, then replies. The caller may be gone.
     fn answer(self, result: Result<(), Error>) {
         drop(self.record);
         drop(self.room);
@@ -36,49 +37,50 @@ impl Append {
     }
 }
 
-/// The writer's belongings.
 pub(super) struct Writer {
-    pub(super) entrance: Entrance,
-    pub(super) waiting: mpsc::Receiver<Append>,
+    pub(super) inserter: JournalInserter,
+    pub(super) waiting: mpsc::Receiver<QueuedRecord>,
     pub(super) appended: watch::Sender<()>,
     pub(super) fallback: Option<Fallback>,
-    pub(super) figures: Figures,
-    /// What retention asks for, one at a time; done between batches.
-    pub(super) errands: mpsc::Receiver<Errand>,
+    pub(super) metrics: JournalMetrics,
+    /// Maintenance requests, one at a time, done between batches.
+    pub(super) maintenance: mpsc::Receiver<MaintenanceRequest>,
     pub(super) stop: CancellationToken,
 }
 
-/// What wakes the writer.
-enum Event {
-    Waiting(Append),
-    Ended(Result<(), Error>, Purpose),
-    Errand(Errand),
+enum WriterEvent {
+    Waiting(QueuedRecord),
+    Ended(Result<(), Error>, AttemptPurpose),
+    MaintenanceRequest(MaintenanceRequest),
     Due,
     Stopped,
 }
 
 impl Writer {
-    /// Writes until told to stop, then what is still waiting.
+    /// Writes until it is stopped, then what is still queued.
     pub(super) async fn run(mut self) {
         loop {
             match self.next_event().await {
-                Event::Waiting(first) => {
+                WriterEvent::Waiting(first) => {
                     let batch = self.take_waiting(first);
                     self.write(batch).await;
-                    // Under load somebody always waits: retention has its turn after each batch.
+                    // Maintenance has its turn after each batch, since under load the queue is
+                    // never empty.
                     self.begin_errand();
                 }
-                Event::Ended(result, purpose) => self.attempt_ended(result, purpose).await,
-                Event::Errand(errand) => self.entrance.run(errand),
-                Event::Due => {}
-                Event::Stopped => break,
+                WriterEvent::Ended(result, purpose) => self.attempt_ended(result, purpose).await,
+                WriterEvent::MaintenanceRequest(maintenance_request) => {
+                    self.inserter.run(maintenance_request)
+                }
+                WriterEvent::Due => {}
+                WriterEvent::Stopped => break,
             }
             self.begin_next_task().await;
         }
         self.finish().await;
     }
 
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self) -> WriterEvent {
         let idle = self.idle();
         let due_at = self.fallback.as_ref().map(|fallback| fallback.due_at(idle));
         let takes_errands = self.takes_errands();
@@ -86,38 +88,38 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
-                (result, purpose) = self.entrance.ended() => return Event::Ended(result, purpose),
-                first = self.waiting.recv() => return first.map_or(Event::Stopped, Event::Waiting),
-                () = due(due_at) => return Event::Due,
-                Some(errand) = self.errands.recv(), if takes_errands => return Event::Errand(errand),
+                (result, purpose) = self.inserter.ended() => return WriterEvent::Ended(result, purpose),
+                first = self.waiting.recv() => return first.map_or(WriterEvent::Stopped, WriterEvent::Waiting),
+                () = due(due_at) => return WriterEvent::Due,
+                Some(maintenance_request) = self.maintenance.recv(), if takes_errands => return WriterEvent::MaintenanceRequest(maintenance_request),
             }
         }
     }
 
     fn begin_errand(&mut self) {
         if self.takes_errands()
-            && let Ok(errand) = self.errands.try_recv()
+            && let Ok(maintenance_request) = self.maintenance.try_recv()
         {
-            self.entrance.run(errand);
+            self.inserter.run(maintenance_request);
         }
     }
 
-    /// On a full disk too: what retention removes makes room.
+    /// Also on a full disk: a purge frees space.
     fn takes_errands(&self) -> bool {
         let lacks_room = self.fallback.as_ref().is_some_and(Fallback::lacks_room);
-        self.idle() == Idle::Yes && (lacks_room || self.is_journal_open())
+        self.idle() == InserterState::Yes && (lacks_room || self.is_journal_open())
     }
 
-    fn idle(&self) -> Idle {
-        if self.entrance.is_taken() {
-            Idle::No
+    fn idle(&self) -> InserterState {
+        if self.inserter.is_taken() {
+            InserterState::No
         } else {
-            Idle::Yes
+            InserterState::Yes
         }
     }
 
-    /// The group of one commit: whatever waits, without waiting for more.
-    fn take_waiting(&mut self, first: Append) -> Vec<Append> {
+    /// The batch of one commit: what is queued, without waiting for more.
+    fn take_waiting(&mut self, first: QueuedRecord) -> Vec<QueuedRecord> {
         let mut bytes = first.record.body.len() as u64;
         let mut batch = vec![first];
         while batch.len() < MOST_ROWS && bytes < MOST_BYTES {
@@ -130,14 +132,15 @@ impl Writer {
         batch
     }
 
-    /// Writes a batch and answers it. A batch that the database refuses for what it holds is halved until the refused record stands alone.
-    async fn write(&mut self, batch: Vec<Append>) {
+    /// Writes a batch and replies. A batch that the database rejects is halved until the rejected
+    /// record is alone.
+    async fn write(&mut self, batch: Vec<QueuedRecord>) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
             let begun = Instant::now();
             match self.insert(&batch).await {
                 Ok(()) => {
-                    self.note(Target::Journal, &batch, begun);
+                    self.note(CommitTarget::Journal, &batch, begun);
                     answer(batch, || Ok(()));
                     self.appended.send_replace(());
                 }
@@ -146,23 +149,22 @@ impl Writer {
                     pending.push(second_half);
                     pending.push(batch);
                 }
-                Err(error) => self.shelter(batch, &error).await,
+                Err(error) => self.write_to_spool(batch, &error).await,
             }
         }
     }
 
-    /// Puts a batch into the journal, if the journal takes it in time.
-    async fn insert(&mut self, batch: &[Append]) -> Result<(), Error> {
+    async fn insert(&mut self, batch: &[QueuedRecord]) -> Result<(), Error> {
         let deadline = Instant::now() + PATIENCE;
         if !self.is_journal_open() || !self.wait_for_turn(deadline).await {
             return Err(Error::TooSlow);
         }
         let records = batch.iter().map(|append| &append.record);
-        self.entrance.insert(records, Purpose::Batch);
+        self.inserter.insert(records, AttemptPurpose::Batch);
         let Some(fallback) = &mut self.fallback else {
-            return self.entrance.ended().await.0;
+            return self.inserter.ended().await.0;
         };
-        let result = match timeout_at(deadline, self.entrance.ended()).await {
+        let result = match timeout_at(deadline, self.inserter.ended()).await {
             Ok((result, _)) => result,
             Err(_) => Err(Error::TooSlow),
         };
@@ -178,12 +180,12 @@ impl Writer {
         refusal.is_none()
     }
 
-    /// Waits until another attempt has ended; false when the journal is not open then.
+    /// Waits for the end of another attempt; false if the journal is unavailable then.
     async fn wait_for_turn(&mut self, deadline: Instant) -> bool {
-        if !self.entrance.is_taken() {
+        if !self.inserter.is_taken() {
             return true;
         }
-        match timeout_at(deadline, self.entrance.ended()).await {
+        match timeout_at(deadline, self.inserter.ended()).await {
             Ok((result, purpose)) => self.attempt_ended(result, purpose).await,
             Err(_) => {
                 if let Some(fallback) = &mut self.fallback {
@@ -194,16 +196,15 @@ impl Writer {
         self.is_journal_open()
     }
 
-    /// Puts a batch that the journal did not take into the spool, and answers it.
-    async fn shelter(&mut self, batch: Vec<Append>, error: &Error) {
+    async fn write_to_spool(&mut self, batch: Vec<QueuedRecord>, error: &Error) {
         let Some(fallback) = &mut self.fallback else {
             return answer(batch, || Err(again(error)));
         };
         let records = batch.iter().map(|append| &append.record);
         let begun = Instant::now();
-        match fallback.shelter(records).await {
+        match fallback.write_to_spool(records).await {
             Ok(()) => {
-                self.note(Target::Spool, &batch, begun);
+                self.note(CommitTarget::Spool, &batch, begun);
                 answer(batch, || Ok(()));
             }
             Err(spool) => {
@@ -218,25 +219,26 @@ impl Writer {
         }
     }
 
-    fn note(&self, target: Target, batch: &[Append], begun: Instant) {
+    fn note(&self, target: CommitTarget, batch: &[QueuedRecord], begun: Instant) {
         let bytes = batch.iter().map(|append| append.record.body.len()).sum();
-        self.figures
+        self.metrics
             .note(target, batch.len(), bytes, begun.elapsed());
     }
 
-    /// An attempt that no batch waited for has ended: a probe, a chunk of the spool, a batch that was too slow.
-    async fn attempt_ended(&mut self, result: Result<(), Error>, purpose: Purpose) {
+    /// An attempt without waiting batch ended: a probe, a chunk of the spool, or a batch that was
+    /// too slow.
+    async fn attempt_ended(&mut self, result: Result<(), Error>, purpose: AttemptPurpose) {
         let Some(fallback) = &mut self.fallback else {
             return;
         };
-        if matches!(purpose, Purpose::Chore) {
+        if matches!(purpose, AttemptPurpose::MaintenanceTask) {
             return;
         }
         match (&result, purpose) {
-            (_, Purpose::Drain(chunk)) => fallback.chunk_ended(&chunk, &result).await,
-            (Ok(()), Purpose::Batch | Purpose::Probe) => fallback.taken(),
-            (Err(error), Purpose::Batch | Purpose::Probe) => fallback.refused(error),
-            (_, Purpose::Chore) => {}
+            (_, AttemptPurpose::Drain(chunk)) => fallback.chunk_ended(&chunk, &result).await,
+            (Ok(()), AttemptPurpose::Batch | AttemptPurpose::Probe) => fallback.taken(),
+            (Err(error), AttemptPurpose::Batch | AttemptPurpose::Probe) => fallback.refused(error),
+            (_, AttemptPurpose::MaintenanceTask) => {}
         }
         if result.is_ok() {
             self.appended.send_replace(());
@@ -244,27 +246,27 @@ impl Writer {
     }
 
     async fn begin_next_task(&mut self) {
-        self.entrance.give_up_silence();
+        self.inserter.give_up_silence();
         let idle = self.idle();
         let Some(fallback) = &mut self.fallback else {
             return;
         };
         match fallback.next_task(idle).await {
-            Some(Task::Probe) => self.entrance.begin_probe(),
-            Some(Task::Drain(chunk)) => self.entrance.drain(chunk),
+            Some(SpoolTask::Probe) => self.inserter.begin_probe(),
+            Some(SpoolTask::Drain(chunk)) => self.inserter.drain(chunk),
             None => {}
         }
     }
 
-    /// Drains the spool as long as the journal takes it and the time allows.
+    /// Drains the spool while the journal accepts it and time is left.
     async fn finish(mut self) {
         let deadline = Instant::now() + LAST_DRAIN;
         if let Some(fallback) = &mut self.fallback {
             fallback.hurry();
         }
         self.begin_next_task().await;
-        while self.entrance.is_taken() {
-            let Ok((result, purpose)) = timeout_at(deadline, self.entrance.ended()).await else {
+        while self.inserter.is_taken() {
+            let Ok((result, purpose)) = timeout_at(deadline, self.inserter.ended()).await else {
                 break;
             };
             self.attempt_ended(result, purpose).await;
@@ -286,13 +288,13 @@ async fn due(at: Option<Instant>) {
     }
 }
 
-fn answer(batch: Vec<Append>, result: impl Fn() -> Result<(), Error>) {
+fn answer(batch: Vec<QueuedRecord>, result: impl Fn() -> Result<(), Error>) {
     for append in batch {
         append.answer(result());
     }
 }
 
-/// The same error for each of those who wait for one commit.
+/// A copy of the error for each caller of one commit.
 fn again(error: &Error) -> Error {
     match error {
         Error::Driver { source } => Error::Driver {

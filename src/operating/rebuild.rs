@@ -80,7 +80,7 @@ async fn derive(
 /// Where reading again begins: at the lowest place, with no callback that has an id below the smallest.
 async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
     let first = services.journal.list_places(0, 1).await?.pop();
-    let oldest = services.journal.beginning().await?;
+    let oldest = services.journal.find_start().await?;
     Ok(match first.zip(oldest) {
         Some((first, oldest)) => JournalPosition {
             id: oldest.id,

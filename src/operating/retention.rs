@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config;
 use crate::db;
 use crate::domain::clock::Clock;
-use crate::journal::{Beginning, Journal, Leave};
+use crate::journal::{Journal, JournalStart, PurgeLimit};
 use crate::store::Store;
 use crate::store::retention::{CountedConflicts, Deed, Leftover, PastMessages, RowCounts};
 
@@ -295,7 +295,7 @@ impl Retention {
         if self.remove_callbacks(position, shift).await? == Step::More {
             return Ok(Step::More);
         }
-        let beginning = self.journal.beginning().await?;
+        let beginning = self.journal.find_start().await?;
         if self.remove_messages(beginning, shift).await? == Step::More {
             return Ok(Step::More);
         }
@@ -319,7 +319,7 @@ impl Retention {
         position: i64,
         shift: &mut Shift<'_>,
     ) -> Result<Step, db::Error> {
-        let leave = Leave {
+        let leave = PurgeLimit {
             position,
             received_before: shift.cutoffs.callbacks,
         };
@@ -338,7 +338,7 @@ impl Retention {
 
     async fn remove_messages(
         &self,
-        beginning: Option<Beginning>,
+        beginning: Option<JournalStart>,
         shift: &mut Shift<'_>,
     ) -> Result<Step, db::Error> {
         let past = past_messages(&shift.cutoffs, beginning);
@@ -376,8 +376,8 @@ impl Retention {
         position: i64,
         purged: &mut Purged,
         progress: &mut (dyn FnMut(&RowCounts) + Send),
-    ) -> Result<Option<Beginning>, db::Error> {
-        let leave = Leave {
+    ) -> Result<Option<JournalStart>, db::Error> {
+        let leave = PurgeLimit {
             position,
             received_before: purged.cutoffs.callbacks,
         };
@@ -388,14 +388,14 @@ impl Retention {
             last = Some(portion);
         }
         match last {
-            Some(last) => self.journal.beginning_after(&last).await,
-            None => self.journal.beginning().await,
+            Some(last) => self.journal.find_start_after(&last).await,
+            None => self.journal.find_start().await,
         }
     }
 
     async fn count_messages(
         &self,
-        beginning: Option<Beginning>,
+        beginning: Option<JournalStart>,
         purged: &mut Purged,
         progress: &mut (dyn FnMut(&RowCounts) + Send),
     ) -> Result<(), db::Error> {
@@ -416,7 +416,7 @@ impl Retention {
     }
 }
 
-fn past_messages(cutoffs: &Cutoffs, beginning: Option<Beginning>) -> PastMessages {
+fn past_messages(cutoffs: &Cutoffs, beginning: Option<JournalStart>) -> PastMessages {
     PastMessages {
         created_before: cutoffs.messages,
         first_callback: beginning.map(|beginning| beginning.id),
@@ -424,7 +424,7 @@ fn past_messages(cutoffs: &Cutoffs, beginning: Option<Beginning>) -> PastMessage
 }
 
 /// Below this place nothing is in the journal any more.
-fn first_place(beginning: Option<Beginning>, position: i64) -> i64 {
+fn first_place(beginning: Option<JournalStart>, position: i64) -> i64 {
     let unread = position + 1;
     beginning.map_or(unread, |beginning| beginning.seq.min(unread))
 }

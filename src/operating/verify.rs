@@ -129,7 +129,7 @@ async fn check_journal(
         }
         if outcomes.is_empty() {
             // Nothing is without its callback.
-        } else if let Some(beginning) = journal.beginning().await? {
+        } else if let Some(beginning) = journal.find_start().await? {
             // What left the journal meanwhile leaves its outcome behind for a moment.
             outcomes.retain(|seq, id| *seq >= beginning.seq && *id >= beginning.id);
         } else {

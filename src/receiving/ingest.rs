@@ -12,7 +12,7 @@ use crate::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::provider_account::CallbackAuth;
 use crate::domain::secret::Secret;
-use crate::journal::{Journal, Room};
+use crate::journal::{Journal, MemoryPermit};
 use crate::providers::authenticity;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::limits::TrafficLimits;
@@ -157,7 +157,7 @@ impl Ingest {
         &self,
         request: RawRequest,
         known: Option<&KnownAccount>,
-        room: Room,
+        room: MemoryPermit,
         now: DateTime<Utc>,
     ) -> Result<IngestOutcome, Error> {
         let authenticity = authenticity_of(&request, known);

@@ -32,7 +32,7 @@ type GaugeFamily<const N: usize> = Family<LabelSet<N>, Gauge>;
 /// In the text format of Prometheus.
 pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("bluetick");
-    services.journal.figures().register(&mut registry);
+    services.journal.metrics().register(&mut registry);
     services.ingest.responses().register(&mut registry);
     services.dispatcher.attempt_counter.register(&mut registry);
     callbacks(services, &mut registry);

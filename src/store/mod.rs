@@ -39,7 +39,9 @@ use uuid::Uuid;
 use ledger::{Change, Ledger};
 
 use crate::db::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
-use crate::db::{Error, WrittenBack, connection, exists_with_content, in_time, refuse_missing};
+use crate::db::{
+    CheckpointResult, Error, connection, exists_with_content, in_time, refuse_missing,
+};
 use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
@@ -150,9 +152,9 @@ impl Store {
         self.feed.subscribe()
     }
 
-    /// Writes SQLite's write-ahead log back once it is long; see [`Pools::write_back`].
-    pub async fn write_back(&self) -> Result<WrittenBack, Error> {
-        self.pools.write_back().await
+    /// Writes SQLite's write-ahead log back once it is long; see [`Pools::checkpoint`].
+    pub async fn checkpoint(&self) -> Result<CheckpointResult, Error> {
+        self.pools.checkpoint().await
     }
 
     /// Its file, where it is one.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
 
 use crate::domain::ids::AccountId;
-use crate::journal::Room;
+use crate::journal::MemoryPermit;
 use crate::receiving::ingest::Ingest;
 use crate::receiving::limits::AccountMemoryPermit;
 use crate::web::callbacks::BODY_LIMIT;
@@ -26,7 +26,7 @@ pub(super) async fn read_body<'i>(
     account: &AccountId,
     request: &HttpRequest,
     mut payload: web::Payload,
-) -> Result<(Vec<u8>, Room, Option<AccountMemoryPermit<'i>>), BodyError> {
+) -> Result<(Vec<u8>, MemoryPermit, Option<AccountMemoryPermit<'i>>), BodyError> {
     let announced = announced_length(request);
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(BodyError::TooLarge);

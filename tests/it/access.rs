@@ -444,11 +444,7 @@ async fn pages_tell_errors_in_words_and_the_api_as_problems() {
     assert!(page.body.contains("Page not found"), "{}", page.body);
     let broken = ask(&server, TestRequest::get().uri("/broken")).await;
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(
-        broken.body.contains("Internal error"),
-        "{}",
-        broken.body
-    );
+    assert!(broken.body.contains("Internal error"), "{}", broken.body);
     assert!(!broken.body.contains("919900112233"));
     let api = ask(
         &server,

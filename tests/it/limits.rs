@@ -149,11 +149,7 @@ async fn what_comes_for_accounts_that_nobody_remembers_is_counted_like_the_other
         (&alarm["alarm"], &alarm["account"]),
         (&json!("over_ceiling"), &Value::Null)
     );
-    assert!(
-        page(&app, "/")
-            .await
-            .contains("of unknown accounts")
-    );
+    assert!(page(&app, "/").await.contains("of unknown accounts"));
     // Its usual hour is learned as well.
     limits.save_and_reload(store, app.now()).await.unwrap();
     let spike = limits.list_spikes(app.now()).remove(0);

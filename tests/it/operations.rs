@@ -735,7 +735,7 @@ async fn commands_that_only_look_apply_no_migration() {
         assert_eq!(
             // PostgreSQL's driver remarks on the tests' own addresses before.
             errors.lines().last().unwrap_or_default(),
-            "bluetick: the database: its schema is older than this program (1 missing); `serve` and `migrate` bring it up to date",
+            "bluetick: the database: its schema is older than this program (1 migrations missing); run `serve` or `migrate`",
         );
     }
 }

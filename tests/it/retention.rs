@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bluetick::cli::purge::{PurgeArguments, run};
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;
-use bluetick::journal::{Journal, Leave, PORTION_ROWS};
+use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::retention::{PurgeError, Purged, Step};
 use bluetick::store::retention::RowCounts;
@@ -98,7 +98,7 @@ async fn ids(journal: &Journal) -> BTreeSet<CallbackId> {
 }
 
 /// Takes everything out that may leave.
-async fn empty(journal: &Journal, leave: &Leave) -> u64 {
+async fn empty(journal: &Journal, leave: &PurgeLimit) -> u64 {
     let mut rows = 0;
     while let Some(portion) = journal.next_portion(leave, None).await.unwrap() {
         rows += journal.remove(leave, &portion).await.unwrap().unwrap();
@@ -435,7 +435,7 @@ async fn an_interrupted_purge_goes_on_where_it_ended() {
     let expected = forecast(&app).await;
     let (store, journal) = (&app.services.store, &app.services.journal);
     let cutoffs = app.services.retention.cutoffs();
-    let leave = Leave {
+    let leave = PurgeLimit {
         position: store.position().await.unwrap(),
         received_before: cutoffs.callbacks,
     };
@@ -481,24 +481,24 @@ async fn a_portion_is_small_and_ends_where_something_younger_lies() {
     fill(&journal, 3, noon() + TimeDelta::days(2), 10).await;
     // Out of a spool that was found late.
     fill(&journal, 3, noon(), 10).await;
-    let leave = Leave {
+    let leave = PurgeLimit {
         position: journal.end().await.unwrap(),
         received_before: noon() + TimeDelta::days(1),
     };
     let portion = journal.next_portion(&leave, None).await.unwrap().unwrap();
-    assert_eq!(portion.rows, PORTION_ROWS);
+    assert_eq!(portion.rows, PURGE_BATCH_ROWS);
     let next = journal
         .next_portion(&leave, Some(&portion))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(next.rows, PORTION_ROWS);
+    assert_eq!(next.rows, PURGE_BATCH_ROWS);
     assert_eq!(empty(&journal, &leave).await, 600);
     assert_eq!(ids(&journal).await.len(), 6, "no holes");
     // Large bodies make it smaller still.
     let later = noon() + TimeDelta::days(3);
     fill(&journal, 10, later, 1024 * 1024).await;
-    let leave = Leave {
+    let leave = PurgeLimit {
         position: journal.end().await.unwrap(),
         received_before: later + TimeDelta::days(1),
     };
@@ -511,7 +511,7 @@ async fn a_purge_beside_live_ingest_loses_nothing() {
     let database = TestDatabase::new().await;
     let journal = Journal::open(database.journal().await).await.unwrap();
     fill(&journal, 3000, noon(), 100).await;
-    let leave = Leave {
+    let leave = PurgeLimit {
         position: journal.end().await.unwrap(),
         received_before: noon() + TimeDelta::days(1),
     };
@@ -585,7 +585,7 @@ async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
     let second = fill(&journal, 4, day(2), 10).await;
     let read = journal.end().await.unwrap();
     let third = fill(&journal, 5, day(3), 10).await;
-    let mut leave = Leave {
+    let mut leave = PurgeLimit {
         position: read,
         received_before: day(200),
     };
@@ -593,7 +593,7 @@ async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
     let stray = fill(&journal, 1, day(-30), 10).await;
     assert_eq!(empty(&journal, &leave).await, 0);
     leave.position = journal.end().await.unwrap();
-    let again = Leave {
+    let again = PurgeLimit {
         position: read + 5,
         ..leave
     };
@@ -601,7 +601,7 @@ async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
     assert_eq!(
         empty(
             &journal,
-            &Leave {
+            &PurgeLimit {
                 received_before: day(2),
                 ..leave
             }

@@ -1,10 +1,12 @@
-//! Where callbacks are durable while the journal does not take them: an fsynced file of this process, and the files that ended processes left behind.
+//! Fsynced fallback files for callbacks while the journal accepts none: one file of this process,
+//! and the files of ended processes.
 //!
-//! Owns the files and how much they may hold. When records come here, and when they go on into the journal, the journal's writer decides.
+//! Owns the files and their size limit. The journal writer decides when records come here and when
+//! they move to the journal.
 
-mod file;
-mod frame;
-mod standing;
+mod record_format;
+mod spool_file;
+mod status;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -16,20 +18,18 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::db::disk::Reserve;
+use crate::db::disk::DiskReserve;
 use crate::domain::callback_record::CallbackRecord;
-use file::{Found, SpoolFile};
-use frame::Seal;
-pub use standing::{SpoolLimits, SpoolSettings, SpoolStanding};
+use record_format::Seal;
+use spool_file::{ClaimedFile, SpoolFile};
+pub use status::{SpoolLimits, SpoolSettings, SpoolStatus};
 
-/// The name of every spool file ends with this.
 const EXTENSION: &str = "spool";
-/// Files with records that the journal refused for what they hold end with this; nothing reads them by itself.
+/// Extension of files with records that the journal rejected; they are never drained.
 const REFUSED_EXTENSION: &str = "refused";
-/// Tries to make a file that nobody removes in the same moment.
+/// Attempts to create a file that another process does not remove at the same moment.
 const CREATE_TRIES: u32 = 5;
 
-/// The files of one process.
 #[derive(Debug)]
 pub(crate) struct Spool {
     settings: SpoolSettings,
@@ -37,35 +37,32 @@ pub(crate) struct Spool {
     own: Shared,
     abandoned: VecDeque<Shared>,
     refused: Option<Shared>,
-    /// Files that are not ours to drain; told once.
+    /// Files that must not be drained here; logged once.
     ignored: BTreeSet<PathBuf>,
     looking: Option<JoinHandle<io::Result<FoundFiles>>>,
-    standing: watch::Sender<SpoolStanding>,
+    status: watch::Sender<SpoolStatus>,
 }
 
 type Shared = Arc<Mutex<SpoolFile>>;
-type FoundFiles = Vec<(PathBuf, Found)>;
+type FoundFiles = Vec<(PathBuf, ClaimedFile)>;
 
-/// Records on their way from a file into the journal.
+/// Records read from a file to be inserted into the journal.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// In the order they came.
     pub(crate) records: Vec<CallbackRecord>,
     file: Shared,
     next: u64,
 }
 
-/// Whether the search for files of ended processes has come to its end.
+/// Result of the search for files of ended processes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
-    /// It has begun and goes on.
+pub(crate) enum FileSearch {
     GoesOn,
-    /// What was found is claimed.
     Ended,
 }
 
 impl Spool {
-    /// Makes this process's file. An error means that nothing can be kept there.
+    /// Creates this process's file. Fails if nothing can be stored there.
     pub(crate) async fn open(settings: SpoolSettings, journal: Uuid) -> Result<Self, Error> {
         let folder = settings.folder.clone();
         let own = create(&folder, EXTENSION, journal).await?;
@@ -77,21 +74,19 @@ impl Spool {
             refused: None,
             ignored: BTreeSet::new(),
             looking: None,
-            standing: watch::Sender::default(),
+            status: watch::Sender::default(),
         })
     }
 
-    /// Tells how the spool stands.
-    pub(crate) fn standing(&self) -> watch::Receiver<SpoolStanding> {
-        self.standing.subscribe()
+    pub(crate) fn status(&self) -> watch::Receiver<SpoolStatus> {
+        self.status.subscribe()
     }
 
-    /// Changes what is told.
-    pub(crate) fn note(&self, change: impl FnOnce(&mut SpoolStanding)) {
-        self.standing.send_modify(change);
+    pub(crate) fn note(&self, change: impl FnOnce(&mut SpoolStatus)) {
+        self.status.send_modify(change);
     }
 
-    /// Makes records durable. After an error none of them is kept.
+    /// After an error none of the records is stored.
     pub(crate) async fn append<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
@@ -102,7 +97,7 @@ impl Spool {
         let mut bytes = Vec::new();
         let written = records
             .into_iter()
-            .try_for_each(|record| frame::write(&mut bytes, seal, record));
+            .try_for_each(|record| record_format::write(&mut bytes, seal, record));
         let result = match written {
             Ok(()) => {
                 blocking(&self.own, move |file| {
@@ -115,14 +110,14 @@ impl Spool {
         };
         match result {
             Ok(()) => {
-                self.tell(|standing| standing.spooled += count);
+                self.tell(|status| status.spooled += count);
                 Ok(())
             }
             Err(source) => Err(file_error(lock(&self.own).path(), source)),
         }
     }
 
-    /// Whether it would take a record now, as far as limits and the disk tell.
+    /// Whether a record would be accepted now, by limits and disk.
     pub(crate) async fn has_room(&self) -> bool {
         let limits = self.settings.limits;
         blocking(&self.own, move |file| check_limits(file, 0, limits))
@@ -130,12 +125,11 @@ impl Spool {
             .is_ok()
     }
 
-    /// Whether records wait to be drained.
     pub(crate) fn holds_records(&self) -> bool {
         !self.abandoned.is_empty() || !lock(&self.own).is_drained()
     }
 
-    /// The next records for the journal: our own before those left behind. Files that are done with are cleared away.
+    /// The next records to drain: this process's before those of ended ones. Removes drained files.
     pub(crate) async fn next_chunk(
         &mut self,
         most_records: usize,
@@ -166,7 +160,7 @@ impl Spool {
         }
     }
 
-    /// Notes that the journal has these records; true when the file holds no more.
+    /// Marks the records as drained; true if the file has no more.
     pub(crate) async fn drained(&mut self, chunk: &Chunk, records: u64) -> Result<bool, Error> {
         let next = chunk.next;
         let at_its_end = blocking(&chunk.file, move |file| {
@@ -175,11 +169,11 @@ impl Spool {
         })
         .await
         .map_err(|source| file_error(lock(&chunk.file).path(), source))?;
-        self.tell(|standing| standing.drained += records);
+        self.tell(|status| status.drained += records);
         Ok(at_its_end)
     }
 
-    /// Keeps the only record of a chunk, which the journal refuses for what it holds, in a file for a person to look at.
+    /// Stores the only record of a chunk, which the journal rejected, in a file for inspection.
     pub(crate) async fn set_aside(&mut self, chunk: &Chunk) -> Result<PathBuf, Error> {
         let file = if let Some(file) = &self.refused {
             Arc::clone(file)
@@ -194,7 +188,7 @@ impl Spool {
         let kept = chunk
             .records
             .iter()
-            .try_for_each(|record| frame::write(&mut bytes, seal, record));
+            .try_for_each(|record| record_format::write(&mut bytes, seal, record));
         let kept = match kept {
             Ok(()) => blocking(&file, move |file| file.append(&bytes, count)).await,
             Err(error) => Err(error),
@@ -204,12 +198,13 @@ impl Spool {
         blocking(&chunk.file, move |file| file.drained(next, count))
             .await
             .map_err(|source| file_error(&path, source))?;
-        self.tell(|standing| standing.set_aside += count);
+        self.tell(|status| status.set_aside += count);
         Ok(path)
     }
 
-    /// Looks for files of ended processes and takes them over. Looking may take a while and goes on in the background: call again until it has ended.
-    pub(crate) async fn claim_abandoned(&mut self) -> Result<Look, Error> {
+    /// Searches for files of ended processes and claims them, in the background: call again until
+    /// it has ended.
+    pub(crate) async fn claim_abandoned(&mut self) -> Result<FileSearch, Error> {
         let Some(looking) = self.looking.take_if(|looking| looking.is_finished()) else {
             if self.looking.is_none() {
                 let folder = self.settings.folder.clone();
@@ -217,32 +212,32 @@ impl Spool {
                 let looking = move || claim_in(&folder, journal, &known);
                 self.looking = Some(tokio::task::spawn_blocking(looking));
             }
-            return Ok(Look::GoesOn);
+            return Ok(FileSearch::GoesOn);
         };
         let claimed = looking
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)));
         for (path, found) in claimed.map_err(|source| file_error(&self.settings.folder, source))? {
             match found {
-                Found::Claimed(file) => {
+                ClaimedFile::Claimed(file) => {
                     tracing::info!(
                         records = file.waiting(),
-                        "callbacks of an ended process are in its spool file"
+                        "found callbacks in the spool file of an ended process"
                     );
                     self.abandoned.push_back(Arc::new(Mutex::new(file)));
                 }
-                Found::Foreign(reason) => {
-                    tracing::warn!(file = %path.display(), reason, "a spool file is left alone");
+                ClaimedFile::Foreign(reason) => {
+                    tracing::warn!(file = %path.display(), reason, "ignoring a spool file");
                     self.ignored.insert(path);
                 }
-                Found::InUse | Found::Empty => {}
+                ClaimedFile::InUse | ClaimedFile::Empty => {}
             }
         }
         self.tell(|_| {});
-        Ok(Look::Ended)
+        Ok(FileSearch::Ended)
     }
 
-    /// Removes this process's file if nothing is left in it; what is left, the next process drains.
+    /// Removes this process's file if it is empty; the next process drains the rest.
     pub(crate) async fn close(self) {
         let own = self.own;
         let closed = blocking(&own, |file| {
@@ -252,7 +247,7 @@ impl Spool {
             Ok(())
         });
         if let Err(error) = closed.await {
-            tracing::warn!(%error, "the spool file could not be removed");
+            tracing::warn!(%error, "cannot remove the spool file");
         }
     }
 
@@ -263,9 +258,9 @@ impl Spool {
         let retired = blocking(&file, |file| file.retire()).await;
         let kept = retired.map_err(|source| file_error(lock(&file).path(), source))?;
         if let Some(kept) = kept {
-            tracing::error!(file = %kept.display(), "parts of a spool file could not be read; it is kept");
+            tracing::error!(file = %kept.display(), "parts of a spool file are unreadable; the file is kept");
         }
-        tracing::info!("the journal has what an ended process left in its spool file");
+        tracing::info!("drained the spool file of an ended process");
         self.tell(|_| {});
         Ok(())
     }
@@ -276,14 +271,14 @@ impl Spool {
         claimed.chain(self.ignored.iter().cloned()).collect()
     }
 
-    fn tell(&self, change: impl FnOnce(&mut SpoolStanding)) {
+    fn tell(&self, change: impl FnOnce(&mut SpoolStatus)) {
         let files = || self.abandoned.iter().chain([&self.own]);
         let depth = files().map(|file| lock(file).waiting()).sum();
         let bytes = files().map(|file| lock(file).bytes()).sum();
-        self.note(|standing| {
-            change(standing);
-            standing.depth = depth;
-            standing.bytes = bytes;
+        self.note(|status| {
+            change(status);
+            status.depth = depth;
+            status.bytes = bytes;
         });
     }
 }
@@ -326,10 +321,10 @@ fn check_limits(file: &SpoolFile, more: u64, limits: SpoolLimits) -> io::Result<
     if file.bytes() + more > limits.bytes {
         return Err(io::Error::new(
             io::ErrorKind::QuotaExceeded,
-            format!("the spool holds as much as it may ({} bytes)", limits.bytes),
+            format!("the spool is full ({} bytes)", limits.bytes),
         ));
     }
-    let reserve = Reserve {
+    let reserve = DiskReserve {
         folder: file.path().parent().unwrap_or(Path::new(".")).to_owned(),
         percent: limits.free_percent,
     };
@@ -340,7 +335,7 @@ fn lock(file: &Shared) -> std::sync::MutexGuard<'_, SpoolFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Works on a file where blocking is allowed.
+/// Runs blocking file operations.
 async fn blocking<T: Send + 'static>(
     file: &Shared,
     work: impl FnOnce(&mut SpoolFile) -> io::Result<T> + Send + 'static,

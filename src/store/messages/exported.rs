@@ -1,6 +1,6 @@
 //! Messages as exports tell them: the same that are listed, without what no export tells, and decoded only when they are written.
 
-use crate::db::statements::{self, Undecoded};
+use crate::db::statements::{self, EncodedRows};
 use crate::db::{Error, instant};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -82,7 +82,7 @@ pub struct ExportedFailure {
 
 /// One page, newest first, as the database wrote it.
 pub struct ExportPage {
-    rows: Undecoded<Entity>,
+    rows: EncodedRows<Entity>,
     /// There may be one row more, which only tells that this page is not the last.
     limit: usize,
     lead: Lead,

@@ -1,6 +1,7 @@
-//! The way into the journal's table: one attempt at a time, and nobody waits for one longer than an answer may take.
+//! Writes to the journal table, one attempt at a time, without blocking the writer task longer than
+//! a reply may take.
 //!
-//! What to do when an attempt fails is the writer's and the fallback's decision.
+//! The writer and the fallback decide what happens after a failure.
 
 use std::time::Duration;
 
@@ -12,53 +13,51 @@ use tokio::time::Instant;
 
 use crate::db::Error;
 use crate::db::connection::Pools;
-use crate::db::disk::Reserve;
+use crate::db::disk::DiskReserve;
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert::InsertStatements;
-use crate::journal::retention::{self, Chore};
+use crate::journal::purge::{self, MaintenanceTask};
 use crate::journal::spool::Chunk;
 
-/// How long PostgreSQL may stay silent before its connection is given up. SQLite's answer always comes.
+/// How long PostgreSQL may be silent before its connection is dropped. SQLite always answers.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// The one who writes to the table.
-pub(super) struct Entrance {
+pub(super) struct JournalInserter {
     pools: Pools,
     statements: InsertStatements,
-    /// What must stay free of the disk, where the journal is a file.
-    reserve: Option<Reserve>,
-    pending: Option<Pending>,
+    /// Reserved disk space, if the journal is a file.
+    reserve: Option<DiskReserve>,
+    pending: Option<RunningAttempt>,
 }
 
-/// An attempt under way.
-struct Pending {
+struct RunningAttempt {
     attempt: BoxFuture<'static, Result<(), Error>>,
-    purpose: Purpose,
+    purpose: AttemptPurpose,
     since: Instant,
 }
 
-/// What an attempt is for.
+/// AttemptPurpose of an attempt.
 #[derive(Debug)]
-pub(super) enum Purpose {
-    /// To write what callers wait for.
+pub(super) enum AttemptPurpose {
+    /// Insert a batch that callers wait for.
     Batch,
-    /// To see whether the journal takes anything.
+    /// Check whether the journal accepts writes.
     Probe,
-    /// To move records out of the spool.
+    /// Move records out of the spool.
     Drain(Chunk),
-    /// To do what retention asked for; it was answered.
-    Chore,
+    /// Maintenance; the requester has been answered.
+    MaintenanceTask,
 }
 
-/// Work of retention, and who waits for its end.
+/// Maintenance work and where to send its result.
 #[derive(Debug)]
-pub(super) struct Errand {
-    pub(super) chore: Chore,
+pub(super) struct MaintenanceRequest {
+    pub(super) maintenance_task: MaintenanceTask,
     pub(super) answer: oneshot::Sender<Result<u64, Error>>,
 }
 
-impl Entrance {
-    pub(super) fn new(pools: Pools, reserve: Option<Reserve>) -> Self {
+impl JournalInserter {
+    pub(super) fn new(pools: Pools, reserve: Option<DiskReserve>) -> Self {
         Self {
             reserve,
             statements: InsertStatements::new(pools.writer().get_database_backend()),
@@ -67,50 +66,46 @@ impl Entrance {
         }
     }
 
-    /// Whether an attempt is under way; another must not begin.
+    /// Whether an attempt is running; a second one must not start.
     pub(super) fn is_taken(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// Begins to insert records.
     pub(super) fn insert<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
-        purpose: Purpose,
+        purpose: AttemptPurpose,
     ) {
         let statement = self.statements.fill(records);
         self.begin(statement, purpose);
     }
 
-    /// Begins to insert what a chunk holds.
     pub(super) fn drain(&mut self, chunk: Chunk) {
         let statement = self.statements.fill(chunk.records.iter());
-        self.begin(statement, Purpose::Drain(chunk));
+        self.begin(statement, AttemptPurpose::Drain(chunk));
     }
 
-    /// Begins a write that changes nothing.
+    /// Starts a write without effect.
     pub(super) fn begin_probe(&mut self) {
         let statement = self.probe_statement();
-        self.begin(statement, Purpose::Probe);
+        self.begin(statement, AttemptPurpose::Probe);
     }
 
-    /// Begins what retention asks for.
-    pub(super) fn run(&mut self, errand: Errand) {
+    pub(super) fn run(&mut self, maintenance_request: MaintenanceRequest) {
         let pools = self.pools.clone();
         let attempt = async move {
-            let result = retention::run(pools, errand.chore).await;
-            // Whoever asked may be gone; a refusal is theirs to judge.
-            drop(errand.answer.send(result));
+            let result = purge::run(pools, maintenance_request.maintenance_task).await;
+            // The requester may be gone; the result is theirs to handle.
+            drop(maintenance_request.answer.send(result));
             Ok(())
         };
-        self.pending = Some(Pending {
+        self.pending = Some(RunningAttempt {
             attempt: attempt.boxed(),
-            purpose: Purpose::Chore,
+            purpose: AttemptPurpose::MaintenanceTask,
             since: Instant::now(),
         });
     }
 
-    /// Whether the journal can be written now.
     pub(super) async fn probe(&self) -> Result<(), Error> {
         self.check_disk()?;
         commit(self.pools.clone(), self.probe_statement()).await
@@ -126,19 +121,20 @@ impl Entrance {
         })
     }
 
-    /// The result of the attempt under way, once there is one; never when there is none.
-    pub(super) async fn ended(&mut self) -> (Result<(), Error>, Purpose) {
+    /// Completes with the running attempt; pending forever without one.
+    pub(super) async fn ended(&mut self) -> (Result<(), Error>, AttemptPurpose) {
         let Some(pending) = &mut self.pending else {
             return std::future::pending().await;
         };
         let result = (&mut pending.attempt).await;
         match self.pending.take() {
             Some(pending) => (result, pending.purpose),
-            None => (result, Purpose::Probe),
+            None => (result, AttemptPurpose::Probe),
         }
     }
 
-    /// Gives up an attempt whose server has been silent for long. What it did or did not do, ids make harmless.
+    /// Abandons an attempt whose server does not answer. Repeating it is harmless because ids are
+    /// unique.
     pub(super) fn give_up_silence(&mut self) {
         let is_server = self.pools.writer().get_database_backend() == DbBackend::Postgres;
         if is_server {
@@ -147,12 +143,12 @@ impl Entrance {
         }
     }
 
-    fn begin(&mut self, statement: Statement, purpose: Purpose) {
+    fn begin(&mut self, statement: Statement, purpose: AttemptPurpose) {
         let attempt = match self.check_disk() {
             Ok(()) => commit(self.pools.clone(), statement).boxed(),
             Err(full) => ready(Err(full)).boxed(),
         };
-        self.pending = Some(Pending {
+        self.pending = Some(RunningAttempt {
             attempt,
             purpose,
             since: Instant::now(),
@@ -167,7 +163,7 @@ impl Entrance {
     }
 }
 
-/// **Invariant:** returns `Ok` only after the commit is on disk; an error leaves no transaction open.
+/// **Invariant:** returns `Ok` only after a durable commit; an error leaves no transaction open.
 async fn commit(pools: Pools, statement: Statement) -> Result<(), Error> {
     pools
         .within(async |transaction| {

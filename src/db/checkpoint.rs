@@ -1,68 +1,71 @@
-//! Writing SQLite's write-ahead log back into its file, beside the writer.
+//! Checkpoints SQLite's write-ahead log from a second connection.
 //!
-//! Left to itself the writer does this at a commit, some hundred milliseconds at a time, while whatever comes next waits. Done by another
-//! connection it costs the writer nothing; but a log that is written to all the while would never begin anew, so the writer finishes it.
+//! The writer's own checkpoints take some hundred milliseconds at a commit, and the next write
+//! waits. A second connection checkpoints without
+//! delaying the writer; but a log that is written to all the time never restarts, so the writer
+//! completes the checkpoint.
 //!
-//! Not for the journal: it commits hundreds of times a second and only at its end. Beside its writer it was written back more often and took
-//! a tenth less.
+//! Not used for the journal: it commits hundreds of times a second and only appends; a second
+//! connection made it a tenth slower, since the log was
+//! checkpointed more often.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::db::Error;
 use crate::db::connection::Pools;
 
-/// How often what came meanwhile is written back beside the writer before it has to wait for the rest. Reconciliation commits a few times a
-/// second, so that mostly nothing is left for it.
+/// How often the second connection checkpoints new pages before the writer has to wait for the
+/// rest. The reconciler commits a few times per second,
+/// so that usually nothing is left.
 const PASSES: usize = 3;
 
-/// How far writing back came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WrittenBack {
-    /// The log is short, or begins anew with the next commit.
+pub enum CheckpointResult {
+    /// The log is short, or restarts with the next commit.
     Enough,
-    /// Somebody reads, from before what the log holds; it grows until they are done.
+    /// A reader uses an older part of the log, which grows until the reader ends.
     HeldBack,
 }
 
-/// How a checkpoint is asked for, in SQLite's words.
+/// Checkpoint modes of SQLite.
 #[derive(Clone, Copy)]
-enum Mode {
-    /// Only tells what there is to do.
+enum CheckpointMode {
+    /// Only reports the state.
     Noop,
-    /// Does what can be done without waiting for anybody.
+    /// Does what is possible without waiting.
     Passive,
 }
 
 impl Pools {
-    /// Writes the log back once it is long, where the writer does not do so alone. PostgreSQL looks after its own.
-    pub async fn write_back(&self) -> Result<WrittenBack, Error> {
+    /// Checkpoints once the log is long. Does nothing on PostgreSQL.
+    pub async fn checkpoint(&self) -> Result<CheckpointResult, Error> {
         let Some(length) = self.written_back_at() else {
-            return Ok(WrittenBack::Enough);
+            return Ok(CheckpointResult::Enough);
         };
-        if checkpoint(self.reader(), Mode::Noop).await? < length {
-            return Ok(WrittenBack::Enough);
+        if checkpoint(self.reader(), CheckpointMode::Noop).await? < length {
+            return Ok(CheckpointResult::Enough);
         }
         for _ in 0..PASSES {
-            let left = checkpoint(self.reader(), Mode::Passive).await?;
+            let left = checkpoint(self.reader(), CheckpointMode::Passive).await?;
             if left == 0 {
-                return Ok(WrittenBack::Enough);
+                return Ok(CheckpointResult::Enough);
             }
             if left >= length {
-                return Ok(WrittenBack::HeldBack);
+                return Ok(CheckpointResult::HeldBack);
             }
         }
-        match checkpoint(self.writer(), Mode::Passive).await? {
-            0 => Ok(WrittenBack::Enough),
-            _ => Ok(WrittenBack::HeldBack),
+        match checkpoint(self.writer(), CheckpointMode::Passive).await? {
+            0 => Ok(CheckpointResult::Enough),
+            _ => Ok(CheckpointResult::HeldBack),
         }
     }
 }
 
-/// Pages of the log that are not in the file yet.
-async fn checkpoint(connection: &DatabaseConnection, mode: Mode) -> Result<i64, Error> {
+/// Pages of the log that are not in the database file yet.
+async fn checkpoint(connection: &DatabaseConnection, mode: CheckpointMode) -> Result<i64, Error> {
     let pragma = match mode {
-        Mode::Noop => "PRAGMA wal_checkpoint(NOOP)",
-        Mode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
+        CheckpointMode::Noop => "PRAGMA wal_checkpoint(NOOP)",
+        CheckpointMode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
     };
     let asked = Statement::from_string(DbBackend::Sqlite, pragma);
     let Some(row) = connection.query_one_raw(asked).await? else {
@@ -80,13 +83,13 @@ mod tests {
     use sea_orm::TransactionTrait;
 
     use super::*;
-    use crate::db::connection::Writing;
+    use crate::db::connection::WriterSettings;
 
-    /// Pages of the log in these tests.
+    /// Log size in these tests, in pages.
     const LENGTH: u32 = 40;
 
     async fn open(path: &Path) -> Pools {
-        let writing = Writing {
+        let writing = WriterSettings {
             busy_timeout: Duration::from_secs(1),
             written_back_at: Some(LENGTH),
             longest_log: LENGTH * 4,
@@ -101,7 +104,7 @@ mod tests {
         pools.writer().execute_unprepared(statement).await.unwrap();
     }
 
-    /// Writes as much as a log may have, which is less than makes the writer itself write it back.
+    /// Writes less than makes the writer checkpoint by itself.
     async fn write_much(pools: &Pools) {
         while waiting(pools).await < i64::from(LENGTH) {
             execute(pools, "INSERT INTO some VALUES (randomblob(3000))").await;
@@ -109,7 +112,9 @@ mod tests {
     }
 
     async fn waiting(pools: &Pools) -> i64 {
-        checkpoint(pools.reader(), Mode::Noop).await.unwrap()
+        checkpoint(pools.reader(), CheckpointMode::Noop)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -120,8 +125,8 @@ mod tests {
         let mut lengths = Vec::new();
         for _ in 0..3 {
             write_much(&pools).await;
-            let done = pools.write_back().await.unwrap();
-            assert_eq!(done, WrittenBack::Enough);
+            let done = pools.checkpoint().await.unwrap();
+            assert_eq!(done, CheckpointResult::Enough);
             assert_eq!(waiting(&pools).await, 0);
             lengths.push(log.metadata().unwrap().len());
         }
@@ -137,7 +142,7 @@ mod tests {
         execute(&pools, "INSERT INTO some VALUES (1)").await;
         let before = waiting(&pools).await;
         assert_ne!(before, 0);
-        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::Enough);
+        assert_eq!(pools.checkpoint().await.unwrap(), CheckpointResult::Enough);
         assert_eq!(waiting(&pools).await, before);
         pools.close().await.unwrap();
     }
@@ -155,10 +160,13 @@ mod tests {
             .await
             .unwrap();
         write_much(&pools).await;
-        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::HeldBack);
+        assert_eq!(
+            pools.checkpoint().await.unwrap(),
+            CheckpointResult::HeldBack
+        );
         reading.rollback().await.unwrap();
         write_much(&pools).await;
-        assert_eq!(pools.write_back().await.unwrap(), WrittenBack::Enough);
+        assert_eq!(pools.checkpoint().await.unwrap(), CheckpointResult::Enough);
         assert_eq!(waiting(&pools).await, 0);
         pools.close().await.unwrap();
     }

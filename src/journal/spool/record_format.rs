@@ -1,6 +1,7 @@
-//! How one callback lies in a spool file: a head with seal, lengths and checksum, then the particulars as JSON, then the body as it came.
+//! Format of a callback in a spool file: head (seal, lengths, checksum), metadata as JSON, body as
+//! received.
 //!
-//! Files, and what happens to records that cannot be read, are `file`'s.
+//! `file` owns files and unreadable records.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,56 +11,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::callback_record::{Authenticity, CallbackRecord, Route};
 
-/// Random bytes that open a file and each of its records. Nobody outside knows them, so a body that looks like a record is never taken for one.
+/// Random bytes at the start of a file and of each record. They are secret, so a body cannot
+/// imitate a record.
 pub(super) type Seal = [u8; 8];
 
-/// Bytes of a head: the seal, two lengths and the checksum.
+/// Size of a head: seal, two lengths, checksum.
 pub(super) const HEAD_BYTES: usize = 20;
-/// The longest record that is believed: the largest body with room for headers.
+/// Maximum length of a record: the largest body with room for headers.
 const MOST_BYTES: u32 = 16 * 1024 * 1024;
 
-/// What stands before a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Head {
+pub(super) struct RecordHead {
     particulars: u32,
     body: u32,
     checksum: u32,
 }
 
-/// Everything of a record but its body.
+/// Metadata of a record.
 #[derive(Serialize, Deserialize)]
-struct Particulars<'a> {
+struct RecordMetadata<'a> {
     id: Cow<'a, str>,
     account: Cow<'a, str>,
-    route: RouteWord<'a>,
+    route: StoredRoute<'a>,
     method: Cow<'a, str>,
     query: Cow<'a, str>,
     headers: Cow<'a, [(String, String)]>,
     remote: Option<Cow<'a, str>>,
-    /// Milliseconds since 1970.
+    /// Milliseconds since the epoch.
     received_at: i64,
-    /// Why it is unverified; absent when it is verified.
+    /// Why it is unverified; absent if verified.
     refusal: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum RouteWord<'a> {
+enum StoredRoute<'a> {
     Callback,
     OldCallback,
     Report(Cow<'a, str>),
 }
 
-/// Adds a record to `out`.
 pub(super) fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<()> {
-    let particulars = serde_json::to_vec(&Particulars::from(record))?;
+    let particulars = serde_json::to_vec(&RecordMetadata::from(record))?;
     let (Ok(first), Ok(second)) = (
         u32::try_from(particulars.len()),
         u32::try_from(record.body.len()),
     ) else {
         return Err(io::ErrorKind::FileTooLarge.into());
     };
-    let head = Head {
+    let head = RecordHead {
         particulars: first,
         body: second,
         checksum: checksum(first, second, &[&particulars, &record.body]),
@@ -77,8 +77,8 @@ pub(super) fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> i
     Ok(())
 }
 
-impl Head {
-    /// The head in these bytes, if it is one of this file and its lengths can be.
+impl RecordHead {
+    /// `None` if the bytes are no head of this file.
     pub(super) fn parse(bytes: [u8; HEAD_BYTES], seal: Seal) -> Option<Self> {
         let number = |at: usize| {
             let mut number = [0; 4];
@@ -93,13 +93,13 @@ impl Head {
         (bytes[..8] == seal && head.content_bytes().is_some()).then_some(head)
     }
 
-    /// Bytes that follow the head; `None` when no record is so long.
+    /// Bytes after the head; `None` if the length is impossible.
     pub(super) fn content_bytes(self) -> Option<usize> {
         let bytes = self.particulars.checked_add(self.body)?;
         (bytes <= MOST_BYTES).then_some(bytes as usize)
     }
 
-    /// The record behind this head, if every byte is as it was written.
+    /// `None` if the checksum does not match.
     pub(super) fn read(self, content: &[u8]) -> Option<CallbackRecord> {
         if Some(content.len()) != self.content_bytes()
             || self.checksum != checksum(self.particulars, self.body, &[content])
@@ -107,12 +107,12 @@ impl Head {
             return None;
         }
         let (particulars, body) = content.split_at(self.particulars as usize);
-        let particulars: Particulars<'_> = serde_json::from_slice(particulars).ok()?;
+        let particulars: RecordMetadata<'_> = serde_json::from_slice(particulars).ok()?;
         particulars.into_record(body)
     }
 }
 
-/// Over the lengths too: a flipped length must not make other bytes the record.
+/// Includes the lengths: a flipped length must not make other bytes a record.
 fn checksum(particulars: u32, body: u32, parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&particulars.to_le_bytes());
@@ -123,15 +123,15 @@ fn checksum(particulars: u32, body: u32, parts: &[&[u8]]) -> u32 {
     hasher.finalize()
 }
 
-impl<'a> From<&'a CallbackRecord> for Particulars<'a> {
+impl<'a> From<&'a CallbackRecord> for RecordMetadata<'a> {
     fn from(record: &'a CallbackRecord) -> Self {
         Self {
             id: record.id.to_string().into(),
             account: record.account.as_str().into(),
             route: match record.route {
-                Route::Callback => RouteWord::Callback,
-                Route::OldCallback => RouteWord::OldCallback,
-                Route::Report(message) => RouteWord::Report(message.to_string().into()),
+                Route::Callback => StoredRoute::Callback,
+                Route::OldCallback => StoredRoute::OldCallback,
+                Route::Report(message) => StoredRoute::Report(message.to_string().into()),
             },
             method: record.method.as_str().into(),
             query: record.query.as_str().into(),
@@ -146,15 +146,15 @@ impl<'a> From<&'a CallbackRecord> for Particulars<'a> {
     }
 }
 
-impl Particulars<'_> {
+impl RecordMetadata<'_> {
     fn into_record(self, body: &[u8]) -> Option<CallbackRecord> {
         Some(CallbackRecord {
             id: self.id.parse().ok()?,
             account: self.account.parse().ok()?,
             route: match self.route {
-                RouteWord::Callback => Route::Callback,
-                RouteWord::OldCallback => Route::OldCallback,
-                RouteWord::Report(message) => Route::Report(message.parse().ok()?),
+                StoredRoute::Callback => Route::Callback,
+                StoredRoute::OldCallback => Route::OldCallback,
+                StoredRoute::Report(message) => Route::Report(message.parse().ok()?),
             },
             method: self.method.into_owned(),
             query: self.query.into_owned(),
@@ -227,7 +227,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Option<CallbackRecord> {
         let (head, content) = bytes.split_first_chunk()?;
-        Head::parse(*head, SEAL)?.read(content)
+        RecordHead::parse(*head, SEAL)?.read(content)
     }
 
     proptest! {

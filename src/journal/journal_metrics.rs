@@ -1,4 +1,4 @@
-//! What the journal's writer measures: the size of its batches and how long making them durable takes.
+//! Metrics of the journal writer: batch sizes and commit times.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// Where a batch became durable.
+/// Where a batch was made durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Target {
+pub(super) enum CommitTarget {
     Journal,
     Spool,
 }
 
-/// Handles on the measurements; clones share them.
+/// Clones share the metrics.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct JournalMetrics {
     rows: Histogram,
     bytes: Histogram,
-    commits: Family<TargetLabel, Histogram, fn() -> Histogram>,
+    commits: Family<CommitTargetLabel, Histogram, fn() -> Histogram>,
     in_journal: Histogram,
     in_spool: Histogram,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct TargetLabel {
+struct CommitTargetLabel {
     target: &'static str,
 }
 
-impl Default for Figures {
+impl Default for JournalMetrics {
     fn default() -> Self {
-        // From a tenth of a millisecond to three seconds.
+        // 0.1 ms to 3 s.
         let make: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         let commits = Family::new_with_constructor(make);
-        let of = |target| commits.get_or_create_owned(&TargetLabel { target });
+        let of = |target| commits.get_or_create_owned(&CommitTargetLabel { target });
         Self {
             rows: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             bytes: Histogram::new(exponential_buckets(256.0, 4.0, 9)),
@@ -45,35 +45,33 @@ impl Default for Figures {
     }
 }
 
-impl Figures {
-    /// Adds them to what `/metrics` shows.
+impl JournalMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "journal_batch_rows",
-            "Callbacks made durable together",
+            "Callbacks per commit",
             self.rows.clone(),
         );
         registry.register_with_unit(
             "journal_batch",
-            "Bodies of callbacks made durable together",
+            "Body bytes per commit",
             Unit::Bytes,
             self.bytes.clone(),
         );
         registry.register_with_unit(
             "journal_commit",
-            "Time to make a batch durable: statement, commit and sync, or the spool's write and sync",
+            "Time to commit a batch, including the sync to disk",
             Unit::Seconds,
             self.commits.clone(),
         );
     }
 
-    /// Notes a batch that became durable.
-    pub(super) fn note(&self, target: Target, rows: usize, bytes: usize, took: Duration) {
+    pub(super) fn note(&self, target: CommitTarget, rows: usize, bytes: usize, took: Duration) {
         self.rows.observe(float(rows));
         self.bytes.observe(float(bytes));
         match target {
-            Target::Journal => self.in_journal.observe(took.as_secs_f64()),
-            Target::Spool => self.in_spool.observe(took.as_secs_f64()),
+            CommitTarget::Journal => self.in_journal.observe(took.as_secs_f64()),
+            CommitTarget::Spool => self.in_spool.observe(took.as_secs_f64()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of the journal, and their way to and from domain values.
+//! Journal rows and their conversion from and to domain values.
 
 use chrono::DateTime;
 use sea_orm::entity::prelude::*;
@@ -10,7 +10,6 @@ use crate::domain::callback_record::{
 };
 use crate::domain::ids::{CallbackId, MessageId};
 
-/// Name of the table, as errors tell it.
 const TABLE: &str = "journal";
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -38,7 +37,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The columns that a list shows.
+/// Columns of a list.
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub(super) struct SummaryRow {
@@ -54,14 +53,14 @@ pub(super) struct SummaryRow {
     size: i64,
 }
 
-/// What a reader needs to know before it loads bodies.
+/// Read before the bodies are loaded.
 #[derive(Debug, FromQueryResult)]
-pub(super) struct Extent {
+pub(super) struct EntrySize {
     pub(super) seq: i64,
     pub(super) size: i64,
 }
 
-/// The word for a route in the database.
+/// Stored word of a route.
 pub(super) fn route_word(route: Route) -> &'static str {
     match route {
         Route::Callback => "callback",
@@ -70,7 +69,7 @@ pub(super) fn route_word(route: Route) -> &'static str {
     }
 }
 
-/// The words for an authenticity in the database: its kind, and why it was refused.
+/// Stored words of an authenticity: kind, and reason of the rejection.
 pub(super) fn authenticity_words(authenticity: &Authenticity) -> (&'static str, Option<&str>) {
     match authenticity {
         Authenticity::Verified => ("verified", None),

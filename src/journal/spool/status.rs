@@ -1,13 +1,12 @@
-//! What a spool may take, and what it tells about itself.
+//! Limits and status of the spool.
 
 use std::path::PathBuf;
 
-/// How much a spool may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SpoolLimits {
-    /// Bytes of this process's file.
+    /// Size of this process's file.
     pub bytes: u64,
-    /// Percent of the disk that stay free, so that the database can still be opened.
+    /// Percentage of the disk that stays free, so that the database can still be opened.
     pub free_percent: u64,
 }
 
@@ -21,17 +20,15 @@ impl Default for SpoolLimits {
     }
 }
 
-/// Where a spool lies and what it may take.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpoolSettings {
     /// The data folder.
     pub folder: PathBuf,
-    /// How much it may take.
     pub limits: SpoolLimits,
 }
 
 impl SpoolSettings {
-    /// A spool in this folder, with the usual limits.
+    /// With default limits.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -40,23 +37,22 @@ impl SpoolSettings {
     }
 }
 
-/// How the spool stands, and what was counted since the process started.
+/// Status, and counters since the process started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SpoolStanding {
-    /// Whether callbacks go to the spool now because the journal does not take them.
+pub struct SpoolStatus {
+    /// Whether callbacks go to the spool now because the journal does not accept them.
     pub in_use: bool,
-    /// Whether the spool does not take them either, as far as was last seen.
+    /// Whether the spool does not accept them either, as of the last attempt.
     pub refusing: bool,
     /// Records that are not in the journal yet.
     pub depth: u64,
-    /// Bytes of the files that hold them.
     pub bytes: u64,
-    /// Records put here.
+    /// Records written to the spool.
     pub spooled: u64,
-    /// Records moved on into the journal, those of ended processes included.
+    /// Records moved to the journal, including those of ended processes.
     pub drained: u64,
-    /// Records that neither journal nor spool took.
+    /// Records that neither journal nor spool accepted.
     pub failed: u64,
-    /// Records that the journal refused for what they hold; kept in a file of their own.
+    /// Records that the journal rejected; stored in a separate file.
     pub set_aside: u64,
 }

@@ -1,6 +1,7 @@
-//! One spool file: its lock, its records one after the other, how far they have been read. Blocking; called where blocking is allowed.
+//! One spool file: lock, consecutive records, read position. Blocking.
 //!
-//! **Invariant:** everything before `end` was written and synced whole; what lies behind it was never acknowledged.
+//! **Invariant:** everything before `end` is complete and synced; what follows was never
+//! acknowledged.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -10,55 +11,51 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::spool::frame::{HEAD_BYTES, Head, Seal};
+use crate::journal::spool::record_format::{HEAD_BYTES, RecordHead, Seal};
 
-/// What a file begins with; the last byte is the version of the format.
+/// First bytes of a file; the last one is the format version.
 const MAGIC: [u8; 8] = *b"btspool\x01";
-/// Magic, seal, and the identity of the journal that the records belong to.
+/// Magic, seal, and identity of the journal that the records belong to.
 const OPENING_BYTES: usize = 32;
 const OPENING: u64 = OPENING_BYTES as u64;
-/// How much is searched at a time for the next readable record.
+/// Bytes searched at a time for the next readable record.
 const SEARCH_BYTES: usize = 64 * 1024;
 
-/// A locked spool file.
 #[derive(Debug)]
 pub(super) struct SpoolFile {
     path: PathBuf,
     file: File,
     seal: Seal,
-    /// Where the next record goes.
+    /// End of the last record.
     end: u64,
-    /// Where the next record is read.
+    /// Start of the next record to read.
     position: u64,
     /// Records between the two.
     waiting: u64,
-    /// Whether bytes between readable records could not be read.
+    /// Whether unreadable bytes were skipped between records.
     damaged: bool,
 }
 
-/// Some records in the order they were written.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) records: Vec<CallbackRecord>,
-    /// Where reading goes on once they are in the journal.
+    /// Read position after these records.
     pub(super) next: u64,
 }
 
-/// What a file that somebody left behind turned out to be.
+/// Result of claiming a file of another process.
 #[derive(Debug)]
-pub(super) enum Found {
-    /// Ours to drain now.
+pub(super) enum ClaimedFile {
     Claimed(SpoolFile),
-    /// Another process has it.
     InUse,
-    /// It vanished, or holds nothing and is gone now.
+    /// It vanished, or was empty and has been removed.
     Empty,
-    /// Not to be drained here, and why.
+    /// Must not be drained here.
     Foreign(&'static str),
 }
 
 impl SpoolFile {
-    /// Makes a file that only its owner may read, locked before anybody can find records in it.
+    /// Creates a file with mode 0600, locked before another process can find records in it.
     pub(super) fn create(path: PathBuf, seal: Seal, journal: Uuid) -> io::Result<Self> {
         let file = OpenOptions::new()
             .create_new(true)
@@ -71,7 +68,7 @@ impl SpoolFile {
         file.write_all_at(&opening, 0)?;
         file.sync_all()?;
         sync_folder(&path)?;
-        // Whoever found it in the moment before the lock took it for an empty one and removed it.
+        // Another process found it before it was locked, considered it empty and removed it.
         if file.metadata()?.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -86,31 +83,30 @@ impl SpoolFile {
         })
     }
 
-    /// Takes over a file whose process has ended.
-    pub(super) fn claim(path: PathBuf, journal: Uuid) -> io::Result<Found> {
+    pub(super) fn claim(path: PathBuf, journal: Uuid) -> io::Result<ClaimedFile> {
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Empty),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClaimedFile::Empty),
             Err(error) => return Err(error),
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Found::InUse),
+            Err(TryLockError::WouldBlock) => return Ok(ClaimedFile::InUse),
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let end = file.metadata()?.len();
         let mut opening = [0; OPENING_BYTES];
         if end <= OPENING {
-            // The opening is synced before the first record, so nothing was ever acknowledged from here.
+            // The header is synced before the first record, so nothing here was acknowledged.
             remove(&path)?;
-            return Ok(Found::Empty);
+            return Ok(ClaimedFile::Empty);
         }
         file.read_exact_at(&mut opening, 0)?;
         if opening[..8] != MAGIC {
-            return Ok(Found::Foreign("it is no spool file of this version"));
+            return Ok(ClaimedFile::Foreign("not a spool file of this version"));
         }
         if opening[16..] != *journal.as_bytes() {
-            return Ok(Found::Foreign("it belongs to another journal"));
+            return Ok(ClaimedFile::Foreign("it belongs to another journal"));
         }
         let mut seal = Seal::default();
         seal.copy_from_slice(&opening[8..16]);
@@ -124,15 +120,13 @@ impl SpoolFile {
             damaged: false,
         };
         claimed.waiting = claimed.count()?;
-        Ok(Found::Claimed(claimed))
+        Ok(ClaimedFile::Claimed(claimed))
     }
 
-    /// The bytes that its records begin with.
     pub(super) fn seal(&self) -> Seal {
         self.seal
     }
 
-    /// Where it lies.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -142,14 +136,13 @@ impl SpoolFile {
         self.waiting
     }
 
-    /// Bytes that it takes.
     pub(super) fn bytes(&self) -> u64 {
         self.end - OPENING
     }
 
-    /// Writes records behind the others and syncs them. After an error none of them is there.
+    /// Appends and syncs records. After an error none of them is there.
     pub(super) fn append(&mut self, bytes: &[u8], records: u64) -> io::Result<()> {
-        // What an earlier failure left behind must not stand between records.
+        // Removes remains of an earlier failure.
         if self.file.metadata()?.len() != self.end {
             self.file.set_len(self.end)?;
         }
@@ -158,7 +151,7 @@ impl SpoolFile {
             .write_all_at(bytes, self.end)
             .and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // Tried again before the next append when it fails now.
+            // If this fails, the next append tries again.
             let _ = self.file.set_len(self.end);
             return Err(error);
         }
@@ -167,9 +160,11 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// The next records, at most so many, and no more than `most_bytes` unless the first alone is larger; none at the end.
+    /// Returns at most `most_records` records and `most_bytes` bytes, unless the first alone is
+    /// larger; none at the end.
     ///
-    /// Bytes that are no record are passed over; at the end of a file they are what a killed process could not finish.
+    /// Skips bytes that are no record; at the end of a file they are an unfinished write of a
+    /// killed process.
     pub(super) fn read(&mut self, most_records: usize, most_bytes: u64) -> io::Result<Read> {
         let mut records = Vec::new();
         let start = self.position;
@@ -192,7 +187,7 @@ impl SpoolFile {
         Ok(Read { records, next })
     }
 
-    /// Notes that the records before `next` are in the journal. Once all are, the file is emptied.
+    /// Marks the records before `next` as drained. Empties the file when all are.
     pub(super) fn drained(&mut self, next: u64, records: u64) -> io::Result<()> {
         self.position = next;
         self.waiting = self.waiting.saturating_sub(records);
@@ -205,12 +200,12 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// Whether nothing is left to read.
     pub(super) fn is_drained(&self) -> bool {
         self.position >= self.end
     }
 
-    /// Removes a drained file. One with unreadable bytes between its records is kept under another name, for a person to look at.
+    /// Removes a drained file. A file with unreadable bytes is kept under another name for
+    /// inspection.
     pub(super) fn retire(&self) -> io::Result<Option<PathBuf>> {
         if !self.damaged {
             remove(&self.path)?;
@@ -239,13 +234,13 @@ impl SpoolFile {
         Ok(records)
     }
 
-    fn head_at(&self, at: u64) -> io::Result<Option<(Head, usize, u64)>> {
+    fn head_at(&self, at: u64) -> io::Result<Option<(RecordHead, usize, u64)>> {
         let mut head = [0; HEAD_BYTES];
         if at + HEAD_BYTES as u64 > self.end {
             return Ok(None);
         }
         self.file.read_exact_at(&mut head, at)?;
-        Ok(Head::parse(head, self.seal)
+        Ok(RecordHead::parse(head, self.seal)
             .and_then(|head| Some((head, head.content_bytes()?)))
             .map(|(head, content)| (head, content, at + (HEAD_BYTES + content) as u64))
             .filter(|(_, _, behind)| *behind <= self.end))
@@ -261,7 +256,7 @@ impl SpoolFile {
         Ok(head.read(&bytes).map(|record| (record, behind)))
     }
 
-    /// The place of the next readable record at or behind `from`.
+    /// Start of the next readable record at or after `from`.
     fn search(&self, from: u64) -> io::Result<Option<u64>> {
         let mut from = from;
         let mut window = vec![0; SEARCH_BYTES];
@@ -296,7 +291,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A new name is durable only when its folder is.
+/// A new name is durable only after its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
@@ -311,7 +306,7 @@ mod tests {
     use super::*;
     use crate::domain::callback_record::{Authenticity, Route};
     use crate::domain::ids::CallbackId;
-    use crate::journal::spool::frame;
+    use crate::journal::spool::record_format;
 
     const SEAL: Seal = *b"the seal";
     const JOURNAL: Uuid = Uuid::from_u128(7);
@@ -333,7 +328,7 @@ mod tests {
 
     fn bytes(record: &CallbackRecord) -> Vec<u8> {
         let mut bytes = Vec::new();
-        frame::write(&mut bytes, SEAL, record).unwrap();
+        record_format::write(&mut bytes, SEAL, record).unwrap();
         bytes
     }
 
@@ -350,7 +345,7 @@ mod tests {
 
     fn claim(path: &Path) -> SpoolFile {
         match SpoolFile::claim(path.to_owned(), JOURNAL).unwrap() {
-            Found::Claimed(file) => file,
+            ClaimedFile::Claimed(file) => file,
             other => panic!("{other:?}"),
         }
     }
@@ -421,11 +416,11 @@ mod tests {
     #[test]
     fn a_record_inside_a_body_is_never_taken_for_one() {
         let mut forged = Vec::new();
-        frame::write(&mut forged, *b"guessed!", &record(9, b"forged")).unwrap();
+        record_format::write(&mut forged, *b"guessed!", &record(9, b"forged")).unwrap();
         let records = [record(1, &forged), record(2, b"two")];
         let (_folder, path) = left_behind(&records);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
-        // The head of the record around it.
+        // The head of the surrounding record.
         file.write_all_at(&[0xff; 4], OPENING + 8).unwrap();
         assert_eq!(read_all(&mut claim(&path)), records[1..]);
     }
@@ -450,13 +445,13 @@ mod tests {
         let (_folder, path) = left_behind(&[record(1, b"one")]);
         let claimed = claim(&path);
         let again = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
-        assert!(matches!(again, Found::InUse));
+        assert!(matches!(again, ClaimedFile::InUse));
         drop(claimed);
         let foreign = SpoolFile::claim(path.clone(), Uuid::from_u128(8)).unwrap();
-        assert!(matches!(foreign, Found::Foreign(_)));
+        assert!(matches!(foreign, ClaimedFile::Foreign(_)));
         fs::write(&path, [b'x'; 100]).unwrap();
         let unknown = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
-        assert!(matches!(unknown, Found::Foreign(_)));
+        assert!(matches!(unknown, ClaimedFile::Foreign(_)));
         assert!(path.exists());
     }
 
