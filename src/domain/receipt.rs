@@ -109,7 +109,7 @@ impl Receipt {
         plausible(self.occurred_at, self.received_at)
     }
 
-    pub(super) fn time(&self) -> ReceiptTime {
+    pub(in crate::domain) fn time(&self) -> ReceiptTime {
         match self.plausible_time() {
             Some(at) => ReceiptTime {
                 inferred: false,
@@ -155,9 +155,9 @@ pub fn out_of_order(below: Stage, lower: DateTime<Utc>, later: DateTime<Utc>) ->
 
 /// Sorts a reported time before an inferred one, then the earlier first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReceiptTime {
-    pub(super) inferred: bool,
-    pub(super) at: DateTime<Utc>,
+pub(in crate::domain) struct ReceiptTime {
+    pub(in crate::domain) inferred: bool,
+    pub(in crate::domain) at: DateTime<Utc>,
 }
 
 impl Receipt {

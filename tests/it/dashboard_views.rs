@@ -687,7 +687,7 @@ fn only_possible_actions_are_offered() {
     assert_eq!(page.buttons(), [format!("{}/cancel", id(&on_hold))]);
     assert!(
         page.text(".because")
-            .contains("It waits because account kaleyra-in is paused")
+            .contains("Queued because account kaleyra-in is paused")
     );
 
     let page = render(

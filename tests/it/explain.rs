@@ -576,7 +576,7 @@ fn the_message_page_has_the_same_text_in_every_case() {
         let why = shown(&page, section);
         for words in explanation.failure.iter().flat_map(|failure| {
             [
-                failure.said(),
+                failure.code_and_words(),
                 failure.meaning.to_owned(),
                 failure.action.to_owned(),
                 failure.class.to_string(),

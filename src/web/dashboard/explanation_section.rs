@@ -55,7 +55,7 @@ impl ExplanationSection {
 
 impl FailureSummary {
     fn new(failure: &ExplainedFailure, explanation: &Explanation) -> Self {
-        let full_text = failure.said();
+        let full_text = failure.code_and_words();
         let code = failure.code.as_deref();
         let after_code = code.and_then(|code| full_text.strip_prefix(code));
         let unless_shown = |text: &'static str, lines: &[String]| {
