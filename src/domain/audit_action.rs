@@ -22,8 +22,9 @@ pub enum Verb {
     /// Matched an orphan to a message.
     Match,
     Unmatch,
-    /// Dismissed a problem. Stored as `put-aside`.
-    PutAside,
+    /// Dismissed a problem.
+    #[strum(serialize = "put-aside")]
+    Dismiss,
     ResumeAccount,
     /// Released a callback that failed authentication.
     ReleaseCallback,

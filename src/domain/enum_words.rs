@@ -54,21 +54,3 @@ macro_rules! enum_words {
     };
 }
 pub(crate) use enum_words;
-
-#[cfg(test)]
-mod tests {
-    use crate::domain::media::MediaKind;
-    use crate::domain::scope::Scope;
-
-    #[test]
-    fn an_unknown_word_is_reported_with_the_accepted_ones() {
-        assert_eq!(
-            "write".parse::<Scope>().unwrap_err().to_string(),
-            "`write` is not a scope; use send, read, operate or admin"
-        );
-        assert_eq!(
-            "audio".parse::<MediaKind>().unwrap_err().to_string(),
-            "`audio` is not a media kind; use image or video"
-        );
-    }
-}

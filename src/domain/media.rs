@@ -90,3 +90,16 @@ pub fn extension_of_mime_type(mime_type: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_kind_is_reported_with_the_accepted_ones() {
+        assert_eq!(
+            "audio".parse::<MediaKind>().unwrap_err().to_string(),
+            "`audio` is not a media kind; use image or video"
+        );
+    }
+}

@@ -38,8 +38,7 @@ pub enum Origin {
     Observed,
     /// Accepted while the account was in dry-run: never submitted.
     DryRun,
-    /// Known only from callbacks and not adopted yet; not counted anywhere. Stored as
-    /// `provisional`.
+    /// Known only from callbacks and not adopted yet; not counted anywhere.
     #[strum(serialize = "provisional")]
     Orphan,
 }

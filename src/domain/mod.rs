@@ -14,6 +14,7 @@ pub mod delivery_state;
 pub mod enum_words;
 pub mod explanation;
 pub mod failure;
+mod failure_code_table;
 pub mod failure_codes;
 pub mod ids;
 pub mod latency;

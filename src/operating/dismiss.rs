@@ -33,7 +33,7 @@ pub async fn put_message_aside(
     let action = Action {
         message: Some(id),
         account: Some(message.account),
-        ..Action::new(decision.actor, Verb::PutAside, decision.now)
+        ..Action::new(decision.actor, Verb::Dismiss, decision.now)
     };
     ledger.record_action(&action).await?;
     Ok(store.commit(ledger).await?)
@@ -52,7 +52,7 @@ pub async fn put_callback_aside(
     }
     let action = Action {
         detail: Some(format!("callback {id}")),
-        ..Action::new(decision.actor, Verb::PutAside, decision.now)
+        ..Action::new(decision.actor, Verb::Dismiss, decision.now)
     };
     ledger.record_action(&action).await?;
     Ok(store.commit(ledger).await?)

@@ -8,11 +8,11 @@
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
-use crate::domain::failure::Failure;
 use crate::domain::receipt::Pricing;
+use crate::providers::meta_failure::{parse_error, parse_failure};
 use crate::providers::payload::{add_id, first, items, plain_word, recipient, text};
+use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{self, Meaning, parse_time};
-use crate::providers::{CallbackPart, Inbound, Report};
 
 /// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
 ///
@@ -191,152 +191,6 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
     }
 }
 
-/// The failure of the first object that has one, under any known name.
-pub(super) fn parse_failure(places: &[&Value]) -> Failure {
-    let named = places.iter().find_map(|place| {
-        let mut errors = ["errors", "error"]
-            .iter()
-            .flat_map(|name| items(place.get(name)))
-            .map(parse_error)
-            .filter(|failure| *failure != Failure::default());
-        errors.next().map(|first| with_further(first, errors))
-    });
-    named
-        .or_else(|| {
-            places
-                .iter()
-                .map(|place| parse_loose_failure(place))
-                .find(|failure| *failure != Failure::default())
-        })
-        .unwrap_or_default()
-}
-
-/// The first error of a report is its failure; further errors are appended to its detail.
-fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
-    let mut others: Vec<String> = Vec::new();
-    for error in further.filter(|error| *error != first) {
-        let words = error.one_line();
-        if !others.contains(&words) {
-            others.push(words);
-        }
-    }
-    if others.is_empty() {
-        return first;
-    }
-    let others = format!("(also reported: {})", others.join("; "));
-    Failure {
-        detail: Some(match &first.detail {
-            Some(detail) => format!("{detail} {others}"),
-            None => others,
-        }),
-        ..first
-    }
-}
-
-/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, or a
-/// text.
-fn parse_error(error: &Value) -> Failure {
-    if let Some(text) = text(error) {
-        return Failure {
-            code: code_in_text(&text),
-            title: Some(text),
-            ..Failure::default()
-        };
-    }
-    let title = first(error, &["title", "message", "reason", "description"]);
-    let details = error
-        .get("error_data")
-        .and_then(|data| first(data, &["details"]))
-        .or_else(|| first(error, &["details", "detail", "message"]));
-    Failure {
-        code: parse_code(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
-        detail: details.filter(|detail| Some(detail) != title.as_ref()),
-        title,
-        key: None,
-    }
-}
-
-/// Code and text that are fields of the status itself.
-fn parse_loose_failure(object: &Value) -> Failure {
-    const CODES: &[&str] = &["errorCode", "error_code", "code"];
-    const WORDS: &[&str] = &[
-        "reason",
-        "remark",
-        "errorMessage",
-        "error_message",
-        "failureReason",
-        "failure_reason",
-        "description",
-        "title",
-    ];
-    let mut words = WORDS.iter().filter_map(|name| first(object, &[name]));
-    let title = words.next();
-    let detail = words.find(|text| Some(text) != title.as_ref());
-    Failure {
-        code: parse_code(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
-        title,
-        detail,
-        key: None,
-    }
-}
-
-/// A code in its own field: a number, a text, or a text that contains it.
-fn parse_code(object: &Value, names: &[&str]) -> Option<String> {
-    let code = first(object, names)?;
-    Some(code_in_text(&code).unwrap_or(code))
-}
-
-/// A code inside a text: `(#131026) …`, or one of Meta's six-digit codes as a separate word.
-pub(super) fn code_in_text(text: &str) -> Option<String> {
-    let marked = text.split_once("(#").and_then(|(_, rest)| {
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        (!digits.is_empty() && rest[digits.len()..].starts_with(')')).then_some(digits)
-    });
-    marked.or_else(|| {
-        text.split(|c: char| !c.is_ascii_alphanumeric())
-            .find(|word| {
-                word.len() == 6
-                    && word.starts_with("13")
-                    && word.bytes().all(|byte| byte.is_ascii_digit())
-            })
-            .map(ToOwned::to_owned)
-    })
-}
-
 fn unparseable(reason: &str) -> CallbackPart {
     CallbackPart::Unparseable(reason.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_found_inside_words() {
-        for (text, code) in [
-            ("(#131026) Message undeliverable", Some("131026")),
-            ("Error 131053: media", Some("131053")),
-            ("(#4) Too many calls", Some("4")),
-            ("order 131 of 2026", None),
-            ("(#) nothing", None),
-            ("call 13105312", None),
-        ] {
-            assert_eq!(code_in_text(text).as_deref(), code, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_error_of_a_report_is_kept() {
-        let status = serde_json::json!({"status": "failed", "errors": [
-            {"code": 131_026, "title": "Message undeliverable"},
-            {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
-            {"code": 131_053, "title": "Media upload error", "error_data": {"details": "404"}},
-        ]});
-        let failure = parse_failure(&[&status]);
-        assert_eq!(failure.code.as_deref(), Some("131026"));
-        assert_eq!(
-            failure.detail.as_deref(),
-            Some("(also reported: 131053: Media upload error: 404)")
-        );
-    }
 }

@@ -9,9 +9,10 @@ use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::receipt::Pricing;
-use crate::providers::Report;
-use crate::providers::cloud_api::{parse_failure, parse_pricing};
+use crate::providers::cloud_api::parse_pricing;
+use crate::providers::meta_failure::parse_failure;
 use crate::providers::payload::{add_id, first, recipient, text};
+use crate::providers::protocol::Report;
 use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
 
 /// The field names of a provider.

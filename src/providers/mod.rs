@@ -8,199 +8,23 @@ pub mod cloud_api;
 mod flat;
 pub mod kaleyra;
 pub mod lancepilot;
+mod meta_failure;
 mod payload;
 mod profile;
+mod protocol;
 mod replies;
 pub mod sobot;
 pub mod vocabulary;
 mod xml;
 pub mod zixflow;
 
-use chrono::{DateTime, Utc};
-use http::Method;
-
 use crate::domain::callback_fields::CallbackFields;
-use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::media::{MediaKind, Upload};
-use crate::domain::message::OutgoingMessage;
-use crate::domain::provider::{Capabilities, ProviderId};
-use crate::domain::provider_account::Account;
-use crate::domain::receipt::{Pricing, ReceiptEvent};
-use crate::domain::send_error::{ProviderAcceptance, SendError};
-use crate::providers::vocabulary::Exceptions;
+use crate::domain::provider::ProviderId;
 
-/// One HTTP request to a provider.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpCall {
-    pub method: Method,
-    pub url: String,
-    /// In sending order. The transport adds `Content-Type` for a multipart body.
-    pub headers: Vec<Header>,
-    pub body: CallBody,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Header {
-    /// Lower case.
-    pub name: &'static str,
-    pub value: String,
-    /// A secret value is recorded as `…`.
-    pub secret: bool,
-}
-
-impl Header {
-    pub fn plain(name: &'static str, value: impl Into<String>) -> Self {
-        Self {
-            name,
-            value: value.into(),
-            secret: false,
-        }
-    }
-
-    pub fn secret(name: &'static str, value: impl Into<String>) -> Self {
-        Self {
-            name,
-            value: value.into(),
-            secret: true,
-        }
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum CallBody {
-    Empty,
-    /// Serialised JSON.
-    Json(String),
-    /// `multipart/form-data`: text fields, then one file that is streamed from disk.
-    Multipart {
-        fields: Vec<(&'static str, String)>,
-        file: FilePart,
-    },
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FilePart {
-    pub field: &'static str,
-    /// With the extension that the provider expects.
-    pub file_name: String,
-    pub mime_type: String,
-    pub upload: Upload,
-}
-
-/// A provider's HTTP reply.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpReply {
-    pub status: u16,
-    /// `retry-after`, `location` and `content-type`; names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Capped by the transport.
-    pub body: Vec<u8>,
-}
-
-impl HttpReply {
-    /// Returns the first header of this (lower-case) name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// The next step of a submission.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SendStep {
-    /// Make this call, then continue with its reply.
-    Call(Box<HttpCall>),
-    /// The provider accepted the message.
-    Accepted(ProviderAcceptance),
-    /// Rejected, or outcome unknown.
-    Failed(SendError),
-}
-
-/// One raw request from a provider, decompressed (gzip, deflate) but otherwise as received.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Callback {
-    pub method: String,
-    /// Without `?`, percent-encoded as received.
-    pub query: String,
-    pub content_type: Option<String>,
-    pub body: Vec<u8>,
-    pub received_at: DateTime<Utc>,
-}
-
-/// One part of a parsed callback.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every part is a report, and parts are short-lived"
-)]
-pub enum CallbackPart {
-    /// A report about a message that a business sent.
-    Report(Report),
-    /// A customer's message; opens the 24-hour window.
-    Inbound(Inbound),
-    /// Understood, but not about a message: a quality rating, a template status, a system error.
-    /// The text has no personal data.
-    Notice(String),
-    /// Not understood. The reason has no personal data.
-    Unparseable(String),
-}
-
-/// What a callback reports about one message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Report {
-    /// All ids that may be learned for the message; never a conversation, trace, campaign or batch
-    /// id.
-    ///
-    /// Only Zixflow's and LancePilot's reports may have neither id nor tag: the signed report URL
-    /// or the recipient identifies the message.
-    pub ids: Vec<ProviderMessageId>,
-    /// From the correlation tag.
-    pub tag: Option<MessageId>,
-    /// Phone digits, user id or group participant.
-    pub recipient: Option<String>,
-    /// Only LancePilot reports it; used for matching by recipient.
-    pub kind: Option<MediaKind>,
-    /// Absent for an echo that only provides ids.
-    pub event: Option<ReceiptEvent>,
-    /// By the provider's clock.
-    pub occurred_at: Option<DateTime<Utc>>,
-    pub pricing: Pricing,
-}
-
-/// A message from a customer. Its content is never parsed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Inbound {
-    /// Phone digits or user id.
-    pub sender: Option<String>,
-    /// By the provider's clock.
-    pub occurred_at: Option<DateTime<Utc>>,
-}
-
-/// A provider: its capabilities, sending and callback parsing.
-pub trait Provider: Send + Sync {
-    fn id(&self) -> ProviderId;
-
-    fn capabilities(&self) -> &'static Capabilities;
-
-    /// Returns the next call, or the result, given the replies so far.
-    fn send(&self, account: &Account, message: &OutgoingMessage, replies: &[HttpReply])
-    -> SendStep;
-
-    /// Parses a callback into its parts, in order. Never empty: an empty callback is
-    /// [`CallbackPart::Unparseable`].
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
-
-    /// Status words with another meaning for this provider, for callbacks with the operator's field
-    /// names.
-    fn exceptions(&self) -> Exceptions {
-        &[]
-    }
-
-    /// Numbered set-up steps in this provider's console; `{url}` is the callback URL.
-    fn setup(&self) -> &'static [&'static str];
-}
+pub use crate::providers::protocol::{
+    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, Provider,
+    Report, SendStep,
+};
 
 /// The list of providers.
 pub fn get(id: ProviderId) -> &'static dyn Provider {

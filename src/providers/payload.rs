@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
-use crate::providers::{Callback, CallbackPart, xml};
+use crate::providers::protocol::{Callback, CallbackPart};
+use crate::providers::xml;
 
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;

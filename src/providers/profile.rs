@@ -12,10 +12,11 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::message::References;
 use crate::domain::receipt::Pricing;
-use crate::providers::cloud_api::{code_in_text, parse_failure, parse_pricing};
+use crate::providers::cloud_api::parse_pricing;
+use crate::providers::meta_failure::{code_in_text, parse_failure};
 use crate::providers::payload::{add_id, first, recipient, text};
+use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::vocabulary::{self, Exceptions, parse_time};
-use crate::providers::{CallbackPart, Report};
 
 // Default names.
 const IDS: &[&str] = &["message_id", "messageId", "id", "wamid"];

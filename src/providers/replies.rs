@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{BadProviderMessageId, ProviderMessageId};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
-use crate::providers::{CallBody, Header, HttpCall, HttpReply, SendStep};
+use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
 
 /// `POST` with a JSON body; the content type is the last header.
 pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {

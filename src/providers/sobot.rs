@@ -19,10 +19,9 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::providers::payload::{self, first, require_ids};
+use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::vocabulary::{self, Meaning};
-use crate::providers::{
-    Callback, CallbackPart, Header, HttpReply, Provider, SendStep, cloud_api, replies,
-};
+use crate::providers::{cloud_api, replies};
 
 #[derive(Debug)]
 pub struct Sobot;

@@ -334,11 +334,11 @@ fn arrived_cases() -> Vec<(&'static str, ExplainCase)> {
     group.message.origin = Origin::Observed;
     group.receipts[1].recipient = Some("919970123456".to_owned());
     group.receipts[2].recipient = Some("919970123457".to_owned());
-    let mut stranger = ExplainCase::accepted(ProviderId::Kaleyra);
-    stranger.failed(Some("131026"), "131026: Message Undeliverable.", "", 9);
-    stranger.reported(Stage::Delivered, Some(9), 10);
-    stranger.receipts[1].recipient = Some("919970123457".to_owned());
-    stranger.receipts[2].recipient = Some("+91 99701 23456".to_owned());
+    let mut other = ExplainCase::accepted(ProviderId::Kaleyra);
+    other.failed(Some("131026"), "131026: Message Undeliverable.", "", 9);
+    other.reported(Stage::Delivered, Some(9), 10);
+    other.receipts[1].recipient = Some("919970123457".to_owned());
+    other.receipts[2].recipient = Some("+91 99701 23456".to_owned());
     let mut early = ExplainCase::accepted(ProviderId::Kaleyra);
     early.reported(Stage::Sent, Some(-90_000_000), 4);
     early.reported(Stage::Delivered, Some(30), 31);
@@ -358,11 +358,11 @@ fn arrived_cases() -> Vec<(&'static str, ExplainCase)> {
         ("delivered_and_repeated", delivered),
         ("read_implies_delivered", read),
         ("played_and_matched_by_recipient", played),
-        ("unbelievable_time_and_strange_word", odd),
+        ("implausible_time_and_unknown_word", odd),
         ("group", group),
-        ("another_recipient_is_named", stranger),
-        ("times_that_cannot_be_right", early),
-        ("read_after_being_given_up", overtaken),
+        ("another_recipient_is_named", other),
+        ("inconsistent_times", early),
+        ("read_after_being_marked_as_failed", overtaken),
         ("conflict", conflict),
     ]
 }
@@ -466,7 +466,7 @@ fn failed_cases() -> Vec<(&'static str, ExplainCase)> {
         ("failed_refused_and_paused", refused),
         ("failed_marked_by_an_operator", marked),
         ("failed_twice_at_one_instant", tied),
-        ("failed_without_code_or_words", wordless),
+        ("failed_without_code_or_text", wordless),
         ("failed_because_nothing_was_reached", unreached),
         ("failed_with_an_unknown_code_and_resent", unknown),
     ]
@@ -488,9 +488,9 @@ fn correlated_cases() -> Vec<(&'static str, ExplainCase)> {
         None,
         3,
     );
-    let mut provisional = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
-    provisional.message.origin = Origin::Orphan;
-    provisional.reported(Stage::Delivered, Some(2), 3);
+    let mut orphan = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
+    orphan.message.origin = Origin::Orphan;
+    orphan.reported(Stage::Delivered, Some(2), 3);
     let mut matched = ExplainCase::accepted(ProviderId::LancePilot);
     matched.reported(Stage::Delivered, Some(9), 10);
     matched.message.matched_by = Some(MatchedBy::Operator);
@@ -507,7 +507,7 @@ fn correlated_cases() -> Vec<(&'static str, ExplainCase)> {
         ("observed", observed),
         ("registered", registered),
         ("observed_with_unknown_words_only", strange),
-        ("provisional", provisional),
+        ("orphan", orphan),
         ("matched_by_an_operator_and_merged", matched),
         ("id_conflict", contended),
         ("id_conflict_that_was_lost", lost),
@@ -599,7 +599,7 @@ fn without_operate_no_number_name_or_complete_wamid_is_shown() {
         let full = case.explain(Visibility::Full).text();
         let masked = case.explain(Visibility::Masked).text();
         for text in PERSONAL {
-            assert!(!masked.contains(text), "{name} tells {text}:\n{masked}");
+            assert!(!masked.contains(text), "{name} shows {text}:\n{masked}");
         }
         hidden += usize::from(full != masked);
     }
@@ -652,7 +652,7 @@ fn only_reported_times_are_shown_as_the_providers() {
     let timeline = timeline_of("submitted");
     assert!(timeline.contains("Reply: submitted"), "{timeline}");
     assert!(!timeline.contains("provider's clock"), "{timeline}");
-    let early = timeline_of("times_that_cannot_be_right");
+    let early = timeline_of("inconsistent_times");
     assert!(
         early.contains("before we accepted the message: inconsistent with our clock"),
         "{early}"
@@ -669,11 +669,11 @@ fn the_page_shows_matches_by_recipient_operator_marks_and_messages_sent_elsewher
     let matched = page("played_and_matched_by_recipient");
     assert_eq!(shown(&matched, ".heading .tag"), "matched by recipient");
     assert!(shown(&matched, ".timeline").contains("Reports matched by recipient"));
-    let given_up = page("failed_marked_by_an_operator");
-    assert_eq!(shown(&given_up, "h1"), "Failed");
+    let marked = page("failed_marked_by_an_operator");
+    assert_eq!(shown(&marked, "h1"), "Failed");
     let elsewhere = page("observed");
     assert!(!shown(&elsewhere, ".stepper").contains("Queued"));
-    let early = page("times_that_cannot_be_right");
+    let early = page("inconsistent_times");
     assert!(shown(&early, ".stepper").contains("inconsistent with our clock"));
 }
 

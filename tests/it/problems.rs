@@ -485,7 +485,7 @@ async fn what_was_seen_is_put_aside_until_something_new_is_heard() {
     assert_eq!(app.post(&aside).await.0, 200);
     assert_eq!(count(&app, "orphans").await, 0);
     let actions = app.services.store.list_actions(50).await.unwrap();
-    let verb = bluetick::domain::audit_action::Verb::PutAside;
+    let verb = bluetick::domain::audit_action::Verb::Dismiss;
     assert_eq!(
         actions.iter().filter(|action| action.verb == verb).count(),
         3

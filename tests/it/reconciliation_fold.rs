@@ -139,14 +139,14 @@ fn a_reported_time_takes_precedence_and_an_implausible_one_counts_as_absent() {
 
 #[test]
 fn the_price_is_that_of_the_lowest_stage() {
-    let told = |at_stage, price: &str| Receipt {
+    let priced = |at_stage, price: &str| Receipt {
         pricing: Pricing {
             price: Some(price.to_owned()),
             ..Pricing::default()
         },
         ..stage(at_stage, Some(5), 6)
     };
-    let delivery = folded(&[told(Stage::Read, "0.10"), told(Stage::Sent, "0.78")]);
+    let delivery = folded(&[priced(Stage::Read, "0.10"), priced(Stage::Sent, "0.78")]);
     assert_eq!(delivery.pricing.price.as_deref(), Some("0.78"));
 }
 
@@ -277,11 +277,11 @@ proptest! {
         let receipts = numbered(receipts);
         // Every receipt once, in the order of the draw, and again as often as it was drawn.
         let drawn = order.iter().map(|index| index.get(&receipts)).chain(&receipts);
-        let told: Vec<&Receipt> = drawn.collect();
+        let received: Vec<&Receipt> = drawn.collect();
         // In arrival order.
         let mut kept: Vec<Receipt> = Vec::new();
         let mut parts = None;
-        for batch in told.chunks(batch) {
+        for batch in received.chunks(batch) {
             // A repeated source adds nothing: receipts are keyed by source and part.
             for receipt in batch {
                 let is_known = kept

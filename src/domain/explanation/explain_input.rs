@@ -49,7 +49,8 @@ pub enum AttemptEnd {
     Unclear,
 }
 
-/// The conditions of an account that decide whether its messages are sent and when they are overdue.
+/// The conditions of an account that decide whether its messages are sent and when they are
+/// overdue.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AccountConditions {
     /// Reason and start of a pause.

@@ -1,7 +1,8 @@
 //! The sentence about the rule of the fold that decided the state.
 
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
-use crate::domain::explanation::{ExplainInput, at, span};
+use crate::domain::explanation::explain_input::ExplainInput;
+use crate::domain::explanation::sentence_parts::{at, span};
 use crate::domain::receipt::ReceiptEvent;
 
 pub(super) fn rule(input: &ExplainInput<'_>) -> Option<String> {

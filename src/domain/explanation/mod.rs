@@ -10,16 +10,16 @@ mod next_steps;
 mod reasons;
 mod receipt_reasons;
 mod report_anomalies;
-
-use std::time::Duration;
-
-use chrono::{DateTime, SecondsFormat, Utc};
+mod sentence_parts;
 
 pub use crate::domain::explanation::explain_input::{
     AccountConditions, AttemptEnd, AttemptSummary, Correlation, ExplainInput, QueueTiming,
 };
 
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::explanation::sentence_parts::{
+    ARRIVAL_UNKNOWN, MARK_REPLACED, NOTHING_TO_RESEND, RESEND,
+};
 use crate::domain::failure::{Failure, FailureClass, OPERATOR_MARK_TITLE};
 use crate::domain::failure_codes::{self, CodeMeaning};
 use crate::domain::ids::MessageId;
@@ -52,11 +52,6 @@ pub struct ExplainedFailure {
     pub action: &'static str,
 }
 
-const ARRIVAL_UNKNOWN: &str = "Whether it arrived is not known.";
-const MARK_REPLACED: &str = "Reports take precedence over the mark.";
-const RESEND: &str = "Resend creates a new message with the same content.";
-const NOTHING_TO_RESEND: &str = "Nothing needs to be sent again.";
-
 pub fn explain(input: &ExplainInput<'_>) -> Explanation {
     let mut because = reasons::origin(input);
     because.extend(reasons::attempts(input));
@@ -79,7 +74,8 @@ pub fn explain(input: &ExplainInput<'_>) -> Explanation {
     }
 }
 
-/// The tooltip of a state. Whether a message that an operator marked as failed arrived is not known.
+/// The tooltip of a state. Whether a message that an operator marked as failed arrived is not
+/// known.
 pub fn state_tooltip(state: DeliveryState, failure: Option<&Failure>) -> &'static str {
     if state == DeliveryState::Failed && failure.is_some_and(Failure::is_operator_mark) {
         OPERATOR_MARK_TITLE
@@ -154,31 +150,4 @@ impl ExplainedFailure {
             (None, words) => format!("(no code) {words}"),
         }
     }
-}
-
-/// `2026-11-20 12:00:00 UTC`
-fn at(instant: DateTime<Utc>) -> String {
-    instant
-        .to_rfc3339_opts(SecondsFormat::Secs, true)
-        .replace('T', " ")
-        .replace('Z', " UTC")
-}
-
-/// `24 hours`, `90 minutes`, `30 seconds`
-fn span(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let (number, unit) = match seconds {
-        0 => (0, "second"),
-        _ if seconds.is_multiple_of(86_400) && seconds > 86_400 => (seconds / 86_400, "day"),
-        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
-        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
-        _ => (seconds, "second"),
-    };
-    counted(number, unit)
-}
-
-/// `1 message`, `3 messages`
-fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

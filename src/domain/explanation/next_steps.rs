@@ -2,8 +2,9 @@
 
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
-use crate::domain::explanation::{
-    ARRIVAL_UNKNOWN, ExplainInput, MARK_REPLACED, NOTHING_TO_RESEND, RESEND, at, span,
+use crate::domain::explanation::explain_input::ExplainInput;
+use crate::domain::explanation::sentence_parts::{
+    ARRIVAL_UNKNOWN, MARK_REPLACED, NOTHING_TO_RESEND, RESEND, at, span,
 };
 use crate::domain::failure_codes;
 use crate::domain::message::Origin;

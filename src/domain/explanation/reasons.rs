@@ -2,7 +2,8 @@
 
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::explanation::{AttemptEnd, AttemptSummary, ExplainInput, at, counted};
+use crate::domain::explanation::explain_input::{AttemptEnd, AttemptSummary, ExplainInput};
+use crate::domain::explanation::sentence_parts::{at, counted};
 use crate::domain::failure::{UNCLEAR_TITLE, UNREACHABLE_TITLE};
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider_account::AccountMode;

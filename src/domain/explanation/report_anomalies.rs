@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::domain::delivery_state::Stage;
+use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::receipt_reasons::reported_stages;
-use crate::domain::explanation::{ExplainInput, at};
+use crate::domain::explanation::sentence_parts::at;
 use crate::domain::receipt::{ReceiptEvent, SourceKind, out_of_order, predates};
 
 /// Times or recipients in one sentence.

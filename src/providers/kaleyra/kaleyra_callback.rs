@@ -14,8 +14,9 @@ use crate::providers::flat::{self, FieldNames};
 use crate::providers::payload::{
     self, add_id, first, items, plain_word, recipient, require_ids, text,
 };
+use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
-use crate::providers::{Callback, CallbackPart, Inbound, Report, cloud_api};
+use crate::providers::{cloud_api, meta_failure};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
     match payload::parse(callback) {
@@ -130,7 +131,7 @@ fn complete_report(report: Report, payload: &Value) -> Report {
         .or_else(|| cloud_api::parse_pricing(extra).price);
     let event = report.event.map(|event| match event {
         ReceiptEvent::Failure(failure) if failure == Failure::default() => {
-            ReceiptEvent::Failure(cloud_api::parse_failure(&[payload]))
+            ReceiptEvent::Failure(meta_failure::parse_failure(&[payload]))
         }
         other => other,
     });

@@ -13,23 +13,20 @@
 //! for incoming messages.
 
 mod kaleyra_callback;
+mod kaleyra_reply;
 
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::correlation_tag;
-use crate::domain::failure::Failure;
-use crate::domain::failure_codes;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
-use crate::domain::send_error::SendError;
-use crate::providers::payload::{first, items, text};
+use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::replies;
 use crate::providers::vocabulary::Exceptions;
-use crate::providers::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep, replies};
 
 #[derive(Debug)]
 pub struct Kaleyra;
@@ -135,7 +132,7 @@ impl Provider for Kaleyra {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => parse_reply(reply),
+            Some(reply) => kaleyra_reply::parse(reply),
         }
     }
 
@@ -232,89 +229,4 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
 
 fn present(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
-}
-
-/// The meaning of a documented code, whatever the HTTP status is.
-enum KaleyraReplyClass {
-    Accepted,
-    TryLater,
-    Refused,
-}
-
-/// Documented codes, except those that reject the account (see `failure_codes::rejects_account`):
-/// <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
-const CODES: &[(&str, KaleyraReplyClass)] = &[
-    ("WA200", KaleyraReplyClass::Accepted),
-    ("WA202", KaleyraReplyClass::Accepted),
-    ("WA400", KaleyraReplyClass::Refused),
-    ("E13001", KaleyraReplyClass::Refused),
-    ("WA500", KaleyraReplyClass::TryLater),
-];
-
-fn parse_reply(reply: &HttpReply) -> SendStep {
-    if let Some(redirect) = replies::redirect(reply) {
-        return redirect;
-    }
-    let Some(body) = replies::object(reply) else {
-        return replies::unparseable_reply(reply);
-    };
-    let code = first(&body, &["code"]);
-    let answer = CODES
-        .iter()
-        .find(|(known, _)| Some(*known) == code.as_deref());
-    let failure = parse_refusal(&body, code.clone());
-    if failure_codes::rejects_account(ProviderId::Kaleyra, &failure) {
-        return SendStep::Failed(SendError::AccountRefused(failure));
-    }
-    match answer {
-        Some((_, KaleyraReplyClass::Accepted)) => replies::accepted(reply_id(&body)),
-        Some((_, KaleyraReplyClass::Refused)) => SendStep::Failed(SendError::Refused(failure)),
-        Some((_, KaleyraReplyClass::TryLater)) => SendStep::Failed(SendError::TryLater {
-            failure,
-            after: None,
-        }),
-        None if (200..300).contains(&reply.status) => match reply_id(&body) {
-            Some(id) if failure.key.is_none() => replies::accepted([id]),
-            // An undocumented code is no clear answer, unless the reply also has an error.
-            _ if failure.key.is_some() => SendStep::Failed(SendError::Refused(failure)),
-            _ => replies::unparseable_reply(reply),
-        },
-        None => replies::refused(reply, reply.status, failure),
-    }
-}
-
-/// V2's `data.message_id`, or the fields of V1 and Meta.
-fn reply_id(body: &Value) -> Option<String> {
-    body.get("data")
-        .and_then(|data| first(data, &["message_id"]))
-        .or_else(|| first(items(body.get("messages")).first()?, &["id"]))
-        .or_else(|| first(body, &["id"]))
-}
-
-fn parse_refusal(body: &Value, code: Option<String>) -> Failure {
-    let title = first(body, &["message"]);
-    let errors: Vec<(&String, String)> = body
-        .get("error")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key, text(value)?)))
-        .collect();
-    let detail = match errors.as_slice() {
-        [] => None,
-        [(_, words)] => Some(words.clone()).filter(|words| Some(words) != title.as_ref()),
-        several => Some(
-            several
-                .iter()
-                .map(|(key, words)| format!("{key}: {words}"))
-                .collect::<Vec<_>>()
-                .join("; "),
-        ),
-    };
-    Failure {
-        code,
-        title,
-        detail,
-        key: errors.first().map(|(key, _)| (*key).clone()),
-    }
 }

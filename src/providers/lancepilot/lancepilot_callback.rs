@@ -8,8 +8,9 @@ use crate::domain::media::MediaKind;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::payload::{self, add_id, first, items, plain_word, recipient};
+use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
-use crate::providers::{Callback, CallbackPart, Inbound, Report, cloud_api};
+use crate::providers::{cloud_api, meta_failure};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
     let payload = match payload::parse(callback) {
@@ -216,7 +217,7 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
         recipient: find_recipient(attributes, data),
         kind: None,
         event: Some(vocabulary::parse_status_word(word, EXCEPTIONS, || {
-            cloud_api::parse_failure(&[attributes, data])
+            meta_failure::parse_failure(&[attributes, data])
         })),
         occurred_at: first(attributes, NAMES.times)
             .or_else(|| first(data, NAMES.times))

@@ -22,11 +22,11 @@ use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
-use crate::providers::vocabulary::Exceptions;
-use crate::providers::{
+use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
-    replies,
 };
+use crate::providers::replies;
+use crate::providers::vocabulary::Exceptions;
 
 #[derive(Debug)]
 pub struct LancePilot;

@@ -96,7 +96,7 @@ fn action_title(verb: Verb) -> &'static str {
         Verb::MarkFailed => "Marked as failed",
         Verb::Match => "Matched",
         Verb::Unmatch => "Match undone",
-        Verb::PutAside => "Dismissed",
+        Verb::Dismiss => "Dismissed",
         other => other.as_str(),
     }
 }

@@ -21,7 +21,7 @@ const W2: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==
 const W3: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSOTk4ODc3NjY1NTQ0MzMyMjExAA+/";
 
 #[test]
-fn an_http_status_without_a_parseable_body_means_the_same_for_every_provider() {
+fn an_http_status_without_a_parseable_body_has_one_outcome_for_all_providers() {
     for provider in ProviderId::ALL {
         for (reply, expected) in [
             (reply(400, "no"), "refused 400 | HTTP 400 | - | -"),

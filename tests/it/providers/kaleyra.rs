@@ -111,8 +111,8 @@ fn each_of_the_seven_error_bodies_has_its_outcome() {
     ] {
         let body = fixture(&format!("kaleyra/replies/{file}.json"));
         for status in [status, 200] {
-            let told = outcome(Kaleyra, reply(status, body.clone()));
-            assert_eq!(told, expected, "{file} with HTTP {status}");
+            let actual = outcome(Kaleyra, reply(status, body.clone()));
+            assert_eq!(actual, expected, "{file} with HTTP {status}");
         }
         let columns: Vec<_> = expected.split(" | ").collect();
         let failure = Failure {

@@ -1,6 +1,7 @@
 //! Two tables per provider: message → exact request, reply or callback → result. This file has the
 //! shared samples.
 
+mod authenticity;
 mod contract;
 mod kaleyra;
 mod lancepilot;

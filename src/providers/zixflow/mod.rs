@@ -11,6 +11,8 @@
 //! word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
 //! documented and supported. The account's webhook is only for incoming messages.
 
+mod zixflow_callback;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,12 +22,9 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::send_error::SendError;
-use crate::providers::flat::{self, FieldNames};
-use crate::providers::payload::{self, first, items, plain_word, recipient};
-use crate::providers::vocabulary::parse_time;
-use crate::providers::{
-    Callback, CallbackPart, Header, HttpReply, Inbound, Provider, SendStep, cloud_api, replies,
-};
+use crate::providers::payload::first;
+use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::replies;
 
 #[derive(Debug)]
 pub struct Zixflow;
@@ -101,10 +100,7 @@ impl Provider for Zixflow {
     }
 
     fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        match payload::parse(callback) {
-            Ok(payload) => parse_nested(&payload, &[]),
-            Err(reason) => vec![CallbackPart::Unparseable(reason)],
-        }
+        zixflow_callback::parse(callback)
     }
 
     fn setup(&self) -> &'static [&'static str] {
@@ -184,118 +180,4 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         None if (200..300).contains(&reply.status) => replies::unparseable_reply(reply),
         Some(false) | None => replies::refused(reply, reply.status, failure),
     }
-}
-
-/// Names in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many
-/// messages.
-const NAMES: FieldNames = FieldNames {
-    ids: &[
-        "messageId",
-        "message_id",
-        "msgId",
-        "id",
-        "wamid",
-        "waMessageId",
-        "externalId",
-    ],
-    words: &[
-        "status",
-        "deliveryStatus",
-        "messageStatus",
-        "state",
-        "event",
-        "eventType",
-    ],
-    doubtful_words: &["type"],
-    times: &[
-        "timestamp",
-        "time",
-        "status_at",
-        "statusAt",
-        "updatedAt",
-        "createdAt",
-        "sentAt",
-        "deliveredAt",
-        "readAt",
-        "failedAt",
-    ],
-    recipients: &["recipient", "to", "phone", "number", "recipient_id"],
-    tags: &["post_back_data"],
-    exceptions: &[],
-};
-
-/// Fields with a nested object.
-const NESTS: &[&str] = &["data", "payload", "message", "report"];
-
-/// Parses an object, or those inside it. `around` has the enclosing objects, innermost first.
-fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
-    if let Value::Array(elements) = payload {
-        let parts: Vec<_> = elements
-            .iter()
-            .flat_map(|element| parse_nested(element, around))
-            .collect();
-        return if parts.is_empty() {
-            vec![unparseable("an empty list")]
-        } else {
-            parts
-        };
-    }
-    if !payload.is_object() {
-        return vec![unparseable("an element that is not an object")];
-    }
-    if let Some(part) = parse_event(payload) {
-        return vec![part];
-    }
-    let holds_meta = ["entry", "changes", "value", "statuses"];
-    if holds_meta.iter().any(|name| payload.get(name).is_some())
-        && let Some(parts) = cloud_api::parse(payload)
-    {
-        return parts;
-    }
-    let chain: Vec<&Value> = std::iter::once(payload)
-        .chain(around.iter().copied())
-        .collect();
-    let inner: Vec<&Value> = NESTS
-        .iter()
-        .filter_map(|name| payload.get(name))
-        .filter(|value| items(Some(value)).iter().any(Value::is_object))
-        .collect();
-    if inner.is_empty() {
-        return vec![flat::parse(&chain, &NAMES).map_or_else(
-            || unparseable("no status word under any known name"),
-            CallbackPart::Report,
-        )];
-    }
-    inner
-        .into_iter()
-        .flat_map(|value| parse_nested(value, &chain))
-        .collect()
-}
-
-/// Channels of post-backs that are not about WhatsApp.
-const OTHER_CHANNELS: &[&str] = &["sms", "rcs", "email", "voice"];
-
-/// Parses the account's webhook and post-backs of other channels.
-fn parse_event(payload: &Value) -> Option<CallbackPart> {
-    let event = first(payload, &["event"]).unwrap_or_default();
-    if event == "incoming.whatsapp.message" {
-        let sender = payload.get("sender");
-        return Some(CallbackPart::Inbound(Inbound {
-            sender: sender
-                .and_then(|sender| first(sender, &["number"]))
-                .and_then(|number| recipient(&number)),
-            occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
-        }));
-    }
-    if event.starts_with("incoming.") {
-        return Some(CallbackPart::Notice(plain_word(&event)));
-    }
-    let channel = first(payload, &["channel"])?.to_ascii_lowercase();
-    OTHER_CHANNELS
-        .contains(&channel.as_str())
-        .then(|| CallbackPart::Notice(format!("a report for the channel {channel}")))
-}
-
-fn unparseable(reason: &str) -> CallbackPart {
-    CallbackPart::Unparseable(reason.to_owned())
 }
