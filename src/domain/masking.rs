@@ -1,7 +1,7 @@
 //! Masking of personal data in free text, ids and codes.
 
 use crate::domain::ids::ProviderMessageId;
-use crate::domain::phone::mask;
+use crate::domain::phone;
 use crate::domain::scope::Visibility;
 
 const WAMID: &str = "wamid.";
@@ -28,6 +28,16 @@ impl Visibility {
             code.to_owned()
         } else {
             self.mask_text(code)
+        }
+    }
+
+    /// A phone number as `+` and digits, stored with or without `+`, or any other recipient.
+    pub fn mask_phone(self, text: &str) -> String {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        match self {
+            Self::Masked => phone::mask(digits),
+            Self::Full if phone::are_digits(digits) => format!("+{digits}"),
+            Self::Full => text.to_owned(),
         }
     }
 
@@ -88,11 +98,11 @@ fn mask_number(text: &str) -> (usize, String) {
         CERTAIN_DIGITS
     };
     if digits.len() >= enough {
-        return (apart, mask(&digits));
+        return (apart, phone::mask(&digits));
     }
     let whole = &text[..together];
     if together - sign >= PHONE_DIGITS {
-        (together, mask(&whole[sign..]))
+        (together, phone::mask(&whole[sign..]))
     } else {
         (together, whole.to_owned())
     }

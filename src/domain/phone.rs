@@ -64,6 +64,11 @@ impl PhoneNumber {
     }
 }
 
+/// Whether these are the digits of an international number, without `+`.
+pub fn are_digits(text: &str) -> bool {
+    (7..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Masks a possible phone number: of more than seven characters, the first four and last three
 /// stay.
 pub fn mask(text: &str) -> String {

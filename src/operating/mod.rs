@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod dismiss;
 pub mod explain;
+pub mod message_actions;
 pub mod rebuild;
 pub mod replay;
 pub mod retention;

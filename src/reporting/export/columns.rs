@@ -8,7 +8,6 @@ use chrono_tz::Tz;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
-use crate::domain::phone::mask;
 use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
@@ -108,13 +107,8 @@ impl ColumnContext {
         }))
     }
 
-    /// `+` and digits for a number stored with or without `+`; anything else unchanged.
-    fn phone<'a>(&self, number: Option<&'a str>) -> Cell<'a> {
-        optional(number.map(|number| match self.visibility {
-            Visibility::Masked => Cow::Owned(mask(number.strip_prefix('+').unwrap_or(number))),
-            Visibility::Full if is_phone(number) => Cow::Owned(format!("+{number}")),
-            Visibility::Full => Cow::Borrowed(number),
-        }))
+    fn phone(&self, number: Option<&str>) -> Cell<'static> {
+        optional(number.map(|number| self.visibility.mask_phone(number)))
     }
 
     fn personal<'a>(&self, name: Option<&'a str>) -> Cell<'a> {
@@ -131,11 +125,6 @@ impl ColumnContext {
     fn provider_text(&self, text: Option<&str>) -> Cell<'static> {
         optional(text.map(|text| self.visibility.mask_text(text)))
     }
-}
-
-/// Whether these are the digits of an international phone number.
-pub(super) fn is_phone(digits: &str) -> bool {
-    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn text<'a>(value: impl Into<Cow<'a, str>>) -> Cell<'a> {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use csv::{Writer, WriterBuilder};
 
+use crate::domain::phone;
 use crate::reporting::export::ByteOrderMark;
-use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell, is_phone};
+use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell};
 
 /// The byte order mark, if wanted, and the header.
 pub(super) fn file_start(mark: ByteOrderMark) -> Vec<u8> {
@@ -62,8 +63,8 @@ fn cell_text<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
 /// Spreadsheets interpret a text starting with `= + - @`, tab or CR as a formula; a leading `'`
 /// prevents that. Phone numbers are left unchanged.
 pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
-    let phone = text.strip_prefix('+').is_some_and(is_phone);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !phone {
+    let is_phone = text.strip_prefix('+').is_some_and(phone::are_digits);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
@@ -122,8 +123,8 @@ mod tests {
         #[test]
         fn any_text_round_trips_and_none_is_a_formula(text in "[=+@\t\r\n\",'0-9a-z-]{0,12}|\\PC{0,20}") {
             let back = read_back(&text);
-            let phone = back.strip_prefix('+').is_some_and(is_phone);
-            prop_assert!(phone || !back.starts_with(['=', '+', '-', '@', '\t', '\r']));
+            let is_phone = back.strip_prefix('+').is_some_and(phone::are_digits);
+            prop_assert!(is_phone || !back.starts_with(['=', '+', '-', '@', '\t', '\r']));
             let unescaped = if back == text { back.as_str() } else { back.strip_prefix('\'').unwrap() };
             prop_assert_eq!(unescaped, text);
         }

@@ -9,7 +9,8 @@ use actix_web::{HttpResponse, web};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::scope::{Caller, Scope};
 use crate::operating::actions::{self, OperateError};
-use crate::operating::{dismiss, unmatch};
+use crate::operating::dismiss;
+use crate::operating::message_actions::{self, ActionResult, MessageAction};
 use crate::reporting::problem_items;
 use crate::sending::accept::AcceptError;
 use crate::services::Services;
@@ -26,9 +27,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = parse_for_operator(&caller, &id)?;
-    let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
-    redirect_to_message(done.map(|()| id))
+    run_action(&services, &caller, &id, MessageAction::Cancel).await
 }
 
 pub(crate) async fn resend(
@@ -36,11 +35,7 @@ pub(crate) async fn resend(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = parse_for_operator(&caller, &id)?;
-    let decision = decision(&services, &caller);
-    let done = actions::resend(&services.store, &services.acceptor, id, &decision).await;
-    services.accepted.notify_one();
-    redirect_to_message(done)
+    run_action(&services, &caller, &id, MessageAction::Resend).await
 }
 
 pub(crate) async fn mark_failed(
@@ -48,9 +43,13 @@ pub(crate) async fn mark_failed(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = parse_for_operator(&caller, &id)?;
-    let done = actions::mark_failed(&services.store, id, None, &decision(&services, &caller)).await;
-    redirect_to_message(done.map(|()| id))
+    run_action(
+        &services,
+        &caller,
+        &id,
+        MessageAction::MarkFailed { reason: None },
+    )
+    .await
 }
 
 pub(crate) async fn unmatch(
@@ -58,16 +57,7 @@ pub(crate) async fn unmatch(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = parse_for_operator(&caller, &id)?;
-    let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
-    match done {
-        Ok(reports_now_at) => {
-            let ids: Vec<String> = reports_now_at.iter().map(ToString::to_string).collect();
-            let url = format!("/messages/{id}?reports_now_at={}", ids.join(","));
-            Ok(redirect_to(url))
-        }
-        Err(error) => redirect_to_message(Err(error)),
-    }
+    run_action(&services, &caller, &id, MessageAction::Unmatch).await
 }
 
 pub(crate) async fn dismiss_message(
@@ -75,10 +65,33 @@ pub(crate) async fn dismiss_message(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = parse_for_operator(&caller, &id)?;
-    let decision = decision(&services, &caller);
-    let done = dismiss::put_message_aside(&services.store, id, &decision).await;
-    redirect_to_problems(done)
+    run_action(&services, &caller, &id, MessageAction::Dismiss).await
+}
+
+async fn run_action(
+    services: &Services,
+    caller: &Caller,
+    id: &str,
+    action: MessageAction,
+) -> Result<HttpResponse, ApiError> {
+    let id = parse_for_operator(caller, id)?;
+    let dismissed = action == MessageAction::Dismiss;
+    let done = message_actions::run(services, id, action, &decision(services, caller)).await;
+    let url = match done {
+        Ok(_) if dismissed => "/problems".to_owned(),
+        Ok(ActionResult {
+            reports_now_at: Some(ids),
+            ..
+        }) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            format!("/messages/{id}?reports_now_at={}", ids.join(","))
+        }
+        Ok(ActionResult { message, .. }) | Err(OperateError::Moved(message)) => {
+            format!("/messages/{message}")
+        }
+        Err(error) => return Err(action_error(error)),
+    };
+    Ok(redirect_to(url))
 }
 
 /// Not under `/callbacks`, which belongs to the providers.
@@ -90,15 +103,10 @@ pub(crate) async fn dismiss_callback(
     caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
-    let done = dismiss::put_callback_aside(&services.store, id, &decision).await;
-    redirect_to_problems(done)
-}
-
-fn redirect_to_problems(done: Result<(), OperateError>) -> Result<HttpResponse, ApiError> {
-    match done {
-        Ok(()) => Ok(redirect_to("/problems".to_owned())),
-        Err(error) => redirect_to_message(Err(error)),
-    }
+    dismiss::put_callback_aside(&services.store, id, &decision)
+        .await
+        .map_err(action_error)?;
+    Ok(redirect_to("/problems".to_owned()))
 }
 
 /// Takes any input that the search box takes.
@@ -117,16 +125,12 @@ pub(crate) async fn match_orphan(
     };
     let account = match services.store.find_message(orphan).await? {
         Some(Found::Message(message)) => message.account.clone(),
-        Some(Found::Moved(survivor)) => return redirect_to_message(Ok(survivor)),
+        Some(Found::Moved(survivor)) => return Ok(redirect_to(format!("/messages/{survivor}"))),
         None => return Err(ApiError::NotFound),
     };
     let (input, from) = (field("message_id"), MatchFormPage::parse(&field("page")));
     match find_target(&services, &account, orphan, &input).await? {
-        Ok(message) => {
-            let decision = decision(&services, &caller);
-            let done = actions::match_orphan(&services.store, orphan, message, &decision).await;
-            redirect_to_message(done.map(|()| message))
-        }
+        Ok(message) => run_action(&services, &caller, &id, MessageAction::Match(message)).await,
         Err(error) => show_match_error(&services, &caller, from, &error).await,
     }
 }
@@ -168,13 +172,6 @@ pub(crate) async fn resume(
 fn parse_for_operator(caller: &Caller, id: &str) -> Result<MessageId, ApiError> {
     caller.require(Scope::Operate)?;
     id.parse().map_err(|_| ApiError::NotFound)
-}
-
-fn redirect_to_message(done: Result<MessageId, OperateError>) -> Result<HttpResponse, ApiError> {
-    match done {
-        Ok(id) | Err(OperateError::Moved(id)) => Ok(redirect_to(format!("/messages/{id}"))),
-        Err(error) => Err(action_error(error)),
-    }
 }
 
 fn action_error(error: OperateError) -> ApiError {

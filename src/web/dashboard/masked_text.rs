@@ -2,7 +2,6 @@
 
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource};
-use crate::domain::phone::mask;
 use crate::domain::scope::Visibility;
 use crate::web::dashboard::visible_text::visible_line;
 
@@ -11,14 +10,7 @@ const HIDDEN: &str = "hidden";
 impl Visibility {
     /// A phone number, or any other recipient that a callback named.
     pub(super) fn phone(self, text: &str) -> String {
-        let digits = text.strip_prefix('+').unwrap_or(text);
-        let is_phone =
-            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        match self {
-            Self::Full if is_phone => format!("+{digits}"),
-            Self::Full => visible_line(text),
-            Self::Masked => visible_line(&mask(digits)),
-        }
+        visible_line(&self.mask_phone(text))
     }
 
     pub(super) fn provider_id(self, id: &ProviderMessageId) -> String {

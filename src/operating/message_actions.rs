@@ -1,0 +1,69 @@
+//! The actions that an operator can run on one message, for the API and the dashboard.
+
+use crate::domain::ids::MessageId;
+use crate::operating::actions::{self, Decision, OperateError};
+use crate::operating::{dismiss, unmatch};
+use crate::services::Services;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MessageAction {
+    Cancel,
+    Resend,
+    MarkFailed {
+        reason: Option<String>,
+    },
+    Unmatch,
+    Dismiss,
+    /// Of an orphan: its reports are about this message.
+    Match(MessageId),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActionResult {
+    /// The message to show: for a resend the new one, for a match the matched one.
+    pub message: MessageId,
+    /// After a match was undone: the messages and orphans that have the reports now.
+    pub reports_now_at: Option<Vec<MessageId>>,
+}
+
+/// Runs an action, and wakes the dispatcher where it makes a message.
+pub async fn run(
+    services: &Services,
+    id: MessageId,
+    action: MessageAction,
+    decision: &Decision<'_>,
+) -> Result<ActionResult, OperateError> {
+    let store = &services.store;
+    let mut reports_now_at = None;
+    let message = match action {
+        MessageAction::Cancel => {
+            actions::cancel(store, id, decision).await?;
+            id
+        }
+        MessageAction::Resend => {
+            let resent = actions::resend(store, &services.acceptor, id, decision).await?;
+            services.accepted.notify_one();
+            resent
+        }
+        MessageAction::MarkFailed { reason } => {
+            actions::mark_failed(store, id, reason.as_deref(), decision).await?;
+            id
+        }
+        MessageAction::Unmatch => {
+            reports_now_at = Some(unmatch::unmatch(services, id, decision).await?);
+            id
+        }
+        MessageAction::Dismiss => {
+            dismiss::put_message_aside(store, id, decision).await?;
+            id
+        }
+        MessageAction::Match(message) => {
+            actions::match_orphan(store, id, message, decision).await?;
+            message
+        }
+    };
+    Ok(ActionResult {
+        message,
+        reports_now_at,
+    })
+}
