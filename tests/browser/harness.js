@@ -1,4 +1,4 @@
-// Starts `bluetick demo` and a browser, and takes both away again. Knows no page.
+// Starts and stops `bluetick demo` and a browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,14 +7,14 @@ import { chromium } from "playwright-core";
 
 const BINARY = process.env.BLUETICK_BINARY ?? "../../target/debug/bluetick";
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-/** How long the demo may take to print its sign-in link, ms; a debug build on a busy machine. */
+/** Time limit for the sign-in link, ms; enough for a debug build on a busy machine. */
 const STARTS_WITHIN = 30_000;
-/** How long the demo may take to end after SIGTERM, ms: it drains for 15 s at the most. */
+/** Time limit after SIGTERM, ms; the demo drains for at most 15 s. */
 const ENDS_WITHIN = 20_000;
-/** How long anything awaited in the browser may take, ms. */
+/** Time limit for anything awaited in the browser, ms. */
 export const PATIENCE = 60_000;
 
-/** The demo on a port of its own choice: `{ link, origin, stop }`. */
+/** The demo on a free port: `{ link, origin, stop }`. */
 export async function startDemo() {
   const child = spawn(BINARY, ["demo"], { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
@@ -35,7 +35,7 @@ export async function startDemo() {
     link,
     origin: new URL(link).origin,
     log: () => log,
-    /** Ends the demo as a service manager would; gives its exit code. */
+    /** Stops the demo with SIGTERM and returns its exit code. */
     async stop() {
       child.kill("SIGTERM");
       try {
@@ -54,12 +54,12 @@ export function startBrowser() {
   return chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
 }
 
-/** Loads an address again and again until `look` finds something there, and gives what it found. */
-export async function eventually(page, address, look) {
+/** Loads a URL until `find` returns something truthy, and returns that. */
+export async function eventually(page, address, find) {
   const end = Date.now() + PATIENCE;
   while (Date.now() < end) {
     await page.goto(address);
-    const found = await look(page);
+    const found = await find(page);
     if (found) return found;
     await page.waitForTimeout(250);
   }

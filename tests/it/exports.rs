@@ -1,4 +1,4 @@
-//! Messages taken away as a file: the same rows as the list, safe to open, however many there are.
+//! Exports: the same rows as the list, safe to open, of any size.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,15 +34,15 @@ use crate::harness::database::TestDatabase;
 
 const WAMID: &str = "wamid.HBgMOTE5OTcwMDAwMDAxFQIAERgS";
 
-struct Place {
+struct Fixture {
     store: Store,
     database: TestDatabase,
 }
 
-async fn place() -> Place {
+async fn fixture() -> Fixture {
     let database = TestDatabase::new().await;
     let store = database.main().await;
-    Place { store, database }
+    Fixture { store, database }
 }
 
 fn start() -> DateTime<Utc> {
@@ -84,7 +84,7 @@ fn draft(number: usize) -> MessageDraft {
     }
 }
 
-impl Place {
+impl Fixture {
     async fn accept(&self, draft: &MessageDraft, now: DateTime<Utc>) -> MessageId {
         let id = MessageId::new(now);
         let acceptance = Acceptance {
@@ -118,9 +118,9 @@ impl Place {
         self.store.commit(ledger).await.unwrap();
     }
 
-    /// All that fits, page by page, in the list and in the export alike.
+    /// All matching messages page by page; list and export must agree.
     async fn pages(&self, filter: &MessageFilter, limit: usize) -> Vec<ExportedMessage> {
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         let mut after = None;
         let mut exported = Some(self.store.begin_export(filter, limit).await.unwrap());
         while let Some(page) = exported {
@@ -131,15 +131,15 @@ impl Place {
             assert!(messages.len() <= limit);
             assert_eq!(page.decode().unwrap(), messages);
             assert_eq!(page.next().unwrap(), listed.next);
-            told.extend(messages);
+            found.extend(messages);
             after = listed.next;
             exported = self.store.go_on_exporting(filter, &page).await.unwrap();
         }
         assert_eq!(after, None);
-        told
+        found
     }
 
-    /// One that failed, one that was read, one that waits; newest last.
+    /// One failed, one read and one queued message; newest last.
     async fn fill(&self) -> [MessageId; 3] {
         let failed = self.accept(&draft(1), start()).await;
         let read = self
@@ -186,7 +186,7 @@ impl Place {
         [failed, read, waits]
     }
 
-    /// Asks the API as the bearer of a token with these scopes.
+    /// Sends a request with a token that has these scopes.
     async fn get(&self, scopes: &str, address: &str) -> (u16, String, String) {
         let name = Uuid::from_bytes(rand::random()).to_string();
         let created = self
@@ -279,7 +279,7 @@ fn ids(rows: &[BTreeMap<String, String>]) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn the_columns_are_those_of_the_contract() {
+async fn the_columns_follow_the_contract() {
     assert_eq!(
         COLUMNS.join(", "),
         "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
@@ -289,10 +289,10 @@ async fn the_columns_are_those_of_the_contract() {
 }
 
 #[actix_web::test]
-async fn a_csv_row_tells_all_there_is_and_runs_nothing() {
-    let place = place().await;
-    let [failed, read, waits] = place.fill().await;
-    let rows = place.csv("operate", "").await;
+async fn a_csv_row_has_every_value_and_no_formula() {
+    let fixture = fixture().await;
+    let [failed, read, waits] = fixture.fill().await;
+    let rows = fixture.csv("operate", "").await;
     assert_eq!(ids(&rows), [waits, read, failed].map(|id| id.to_string()));
     let row = &rows[2];
     for (column, value) in [
@@ -329,10 +329,10 @@ async fn a_csv_row_tells_all_there_is_and_runs_nothing() {
 }
 
 #[actix_web::test]
-async fn an_ndjson_row_leaves_out_what_does_not_exist() {
-    let place = place().await;
-    place.fill().await;
-    let (status, name, body) = place
+async fn an_ndjson_row_omits_absent_values() {
+    let fixture = fixture().await;
+    fixture.fill().await;
+    let (status, name, body) = fixture
         .get("operate", "/api/v1/reports/messages.ndjson?state=read")
         .await;
     assert_eq!(status, 200);
@@ -351,12 +351,12 @@ async fn an_ndjson_row_leaves_out_what_does_not_exist() {
 }
 
 #[actix_web::test]
-async fn who_does_not_operate_sees_no_person() {
-    let place = place().await;
-    place.fill().await;
+async fn without_the_scope_operate_rows_are_masked() {
+    let fixture = fixture().await;
+    fixture.fill().await;
     for format in ["csv", "ndjson"] {
         let address = format!("/api/v1/reports/messages.{format}");
-        let (_, _, body) = place.get("read", &address).await;
+        let (_, _, body) = fixture.get("read", &address).await;
         for secret in ["9970000001", "8600000001", "Asha", WAMID] {
             assert!(!body.contains(secret), "{secret} in {body}");
         }
@@ -365,21 +365,21 @@ async fn who_does_not_operate_sees_no_person() {
             "{body}"
         );
     }
-    let whole = place.csv("read", "q=919970000001").await;
+    let whole = fixture.csv("read", "q=919970000001").await;
     assert_eq!(whole.len(), 1);
     for part in ["91997000", "0000001"] {
         let query = format!("q={part}");
-        assert_eq!(place.csv("read", &query).await.len(), 0, "{part}");
-        assert!(!place.csv("operate", &query).await.is_empty(), "{part}");
+        assert_eq!(fixture.csv("read", &query).await.len(), 0, "{part}");
+        assert!(!fixture.csv("operate", &query).await.is_empty(), "{part}");
     }
 }
 
 #[actix_web::test]
 async fn exports_need_the_scope_read_and_name_bad_parameters() {
-    let place = place().await;
-    let (status, _, body) = place.get("send", "/api/v1/reports/messages.csv").await;
+    let fixture = fixture().await;
+    let (status, _, body) = fixture.get("send", "/api/v1/reports/messages.csv").await;
     assert_eq!(status, 403, "{body}");
-    let (status, _, body) = place
+    let (status, _, body) = fixture
         .get(
             "read",
             "/api/v1/reports/messages.csv?colour=red&tz=Moon&limit=5",
@@ -397,12 +397,12 @@ async fn exports_need_the_scope_read_and_name_bad_parameters() {
 }
 
 #[actix_web::test]
-async fn times_are_told_in_the_zone_that_was_asked_for() {
-    let place = place().await;
-    place.fill().await;
-    let rows = place.csv("operate", "tz=Asia/Kolkata&state=failed").await;
+async fn times_are_in_the_requested_zone() {
+    let fixture = fixture().await;
+    fixture.fill().await;
+    let rows = fixture.csv("operate", "tz=Asia/Kolkata&state=failed").await;
     assert_eq!(rows[0]["created_at"], "2026-11-20T15:30:00.250+05:30");
-    let (_, _, marked) = place
+    let (_, _, marked) = fixture
         .get("operate", "/api/v1/reports/messages.csv?bom=1")
         .await;
     assert!(marked.starts_with("\u{feff}id,account"));
@@ -410,8 +410,8 @@ async fn times_are_told_in_the_zone_that_was_asked_for() {
 
 #[actix_web::test]
 async fn an_export_holds_exactly_the_rows_that_the_same_filters_list() {
-    let place = place().await;
-    place.fill().await;
+    let fixture = fixture().await;
+    fixture.fill().await;
     for (query, expected) in [
         ("", 3),
         ("account=sobot-1", 2),
@@ -432,32 +432,32 @@ async fn an_export_holds_exactly_the_rows_that_the_same_filters_list() {
         ("q=order-", 3),
         ("q=0000002", 1),
     ] {
-        let listed = place.listed(query).await;
+        let listed = fixture.listed(query).await;
         assert_eq!(listed.len(), expected, "{query}");
-        assert_eq!(ids(&place.csv("operate", query).await), listed, "{query}");
+        assert_eq!(ids(&fixture.csv("operate", query).await), listed, "{query}");
     }
     let by_wamid = format!("provider_id={WAMID}");
-    assert_eq!(place.csv("operate", &by_wamid).await.len(), 1);
+    assert_eq!(fixture.csv("operate", &by_wamid).await.len(), 1);
 }
 
 #[actix_web::test]
-async fn five_thousand_rows_come_in_order_and_once_each() {
-    let place = place().await;
+async fn five_thousand_rows_are_in_order_and_unique() {
+    let fixture = fixture().await;
     let mut accepted = Vec::new();
     for number in 0..5000 {
-        // Several share an instant, so that the order within it is put to the test.
+        // Several share an instant, to test the order within it.
         let step = i64::try_from(number / 7).unwrap();
         let now = start() + TimeDelta::milliseconds(step);
-        accepted.push((now, place.accept(&draft(number), now).await));
+        accepted.push((now, fixture.accept(&draft(number), now).await));
     }
     accepted.sort_by(|a, b| b.cmp(a));
     let expected: Vec<String> = accepted.iter().map(|(_, id)| id.to_string()).collect();
-    assert_eq!(ids(&place.csv("operate", "").await), expected);
-    let first = place
+    assert_eq!(ids(&fixture.csv("operate", "").await), expected);
+    let first = fixture
         .csv("operate", "created_before=2026-11-20T10:00:00.393Z")
         .await;
     assert_eq!(ids(&first), expected[5000 - 1001..]);
-    let (_, _, body) = place
+    let (_, _, body) = fixture
         .get("operate", "/api/v1/reports/messages.ndjson")
         .await;
     assert_eq!(body.lines().count(), 5000);
@@ -465,13 +465,13 @@ async fn five_thousand_rows_come_in_order_and_once_each() {
 
 #[actix_web::test]
 async fn pages_of_any_size_export_what_the_list_shows() {
-    let place = place().await;
-    place.fill().await;
+    let fixture = fixture().await;
+    fixture.fill().await;
     for number in 4..8 {
-        place.accept(&draft(number), start()).await;
+        fixture.accept(&draft(number), start()).await;
     }
     let all = MessageFilter::default();
-    let every = place.pages(&all, 100).await;
+    let every = fixture.pages(&all, 100).await;
     assert_eq!(every.len(), 7);
     let several = MessageFilter {
         states: vec![
@@ -498,8 +498,8 @@ async fn pages_of_any_size_export_what_the_list_shows() {
         let fitting: Vec<ExportedMessage> = every.iter().filter(fits).cloned().collect();
         assert_eq!(fitting.len(), expected);
         for limit in 1..=8 {
-            let told = place.pages(&filter, limit).await;
-            assert_eq!(told, fitting, "pages of {limit}");
+            let found = fixture.pages(&filter, limit).await;
+            assert_eq!(found, fitting, "pages of {limit}");
         }
     }
 }
@@ -538,8 +538,8 @@ fn as_exported(message: Message) -> ExportedMessage {
 }
 
 #[actix_web::test]
-async fn texts_come_out_as_they_went_in_whatever_their_characters() {
-    let place = place().await;
+async fn texts_round_trip_with_any_characters() {
+    let fixture = fixture().await;
     let mut texts = vec![
         String::new(),
         "null".to_owned(),
@@ -551,8 +551,8 @@ async fn texts_come_out_as_they_went_in_whatever_their_characters() {
         "1e400".to_owned(),
         "x".repeat(100_000),
     ];
-    // PostgreSQL takes no NUL in any text.
-    if !place.database.is_postgres() {
+    // PostgreSQL accepts no NUL in texts.
+    if !fixture.database.is_postgres() {
         texts.push("a\0b".to_owned());
     }
     for (number, text) in (0..).zip(&texts) {
@@ -564,27 +564,27 @@ async fn texts_come_out_as_they_went_in_whatever_their_characters() {
             reference2: Some(text.clone()),
         };
         let now = start() + TimeDelta::milliseconds(number);
-        place.accept(&draft, now).await;
+        fixture.accept(&draft, now).await;
     }
     let address = "/api/v1/reports/messages.ndjson";
-    let (_, _, body) = place.get("operate", address).await;
-    let mut told = Vec::new();
+    let (_, _, body) = fixture.get("operate", address).await;
+    let mut found = Vec::new();
     for line in body.lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let name = row["name"].as_str().unwrap();
         assert_eq!((&row["ref"], &row["ref2"]), (&row["name"], &row["name"]));
         assert!(row.get("ref1").is_none());
-        told.push(name.to_owned());
+        found.push(name.to_owned());
     }
-    told.reverse();
-    assert_eq!(told, texts);
+    found.reverse();
+    assert_eq!(found, texts);
 }
 
 #[actix_web::test]
 async fn the_command_line_writes_the_same_file() {
-    let place = place().await;
-    place.fill().await;
-    let output = place.database.folder().join("out.csv");
+    let fixture = fixture().await;
+    fixture.fill().await;
+    let output = fixture.database.folder().join("out.csv");
     let arguments = |filters: FilterArguments| ExportArguments {
         format: ExportFormat::Csv,
         output: Some(output.clone()),
@@ -597,11 +597,11 @@ async fn the_command_line_writes_the_same_file() {
         ..FilterArguments::default()
     };
     let now = start() + TimeDelta::hours(1);
-    command::run(arguments(filters), &place.store, now)
+    command::run(arguments(filters), &fixture.store, now)
         .await
         .unwrap();
     let written = std::fs::read_to_string(&output).unwrap();
-    let (_, _, body) = place
+    let (_, _, body) = fixture
         .get("operate", "/api/v1/reports/messages.csv?state=failed,read")
         .await;
     assert_eq!(written, body);
@@ -612,7 +612,7 @@ async fn the_command_line_writes_the_same_file() {
         created_after: Some("today".to_owned()),
         ..FilterArguments::default()
     };
-    let failure = command::run(arguments(bad), &place.store, now)
+    let failure = command::run(arguments(bad), &fixture.store, now)
         .await
         .unwrap_err();
     assert!(

@@ -1,4 +1,4 @@
-//! `/metrics`: what it counts, who may read it, and that strangers cannot make it grow.
+//! `/metrics`: its counters, who may read it, and that outsiders cannot add series.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ async fn metrics(app: &App) -> String {
     reply.text().await.unwrap()
 }
 
-/// What stands behind a series.
+/// The text after the name of a series.
 #[track_caller]
 fn shown<'t>(text: &'t str, series: &str) -> &'t str {
     let line = text
@@ -29,7 +29,7 @@ fn shown<'t>(text: &'t str, series: &str) -> &'t str {
     line.unwrap_or_else(|| panic!("no {series} in\n{text}"))
 }
 
-/// The value of a series that counts.
+/// The value of a counter.
 #[track_caller]
 fn value(text: &str, series: &str) -> u64 {
     shown(text, series).trim_end_matches(".0").parse().unwrap()
@@ -61,7 +61,7 @@ async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
     let large = vec![b'x'; 3 * 1024 * 1024 + 1];
     let large = app.client.post(&address).body(large).send().await.unwrap();
     assert_eq!(large.status(), 413);
-    app.deliver_callback(SOBOT, &serde_json::json!({"nobody": "knows"}))
+    app.deliver_callback(SOBOT, &serde_json::json!({"unknown": "field"}))
         .await;
 
     let text = metrics(&app).await;
@@ -129,7 +129,7 @@ async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
 }
 
 #[actix_web::test]
-async fn what_never_happened_shows_as_zero_from_the_start() {
+async fn series_start_at_zero() {
     let app = start_app().await;
     let text = metrics(&app).await;
     let mut series = Vec::new();
@@ -157,7 +157,7 @@ async fn what_never_happened_shows_as_zero_from_the_start() {
         }
     }
     for alarm in AlarmKind::ALL {
-        // The disk of whoever tests may be nearly full.
+        // The disk of the test machine may be nearly full.
         if alarm != AlarmKind::DiskLow {
             series.push(format!(
                 "alarms{{alarm=\"{}\",account=\"\"}}",
@@ -172,7 +172,7 @@ async fn what_never_happened_shows_as_zero_from_the_start() {
 }
 
 #[actix_web::test]
-async fn the_age_of_the_oldest_unread_callback_is_the_lag() {
+async fn the_lag_is_the_age_of_the_oldest_unprocessed_callback() {
     let app = start_app().await;
     app.deliver_callback(SOBOT, &serde_json::json!({"first": 1}))
         .await;
@@ -188,7 +188,7 @@ async fn the_age_of_the_oldest_unread_callback_is_the_lag() {
     app.finish().await;
 }
 
-/// The same program behind a public address.
+/// The same server with a public URL.
 fn start_public(app: &App) -> String {
     let mut services = app.services.clone();
     let mut config = (*services.config).clone();
@@ -202,7 +202,7 @@ fn start_public(app: &App) -> String {
 }
 
 #[actix_web::test]
-async fn behind_a_public_address_they_need_a_token_that_may_read() {
+async fn with_a_public_url_metrics_need_a_token_with_the_scope_read() {
     let app = start_app().await;
     let address = start_public(&app);
     let status = |token: Option<&str>| {
@@ -221,7 +221,7 @@ async fn behind_a_public_address_they_need_a_token_that_may_read() {
 }
 
 #[actix_web::test]
-async fn a_token_that_was_good_reads_them_while_the_database_is_away() {
+async fn a_known_token_reads_metrics_while_the_database_is_unavailable() {
     let app = start_app().await;
     let address = start_public(&app);
     let read = |token: &str| Client::new().get(&address).bearer_auth(token).send();

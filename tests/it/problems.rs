@@ -1,4 +1,4 @@
-//! What needs a person: counts equal lists, each thing is shown with a next step, and what was decided leaves.
+//! Open problems: counts equal lists, every item shows a next step, and resolved items leave.
 
 use bluetick::domain::provider_account::HeaderSecret;
 use bluetick::domain::scope::Scope;
@@ -13,7 +13,7 @@ use crate::harness::app::{
     App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, read, start_app, start_app_with,
 };
 
-/// A page as it is served.
+/// A page as served.
 struct Page(Html);
 
 impl Page {
@@ -32,7 +32,7 @@ impl Page {
             .join(" ")
     }
 
-    /// Things listed under one kind.
+    /// Items listed under one kind.
     fn listed(&self, kind: &str) -> usize {
         self.find(&format!("section[aria-labelledby={kind}] .needs > li"))
             .len()
@@ -56,7 +56,7 @@ async fn page(app: &App, scope: Scope) -> Page {
     Page(Html::parse_document(&reply.text().await.unwrap()))
 }
 
-/// Submits a form of the page; returns where it leads.
+/// Submits a form of the page; returns the redirect target.
 async fn submit(app: &App, action: &str, form: &str) -> String {
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -108,7 +108,7 @@ async fn listed(app: &App, query: &str) -> Vec<String> {
         .collect()
 }
 
-/// The count of a kind, the API's list, the page's number and the page's list are one.
+/// Asserts that the API's count and list and the page's count and list agree.
 async fn check_agreement(app: &App, kind: &str, query: &str, expected: usize) {
     assert_eq!(count(app, kind).await, expected as u64, "{kind}");
     assert_eq!(listed(app, query).await.len(), expected, "{query}");
@@ -127,7 +127,7 @@ fn status(id: &str, word: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn uncertain_messages_are_counted_as_they_are_listed_and_leave_when_decided() {
+async fn uncertain_messages_are_counted_as_listed_and_leave_when_resolved() {
     let app = start_app().await;
     let mut ids = Vec::new();
     for account in [SOBOT, KALEYRA, ZIXFLOW] {
@@ -155,7 +155,7 @@ async fn uncertain_messages_are_counted_as_they_are_listed_and_leave_when_decide
 }
 
 #[actix_web::test]
-async fn overdue_messages_are_counted_as_they_are_listed_and_leave_when_decided() {
+async fn overdue_messages_are_counted_as_listed_and_leave_when_resolved() {
     let app = start_app().await;
     let unclear = uncertain(&app, SOBOT).await;
     let mut ids = Vec::new();
@@ -165,7 +165,7 @@ async fn overdue_messages_are_counted_as_they_are_listed_and_leave_when_decided(
     app.run_jobs_until_idle().await;
     let query = "overdue=true&resent=false";
     check_agreement(&app, "overdue", query, 0).await;
-    // It is sent again, and then turns out to have been taken the first time, too.
+    // It is resent, and then the provider turns out to have accepted the first one too.
     submit(&app, &format!("/messages/{unclear}/resend"), "").await;
     app.force(
         SOBOT,
@@ -182,7 +182,7 @@ async fn overdue_messages_are_counted_as_they_are_listed_and_leave_when_decided(
 }
 
 #[actix_web::test]
-async fn contradicting_reports_are_counted_as_they_are_listed() {
+async fn contradicting_reports_are_counted_as_listed() {
     let app = start_app().await;
     for id in ["wamid.c1", "wamid.c2"] {
         let reply = json!({ "data": { "id": id, "status": "submitted" }, "code": 200 });
@@ -210,7 +210,7 @@ async fn contradicting_reports_are_counted_as_they_are_listed() {
 }
 
 #[actix_web::test]
-async fn an_unmatched_report_is_given_to_the_message_that_is_suggested() {
+async fn an_orphan_is_matched_with_the_suggested_message() {
     let app = start_app().await;
     let mut sent = Vec::new();
     for _ in 0..2 {
@@ -252,7 +252,7 @@ async fn an_unmatched_report_is_given_to_the_message_that_is_suggested() {
 }
 
 #[actix_web::test]
-async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed() {
+async fn duplicate_ids_unparseable_parts_and_unverified_callbacks_are_listed() {
     let app = start_app_with(|_, accounts| {
         accounts[1].callback_auth.header = vec![HeaderSecret {
             name: "x-key".to_owned(),
@@ -266,7 +266,8 @@ async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed(
         app.send_image(SOBOT).await;
         app.run_jobs_until_idle().await;
     }
-    // A good status beside two bad ones: the callback's outcome is "receipts", it is among the unreadable all the same, once.
+    // A valid status beside two invalid ones: the outcome is "receipts", and the callback is listed
+    // once among the unparseable ones.
     let batch = json!([status("wamid.twice", "read"), 7, { "id": "x" }]);
     app.deliver_callback(SOBOT, &batch).await;
     let forged = app.client.post(app.callback_url(KALEYRA)).json(&json!({}));
@@ -309,7 +310,7 @@ async fn ids_claimed_twice_unreadable_parts_and_unverified_callbacks_are_listed(
 }
 
 #[actix_web::test]
-async fn a_paused_account_can_be_resumed_from_here_and_the_navigation_counts_what_is_open() {
+async fn a_paused_account_can_be_resumed_and_the_navigation_counts_open_problems() {
     let app = start_app().await;
     let quiet = page(&app, Scope::Operate).await;
     let refusal = json!({ "code": "RBC001", "message": "Incorrect SID or API key.", "data": [], "error": { "error": "Incorrect SID or API key." } });
@@ -331,7 +332,7 @@ async fn a_paused_account_can_be_resumed_from_here_and_the_navigation_counts_wha
     app.finish().await;
 }
 
-/// How many things the navigation says are open.
+/// The number of open problems in the navigation.
 fn open(shown: &Page) -> usize {
     let badge = shown.text(".nav .badge");
     badge
@@ -341,7 +342,7 @@ fn open(shown: &Page) -> usize {
 }
 
 #[actix_web::test]
-async fn who_may_only_read_sees_what_is_open_without_numbers_names_and_forms() {
+async fn with_the_scope_read_problems_are_masked_and_have_no_forms() {
     let app = start_app().await;
     uncertain(&app, SOBOT).await;
     app.deliver_callback(SOBOT, &status("wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgS", "read"))
@@ -360,7 +361,7 @@ async fn who_may_only_read_sees_what_is_open_without_numbers_names_and_forms() {
 }
 
 #[actix_web::test]
-async fn a_word_nobody_knows_about_an_id_nobody_knows_is_no_message_of_unknown_outcome() {
+async fn an_unknown_status_of_an_unknown_id_makes_no_uncertain_message() {
     let app = start_app().await;
     let strange = json!({ "id": "wamid.strange1", "status": "teleported" });
     app.deliver_callback(SOBOT, &strange).await;
@@ -368,7 +369,7 @@ async fn a_word_nobody_knows_about_an_id_nobody_knows_is_no_message_of_unknown_o
     app.advance(TimeDelta::minutes(30));
     app.run_jobs_until_idle().await;
     assert_eq!(count(&app, "uncertain").await, 0);
-    assert_eq!(count(&app, "orphans").await, 1, "it waits for a person");
+    assert_eq!(count(&app, "orphans").await, 1, "it is listed as an orphan");
     assert!(
         !page(&app, Scope::Operate)
             .await
@@ -376,8 +377,8 @@ async fn a_word_nobody_knows_about_an_id_nobody_knows_is_no_message_of_unknown_o
             .contains("left us")
     );
 
-    let told = json!({ "id": "wamid.strange1", "status": "delivered" });
-    app.deliver_callback(SOBOT, &told).await;
+    let report = json!({ "id": "wamid.strange1", "status": "delivered" });
+    app.deliver_callback(SOBOT, &report).await;
     app.run_jobs_until_idle().await;
     assert_eq!(
         count(&app, "orphans").await,
@@ -388,11 +389,11 @@ async fn a_word_nobody_knows_about_an_id_nobody_knows_is_no_message_of_unknown_o
 }
 
 #[actix_web::test]
-async fn every_thing_of_a_kind_is_listed_page_after_page() {
+async fn every_item_of_a_kind_is_listed_over_several_pages() {
     let app = start_app().await;
     for number in 0..5 {
-        let told = json!({ "id": format!("wamid.page{number}"), "status": "sent" });
-        app.deliver_callback(SOBOT, &told).await;
+        let report = json!({ "id": format!("wamid.page{number}"), "status": "sent" });
+        app.deliver_callback(SOBOT, &report).await;
         let broken = json!([{ "nonsense": number }]);
         app.deliver_callback(SOBOT, &broken).await;
     }
@@ -422,7 +423,7 @@ async fn every_thing_of_a_kind_is_listed_page_after_page() {
 }
 
 #[actix_web::test]
-async fn a_callback_tells_which_of_its_parts_are_unreadable_and_why() {
+async fn a_callback_shows_its_unparseable_parts_and_reasons() {
     let app = start_app().await;
     let mut statuses = vec![
         json!({ "id": "wamid.good", "status": "sent", "timestamp": "1795176000", "recipient_id": "447700900123" }),
@@ -454,10 +455,10 @@ async fn a_callback_tells_which_of_its_parts_are_unreadable_and_why() {
 }
 
 #[actix_web::test]
-async fn what_was_seen_is_put_aside_until_something_new_is_heard() {
+async fn a_dismissed_problem_returns_with_the_next_report() {
     let app = start_app().await;
-    let told = json!({ "id": "wamid.aside1", "status": "sent" });
-    app.deliver_callback(SOBOT, &told).await;
+    let report = json!({ "id": "wamid.aside1", "status": "sent" });
+    app.deliver_callback(SOBOT, &report).await;
     app.deliver_callback(SOBOT, &json!([{ "nonsense": 1 }]))
         .await;
     app.run_jobs_until_idle().await;

@@ -1,4 +1,4 @@
-//! Numbers of a period: they always equal a recount, and days are those of the zone that was asked for.
+//! Statistics of a period: they equal a recount, and days follow the requested zone.
 
 use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
@@ -58,7 +58,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
     id
 }
 
-/// A report of anything, with any clock, in any order.
+/// Any report, at any time, in any order.
 fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
     let stages = [Stage::Submitted, Stage::Sent, Stage::Delivered, Stage::Read];
     let event = if dice.random_bool(0.2) {
@@ -84,7 +84,7 @@ fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
     }
 }
 
-/// A message that is heard of before it is known which one it is, and what it is told of.
+/// A message with reports that arrive before its id is known.
 async fn hear_of_stranger(store: &Store, dice: &mut StdRng, source: u128) -> MessageId {
     let now = noon() + TimeDelta::minutes(dice.random_range(0..90));
     let id = MessageId::new(now);
@@ -122,7 +122,7 @@ async fn bind(ledger: &mut bluetick::store::ledger::Ledger, message: MessageId, 
 }
 
 #[actix_web::test]
-async fn counts_and_histograms_equal_a_recount_whatever_happens_in_whatever_order() {
+async fn counts_and_histograms_equal_a_recount_for_any_events_in_any_order() {
     for seed in 0..4 {
         let database = TestDatabase::new().await;
         let store = database.main().await;
@@ -195,7 +195,7 @@ async fn send_and_read(app: &App) -> Value {
 }
 
 #[actix_web::test]
-async fn stats_tell_states_failures_and_times_per_bucket() {
+async fn stats_have_states_failures_and_times_per_bucket() {
     let app = start_app().await;
     let shown = send_and_read(&app).await;
     assert_eq!(shown["stages"]["delivered"]["implied"], true, "{shown}");
@@ -209,7 +209,7 @@ async fn stats_tell_states_failures_and_times_per_bucket() {
             &json!("2026-11-20T12:00:00.000Z")
         )
     );
-    // What was created at the very instant of the question is not before `to`.
+    // Messages created at the instant `to` are excluded.
     assert_eq!(stats["data"], json!([]));
     app.advance(TimeDelta::minutes(1));
     let stats = app.found("/api/v1/stats").await;
@@ -266,7 +266,7 @@ async fn stats_count_failures_by_class_and_code() {
 }
 
 #[actix_web::test]
-async fn days_of_a_summary_are_those_of_its_zone() {
+async fn days_of_a_summary_follow_its_zone() {
     let app = start_app().await;
     send_and_read(&app).await;
     // 18:30 UTC is midnight in Kolkata.
@@ -318,7 +318,7 @@ async fn days_of_a_summary_are_those_of_its_zone() {
 }
 
 #[actix_web::test]
-async fn a_period_that_makes_no_sense_is_refused_by_name() {
+async fn an_invalid_period_is_rejected_with_its_parameter() {
     let app = start_app().await;
     for (query, field) in [
         ("bucket=minute", "bucket"),
