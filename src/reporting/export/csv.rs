@@ -5,8 +5,14 @@ use std::borrow::Cow;
 use csv::{Writer, WriterBuilder};
 
 use crate::domain::phone;
-use crate::reporting::export::ByteOrderMark;
 use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell};
+
+/// Excel needs the mark to recognise UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByteOrderMark {
+    Present,
+    Absent,
+}
 
 /// The byte order mark, if wanted, and the header.
 pub(super) fn file_start(mark: ByteOrderMark) -> Vec<u8> {

@@ -8,6 +8,8 @@ mod csv;
 mod ndjson;
 pub mod summary;
 
+pub use csv::ByteOrderMark;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures_util::join;
@@ -48,13 +50,6 @@ impl ExportFileFormat {
             Self::Ndjson => "application/x-ndjson",
         }
     }
-}
-
-/// Excel needs the mark to recognise UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ByteOrderMark {
-    Present,
-    Absent,
 }
 
 #[derive(Clone, Debug)]

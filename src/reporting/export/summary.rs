@@ -7,8 +7,7 @@ use chrono_tz::Tz;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::latency::Histogram;
 use crate::reporting::bucketed_statistics::{GroupStatistics, StatisticsGroup};
-use crate::reporting::export::ByteOrderMark;
-use crate::reporting::export::csv::{byte_order_mark, escape_formula, write};
+use crate::reporting::export::csv::{ByteOrderMark, byte_order_mark, escape_formula, write};
 
 /// The columns before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
