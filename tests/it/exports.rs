@@ -99,10 +99,10 @@ impl Fixture {
         id
     }
 
-    async fn hear(&self, id: MessageId, facts: Vec<ReceiptEvent>, pricing: Pricing) {
+    async fn add_receipts(&self, id: MessageId, events: Vec<ReceiptEvent>, pricing: Pricing) {
         let mut ledger = self.store.ledger(start()).await.unwrap();
         ledger.load(&[id]).await.unwrap();
-        for (part, event) in (0..).zip(facts) {
+        for (part, event) in (0..).zip(events) {
             let receipt = Receipt {
                 source_kind: SourceKind::Callback,
                 source: Uuid::from_u128(id.uuid().as_u128() ^ 1),
@@ -154,22 +154,22 @@ impl Fixture {
             detail: Some("919970000001 is not on WhatsApp".to_owned()),
             key: None,
         };
-        let facts = vec![
+        let events = vec![
             ReceiptEvent::Stage(Stage::Submitted),
             ReceiptEvent::Failure(failure),
         ];
-        self.hear(failed, facts, Pricing::default()).await;
+        self.add_receipts(failed, events, Pricing::default()).await;
         let pricing = Pricing {
             billable: Some(true),
             category: Some("service".to_owned()),
             model: None,
             price: Some("-0.005".to_owned()),
         };
-        let facts = vec![
+        let events = vec![
             ReceiptEvent::Stage(Stage::Delivered),
             ReceiptEvent::Stage(Stage::Read),
         ];
-        self.hear(read, facts, pricing).await;
+        self.add_receipts(read, events, pricing).await;
         let mut ledger = self.store.ledger(start()).await.unwrap();
         ledger.load(&[failed]).await.unwrap();
         let id = ProviderMessageId::parse(WAMID).unwrap();

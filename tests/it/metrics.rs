@@ -54,8 +54,8 @@ async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
     let address = app.callback_url(SOBOT);
     let wrong = format!("{address}x");
     assert_eq!(status(wrong).await, StatusCode::NOT_FOUND);
-    let stranger = app.url("/callbacks/stranger/token");
-    assert_eq!(status(stranger).await, StatusCode::NOT_FOUND);
+    let unknown = app.url("/callbacks/unknown-account/token");
+    assert_eq!(status(unknown).await, StatusCode::NOT_FOUND);
     let probe = app.client.get(&address).send().await.unwrap();
     assert_eq!(probe.status(), 200);
     let large = vec![b'x'; 3 * 1024 * 1024 + 1];
@@ -119,7 +119,10 @@ async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
             "bluetick_file_bytes{file=\"journal-wal\"}"
         ));
     }
-    assert!(!text.contains("stranger"), "a stranger made a time series");
+    assert!(
+        !text.contains("unknown-account"),
+        "an unknown account makes no series"
+    );
 
     app.run_jobs_until_idle().await;
     let text = metrics(&app).await;

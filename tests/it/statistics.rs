@@ -59,25 +59,25 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
 }
 
 /// Any report, at any time, in any order.
-fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
+fn any_receipt(rng: &mut StdRng, source: u128) -> Receipt {
     let stages = [Stage::Submitted, Stage::Sent, Stage::Delivered, Stage::Read];
-    let event = if dice.random_bool(0.2) {
+    let event = if rng.random_bool(0.2) {
         let codes = ["131026", "131053", "470"];
         ReceiptEvent::Failure(Failure {
-            code: codes.choose(dice).map(ToString::to_string),
+            code: codes.choose(rng).map(ToString::to_string),
             ..Failure::default()
         })
     } else {
-        ReceiptEvent::Stage(*stages.choose(dice).unwrap())
+        ReceiptEvent::Stage(*stages.choose(rng).unwrap())
     };
-    let received_at = noon() + TimeDelta::milliseconds(dice.random_range(0..200_000_000));
-    let clock = received_at - TimeDelta::milliseconds(dice.random_range(0..100_000_000));
+    let received_at = noon() + TimeDelta::milliseconds(rng.random_range(0..200_000_000));
+    let clock = received_at - TimeDelta::milliseconds(rng.random_range(0..100_000_000));
     Receipt {
         source_kind: SourceKind::Callback,
         source: Uuid::from_u128(source),
         part: 0,
         event,
-        occurred_at: dice.random_bool(0.7).then_some(clock),
+        occurred_at: rng.random_bool(0.7).then_some(clock),
         received_at,
         recipient: None,
         pricing: Pricing::default(),
@@ -85,8 +85,8 @@ fn any_receipt(dice: &mut StdRng, source: u128) -> Receipt {
 }
 
 /// A message with reports that arrive before its id is known.
-async fn hear_of_stranger(store: &Store, dice: &mut StdRng, source: u128) -> MessageId {
-    let now = noon() + TimeDelta::minutes(dice.random_range(0..90));
+async fn add_orphan(store: &Store, rng: &mut StdRng, source: u128) -> MessageId {
+    let now = noon() + TimeDelta::minutes(rng.random_range(0..90));
     let id = MessageId::new(now);
     let mut ledger = store.ledger(now).await.unwrap();
     ledger
@@ -102,7 +102,7 @@ async fn hear_of_stranger(store: &Store, dice: &mut StdRng, source: u128) -> Mes
         })
         .await
         .unwrap();
-    ledger.add(id, any_receipt(dice, source)).unwrap();
+    ledger.add(id, any_receipt(rng, source)).unwrap();
     bind(&mut ledger, id, &format!("id-{}", id.uuid())).await;
     store.commit(ledger).await.unwrap();
     id
@@ -126,41 +126,41 @@ async fn counts_and_histograms_equal_a_recount_for_any_events_in_any_order() {
     for seed in 0..4 {
         let database = TestDatabase::new().await;
         let store = database.main().await;
-        let mut dice = StdRng::seed_from_u64(seed);
+        let mut rng = StdRng::seed_from_u64(seed);
         let mut sent = Vec::new();
-        let mut strangers = Vec::new();
+        let mut orphans = Vec::new();
         for source in 1..=90_u128 {
-            let now = noon() + TimeDelta::minutes(dice.random_range(0..90));
-            match dice.random_range(0..10) {
+            let now = noon() + TimeDelta::minutes(rng.random_range(0..90));
+            match rng.random_range(0..10) {
                 0 | 1 => sent.push(accept(&store, now).await),
-                2 => strangers.push(hear_of_stranger(&store, &mut dice, source).await),
-                3 if !strangers.is_empty() && !sent.is_empty() => {
-                    let stranger = strangers.swap_remove(dice.random_range(0..strangers.len()));
-                    let survivor = *sent.choose(&mut dice).unwrap();
+                2 => orphans.push(add_orphan(&store, &mut rng, source).await),
+                3 if !orphans.is_empty() && !sent.is_empty() => {
+                    let orphan = orphans.swap_remove(rng.random_range(0..orphans.len()));
+                    let survivor = *sent.choose(&mut rng).unwrap();
                     let mut ledger = store.ledger(now).await.unwrap();
                     ledger.load(&[survivor]).await.unwrap();
-                    let receipt = any_receipt(&mut dice, source);
+                    let receipt = any_receipt(&mut rng, source);
                     ledger.add(survivor, receipt).unwrap();
-                    bind(&mut ledger, survivor, &format!("id-{}", stranger.uuid())).await;
+                    bind(&mut ledger, survivor, &format!("id-{}", orphan.uuid())).await;
                     store.commit(ledger).await.unwrap();
                 }
                 4 => {
-                    let Some(stranger) = strangers.choose(&mut dice).copied() else {
+                    let Some(orphan) = orphans.choose(&mut rng).copied() else {
                         continue;
                     };
                     let mut ledger = store.ledger(now).await.unwrap();
-                    ledger.load(&[stranger]).await.unwrap();
-                    ledger.adopt(stranger).await.unwrap();
+                    ledger.load(&[orphan]).await.unwrap();
+                    ledger.adopt(orphan).await.unwrap();
                     store.commit(ledger).await.unwrap();
                 }
                 _ => {
-                    let known: Vec<MessageId> = sent.iter().chain(&strangers).copied().collect();
-                    let Some(id) = known.choose(&mut dice).copied() else {
+                    let known: Vec<MessageId> = sent.iter().chain(&orphans).copied().collect();
+                    let Some(id) = known.choose(&mut rng).copied() else {
                         continue;
                     };
                     let mut ledger = store.ledger(now).await.unwrap();
                     ledger.load(&[id]).await.unwrap();
-                    ledger.add(id, any_receipt(&mut dice, source)).unwrap();
+                    ledger.add(id, any_receipt(&mut rng, source)).unwrap();
                     store.commit(ledger).await.unwrap();
                 }
             }
@@ -178,7 +178,7 @@ fn status(id: &str, word: &str, second: i64) -> Value {
     json!({ "id": id, "status": word, "timestamp": at.to_string() })
 }
 
-/// Sends one image and lets it be sent after 2 seconds and read after 60; "delivered" is never reported.
+/// Sends one image that is sent after 2 seconds and read after 60; "delivered" is not reported.
 async fn send_and_read(app: &App) -> Value {
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
