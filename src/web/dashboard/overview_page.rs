@@ -167,7 +167,7 @@ fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<Summary
         href,
     };
     let failed = sums.get(DeliveryState::Failed);
-    let queued = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
+    let not_submitted = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
     let href = |states: &[DeliveryState]| Some(list.with_states(states).href());
     vec![
         SummaryTile {
@@ -200,9 +200,9 @@ fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<Summary
             href(&[DeliveryState::Failed]),
         ),
         SummaryTile {
-            label: "Queued",
-            value: count(queued),
-            note: "not submitted yet".to_owned(),
+            label: "Not submitted",
+            value: count(not_submitted),
+            note: "queued or sending".to_owned(),
             tone: "plain",
             href: href(&[DeliveryState::Queued, DeliveryState::Sending]),
         },

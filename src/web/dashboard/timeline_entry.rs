@@ -1,4 +1,4 @@
-//! One entry of the timeline on a message page.
+//! One entry of the timeline on a message page, as text.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
