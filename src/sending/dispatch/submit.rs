@@ -1,0 +1,91 @@
+//! Calls the provider for a claimed message.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::send_error::{ProviderAcceptance, SendError};
+use crate::providers::{self, HttpReply, SendStep};
+use crate::sending::dispatch::record_outcome::RecordedOutcome;
+use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::{transcript, upload_storage};
+use crate::store::attempts::AttemptOutcome;
+use crate::store::queue::Exchange;
+
+/// HTTP calls per attempt; more indicate a loop.
+const CALLS_PER_ATTEMPT: usize = 4;
+/// Tries to record an outcome while the database is busy. If all fail, the message becomes
+/// `uncertain`.
+const RECORD_TRIES: u32 = 40;
+
+impl Dispatcher {
+    /// Calls the provider and records the outcome.
+    pub async fn submit(&self, mut work: ClaimedMessage) {
+        self.uploads
+            .fetch(work.outgoing.id, &mut work.outgoing.draft.media)
+            .await;
+        let started = Instant::now();
+        let (result, last) = self.run_exchange(&work).await;
+        let exchange = Exchange {
+            outcome: AttemptOutcome::Unclear,
+            http_status: last.as_ref().map(|reply| reply.status),
+            duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+            reply: last.map(|reply| {
+                transcript::format_reply(
+                    &reply,
+                    &work.account,
+                    &[report_token(&work.outgoing.report_url)],
+                )
+            }),
+            detail: None,
+        };
+        for delay in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
+            match self.record(&work, &result, exchange.clone()).await {
+                Ok(done) => {
+                    // With PostgreSQL this is only a copy.
+                    if done == RecordedOutcome::Finished || self.store.is_shared() {
+                        upload_storage::discard(Some(&work.outgoing.draft.media));
+                    }
+                    return;
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, message.id = %work.outgoing.id, "cannot record an outcome yet");
+                    tokio::time::sleep(delay).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, message.id = %work.outgoing.id, "cannot record an outcome");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn run_exchange(
+        &self,
+        work: &ClaimedMessage,
+    ) -> (Result<ProviderAcceptance, SendError>, Option<HttpReply>) {
+        let provider = providers::get(work.account.provider());
+        let mut replies: Vec<HttpReply> = Vec::new();
+        loop {
+            let call = match provider.send(&work.account, &work.outgoing, &replies) {
+                SendStep::Accepted(accepted) => return (Ok(accepted), replies.pop()),
+                SendStep::Failed(error) => return (Err(error), replies.pop()),
+                SendStep::Call(_) if replies.len() >= CALLS_PER_ATTEMPT => {
+                    return (
+                        Err(SendError::Unclear(
+                            "the provider requires too many calls".to_owned(),
+                        )),
+                        replies.pop(),
+                    );
+                }
+                SendStep::Call(call) => call,
+            };
+            match self.transport.exchange(&call, work.account.timeout).await {
+                Ok(reply) => replies.push(reply),
+                // An earlier call of this attempt may have had an effect.
+                Err(SendError::NotReached(reason)) if !replies.is_empty() => {
+                    return (Err(SendError::Unclear(reason)), replies.pop());
+                }
+                Err(error) => return (Err(error), replies.pop()),
+            }
+        }
+    }
+}
