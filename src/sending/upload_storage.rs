@@ -68,20 +68,26 @@ impl UploadStorage {
         Ok(stored)
     }
 
-    /// Copies the file of a claimed message from the database into the folder. If it is missing,
-    /// the submission fails when it opens the file.
-    pub(super) async fn fetch(&self, id: MessageId, media: &mut Media) {
-        let MediaSource::Upload(upload) = &mut media.source else {
+    /// With PostgreSQL, changes the path of an uploaded file to this process's folder: the process
+    /// that accepted it may use another.
+    pub(super) fn set_local_path(&self, media: &mut Media) {
+        if self.store.is_shared()
+            && let MediaSource::Upload(upload) = &mut media.source
+            && let Some(name) = upload.path.file_name()
+        {
+            upload.path = self.folder.join(name);
+        }
+    }
+
+    /// With PostgreSQL, copies the file of a claimed message from the database into the folder. If
+    /// it is missing, the submission fails when it opens the file.
+    pub(super) async fn fetch(&self, id: MessageId, media: &Media) {
+        let MediaSource::Upload(upload) = &media.source else {
             return;
         };
         if !self.store.is_shared() {
             return;
         }
-        // The accepting process may use another folder.
-        let Some(name) = upload.path.file_name() else {
-            return;
-        };
-        upload.path = self.folder.join(name);
         if let Err(error) = self.copy(id, &upload.path).await {
             tracing::warn!(%error, message.id = %id, "cannot read an uploaded file from the database");
         }

@@ -99,12 +99,14 @@ impl Dispatcher {
         permit: InFlightPermit,
         now: DateTime<Utc>,
     ) -> Result<ClaimOutcome, db::Error> {
-        let Some(outgoing) = self.outgoing_message(message) else {
+        let Some(mut outgoing) = self.outgoing_message(message) else {
             return Ok(ClaimOutcome::Unavailable);
         };
+        self.uploads.set_local_path(&mut outgoing.draft.media);
         let tokens = [report_token(&outgoing.report_url)];
-        let request = match providers::get(account.provider()).send(account, &outgoing, &[]) {
-            SendStep::Call(call) => transcript::format_request(&call, account, &tokens),
+        let first_step = providers::get(account.provider()).send(account, &outgoing, &[]);
+        let request = match &first_step {
+            SendStep::Call(call) => transcript::format_request(call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
         let attempt = AttemptId::new(now);
@@ -132,6 +134,7 @@ impl Dispatcher {
             outgoing,
             account: account.clone(),
             attempt,
+            first_step,
             _permit: permit,
         })))
     }

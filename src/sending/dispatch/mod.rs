@@ -20,6 +20,7 @@ use crate::domain::ids::{AccountId, AttemptId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
 use crate::keys::Keys;
+use crate::providers::SendStep;
 use crate::sending::pace::{InFlight, InFlightPermit};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
@@ -47,6 +48,8 @@ pub struct ClaimedMessage {
     outgoing: OutgoingMessage,
     account: Account,
     attempt: AttemptId,
+    /// Built once, so that the stored request is the one that is sent.
+    first_step: SendStep,
     /// Released on drop, when the submission has ended.
     _permit: InFlightPermit,
 }

@@ -18,9 +18,9 @@ const RECORD_TRIES: u32 = 40;
 
 impl Dispatcher {
     /// Calls the provider and records the outcome.
-    pub async fn submit(&self, mut work: ClaimedMessage) {
+    pub async fn submit(&self, work: ClaimedMessage) {
         self.uploads
-            .fetch(work.outgoing.id, &mut work.outgoing.draft.media)
+            .fetch(work.outgoing.id, &work.outgoing.draft.media)
             .await;
         let started = Instant::now();
         let (result, last) = self.run_exchange(&work).await;
@@ -64,10 +64,11 @@ impl Dispatcher {
     ) -> (Result<ProviderAcceptance, SendError>, Option<HttpReply>) {
         let provider = providers::get(work.account.provider());
         let mut replies: Vec<HttpReply> = Vec::new();
+        let mut later_step = None;
         loop {
-            let call = match provider.send(&work.account, &work.outgoing, &replies) {
-                SendStep::Accepted(accepted) => return (Ok(accepted), replies.pop()),
-                SendStep::Failed(error) => return (Err(error), replies.pop()),
+            let call = match later_step.as_ref().unwrap_or(&work.first_step) {
+                SendStep::Accepted(accepted) => return (Ok(accepted.clone()), replies.pop()),
+                SendStep::Failed(error) => return (Err(error.clone()), replies.pop()),
                 SendStep::Call(_) if replies.len() >= CALLS_PER_ATTEMPT => {
                     return (
                         Err(SendError::Unclear(
@@ -78,8 +79,11 @@ impl Dispatcher {
                 }
                 SendStep::Call(call) => call,
             };
-            match self.transport.exchange(&call, work.account.timeout).await {
-                Ok(reply) => replies.push(reply),
+            match self.transport.exchange(call, work.account.timeout).await {
+                Ok(reply) => {
+                    replies.push(reply);
+                    later_step = Some(provider.send(&work.account, &work.outgoing, &replies));
+                }
                 // An earlier call of this attempt may have had an effect.
                 Err(SendError::NotReached(reason)) if !replies.is_empty() => {
                     return (Err(SendError::Unclear(reason)), replies.pop());
