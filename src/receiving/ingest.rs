@@ -14,6 +14,7 @@ use crate::domain::provider_account::CallbackAuth;
 use crate::domain::secret::Secret;
 use crate::journal::{Journal, MemoryPermit};
 use crate::providers::authenticity;
+use crate::receiving::body_memory::BodyMemory;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::limits::TrafficLimits;
 use crate::receiving::redaction::Redaction;
@@ -113,6 +114,7 @@ pub struct Ingest {
     counters: IngestCounters,
     responses: CallbackResponseCounts,
     limits: TrafficLimits,
+    body_memory: BodyMemory,
 }
 
 /// How much of the hourly limit for unverified callbacks an account has used.
@@ -131,6 +133,7 @@ impl Ingest {
             counters: IngestCounters::default(),
             responses: CallbackResponseCounts::new(accounts),
             limits,
+            body_memory: BodyMemory::new(accounts),
         }
     }
 
@@ -148,6 +151,10 @@ impl Ingest {
 
     pub fn limits(&self) -> &TrafficLimits {
         &self.limits
+    }
+
+    pub fn body_memory(&self) -> &BodyMemory {
+        &self.body_memory
     }
 
     /// Makes a request durable. `known` is absent for a signed report URL of an unknown account.

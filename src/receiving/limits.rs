@@ -1,14 +1,14 @@
-//! Limits callbacks per account: bytes per hour, so that callers of a leaked URL cannot fill the
-//! disk, and memory of request bodies.
+//! Limits the bytes of callbacks per account and hour, so that callers of a leaked URL cannot fill
+//! the disk.
 //!
 //! Counts in memory; processes share their counts through the database every few seconds.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::db;
 use crate::db::disk::Disk;
@@ -18,23 +18,14 @@ use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
 use crate::store::callback_hours::CallbackHour;
 
-/// An hour with this many times the usual number of callbacks is a spike.
-const SPIKE_FACTOR: u64 = 20;
-/// An hour with fewer callbacks is never a spike: a quiet account may start a campaign.
-const SPIKE_CALLBACKS: u64 = 10_000;
-/// Hours with callbacks that must be known before there is a usual hour.
-const HOURS_KNOWN: u64 = 3;
-const USUAL_HOURS_KEPT: TimeDelta = TimeDelta::days(7);
-/// The hourly ceiling is the greatest of 1 GiB (a million callbacks of 1 KiB), a hundred usual
-/// hours, and a tenth of the free disk space.
+/// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
+/// free disk space.
 const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
-const CEILING_USUAL_HOURS: u64 = 100;
 const CEILING_DISK_FRACTION: u64 = 10;
-
-/// Memory for one account's request bodies: a quarter of the journal's, so that slow clients of one
-/// leaked URL do not delay other accounts.
-const MEMORY_UNITS: usize = 64 * 1024;
-const MEMORY_UNIT_BYTES: usize = 1024;
+/// Half of the ceiling is a spike: it raises an alarm before callbacks are refused.
+const SPIKE_CEILING_FRACTION: u64 = 2;
+/// Stored hours are deleted after this time; only the current one is used.
+const HOURS_KEPT: TimeDelta = TimeDelta::days(1);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CallbackVolume {
@@ -51,8 +42,8 @@ pub struct TrafficSpike {
     pub used: CallbackVolume,
     /// Callbacks refused in the current hour because the ceiling was reached.
     pub refused: u64,
-    /// Absent until enough hours are known.
-    pub usual: Option<CallbackVolume>,
+    /// Bytes per hour.
+    pub ceiling: u64,
 }
 
 #[derive(Debug)]
@@ -60,48 +51,22 @@ pub struct TrafficLimits {
     accounts: HashMap<AccountId, AccountLimiter>,
     /// For all accounts that are no longer known but still receive reports.
     unknown_accounts: AccountLimiter,
+    /// Bytes per hour of one account.
+    ceiling: AtomicU64,
     /// On the disk that stores the callbacks.
     folder: PathBuf,
 }
 
-/// Permission to hold a body in memory, within the account's limit.
-#[derive(Debug)]
-pub struct AccountMemoryPermit<'t>(SemaphorePermit<'t>);
-
-impl AccountMemoryPermit<'_> {
-    /// Releases what the body does not need.
-    pub fn shrink_to(&mut self, body_bytes: usize) {
-        let excess = self.0.num_permits().saturating_sub(units(body_bytes));
-        drop(self.0.split(excess));
-    }
-}
-
-fn units(body_bytes: usize) -> usize {
-    body_bytes
-        .div_ceil(MEMORY_UNIT_BYTES)
-        .clamp(1, MEMORY_UNITS)
-}
-
-#[derive(Debug)]
-struct AccountLimiter {
-    usage: Mutex<HourlyUsage>,
-    free_bytes: Semaphore,
-}
+#[derive(Debug, Default)]
+struct AccountLimiter(Mutex<HourlyUsage>);
 
 impl AccountLimiter {
-    fn new(usage: HourlyUsage) -> Self {
-        Self {
-            usage: Mutex::new(usage),
-            free_bytes: Semaphore::new(MEMORY_UNITS),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, HourlyUsage> {
-        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 struct HourlyUsage {
     /// Hours since 1970.
     hour: i64,
@@ -110,46 +75,21 @@ struct HourlyUsage {
     /// By hour; not stored yet.
     unsaved: BTreeMap<i64, CallbackVolume>,
     refused: u64,
-    usual: Option<CallbackVolume>,
-    /// Bytes per hour.
-    ceiling: u64,
 }
 
 impl TrafficLimits {
     /// `folder` is on the disk that stores the callbacks.
     pub fn new(accounts: &KnownAccounts, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        let quiet = HourlyUsage {
-            hour: 0,
-            recorded: CallbackVolume::default(),
-            unsaved: BTreeMap::new(),
-            refused: 0,
-            usual: None,
-            ceiling: ceiling(None, free_bytes(&folder)),
-        };
         Self {
             accounts: accounts
                 .ids()
-                .map(|id| (id.clone(), AccountLimiter::new(quiet.clone())))
+                .map(|id| (id.clone(), AccountLimiter::default()))
                 .collect(),
-            unknown_accounts: AccountLimiter::new(quiet),
+            unknown_accounts: AccountLimiter::default(),
+            ceiling: AtomicU64::new(hourly_ceiling(free_bytes(&folder))),
             folder,
         }
-    }
-
-    /// Waits until the account may hold a body of this size in memory.
-    ///
-    /// Callers must acquire this permit before the journal's, so that one account cannot block the
-    /// journal.
-    pub async fn reserve(
-        &self,
-        account: &AccountId,
-        body_bytes: usize,
-    ) -> Option<AccountMemoryPermit<'_>> {
-        let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        let permit = self.limiter(account).free_bytes.acquire_many(units).await;
-        permit.ok().map(AccountMemoryPermit)
     }
 
     fn limiter(&self, account: &AccountId) -> &AccountLimiter {
@@ -170,7 +110,7 @@ impl TrafficLimits {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let mut usage = self.limiter(account).lock();
         usage.start_hour(hour_of(now));
-        if usage.used().bytes.saturating_add(bytes) > usage.ceiling {
+        if usage.used().bytes.saturating_add(bytes) > self.ceiling.load(Ordering::Relaxed) {
             usage.refused += 1;
             return false;
         }
@@ -181,27 +121,34 @@ impl TrafficLimits {
         true
     }
 
-    /// Accounts with a spike, or at their ceiling.
+    /// Accounts that used half of their ceiling in the current hour, or reached it.
     pub fn list_spikes(&self, now: DateTime<Utc>) -> Vec<TrafficSpike> {
+        let ceiling = self.ceiling.load(Ordering::Relaxed);
         let mut spikes: Vec<TrafficSpike> = self
             .limiters()
             .filter_map(|(account, limiter)| {
                 let mut usage = limiter.lock();
                 usage.start_hour(hour_of(now));
-                usage.find_spike(account)
+                let (used, refused) = (usage.used(), usage.refused);
+                let is_spike = refused > 0 || used.bytes >= ceiling / SPIKE_CEILING_FRACTION;
+                is_spike.then(|| TrafficSpike {
+                    account: account.cloned(),
+                    used,
+                    refused,
+                    ceiling,
+                })
             })
             .collect();
         spikes.sort_by(|one, other| one.account.cmp(&other.account));
         spikes
     }
 
-    /// Stores this process's counts, loads those of all processes, and recomputes the ceilings.
+    /// Stores this process's counts, loads those of all processes, and recomputes the ceiling.
     pub async fn save_and_reload(
         &self,
         store: &Store,
         now: DateTime<Utc>,
     ) -> Result<(), db::Error> {
-        let since = now - USUAL_HOURS_KEPT;
         let unsaved = self.unsaved();
         if !unsaved.is_empty() {
             let hours = unsaved.iter().map(|(account, hour, volume)| CallbackHour {
@@ -210,31 +157,41 @@ impl TrafficLimits {
                 callbacks: volume.callbacks,
                 bytes: volume.bytes,
             });
-            store.add_callback_hours(hours.collect(), since).await?;
+            store
+                .add_callback_hours(hours.collect(), now - HOURS_KEPT)
+                .await?;
             for (account, hour, volume) in unsaved {
-                let limiter =
-                    account.map_or(&self.unknown_accounts, |account| self.limiter(&account));
+                let limiter = account.map_or(&self.unknown_accounts, |id| self.limiter(&id));
                 limiter.lock().mark_saved(hour, volume);
             }
         }
-        let hours = store.list_callback_hours(since).await?;
-        let free_bytes = free_bytes(&self.folder);
-        for (account, limiter) in self.limiters() {
-            let hours = hours.iter().filter(|hour| hour.account.as_ref() == account);
-            limiter.lock().update(hours, hour_of(now), free_bytes);
+        let hour = hour_of(now);
+        for stored in store.list_callback_hours(start_of_hour(hour)).await? {
+            if hour_of(stored.hour) == hour {
+                let limiter = stored
+                    .account
+                    .as_ref()
+                    .map_or(&self.unknown_accounts, |id| self.limiter(id));
+                limiter.lock().set_recorded(
+                    hour,
+                    CallbackVolume {
+                        callbacks: stored.callbacks,
+                        bytes: stored.bytes,
+                    },
+                );
+            }
         }
+        self.ceiling
+            .store(hourly_ceiling(free_bytes(&self.folder)), Ordering::Relaxed);
         Ok(())
     }
 
     fn unsaved(&self) -> Vec<(Option<AccountId>, i64, CallbackVolume)> {
         let mut all = Vec::new();
         for (account, limiter) in self.limiters() {
-            let hours = limiter.lock().unsaved.clone();
-            all.extend(
-                hours
-                    .into_iter()
-                    .map(|(hour, volume)| (account.cloned(), hour, volume)),
-            );
+            let usage = limiter.lock();
+            let hours = usage.unsaved.iter();
+            all.extend(hours.map(|(hour, volume)| (account.cloned(), *hour, *volume)));
         }
         all
     }
@@ -258,19 +215,6 @@ impl HourlyUsage {
         }
     }
 
-    fn find_spike(&self, account: Option<&AccountId>) -> Option<TrafficSpike> {
-        let used = self.used();
-        let busy = self.usual.is_some_and(|usual| {
-            used.callbacks >= SPIKE_CALLBACKS.max(usual.callbacks.saturating_mul(SPIKE_FACTOR))
-        });
-        (busy || self.refused > 0).then(|| TrafficSpike {
-            account: account.cloned(),
-            used,
-            refused: self.refused,
-            usual: self.usual,
-        })
-    }
-
     fn mark_saved(&mut self, hour: i64, volume: CallbackVolume) {
         let Some(unsaved) = self.unsaved.get_mut(&hour) else {
             return;
@@ -286,42 +230,17 @@ impl HourlyUsage {
         }
     }
 
-    fn update<'h>(
-        &mut self,
-        hours: impl Iterator<Item = &'h CallbackHour>,
-        now: i64,
-        free_bytes: Option<u64>,
-    ) {
-        self.start_hour(now);
-        let (mut known, mut sum) = (0, CallbackVolume::default());
-        for hour in hours {
-            if hour_of(hour.hour) == self.hour {
-                self.recorded = CallbackVolume {
-                    callbacks: hour.callbacks,
-                    bytes: hour.bytes,
-                };
-            } else {
-                known += 1;
-                sum.callbacks += hour.callbacks;
-                sum.bytes += hour.bytes;
-            }
-        }
-        self.usual = (known >= HOURS_KNOWN).then(|| CallbackVolume {
-            callbacks: sum.callbacks / known,
-            bytes: sum.bytes / known,
-        });
-        self.ceiling = ceiling(self.usual, free_bytes);
+    fn set_recorded(&mut self, hour: i64, volume: CallbackVolume) {
+        self.start_hour(hour);
+        self.recorded = volume;
     }
 }
 
-fn ceiling(usual: Option<CallbackVolume>, free_bytes: Option<u64>) -> u64 {
-    let usual = usual.map_or(0, |usual| usual.bytes.saturating_mul(CEILING_USUAL_HOURS));
-    MINIMUM_CEILING
-        .max(usual)
-        .max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
+fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
+    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
 }
 
-fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = Disk::measure(folder).ok()?;
     Some(disk.room_above(SpoolLimits::default().free_percent))
 }
@@ -340,8 +259,6 @@ mod tests {
     use crate::domain::provider::ProviderId;
     use crate::receiving::known_accounts::KnownAccount;
 
-    const MIB: u64 = 1024 * 1024;
-
     fn shop() -> AccountId {
         "shop".parse().unwrap()
     }
@@ -358,22 +275,6 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().unwrap()
     }
 
-    fn past(hours: i64, callbacks: u64, bytes: u64) -> CallbackHour {
-        CallbackHour {
-            hour: noon() - TimeDelta::hours(hours),
-            account: Some(shop()),
-            callbacks,
-            bytes,
-        }
-    }
-
-    fn update(limits: &TrafficLimits, hours: &[CallbackHour]) {
-        limits
-            .limiter(&shop())
-            .lock()
-            .update(hours.iter(), hour_of(noon()), None);
-    }
-
     #[test]
     fn callbacks_over_the_ceiling_are_refused_until_the_next_hour() {
         let limits = limits();
@@ -381,7 +282,6 @@ mod tests {
         for _ in 0..4 {
             assert!(limits.admit(&shop(), large, noon()));
         }
-        assert!(limits.list_spikes(noon()).is_empty());
         assert!(!limits.admit(&shop(), 1, noon()));
         assert!(!limits.admit(&shop(), 1, noon() + TimeDelta::minutes(59)));
         let spikes = limits.list_spikes(noon());
@@ -406,53 +306,24 @@ mod tests {
         assert_eq!(limits.unsaved().len(), 25, "each in its own hour");
     }
 
-    #[tokio::test]
-    async fn slow_clients_of_one_account_do_not_use_memory_of_another() {
+    #[test]
+    fn the_ceiling_grows_with_the_disk() {
+        assert_eq!(hourly_ceiling(None), MINIMUM_CEILING);
+        assert_eq!(hourly_ceiling(Some(5 * MINIMUM_CEILING)), MINIMUM_CEILING);
+        let large = 1_000 * MINIMUM_CEILING;
+        assert_eq!(hourly_ceiling(Some(large)), 100 * MINIMUM_CEILING);
+    }
+
+    #[test]
+    fn half_of_the_ceiling_is_a_spike() {
         let limits = limits();
-        let most = MEMORY_UNITS * MEMORY_UNIT_BYTES;
-        let (shop, other) = (shop(), "other".parse().unwrap());
-        let mut held = limits.reserve(&shop, most).await;
-        assert!(held.is_some());
-        let mut next = Box::pin(limits.reserve(&shop, 1));
-        assert!(futures_util::poll!(&mut next).is_pending());
-        assert!(limits.reserve(&other, most).await.is_some());
-        held.as_mut().unwrap().shrink_to(most / 2);
-        assert!(next.await.is_some());
-        assert!(
-            limits
-                .reserve(&shop, most / 2 - MEMORY_UNIT_BYTES)
-                .await
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn the_ceiling_grows_with_the_usual_hour_and_with_the_disk() {
-        assert_eq!(ceiling(None, None), MINIMUM_CEILING);
-        assert_eq!(ceiling(None, Some(5 * MINIMUM_CEILING)), MINIMUM_CEILING);
-        let roomy = 1_000 * MINIMUM_CEILING;
-        assert_eq!(ceiling(None, Some(roomy)), 100 * MINIMUM_CEILING);
-        let usual = CallbackVolume {
-            callbacks: 50_000,
-            bytes: 50 * MIB,
-        };
-        assert_eq!(ceiling(Some(usual), None), 5_000 * MIB);
-    }
-
-    #[test]
-    fn twenty_times_the_usual_hour_is_a_spike_once_enough_hours_are_known() {
-        let busy = |hours: &[CallbackHour], this_hour: u64| {
-            let limits = limits();
-            update(&limits, &[hours, &[past(0, this_hour, this_hour)]].concat());
-            limits.list_spikes(noon()).len()
-        };
-        let usual = [past(30, 500, 1), past(3, 1_500, 1), past(1, 1_000, 1)];
-        assert_eq!(busy(&usual, 19_999), 0);
-        assert_eq!(busy(&usual, 20_000), 1);
-        assert_eq!(busy(&usual[..2], 1_000_000), 0, "too little is known");
-        let quiet = [past(3, 2, 1), past(2, 1, 1), past(1, 3, 1)];
-        assert_eq!(busy(&quiet, 9_999), 0);
-        assert_eq!(busy(&quiet, 10_000), 1);
+        let half = usize::try_from(MINIMUM_CEILING / 2).unwrap();
+        assert!(limits.admit(&shop(), half - 1, noon()));
+        assert!(limits.list_spikes(noon()).is_empty());
+        assert!(limits.admit(&shop(), 1, noon()));
+        let spike = limits.list_spikes(noon()).remove(0);
+        assert_eq!((spike.account, spike.refused), (Some(shop()), 0));
+        assert_eq!(spike.ceiling, MINIMUM_CEILING);
     }
 
     #[test]
@@ -470,7 +341,14 @@ mod tests {
         assert_eq!(used(), 4);
         assert_eq!(limits.unsaved()[0].2.callbacks, 1);
         // Another process counted five in the same hour.
-        update(&limits, &[past(0, 8, 80)]);
+        let volume = CallbackVolume {
+            callbacks: 8,
+            bytes: 80,
+        };
+        limits
+            .limiter(&shop())
+            .lock()
+            .set_recorded(hour_of(noon()), volume);
         assert_eq!(used(), 9);
     }
 }

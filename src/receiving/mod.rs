@@ -1,6 +1,7 @@
 //! Receiving callbacks: authenticates, appends to the journal, parses, correlates with messages,
 //! applies.
 
+pub mod body_memory;
 pub mod correlate;
 pub mod ingest;
 pub mod known_accounts;

@@ -27,7 +27,7 @@ pub enum AlarmKind {
     SetAside,
     /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
-    /// An account receives many times its usual number of callbacks.
+    /// An account used half of its hourly limit.
     Busy,
 }
 
@@ -68,7 +68,7 @@ impl AlarmKind {
             Self::SpoolInUse => "The database does not accept callbacks",
             Self::SetAside => "The journal refused callbacks",
             Self::OverCeiling => "An account reached its hourly limit",
-            Self::Busy => "An account receives unusually many callbacks",
+            Self::Busy => "An account used half of its hourly limit",
         }
     }
 }
@@ -170,12 +170,9 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
         account,
         used,
         refused,
-        usual,
+        ceiling,
     } = spike;
-    let mib = used.bytes / MIB;
-    let usual = usual.map_or_else(String::new, |usual| {
-        format!(" Its usual hour has {}.", usual.callbacks)
-    });
+    let (mib, limit) = (used.bytes / MIB, ceiling / MIB);
     let (subject, advice) = match &account {
         Some(account) => (
             account.to_string(),
@@ -188,13 +185,13 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
     };
     let (kind, text) = if refused > 0 {
         let text = format!(
-            "{subject} took {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429 until the hour ends.{usual} {advice}",
+            "{subject} received {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429. The limit is {limit} MiB per hour. {advice}",
             used.callbacks
         );
         (AlarmKind::OverCeiling, text)
     } else {
         let text = format!(
-            "{subject} took {} callbacks ({mib} MiB) this hour.{usual} {advice}",
+            "{subject} received {} callbacks ({mib} MiB) this hour. Above {limit} MiB per hour they are answered 429. {advice}",
             used.callbacks
         );
         (AlarmKind::Busy, text)

@@ -1,4 +1,4 @@
-//! How many callbacks came in each hour, of all processes together: what an account's usual hour is known from.
+//! Counts callbacks per account and hour, over all processes.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -9,24 +9,21 @@ use crate::domain::ids::AccountId;
 use crate::store::Store;
 use crate::store::entities::callback_hours::{Column, Entity, Model};
 
-/// What stands for accounts that nobody remembers; no account has this id.
-const NOBODY: &str = "";
+/// The stored id of all unknown accounts; no account has this id.
+const UNKNOWN_ACCOUNTS: &str = "";
 
-/// What an account took in one hour.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackHour {
-    /// When the hour began.
+    /// Start of the hour.
     pub hour: DateTime<Utc>,
-    /// The account; absent for all those together that nobody remembers.
+    /// Absent for all unknown accounts together.
     pub account: Option<AccountId>,
-    /// Callbacks made durable.
     pub callbacks: u64,
-    /// Bytes that they take.
     pub bytes: u64,
 }
 
 impl Store {
-    /// Adds to what is known of hours, and forgets hours before `kept_since`.
+    /// Adds to the stored hours, and deletes hours before `kept_since`.
     pub async fn add_callback_hours(
         &self,
         hours: Vec<CallbackHour>,
@@ -45,7 +42,7 @@ impl Store {
                         account: hour
                             .account
                             .as_ref()
-                            .map_or(NOBODY, AccountId::as_str)
+                            .map_or(UNKNOWN_ACCOUNTS, AccountId::as_str)
                             .to_owned(),
                         callbacks: i64::try_from(hour.callbacks).unwrap_or(i64::MAX),
                         bytes: i64::try_from(hour.bytes).unwrap_or(i64::MAX),
@@ -64,7 +61,7 @@ impl Store {
             .await
     }
 
-    /// The hours that began at or after `since`: at most so many rows as there are hours and accounts.
+    /// Hours that started at or after `since`.
     pub async fn list_callback_hours(
         &self,
         since: DateTime<Utc>,
@@ -85,7 +82,7 @@ impl TryFrom<Model> for CallbackHour {
         Ok(Self {
             hour: instant::read("callback_hours", "hour", row.hour)?,
             account: match row.account.as_str() {
-                NOBODY => None,
+                UNKNOWN_ACCOUNTS => None,
                 id => Some(id.parse().map_err(|_| bad("account"))?),
             },
             callbacks: u64::try_from(row.callbacks).map_err(|_| bad("callbacks"))?,

@@ -5,8 +5,8 @@ use futures_util::StreamExt;
 
 use crate::domain::ids::AccountId;
 use crate::journal::MemoryPermit;
+use crate::receiving::body_memory::AccountMemoryPermit;
 use crate::receiving::ingest::Ingest;
-use crate::receiving::limits::AccountMemoryPermit;
 use crate::web::callbacks::BODY_LIMIT;
 
 /// Why there is no body.
@@ -37,7 +37,7 @@ pub(super) async fn read_body<'i>(
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
     let head = head_bytes(request);
     let whole = most + head;
-    let mut account_permit = ingest.limits().reserve(account, whole).await;
+    let mut account_permit = ingest.body_memory().reserve(account, whole).await;
     let mut room = ingest
         .journal()
         .reserve(whole)
