@@ -4,7 +4,8 @@ use crate::domain::media::{
     CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, mime_type_of_extension,
 };
 use crate::domain::provider::{Capabilities, ProviderId};
-use crate::sending::accept::{InvalidField, MessageInput};
+use crate::sending::accept::accept_error::InvalidField;
+use crate::sending::accept::message_input::MessageInput;
 
 /// Bytes.
 const URL_LIMIT: usize = 2048;

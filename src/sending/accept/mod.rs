@@ -1,110 +1,30 @@
 //! Accepts a message: validates every field, then stores the message and its idempotency key in one
 //! transaction.
 
+mod accept_error;
 mod media_fields;
 mod message_fields;
+mod message_input;
+mod option_fields;
 mod recipient_number;
 pub mod register_observed;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use thiserror::Error;
 
+pub use self::accept_error::{AcceptError, InvalidField};
+pub use self::message_input::{MessageInput, ReceivedFile, Resend};
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
-use crate::domain::message::{MessageDraft, References};
+use crate::domain::message::MessageDraft;
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
-use crate::sending::upload_storage::{self, UploadStorage, UploadStorageError};
+use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
-
-/// A message from a caller. Not validated.
-#[derive(Clone, Debug, Default)]
-pub struct MessageInput {
-    pub account: String,
-    /// One of the account's senders; absent means the first.
-    pub from: Option<String>,
-    pub to: String,
-    pub name: Option<String>,
-    /// `image` or `video`.
-    pub kind: String,
-    /// A public URL of the file.
-    pub media_url: Option<String>,
-    /// The id of a file that was uploaded to the provider before.
-    pub media_id: Option<String>,
-    pub upload: Option<ReceivedFile>,
-    pub mime_type: Option<String>,
-    pub caption: Option<String>,
-    pub references: References,
-    /// Never sent to the provider.
-    pub client_reference: Option<String>,
-    pub options: BTreeMap<String, serde_json::Value>,
-    /// The message that this one repeats.
-    pub resend: Option<Resend>,
-}
-
-/// Whose decision it is that a message repeats another.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Resend {
-    /// The message that is repeated.
-    pub of: MessageId,
-    /// A token's name, or `dashboard`.
-    pub actor: String,
-}
-
-/// An uploaded file in a temporary location.
-#[derive(Clone, Debug)]
-pub struct ReceivedFile {
-    pub path: PathBuf,
-    /// Bytes.
-    pub size: u64,
-    pub file_name: Option<String>,
-    pub content_type: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct InvalidField {
-    /// Name in JSON, such as `media.url`.
-    pub field: String,
-    /// What is wrong, and what is allowed.
-    pub message: String,
-}
-
-impl InvalidField {
-    pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
-        Self {
-            field: field.to_owned(),
-            message: message.into(),
-        }
-    }
-}
-
-#[derive(Debug, Error)]
-pub enum AcceptError {
-    /// Names every invalid field.
-    #[error("the message has invalid fields")]
-    Invalid(Vec<InvalidField>),
-    #[error("this idempotency key was used for another request")]
-    KeyTaken,
-    #[error("the uploaded file could not be stored: {0}")]
-    Upload(#[source] std::io::Error),
-    #[error(transparent)]
-    Store(#[from] db::Error),
-}
-
-impl From<UploadStorageError> for AcceptError {
-    fn from(error: UploadStorageError) -> Self {
-        match error {
-            UploadStorageError::File(error) => Self::Upload(error),
-            UploadStorageError::Store(error) => Self::Store(error),
-        }
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {

@@ -10,8 +10,9 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::References;
 use crate::domain::provider_account::Account;
 use crate::domain::rfc3339;
+use crate::sending::accept::accept_error::{AcceptError, InvalidField};
 use crate::sending::accept::message_fields::{check_length, collect_error, find_account};
-use crate::sending::accept::{AcceptError, InvalidField, recipient_number};
+use crate::sending::accept::recipient_number;
 use crate::store::Store;
 use crate::store::ledger::{RecipientGiven, Registration};
 

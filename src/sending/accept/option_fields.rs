@@ -1,0 +1,72 @@
+//! Validates the provider options of a message.
+
+use serde_json::Value;
+
+use crate::domain::message::SendOptions;
+use crate::domain::provider::{Capabilities, KnownOption};
+use crate::domain::provider_account::Account;
+use crate::providers::kaleyra::WA_SOURCES;
+use crate::sending::accept::accept_error::InvalidField;
+use crate::sending::accept::message_input::MessageInput;
+
+pub(super) fn check_options(
+    input: &MessageInput,
+    account: &Account,
+    capabilities: &Capabilities,
+    errors: &mut Vec<InvalidField>,
+) -> SendOptions {
+    let mut options = SendOptions::default();
+    for (name, value) in &input.options {
+        let field = format!("options.{name}");
+        let known = match name.as_str() {
+            "wa_source" => Some(KnownOption::WaSource),
+            "source" => Some(KnownOption::Source),
+            "linkWithRecord" => Some(KnownOption::LinkWithRecord),
+            _ => None,
+        };
+        let Some(known) = known.filter(|known| capabilities.options.contains(known)) else {
+            errors.push(InvalidField::new(
+                &field,
+                format!("is not an option of {}", account.provider().title()),
+            ));
+            continue;
+        };
+        match (known, value) {
+            (KnownOption::WaSource, Value::String(text)) if WA_SOURCES.contains(&text.as_str()) => {
+                options.wa_source = Some(text.clone());
+            }
+            (KnownOption::WaSource, _) => {
+                let message = format!(
+                    "{value} is not a source of Kaleyra; use one of {}",
+                    WA_SOURCES.join(", ")
+                );
+                errors.push(InvalidField::new(&field, message));
+            }
+            (KnownOption::Source, Value::String(text))
+                if !text.is_empty() && text.chars().count() <= 255 && !text.contains('\0') =>
+            {
+                options.source = Some(text.clone());
+            }
+            (KnownOption::Source, _) => errors.push(InvalidField::new(
+                &field,
+                "is not a string of 1 to 255 characters",
+            )),
+            (KnownOption::LinkWithRecord, Value::Bool(given)) => {
+                options.link_with_record = Some(*given);
+            }
+            (KnownOption::LinkWithRecord, _) => {
+                errors.push(InvalidField::new(
+                    &field,
+                    format!("{value} is not true or false"),
+                ));
+            }
+        }
+    }
+    if options.link_with_record == Some(true) && !input.options.contains_key("source") {
+        errors.push(InvalidField::new(
+            "options.source",
+            "is missing; linkWithRecord: true requires it",
+        ));
+    }
+    options
+}
