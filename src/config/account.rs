@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::config::address::parse_address;
 use crate::config::callback_auth::{header_secret, read_callback_auth};
-use crate::config::callback_fields::read_callback_fields;
+use crate::config::callback_field_names::read_callback_fields;
 use crate::config::table_reader::TableReader;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::{AccountId, NotASlug};

@@ -1,17 +1,25 @@
-//! Configuration keys overridden by `BLUETICK_…` environment variables.
+//! The environment: `BLUETICK_…` variables that override configuration keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use crate::config::problem::unknown_key;
+use crate::config::problem::{ConfigProblem, unknown_key};
 use crate::config::reference::KEYS;
-use crate::config::{ConfigProblem, Environment};
+
+pub type Environment = BTreeMap<String, String>;
 
 const PREFIX: &str = "BLUETICK_";
 /// Variables that are not configuration keys.
 const RESERVED: &[&str] = &["BLUETICK_CONFIG", "BLUETICK_LOG"];
+
+/// The variables of this process that are valid UTF-8.
+pub fn process_environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
 
 pub(super) struct Overrides {
     values: Dict,

@@ -3,16 +3,15 @@
 mod account;
 mod address;
 mod callback_auth;
-mod callback_fields;
+mod callback_field_names;
+mod config_reader;
 mod environment;
 mod problem;
-mod reader;
 pub mod reference;
 mod table_reader;
-#[cfg(test)]
-mod tests;
+mod warnings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,19 +20,16 @@ use figment::providers::{Format, Toml};
 use figment::value::Dict;
 
 pub use account::account_with_defaults;
+pub use environment::{Environment, process_environment};
 pub use problem::{ConfigErrors, ConfigProblem};
 
 use crate::config::account::read_account;
-use crate::config::address::{
-    Reachability, parse_address, parse_database, parse_listen, reachability,
-};
+use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::config_reader::ConfigReader;
 use crate::config::environment::Overrides;
-use crate::config::reader::ConfigReader;
 use crate::config::table_reader::TableReader;
-use crate::domain::provider_account::{Account, AccountMode};
+use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
-
-pub type Environment = BTreeMap<String, String>;
 
 /// Read if no file is named and it exists.
 pub const DEFAULT_FILE: &str = "bluetick.toml";
@@ -138,43 +134,6 @@ impl Config {
         }
     }
 
-    /// Valid settings that are probably not intended.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        match reachability(&self.public_url) {
-            Reachability::Loopback => warnings.push(format!(
-                "public_url: {} can only be reached from this machine; no provider can call back",
-                self.public_url
-            )),
-            Reachability::PrivateNetwork => warnings.push(format!(
-                "public_url: {} can only be reached from a private network; no provider can call back",
-                self.public_url
-            )),
-            Reachability::Public if self.public_url.starts_with("http://") => warnings.push(
-                "public_url: is http; callbacks and sign-ins travel unencrypted".to_owned(),
-            ),
-            Reachability::Public => {}
-        }
-        for (index, account) in self.accounts.iter().enumerate() {
-            if let Some(base_url) = &account.base_url
-                && base_url.starts_with("http://")
-            {
-                warnings.push(format!(
-                    "accounts[{index}].base_url: is http; {}'s keys travel unencrypted",
-                    account.id
-                ));
-            }
-            if account.mode == AccountMode::DryRun {
-                warnings.push(format!(
-                    "accounts[{index}].mode: is dry-run; {} submits nothing to {}",
-                    account.id,
-                    account.provider()
-                ));
-            }
-        }
-        warnings
-    }
-
     /// The public URL once the port is known: `http://{bound}` if none was configured.
     pub fn public_url_at(&self, bound: SocketAddr) -> String {
         if self.public_url == format!("http://{}", self.listen) {
@@ -184,16 +143,17 @@ impl Config {
         }
     }
 
+    /// Every key that is requested while `text` is read, without list indexes: `accounts[].id`.
+    #[doc(hidden)]
+    pub fn requested_keys(text: &str, environment: &Environment) -> BTreeSet<String> {
+        let mut reader = ConfigReader::new(Path::new(""), environment);
+        let _ = read_merged(text, environment, &mut reader);
+        reader.requested
+    }
+
     pub fn uses_postgres(&self) -> bool {
         is_postgres(self.database_url.expose())
     }
-}
-
-/// The variables of this process that are valid UTF-8.
-pub fn process_environment() -> Environment {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }
 
 fn read_merged(

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
+use crate::config::config_reader::ConfigReader;
 use crate::config::problem::unknown_key;
-use crate::config::reader::ConfigReader;
 use crate::domain::secret::Secret;
 
 const MAX_DURATION: Duration = Duration::from_hours(366 * 24);

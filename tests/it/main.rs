@@ -12,6 +12,7 @@ mod callbacks;
 mod chaos;
 mod concurrency;
 mod configuration;
+mod configuration_keys;
 mod dashboard;
 mod dashboard_views;
 mod disk_full;

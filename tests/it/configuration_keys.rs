@@ -1,12 +1,12 @@
-//! What the configuration takes, and what it says of what it refuses.
+//! The keys of the configuration: accepted values, defaults, and the problems that are reported.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::reference::{KEYS, KeySource};
-use super::*;
-use crate::domain::provider_account::{
+use bluetick::config::reference::{ConfigKey, KEYS, KeySource};
+use bluetick::config::{Config, ConfigErrors, Environment, RetentionDays};
+use bluetick::domain::provider_account::{
     AccountMode, Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy,
 };
 
@@ -185,10 +185,7 @@ fn every_key_is_read() {
 #[test]
 fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
     let environment = environment(&[("OLD_KEY", "x")]);
-    let mut reader = ConfigReader::new(Path::new(""), &environment);
-    read_merged(EVERYTHING, &environment, &mut reader).unwrap();
-    let listed: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
-    let mut asked: BTreeSet<&str> = reader.requested.iter().map(String::as_str).collect();
+    let mut requested = Config::requested_keys(EVERYTHING, &environment);
     for table in [
         "retention",
         "accounts[].callback_auth",
@@ -197,14 +194,15 @@ fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
         "accounts[].callback_auth.hmac",
         "accounts[].callback_fields",
     ] {
-        assert!(asked.remove(table), "{table} was not read");
+        assert!(requested.remove(table), "{table} was not read");
     }
-    assert_eq!(listed, asked);
+    let listed: BTreeSet<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    assert_eq!(listed, requested);
     assert_eq!(listed.len(), KEYS.len());
 }
 
 #[test]
-fn every_problem_is_named_at_once() {
+fn all_problems_are_reported_together() {
     let found = problems(
         r#"
         listn = "x"
@@ -293,7 +291,7 @@ fn every_problem_is_named_at_once() {
 }
 
 #[test]
-fn each_provider_asks_for_its_own_keys() {
+fn each_provider_requires_its_own_keys() {
     for (provider, required) in [
         ("sobot", &["api_key", "api_secret"][..]),
         ("kaleyra", &["api_key", "sid", "region", "sender"]),
@@ -356,7 +354,7 @@ fn the_environment_overrides_scalars_and_its_mistakes_are_named() {
 }
 
 #[test]
-fn a_variable_that_the_file_names_is_no_unknown_key() {
+fn a_variable_named_by_the_file_is_not_an_unknown_key() {
     let text = "[[accounts]]\nid=\"s\"\nprovider=\"sobot\"\napi_key=\"env:BLUETICK_SOBOT_KEY\"\napi_secret=\"x\"";
     let config = parse(text, &[("BLUETICK_SOBOT_KEY", "the key\n")]).unwrap();
     assert!(matches!(
@@ -366,7 +364,7 @@ fn a_variable_that_the_file_names_is_no_unknown_key() {
 }
 
 #[test]
-fn a_secret_file_lies_beside_the_configuration() {
+fn the_path_of_a_secret_file_is_relative_to_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let key = "0123456789abcdef0123456789abcdef";
     std::fs::write(folder.path().join("key"), format!("{key}\r\n")).unwrap();
@@ -411,7 +409,7 @@ fn a_missing_or_broken_file_is_named_without_showing_its_lines() {
 }
 
 #[test]
-fn postgres_needs_a_given_secret_key() {
+fn postgres_requires_a_secret_key() {
     assert_eq!(
         problems("database_url = \"postgres://db/bluetick\""),
         ["secret_key: is required with PostgreSQL"]
@@ -424,7 +422,7 @@ fn postgres_needs_a_given_secret_key() {
 }
 
 #[test]
-fn warnings_name_what_cannot_be_meant() {
+fn warnings_name_settings_that_are_probably_not_intended() {
     let text = EVERYTHING.replace("https://hooks.example.com/bluetick/", "http://localhost:1");
     let config = parse(&text, &[("OLD_KEY", "x")]).unwrap();
     let warnings = config.warnings().join("\n");
@@ -450,10 +448,7 @@ fn a_bound_port_replaces_only_the_default_address() {
 
 #[test]
 fn every_overridable_key_has_its_variable() {
-    let variables: Vec<_> = KEYS
-        .iter()
-        .filter_map(reference::ConfigKey::variable)
-        .collect();
+    let variables: Vec<_> = KEYS.iter().filter_map(ConfigKey::variable).collect();
     assert!(variables.contains(&"BLUETICK_RETENTION__CALLBACKS".to_owned()));
     assert!(
         KEYS.iter()
@@ -462,7 +457,7 @@ fn every_overridable_key_has_its_variable() {
 }
 
 #[test]
-fn names_of_a_callback_profile_are_refused_by_key_when_they_cannot_be_meant() {
+fn impossible_names_of_a_callback_profile_are_rejected_by_key() {
     let text = r#"
         [[accounts]]
         id = "s"

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use crate::config::environment::Overrides;
-use crate::config::{ConfigProblem, Environment};
+use crate::config::environment::{Environment, Overrides};
+use crate::config::problem::ConfigProblem;
 use crate::domain::secret::Secret;
 
 pub(super) struct ConfigReader<'e> {
