@@ -6,7 +6,6 @@ pub(crate) mod sources;
 
 use std::fs;
 
-use bluetick::config::reference::KEYS;
 use bluetick::domain::provider::ProviderId;
 use bluetick::providers;
 
@@ -197,20 +196,6 @@ fn the_readme_check_reads_spans_braces_and_the_map() {
             "src/sending/dispatch.rs",
             "scripts/test"
         ]
-    );
-}
-
-#[test]
-fn the_configuration_page_lists_every_key_with_its_default_and_effect() {
-    let expected: Vec<String> = KEYS
-        .iter()
-        .map(|key| format!("| `{}` | {} | {} |", key.name, key.default, key.effect))
-        .collect();
-    let found = readme::rows_under(&read("docs/configuration.md".as_ref()), "## Keys");
-    assert!(
-        found == expected,
-        "the table under `## Keys` in docs/configuration.md should be\n{}",
-        expected.join("\n")
     );
 }
 

@@ -13,6 +13,7 @@ mod chaos;
 mod concurrency;
 mod configuration;
 mod configuration_keys;
+mod configuration_reference;
 mod dashboard;
 mod dashboard_views;
 mod disk_full;

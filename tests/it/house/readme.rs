@@ -1,4 +1,4 @@
-//! What the README claims: the paths it names and the rows of its tables.
+//! The paths that the README names.
 
 const FOLDERS: &[&str] = &[
     "src/",
@@ -33,18 +33,6 @@ pub(super) fn paths(text: &str) -> Vec<String> {
     found.retain(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
     found.retain(|path| !path.contains([' ', '<', '*']));
     found
-}
-
-/// The table rows between a heading and the next, without the table's own head.
-pub(super) fn rows_under(text: &str, heading: &str) -> Vec<String> {
-    text.lines()
-        .skip_while(|line| *line != heading)
-        .skip(1)
-        .take_while(|line| !line.starts_with("## "))
-        .filter(|line| line.starts_with('|'))
-        .skip(2)
-        .map(str::to_owned)
-        .collect()
 }
 
 /// `a/{b,c}.rs` is two paths.
