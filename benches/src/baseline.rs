@@ -1,4 +1,5 @@
-//! What Bluetick is compared with: C, a handler that parses the same JSON and does nothing, and the naive way, one transaction a request through a pool.
+//! The baselines: C, a handler that only parses the same JSON, and `naive`, one transaction per
+//! request through a pool.
 
 use std::path::PathBuf;
 
@@ -9,30 +10,27 @@ use sea_orm::{
 };
 use serde::Deserialize;
 
-use crate::Failure;
+use crate::error::BenchError;
 
-/// Connections of the naive server's pool.
 const POOL: u32 = 8;
 
-/// Which one to serve.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Baseline {
-    /// C: parses and answers.
+    /// C: parses and responds
     Noop,
-    /// Parses, inserts the event, upserts the message, commits, answers.
+    /// Parses, inserts the event, upserts the message, commits, responds
     Naive {
-        /// The database file, made if it is missing.
+        /// Database file, created if it is missing
         database: PathBuf,
     },
 }
 
-/// Serves until killed.
-pub fn serve(baseline: Baseline) -> Result<(), Failure> {
+pub fn serve(baseline: Baseline) -> Result<(), BenchError> {
     actix_web::rt::System::new().block_on(async {
         match baseline {
             Baseline::Noop => {
                 listen(|config| {
-                    config.default_service(web::to(take));
+                    config.default_service(web::to(parse_only));
                 })
                 .await
             }
@@ -41,7 +39,7 @@ pub fn serve(baseline: Baseline) -> Result<(), Failure> {
                 listen(move |config| {
                     config
                         .app_data(pool.clone())
-                        .default_service(web::to(take_and_store));
+                        .default_service(web::to(parse_and_store));
                 })
                 .await
             }
@@ -51,7 +49,7 @@ pub fn serve(baseline: Baseline) -> Result<(), Failure> {
 
 async fn listen(
     configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
-) -> Result<(), Failure> {
+) -> Result<(), BenchError> {
     let server =
         HttpServer::new(move || App::new().configure(&configure)).bind(("127.0.0.1", 0))?;
     for address in server.addrs() {
@@ -60,7 +58,7 @@ async fn listen(
     Ok(server.run().await?)
 }
 
-/// The shape that Meta documents and Sobot passes on.
+/// Meta's format, as Sobot forwards it.
 #[derive(Deserialize)]
 struct Change {
     value: Statuses,
@@ -80,8 +78,8 @@ struct Status {
     recipient_id: String,
 }
 
-/// As cheap as a handler can be that has read what it was sent.
-async fn take(body: web::Bytes) -> HttpResponse {
+/// The cheapest handler that has parsed its input.
+async fn parse_only(body: web::Bytes) -> HttpResponse {
     match serde_json::from_slice::<Vec<Change>>(&body) {
         Ok(changes) if changes.iter().all(Change::is_whole) => HttpResponse::Ok().body("ok"),
         _ => HttpResponse::BadRequest().body("bad request"),
@@ -99,7 +97,10 @@ impl Change {
     }
 }
 
-async fn take_and_store(database: web::Data<DatabaseConnection>, body: web::Bytes) -> HttpResponse {
+async fn parse_and_store(
+    database: web::Data<DatabaseConnection>,
+    body: web::Bytes,
+) -> HttpResponse {
     let Ok(changes) = serde_json::from_slice::<Vec<Change>>(&body) else {
         return HttpResponse::BadRequest().body("bad request");
     };
@@ -113,7 +114,7 @@ async fn take_and_store(database: web::Data<DatabaseConnection>, body: web::Byte
     HttpResponse::Ok().body("ok")
 }
 
-async fn open(path: &std::path::Path) -> Result<DatabaseConnection, Failure> {
+async fn open(path: &std::path::Path) -> Result<DatabaseConnection, BenchError> {
     let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
     options
         .max_connections(POOL)

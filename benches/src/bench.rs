@@ -1,4 +1,4 @@
-//! What every part of a run is made of: an installation that is served, and ways to send to it.
+//! The building blocks of all parts: a running installation, and ways to send to it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,68 +8,62 @@ use std::time::{Duration, Instant};
 use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 
+use crate::bulk;
+use crate::callback_requests::{BaselineCallbacks, Callbacks, Order};
+use crate::error::BenchError;
 use crate::load::{Measured, Pace, Plan, Requests, run};
-use crate::population::{BaselineCallbacks, Callbacks, Order, Population};
+use crate::population::Population;
+use crate::scale::Scale;
 use crate::server::{Installation, Reconciling, Server};
-use crate::{Failure, Scale, bulk};
 
-/// Callbacks that may be acknowledged and not yet applied while a flat backlog is measured.
+/// Maximum number of callbacks acknowledged and not yet applied while the sustained rate is
+/// measured.
 const BACKLOG: u64 = 8192;
-/// How often the reconciler's place is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval of reading the reconciler's position.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What all parts share.
 pub struct Bench<'a> {
-    /// How much and how long.
     pub scale: &'a Scale,
-    /// Where databases are made.
+    /// For databases.
     pub folder: &'a Path,
     binary: &'a Path,
-    /// For what has to be awaited.
     pub runtime: tokio::runtime::Runtime,
 }
 
-/// A served installation and the callbacks that fit it.
+/// A running installation and callbacks about its messages.
 pub struct Subject {
-    /// The process.
     pub server: Server,
-    /// Its files.
     pub installation: Installation,
-    /// What it is sent.
     pub callbacks: Arc<Callbacks>,
     store: Store,
-    /// The number of the next callback.
+    /// Number of the next callback.
     pub next: AtomicU64,
 }
 
 impl Subject {
-    /// Starts the server again; reconciling or, as on a replica, leaving that to another.
-    pub fn restart(mut self, reconciling: Reconciling) -> Result<Self, Failure> {
+    pub fn restart(mut self, reconciling: Reconciling) -> Result<Self, BenchError> {
         self.server.stop()?;
-        self.installation.lend_reconciliation(reconciling)?;
+        self.installation.assign_reconciliation(reconciling)?;
         self.server = Server::bluetick(&self.installation)?;
         Ok(self)
     }
 
-    /// The same, to be sent a campaign's reports.
-    pub fn in_campaign(self) -> Result<Self, Failure> {
+    pub fn in_campaign(self) -> Result<Self, BenchError> {
         let population = self.callbacks.population();
         let callbacks = Arc::new(Callbacks::new(population, Order::Campaign)?);
         Ok(Self { callbacks, ..self })
     }
 
-    /// Starts the server again; callbacks are kept for so many days.
-    pub fn restart_keeping(mut self, days: u32) -> Result<Self, Failure> {
+    pub fn restart_with_callback_retention(mut self, days: u32) -> Result<Self, BenchError> {
         self.server.stop()?;
-        self.installation.keep_callbacks(days)?;
+        self.installation.set_callback_retention(days)?;
         self.server = Server::bluetick(&self.installation)?;
         Ok(self)
     }
 }
 
 impl<'a> Bench<'a> {
-    /// Nothing runs yet.
-    pub fn new(scale: &'a Scale, folder: &'a Path, binary: &'a Path) -> Result<Self, Failure> {
+    pub fn new(scale: &'a Scale, folder: &'a Path, binary: &'a Path) -> Result<Self, BenchError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -82,12 +76,10 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Waits for a future.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// A plan of this scale.
     pub fn plan(&self, connections: u32, pace: Pace, first: u64) -> Plan {
         Plan {
             connections,
@@ -98,24 +90,25 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// C: what a handler does that only parses, just now.
-    pub fn reference(&self, connections: u32) -> Result<Measured, Failure> {
+    /// Measures C, a handler that only parses.
+    pub fn measure_c(&self, connections: u32) -> Result<Measured, BenchError> {
         let server = Server::baseline(&["noop"])?;
         let plan = self.plan(connections, Pace::Saturating, 0);
         let mut measured = run(server.address, &plan, Arc::new(BaselineCallbacks))?;
         measured.processor += server.processor_time()?;
-        refuse_refusals(&measured)?;
+        check_all_accepted(&measured)?;
         Ok(measured)
     }
 
-    /// Makes, fills and starts an installation.
-    pub fn subject(
+    /// Creates, fills and starts an installation.
+    pub fn start_subject(
         &self,
         name: &str,
         database_url: Option<&str>,
         population: &Population,
-    ) -> Result<Subject, Failure> {
-        let installation = Installation::make(self.binary, &self.folder.join(name), database_url)?;
+    ) -> Result<Subject, BenchError> {
+        let installation =
+            Installation::create(self.binary, &self.folder.join(name), database_url)?;
         bulk::fill(&installation, population)?;
         let server = Server::bluetick(&installation)?;
         let url = Secret::new(installation.database_url.as_str());
@@ -128,40 +121,39 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The highest place that is applied.
-    pub fn position(&self, subject: &Subject) -> Result<u64, Failure> {
+    /// Sequence number of the last applied callback.
+    pub fn position(&self, subject: &Subject) -> Result<u64, BenchError> {
         let position = self.runtime.block_on(subject.store.position())?;
         Ok(u64::try_from(position)?)
     }
 
-    /// Sends callbacks at some pace.
     pub fn send(
         &self,
         subject: &Subject,
         connections: u32,
         pace: Pace,
-    ) -> Result<Measured, Failure> {
+    ) -> Result<Measured, BenchError> {
         let plan = self.plan(connections, pace, subject.next.load(Ordering::Relaxed));
         let requests: Arc<dyn Requests> = subject.callbacks.clone();
         let before = subject.server.processor_time()?;
         let mut measured = run(subject.server.address, &plan, requests)?;
         measured.processor += subject.server.processor_time()?.saturating_sub(before);
         subject.next.store(measured.next, Ordering::Relaxed);
-        refuse_refusals(&measured)?;
+        check_all_accepted(&measured)?;
         let repeated = measured.next > subject.callbacks.distinct();
         if repeated {
-            return Err("there were too few messages for so many callbacks".into());
+            return Err("more callbacks were sent than the messages allow".into());
         }
         Ok(measured)
     }
 
-    /// Waits until everything sent is applied; returns how many a second were.
-    pub fn drain(&self, subject: &Subject) -> Result<f64, Failure> {
+    /// Waits until every callback is applied; returns the number applied per second.
+    pub fn drain(&self, subject: &Subject) -> Result<f64, BenchError> {
         let began = Instant::now();
         let first = self.position(subject)?;
         let mut last = (first, began);
         while last.1.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
             let now = self.position(subject)?;
             if now != last.0 {
                 last = (now, Instant::now());
@@ -175,25 +167,29 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The rate at which callbacks are acknowledged and applied while no more than [`BACKLOG`] wait in between.
-    pub fn sustain(&self, subject: &Subject, connections: u32) -> Result<(f64, Measured), Failure> {
+    /// The rate at which callbacks are applied while at most [`BACKLOG`] wait.
+    pub fn sustain(
+        &self,
+        subject: &Subject,
+        connections: u32,
+    ) -> Result<(f64, Measured), BenchError> {
         let limit = Arc::new(AtomicU64::new(0));
         let done = AtomicBool::new(false);
         let offset = self.position(subject)?;
         let first = subject.next.load(Ordering::Relaxed);
-        let raise = || -> Result<u64, Failure> {
+        let raise = || -> Result<u64, BenchError> {
             let applied = self.position(subject)? - offset;
             limit.store(first + applied + BACKLOG, Ordering::Relaxed);
             Ok(applied)
         };
         raise()?;
         std::thread::scope(|scope| {
-            let follower = scope.spawn(|| -> Result<f64, Failure> {
+            let follower = scope.spawn(|| -> Result<f64, BenchError> {
                 let begun = Instant::now();
                 let mut from = None;
                 let mut applied = 0;
                 while !done.load(Ordering::Relaxed) {
-                    std::thread::sleep(LOOK);
+                    std::thread::sleep(POLL_INTERVAL);
                     applied = raise()?;
                     if begun.elapsed() < self.scale.warm_up {
                         from = Some((applied, Instant::now()));
@@ -211,13 +207,13 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A run with refusals measures nothing.
-pub fn refuse_refusals(measured: &Measured) -> Result<(), Failure> {
+/// A run with rejected requests is not a measurement.
+pub fn check_all_accepted(measured: &Measured) -> Result<(), BenchError> {
     if measured.refused > 0 {
-        return Err(format!("{} requests were refused", measured.refused).into());
+        return Err(format!("{} requests were rejected", measured.refused).into());
     }
     if measured.answered == 0 {
-        return Err("nothing was answered".into());
+        return Err("no request succeeded".into());
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Fills databases with a population, past every check and with indexes built last: what would take hours callback by callback.
+//! Fills databases with a population directly, with indexes built last. Through callbacks it would
+//! take hours.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use bluetick::domain::delivery::fold;
 use bluetick::domain::delivery_state::{QueueState, Stage};
-use bluetick::domain::failure::Failure as Reason;
+use bluetick::domain::failure::Failure;
 use bluetick::domain::latency::LatencyBucket;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use chrono::TimeDelta;
@@ -16,13 +17,12 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::error::BenchError;
 use crate::population::{
-    ACCOUNTS, BUCKET, Population, Standing, account, recipient, scatter, second_id, wamid,
+    ACCOUNTS, BUCKET, InitialState, Population, account, recipient, scatter, second_id, wamid,
 };
 use crate::server::Installation;
 
-/// One value of a row.
 #[derive(Clone, Debug)]
 enum Cell {
     Null,
@@ -34,24 +34,21 @@ enum Cell {
     Bytes(&'static [u8]),
 }
 
-/// A table's columns and the rows to put into it.
 struct Load<'a> {
     table: &'static str,
     columns: &'static [&'static str],
     rows: Box<dyn Iterator<Item = Vec<Cell>> + 'a>,
 }
 
-/// Puts a population into a fresh, migrated installation.
-pub fn fill(installation: &Installation, population: &Population) -> Result<(), Failure> {
+/// The installation must be new and migrated.
+pub fn fill(installation: &Installation, population: &Population) -> Result<(), BenchError> {
     let began = Instant::now();
     if installation.database_url.starts_with("sqlite:") {
         std::thread::scope(|scope| {
             let journal =
                 scope.spawn(|| fill_file(installation, "journal.db", vec![journal(population)]));
             fill_file(installation, "bluetick.db", main(population))?;
-            journal
-                .join()
-                .map_err(|_| "the journal's loader panicked")?
+            journal.join().map_err(|_| "loading the journal panicked")?
         })?;
     } else {
         let mut loads = main(population);
@@ -78,7 +75,11 @@ fn main(population: &Population) -> Vec<Load<'_>> {
     loads
 }
 
-fn fill_file(installation: &Installation, file: &str, loads: Vec<Load<'_>>) -> Result<(), Failure> {
+fn fill_file(
+    installation: &Installation,
+    file: &str,
+    loads: Vec<Load<'_>>,
+) -> Result<(), BenchError> {
     let mut database = Connection::open(installation.folder.join(file))?;
     database.execute_batch(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA threads = 2",
@@ -105,8 +106,8 @@ fn fill_file(installation: &Installation, file: &str, loads: Vec<Load<'_>>) -> R
     Ok(())
 }
 
-/// Drops what no constraint made; returns how to make it again.
-fn drop_indexes(database: &Connection) -> Result<Vec<String>, Failure> {
+/// Drops the indexes that belong to no constraint; returns the statements that create them.
+fn drop_indexes(database: &Connection) -> Result<Vec<String>, BenchError> {
     let mut find = database
         .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?;
     let found: Vec<(String, String)> = find
@@ -118,8 +119,8 @@ fn drop_indexes(database: &Connection) -> Result<Vec<String>, Failure> {
     Ok(found.into_iter().map(|(_, text)| text).collect())
 }
 
-/// PostgreSQL's own loader, fed through its client.
-fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Result<(), Failure> {
+/// By `COPY` in `psql`.
+fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Result<(), BenchError> {
     let mut client = Command::new("psql")
         .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", url])
         .stdin(Stdio::piped())
@@ -133,7 +134,7 @@ fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Resu
         let columns = load.columns.join(", ");
         writeln!(script, "COPY {} ({columns}) FROM STDIN;", load.table)?;
         for row in load.rows {
-            let cells: Vec<String> = row.iter().map(Cell::copied).collect();
+            let cells: Vec<String> = row.iter().map(Cell::copy_text).collect();
             writeln!(script, "{}", cells.join("\t"))?;
         }
         writeln!(script, "\\.")?;
@@ -152,8 +153,8 @@ fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Resu
 }
 
 impl Cell {
-    /// As PostgreSQL's text format writes it; nothing here needs its escapes.
-    fn copied(&self) -> String {
+    /// In PostgreSQL's text format. No value here needs escapes.
+    fn copy_text(&self) -> String {
         match self {
             Self::Null => "\\N".to_owned(),
             Self::Number(number) => number.to_string(),
@@ -164,7 +165,7 @@ impl Cell {
             Self::Bytes(bytes) => {
                 let mut hex = "\\\\x".to_owned();
                 for byte in *bytes {
-                    // Writing to memory does not fail.
+                    // Writing to a `String` cannot fail.
                     let _ = write!(hex, "{byte:02x}");
                 }
                 hex
@@ -187,19 +188,19 @@ impl ToSql for Cell {
     }
 }
 
-/// Reports of a message come so long after it, from one second to some two minutes.
+/// Time from a message to its report: one second to about two minutes.
 fn delay(number: u64) -> TimeDelta {
     TimeDelta::milliseconds(i64::try_from(1000 + scatter(number) % 125_000).unwrap_or(1000))
 }
 
-/// The one fact of a message.
+/// The only receipt of a message.
 fn receipt(population: &Population, number: u64) -> Receipt {
     let at = population.created_at(number) + delay(number);
-    let event = match population.standing(number) {
-        Standing::Sent => ReceiptEvent::Stage(Stage::Sent),
-        Standing::Delivered => ReceiptEvent::Stage(Stage::Delivered),
-        Standing::Read => ReceiptEvent::Stage(Stage::Read),
-        Standing::Failed => ReceiptEvent::Failure(Reason {
+    let event = match population.initial_state(number) {
+        InitialState::Sent => ReceiptEvent::Stage(Stage::Sent),
+        InitialState::Delivered => ReceiptEvent::Stage(Stage::Delivered),
+        InitialState::Read => ReceiptEvent::Stage(Stage::Read),
+        InitialState::Failed => ReceiptEvent::Failure(Failure {
             code: Some("131026".to_owned()),
             title: Some("Message undeliverable".to_owned()),
             detail: None,
@@ -281,11 +282,11 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         })
         .fold(0, |bits, stage| bits | 1 << stage.index());
     let to = recipient(number);
-    let heard_at = receipt.received_at.timestamp_millis();
+    let reported_at = receipt.received_at.timestamp_millis();
     let is_failed = delivery.failure.is_some();
     let failed = |cell: Cell| if is_failed { cell } else { Cell::Null };
-    let due_at = match population.standing(number) {
-        Standing::Sent => Cell::Number(heard_at + 86_400_000),
+    let due_at = match population.initial_state(number) {
+        InitialState::Sent => Cell::Number(reported_at + 86_400_000),
         _ => Cell::Null,
     };
     let account = account(number);
@@ -316,13 +317,13 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         stage(Stage::Delivered),
         stage(Stage::Read),
         Cell::Number(implied),
-        failed(Cell::Number(heard_at)),
+        failed(Cell::Number(reported_at)),
         failed(Cell::Word("131026")),
         failed(Cell::Word("Message undeliverable")),
         failed(Cell::Word("recipient")),
         Cell::Text(wamid(number)),
         Cell::Number(created_at.timestamp_millis()),
-        Cell::Number(heard_at),
+        Cell::Number(reported_at),
     ]
 }
 
@@ -385,7 +386,7 @@ fn outcomes(population: &Population) -> Load<'_> {
         let at = population.created_at(number) + delay(number);
         vec![
             Cell::Id(population.callback_id(number).uuid()),
-            place(number),
+            seq(number),
             Cell::Word(account(number).id),
             Cell::Number(at.timestamp_millis()),
             Cell::Word("receipts"),
@@ -398,7 +399,7 @@ fn outcomes(population: &Population) -> Load<'_> {
     }
 }
 
-/// In the order of their key, which is not that of the messages.
+/// In the order of the primary key.
 fn provider_ids(population: &Population) -> Load<'_> {
     let of_account = |place: u64| {
         let mut numbers: Vec<u64> = (0..population.size)
@@ -437,9 +438,9 @@ fn provider_ids(population: &Population) -> Load<'_> {
     }
 }
 
-/// Both rollups, added up anew.
+/// Both count tables.
 fn counts(population: &Population) -> [Load<'_>; 2] {
-    let mut standings: BTreeMap<_, i64> = BTreeMap::new();
+    let mut states: BTreeMap<_, i64> = BTreeMap::new();
     let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
@@ -449,18 +450,18 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
             kind(number),
         );
         let took = LatencyBucket::of(delay(number)).number();
-        let (state, reached) = match population.standing(number) {
-            Standing::Sent => ("sent", Some("sent")),
-            Standing::Delivered => ("delivered", Some("delivered")),
-            Standing::Read => ("read", Some("read")),
-            Standing::Failed => ("failed", None),
+        let (state, reached) = match population.initial_state(number) {
+            InitialState::Sent => ("sent", Some("sent")),
+            InitialState::Delivered => ("delivered", Some("delivered")),
+            InitialState::Read => ("read", Some("read")),
+            InitialState::Failed => ("failed", None),
         };
-        *standings.entry((cohort, state)).or_default() += 1;
+        *states.entry((cohort, state)).or_default() += 1;
         if let Some(stage) = reached {
             *latencies.entry((cohort, stage, took)).or_default() += 1;
         }
     }
-    let standing = |(((bucket, account, kind), state), messages)| {
+    let state_row = |(((bucket, account, kind), state), messages)| {
         let (code, class) = if state == "failed" {
             ("131026", "recipient")
         } else {
@@ -493,7 +494,7 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
             columns: &[
                 "bucket", "account", "kind", "origin", "state", "code", "class", "messages",
             ],
-            rows: Box::new(standings.into_iter().map(standing)),
+            rows: Box::new(states.into_iter().map(state_row)),
         },
         Load {
             table: "latency_counts",
@@ -503,7 +504,7 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
     ]
 }
 
-/// Everything loaded is read.
+/// Everything loaded counts as applied.
 fn position(population: &Population) -> Load<'_> {
     let row = vec![
         Cell::Word("reconcile_position"),
@@ -516,13 +517,13 @@ fn position(population: &Population) -> Load<'_> {
     }
 }
 
-/// Raw callbacks; their bodies are short, as nothing reads them again.
+/// Raw callbacks. Their bodies are short because they are not replayed.
 fn journal(population: &Population) -> Load<'_> {
-    const BODY: &[u8] = br#"{"note":"loaded for a benchmark, never to be read again"}"#;
+    const BODY: &[u8] = br#"{"note":"loaded for a benchmark and not parsed any more"}"#;
     let row = |number| {
         let at = population.created_at(number) + delay(number);
         vec![
-            place(number),
+            seq(number),
             Cell::Id(population.callback_id(number).uuid()),
             Cell::Word(account(number).id),
             Cell::Word("callback"),
@@ -556,7 +557,7 @@ fn journal(population: &Population) -> Load<'_> {
     }
 }
 
-/// Places begin with 1.
-fn place(number: u64) -> Cell {
+/// Sequence numbers begin with 1.
+fn seq(number: u64) -> Cell {
     Cell::Number(i64::try_from(number + 1).unwrap_or(i64::MAX))
 }

@@ -1,45 +1,45 @@
-//! What is measured of ingest: acks, acks and reconciliation together, latencies.
+//! Measurements of ingest: acknowledging, applying, latency.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Subject, refuse_refusals};
+use crate::bench::{Bench, Subject, check_all_accepted};
+use crate::callback_requests::BaselineCallbacks;
+use crate::error::BenchError;
 use crate::load::{Measured, Pace, run};
-use crate::population::{BaselineCallbacks, Population};
+use crate::population::Population;
+use crate::reads;
 use crate::server::{Reconciling, Server};
 use crate::table::{Table, Target};
-use crate::{Failure, reads};
 
-/// The naive way's row, which others are compared with.
-const NAIVE: &str = "naive actix + sea-orm, a second";
-/// The rate that the larger database's is compared with.
+const NAIVE: &str = "naive actix + sea-orm, per second";
 const SUSTAINED: &str = "sustained";
 
-/// Days that callbacks are kept while a purge is measured: the population's oldest are some 60 days old, and of ten million a good million are older than this.
+/// Retention in days while the purge is measured. The oldest callbacks are about 60 days old; of
+/// ten million, more than a million are older than this.
 const CALLBACKS_KEPT: u32 = 53;
-/// Callbacks that have to leave in that measurement, and how long it may take.
+/// Callbacks that the purge must remove in that measurement.
 const PURGED: i64 = 1_000_000;
 const LONGEST_PURGE: Duration = Duration::from_mins(4);
 
-/// The naive way.
-pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let database = bench.folder.join("naive.db");
     let server = Server::baseline(&["naive", &database.display().to_string()])?;
     let plan = bench.plan(64, Pace::Saturating, 0);
     let mut measured = run(server.address, &plan, Arc::new(BaselineCallbacks))?;
     measured.processor += server.processor_time()?;
-    refuse_refusals(&measured)?;
-    table.add(NAIVE, measured.rate(), told(&measured), Target::None);
+    check_all_accepted(&measured)?;
+    table.add(NAIVE, measured.rate(), cost_text(&measured), Target::None);
     Ok(())
 }
 
-/// Everything about ingest on a database of a million facts, then its export.
-pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+/// Ingest on a database of a million receipts, then its export.
+pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
-    let subject = bench.subject("small", None, &population)?;
+    let subject = bench.start_subject("small", None, &population)?;
     let subject = subject.restart(Reconciling::Elsewhere)?;
     for (connections, target) in [(64, Target::AtLeast(0.25, 0.5)), (256, Target::None)] {
-        let reference = Reference::now(bench, connections)?;
+        let reference = ReferenceRate::measure(bench, connections)?;
         let acked = bench.send(&subject, connections, Pace::Saturating)?;
         let what = over_c("ack", connections);
         reference.compare(table, &what, acked.rate(), &acked, target);
@@ -53,22 +53,22 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     let subject = subject.restart(Reconciling::Here)?;
     let drained = bench.drain(&subject)?;
     table.add(
-        "a backlog alone is applied, a second",
+        "a backlog alone is applied, per second",
         drained,
         "",
         Target::None,
     );
     sustained(bench, &subject, SUSTAINED, table)?;
-    let reference = Reference::now(bench, 64)?;
+    let reference = ReferenceRate::measure(bench, 64)?;
     let acked = bench.send(&subject, 64, Pace::Saturating)?;
     bench.drain(&subject)?;
     let what = "ack while reconciling ÷ C, 64 connections";
     reference.compare(table, what, acked.rate(), &acked, Target::None);
-    let peak = subject.server.peak()?;
+    let peak = subject.server.peak_memory()?;
     table.add(
         "memory under saturation, MB",
         peak,
-        "the most RSS so far",
+        "peak RSS so far",
         Target::None,
     );
     steady(bench, &subject, table)?;
@@ -76,27 +76,26 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     reads::export(&subject.installation, bench.scale.small, table)
 }
 
-/// Reports that come about few messages at a time, as the study's did on which the floors rest, on a database of a million facts.
-pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+/// Reports about few messages at a time, like those from which the floors were derived.
+pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
-    let subject = bench.subject("campaign", None, &population)?;
+    let subject = bench.start_subject("campaign", None, &population)?;
     let subject = subject.restart(Reconciling::Here)?.in_campaign()?;
     sustained(bench, &subject, "a campaign: sustained", table)?;
     subject.server.stop()
 }
 
-/// What is acknowledged and applied all the while.
 fn sustained(
     bench: &Bench<'_>,
     subject: &Subject,
     what: &str,
     table: &mut Table,
-) -> Result<(), Failure> {
+) -> Result<(), BenchError> {
     for (connections, target) in [
         (64, Target::AtLeast(0.12, 0.25)),
         (256, Target::AtLeast(0.22, 0.4)),
     ] {
-        let reference = Reference::now(bench, connections)?;
+        let reference = ReferenceRate::measure(bench, connections)?;
         let (rate, behind) = bench.sustain(subject, connections)?;
         bench.drain(subject)?;
         let row = over_c(what, connections);
@@ -111,61 +110,60 @@ fn sustained(
     Ok(())
 }
 
-/// What a rate is called, told as a ratio to C.
 fn over_c(what: &str, connections: u32) -> String {
     format!("{what} ÷ C, {connections} connections")
 }
 
-/// The same on ten times as many.
-pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+/// Ten times as many receipts.
+pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.large);
-    let subject = bench.subject("large", None, &population)?;
-    let facts = &format!("{} facts", bench.scale.large);
+    let subject = bench.start_subject("large", None, &population)?;
+    let receipts = &format!("{} receipts", bench.scale.large);
     let subject = subject.restart(Reconciling::Here)?;
     let started_in = subject.server.started_in.as_secs_f64();
     table.add(
         "start, s",
         started_in,
-        facts.as_str(),
+        receipts.as_str(),
         Target::AtMost(2.0, 0.3),
     );
     std::thread::sleep(Duration::from_secs(3));
-    let resident = subject.server.resident()?;
+    let resident = subject.server.resident_memory()?;
     let target = Target::AtMost(60.0, 30.0);
     table.add(
         "idle memory, MB",
         resident,
-        format!("3 s after the start, {facts}"),
+        format!("3 s after the start, {receipts}"),
         target,
     );
     reads::pages(bench, &subject, table)?;
-    let reference = Reference::now(bench, 64)?;
+    let reference = ReferenceRate::measure(bench, 64)?;
     let (rate, behind) = bench.sustain(&subject, 64)?;
     bench.drain(&subject)?;
-    let what = format!("{}, {facts}", over_c(SUSTAINED, 64));
+    let what = format!("{}, {receipts}", over_c(SUSTAINED, 64));
     reference.compare(table, &what, rate, &behind, Target::None);
     if let Some(small) = table.find(&over_c(SUSTAINED, 64)) {
         let ratio = rate / reference.rate / small;
         let target = Target::AtLeast(0.75, 0.95);
         table.add(
-            "rate at ten times the facts ÷ rate",
+            "rate at ten times the receipts ÷ rate",
             ratio,
-            facts.as_str(),
+            receipts.as_str(),
             target,
         );
     }
     purge(bench, subject, table)?.server.stop()
 }
 
-/// Ingest on PostgreSQL, where one is given.
-pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
+/// Skipped without `BENCH_DATABASE_URL`.
+pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let Ok(url) = std::env::var("BENCH_DATABASE_URL") else {
-        table.skip("PostgreSQL", "BENCH_DATABASE_URL names none");
+        table.skip("PostgreSQL", "BENCH_DATABASE_URL is not set");
         return Ok(());
     };
     let population = Population::new(bench.scale.server);
-    let subject = bench.subject("server", Some(&url), &population)?;
-    let reference = Reference::now(bench, 64)?;
+    let subject = bench.start_subject("server", Some(&url), &population)?;
+    let reference = ReferenceRate::measure(bench, 64)?;
     let acked = bench.send(&subject, 64, Pace::Saturating)?;
     bench.drain(&subject)?;
     let what = "PostgreSQL: ack while reconciling ÷ C, 64 connections";
@@ -182,7 +180,7 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     );
     let p99 = steady.percentile(0.99);
     table.add(
-        "PostgreSQL: ack p99 at 1,000 a second, ms",
+        "PostgreSQL: ack p99 at 1,000 per second, ms",
         p99,
         shown,
         Target::None,
@@ -190,25 +188,25 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), Failure> {
     subject.server.stop()
 }
 
-fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), Failure> {
+fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
     let (acked, visible) = bench.send_and_watch(subject)?;
     let p99 = acked.percentile(0.99);
     let target = Target::AtMost(10.0, 3.0);
     table.add(
-        "ack p99 at 1,000 a second, ms",
+        "ack p99 at 1,000 per second, ms",
         p99,
         percentiles(&acked),
         target,
     );
     let shown = format!(
-        "p50 {:.1}, {} looked at",
+        "p50 {:.1}, {} samples",
         quantile(&visible, 0.5),
         visible.len()
     );
     let target = Target::AtMost(100.0, 30.0);
     let p99 = quantile(&visible, 0.99);
     table.add(
-        "callback to visible, p99 at 1,000 a second, ms",
+        "callback to visible, p99 at 1,000 per second, ms",
         p99,
         shown,
         target,
@@ -216,17 +214,17 @@ fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(),
     Ok(())
 }
 
-/// Acks at a steady pace while the server removes a million callbacks that are past their retention, and before.
-fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subject, Failure> {
+/// Latency at a steady pace before and while the server removes a million expired callbacks.
+fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subject, BenchError> {
     let what = "ingest p99 during a purge ÷ without";
     let without = bench.send(&subject, 64, Pace::Steady(1000))?;
-    let (began, before) = (Instant::now(), subject.installation.megabytes()?);
-    let first = subject.installation.first_callback()?;
-    let subject = subject.restart_keeping(CALLBACKS_KEPT)?;
+    let (began, before) = (Instant::now(), subject.installation.database_megabytes()?);
+    let first = subject.installation.first_callback_seq()?;
+    let subject = subject.restart_with_callback_retention(CALLBACKS_KEPT)?;
     let mut during = bench.send(&subject, 64, Pace::Steady(1000))?;
-    while subject.installation.first_callback()? - first < PURGED {
+    while subject.installation.first_callback_seq()? - first < PURGED {
         if began.elapsed() > LONGEST_PURGE {
-            table.skip(what, "fewer callbacks were removed than had to be");
+            table.skip(what, "the purge removed too few callbacks");
             return Ok(subject);
         }
         let further = bench.send(&subject, 64, Pace::Steady(1000))?;
@@ -236,24 +234,24 @@ fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subje
         "{}; without {}; {} callbacks removed in {:.0} s; files {before:.0} MB, then {:.0}",
         percentiles(&during),
         percentiles(&without),
-        subject.installation.first_callback()? - first,
+        subject.installation.first_callback_seq()? - first,
         began.elapsed().as_secs_f64(),
-        subject.installation.megabytes()?,
+        subject.installation.database_megabytes()?,
     );
     let ratio = during.percentile(0.99) / without.percentile(0.99);
     table.add(what, ratio, shown, Target::AtMost(2.0, 1.2));
     Ok(subject)
 }
 
-/// What C was just before.
-struct Reference {
+/// C, measured just before.
+struct ReferenceRate {
     rate: f64,
     cost: f64,
 }
 
-impl Reference {
-    fn now(bench: &Bench<'_>, connections: u32) -> Result<Self, Failure> {
-        let measured = bench.reference(connections)?;
+impl ReferenceRate {
+    fn measure(bench: &Bench<'_>, connections: u32) -> Result<Self, BenchError> {
+        let measured = bench.measure_c(connections)?;
         Ok(Self {
             rate: measured.rate(),
             cost: measured.cost(),
@@ -269,9 +267,9 @@ impl Reference {
         target: Target,
     ) {
         let shown = format!(
-            "{rate:.0} of {:.0} a second; {}; C costs {:.1} µs, {:.3} of that",
+            "{rate:.0} of {:.0} per second; {}; C costs {:.1} µs, {:.3} of that",
             self.rate,
-            told(measured),
+            cost_text(measured),
             self.cost,
             self.cost / measured.cost()
         );
@@ -279,7 +277,7 @@ impl Reference {
     }
 }
 
-/// Milliseconds that this share of the sorted times did not exceed.
+/// In milliseconds.
 fn quantile(sorted: &[Duration], share: f64) -> f64 {
     #[expect(
         clippy::cast_precision_loss,
@@ -298,9 +296,9 @@ fn percentiles(measured: &Measured) -> String {
     format!("p50 {half:.1} p99 {most:.1} p99.9 {nearly_all:.1}")
 }
 
-fn told(measured: &Measured) -> String {
+fn cost_text(measured: &Measured) -> String {
     format!(
-        "{}; {:.1} µs of processor each",
+        "{}; {:.1} µs processor time each",
         percentiles(measured),
         measured.cost()
     )

@@ -1,6 +1,5 @@
-//! The load generator: plain HTTP/1.1 over kept connections, as cheap as it can be, because client and server share the cores.
-//!
-//! Knows nothing of what the requests say.
+//! The load generator: HTTP/1.1 over persistent connections. As cheap as possible, because client
+//! and server share the cores.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,76 +11,71 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::Failure;
-use crate::server::processor_time;
+use crate::error::BenchError;
+use crate::process::processor_time;
 
-/// Writes whole requests, each by its number.
 pub trait Requests: Send + Sync {
-    /// Appends the request of this number, head and body.
+    /// Appends request `number`, head and body.
     fn write(&self, number: u64, out: &mut Vec<u8>);
 }
 
 /// When the next request is sent.
 #[derive(Clone, Debug)]
 pub enum Pace {
-    /// As soon as the connection's last one is answered.
+    /// As soon as the previous response of the connection is complete.
     Saturating,
-    /// So many a second in all, whatever the server does. Latency counts from the instant a request was due when its connection was still waiting for an answer then.
+    /// Requests per second on all connections, independent of the server. Latency counts from the
+    /// due instant if the connection was still waiting for a response then.
     Steady(u32),
-    /// Saturating, but no number beyond this one: whoever raises it keeps a backlog flat.
+    /// Like `Saturating`, but only numbers below this limit, which the caller raises.
     Behind(Arc<AtomicU64>),
 }
 
-/// One run against one server.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Kept open from the beginning to the end.
     pub connections: u32,
-    /// When requests are sent.
     pub pace: Pace,
-    /// Not measured.
     pub warm_up: Duration,
-    /// Measured.
     pub measured: Duration,
-    /// The number of the first request.
+    /// Number of the first request.
     pub first: u64,
 }
 
-/// What a run showed.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Requests answered with 2xx in the measured time.
+    /// 2xx responses within the measured time.
     pub answered: u64,
-    /// Answers other than 2xx, in the whole run.
+    /// Other responses, in the whole run.
     pub refused: u64,
-    /// The measured time.
     pub elapsed: Duration,
-    /// Microseconds from request to answer.
+    /// In microseconds.
     pub latency: Histogram<u64>,
-    /// The number after the last request sent.
+    /// Number after the last request.
     pub next: u64,
-    /// Requests answered with 2xx in the whole run.
+    /// 2xx responses in the whole run.
     pub all: u64,
-    /// Processor time of client and server in the whole run; the client's alone as `run` returns it.
+    /// Processor time in the whole run: of the client as `run` returns it, to which callers add the
+    /// server's.
     pub processor: Duration,
 }
 
 impl Measured {
-    /// Microseconds of processor time a request. What the machine does besides changes it less than the rate.
+    /// Microseconds of processor time per request. Other load on the machine changes it less than
+    /// the rate.
     pub fn cost(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let all = self.all as f64;
         self.processor.as_secs_f64() * 1e6 / all
     }
 
-    /// Requests a second.
+    /// Requests per second.
     pub fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let answered = self.answered as f64;
         answered / self.elapsed.as_secs_f64()
     }
 
-    /// Milliseconds that this share of the requests did not exceed.
+    /// In milliseconds.
     pub fn percentile(&self, share: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let micros = self.latency.value_at_quantile(share) as f64;
@@ -89,8 +83,7 @@ impl Measured {
     }
 }
 
-/// What the connections of a run share.
-struct Shared {
+struct RunState {
     address: SocketAddr,
     requests: Arc<dyn Requests>,
     pace: Pace,
@@ -101,20 +94,19 @@ struct Shared {
     next: AtomicU64,
 }
 
-/// What one connection saw.
-struct Seen {
+struct ConnectionResult {
     all: u64,
     answered: u64,
     refused: u64,
     latency: Histogram<u64>,
 }
 
-/// Runs a plan to its end, on one thread.
+/// On one thread.
 pub fn run(
     address: SocketAddr,
     plan: &Plan,
     requests: Arc<dyn Requests>,
-) -> Result<Measured, Failure> {
+) -> Result<Measured, BenchError> {
     let before = processor_time(std::process::id())?;
     let mut measured = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -128,10 +120,10 @@ async fn run_all(
     address: SocketAddr,
     plan: &Plan,
     requests: Arc<dyn Requests>,
-) -> Result<Measured, Failure> {
+) -> Result<Measured, BenchError> {
     let begun = Instant::now();
     let measured_from = begun + plan.warm_up;
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(RunState {
         address,
         requests,
         pace: plan.pace.clone(),
@@ -143,9 +135,9 @@ async fn run_all(
     });
     let mut connections = tokio::task::JoinSet::new();
     for _ in 0..plan.connections {
-        connections.spawn(keep_asking(Arc::clone(&shared)));
+        connections.spawn(send_requests(Arc::clone(&shared)));
     }
-    let mut all = Seen::nothing()?;
+    let mut all = ConnectionResult::empty()?;
     while let Some(seen) = connections.join_next().await {
         let seen = seen??;
         all.all += seen.all;
@@ -164,8 +156,8 @@ async fn run_all(
     })
 }
 
-impl Seen {
-    fn nothing() -> Result<Self, Failure> {
+impl ConnectionResult {
+    fn empty() -> Result<Self, BenchError> {
         Ok(Self {
             all: 0,
             answered: 0,
@@ -175,9 +167,9 @@ impl Seen {
     }
 }
 
-async fn keep_asking(shared: Arc<Shared>) -> Result<Seen, Failure> {
+async fn send_requests(shared: Arc<RunState>) -> Result<ConnectionResult, BenchError> {
     let mut connection = Connection::open(shared.address).await?;
-    let mut seen = Seen::nothing()?;
+    let mut seen = ConnectionResult::empty()?;
     let mut request = Vec::with_capacity(4096);
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
@@ -187,10 +179,10 @@ async fn keep_asking(shared: Arc<Shared>) -> Result<Seen, Failure> {
         };
         request.clear();
         shared.requests.write(number, &mut request);
-        // A late wake-up of ours is not the server's; a connection that was not free in time is.
+        // A late timer is our delay; a connection that was busy at the due instant is the server's.
         let counted_from = due_at.filter(|due| *due < free_at);
         let began = counted_from.unwrap_or_else(Instant::now);
-        let status = connection.ask(&request).await?;
+        let status = connection.exchange(&request).await?;
         let ended = Instant::now();
         if !(200..300).contains(&status) {
             seen.refused += 1;
@@ -205,8 +197,9 @@ async fn keep_asking(shared: Arc<Shared>) -> Result<Seen, Failure> {
     }
 }
 
-impl Shared {
-    /// Waits until a request may be sent; tells when it was due if there was such an instant, nothing when the run is over.
+impl RunState {
+    /// Waits until the request may be sent. Returns its due instant if it has one; `None` when the
+    /// run is over.
     async fn wait_for_turn(&self, number: u64) -> Option<Option<Instant>> {
         match &self.pace {
             Pace::Saturating => (Instant::now() < self.until).then_some(None),
@@ -232,15 +225,14 @@ impl Shared {
     }
 }
 
-/// A kept connection.
+/// Persistent.
 pub struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects.
-    pub async fn open(address: SocketAddr) -> Result<Self, Failure> {
+    pub async fn open(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -249,38 +241,38 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the whole answer; returns its status.
-    pub async fn ask(&mut self, request: &[u8]) -> Result<u16, Failure> {
+    /// Sends a request and reads the whole response; returns the status.
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<u16, BenchError> {
         self.stream.write_all(request).await?;
         self.received.clear();
         loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err("the server closed the connection".into());
             }
-            if let Some(status) = complete_answer(&self.received)? {
+            if let Some(status) = complete_status(&self.received)? {
                 return Ok(status);
             }
         }
     }
 
-    /// The last answer's bytes, head and body.
-    pub fn answer(&self) -> &[u8] {
+    /// The last response, head and body.
+    pub fn response(&self) -> &[u8] {
         &self.received
     }
 }
 
-/// The status of an answer that is there in full. Answers of known length only.
-fn complete_answer(received: &[u8]) -> Result<Option<u16>, Failure> {
+/// The status, once the response is complete. Requires a content length.
+fn complete_status(received: &[u8]) -> Result<Option<u16>, BenchError> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut answer = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = answer.parse(received)? else {
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(received)? else {
         return Ok(None);
     };
-    let length = answer
+    let length = response
         .headers
         .iter()
         .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .ok_or("an answer without a length")?;
+        .ok_or("a response without a content length")?;
     let length: usize = std::str::from_utf8(length.value)?.parse()?;
-    Ok(answer.code.filter(|_| received.len() >= head + length))
+    Ok(response.code.filter(|_| received.len() >= head + length))
 }

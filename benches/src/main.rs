@@ -1,52 +1,53 @@
-//! How fast Bluetick is: the real binary, real HTTP, real databases, and what it is compared with in the same run.
+//! Benchmarks of the release binary over HTTP with full databases, compared with baselines in the
+//! same run.
 //!
-//! Prints one table of values, ratios, floors and goals. `scripts/bench` builds and starts it; the method stands in `benches/README.md`.
+//! Prints one table of values, ratios, floors and goals. `scripts/bench` runs it;
+//! `benches/README.md` describes the method.
 
 mod baseline;
 mod bench;
 mod bulk;
+mod callback_requests;
+mod error;
 mod ingest;
 mod load;
 mod population;
+mod process;
 mod reads;
+mod scale;
 mod server;
 mod soak;
 mod table;
 mod visible;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Parser;
 
+use crate::error::BenchError;
+use crate::scale::Scale;
 use crate::table::Table;
 
-/// Whatever ends a run early.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Measure = fn(&bench::Bench<'_>, &mut Table) -> Result<(), BenchError>;
 
-/// One part of a run: what it finds goes into the table.
-type Measure = fn(&bench::Bench<'_>, &mut Table) -> Result<(), Failure>;
-
-/// The part that is measured only when it is asked for.
+/// This part runs only with `--soak`.
 const SOAK: &str = "soak";
-/// Messages that await their two reports at the beginning of a soak, for each of its minutes: enough for 10,000 reports a second, and to warm up.
-const SOAKED: u64 = 330_000;
 
 #[derive(Parser, Debug)]
 struct Arguments {
-    /// Fewer rows and shorter runs: about three minutes.
+    /// Fewer rows and shorter runs: about three minutes
     #[arg(long)]
     quick: bool,
-    /// Only parts whose name begins so.
+    /// Run only the parts whose name begins with this
     #[arg(long)]
     only: Vec<String>,
-    /// Where databases are made; they are removed afterwards.
+    /// Folder for temporary databases
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     folder: PathBuf,
-    /// Only this: callbacks as fast as they are applied for so many minutes, and the memory that it takes.
+    /// Send callbacks as fast as they are applied for this many minutes, and measure memory
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["quick", "only"])]
     soak: Option<u64>,
-    /// Another build of bluetick to measure, for a comparison before and after; else the one beside this program.
+    /// The build of bluetick to measure [default: the one in the folder of this program]
     #[arg(long)]
     binary: Option<PathBuf>,
     #[command(subcommand)]
@@ -55,53 +56,12 @@ struct Arguments {
 
 #[derive(clap::Subcommand, Debug)]
 enum Part {
-    /// Serves a baseline; the program starts itself so.
+    /// Serve a baseline; used by the program itself
     #[command(hide = true, subcommand)]
     Baseline(baseline::Baseline),
 }
 
-/// How much and how long.
-#[derive(Clone, Debug)]
-pub struct Scale {
-    /// Messages, and facts, of the smaller database.
-    pub small: u64,
-    /// Of the larger one.
-    pub large: u64,
-    /// Of the one on PostgreSQL.
-    pub server: u64,
-    /// Before every measurement.
-    pub warm_up: Duration,
-    /// Of every measurement.
-    pub measured: Duration,
-}
-
-impl Scale {
-    const FULL: Self = Self {
-        small: 1_000_000,
-        large: 10_000_000,
-        server: 500_000,
-        warm_up: Duration::from_secs(3),
-        measured: Duration::from_secs(10),
-    };
-    const QUICK: Self = Self {
-        small: 500_000,
-        large: 1_000_000,
-        server: 100_000,
-        warm_up: Duration::from_secs(1),
-        measured: Duration::from_secs(4),
-    };
-
-    fn soaking(minutes: u64) -> Self {
-        Self {
-            small: minutes * SOAKED,
-            measured: Duration::from_secs(60 * minutes),
-            warm_up: Duration::from_secs(30),
-            ..Self::FULL
-        }
-    }
-}
-
-fn main() -> Result<(), Failure> {
+fn main() -> Result<(), BenchError> {
     let arguments = Arguments::parse();
     if let Some(Part::Baseline(baseline)) = arguments.part {
         return baseline::serve(baseline);

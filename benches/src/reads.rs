@@ -1,4 +1,4 @@
-//! What is measured of the read side: pages and exports.
+//! Measurements of reading: pages and exports.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 
-use crate::Failure;
 use crate::bench::{Bench, Subject};
+use crate::error::BenchError;
 use crate::load::Connection;
 use crate::population::{Population, recipient, wamid};
+use crate::process::memory;
 use crate::server::Installation;
 use crate::table::{Table, Target};
 
-/// How often each page is asked for; the median counts.
+/// Requests per page; the median counts.
 const TIMES: usize = 7;
 
-/// Everything an operator looks at, on one population.
+/// Every page and list, with the filters that operators use.
 fn addresses(population: &Population) -> Vec<String> {
     let number = population.size / 2;
     let phone = recipient(number);
@@ -61,24 +62,24 @@ fn addresses(population: &Population) -> Vec<String> {
 }
 
 /// The slowest page, by the median of its answers.
-pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), Failure> {
-    let token = subject.installation.make_token("pages")?;
+pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
+    let token = subject.installation.create_token("pages")?;
     let mut slowest = (Duration::ZERO, String::new());
     let mut all = Vec::new();
     for address in addresses(subject.callbacks.population()) {
-        let request = get(&address, &token);
+        let request = get_request(&address, &token);
         let mut took = bench.block_on(async {
             let mut connection = Connection::open(subject.server.address).await?;
             let mut took = Vec::with_capacity(TIMES);
             for _ in 0..TIMES {
                 let began = Instant::now();
-                let status = connection.ask(&request).await?;
+                let status = connection.exchange(&request).await?;
                 took.push(began.elapsed());
                 if status != 200 {
                     return Err(format!("{address}: {status}").into());
                 }
             }
-            Ok::<_, Failure>(took)
+            Ok::<_, BenchError>(took)
         })?;
         took.sort_unstable();
         let median = took[TIMES / 2];
@@ -112,14 +113,13 @@ pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<
     Ok(())
 }
 
-/// A request with a token.
-pub fn get(address: &str, token: &str) -> Vec<u8> {
+pub fn get_request(address: &str, token: &str) -> Vec<u8> {
     format!("GET {address} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n")
         .into_bytes()
 }
 
-/// CSV of every message beside a bare loop over the same columns.
-pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Result<(), Failure> {
+/// CSV of every message, compared with a loop over the same columns.
+pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Result<(), BenchError> {
     let bare = bare_loop(installation)?;
     let began = Instant::now();
     let mut child = installation
@@ -131,8 +131,8 @@ pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Resu
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        // Gone between the two looks: then the last one counts.
-        peak = crate::server::memory(child.id(), "VmHWM:").unwrap_or(peak);
+        // If the process has ended since, the last value counts.
+        peak = memory(child.id(), "VmHWM:").unwrap_or(peak);
         std::thread::sleep(Duration::from_millis(5));
     };
     let took = began.elapsed();
@@ -144,7 +144,7 @@ pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Resu
     table.add(
         "CSV export ÷ bare row loop",
         rate(took) / rate(bare),
-        format!("{:.0} of {:.0} rows a second", rate(took), rate(bare)),
+        format!("{:.0} of {:.0} rows per second", rate(took), rate(bare)),
         Target::AtLeast(0.25, 0.7),
     );
     table.add(
@@ -156,8 +156,8 @@ pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Resu
     Ok(())
 }
 
-/// Reads the columns of an export in its order and writes them, without any meaning.
-fn bare_loop(installation: &Installation) -> Result<Duration, Failure> {
+/// Reads the columns of an export and writes them unchanged.
+fn bare_loop(installation: &Installation) -> Result<Duration, BenchError> {
     let database = rusqlite::Connection::open(installation.folder.join("bluetick.db"))?;
     let began = Instant::now();
     let mut select = database.prepare(

@@ -1,4 +1,4 @@
-//! Servers under measurement: real processes, started, watched and ended.
+//! Processes under measurement: Bluetick and the baselines.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,41 +9,20 @@ use std::time::{Duration, Instant};
 
 use bluetick::domain::clock::{Clock, SystemClock};
 
-use crate::Failure;
+use crate::error::BenchError;
 use crate::population::{ACCOUNTS, SECRET_KEY};
+use crate::process::{memory, processor_time};
 
-/// What the kernel says of a process's memory under a key, in MB.
-pub fn memory(process: u32, key: &str) -> Result<f64, Failure> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-    let kib: f64 = kib.ok_or("no such line in its status")?.trim().parse()?;
-    Ok(kib / 1024.0)
-}
-
-/// Processor time that a process has used, its threads together.
-pub fn processor_time(process: u32) -> Result<Duration, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in brackets may hold anything; user and system time are the 14th and 15th field.
-    let (_, rest) = stat.rsplit_once(')').ok_or("no name in its stat")?;
-    let mut fields = rest.split_whitespace().skip(11);
-    let mut ticks = || -> Result<u64, Failure> { Ok(fields.next().ok_or("too short")?.parse()?) };
-    // Linux tells hundredths of a second, whatever its own clock does.
-    Ok(Duration::from_millis((ticks()? + ticks()?) * 10))
-}
-
-/// A process that accepts connections.
 pub struct Server {
     child: Child,
-    /// Where it listens.
     pub address: SocketAddr,
-    /// From the start of the process to the line that says it listens.
+    /// Time until the process printed its address.
     pub started_in: Duration,
 }
 
 impl Server {
-    /// Starts a program that prints `listening on http://…`.
-    pub fn start(command: &mut Command) -> Result<Self, Failure> {
+    /// The program must print `listening on http://…`.
+    pub fn start(command: &mut Command) -> Result<Self, BenchError> {
         let began = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("no standard output")?;
@@ -62,38 +41,35 @@ impl Server {
         })
     }
 
-    /// Starts this program again as one of its baselines.
-    pub fn baseline(arguments: &[&str]) -> Result<Self, Failure> {
+    pub fn baseline(arguments: &[&str]) -> Result<Self, BenchError> {
         let mut command = Command::new(std::env::current_exe()?);
         Self::start(command.arg("baseline").args(arguments))
     }
 
-    /// Starts `bluetick serve` on an installation.
-    pub fn bluetick(installation: &Installation) -> Result<Self, Failure> {
+    pub fn bluetick(installation: &Installation) -> Result<Self, BenchError> {
         Self::start(&mut installation.command(&["serve"]))
     }
 
-    /// Processor time used so far.
-    pub fn processor_time(&self) -> Result<Duration, Failure> {
+    pub fn processor_time(&self) -> Result<Duration, BenchError> {
         processor_time(self.child.id())
     }
 
-    /// Resident memory in MB.
-    pub fn resident(&self) -> Result<f64, Failure> {
+    /// In MB.
+    pub fn resident_memory(&self) -> Result<f64, BenchError> {
         memory(self.child.id(), "VmRSS:")
     }
 
-    /// The most resident memory it ever had, in MB.
-    pub fn peak(&self) -> Result<f64, Failure> {
+    /// In MB.
+    pub fn peak_memory(&self) -> Result<f64, BenchError> {
         memory(self.child.id(), "VmHWM:")
     }
 
-    /// Ends it as an operator would and waits for it.
-    pub fn stop(mut self) -> Result<(), Failure> {
-        let asked = Command::new("kill")
+    /// Sends SIGTERM and waits.
+    pub fn stop(mut self) -> Result<(), BenchError> {
+        let signalled = Command::new("kill")
             .arg(self.child.id().to_string())
             .status()?;
-        if !asked.success() {
+        if !signalled.success() {
             return Err("the server is gone".into());
         }
         self.child.wait()?;
@@ -103,33 +79,34 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `stop` there is nobody left; then this fails, and that is well.
+        // Fails after `stop`, when the process is gone already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Whether a server applies what it acknowledges.
+/// Whether the server applies the callbacks that it acknowledges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reconciling {
-    /// It does.
     Here,
-    /// Another would.
+    /// Another process holds the lease.
     Elsewhere,
 }
 
-/// A folder with a configuration and, on SQLite, the databases.
+/// A folder with configuration and, on SQLite, databases.
 pub struct Installation {
     binary: PathBuf,
-    /// The folder.
     pub folder: PathBuf,
-    /// Its database.
     pub database_url: String,
 }
 
 impl Installation {
-    /// Writes the configuration and makes the databases. Without a URL the database is a file in the folder.
-    pub fn make(binary: &Path, folder: &Path, database_url: Option<&str>) -> Result<Self, Failure> {
+    /// Writes the configuration and creates the databases: on SQLite without a URL.
+    pub fn create(
+        binary: &Path,
+        folder: &Path,
+        database_url: Option<&str>,
+    ) -> Result<Self, BenchError> {
         fs::create_dir_all(folder)?;
         let file = format!("sqlite://{}", folder.join("bluetick.db").display());
         let installation = Self {
@@ -138,7 +115,7 @@ impl Installation {
             database_url: database_url.map_or(file, str::to_owned),
         };
         fs::write(installation.configuration(), installation.settings())?;
-        // The first start makes the tables and ties the two databases together.
+        // The first start creates the tables.
         Server::bluetick(&installation)?.stop()?;
         Ok(installation)
     }
@@ -161,7 +138,6 @@ impl Installation {
         text
     }
 
-    /// A command of Bluetick's on this installation.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
@@ -173,8 +149,8 @@ impl Installation {
         command
     }
 
-    /// Runs a command to its end; returns what it printed.
-    pub fn run(&self, arguments: &[&str]) -> Result<String, Failure> {
+    /// Returns the standard output.
+    pub fn run(&self, arguments: &[&str]) -> Result<String, BenchError> {
         let output = self.command(arguments).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("bluetick {arguments:?}: {}", output.status).into());
@@ -182,8 +158,9 @@ impl Installation {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Gives the reconciler's lease to somebody who is not there, or takes it back. The server must be stopped.
-    pub fn lend_reconciliation(&self, reconciling: Reconciling) -> Result<(), Failure> {
+    /// Assigns the reconciler's lease to a process that does not exist, or releases it. The server
+    /// must be stopped.
+    pub fn assign_reconciliation(&self, reconciling: Reconciling) -> Result<(), BenchError> {
         let database = rusqlite::Connection::open(self.folder.join("bluetick.db"))?;
         database.execute("DELETE FROM leases WHERE name = 'reconcile'", [])?;
         if reconciling == Reconciling::Elsewhere {
@@ -196,21 +173,21 @@ impl Installation {
         Ok(())
     }
 
-    /// From the next start on, callbacks are kept for so many days.
-    pub fn keep_callbacks(&self, days: u32) -> Result<(), Failure> {
+    /// Effective from the next start.
+    pub fn set_callback_retention(&self, days: u32) -> Result<(), BenchError> {
         let text = format!("{}[retention]\ncallbacks = {days}\n", self.settings());
         Ok(fs::write(self.configuration(), text)?)
     }
 
-    /// The place of the oldest callback in the journal.
-    pub fn first_callback(&self) -> Result<i64, Failure> {
+    /// Sequence number of the oldest callback in the journal.
+    pub fn first_callback_seq(&self) -> Result<i64, BenchError> {
         let file = self.folder.join("journal.db");
         let journal = rusqlite::Connection::open(file)?;
         Ok(journal.query_row("SELECT min(seq) FROM journal", [], |row| row.get(0))?)
     }
 
-    /// What its database files hold, write-ahead logs left out.
-    pub fn megabytes(&self) -> Result<f64, Failure> {
+    /// Size of the database files, without write-ahead logs.
+    pub fn database_megabytes(&self) -> Result<f64, BenchError> {
         let mut bytes = 0;
         for folder in [self.folder.clone(), self.folder.join("data")] {
             for entry in fs::read_dir(folder)? {
@@ -224,8 +201,7 @@ impl Installation {
         Ok(bytes as f64 / 1e6)
     }
 
-    /// A token for the API.
-    pub fn make_token(&self, name: &str) -> Result<String, Failure> {
+    pub fn create_token(&self, name: &str) -> Result<String, BenchError> {
         let printed = self.run(&[
             "token",
             "create",

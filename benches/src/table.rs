@@ -1,19 +1,17 @@
-//! The table that is printed: what was measured beside what was asked for.
+//! The printed table: measured values beside floors and goals.
 
 use std::fmt;
 
-/// Which way is better.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Target {
-    /// The value shall reach the floor, then the goal.
+    /// Floor and goal that the value must reach.
     AtLeast(f64, f64),
-    /// The value shall stay below the floor, then the goal.
+    /// Floor and goal that the value must not exceed.
     AtMost(f64, f64),
-    /// Nothing was asked for; it is shown for comparison.
+    /// Shown for comparison.
     None,
 }
 
-/// One row.
 #[derive(Clone, Debug)]
 struct Row {
     what: String,
@@ -22,12 +20,11 @@ struct Row {
     target: Target,
 }
 
-/// Every row so far.
 #[derive(Clone, Debug, Default)]
 pub struct Table(Vec<Row>);
 
 impl Table {
-    /// Adds a row whose value is what the target speaks of; `shown` says how it came about.
+    /// `target` applies to `value`; `shown` is the detail.
     pub fn add(&mut self, what: &str, value: f64, shown: impl Into<String>, target: Target) {
         let row = Row {
             what: what.to_owned(),
@@ -39,13 +36,12 @@ impl Table {
         self.0.push(row);
     }
 
-    /// The value of a row that is there.
     pub fn find(&self, what: &str) -> Option<f64> {
         let row = self.0.iter().find(|row| row.what == what)?;
         Some(row.value)
     }
 
-    /// Adds a row that says why there is no value.
+    /// Adds a row without a value.
     pub fn skip(&mut self, what: &str, why: &str) {
         self.add(what, f64::NAN, why, Target::None);
     }

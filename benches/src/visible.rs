@@ -1,22 +1,25 @@
-//! How long it takes until the API tells what a callback said, while others come in.
+//! Time from a callback until the API returns its effect, under load.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
 use crate::bench::{Bench, Subject};
+use crate::callback_requests::Callbacks;
+use crate::error::BenchError;
 use crate::load::{Connection, Measured, Pace, Requests};
-use crate::population::Callbacks;
 use crate::reads;
 
-/// Single callbacks that may be watched in one run, and the pause between two.
+/// Maximum number of watched callbacks per run.
 const WATCHED: u64 = 2000;
 const BETWEEN_WATCHED: Duration = Duration::from_millis(10);
 
 impl Bench<'_> {
-    /// Sends 1,000 callbacks a second; of some besides, looks how long it takes until the API tells what they said.
-    pub fn send_and_watch(&self, subject: &Subject) -> Result<(Measured, Vec<Duration>), Failure> {
-        let token = subject.installation.make_token("watch")?;
+    /// Sends 1,000 callbacks per second, and measures further ones until the API shows them.
+    pub fn send_and_watch(
+        &self,
+        subject: &Subject,
+    ) -> Result<(Measured, Vec<Duration>), BenchError> {
+        let token = subject.installation.create_token("watch")?;
         let first = subject.next.fetch_add(WATCHED, Ordering::Relaxed);
         let until = Instant::now() + self.scale.warm_up + self.scale.measured;
         std::thread::scope(|scope| {
@@ -33,7 +36,7 @@ impl Bench<'_> {
                         tokio::time::sleep(BETWEEN_WATCHED).await;
                     }
                     took.sort_unstable();
-                    Ok::<_, Failure>(took)
+                    Ok::<_, BenchError>(took)
                 })
             });
             let measured = self.send(subject, 64, Pace::Steady(1000))?;
@@ -43,39 +46,38 @@ impl Bench<'_> {
     }
 }
 
-/// Sends single callbacks and looks for what they say.
 struct Watcher<'a> {
     sending: Connection,
-    asking: Connection,
+    reading: Connection,
     callbacks: &'a Callbacks,
     token: &'a str,
 }
 
 impl<'a> Watcher<'a> {
-    async fn open(subject: &'a Subject, token: &'a str) -> Result<Self, Failure> {
+    async fn open(subject: &'a Subject, token: &'a str) -> Result<Self, BenchError> {
         Ok(Self {
             sending: Connection::open(subject.server.address).await?,
-            asking: Connection::open(subject.server.address).await?,
+            reading: Connection::open(subject.server.address).await?,
             callbacks: &subject.callbacks,
             token,
         })
     }
 
-    /// How long it takes from the first byte sent until the message shows the stage.
-    async fn watch(&mut self, number: u64) -> Result<Duration, Failure> {
+    /// Time from the first byte sent until the message shows the stage.
+    async fn watch(&mut self, number: u64) -> Result<Duration, BenchError> {
         let message = self.callbacks.message(number);
         let id = self.callbacks.population().message_id(message);
         let shown = format!("\"{}\":{{\"at\"", Callbacks::stage(number));
-        let question = reads::get(&format!("/api/v1/messages/{id}"), self.token);
+        let query = reads::get_request(&format!("/api/v1/messages/{id}"), self.token);
         let mut request = Vec::new();
         self.callbacks.write(number, &mut request);
         let began = Instant::now();
-        if self.sending.ask(&request).await? != 200 {
-            return Err("a watched callback was refused".into());
+        if self.sending.exchange(&request).await? != 200 {
+            return Err("a watched callback was rejected".into());
         }
         while began.elapsed() < Duration::from_secs(30) {
-            self.asking.ask(&question).await?;
-            if String::from_utf8_lossy(self.asking.answer()).contains(&shown) {
+            self.reading.exchange(&query).await?;
+            if String::from_utf8_lossy(self.reading.response()).contains(&shown) {
                 return Ok(began.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
