@@ -1,9 +1,9 @@
-# A PostgreSQL of our own in a temporary folder, for scripts that test: source it, then call start_postgres and stop_postgres.
+# A temporary PostgreSQL server for test scripts: source this file, then call start_postgres and stop_postgres.
 # Expects a function `fail MESSAGE`. Sets TEST_DATABASE_URL. Stops the server when the script ends.
-# `postgres_settings`, set before, replaces what a test's server need not do: wait for the disk.
+# Set `postgres_settings` before to replace the default, which does not wait for the disk.
 # shellcheck shell=bash
 
-# The folder of PostgreSQL's server programs. Debian keeps them off the PATH.
+# Prints the folder of PostgreSQL's server programs, which are not on the PATH on Debian.
 find_postgres() {
   local folder on_path
   on_path=$(command -v pg_ctl || true)
@@ -17,7 +17,7 @@ find_postgres() {
 
 postgres_bin=
 postgres_folder=
-# A test database that a power cut destroys is no loss.
+# Test data need not survive a power failure.
 : "${postgres_settings=-c fsync=off -c full_page_writes=off}"
 
 # PostgreSQL refuses to run as root.

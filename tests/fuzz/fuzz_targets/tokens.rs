@@ -14,9 +14,12 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
 
 libfuzzer_sys::fuzz_target!(|input: &str| {
     let known: AccountId = "kaleyra-in".parse().expect("a slug");
-    let opens = KEYS.verify_callback_token(&known, 2, &[], input);
-    let made = [1, 2].map(|generation| KEYS.callback_token(&known, generation));
-    assert_eq!(opens.is_some(), made.iter().any(|token| token == input));
+    let verified = KEYS.verify_callback_token(&known, 2, &[], input);
+    let issued = [1, 2].map(|generation| KEYS.callback_token(&known, generation));
+    assert_eq!(
+        verified.is_some(),
+        issued.iter().any(|token| token == input)
+    );
 
     if let Some((account, message)) = KEYS.verify_report_token(input) {
         assert_eq!(KEYS.report_token(&account, message), input);
@@ -28,8 +31,8 @@ libfuzzer_sys::fuzz_target!(|input: &str| {
         .parse()
         .expect("an id");
     let token = KEYS.report_token(&account, message);
-    let again = KEYS.verify_report_token(&token);
-    assert_eq!(again, Some((account.clone(), message)));
+    let verified = KEYS.verify_report_token(&token);
+    assert_eq!(verified, Some((account.clone(), message)));
     let mut broken = token.clone();
     let last = if broken.pop() == Some('A') { 'B' } else { 'A' };
     broken.push(last);

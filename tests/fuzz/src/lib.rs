@@ -23,7 +23,7 @@ const LONGEST_ID: usize = 512;
 
 /// Parses `input` as every possible callback and checks the parts.
 pub fn check_callback(provider: ProviderId, input: &[u8]) {
-    for callback in meanings(input) {
+    for callback in callbacks(input) {
         let parts = providers::get(provider).parse_callback(&callback);
         assert!(!parts.is_empty(), "a callback always yields a part");
         // Every part needs at least one byte.
@@ -31,8 +31,8 @@ pub fn check_callback(provider: ProviderId, input: &[u8]) {
         for part in &parts {
             check_part(part);
         }
-        let again = providers::get(provider).parse_callback(&callback);
-        assert_eq!(parts, again, "parsing is a function of the bytes");
+        let second = providers::get(provider).parse_callback(&callback);
+        assert_eq!(parts, second, "parsing is a function of the bytes");
     }
 }
 
@@ -53,7 +53,10 @@ fn check_report(report: &Report) {
         assert_eq!(repeated, 1, "an id is named once");
     }
     if let Some(ReceiptEvent::Other(word)) = &report.event {
-        assert!(word.chars().count() <= 100, "an endless word");
+        assert!(
+            word.chars().count() <= 100,
+            "a word of more than 100 characters"
+        );
     }
     if let Some(recipient) = &report.recipient {
         assert!(!recipient.is_empty(), "a recipient is not empty");
@@ -62,7 +65,7 @@ fn check_report(report: &Report) {
 
 /// As in the fixtures: `?…` is a query string, `{` and `[` begin JSON, `<` XML, the rest is a form.
 /// Each also without a content type.
-fn meanings(input: &[u8]) -> Vec<Callback> {
+fn callbacks(input: &[u8]) -> Vec<Callback> {
     let post = |content_type: Option<&str>| Callback {
         method: "POST".to_owned(),
         query: String::new(),
@@ -70,7 +73,7 @@ fn meanings(input: &[u8]) -> Vec<Callback> {
         body: input.to_vec(),
         received_at: DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default(),
     };
-    let meant = match input.first() {
+    let labelled = match input.first() {
         Some(b'?') => Callback {
             method: "GET".to_owned(),
             query: String::from_utf8_lossy(&input[1..]).into_owned(),
@@ -81,5 +84,5 @@ fn meanings(input: &[u8]) -> Vec<Callback> {
         Some(b'<') => post(Some("application/xml")),
         _ => post(Some("application/x-www-form-urlencoded")),
     };
-    vec![meant, post(None)]
+    vec![labelled, post(None)]
 }
