@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<(), CommandError> {
     let arguments = Arguments::parse();
     telemetry::start(&process_environment())?;
     cli::run(arguments)

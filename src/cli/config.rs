@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::config::{Config, process_environment};
 
 #[derive(Subcommand, Debug)]
@@ -18,7 +18,7 @@ pub enum ConfigCommand {
     Check,
 }
 
-pub fn run(command: &ConfigCommand, file: Option<&Path>) -> Result<(), Failure> {
+pub fn run(command: &ConfigCommand, file: Option<&Path>) -> Result<(), CommandError> {
     match command {
         ConfigCommand::Check => {
             let config = Config::load(file, &process_environment())?;

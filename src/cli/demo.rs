@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::serve::announce;
 use crate::config::{Config, account_with_defaults};
 use crate::domain::clock::SystemClock;
@@ -27,11 +27,11 @@ const SEED: u64 = 8;
 /// Tried first; if it is in use, any free port.
 const PORT: u16 = 8080;
 
-pub fn run() -> Result<(), Failure> {
+pub fn run() -> Result<(), CommandError> {
     server::block_on(run_demo())
 }
 
-async fn run_demo() -> Result<(), Failure> {
+async fn run_demo() -> Result<(), CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("bluetick-demo-")
         .tempdir()?;
@@ -86,8 +86,8 @@ async fn run_demo() -> Result<(), Failure> {
 }
 
 /// One account per provider, with the credentials that the simulator accepts.
-fn accounts(settings: &Settings, base_url: &str) -> Result<Vec<Account>, Failure> {
-    let account = |id: &str, credentials, sender: &str| -> Result<Account, Failure> {
+fn accounts(settings: &Settings, base_url: &str) -> Result<Vec<Account>, CommandError> {
+    let account = |id: &str, credentials, sender: &str| -> Result<Account, CommandError> {
         let id: AccountId = id.parse()?;
         Ok(Account {
             base_url: Some(base_url.to_owned()),
@@ -137,7 +137,7 @@ fn targets(services: &Services) -> CallbackTargets {
         })
 }
 
-async fn traffic(services: &Services) -> Result<Traffic, Failure> {
+async fn traffic(services: &Services) -> Result<Traffic, CommandError> {
     let scopes = Scopes::new(&[Scope::Send]);
     let created = services
         .store

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::config::Config;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Visibility;
@@ -29,7 +29,7 @@ pub async fn run(
     store: &Store,
     now: DateTime<Utc>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let mut id = arguments.id;
     let message = loop {
         match store.find_message(id).await? {

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tempfile::NamedTempFile;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::domain::scope::Visibility;
 use crate::reporting::export::{self, ExportFileFormat};
 use crate::store::Store;
@@ -135,7 +135,7 @@ pub async fn run(
     arguments: ExportArguments,
     store: &Store,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let format = match arguments.format {
         ExportFormat::Csv => ExportFileFormat::Csv,
         ExportFormat::Ndjson => ExportFileFormat::Ndjson,
@@ -165,7 +165,7 @@ async fn write_file(
     store: &Store,
     export: export::ExportRequest,
     path: &Path,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let failed =
         |error: &dyn std::fmt::Display| format!("cannot write {}: {error}", path.display());
     let folder = path
@@ -184,7 +184,7 @@ async fn write(
     store: &Store,
     export: export::ExportRequest,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(
         ProgressStyle::with_template("{spinner} {human_pos} messages exported")?,
     );
@@ -211,7 +211,7 @@ fn flag_messages(errors: &[FieldError]) -> String {
     lines.join("\n")
 }
 
-fn is_broken_pipe(failure: &Failure) -> bool {
+fn is_broken_pipe(failure: &CommandError) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

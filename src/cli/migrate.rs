@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use crate::app;
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::serve::announce;
 use crate::config::{Config, process_environment};
 use crate::web::server;
 
-pub fn run(path: Option<&Path>) -> Result<(), Failure> {
+pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(path, &process_environment())?;
     server::block_on(async {
         app::open_databases(&config).await?;

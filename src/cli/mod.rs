@@ -1,5 +1,6 @@
 //! The command line. One thin file per subcommand.
 
+mod command_error;
 pub mod config;
 pub mod demo;
 pub mod explain;
@@ -15,12 +16,13 @@ pub mod token;
 pub mod user;
 pub mod verify;
 
-use std::error::Error;
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+pub use command_error::CommandError;
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};
@@ -76,27 +78,24 @@ pub enum Command {
     Config(config::ConfigCommand),
 }
 
-/// Any error that ends a command; printed on stderr, one line per line of its text.
-pub type Failure = Box<dyn Error + Send + Sync>;
-
 struct OpenDatabases {
     config: Config,
     databases: Databases,
 }
 
-async fn open(path: Option<&Path>) -> Result<OpenDatabases, Failure> {
+async fn open(path: Option<&Path>) -> Result<OpenDatabases, CommandError> {
     let config = Config::load(path, &process_environment())?;
     let databases = app::open_databases(&config).await?;
     Ok(OpenDatabases { config, databases })
 }
 
 /// Opens everything but the HTTP server and the background jobs.
-async fn open_services(path: Option<&Path>) -> Result<Services, Failure> {
+async fn open_services(path: Option<&Path>) -> Result<Services, CommandError> {
     let config = Config::load(path, &process_environment())?;
     Ok(app::open(config, Arc::new(SystemClock)).await?)
 }
 
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::Demo => demo::run(),

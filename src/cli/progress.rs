@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 
 /// Commands that end sooner show no progress.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ pub(crate) struct ProgressLine {
 }
 
 impl ProgressLine {
-    pub(crate) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, CommandError> {
         let style = ProgressStyle::with_template("{spinner} {human_pos} {msg}")?;
         Ok(Self {
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::operating::retention::Purged;
 use crate::services::Services;
@@ -29,7 +29,7 @@ pub async fn run(
     arguments: &PurgeArguments,
     services: &Services,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let line = ProgressLine::new()?;
     let label = if arguments.dry_run {
         "rows would be deleted"

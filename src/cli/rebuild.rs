@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::operating::rebuild::rebuild;
 use crate::services::Services;
 
 /// Fails while a `serve` process holds the reconciler lease.
-pub async fn run(services: &Services, out: &mut impl Write) -> Result<(), Failure> {
+pub async fn run(services: &Services, out: &mut impl Write) -> Result<(), CommandError> {
     let line = ProgressLine::new()?;
     let rebuilt = rebuild(services, &mut |read| {
         line.update(read, "callbacks processed");

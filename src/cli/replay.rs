@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
 use crate::domain::delivery_state::DeliveryState;
@@ -50,7 +50,7 @@ pub async fn run(
     arguments: ReplayArguments,
     services: &Services,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     check_selection(&arguments, services).await?;
     let earnest = if arguments.dry_run {
         Earnest::DryRun
@@ -80,7 +80,10 @@ pub async fn run(
 }
 
 /// Rejects unknown ids and accounts: a typing error must not select nothing silently.
-async fn check_selection(arguments: &ReplayArguments, services: &Services) -> Result<(), Failure> {
+async fn check_selection(
+    arguments: &ReplayArguments,
+    services: &Services,
+) -> Result<(), CommandError> {
     if let Some(account) = &arguments.account
         && !services.accounts.contains_key(account)
         && !services.store.list_accounts().await?.contains_key(account)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app;
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::user::create_sign_in_link;
 use crate::config::{Config, process_environment};
 use crate::db::connection::make_private_file;
@@ -13,12 +13,12 @@ use crate::domain::clock::SystemClock;
 use crate::services::Services;
 use crate::web::server;
 
-pub fn run(path: Option<&Path>) -> Result<(), Failure> {
+pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(path, &process_environment())?;
     server::block_on(serve(config))
 }
 
-async fn serve(mut config: Config) -> Result<(), Failure> {
+async fn serve(mut config: Config) -> Result<(), CommandError> {
     let listener = server::listener(&config.listen)
         .map_err(|error| format!("listen {}: {error}", config.listen))?;
     let address = listener.socket.local_addr()?;
@@ -42,7 +42,7 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
 
 /// Until the first sign-in, every start creates a one-time link: printed on a terminal, else written to
 /// a file with mode 0600.
-async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>, Failure> {
+async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>, CommandError> {
     let file = services.config.data_dir.join("sign-in-link");
     if services.store.has_signed_in().await? {
         return Ok(None);

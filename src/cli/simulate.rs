@@ -79,7 +79,7 @@ pub enum SimulateError {
         source: io::Error,
     },
     #[error(transparent)]
-    Simulator(#[from] simulator::Error),
+    Simulator(#[from] simulator::SimulatorError),
     #[error("signal handling or standard output failed: {0}")]
     System(#[from] io::Error),
 }

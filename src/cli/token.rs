@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::domain::api_token::{ApiToken, parse_token_name};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::TokenId;
@@ -50,7 +50,7 @@ pub async fn run(
     store: &Store,
     now: DateTime<Utc>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     match command {
         TokenCommand::Create(arguments) => create(&arguments, store, now, out).await,
         TokenCommand::List => Ok(write_table(&store.list_tokens().await?, out)?),
@@ -63,7 +63,7 @@ async fn create(
     store: &Store,
     now: DateTime<Utc>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let name = parse_token_name(&arguments.name)?;
     let scopes: Scopes = arguments.scopes.join(",").parse()?;
     match store.create_token(name, &scopes, now).await? {
@@ -79,7 +79,7 @@ async fn create(
     }
 }
 
-async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), Failure> {
+async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), CommandError> {
     let id = wanted.parse::<TokenId>().ok();
     let token =
         store.list_tokens().await?.into_iter().find(|token| {
@@ -99,7 +99,7 @@ async fn record(
     token: &ApiToken,
     store: &Store,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let mut action = Action::new(ACTOR, verb, now);
     action.detail = Some(format!("{} ({})", token.name, token.scopes));
     Ok(store.record_action(&action).await?)

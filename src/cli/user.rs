@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::config::Config;
 use crate::db::Error;
 use crate::store::Store;
@@ -24,7 +24,7 @@ pub async fn run(
     store: &Store,
     now: DateTime<Utc>,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     match command {
         UserCommand::SignInLink => {
             writeln!(

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 
-use crate::cli::Failure;
+use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::journal::Journal;
 use crate::operating::verify::verify;
 use crate::store::Store;
 
 /// Prints one line per discrepancy and fails if there is one.
-pub async fn run(store: &Store, journal: &Journal, out: &mut impl Write) -> Result<(), Failure> {
+pub async fn run(
+    store: &Store,
+    journal: &Journal,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let line = ProgressLine::new()?;
     let mut number = 0_u64;
     let mut broken = None;

@@ -15,12 +15,12 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-pub(crate) struct Kaleyra;
+pub(crate) struct SimulatedKaleyra;
 
 const WABA: &str = "120000034512345";
 const PHONE_NUMBER_ID: &str = "104600000000060";
 
-impl ProviderApi for Kaleyra {
+impl ProviderApi for SimulatedKaleyra {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         if let Some(refusal) = refuse_account(call) {
             return refusal;

@@ -17,9 +17,9 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-pub(crate) struct LancePilot;
+pub(crate) struct SimulatedLancePilot;
 
-impl ProviderApi for LancePilot {
+impl ProviderApi for SimulatedLancePilot {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let settings = &call.settings.lancepilot;
         let request = call.request;

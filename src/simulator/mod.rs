@@ -40,7 +40,7 @@ use self::state::{SimulatorState, lock};
 use crate::domain::provider::ProviderId;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum SimulatorError {
     #[error("the simulator cannot use its socket")]
     Socket(#[source] std::io::Error),
     #[error("the simulator cannot create its HTTP client")]
@@ -57,11 +57,15 @@ pub struct Simulator;
 impl Simulator {
     /// Serves all four APIs on `listener`. The `base_url` of every account is `http://{address}`.
     /// Returns once connections are accepted.
-    pub fn start(settings: Settings, listener: TcpListener) -> Result<SimulatorHandle, Error> {
-        let address = listener.local_addr().map_err(Error::Socket)?;
+    pub fn start(
+        settings: Settings,
+        listener: TcpListener,
+    ) -> Result<SimulatorHandle, SimulatorError> {
+        let address = listener.local_addr().map_err(SimulatorError::Socket)?;
         let state = Arc::new(SimulatorState::new(settings)?);
         let runtime = tokio::runtime::Handle::current();
-        let server = server::build(listener, Arc::clone(&state), runtime).map_err(Error::Socket)?;
+        let server =
+            server::build(listener, Arc::clone(&state), runtime).map_err(SimulatorError::Socket)?;
         let stop_server = server.handle();
         let mut tasks = vec![tokio::spawn(async move {
             // The socket is bound, so the server ends only when it is stopped.
@@ -94,10 +98,10 @@ async fn write_oracle_periodically(state: Arc<SimulatorState>) {
     }
 }
 
-fn write_oracle(state: &SimulatorState) -> Result<(), Error> {
+fn write_oracle(state: &SimulatorState) -> Result<(), SimulatorError> {
     let mut oracle = lock(&state.oracle);
     match &state.settings.oracle {
-        Some(path) if oracle.has_changed() => oracle.write(path).map_err(Error::Oracle),
+        Some(path) if oracle.has_changed() => oracle.write(path).map_err(SimulatorError::Oracle),
         _ => Ok(()),
     }
 }
@@ -171,7 +175,7 @@ impl SimulatorHandle {
 
     /// Accepts no more requests, posts the queued callbacks (timed delivery only, for at most the
     /// settings' `drain`), and writes the oracle file.
-    pub async fn stop(self) -> Result<(), Error> {
+    pub async fn stop(self) -> Result<(), SimulatorError> {
         self.state.stopping.cancel();
         self.stop_server.stop(true).await;
         let drain = match self.state.settings.release {

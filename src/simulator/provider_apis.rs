@@ -6,9 +6,9 @@ use crate::simulator::{kaleyra, lancepilot, sobot, zixflow};
 
 pub(crate) fn get(provider: ProviderId) -> &'static dyn ProviderApi {
     match provider {
-        ProviderId::Sobot => &sobot::Sobot,
-        ProviderId::Kaleyra => &kaleyra::Kaleyra,
-        ProviderId::Zixflow => &zixflow::Zixflow,
-        ProviderId::LancePilot => &lancepilot::LancePilot,
+        ProviderId::Sobot => &sobot::SimulatedSobot,
+        ProviderId::Kaleyra => &kaleyra::SimulatedKaleyra,
+        ProviderId::Zixflow => &zixflow::SimulatedZixflow,
+        ProviderId::LancePilot => &lancepilot::SimulatedLancePilot,
     }
 }

@@ -15,9 +15,9 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 
-pub(crate) struct Sobot;
+pub(crate) struct SimulatedSobot;
 
-impl ProviderApi for Sobot {
+impl ProviderApi for SimulatedSobot {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let account = &call.settings.sobot;
         let request = call.request;

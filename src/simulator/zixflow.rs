@@ -16,9 +16,9 @@ use crate::simulator::provider_api::{
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 
-pub(crate) struct Zixflow;
+pub(crate) struct SimulatedZixflow;
 
-impl ProviderApi for Zixflow {
+impl ProviderApi for SimulatedZixflow {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         match call.request.bearer() {
             None => return refuse(401, "No token provided"),
