@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bluetick::cli::{self, Arguments, Failure};
+use bluetick::cli::{self, Arguments, CommandError};
 use bluetick::config::process_environment;
 use bluetick::telemetry;
 use clap::Parser;
