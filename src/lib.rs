@@ -8,6 +8,7 @@ pub mod config;
 pub mod data_dir;
 pub mod db;
 pub mod domain;
+pub mod http_client;
 pub mod jobs;
 pub mod journal;
 pub mod keys;

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio_util::io::ReaderStream;
 
 use crate::domain::send_error::SendError;
+use crate::http_client;
 use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// For DNS, TCP and TLS; no part of the request is sent before they complete.
@@ -29,12 +30,11 @@ pub struct Transport(Client);
 
 impl Transport {
     pub fn new() -> Result<Self, TransportError> {
-        let client = Client::builder()
+        let client = http_client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::none())
             // The client must never repeat a request that the provider may have processed.
             .retry(reqwest::retry::never())
-            .no_proxy()
             .user_agent(concat!("bluetick/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(TransportError)?;

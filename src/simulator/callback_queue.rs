@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::clock::Clock;
 use crate::domain::provider::ProviderId;
+use crate::http_client;
 use crate::simulator::oracle::{Oracle, PostResult, ReportedStatus};
 use crate::simulator::settings::{CallbackRelease, Settings};
 
@@ -92,8 +93,7 @@ impl CallbackQueue {
             by_hand,
             pace: settings.pace,
             limit: settings.queue_limit,
-            client: reqwest::Client::builder()
-                .no_proxy()
+            client: http_client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(POST_TIMEOUT)
                 .build()?,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
+use crate::http_client;
 use crate::simulator::seeded_rng::SeededRng;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -59,8 +60,7 @@ impl Traffic {
     }
 
     pub async fn run(self, stop: CancellationToken) -> Result<Sent, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = http_client::builder()
             .timeout(Duration::from_secs(10))
             .build()?;
         let mut sent = Sent::default();

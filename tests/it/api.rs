@@ -511,8 +511,7 @@ async fn an_orphan_can_be_matched_and_its_address_leads_on() {
         .await;
     assert_eq!(status, 200, "{done}");
     assert_eq!(done, json!({ "id": id, "state": "delivered" }));
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = bluetick::http_client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();

@@ -113,7 +113,7 @@ impl Receiver {
             journal,
             state,
             server: handle,
-            client: Client::new(),
+            client: bluetick::http_client::builder().build().unwrap(),
             database,
             held: Mutex::new(held),
         }

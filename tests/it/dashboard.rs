@@ -66,7 +66,7 @@ impl Server {
             services,
             clock,
             handle,
-            client: Client::builder()
+            client: bluetick::http_client::builder()
                 .redirect(redirect::Policy::none())
                 .build()
                 .unwrap(),

@@ -81,7 +81,7 @@ impl Provider {
         let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
         let token = keys.callback_token(&"shop".parse().unwrap(), 1);
         Self {
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: bluetick::http_client::builder().build().unwrap(),
             url: format!("{}/callbacks/shop/{token}", program.address),
             address: program.address.clone(),
             number: 0,

@@ -298,7 +298,7 @@ async fn it_says(program: &Program, words: &str) {
 
 /// Posts from many connections until told to stop or refused; the bodies that were answered 200, and the longest wait.
 async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<String>, Duration) {
-    let client = Client::new();
+    let client = bluetick::http_client::builder().build().unwrap();
     let connection = async || {
         let (mut acknowledged, mut longest) = (BTreeSet::new(), Duration::ZERO);
         loop {
@@ -373,7 +373,7 @@ impl ApiCaller {
             panic!("the name is taken");
         };
         Self {
-            client: Client::new(),
+            client: bluetick::http_client::builder().build().unwrap(),
             address: program.address.clone(),
             token,
         }
@@ -485,7 +485,10 @@ async fn signing_in_under_a_lock_is_refused_in_time_and_leaves_the_link_unused()
     for _ in 0..3 {
         links.push(store.create_sign_in_link(SystemClock.now()).await.unwrap());
     }
-    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let client = bluetick::http_client::builder()
+        .redirect(Policy::none())
+        .build()
+        .unwrap();
     let sign_in = async |link: &Secret| {
         let login = client
             .post(format!("{}/login", program.address))

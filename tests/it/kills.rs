@@ -17,7 +17,6 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use reqwest::Client;
 use serde_json::json;
 use tokio::time::{interval, sleep};
 
@@ -123,7 +122,7 @@ async fn age(fleet: &Fleet) {
 
 /// Posts callbacks without a pause in the whole; returns the ids of those that were answered 200.
 async fn pour(fleet: &Fleet, stopped: &impl Fn() -> bool) -> BTreeSet<String> {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = bluetick::http_client::builder().build().unwrap();
     let url = fleet.callback_url(SOBOT);
     let (number, noted) = (Cell::new(0), RefCell::new(BTreeSet::new()));
     let connection = async || {

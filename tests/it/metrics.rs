@@ -8,7 +8,7 @@ use bluetick::domain::scope::Scope;
 use bluetick::reporting::alarms::AlarmKind;
 use bluetick::web::connections::Connections;
 use bluetick::web::server;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 
 use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, start_app};
 
@@ -209,7 +209,10 @@ async fn with_a_public_url_metrics_need_a_token_with_the_scope_read() {
     let app = start_app().await;
     let address = start_public(&app);
     let status = |token: Option<&str>| {
-        let request = Client::new().get(&address);
+        let request = bluetick::http_client::builder()
+            .build()
+            .unwrap()
+            .get(&address);
         let request = match token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -227,7 +230,14 @@ async fn with_a_public_url_metrics_need_a_token_with_the_scope_read() {
 async fn a_known_token_reads_metrics_while_the_database_is_unavailable() {
     let app = start_app().await;
     let address = start_public(&app);
-    let read = |token: &str| Client::new().get(&address).bearer_auth(token).send();
+    let read = |token: &str| {
+        bluetick::http_client::builder()
+            .build()
+            .unwrap()
+            .get(&address)
+            .bearer_auth(token)
+            .send()
+    };
     let token = app.token(Scope::Read);
     assert_eq!(read(token).await.unwrap().status(), 200);
     app.services.store.clone().close().await.unwrap();

@@ -106,7 +106,7 @@ fn callback_url(program: &Program) -> String {
 }
 
 fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
+    bluetick::http_client::builder().build().unwrap()
 }
 
 /// Asks until the answer is as wanted; a real process is on its way there.
@@ -654,8 +654,7 @@ async fn the_demo_moves_messages_of_all_four_providers_and_logs_no_personal_data
         }
     };
     assert!(began.elapsed() < Duration::from_secs(20));
-    let client = Client::builder()
-        .no_proxy()
+    let client = bluetick::http_client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();

@@ -68,7 +68,7 @@ fn callback_url(program: &Program) -> String {
 
 /// One connection that posts at a steady pace until told to stop.
 async fn post(url: &str, connection: u32, stop: watch::Receiver<bool>) -> Seen {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = bluetick::http_client::builder().build().unwrap();
     let mut pace = interval(Duration::from_secs(1) * CONNECTIONS / RATE);
     let mut seen = Seen::default();
     for number in 0.. {
@@ -116,7 +116,7 @@ async fn survive(
 ) {
     let program = start(database.folder(), database_url);
     let url = callback_url(&program);
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = bluetick::http_client::builder().build().unwrap();
     let (stop, stopped) = watch::channel(false);
     let posting = join_all((0..CONNECTIONS).map(|n| post(&url, n, stopped.clone())));
     let course = async {

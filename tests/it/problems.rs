@@ -58,8 +58,7 @@ async fn page(app: &App, scope: Scope) -> Page {
 
 /// Submits a form of the page; returns the redirect target.
 async fn submit(app: &App, action: &str, form: &str) -> String {
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = bluetick::http_client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();

@@ -274,8 +274,7 @@ async fn two_lancepilot_messages_to_one_number_need_a_person() {
 
 /// The old id answers 308 with the new one.
 async fn assert_moved(app: &App, old: &str, new: &str) {
-    let plain = reqwest::Client::builder()
-        .no_proxy()
+    let plain = bluetick::http_client::builder()
         .redirect(Policy::none())
         .build()
         .unwrap();

@@ -489,8 +489,7 @@ async fn page(app: &App, path: &str) -> (String, String) {
 
 /// Presses the preview's button; where it leads.
 async fn press(app: &App, scope: Scope, fields: &str) -> (u16, String) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = bluetick::http_client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();

@@ -44,8 +44,7 @@ struct Sent {
 
 /// Posts 200 callbacks a second whatever the answers, each once and never again, over connections that are kept.
 async fn send_once(url: String, stop: Arc<AtomicBool>, taken: Arc<AtomicU64>) -> Sent {
-    let client = Client::builder()
-        .no_proxy()
+    let client = bluetick::http_client::builder()
         .retry(reqwest::retry::never())
         .timeout(Duration::from_secs(30))
         .build()

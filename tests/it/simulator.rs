@@ -55,7 +55,7 @@ impl Stage {
         Self {
             simulator: Simulator::start(settings, listener).unwrap(),
             receiver,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: bluetick::http_client::builder().build().unwrap(),
         }
     }
 
@@ -587,9 +587,7 @@ async fn a_reply_can_be_forced() {
     simulator.force(sobot, ForcedReply::hang_up());
     simulator.force(sobot, ForcedReply::silence());
     assert_eq!(stage.send(sobot).await, (200, json!({ "code": 500 })));
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none());
+    let client = bluetick::http_client::builder().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
     let url = format!("{}/message/", simulator.base_url());
     let reply = client.post(&url).json(&sobot_image()).send().await.unwrap();

@@ -106,7 +106,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
         services,
         simulator,
         clock,
-        client: Client::builder().no_proxy().build().unwrap(),
+        client: bluetick::http_client::builder().build().unwrap(),
         database,
         tokens,
         server,

@@ -10,7 +10,6 @@ use bluetick::simulator::demo_traffic::{Traffic, TrafficAccount};
 use bluetick::simulator::{FaultRates, Settings, Simulator, SimulatorHandle};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use reqwest::Client;
 use tokio::time::interval;
 
 use crate::harness::answer_key::{Survey, survey};
@@ -56,8 +55,7 @@ impl Trial {
 
     /// Sends so many messages a second until it is enough; each until it is taken, under a key that makes it one. Returns how many.
     pub(crate) async fn send(&self, per_second: u32, enough: impl Fn(u64) -> bool) -> u64 {
-        let client = Client::builder()
-            .no_proxy()
+        let client = bluetick::http_client::builder()
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap();

@@ -179,7 +179,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["src/web", "src/app.rs", "src/simulator"]),
     (
         "reqwest",
-        &["src/receiving", "src/sending", "src/simulator"],
+        &["src/http_client.rs", "src/sending", "src/simulator"],
     ),
     ("figment", &["src/config"]),
     ("clap", &["src/cli", "src/main.rs"]),
