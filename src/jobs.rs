@@ -16,7 +16,7 @@ use crate::domain::clock::Clock;
 use crate::journal::Journal;
 use crate::operating::retention::{self, Retention};
 use crate::receiving::ingest::Ingest;
-use crate::receiving::reconcile::{Reconciler, Step};
+use crate::receiving::reconcile::{ReconcileStep, Reconciler};
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage::UploadStorage;
 use crate::services::Services;
@@ -166,9 +166,11 @@ impl Jobs {
             // Before the step, so that a commit during it wakes the next one.
             appended.mark_unchanged();
             match self.reconciler.step().await {
-                Ok(Step::Applied(applied)) if applied > 0 => {}
-                Ok(Step::Applied(_)) => self.pause(LEASE_INTERVAL, self.news(&mut appended)).await,
-                Ok(Step::NotOurs) => {
+                Ok(ReconcileStep::Applied(applied)) if applied > 0 => {}
+                Ok(ReconcileStep::Applied(_)) => {
+                    self.pause(LEASE_INTERVAL, self.news(&mut appended)).await
+                }
+                Ok(ReconcileStep::LeaseHeldElsewhere) => {
                     self.pause(SUCCESSION_INTERVAL, std::future::pending())
                         .await;
                 }
@@ -210,7 +212,7 @@ impl Jobs {
     async fn retain(self) {
         while !self.stop.is_cancelled() {
             let rest = match self.retention.step().await {
-                Ok(retention::Step::More) => RETENTION_REST,
+                Ok(retention::PurgeStep::More) => RETENTION_REST,
                 Ok(_) => RETENTION_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "what is past its retention could not be removed; trying again");

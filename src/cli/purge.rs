@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
-use crate::operating::retention::Purged;
+use crate::operating::retention::PurgeReport;
 use crate::services::Services;
-use crate::store::retention::RowCounts;
+use crate::store::purge_messages::RowCounts;
 
 /// Delete callbacks and messages that are past their retention
 ///
@@ -38,7 +38,7 @@ pub async fn run(
     };
     let mut progress = |rows: &RowCounts| line.update(rows.values().sum(), label);
     let purged = if arguments.dry_run {
-        services.retention.forecast(&mut progress).await
+        services.retention.count_expired(&mut progress).await
     } else {
         services.retention.purge(&mut progress).await
     };
@@ -48,7 +48,7 @@ pub async fn run(
 }
 
 fn print_summary(
-    purged: &Purged,
+    purged: &PurgeReport,
     label: &str,
     services: &Services,
     out: &mut impl Write,

@@ -11,7 +11,7 @@ use crate::cli::token::ACTOR;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::operating::actions::Decision;
-use crate::operating::replay::{Earnest, Replayed, replay};
+use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::dashboard::number_format::counted;
@@ -52,10 +52,10 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     check_selection(&arguments, services).await?;
-    let earnest = if arguments.dry_run {
-        Earnest::DryRun
+    let mode = if arguments.dry_run {
+        ReplayMode::DryRun
     } else {
-        Earnest::Apply
+        ReplayMode::Apply
     };
     let selection = OutcomeFilter {
         ids: (!arguments.ids.is_empty()).then_some(arguments.ids),
@@ -70,12 +70,12 @@ pub async fn run(
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;
-    let replayed = replay(services, &selection, earnest, &decision, &mut |read| {
+    let replayed = replay(services, &selection, mode, &decision, &mut |read| {
         line.update(read, "callbacks replayed");
     })
     .await?;
     line.finish();
-    print_summary(&replayed, earnest, out)?;
+    print_summary(&replayed, mode, out)?;
     Ok(())
 }
 
@@ -109,8 +109,8 @@ fn length<T>(items: &[T]) -> u64 {
 }
 
 fn print_summary(
-    replayed: &Replayed,
-    earnest: Earnest,
+    replayed: &ReplayReport,
+    mode: ReplayMode,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     for change in &replayed.callbacks {
@@ -122,9 +122,9 @@ fn print_summary(
         let (before, after) = (word(change.before), word(change.after));
         writeln!(out, "message {}: {before} -> {after}", change.message)?;
     }
-    let verb = match earnest {
-        Earnest::DryRun => "would change",
-        Earnest::Apply => "changed",
+    let verb = match mode {
+        ReplayMode::DryRun => "would change",
+        ReplayMode::Apply => "changed",
     };
     writeln!(
         out,

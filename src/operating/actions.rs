@@ -179,8 +179,8 @@ pub async fn match_orphan(
 ) -> Result<(), OperateError> {
     let mut ledger = store.ledger_for_caller(decision.now).await?;
     ledger.load(&[orphan, message]).await?;
-    let (heard, sent) = match (ledger.find(orphan)?, ledger.find(message)?) {
-        (Some(heard), Some(sent)) => (heard, sent),
+    let (unmatched, sent) = match (ledger.find(orphan)?, ledger.find(message)?) {
+        (Some(unmatched), Some(sent)) => (unmatched, sent),
         (None, _) => {
             let moved = ledger.survivor(orphan).await?;
             ledger.roll_back().await;
@@ -193,9 +193,9 @@ pub async fn match_orphan(
     };
     let refusal = if orphan == message {
         Some("a message cannot be matched with itself")
-    } else if heard.origin.is_ours() {
+    } else if unmatched.origin.is_ours() {
         Some("only a message known from callbacks can be matched; this one was sent")
-    } else if heard.account != sent.account {
+    } else if unmatched.account != sent.account {
         Some("the two belong to different accounts")
     } else {
         None

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::db;
 use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::CallbackId;
-use crate::receiving::reconcile::{Reconciler, Step};
+use crate::receiving::reconcile::{ReconcileStep, Reconciler};
 use crate::services::Services;
 
 /// Why nothing was rebuilt, or not to the end.
@@ -18,10 +18,10 @@ pub enum RebuildError {
         "another process follows the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
         Reconciler::LEASE.num_seconds()
     )]
-    Served,
+    ServeRunning,
     /// Another process removes callbacks.
     #[error("a purge is running, by `serve` or `bluetick purge`; try again in a minute")]
-    Purged,
+    PurgeRunning,
     /// A database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
@@ -29,7 +29,7 @@ pub enum RebuildError {
 
 /// What was done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Rebuilt {
+pub struct RebuildReport {
     /// Messages whose derived facts were dropped.
     pub messages: u64,
     /// Callbacks read again.
@@ -40,10 +40,10 @@ pub struct Rebuilt {
 pub async fn rebuild(
     services: &Services,
     progress: &mut impl FnMut(u64),
-) -> Result<Rebuilt, RebuildError> {
+) -> Result<RebuildReport, RebuildError> {
     let reconciler = &services.reconciler;
     if !reconciler.claim().await? {
-        return Err(RebuildError::Served);
+        return Err(RebuildError::ServeRunning);
     }
     let done = derive(services, progress).await;
     reconciler.release().await?;
@@ -53,26 +53,26 @@ pub async fn rebuild(
 async fn derive(
     services: &Services,
     progress: &mut impl FnMut(u64),
-) -> Result<Rebuilt, RebuildError> {
+) -> Result<RebuildReport, RebuildError> {
     let end = services.journal.end().await?;
     let now = services.clock.now();
-    if !services.retention.hold_back().await? {
-        return Err(RebuildError::Purged);
+    if !services.retention.block_purge().await? {
+        return Err(RebuildError::PurgeRunning);
     }
     let start = start(services, end).await?;
     services.retention.release().await?;
-    let mut rebuilt = Rebuilt {
+    let mut rebuilt = RebuildReport {
         messages: services.store.begin_rebuild(start, now).await?,
         callbacks: 0,
     };
     loop {
         match services.reconciler.step().await? {
-            Step::Applied(0) => return Ok(rebuilt),
-            Step::Applied(read) => {
+            ReconcileStep::Applied(0) => return Ok(rebuilt),
+            ReconcileStep::Applied(read) => {
                 rebuilt.callbacks += u64::try_from(read).unwrap_or_default();
                 progress(rebuilt.callbacks);
             }
-            Step::NotOurs => return Err(RebuildError::Served),
+            ReconcileStep::LeaseHeldElsewhere => return Err(RebuildError::ServeRunning),
         }
     }
 }

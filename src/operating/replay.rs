@@ -16,19 +16,19 @@ use crate::operating::actions::Decision;
 use crate::receiving::operator_decisions::{OperatorDecisions, format_release_detail};
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
-use crate::store::ledger::{Ledger, StateDifference};
+use crate::store::ledger::{Ledger, StateChange};
 
 /// Callbacks read again in one transaction, and bytes of their bodies.
 const BATCH: u64 = 200;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// What a dry run reads at most, for it holds the writer's lock until its end: callbacks, bytes of their bodies, and how long.
-const DRY_LIMIT: u64 = 10_000;
-const DRY_BYTES: u64 = 64 * 1024 * 1024;
-const DRY_TIME: Duration = Duration::from_secs(3);
+const DRY_RUN_CALLBACKS: u64 = 10_000;
+const DRY_RUN_BYTES: u64 = 64 * 1024 * 1024;
+const DRY_RUN_TIME: Duration = Duration::from_secs(3);
 
 /// Whether anything is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Earnest {
+pub enum ReplayMode {
     /// Tell what would change.
     DryRun,
     /// Change it.
@@ -42,14 +42,14 @@ pub enum ReplayError {
     #[error(
         "select callbacks by ids, account, outcome or time; to read all of them again, use rebuild"
     )]
-    Everything,
+    NothingSelected,
     /// A dry run over too much.
     #[error(
-        "a dry run holds up whatever else is written, so it ends after {DRY_LIMIT} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
-        DRY_BYTES / 1024 / 1024,
-        DRY_TIME.as_secs()
+        "a dry run holds up whatever else is written, so it ends after {DRY_RUN_CALLBACKS} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
+        DRY_RUN_BYTES / 1024 / 1024,
+        DRY_RUN_TIME.as_secs()
     )]
-    TooMany,
+    DryRunTooLarge,
     /// A database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
@@ -57,7 +57,7 @@ pub enum ReplayError {
 
 /// A callback that counts as something else. Where only a part of it became readable or unreadable, that side counts as quarantined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutcomeDifference {
+pub struct OutcomeChange {
     /// The callback.
     pub callback: CallbackId,
     /// Before.
@@ -68,7 +68,7 @@ pub struct OutcomeDifference {
 
 /// What reading again did, or would do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Replayed {
+pub struct ReplayReport {
     /// Callbacks read.
     pub read: u64,
     /// Selected, but not in the journal any more.
@@ -76,47 +76,47 @@ pub struct Replayed {
     /// Failed authentication and were not meant by the selection.
     pub withheld: u64,
     /// Callbacks that count as something else now.
-    pub callbacks: Vec<OutcomeDifference>,
+    pub callbacks: Vec<OutcomeChange>,
     /// Messages in another state now.
-    pub messages: Vec<StateDifference>,
+    pub messages: Vec<StateChange>,
 }
 
 /// Reads a selection again; `progress` hears how many callbacks were read.
 pub async fn replay(
     services: &Services,
     selection: &OutcomeFilter,
-    earnest: Earnest,
+    mode: ReplayMode,
     decision: &Decision<'_>,
     progress: &mut impl FnMut(u64),
-) -> Result<Replayed, ReplayError> {
+) -> Result<ReplayReport, ReplayError> {
     if *selection == OutcomeFilter::default() {
-        return Err(ReplayError::Everything);
+        return Err(ReplayError::NothingSelected);
     }
-    let mut run = Run {
+    let mut run = ReplayRun {
         services,
         selection,
         decision,
-        replayed: Replayed::default(),
+        replayed: ReplayReport::default(),
         states: BTreeMap::new(),
     };
-    match earnest {
-        Earnest::Apply => run.apply(progress).await?,
-        Earnest::DryRun => run.rehearse(progress).await?,
+    match mode {
+        ReplayMode::Apply => run.apply(progress).await?,
+        ReplayMode::DryRun => run.dry_run(progress).await?,
     }
     Ok(run.finish())
 }
 
-struct Run<'a> {
+struct ReplayRun<'a> {
     services: &'a Services,
     selection: &'a OutcomeFilter,
     decision: &'a Decision<'a>,
-    replayed: Replayed,
+    replayed: ReplayReport,
     /// The first state before and the last state after, over all batches.
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
 }
 
 /// Callbacks that are read again in one transaction.
-struct Batch {
+struct ReplayBatch {
     /// What they count as.
     outcomes: Vec<CallbackOutcome>,
     /// The callbacks themselves, in the same order.
@@ -125,7 +125,7 @@ struct Batch {
     bytes: u64,
 }
 
-impl Run<'_> {
+impl ReplayRun<'_> {
     async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let mut after = 0;
         while let Some(batch) = self.next(&mut after).await? {
@@ -146,7 +146,11 @@ impl Run<'_> {
     }
 
     /// One line of the audit a batch, in its transaction: what was read is told, also where a later batch fails.
-    async fn read_audited(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), db::Error> {
+    async fn read_audited(
+        &mut self,
+        ledger: &mut Ledger,
+        batch: &ReplayBatch,
+    ) -> Result<(), db::Error> {
         self.read(ledger, batch).await?;
         let callbacks = if batch.outcomes.len() == 1 {
             "1 callback".to_owned()
@@ -165,7 +169,7 @@ impl Run<'_> {
         ledger.record_action(&action).await
     }
 
-    async fn rehearse(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
+    async fn dry_run(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let (mut after, mut bytes) = (0, 0);
         let mut ledger = self.services.store.ledger(self.decision.now).await?;
         let began = Instant::now();
@@ -180,8 +184,8 @@ impl Run<'_> {
             }
             progress(self.replayed.read);
             bytes += batch.bytes;
-            if is_too_much(self.replayed.read, bytes, began.elapsed()) {
-                break Err(ReplayError::TooMany);
+            if exceeds_dry_run(self.replayed.read, bytes, began.elapsed()) {
+                break Err(ReplayError::DryRunTooLarge);
             }
         };
         ledger.roll_back().await;
@@ -189,7 +193,7 @@ impl Run<'_> {
     }
 
     /// The next callbacks of the selection with what they counted as; `None` after the last.
-    async fn next(&mut self, after: &mut i64) -> Result<Option<Batch>, db::Error> {
+    async fn next(&mut self, after: &mut i64) -> Result<Option<ReplayBatch>, db::Error> {
         let outcomes = self
             .services
             .store
@@ -224,14 +228,14 @@ impl Run<'_> {
         let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         wanted.retain(|outcome| found.contains(&outcome.callback));
         self.replayed.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
-        Ok(Some(Batch {
+        Ok(Some(ReplayBatch {
             outcomes: wanted,
             entries,
             bytes,
         }))
     }
 
-    async fn read(&mut self, ledger: &mut Ledger, batch: &Batch) -> Result<(), db::Error> {
+    async fn read(&mut self, ledger: &mut Ledger, batch: &ReplayBatch) -> Result<(), db::Error> {
         let ids: Vec<CallbackId> = batch
             .outcomes
             .iter()
@@ -264,7 +268,7 @@ impl Run<'_> {
         let outcomes = self
             .services
             .reconciler
-            .read_again(ledger, &batch.entries, &decisions)
+            .reprocess(ledger, &batch.entries, &decisions)
             .await?;
         let now_unreadable = ledger.list_quarantined(&ids).await?;
         self.replayed
@@ -293,14 +297,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Replayed {
+    fn finish(self) -> ReplayReport {
         let changed = self
             .states
             .into_iter()
             .filter(|(_, (before, after))| before != after);
-        Replayed {
+        ReplayReport {
             messages: changed
-                .map(|(message, (before, after))| StateDifference {
+                .map(|(message, (before, after))| StateChange {
                     message,
                     before,
                     after,
@@ -317,8 +321,8 @@ fn releases(selection: &OutcomeFilter) -> bool {
 }
 
 /// Whether a dry run has held the writer's lock for long enough.
-fn is_too_much(read: u64, bytes: u64, took: Duration) -> bool {
-    read > DRY_LIMIT || bytes > DRY_BYTES || took > DRY_TIME
+fn exceeds_dry_run(read: u64, bytes: u64, took: Duration) -> bool {
+    read > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || took > DRY_RUN_TIME
 }
 
 /// What changed between two readings: the chief outcome, and whether a part could not be understood.
@@ -326,7 +330,7 @@ fn difference(
     callback: CallbackId,
     before: (Outcome, bool),
     after: (Outcome, bool),
-) -> Option<OutcomeDifference> {
+) -> Option<OutcomeChange> {
     if before == after {
         return None;
     }
@@ -337,7 +341,7 @@ fn difference(
             outcome
         }
     };
-    Some(OutcomeDifference {
+    Some(OutcomeChange {
         callback,
         before: counts_as(before),
         after: counts_as(after),
@@ -351,11 +355,15 @@ mod tests {
     #[test]
     fn a_dry_run_ends_by_whichever_limit_comes_first() {
         let moment = Duration::from_millis(1);
-        assert!(!is_too_much(DRY_LIMIT, DRY_BYTES, DRY_TIME));
-        assert!(is_too_much(DRY_LIMIT + 1, 0, moment));
-        assert!(is_too_much(1, DRY_BYTES + 1, moment));
-        assert!(is_too_much(1, 1, DRY_TIME + moment));
-        let words = ReplayError::TooMany.to_string();
+        assert!(!exceeds_dry_run(
+            DRY_RUN_CALLBACKS,
+            DRY_RUN_BYTES,
+            DRY_RUN_TIME
+        ));
+        assert!(exceeds_dry_run(DRY_RUN_CALLBACKS + 1, 0, moment));
+        assert!(exceeds_dry_run(1, DRY_RUN_BYTES + 1, moment));
+        assert!(exceeds_dry_run(1, 1, DRY_RUN_TIME + moment));
+        let words = ReplayError::DryRunTooLarge.to_string();
         assert!(
             words.contains("10000 callbacks, 64 MiB or 3 seconds"),
             "{words}"

@@ -9,7 +9,7 @@ use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
-use crate::store::ledger::{Ledger, Sources};
+use crate::store::ledger::{Ledger, MessageSources};
 
 /// Undoes the matches of a message; returns where what was matched is now. Its recipient never matches it again; a person still may.
 pub async fn unmatch(
@@ -49,13 +49,13 @@ async fn take_back(
     ledger.record_action(&action).await?;
     let decisions = OperatorDecisions::load(ledger).await?;
     let times: HashSet<_> = told.iter().map(|entry| entry.record.received_at).collect();
-    ledger.unlearn(&[id], &times).await?;
+    ledger.forget_learned_ids(&[id], &times).await?;
     ledger.forget_match(id)?;
     services
         .reconciler
-        .read_again(ledger, &told, &decisions)
+        .reprocess(ledger, &told, &decisions)
         .await?;
-    let mut now_at = ledger.list_told(&sources.told);
+    let mut now_at = ledger.list_reported(&sources.reporting);
     now_at.retain(|told| *told != id);
     Ok(now_at)
 }
@@ -82,11 +82,11 @@ async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, Ope
 /// Every callback that spoke of the message, in the journal's order; refused when one is missing.
 async fn find_kept(
     services: &Services,
-    sources: &Sources,
+    sources: &MessageSources,
 ) -> Result<Vec<JournalEntry>, OperateError> {
     let wanted = sources.all();
     let kept = services.journal.find_all(&wanted).await?;
-    if sources.some_forgotten || kept.len() < wanted.len() {
+    if sources.some_missing || kept.len() < wanted.len() {
         let words = "a callback behind it is not kept any more and cannot be read again";
         return Err(OperateError::NotNow(words.to_owned()));
     }

@@ -5,16 +5,16 @@
 use crate::db;
 use crate::journal::Journal;
 use crate::store::Store;
-use crate::store::verify::{Discrepancy, Snapshot};
+use crate::store::verify::{Discrepancy, VerifySnapshot};
 
 /// Places of the journal looked at in one go.
-const PLACES: u64 = 1000;
+const JOURNAL_PAGE: u64 = 1000;
 /// Dangling things of one kind that are told; more say nothing new.
-const TOLD: u64 = 100;
+const REPORTED_LIMIT: u64 = 100;
 
 /// What was looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Checked {
+pub struct VerifyReport {
     /// Callbacks of the journal that were read.
     pub callbacks: u64,
     /// Callbacks that were not read yet.
@@ -27,7 +27,7 @@ pub struct Checked {
 
 /// How far a check has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
+pub struct VerifyProgress {
     /// What is looked at, in a word or two.
     pub stage: &'static str,
     /// How many of it so far.
@@ -41,8 +41,8 @@ pub async fn verify(
     store: &Store,
     journal: &Journal,
     found: &mut impl FnMut(Discrepancy),
-    progress: &mut impl FnMut(Progress),
-) -> Result<Checked, db::Error> {
+    progress: &mut impl FnMut(VerifyProgress),
+) -> Result<VerifyReport, db::Error> {
     let snapshot = store.snapshot().await?;
     let checked = check(&snapshot, journal, found, progress).await;
     snapshot.close().await?;
@@ -50,15 +50,15 @@ pub async fn verify(
 }
 
 async fn check(
-    snapshot: &Snapshot,
+    snapshot: &VerifySnapshot,
     journal: &Journal,
     found: &mut impl FnMut(Discrepancy),
-    progress: &mut impl FnMut(Progress),
-) -> Result<Checked, db::Error> {
-    let mut checked = Checked::default();
+    progress: &mut impl FnMut(VerifyProgress),
+) -> Result<VerifyReport, db::Error> {
+    let mut checked = VerifyReport::default();
     check_journal(snapshot, journal, &mut checked, found, progress).await?;
-    let contradictions = snapshot.find_contradictions(TOLD).await?;
-    let dangling = snapshot.find_dangling(TOLD).await?;
+    let contradictions = snapshot.find_contradictions(REPORTED_LIMIT).await?;
+    let dangling = snapshot.find_dangling(REPORTED_LIMIT).await?;
     contradictions
         .into_iter()
         .chain(dangling)
@@ -69,7 +69,7 @@ async fn check(
         after = Some(last);
         checked.messages += number;
         wrong.into_iter().for_each(&mut *found);
-        progress(Progress {
+        progress(VerifyProgress {
             stage: "messages",
             done: checked.messages,
             total,
@@ -80,7 +80,7 @@ async fn check(
         bucket = next;
         checked.counts += number;
         wrong.into_iter().for_each(&mut *found);
-        progress(Progress {
+        progress(VerifyProgress {
             stage: "counts",
             done: checked.counts,
             total: None,
@@ -91,11 +91,11 @@ async fn check(
 
 /// Every callback up to the position has an outcome, and every outcome of that stretch its callback.
 async fn check_journal(
-    snapshot: &Snapshot,
+    snapshot: &VerifySnapshot,
     journal: &Journal,
-    checked: &mut Checked,
+    checked: &mut VerifyReport,
     found: &mut impl FnMut(Discrepancy),
-    progress: &mut impl FnMut(Progress),
+    progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<(), db::Error> {
     let position = snapshot.position().await?;
     let end = journal.end().await?;
@@ -107,7 +107,7 @@ async fn check_journal(
     let mut after = None;
     loop {
         let places = journal
-            .list_places(after.unwrap_or_default(), PLACES)
+            .list_places(after.unwrap_or_default(), JOURNAL_PAGE)
             .await?;
         let Some((first, last)) = places.first().zip(places.last()) else {
             return Ok(());
@@ -142,7 +142,7 @@ async fn check_journal(
                 ),
             });
         }
-        progress(Progress {
+        progress(VerifyProgress {
             stage: "callbacks",
             done: checked.callbacks,
             total: None,

@@ -12,7 +12,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, Adoption, MatchBy};
 use crate::providers::Report;
 use crate::receiving::operator_decisions::OperatorDecisions;
-use crate::store::ledger::{Heard, LearnedFrom, Ledger};
+use crate::store::ledger::{Orphan, LearnedFrom, Ledger};
 
 /// Time without reports after which a message is overdue, for accounts that are no longer
 /// configured.
@@ -203,7 +203,7 @@ async fn create_orphan(
     let deadline = account
         .configured
         .and_then(|account| TimeDelta::from_std(account.deadline).ok());
-    let heard = Heard {
+    let orphan = Orphan {
         id,
         account: account.id,
         provider: account.provider,
@@ -213,7 +213,7 @@ async fn create_orphan(
         recipient: report.recipient.as_deref(),
         kind: report.kind,
     };
-    ledger.hear_of(heard).await?;
+    ledger.upsert_orphan(orphan).await?;
     Ok(id)
 }
 

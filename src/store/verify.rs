@@ -23,9 +23,9 @@ use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, latenc
 use crate::store::{Store, receipts as facts_of, settings};
 
 /// Rows of a piece.
-const PIECE: u64 = 400;
+const PAGE_ROWS: u64 = 400;
 /// Quarter hours counted in one go: a day.
-const BUCKETS: i64 = 96;
+const DAY_BUCKETS: i64 = 96;
 
 /// Two stored things that do not agree; told by ids alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,11 +41,11 @@ impl fmt::Display for Discrepancy {
 }
 
 /// What is stored and what a recount says, by where it is counted.
-type Numbers = BTreeMap<(Cohort, Counted), (i64, i64)>;
+type CountComparison = BTreeMap<(Cohort, CountedValue), (i64, i64)>;
 
 /// What is counted of a quarter hour, account and kind.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Counted {
+enum CountedValue {
     Messages(Standing),
     /// Messages that took a time of this bucket to a stage.
     Latencies(String, i64),
@@ -57,13 +57,13 @@ fn discrepancy(words: String) -> Discrepancy {
 
 /// The main database as it is at one instant.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct VerifySnapshot {
     transaction: DatabaseTransaction,
 }
 
 impl Store {
     /// Looks at the database as it is now, whatever is written meanwhile.
-    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+    pub async fn snapshot(&self) -> Result<VerifySnapshot, Error> {
         let reader = self.pools().reader();
         let transaction = if reader.get_database_backend() == DbBackend::Postgres {
             let isolation = Some(IsolationLevel::RepeatableRead);
@@ -73,11 +73,11 @@ impl Store {
         } else {
             reader.begin().await?
         };
-        Ok(Snapshot { transaction })
+        Ok(VerifySnapshot { transaction })
     }
 }
 
-impl Snapshot {
+impl VerifySnapshot {
     /// Ends it, so that what it held may be cleaned up.
     pub async fn close(self) -> Result<(), Error> {
         Ok(self.transaction.rollback().await?)
@@ -122,7 +122,7 @@ impl Snapshot {
         let rows = messages::Entity::find()
             .filter(messages::Column::Id.gt(after.map_or(Uuid::nil(), MessageId::uuid)))
             .order_by_asc(messages::Column::Id)
-            .limit(PIECE)
+            .limit(PAGE_ROWS)
             .all(&self.transaction)
             .await?;
         let Some(last) = rows.last() else {
@@ -172,17 +172,17 @@ impl Snapshot {
         let Some(first) = self.next_bucket(bucket).await? else {
             return Ok(None);
         };
-        let next = first + BUCKETS * BUCKET;
+        let next = first + DAY_BUCKETS * BUCKET;
         let stored = message_counts::Entity::find()
             .filter(message_counts::Column::Bucket.gte(first))
             .filter(message_counts::Column::Bucket.lt(next))
             .all(&self.transaction)
             .await?;
-        let mut numbers = Numbers::new();
+        let mut numbers = CountComparison::new();
         for row in stored {
             let standing = (row.origin, row.state, row.code, row.class);
             let cohort = (row.bucket, row.account, row.kind);
-            let key = (cohort, Counted::Messages(standing));
+            let key = (cohort, CountedValue::Messages(standing));
             numbers.entry(key).or_default().0 = row.messages;
         }
         let latencies = latency_counts::Entity::find()
@@ -192,7 +192,7 @@ impl Snapshot {
             .await?;
         for row in latencies {
             let cohort = (row.bucket, row.account, row.kind);
-            let key = (cohort, Counted::Latencies(row.stage, row.latency));
+            let key = (cohort, CountedValue::Latencies(row.stage, row.latency));
             numbers.entry(key).or_default().0 = row.messages;
         }
         self.recount(first, next, &mut numbers).await?;
@@ -210,10 +210,10 @@ impl Snapshot {
         let found = wrong
             .map(|(((bucket, account, kind), counted), (stored, recounted))| {
                 let what = match counted {
-                    Counted::Messages((origin, state, code, _)) => {
+                    CountedValue::Messages((origin, state, code, _)) => {
                         format!("{origin}, {state}, code `{code}`")
                     }
-                    Counted::Latencies(stage, latency) => format!("time to {stage}, step {latency}"),
+                    CountedValue::Latencies(stage, latency) => format!("time to {stage}, step {latency}"),
                 };
                 discrepancy(format!(
                     "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {what} is {stored}; a recount says {recounted}"
@@ -245,7 +245,12 @@ impl Snapshot {
         Ok([counted, created].into_iter().flatten().min())
     }
 
-    async fn recount(&self, first: i64, next: i64, numbers: &mut Numbers) -> Result<(), Error> {
+    async fn recount(
+        &self,
+        first: i64,
+        next: i64,
+        numbers: &mut CountComparison,
+    ) -> Result<(), Error> {
         let mut after = (first, Uuid::nil());
         loop {
             let rows = messages::Entity::find()
@@ -259,7 +264,7 @@ impl Snapshot {
                 )
                 .order_by_asc(messages::Column::CreatedAt)
                 .order_by_asc(messages::Column::Id)
-                .limit(PIECE)
+                .limit(PAGE_ROWS)
                 .all(&self.transaction)
                 .await?;
             let Some(last) = rows.last() else {
@@ -271,10 +276,10 @@ impl Snapshot {
                 .filter(|row| row.origin != Origin::Orphan.as_str());
             for row in counted {
                 let (cohort, standing) = count_key(row);
-                let key = (cohort, Counted::Messages(standing));
+                let key = (cohort, CountedValue::Messages(standing));
                 numbers.entry(key).or_default().1 += 1;
                 for (cohort, stage, latency) in latency_keys(row) {
-                    let counted = Counted::Latencies(stage.as_str().to_owned(), latency);
+                    let counted = CountedValue::Latencies(stage.as_str().to_owned(), latency);
                     numbers.entry((cohort, counted)).or_default().1 += 1;
                 }
             }

@@ -242,8 +242,8 @@ impl From<AcceptError> for ApiError {
 impl From<ReplayError> for ApiError {
     fn from(error: ReplayError) -> Self {
         match error {
-            ReplayError::Everything => Self::field("selection", error.to_string()),
-            ReplayError::TooMany => Self::NotPossible(error.to_string()),
+            ReplayError::NothingSelected => Self::field("selection", error.to_string()),
+            ReplayError::DryRunTooLarge => Self::NotPossible(error.to_string()),
             ReplayError::Store(error) => error.into(),
         }
     }

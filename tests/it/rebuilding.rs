@@ -2,7 +2,7 @@
 
 use bluetick::domain::callback_record::JournalPosition;
 use bluetick::operating::rebuild::{RebuildError, rebuild};
-use bluetick::operating::verify::{Checked, verify};
+use bluetick::operating::verify::{VerifyReport, verify};
 use bluetick::simulator::{FaultRates, Settings};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -98,7 +98,7 @@ async fn sent_through(app: &App, sent: &[String], account: &str) -> String {
     panic!("nothing went through {account}");
 }
 
-pub(crate) async fn verified(app: &App) -> (Checked, Vec<String>) {
+pub(crate) async fn verified(app: &App) -> (VerifyReport, Vec<String>) {
     let mut found = Vec::new();
     let checked = verify(
         &app.services.store,
@@ -225,7 +225,7 @@ async fn rebuild_is_refused_while_another_process_follows_the_journal() {
             .unwrap()
     );
     let refused = rebuild(&app.services, &mut |_| {}).await.unwrap_err();
-    assert!(matches!(refused, RebuildError::Served), "{refused}");
+    assert!(matches!(refused, RebuildError::ServeRunning), "{refused}");
     app.advance(TimeDelta::seconds(31));
     rebuild(&app.services, &mut |_| {}).await.unwrap();
     app.finish().await;

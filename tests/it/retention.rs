@@ -7,8 +7,8 @@ use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;
 use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
-use bluetick::operating::retention::{PurgeError, Purged, Step};
-use bluetick::store::retention::RowCounts;
+use bluetick::operating::retention::{PurgeError, PurgeReport, PurgeStep};
+use bluetick::store::purge_messages::RowCounts;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use migration::{JournalMigrator, MigratorTrait};
@@ -24,12 +24,12 @@ use crate::rebuilding::{assert_same, live, start_chaos, verified};
 const CALLBACKS_GONE: TimeDelta = TimeDelta::days(92);
 const MESSAGES_GONE: TimeDelta = TimeDelta::days(402);
 
-async fn purge(app: &App) -> Purged {
+async fn purge(app: &App) -> PurgeReport {
     app.services.retention.purge(&mut |_| {}).await.unwrap()
 }
 
-async fn forecast(app: &App) -> RowCounts {
-    let purged = app.services.retention.forecast(&mut |_| {}).await.unwrap();
+async fn count_expired(app: &App) -> RowCounts {
+    let purged = app.services.retention.count_expired(&mut |_| {}).await.unwrap();
     purged.rows
 }
 
@@ -187,10 +187,10 @@ async fn messages_go_with_all_that_is_theirs_and_counts_stay() {
     let before = dump(&app.database).await;
     app.advance(MESSAGES_GONE);
 
-    let expected = forecast(&app).await;
+    let expected = count_expired(&app).await;
     assert_same(&before, &dump(&app.database).await);
     let purged = purge(&app).await;
-    assert_eq!(purged.rows, expected, "a forecast tells what goes");
+    assert_eq!(purged.rows, expected, "a count_expired tells what goes");
     for table in [
         "journal",
         "messages",
@@ -213,7 +213,7 @@ async fn messages_go_with_all_that_is_theirs_and_counts_stay() {
     nothing_disagrees(&app).await;
     rebuild(&app.services, &mut |_| {}).await.unwrap();
     assert_same(&after, &dump(&app.database).await);
-    assert_eq!(forecast(&app).await, RowCounts::new());
+    assert_eq!(count_expired(&app).await, RowCounts::new());
     app.stop().await;
 }
 
@@ -350,7 +350,7 @@ async fn quarantine_shows_its_copy_until_messages_of_that_time_go() {
     assert_eq!(problems(&app).await, 1);
 
     app.advance(MESSAGES_GONE);
-    let expected = forecast(&app).await;
+    let expected = count_expired(&app).await;
     let purged = purge(&app).await;
     assert_eq!(purged.rows, expected);
     assert_eq!(
@@ -383,7 +383,7 @@ async fn windows_links_leases_and_the_audit_have_their_ends() {
     assert!(!early.contains_key("windows"), "{early:?}");
     app.advance(TimeDelta::hours(2));
     // Made again by the purge before.
-    let rows = forecast(&app).await;
+    let rows = count_expired(&app).await;
     assert_eq!(purge(&app).await.rows, rows);
     assert_eq!((rows["windows"], count(&app, "windows").await), (1, 0));
     assert_eq!(count(&app, "sign_in_links").await, 0);
@@ -408,21 +408,21 @@ async fn one_process_removes_at_a_time_and_none_during_a_rebuild() {
             .await
             .unwrap()
     );
-    assert_eq!(retention.step().await.unwrap(), Step::NotOurs);
+    assert_eq!(retention.step().await.unwrap(), PurgeStep::LeaseHeldElsewhere);
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Busy), "{refused}");
     let refused = rebuild(&app.services, &mut |_| {}).await.unwrap_err();
-    assert!(matches!(refused, RebuildError::Purged), "{refused}");
+    assert!(matches!(refused, RebuildError::PurgeRunning), "{refused}");
     store.release_lease("retention", other).await.unwrap();
 
     let number = journalled(&app).await;
     store.announce_rebuild().await.unwrap();
-    assert_eq!(retention.step().await.unwrap(), Step::Rebuilding);
+    assert_eq!(retention.step().await.unwrap(), PurgeStep::Rebuilding);
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Rebuilding), "{refused}");
     assert_eq!(journalled(&app).await, number);
     app.run_jobs_until_idle().await;
-    assert_eq!(retention.step().await.unwrap(), Step::Done);
+    assert_eq!(retention.step().await.unwrap(), PurgeStep::Done);
     assert_eq!(journalled(&app).await, 0);
     app.finish().await;
 }
@@ -432,7 +432,7 @@ async fn an_interrupted_purge_goes_on_where_it_ended() {
     let app = start_chaos(4).await;
     live(&app).await;
     app.advance(MESSAGES_GONE);
-    let expected = forecast(&app).await;
+    let expected = count_expired(&app).await;
     let (store, journal) = (&app.services.store, &app.services.journal);
     let cutoffs = app.services.retention.cutoffs();
     let leave = PurgeLimit {
@@ -443,7 +443,7 @@ async fn an_interrupted_purge_goes_on_where_it_ended() {
     journal.remove(&leave, &portion).await.unwrap().unwrap();
     nothing_disagrees(&app).await;
     empty(journal, &leave).await;
-    let past = bluetick::store::retention::PastMessages {
+    let past = bluetick::store::purge_messages::PastMessages {
         created_before: cutoffs.messages,
         first_callback: None,
     };

@@ -9,7 +9,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::store::Store;
-use bluetick::store::ledger::{Heard, LearnedFrom};
+use bluetick::store::ledger::{Orphan, LearnedFrom};
 use bluetick::store::queue::Acceptance;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
@@ -90,7 +90,7 @@ async fn add_orphan(store: &Store, rng: &mut StdRng, source: u128) -> MessageId 
     let id = MessageId::new(now);
     let mut ledger = store.ledger(now).await.unwrap();
     ledger
-        .hear_of(Heard {
+        .upsert_orphan(Orphan {
             id,
             account: &account(),
             provider: ProviderId::Sobot,

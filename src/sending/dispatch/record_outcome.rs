@@ -16,7 +16,7 @@ use crate::providers;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::AttemptOutcome;
-use crate::store::ledger::{Bound, LearnedFrom, Ledger};
+use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
 use crate::store::queue::Exchange;
 
 /// Attempts after the first one.
@@ -164,11 +164,11 @@ async fn bind_reply_ids(
             .bind(message, account, id, LearnedFrom::Reply)
             .await?
         {
-            Bound::Held | Bound::Merged(_) => {}
-            Bound::Conflict(other) => {
+            BindOutcome::Held | BindOutcome::Merged(_) => {}
+            BindOutcome::Conflict(other) => {
                 notes.push(format!("the reply's id already belongs to message {other}"));
             }
-            Bound::Full => notes.push("the message has the maximum number of ids".to_owned()),
+            BindOutcome::Full => notes.push("the message has the maximum number of ids".to_owned()),
         }
     }
     Ok(notes)

@@ -14,9 +14,9 @@ use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
-use crate::store::ledger::binding::chief_id;
-use crate::store::ledger::counts::Differences;
-use crate::store::ledger::{Change, Entry, Ledger, Times};
+use crate::store::ledger::id_binding::chief_id;
+use crate::store::ledger::message_counts::Differences;
+use crate::store::ledger::message_ledger::{Change, Ledger, LedgerEntry, UpdateTimes};
 use crate::store::messages::row;
 use crate::store::queue::leave_queue;
 use crate::store::{callbacks, receipts};
@@ -44,7 +44,7 @@ impl Ledger {
             if entry.before.as_ref() == Some(&entry.row) {
                 continue;
             }
-            if self.times == Times::Now {
+            if self.times == UpdateTimes::Now {
                 entry.row.updated_at = instant::write(self.now);
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
@@ -87,7 +87,7 @@ impl Ledger {
             .iter()
             .filter_map(|id| self.entries.get(id))
             .filter(|entry| entry.before.as_ref() != Some(&entry.row));
-        let (folded, others): (Vec<&Entry>, Vec<&Entry>) =
+        let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
             changed.partition(|entry| entry.only_folded());
         let rows: Vec<&messages::Model> = folded.iter().map(|entry| &entry.row).collect();
         let by_id = messages::Column::Id;
@@ -177,7 +177,7 @@ impl Ledger {
     }
 }
 
-impl Entry {
+impl LedgerEntry {
     /// Whether a row that is there differs in nothing but what the fold says.
     fn only_folded(&self) -> bool {
         let before = self.before.as_ref();
@@ -208,7 +208,7 @@ fn is_told_by_the_provider(receipt: &Receipt) -> bool {
     receipt.source_kind == SourceKind::Callback && !matches!(receipt.event, ReceiptEvent::Other(_))
 }
 
-fn change(entry: &Entry) -> Result<Change, Error> {
+fn change(entry: &LedgerEntry) -> Result<Change, Error> {
     let bad = |column| Error::inconsistent("messages", column, entry.row.id);
     Ok(Change {
         message: entry.row.id.into(),

@@ -13,7 +13,8 @@ use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use crate::store::entities::messages::Model;
 use crate::store::entities::provider_ids;
-use crate::store::ledger::{LearnedFrom, Ledger};
+use crate::store::ledger::id_binding::LearnedFrom;
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
 
 /// A checked registration.

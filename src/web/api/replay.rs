@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::scope::{Caller, Scope};
-use crate::operating::replay::{Earnest, Replayed, replay};
+use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::api::actions::decision;
@@ -77,13 +77,13 @@ pub(crate) async fn run(
     caller.require(Scope::Operate)?;
     let request: ReplayRequest = parse_json(&body)?;
     let (dry_run, selection) = (request.dry_run, selection(request)?);
-    let earnest = if dry_run {
-        Earnest::DryRun
+    let mode = if dry_run {
+        ReplayMode::DryRun
     } else {
-        Earnest::Apply
+        ReplayMode::Apply
     };
     let decision = decision(&services, &caller);
-    let replayed = replay(&services, &selection, earnest, &decision, &mut |_| {}).await?;
+    let replayed = replay(&services, &selection, mode, &decision, &mut |_| {}).await?;
     Ok(HttpResponse::Ok().json(response(dry_run, &replayed)))
 }
 
@@ -136,7 +136,7 @@ fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
     })
 }
 
-fn response(dry_run: bool, replayed: &Replayed) -> ReplayResponse {
+fn response(dry_run: bool, replayed: &ReplayReport) -> ReplayResponse {
     ReplayResponse {
         dry_run,
         read: replayed.read,

@@ -9,7 +9,7 @@ use askama::Template;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::{Caller, Scope};
-use crate::operating::replay::{self, Earnest, Replayed};
+use crate::operating::replay::{self, ReplayMode, ReplayReport};
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome};
 use crate::web::api::actions::decision;
@@ -46,7 +46,7 @@ pub(crate) async fn preview(
     }
     // The button replays exactly what the page shows.
     let url = url.limited_to(services.store.position().await?);
-    let replayed = run_replay(&services, &caller, &url, Earnest::DryRun).await?;
+    let replayed = run_replay(&services, &caller, &url, ReplayMode::DryRun).await?;
     respond(&services, ReplayPage::new(&url, known.as_ref(), &replayed)).await
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn apply(
             "the field up_to is missing; open the preview first".to_owned(),
         ));
     }
-    run_replay(&services, &caller, &url, Earnest::Apply).await?;
+    run_replay(&services, &caller, &url, ReplayMode::Apply).await?;
     Ok(redirect_to(url.origin()))
 }
 
@@ -74,10 +74,10 @@ async fn run_replay(
     services: &Services,
     caller: &Caller,
     url: &ReplayUrl,
-    earnest: Earnest,
-) -> Result<Replayed, ApiError> {
+    mode: ReplayMode,
+) -> Result<ReplayReport, ApiError> {
     let (selection, decision) = (url.selection(), decision(services, caller));
-    let done = replay::replay(services, &selection, earnest, &decision, &mut |_| {}).await;
+    let done = replay::replay(services, &selection, mode, &decision, &mut |_| {}).await;
     Ok(done?)
 }
 
@@ -120,7 +120,7 @@ struct MessageChangeRow {
 
 impl ReplayPage {
     /// `known` is the outcome of the selected callback, if a single one is selected.
-    pub fn new(url: &ReplayUrl, known: Option<&CallbackOutcome>, replayed: &Replayed) -> Self {
+    pub fn new(url: &ReplayUrl, known: Option<&CallbackOutcome>, replayed: &ReplayReport) -> Self {
         let outcome = known.map(|known| known.outcome).or(url.outcome);
         let releases = outcome == Some(Outcome::Unverified);
         let title = if releases { "Release" } else { "Replay" };
@@ -153,7 +153,7 @@ impl ReplayPage {
 }
 
 /// Callbacks of the selection that are not replayed.
-fn excluded(replayed: &Replayed) -> Vec<String> {
+fn excluded(replayed: &ReplayReport) -> Vec<String> {
     let gone = (replayed.gone > 0).then(|| {
         format!(
             "{} no longer kept: retention has ended.",
@@ -169,7 +169,7 @@ fn excluded(replayed: &Replayed) -> Vec<String> {
     gone.into_iter().chain(withheld).collect()
 }
 
-fn summary(replayed: &Replayed) -> String {
+fn summary(replayed: &ReplayReport) -> String {
     let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     match (replayed.callbacks.len(), replayed.messages.len()) {
         (0, 0) => "No outcome and no state would change.".to_owned(),
@@ -181,7 +181,7 @@ fn summary(replayed: &Replayed) -> String {
     }
 }
 
-fn callback_changes(replayed: &Replayed) -> Vec<CallbackChangeRow> {
+fn callback_changes(replayed: &ReplayReport) -> Vec<CallbackChangeRow> {
     let shown = replayed.callbacks.iter().take(CHANGES_SHOWN);
     shown
         .map(|change| CallbackChangeRow {
@@ -193,7 +193,7 @@ fn callback_changes(replayed: &Replayed) -> Vec<CallbackChangeRow> {
         .collect()
 }
 
-fn message_changes(replayed: &Replayed) -> Vec<MessageChangeRow> {
+fn message_changes(replayed: &ReplayReport) -> Vec<MessageChangeRow> {
     let pill = |state: Option<DeliveryState>| state.map(StatePill::new);
     let href = |id: MessageId, exists: bool| exists.then(|| format!("/messages/{id}"));
     let shown = replayed.messages.iter().take(CHANGES_SHOWN);

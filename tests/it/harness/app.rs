@@ -15,7 +15,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::{Account, Credentials, KaleyraRegion};
 use bluetick::domain::scope::{Scope, Scopes};
 use bluetick::domain::secret::Secret;
-use bluetick::receiving::reconcile::Step;
+use bluetick::receiving::reconcile::ReconcileStep;
 use bluetick::services::Services;
 use bluetick::simulator::{
     CallbackRelease, CallbackTargets, ForcedReply, PlannedOutcome, ReceivedRequest, Settings,
@@ -347,8 +347,8 @@ impl App {
     /// Applies what is in the journal and nothing else; returns how many callbacks that were.
     pub(crate) async fn apply_callbacks(&self) -> usize {
         match self.services.reconciler.step().await.unwrap() {
-            Step::Applied(applied) => applied,
-            Step::NotOurs => panic!("another process holds the lease"),
+            ReconcileStep::Applied(applied) => applied,
+            ReconcileStep::LeaseHeldElsewhere => panic!("another process holds the lease"),
         }
     }
 

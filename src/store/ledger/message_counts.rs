@@ -12,7 +12,7 @@ use crate::domain::latency::LatencyBucket;
 use crate::domain::message::Origin;
 use crate::store::entities::messages::Model;
 use crate::store::entities::{latency_counts, message_counts};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::row;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.

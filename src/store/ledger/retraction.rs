@@ -14,11 +14,11 @@ use crate::domain::receipt::{Receipt, SourceKind};
 use crate::store::entities::{
     id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
 };
-use crate::store::ledger::{Entry, Ledger};
+use crate::store::ledger::message_ledger::{Ledger, LedgerEntry};
 
 /// What a ledger made of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StateDifference {
+pub struct StateChange {
     /// The message.
     pub message: MessageId,
     /// Its state before; absent when it did not exist.
@@ -64,7 +64,7 @@ impl Ledger {
     }
 
     /// Flushes what was done so far and forgets the rows, so that a long ledger holds little; tells which states changed.
-    pub async fn settle(&mut self) -> Result<Vec<StateDifference>, Error> {
+    pub async fn settle(&mut self) -> Result<Vec<StateChange>, Error> {
         let merged: Vec<Uuid> = self.merges.iter().map(|(gone, _)| *gone).collect();
         let changes = self.flush().await?;
         self.changes.extend(changes);
@@ -79,7 +79,7 @@ impl Ledger {
             };
             let after = Some(state(&entry.row)?);
             if before != after {
-                differences.push(StateDifference {
+                differences.push(StateChange {
                     message: entry.row.id.into(),
                     before,
                     after,
@@ -87,7 +87,7 @@ impl Ledger {
             }
         }
         for (id, before) in removed {
-            differences.push(StateDifference {
+            differences.push(StateChange {
                 message: id,
                 before: Some(before),
                 after: None,
@@ -109,7 +109,7 @@ impl Ledger {
     ) -> Result<Vec<Uuid>, Error> {
         let emptied = |id: &Uuid| {
             facts.get(id).is_none_or(Vec::is_empty)
-                && self.entries.get(id).is_some_and(Entry::is_left_over)
+                && self.entries.get(id).is_some_and(LedgerEntry::is_left_over)
         };
         let candidates: Vec<Uuid> = touched.iter().filter(|id| emptied(id)).copied().collect();
         if candidates.is_empty() {
@@ -169,7 +169,7 @@ impl Ledger {
     }
 }
 
-impl Entry {
+impl LedgerEntry {
     /// Known only from callbacks, and robbed of facts.
     fn is_left_over(&self) -> bool {
         let heard_of = [Origin::Orphan.as_str(), Origin::Observed.as_str()];

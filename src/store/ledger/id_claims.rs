@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::store::entities::{id_conflicts, provider_ids};
-use crate::store::ledger::{LearnedFrom, Ledger};
+use crate::store::ledger::id_binding::LearnedFrom;
+use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
     /// Notes that a message was told to have an id that another sent message holds.
@@ -46,7 +47,7 @@ impl Ledger {
     }
 
     /// Hears claims again whose id is not held any more by the message that kept it: the first claimant gets it, unless somebody else holds it now.
-    pub async fn hear_claims_again(&mut self) -> Result<(), Error> {
+    pub async fn retry_id_claims(&mut self) -> Result<(), Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
         let holder_still_holds = Query::select()
@@ -72,12 +73,12 @@ impl Ledger {
             .all(&self.transaction)
             .await?;
         for claim in open {
-            self.hear_claim(claim).await?;
+            self.retry_id_claim(claim).await?;
         }
         Ok(())
     }
 
-    async fn hear_claim(&mut self, claim: id_conflicts::Model) -> Result<(), Error> {
+    async fn retry_id_claim(&mut self, claim: id_conflicts::Model) -> Result<(), Error> {
         let bad = |column| Error::inconsistent("id_conflicts", column, claim.claimant);
         let account: AccountId = claim.account.parse().map_err(|_| bad("account"))?;
         let id = ProviderMessageId::parse(&claim.provider_id).map_err(|_| bad("provider_id"))?;

@@ -1,12 +1,12 @@
-//! Provisional messages become messages of their own once their time has come.
+//! Adopts orphans that are due: they become observed messages.
 
 use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::ids::MessageId;
-use crate::receiving::reconcile::Reconciler;
+use crate::receiving::reconcile::reconciler::Reconciler;
 
-/// Provisional messages adopted in one sweep.
+/// Orphans adopted in one transaction.
 const ADOPT_LIMIT: u64 = 200;
 
 impl Reconciler {
@@ -21,7 +21,7 @@ impl Reconciler {
             Ok(()) => return Ok(due.len()),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "unmatched reports could not be adopted together; going one by one");
+                tracing::warn!(%error, "unmatched reports could not be adopted together; trying one by one");
             }
         }
         let mut adopted = 0;
@@ -47,6 +47,6 @@ impl Reconciler {
             Ok(())
         }
         .await;
-        self.end(ledger, adopted).await
+        self.finish(ledger, adopted).await
     }
 }

@@ -11,7 +11,7 @@ use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
 use crate::store::entities::{merged_messages, messages, provider_ids, receipts};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 /// Where an id was learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ impl LearnedFrom {
 
 /// What became of an id that a message was told to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bound {
+pub enum BindOutcome {
     /// The message holds it now, or held it already.
     Held,
     /// It belonged to a message known only from callbacks, which lives on in this one.
@@ -77,7 +77,7 @@ impl Ledger {
         account: &AccountId,
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
-    ) -> Result<Bound, Error> {
+    ) -> Result<BindOutcome, Error> {
         let message = message.uuid();
         let bound = match self
             .holders
@@ -85,14 +85,14 @@ impl Ledger {
             .copied()
             .flatten()
         {
-            Some(holder) if holder == message => Bound::Held,
+            Some(holder) if holder == message => BindOutcome::Held,
             Some(holder) => {
                 self.contend(message, holder, account, id, learned_from)
                     .await?
             }
             None => return self.hold(message, account, id, learned_from).await,
         };
-        if matches!(bound, Bound::Held | Bound::Merged(_)) {
+        if matches!(bound, BindOutcome::Held | BindOutcome::Merged(_)) {
             self.confirm(message, account, id, learned_from).await?;
         }
         Ok(bound)
@@ -133,9 +133,9 @@ impl Ledger {
         account: &AccountId,
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
-    ) -> Result<Bound, Error> {
+    ) -> Result<BindOutcome, Error> {
         if self.count_ids(message).await? >= PROVIDER_IDS_LIMIT {
-            return Ok(Bound::Full);
+            return Ok(BindOutcome::Full);
         }
         *self.id_counts.entry(message).or_default() += 1;
         self.bindings.push(provider_ids::Model {
@@ -150,7 +150,7 @@ impl Ledger {
         let entry = self.entry(message.into())?;
         entry.renamed = true;
         entry.touched = true;
-        Ok(Bound::Held)
+        Ok(BindOutcome::Held)
     }
 
     /// How many ids a message holds. The first question is answered for every loaded message of its account at once: a batch asks of most of them.
@@ -192,7 +192,7 @@ impl Ledger {
         account: &AccountId,
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
-    ) -> Result<Bound, Error> {
+    ) -> Result<BindOutcome, Error> {
         self.load(&[message.into(), holder.into()]).await?;
         let sent = |origin: Option<Origin>| origin.is_some_and(Origin::is_ours);
         match (
@@ -202,7 +202,7 @@ impl Ledger {
             (true, true) => {
                 self.note_claim(message, holder, (account, id), learned_from)
                     .await?;
-                Ok(Bound::Conflict(holder.into()))
+                Ok(BindOutcome::Conflict(holder.into()))
             }
             (message_sent, holder_sent) => {
                 let message_stays = match (message_sent, holder_sent) {
@@ -220,7 +220,7 @@ impl Ledger {
                     (message, holder)
                 };
                 self.merge(gone, survivor).await?;
-                Ok(Bound::Merged(gone.into()))
+                Ok(BindOutcome::Merged(gone.into()))
             }
         }
     }

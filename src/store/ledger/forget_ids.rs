@@ -1,4 +1,4 @@
-//! Forgetting what callbacks taught, so that reading them again teaches what is right: the one way for a replay, an undone match and a rebuild.
+//! Forgets ids learned from callbacks, for replay, unmatch and rebuild.
 
 use std::collections::HashSet;
 
@@ -13,33 +13,35 @@ use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
 use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
-use crate::store::ledger::Ledger;
-use crate::store::ledger::rebuild::FIRST_SEQ;
-use crate::store::ledger::teaching::by_callback;
+use crate::store::ledger::learned_ids::is_from_callback;
+use crate::store::ledger::message_ledger::Ledger;
 
-/// Which of what callbacks taught is forgotten.
+/// The first `seq` of a journal from which nothing was purged.
+pub(super) const FIRST_SEQ: i64 = 1;
+
+/// Which learned ids are forgotten.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Lapse<'a> {
-    /// Of these messages, what callbacks received at these times taught.
-    Of(&'a [Uuid], &'a HashSet<i64>),
-    /// Whatever came from callbacks that the journal still holds.
+pub(super) enum ForgetScope<'a> {
+    /// Those of these messages that were learned at these times.
+    Messages(&'a [Uuid], &'a HashSet<i64>),
+    /// Those from callbacks that the journal still holds.
     Since(JournalPosition),
 }
 
-impl Lapse<'_> {
+impl ForgetScope<'_> {
     fn condition(self, message: impl IntoColumnRef, at: impl IntoColumnRef) -> Condition {
         let (message, at) = (Expr::col(message), Expr::col(at));
         match self {
-            Self::Of(messages, times) => Condition::all()
+            Self::Messages(messages, times) => Condition::all()
                 .add(message.is_in(messages.iter().copied()))
                 .add(at.is_in(times.iter().copied())),
             Self::Since(start) => {
-                let horizon = instant::write(start.received_at);
-                // A callback that was purged may have come within the same millisecond as the first that was not.
+                let first = instant::write(start.received_at);
+                // A purged callback may have arrived within the same millisecond as the first kept.
                 Condition::all().add(if start.seq == FIRST_SEQ {
-                    at.gte(horizon)
+                    at.gte(first)
                 } else {
-                    at.gt(horizon)
+                    at.gt(first)
                 })
             }
         }
@@ -47,33 +49,30 @@ impl Lapse<'_> {
 }
 
 impl Ledger {
-    /// Forgets ids and claims that callbacks taught. What replies and registrations taught stays.
-    pub(super) async fn forget(&mut self, lapse: Lapse<'_>) -> Result<(), Error> {
+    /// Deletes ids and claims learned from callbacks. Those from replies and registrations stay.
+    pub(super) async fn forget_ids(&mut self, scope: ForgetScope<'_>) -> Result<(), Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
-        let (ids, claims) = (
-            lapse.condition(
+        provider_ids::Entity::delete_many()
+            .filter(is_from_callback())
+            .filter(scope.condition(
                 provider_ids::Column::Message,
                 provider_ids::Column::LearnedAt,
-            ),
-            lapse.condition(id_conflicts::Column::Claimant, id_conflicts::Column::SeenAt),
-        );
-        provider_ids::Entity::delete_many()
-            .filter(by_callback())
-            .filter(ids)
+            ))
             .exec(&self.transaction)
             .await?;
         id_conflicts::Entity::delete_many()
-            .filter(by_callback())
-            .filter(claims)
+            .filter(is_from_callback())
+            .filter(scope.condition(id_conflicts::Column::Claimant, id_conflicts::Column::SeenAt))
             .exec(&self.transaction)
             .await?;
         self.holders.clear();
         Ok(())
     }
 
-    /// Forgets what callbacks received at these times taught of messages, and that their recipient matched them.
-    pub async fn unlearn(
+    /// Forgets what messages learned from callbacks received at these times, and that they were
+    /// matched by recipient.
+    pub async fn forget_learned_ids(
         &mut self,
         messages: &[MessageId],
         times: &HashSet<DateTime<Utc>>,
@@ -82,7 +81,8 @@ impl Ledger {
         let times: HashSet<i64> = times.iter().copied().map(instant::write).collect();
         let ids: Vec<Uuid> = messages.iter().map(|id| id.uuid()).collect();
         for chunk in ids.chunks(IDS_PER_QUERY) {
-            self.forget(Lapse::Of(chunk, &times)).await?;
+            self.forget_ids(ForgetScope::Messages(chunk, &times))
+                .await?;
         }
         for id in ids {
             self.id_counts.remove(&id);
@@ -98,20 +98,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// Messages made now are no longer what they were merged into.
-    pub async fn part_from_the_merged(&self) -> Result<(), Error> {
-        let made: Vec<Uuid> = self
+    /// Removes the forwarding of messages that this ledger created again.
+    pub async fn unmerge_recreated(&self) -> Result<(), Error> {
+        let created: Vec<Uuid> = self
             .entries
             .iter()
             .filter(|(_, entry)| entry.before.is_none())
             .map(|(id, _)| *id)
             .collect();
-        for chunk in made.chunks(IDS_PER_QUERY) {
+        for chunk in created.chunks(IDS_PER_QUERY) {
             merged_messages::Entity::delete_many()
                 .filter(merged_messages::Column::Id.is_in(chunk.iter().copied()))
                 .exec(&self.transaction)
                 .await?;
         }
         Ok(())
+    }
+
+    /// Removes the mark that a loaded message was matched.
+    pub fn forget_match(&mut self, id: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.matched_by = None)
     }
 }

@@ -1,4 +1,4 @@
-//! Messages known only from callbacks: heard of, matched, adopted.
+//! Messages known only from callbacks: orphan of, matched, adopted.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,7 @@ use crate::domain::provider::ProviderId;
 use crate::store::Store;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::{actions, provider_ids};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::row::{self, NewMessage};
 use crate::store::messages::sent_to;
 
@@ -29,7 +29,7 @@ const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
 
 /// A message that a report was the first to tell of.
 #[derive(Clone, Copy, Debug)]
-pub struct Heard<'a> {
+pub struct Orphan<'a> {
     /// Derived from the callback and its part.
     pub id: MessageId,
     /// Its account.
@@ -50,28 +50,28 @@ pub struct Heard<'a> {
 
 impl Ledger {
     /// Adds a provisional message, or takes the one that the same report made before.
-    pub async fn hear_of(&mut self, heard: Heard<'_>) -> Result<(), Error> {
-        self.load(&[heard.id]).await?;
-        if self.row(heard.id).is_some() {
-            if self.is_registered(heard.id).await? {
+    pub async fn upsert_orphan(&mut self, orphan: Orphan<'_>) -> Result<(), Error> {
+        self.load(&[orphan.id]).await?;
+        if self.row(orphan.id).is_some() {
+            if self.is_registered(orphan.id).await? {
                 return Ok(());
             }
-            return self.edit(heard.id, |row| {
-                row.kind = heard.kind.map(|kind| kind.as_str().to_owned());
-                row::set_recipient(row, heard.recipient);
+            return self.edit(orphan.id, |row| {
+                row.kind = orphan.kind.map(|kind| kind.as_str().to_owned());
+                row::set_recipient(row, orphan.recipient);
             });
         }
         let new = NewMessage {
-            id: heard.id,
-            created_at: heard.at,
+            id: orphan.id,
+            created_at: orphan.at,
             queue: QueueState::Done,
             send_before: None,
-            silence_limit: heard.silence_limit,
+            silence_limit: orphan.silence_limit,
         };
-        let mut model = new.bare(heard.account, heard.provider, Origin::Orphan);
-        model.adopt_at = heard.adopt_at.map(instant::write);
-        model.kind = heard.kind.map(|kind| kind.as_str().to_owned());
-        row::set_recipient(&mut model, heard.recipient);
+        let mut model = new.bare(orphan.account, orphan.provider, Origin::Orphan);
+        model.adopt_at = orphan.adopt_at.map(instant::write);
+        model.kind = orphan.kind.map(|kind| kind.as_str().to_owned());
+        row::set_recipient(&mut model, orphan.recipient);
         self.insert(model);
         Ok(())
     }

@@ -15,19 +15,18 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::receipt::SourceKind;
 use crate::store::entities::{callback_outcomes, merged_messages, messages, quarantine, receipts};
-use crate::store::ledger::unlearning::Lapse;
-use crate::store::ledger::{BUCKET, Ledger, Times, counts};
+use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
+use crate::store::ledger::message_counts::{self, BUCKET};
+use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
 use crate::store::{Store, settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;
-/// Where a journal begins of which nothing was purged.
-pub(super) const FIRST_SEQ: i64 = 1;
 
 impl Ledger {
     /// Leaves `updated_at` as it is: what is derived again did not change now.
     pub fn keep_times(&mut self) {
-        self.times = Times::Kept;
+        self.times = UpdateTimes::Kept;
     }
 
     /// Takes back whatever came from callbacks that the journal still holds; returns how many messages were folded anew.
@@ -74,7 +73,7 @@ impl Ledger {
             .filter(callback_outcomes::Column::Callback.gte(start.id.uuid()))
             .exec(transaction)
             .await?;
-        self.forget(Lapse::Since(start)).await
+        self.forget_ids(ForgetScope::Since(start)).await
     }
 
     fn strip_loaded(&mut self, start: JournalPosition) {
@@ -122,7 +121,7 @@ impl Ledger {
             }
             self.settle().await?;
         }
-        self.hear_claims_again().await?;
+        self.retry_id_claims().await?;
         self.settle().await?;
         self.sweep_pointers().await
     }
@@ -136,7 +135,7 @@ impl Ledger {
         // Whole quarter hours: of one that was purged in part nobody knows the rest.
         let since =
             since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
-        counts::forget(transaction, since).await?;
+        message_counts::forget(transaction, since).await?;
         let mut after = Uuid::nil();
         loop {
             let rows = messages::Entity::find()
@@ -150,7 +149,7 @@ impl Ledger {
                 return Ok(());
             };
             after = last.id;
-            let mut sum = counts::Differences::default();
+            let mut sum = message_counts::Differences::default();
             for row in &rows {
                 sum.note(None, Some(row));
             }

@@ -1,0 +1,273 @@
+//! Removes in steps of a few seconds, under a lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use thiserror::Error;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config;
+use crate::db;
+use crate::domain::clock::Clock;
+use crate::journal::{Journal, JournalStart, PurgeLimit};
+use crate::operating::retention::purge_run::{Cutoffs, PurgeReport, PurgeRun, TimeLeft};
+use crate::store::Store;
+use crate::store::purge_expired::PurgeMode;
+use crate::store::purge_messages::RowCounts;
+
+const LEASE: &str = "retention";
+const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(60);
+/// A window closes after 24 hours; its row is kept as long again, to show when it closed.
+const WINDOWS: TimeDelta = TimeDelta::hours(48);
+/// How long expired sign-in links and leases are kept.
+const EXPIRED: TimeDelta = TimeDelta::hours(24);
+/// How often a command retries after a transient error, and how long it waits each time.
+const RETRIES: u32 = 50;
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Removes what is past its retention.
+#[derive(Clone)]
+pub struct Retention {
+    pub(super) store: Store,
+    pub(super) journal: Journal,
+    clock: Arc<dyn Clock>,
+    holder: Uuid,
+    kept: config::RetentionDays,
+    stopping: CancellationToken,
+}
+
+/// The result of one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PurgeStep {
+    /// Nothing is left to remove.
+    Done,
+    /// The time of the step is over.
+    More,
+    LeaseHeldElsewhere,
+    /// Nothing is removed until the rebuild has processed the journal again.
+    Rebuilding,
+}
+
+/// Why a purge removed nothing, or not everything.
+#[derive(Debug, Error)]
+pub enum PurgeError {
+    #[error(
+        "a purge is running already: that of `serve`, every ten minutes, or another `bluetick purge`; it removes the same rows. If it was killed, try again in a minute"
+    )]
+    Busy,
+    #[error(
+        "a rebuild has not processed the whole journal again yet; let `serve` or `rebuild` finish it first"
+    )]
+    Rebuilding,
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+impl Retention {
+    /// `holder` identifies this process in the lease; `stopping` ends a step early.
+    pub fn new(
+        store: Store,
+        journal: Journal,
+        clock: Arc<dyn Clock>,
+        holder: Uuid,
+        kept: config::RetentionDays,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            journal,
+            clock,
+            holder,
+            kept,
+            stopping,
+        }
+    }
+
+    /// The cutoffs as of now.
+    pub fn cutoffs(&self) -> Cutoffs {
+        let now = self.clock.now();
+        let days = |days: u32| now - TimeDelta::days(i64::from(days));
+        Cutoffs {
+            callbacks: days(self.kept.callbacks),
+            messages: days(self.kept.messages),
+            windows: now - WINDOWS,
+            expired: now - EXPIRED,
+        }
+    }
+
+    /// Takes or renews the lease and removes for a few seconds. Releases the lease once nothing is
+    /// left.
+    pub async fn step(&self) -> Result<PurgeStep, db::Error> {
+        self.journal.prepare_days(self.clock.now()).await?;
+        let mut rows = RowCounts::new();
+        let step = self.work(self.cutoffs(), &mut rows, &mut |_| {}).await?;
+        if !rows.is_empty() {
+            let total: u64 = rows.values().sum();
+            tracing::info!(rows = total, "removed what was past its retention");
+        }
+        if step != PurgeStep::More {
+            self.release().await?;
+        }
+        Ok(step)
+    }
+
+    /// Removes everything that is past its retention now; `progress` receives the rows so far.
+    pub async fn purge(
+        &self,
+        progress: &mut (dyn FnMut(&RowCounts) + Send),
+    ) -> Result<PurgeReport, PurgeError> {
+        let mut report = PurgeReport {
+            cutoffs: self.cutoffs(),
+            rows: RowCounts::new(),
+        };
+        let mut retries = 0;
+        loop {
+            let step = self.work(report.cutoffs, &mut report.rows, progress).await;
+            let ended = match step {
+                Ok(PurgeStep::More) => {
+                    retries = 0;
+                    continue;
+                }
+                Ok(PurgeStep::Done) => Ok(report),
+                Ok(PurgeStep::LeaseHeldElsewhere) => return Err(PurgeError::Busy),
+                Ok(PurgeStep::Rebuilding) => Err(PurgeError::Rebuilding),
+                Err(error) if error.is_transient() && retries < RETRIES => {
+                    retries += 1;
+                    sleep(RETRY_PAUSE).await;
+                    continue;
+                }
+                Err(error) => Err(error.into()),
+            };
+            self.release().await?;
+            return ended;
+        }
+    }
+
+    /// Takes the lease for the beginning of a rebuild; false while another process purges. From
+    /// then on nothing is removed until the rebuild has ended. The caller releases the lease.
+    pub(in crate::operating) async fn block_purge(&self) -> Result<bool, db::Error> {
+        let held = self.claim().await?;
+        if held {
+            self.store.announce_rebuild().await?;
+        }
+        Ok(held)
+    }
+
+    /// Releases the lease.
+    pub async fn release(&self) -> Result<(), db::Error> {
+        self.store.release_lease(LEASE, self.holder).await
+    }
+
+    async fn claim(&self) -> Result<bool, db::Error> {
+        let now = self.clock.now();
+        self.store
+            .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
+            .await
+    }
+
+    async fn work(
+        &self,
+        cutoffs: Cutoffs,
+        rows: &mut RowCounts,
+        progress: &mut (dyn FnMut(&RowCounts) + Send),
+    ) -> Result<PurgeStep, db::Error> {
+        if !self.claim().await? {
+            return Ok(PurgeStep::LeaseHeldElsewhere);
+        }
+        // Only after the lease: a rebuild takes the lease first and announces itself second.
+        if self.store.is_rebuilding().await? {
+            return Ok(PurgeStep::Rebuilding);
+        }
+        let now = self.clock.now();
+        let mut run = PurgeRun::begin(cutoffs, now, &self.stopping, rows, progress);
+        let step = match self.remove(&mut run).await? {
+            TimeLeft::Some => PurgeStep::Done,
+            TimeLeft::None => PurgeStep::More,
+        };
+        run.rows.retain(|_, number| *number > 0);
+        Ok(step)
+    }
+
+    async fn remove(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
+        let position = self.store.position().await?;
+        if self.remove_callbacks(position, run).await? == TimeLeft::None {
+            return Ok(TimeLeft::None);
+        }
+        let start = self.journal.find_start().await?;
+        if self.remove_messages(start, run).await? == TimeLeft::None {
+            return Ok(TimeLeft::None);
+        }
+        for expired in run.cutoffs.expired_rows(start, position) {
+            loop {
+                let removed = self.store.purge_expired(expired, PurgeMode::Remove).await?;
+                run.note(expired.table(), removed);
+                if !Store::may_be_more(removed) {
+                    break;
+                }
+                if run.pause().await == TimeLeft::None {
+                    return Ok(TimeLeft::None);
+                }
+            }
+        }
+        self.give_back(run).await
+    }
+
+    async fn remove_callbacks(
+        &self,
+        position: i64,
+        run: &mut PurgeRun<'_>,
+    ) -> Result<TimeLeft, db::Error> {
+        let limit = PurgeLimit {
+            position,
+            received_before: run.cutoffs.callbacks,
+        };
+        while let Some(batch) = self.journal.next_portion(&limit, None).await? {
+            let Some(removed) = self.journal.remove(&limit, &batch).await? else {
+                // Callbacks were appended that are not processed yet.
+                return Ok(TimeLeft::Some);
+            };
+            run.note("journal", removed);
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+
+    async fn remove_messages(
+        &self,
+        start: Option<JournalStart>,
+        run: &mut PurgeRun<'_>,
+    ) -> Result<TimeLeft, db::Error> {
+        let past = run.cutoffs.past_messages(start);
+        let mut cursor = None;
+        while let Some(purged) = self.store.purge_messages(&past, cursor, run.now).await? {
+            cursor = Some(purged.cursor);
+            for (table, number) in purged.rows {
+                run.note(table, number);
+            }
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+
+    /// Returns free pages of the files to the file system.
+    async fn give_back(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
+        while self.journal.give_back().await? > 0 {
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        while self.store.give_back().await? > 0 {
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+}

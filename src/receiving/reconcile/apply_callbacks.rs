@@ -1,0 +1,275 @@
+//! Applies parsed callbacks to a ledger: receipts, ids, quarantine, conversation windows.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::db;
+use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
+use crate::domain::failure_codes;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::phone::PhoneNumber;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
+use crate::providers::{CallbackPart, Inbound, Report};
+use crate::receiving::correlate::{self, AccountContext, ReportTarget};
+use crate::receiving::operator_decisions::OperatorDecisions;
+use crate::receiving::parsing::{
+    CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
+};
+use crate::receiving::reconcile::reconciler::Reconciler;
+use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
+use crate::store::ledger::Ledger;
+use crate::store::windows::LatestInbound;
+
+/// The result of a batch, beside the receipts that the ledger holds.
+pub(super) struct AppliedBatch {
+    pub(super) outcomes: Vec<CallbackOutcome>,
+    pub(super) quarantined: Vec<Quarantined>,
+    rejections: Vec<AccountRejection>,
+}
+
+/// What the callbacks of a batch contain beside receipts.
+#[derive(Default)]
+struct CollectedEffects {
+    quarantined: Vec<Quarantined>,
+    inbound: LatestInbound,
+    rejections: Vec<AccountRejection>,
+}
+
+/// A report in which the provider rejects the account, not only the message.
+struct AccountRejection {
+    message: MessageId,
+    received_at: DateTime<Utc>,
+    reason: String,
+}
+
+/// Whether quarantine keeps the body with a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum QuarantineCopy {
+    Body,
+    Nothing,
+}
+
+impl Reconciler {
+    pub(super) async fn apply_all(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[ParsedCallback<'_>],
+        decisions: &OperatorDecisions,
+    ) -> Result<AppliedBatch, db::Error> {
+        let (messages, ids) = list_named_ids(batch);
+        ledger.load(&messages).await?;
+        ledger.load_holders(&ids).await?;
+        ledger.load(&list_new_orphan_ids(ledger, batch)).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut effects = CollectedEffects::default();
+        for parsed in batch {
+            let outcome = self
+                .apply_one(ledger, parsed, decisions, &mut effects)
+                .await?;
+            outcomes.push(outcome);
+        }
+        ledger.record_inbound(effects.inbound).await?;
+        Ok(AppliedBatch {
+            outcomes,
+            quarantined: effects.quarantined,
+            rejections: effects.rejections,
+        })
+    }
+
+    async fn apply_one(
+        &self,
+        ledger: &mut Ledger,
+        parsed: &ParsedCallback<'_>,
+        decisions: &OperatorDecisions,
+        effects: &mut CollectedEffects,
+    ) -> Result<CallbackOutcome, db::Error> {
+        let entry = parsed.entry;
+        let record = &entry.record;
+        let (provider, parts) = match parsed.content.as_ref() {
+            CallbackContent::Unverified { reason } => {
+                return Ok(outcome(entry, Outcome::Unverified, Some(reason.clone())));
+            }
+            CallbackContent::Unsupported { reason } => {
+                effects
+                    .quarantined
+                    .push(quarantine(record, 0, reason, QuarantineCopy::Body));
+                let reason = Some((*reason).to_owned());
+                return Ok(outcome(entry, Outcome::Quarantined, reason));
+            }
+            CallbackContent::Parts(provider, parts) => (*provider, parts),
+        };
+        let account = AccountContext {
+            id: &record.account,
+            provider,
+            configured: self.accounts.get(&record.account),
+            decisions,
+        };
+        let mut results: Vec<(Outcome, Option<String>)> = Vec::new();
+        for (number, part) in (0_i32..).zip(parts) {
+            let (result, detail) = match part {
+                CallbackPart::Report(report) => {
+                    apply_report(ledger, account, record, number, report, effects).await?
+                }
+                CallbackPart::Inbound(inbound) => {
+                    effects.note_inbound(record, inbound);
+                    (Outcome::Inbound, None)
+                }
+                CallbackPart::Notice(text) => (Outcome::Notice, Some(text.clone())),
+                CallbackPart::Unparseable(reason) => (Outcome::Quarantined, Some(reason.clone())),
+            };
+            if result == Outcome::Quarantined {
+                // One copy of the body per callback.
+                let is_kept = results
+                    .iter()
+                    .any(|(known, _)| *known == Outcome::Quarantined);
+                let copy = if is_kept {
+                    QuarantineCopy::Nothing
+                } else {
+                    QuarantineCopy::Body
+                };
+                let reason = detail.as_deref().unwrap_or_default();
+                effects
+                    .quarantined
+                    .push(quarantine(record, number, reason, copy));
+            }
+            results.push((result, detail));
+        }
+        let (chief, detail) = results
+            .into_iter()
+            .min_by_key(|(result, _)| *result)
+            .unwrap_or((Outcome::Quarantined, None));
+        Ok(outcome(entry, chief, detail))
+    }
+}
+
+impl CollectedEffects {
+    /// Records when a customer wrote. A sender without a phone number opens no window.
+    fn note_inbound(&mut self, record: &CallbackRecord, inbound: &Inbound) {
+        let sender = inbound.sender.as_deref();
+        let Some(phone) = sender.and_then(|text| PhoneNumber::parse(&format!("+{text}")).ok())
+        else {
+            return;
+        };
+        let at = plausible(inbound.occurred_at, record.received_at).unwrap_or(record.received_at);
+        let latest = self
+            .inbound
+            .entry((record.account.clone(), phone))
+            .or_insert(at);
+        *latest = (*latest).max(at);
+    }
+}
+
+impl AppliedBatch {
+    /// Pauses the accounts that their providers rejected in this batch: other sends would be
+    /// rejected, too.
+    ///
+    /// The report on the message that was attempted last decides; a callback may hold thousands.
+    pub(super) async fn pause_accounts(&self, ledger: &mut Ledger) -> Result<(), db::Error> {
+        let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &AccountRejection)> = BTreeMap::new();
+        for rejection in &self.rejections {
+            let message = ledger.current(rejection.message);
+            let Some((account, tried_at)) = ledger.tried(message, rejection.received_at)? else {
+                continue;
+            };
+            let known = latest.entry(account).or_insert((tried_at, rejection));
+            if tried_at > known.0 {
+                *known = (tried_at, rejection);
+            }
+        }
+        for (account, (tried_at, rejection)) in latest {
+            let paused = ledger
+                .pause_by_report(&account, tried_at, &rejection.reason)
+                .await?;
+            if paused {
+                tracing::warn!(account.id = %account, message.id = %rejection.message, "the provider rejected the account by a report; sending is paused");
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn apply_report(
+    ledger: &mut Ledger,
+    account: AccountContext<'_>,
+    record: &CallbackRecord,
+    part: i32,
+    report: &Report,
+    effects: &mut CollectedEffects,
+) -> Result<(Outcome, Option<String>), db::Error> {
+    let described = |outcome, detail: &str| Ok((outcome, Some(detail.to_owned())));
+    let message = match correlate::find_message(ledger, account, record, part, report).await? {
+        ReportTarget::Message(message) => message,
+        ReportTarget::SentElsewhere => {
+            return described(Outcome::Notice, "an echo of a message sent elsewhere");
+        }
+        ReportTarget::Purged => {
+            return described(
+                Outcome::Notice,
+                "a report on a message that is no longer kept",
+            );
+        }
+        ReportTarget::Unidentified => {
+            let reason = "it reports on a message but names no id and no recipient";
+            return described(Outcome::Quarantined, reason);
+        }
+    };
+    let Some(event) = report.event.clone() else {
+        return described(Outcome::Receipts, LEARNED_ONLY);
+    };
+    if let ReceiptEvent::Failure(failure) = &event
+        && failure_codes::rejects_account(account.provider, failure)
+    {
+        effects.rejections.push(AccountRejection {
+            message,
+            received_at: record.received_at,
+            reason: failure.one_line(),
+        });
+    }
+    let receipt = Receipt {
+        source_kind: SourceKind::Callback,
+        source: record.id.uuid(),
+        part,
+        event,
+        occurred_at: report.occurred_at,
+        received_at: record.received_at,
+        recipient: report.recipient.clone(),
+        pricing: report.pricing.clone(),
+    };
+    ledger.add(message, receipt)?;
+    Ok((Outcome::Receipts, None))
+}
+
+/// The detail of a callback that yields ids and no receipt.
+const LEARNED_ONLY: &str = "ids were learned from it";
+
+fn quarantine(
+    record: &CallbackRecord,
+    part: i32,
+    reason: &str,
+    copy: QuarantineCopy,
+) -> Quarantined {
+    Quarantined {
+        callback: record.id,
+        part,
+        account: record.account.clone(),
+        reason: reason.to_owned(),
+        content: match copy {
+            QuarantineCopy::Body => record.body.clone(),
+            QuarantineCopy::Nothing => Vec::new(),
+        },
+        received_at: record.received_at,
+    }
+}
+
+fn outcome(entry: &JournalEntry, outcome: Outcome, detail: Option<String>) -> CallbackOutcome {
+    CallbackOutcome {
+        callback: entry.record.id,
+        seq: entry.seq,
+        account: entry.record.account.clone(),
+        received_at: entry.record.received_at,
+        by_old_address: entry.record.route == Route::OldCallback,
+        outcome,
+        detail,
+    }
+}

@@ -1,0 +1,86 @@
+//! A batch of parsed callbacks, and the next batch, parsed while the present one is applied.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::callback_record::JournalEntry;
+use crate::receiving::parsing::{CallbackContent, ParsedCallback};
+use crate::receiving::unpack::max_unpacked_size;
+
+/// Callbacks applied in one transaction, and bytes of their bodies. Larger batches write a database
+/// page that many callbacks change only once.
+pub(super) const BATCH_ROWS: u64 = 2048;
+pub(super) const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes that the bodies of a batch may unpack to. Two batches are in memory at the same time.
+const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
+
+/// Callbacks that follow each other in the journal, with their parsed content.
+#[derive(Default)]
+pub(super) struct CallbackBatch {
+    pub(super) entries: Vec<JournalEntry>,
+    contents: Vec<CallbackContent>,
+}
+
+/// The batch that follows a journal position, if it was read already.
+#[derive(Clone, Default)]
+pub(super) struct PrefetchedBatch(Arc<Mutex<Option<(i64, CallbackBatch)>>>);
+
+impl CallbackBatch {
+    /// Parses as many entries as may be unpacked at a time, at least one.
+    pub(super) fn parse(
+        mut entries: Vec<JournalEntry>,
+        parse: impl Fn(&JournalEntry) -> CallbackContent,
+    ) -> Self {
+        entries.truncate(count_unpackable(&entries));
+        let contents = entries.iter().map(parse).collect();
+        Self { entries, contents }
+    }
+
+    /// Whether it has the maximum number of callbacks. One that was cut for its bytes is not full:
+    /// two of those in memory would exceed the limit.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() as u64 == BATCH_ROWS
+    }
+
+    pub(super) fn truncate(&mut self, number: usize) {
+        self.entries.truncate(number);
+        self.contents.truncate(number);
+    }
+
+    pub(super) fn parsed(&self) -> Vec<ParsedCallback<'_>> {
+        let contents = self.contents.iter().map(Cow::Borrowed);
+        let parsed = self.entries.iter().zip(contents);
+        parsed
+            .map(|(entry, content)| ParsedCallback { entry, content })
+            .collect()
+    }
+}
+
+impl PrefetchedBatch {
+    pub(super) fn take(&self, position: i64) -> Option<CallbackBatch> {
+        let mut prefetched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        prefetched
+            .take()
+            .filter(|(after, _)| *after == position)
+            .map(|(_, batch)| batch)
+    }
+
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn keep(&self, after: i64, batch: CallbackBatch) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, batch));
+    }
+}
+
+/// How many of these may be unpacked before any is applied; at least one.
+fn count_unpackable(entries: &[JournalEntry]) -> usize {
+    let mut unpacked: u64 = 0;
+    let fitting = entries.iter().take_while(|entry| {
+        let (body, encoding) = (&entry.record.body, entry.record.header("content-encoding"));
+        unpacked = unpacked.saturating_add(max_unpacked_size(body.len(), encoding));
+        unpacked <= BATCH_UNPACKED
+    });
+    fitting.count().max(1)
+}

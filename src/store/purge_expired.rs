@@ -1,0 +1,130 @@
+//! Rows that belong to no message, removed once they are past their retention.
+
+use chrono::{DateTime, Utc};
+
+use crate::db::connection::Pools;
+use crate::db::{Error, instant};
+use crate::store::Store;
+use crate::store::callbacks::first_callback_at;
+use crate::store::purge_statements::{SqlCondition, count, execute};
+
+/// Rows removed in one transaction.
+const BATCH_ROWS: u64 = 250;
+/// Pages of SQLite's file returned to the file system per call: each moves another page.
+const PAGES: u32 = 64;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PurgeMode {
+    Count,
+    Remove,
+}
+
+/// Rows of one table, with the instant before which they are removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExpiredRows {
+    /// Outcomes of callbacks below this journal `seq`, except those with a quarantine copy received
+    /// at or after this instant.
+    Outcomes(i64, DateTime<Utc>),
+    /// By receive time.
+    Quarantine(DateTime<Utc>),
+    /// Actions without a message.
+    Actions(DateTime<Utc>),
+    Windows(DateTime<Utc>),
+    SignInLinks(DateTime<Utc>),
+    Leases(DateTime<Utc>),
+}
+
+impl ExpiredRows {
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Outcomes(..) => "callback_outcomes",
+            Self::Quarantine(_) => "quarantine",
+            Self::Actions(_) => "actions",
+            Self::Windows(_) => "windows",
+            Self::SignInLinks(_) => "sign_in_links",
+            Self::Leases(_) => "leases",
+        }
+    }
+
+    /// The primary key.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Outcomes(..) => "callback",
+            Self::Quarantine(_) => "(callback, part)",
+            Self::Actions(_) => "id",
+            Self::Windows(_) => "(account, phone)",
+            Self::SignInLinks(_) => "hash",
+            Self::Leases(_) => "name",
+        }
+    }
+
+    fn condition(self) -> SqlCondition {
+        let before = |column: &str, at: DateTime<Utc>| SqlCondition {
+            sql: format!("{column} < $1"),
+            values: vec![instant::write(at).into()],
+        };
+        match self {
+            Self::Outcomes(seq, kept_since) => SqlCondition {
+                sql: "seq < $1 AND NOT EXISTS (SELECT 1 FROM quarantine \
+                      WHERE quarantine.callback = callback_outcomes.callback AND quarantine.callback >= $2)"
+                    .to_owned(),
+                values: vec![seq.into(), first_callback_at(kept_since).into()],
+            },
+            Self::Quarantine(at) => SqlCondition {
+                sql: "callback < $1".to_owned(),
+                values: vec![first_callback_at(at).into()],
+            },
+            Self::Actions(at) => SqlCondition {
+                sql: "message IS NULL AND happened_at < $1".to_owned(),
+                ..before("happened_at", at)
+            },
+            Self::Windows(at) => before("last_inbound_at", at),
+            Self::SignInLinks(at) | Self::Leases(at) => before("expires_at", at),
+        }
+    }
+}
+
+impl Store {
+    /// Whether a rebuild is running: receipts are missing then that will be derived again.
+    pub async fn is_rebuilding(&self) -> Result<bool, Error> {
+        Ok(self.rebuilding_until().await?.is_some())
+    }
+
+    /// Removes one batch of rows, or counts them all; returns the number of rows.
+    pub async fn purge_expired(&self, expired: ExpiredRows, mode: PurgeMode) -> Result<u64, Error> {
+        let (table, condition) = (expired.table(), expired.condition());
+        match mode {
+            PurgeMode::Count => count(self.pools().reader(), table, condition).await,
+            PurgeMode::Remove => remove_some(self.pools(), table, expired.key(), condition).await,
+        }
+    }
+
+    /// Whether more rows may be left after a batch of this size.
+    pub fn may_be_more(removed: u64) -> bool {
+        removed >= BATCH_ROWS
+    }
+
+    /// Returns some free pages of SQLite's file to the file system; returns how many are left.
+    pub async fn give_back(&self) -> Result<u64, Error> {
+        if self.pools().free_pages().await? == 0 {
+            return Ok(0);
+        }
+        self.pools().give_back(PAGES).await
+    }
+}
+
+async fn remove_some(
+    pools: &Pools,
+    table: &str,
+    key: &str,
+    condition: SqlCondition,
+) -> Result<u64, Error> {
+    let columns = key.trim_matches(['(', ')']);
+    let sql = format!(
+        "DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {} LIMIT {BATCH_ROWS})",
+        condition.sql
+    );
+    pools
+        .within(async |transaction| execute(transaction, &sql, condition.values).await)
+        .await
+}

@@ -1,0 +1,239 @@
+//! Removes messages that are past their retention, in batches that are each a short transaction; or
+//! counts what would be removed.
+//!
+//! **Invariant:** a message is removed with every row that refers to it, in one transaction, and its
+//! counts stay: purging subtracts nothing. `message_counts` and `latency_counts` are never trimmed,
+//! so reports of old months stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, Value};
+use uuid::Uuid;
+
+use crate::db::{Error, instant};
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::ledger::Ledger;
+use crate::store::purge_statements::{SqlCondition, count, execute, query};
+use crate::store::{Store, settings};
+
+/// Rows removed in one transaction, approximately: a message and its rows count together.
+const BATCH_ROWS: u64 = 250;
+/// Messages read for one batch.
+const BATCH_MESSAGES: i64 = 50;
+/// Rows of a message beside its receipts: itself, an attempt, two ids.
+const ROWS_BESIDE_RECEIPTS: u64 = 4;
+
+/// Numbers of rows by table.
+pub type RowCounts = BTreeMap<&'static str, u64>;
+
+/// Which messages are past their retention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PastMessages {
+    pub created_before: DateTime<Utc>,
+    /// The oldest callback in the journal. A message with a receipt from this or a later one is
+    /// kept: reprocessing the callback would create the message again.
+    pub first_callback: Option<CallbackId>,
+}
+
+/// Where a batch ended, by creation time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageCursor {
+    created_at: i64,
+    id: Uuid,
+}
+
+/// A batch of messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PurgedMessages {
+    /// Where the next batch begins.
+    pub cursor: MessageCursor,
+    pub rows: RowCounts,
+}
+
+/// Claims counted so far: a claim belongs to two messages and is removed once.
+pub type CountedConflicts = BTreeSet<(String, String, Uuid)>;
+
+impl Store {
+    /// Removes the oldest messages after `cursor` that are past their retention, with their rows.
+    /// `None` when there are no more.
+    pub async fn purge_messages(
+        &self,
+        past: &PastMessages,
+        cursor: Option<MessageCursor>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PurgedMessages>, Error> {
+        let ledger = self.ledger(now).await?;
+        match remove_messages(&ledger, past, cursor).await {
+            Ok(Some(batch)) => self.commit(ledger).await.map(|()| Some(batch)),
+            Ok(None) => {
+                ledger.roll_back().await;
+                Ok(None)
+            }
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts what [`Store::purge_messages`] would remove.
+    pub async fn count_past_messages(
+        &self,
+        past: &PastMessages,
+        cursor: Option<MessageCursor>,
+        counted: &mut CountedConflicts,
+    ) -> Result<Option<PurgedMessages>, Error> {
+        let reader = self.pools().reader();
+        let Some((cursor, ids)) = find_batch(reader, past, cursor).await? else {
+            return Ok(None);
+        };
+        let mut rows = RowCounts::new();
+        for (table, condition) in dependent_rows(&ids) {
+            if table == CONFLICTS {
+                let fresh = list_conflicts(reader, condition).await?;
+                let before = counted.len();
+                counted.extend(fresh);
+                add(&mut rows, table, counted.len() - before);
+            } else {
+                let number = count(reader, table, condition).await?;
+                *rows.entry(table).or_default() += number;
+            }
+        }
+        Ok(Some(PurgedMessages { cursor, rows }))
+    }
+}
+
+impl Ledger {
+    /// Whether a missing message was purged, judged by its creation time.
+    pub async fn was_purged(&self, message: MessageId) -> Result<bool, Error> {
+        let before = settings::purged_before(self.transaction()).await?;
+        let created_at = message.created_at().map(instant::write);
+        Ok(created_at
+            .zip(before)
+            .is_some_and(|(created_at, before)| created_at < before))
+    }
+}
+
+async fn remove_messages(
+    ledger: &Ledger,
+    past: &PastMessages,
+    cursor: Option<MessageCursor>,
+) -> Result<Option<PurgedMessages>, Error> {
+    let transaction = ledger.transaction();
+    if settings::rebuilding_until(transaction).await?.is_some() {
+        return Ok(None);
+    }
+    let Some((cursor, ids)) = find_batch(transaction, past, cursor).await? else {
+        return Ok(None);
+    };
+    settings::note_purged_before(transaction, cursor.created_at + 1).await?;
+    let mut rows = RowCounts::new();
+    for (table, condition) in dependent_rows(&ids) {
+        let sql = format!("DELETE FROM {table} WHERE {}", condition.sql);
+        let number = execute(transaction, &sql, condition.values).await?;
+        *rows.entry(table).or_default() += number;
+    }
+    Ok(Some(PurgedMessages { cursor, rows }))
+}
+
+/// Messages past their retention, oldest first. Queued and sending messages are kept.
+const PAST_MESSAGES: &str = "SELECT id, created_at, \
+    (SELECT count(*) FROM receipts WHERE receipts.message = messages.id) AS receipts FROM messages \
+    WHERE created_at < $1 AND (created_at, id) > ($2, $3) AND next_attempt_at IS NULL AND lease_until IS NULL \
+    AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id \
+    AND receipts.source_kind = 'callback' AND receipts.source >= $4) \
+    ORDER BY created_at, id LIMIT $5";
+
+/// The messages of the next batch: about [`BATCH_ROWS`] rows together, at least one message.
+async fn find_batch(
+    connection: &impl ConnectionTrait,
+    past: &PastMessages,
+    cursor: Option<MessageCursor>,
+) -> Result<Option<(MessageCursor, Vec<Uuid>)>, Error> {
+    let cursor = cursor.unwrap_or(MessageCursor {
+        created_at: i64::MIN,
+        id: Uuid::nil(),
+    });
+    let first_callback = past.first_callback.map_or(Uuid::max(), CallbackId::uuid);
+    let values = vec![
+        instant::write(past.created_before).into(),
+        cursor.created_at.into(),
+        cursor.id.into(),
+        first_callback.into(),
+        BATCH_MESSAGES.into(),
+    ];
+    let (mut end, mut ids, mut rows) = (None, Vec::new(), 0);
+    for row in query(connection, PAST_MESSAGES, values).await? {
+        let receipts: i64 = row.try_get("", "receipts")?;
+        rows += ROWS_BESIDE_RECEIPTS + u64::try_from(receipts).unwrap_or_default();
+        if rows > BATCH_ROWS && !ids.is_empty() {
+            break;
+        }
+        let id: Uuid = row.try_get("", "id")?;
+        end = Some(MessageCursor {
+            created_at: row.try_get("", "created_at")?,
+            id,
+        });
+        ids.push(id);
+    }
+    Ok(end.map(|cursor| (cursor, ids)))
+}
+
+const CONFLICTS: &str = "id_conflicts";
+
+/// The rows of these messages, by table; the messages themselves last.
+fn dependent_rows(ids: &[Uuid]) -> Vec<(&'static str, SqlCondition)> {
+    // Always the same number of parameters, so that prepared statements are reused.
+    let size = usize::try_from(BATCH_MESSAGES)
+        .unwrap_or_default()
+        .max(ids.len());
+    let places: Vec<String> = (1..=size).map(|number| format!("${number}")).collect();
+    let list = places.join(", ");
+    let naming = |columns: &[&str]| SqlCondition {
+        sql: columns
+            .iter()
+            .map(|column| format!("{column} IN ({list})"))
+            .collect::<Vec<_>>()
+            .join(" OR "),
+        values: ids
+            .iter()
+            .chain(std::iter::repeat(ids.last().unwrap_or(&Uuid::max())))
+            .take(size)
+            .map(|id| Value::from(*id))
+            .collect(),
+    };
+    vec![
+        ("receipts", naming(&["message"])),
+        ("attempts", naming(&["message"])),
+        ("provider_ids", naming(&["message"])),
+        (CONFLICTS, naming(&["message", "claimant"])),
+        ("merged_messages", naming(&["survivor"])),
+        ("idempotency_keys", naming(&["message"])),
+        ("actions", naming(&["message"])),
+        ("messages", naming(&["id"])),
+    ]
+}
+
+async fn list_conflicts(
+    connection: &impl ConnectionTrait,
+    condition: SqlCondition,
+) -> Result<Vec<(String, String, Uuid)>, Error> {
+    let sql = format!(
+        "SELECT account, provider_id, claimant FROM {CONFLICTS} WHERE {}",
+        condition.sql
+    );
+    let mut conflicts = Vec::new();
+    for row in query(connection, &sql, condition.values).await? {
+        conflicts.push((
+            row.try_get("", "account")?,
+            row.try_get("", "provider_id")?,
+            row.try_get("", "claimant")?,
+        ));
+    }
+    Ok(conflicts)
+}
+
+fn add(rows: &mut RowCounts, table: &'static str, number: usize) {
+    *rows.entry(table).or_default() += u64::try_from(number).unwrap_or_default();
+}
