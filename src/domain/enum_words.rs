@@ -30,10 +30,10 @@ pub const fn array<T: Copy, const N: usize>(variants: &[T]) -> [T; N] {
     all
 }
 
-/// Adds `ALL`, `as_str` and the error of `FromStr` to an enum that derives strum's `EnumString`,
-/// `IntoStaticStr` and `VariantArray`.
+/// Adds `ALL` and `as_str` to an enum that derives strum's `IntoStaticStr` and `VariantArray`; with a
+/// noun also the error of `FromStr`, for one that derives `EnumString`.
 macro_rules! enum_words {
-    ($name:ty, $noun:literal) => {
+    ($name:ty) => {
         impl $name {
             /// In declaration order.
             pub const ALL: [Self; <Self as ::strum::VariantArray>::VARIANTS.len()] =
@@ -42,7 +42,12 @@ macro_rules! enum_words {
             pub fn as_str(self) -> &'static str {
                 self.into()
             }
+        }
+    };
+    ($name:ty, $noun:literal) => {
+        $crate::domain::enum_words::enum_words!($name);
 
+        impl $name {
             fn unknown(word: &str) -> $crate::domain::enum_words::UnknownWord {
                 $crate::domain::enum_words::UnknownWord {
                     noun: $noun,

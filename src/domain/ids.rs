@@ -1,4 +1,4 @@
-//! Ids: our own are UUIDv7, an account's is a slug, a provider's is opaque text.
+//! Ids: our own are `UUIDv7`, an account's is a slug, a provider's is opaque text.
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,6 +4,7 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod api_token;
+pub mod attempt_outcome;
 pub mod audit_action;
 pub mod callback_fields;
 pub mod callback_record;

@@ -1,15 +1,13 @@
-//! Explains a message: gathers its facts, exchanges, decisions and account, and lets the domain find the words.
+//! Explains a message: loads its receipts, attempts, actions and account for
+//! `domain::explanation`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::delivery::fold;
-use crate::domain::explanation::{
-    AccountConditions, AttemptEnd, AttemptSummary, ExplainInput, explain,
-};
+use crate::domain::explanation::{AccountConditions, AttemptSummary, ExplainInput, explain};
 pub use crate::domain::explanation::{ExplainedFailure, Explanation};
 use crate::domain::ids::AccountId;
 use crate::domain::message::Message;
@@ -17,9 +15,7 @@ use crate::domain::provider_account::{Account, Adoption};
 use crate::domain::scope::Visibility;
 use crate::services::Services;
 use crate::store::Store;
-use crate::store::attempts::{Attempt, AttemptOutcome};
 
-/// Why a message's state is what it is, in the words that this reader may see.
 pub async fn explain_message(
     services: &Services,
     message: &Message,
@@ -29,7 +25,7 @@ pub async fn explain_message(
     explain_from(&services.store, accounts, message, visibility, now).await
 }
 
-/// The same without a running process, for the command line.
+/// For the command line, where no services run.
 pub async fn explain_from(
     store: &Store,
     accounts: &BTreeMap<AccountId, Account>,
@@ -38,22 +34,23 @@ pub async fn explain_from(
     now: DateTime<Utc>,
 ) -> Result<Explanation, db::Error> {
     let receipts = store.list_receipts(message.id).await?;
-    let attempts: Vec<AttemptSummary> = store
-        .list_attempts(message.id)
-        .await?
+    let attempts = store.list_attempts(message.id).await?;
+    let attempts: Vec<AttemptSummary> = attempts
         .into_iter()
-        .map(exchange)
+        .map(|attempt| AttemptSummary {
+            at: attempt.started_at,
+            outcome: attempt.outcome,
+            http_status: attempt.http_status,
+            detail: attempt.detail,
+        })
         .collect();
-    let actions = store.list_actions_of(message.id).await?;
-    let account = situation(store, accounts, message).await?;
-    let delivery = fold(message.queue, message.queued_at(), &receipts);
     Ok(explain(&ExplainInput {
         message,
-        delivery: &delivery,
+        delivery: &fold(message.queue, message.queued_at(), &receipts),
         receipts: &receipts,
         attempts: &attempts,
-        actions: &actions,
-        account: &account,
+        actions: &store.list_actions_of(message.id).await?,
+        account: &account_conditions(store, accounts, &message.account).await?,
         queue: store.find_queue_timing(message.id).await?,
         correlation: &store.find_correlation(message.id).await?,
         now,
@@ -61,45 +58,22 @@ pub async fn explain_from(
     }))
 }
 
-async fn situation(
+async fn account_conditions(
     store: &Store,
     accounts: &BTreeMap<AccountId, Account>,
-    message: &Message,
+    id: &AccountId,
 ) -> Result<AccountConditions, db::Error> {
-    let pause = store
-        .list_accounts()
-        .await?
-        .remove(&message.account)
-        .and_then(|record| record.pause)
-        .map(|pause| (pause.reason, pause.since));
-    let configured = accounts.get(&message.account);
+    let record = store.list_accounts().await?.remove(id);
+    let pause = record.and_then(|record| record.pause);
+    let configured = accounts.get(id);
     Ok(AccountConditions {
-        pause,
+        pause: pause.map(|pause| (pause.reason, pause.since)),
         mode: configured.map(|account| account.mode),
         rate: configured.and_then(|account| account.rate),
         deadline: configured.map(|account| account.deadline),
-        adopt_after: configured.and_then(adopt_after),
+        adopt_after: configured.and_then(|account| match account.adoption {
+            Adoption::After(wait) => Some(wait),
+            Adoption::Off => None,
+        }),
     })
-}
-
-fn adopt_after(account: &Account) -> Option<Duration> {
-    match account.adoption {
-        Adoption::After(wait) => Some(wait),
-        Adoption::Off => None,
-    }
-}
-
-fn exchange(attempt: Attempt) -> AttemptSummary {
-    AttemptSummary {
-        at: attempt.started_at,
-        end: match attempt.outcome {
-            AttemptOutcome::Started => AttemptEnd::Running,
-            AttemptOutcome::Accepted => AttemptEnd::Accepted,
-            AttemptOutcome::Refused => AttemptEnd::Refused,
-            AttemptOutcome::Postponed => AttemptEnd::Postponed,
-            AttemptOutcome::Unclear => AttemptEnd::Unclear,
-        },
-        http_status: attempt.http_status,
-        detail: attempt.detail,
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::db::disk::Disk;
+use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use crate::journal::spool::SpoolLimits;
 use crate::receiving::limits::TrafficSpike;
@@ -14,7 +15,10 @@ const MIB: u64 = 1024 * 1024;
 /// On a large disk, a small share is enough.
 const LOW_SPACE: u64 = 10 * 1024 * MIB;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlarmKind {
     /// Neither journal nor spool accepts callbacks; they are answered 503.
     CallbacksRefused,
@@ -30,34 +34,11 @@ pub enum AlarmKind {
     /// An account used half of its hourly limit.
     Busy,
 }
+enum_words!(AlarmKind);
 
 impl AlarmKind {
-    /// Most severe first.
-    pub const ALL: [Self; 7] = [
-        Self::CallbacksRefused,
-        Self::SendsRefused,
-        Self::DiskLow,
-        Self::SpoolInUse,
-        Self::SetAside,
-        Self::OverCeiling,
-        Self::Busy,
-    ];
-
     pub fn is_per_account(self) -> bool {
         matches!(self, Self::OverCeiling | Self::Busy)
-    }
-
-    /// The word used in JSON and in `/metrics`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CallbacksRefused => "callbacks_refused",
-            Self::SendsRefused => "sends_refused",
-            Self::DiskLow => "disk_low",
-            Self::SpoolInUse => "spool_in_use",
-            Self::SetAside => "set_aside",
-            Self::OverCeiling => "over_ceiling",
-            Self::Busy => "busy",
-        }
     }
 
     pub fn title(self) -> &'static str {

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use crate::db::Error;
 use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::enum_words::enum_words;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::latency::Histogram;
@@ -18,28 +19,19 @@ use crate::store::statistics::Period;
 /// The resolution of the rollups.
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum BucketWidth {
+    #[strum(serialize = "15m")]
     Quarter,
     /// An hour of the zone's clock.
     Hour,
     /// A day of the zone's calendar, which may have 23 or 25 hours.
     Day,
 }
+enum_words!(BucketWidth);
 
 impl BucketWidth {
-    /// Narrowest first.
-    pub const ALL: [Self; 3] = [Self::Quarter, Self::Hour, Self::Day];
-
-    /// The word used in URLs and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Quarter => "15m",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-
     /// Start of the bucket that contains an instant.
     pub fn start(self, at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
         let step = match self {

@@ -1,8 +1,10 @@
 //! The kinds of problems: titles, reasons and next steps.
 
+use crate::domain::enum_words::enum_words;
 use crate::store::reports::Problems;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ProblemKind {
     /// Accounts that do not send.
     PausedAccounts,
@@ -22,36 +24,9 @@ pub enum ProblemKind {
     /// Requests to callback URLs with an unknown account or a wrong token.
     Rejected,
 }
+enum_words!(ProblemKind);
 
 impl ProblemKind {
-    /// Most important first.
-    pub const ALL: [Self; 9] = [
-        Self::PausedAccounts,
-        Self::Uncertain,
-        Self::Overdue,
-        Self::Conflicts,
-        Self::Orphans,
-        Self::IdConflicts,
-        Self::Quarantine,
-        Self::Unverified,
-        Self::Rejected,
-    ];
-
-    /// The word used in URLs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PausedAccounts => "paused-accounts",
-            Self::Uncertain => "uncertain",
-            Self::Overdue => "overdue",
-            Self::Conflicts => "conflicts",
-            Self::Orphans => "orphans",
-            Self::IdConflicts => "id-conflicts",
-            Self::Quarantine => "quarantine",
-            Self::Unverified => "unverified",
-            Self::Rejected => "rejected",
-        }
-    }
-
     pub fn title(self) -> &'static str {
         match self {
             Self::PausedAccounts => "Paused accounts",

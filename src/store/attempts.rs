@@ -4,57 +4,10 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::db::{Error, instant};
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::{AttemptId, MessageId};
 use crate::store::Store;
 use crate::store::entities::attempts::{Column, Entity, Model};
-
-/// How an exchange ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AttemptOutcome {
-    /// Recorded before the first byte; if it stays, the process died in between.
-    Started,
-    /// The provider took the message.
-    Accepted,
-    /// The provider refused it.
-    Refused,
-    /// It will be tried again.
-    Postponed,
-    /// Nobody knows.
-    Unclear,
-}
-
-impl AttemptOutcome {
-    /// Every way to end.
-    pub const ENDS: [Self; 4] = [
-        Self::Accepted,
-        Self::Refused,
-        Self::Postponed,
-        Self::Unclear,
-    ];
-
-    /// The word used in JSON and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Accepted => "accepted",
-            Self::Refused => "refused",
-            Self::Postponed => "postponed",
-            Self::Unclear => "unclear",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Started,
-            Self::Accepted,
-            Self::Refused,
-            Self::Postponed,
-            Self::Unclear,
-        ]
-        .into_iter()
-        .find(|outcome| outcome.as_str() == word)
-    }
-}
 
 /// One exchange, as the message page shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,14 +52,15 @@ impl TryFrom<Model> for Attempt {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let outcome = AttemptOutcome::parse(&row.outcome);
+        let outcome = row.outcome.parse();
+        let inconsistent = || Error::inconsistent("attempts", "outcome", row.id);
         Ok(Self {
             id: row.id.into(),
             message: row.message.into(),
             number: row.number,
             started_at: instant::read("attempts", "started_at", row.started_at)?,
             finished_at: instant::read_optional("attempts", "finished_at", row.finished_at)?,
-            outcome: outcome.ok_or_else(|| Error::inconsistent("attempts", "outcome", row.id))?,
+            outcome: outcome.map_err(|_| inconsistent())?,
             http_status: row
                 .http_status
                 .and_then(|status| u16::try_from(status).ok()),

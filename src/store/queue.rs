@@ -11,13 +11,13 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Action;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::explanation::QueueTiming;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
 use crate::domain::message::{DRY_RUN_HOLD, Message, MessageDraft, Origin};
 use crate::store::Store;
-use crate::store::attempts::AttemptOutcome;
 use crate::store::entities::{attempts, idempotency_keys, messages};
 use crate::store::ledger::Ledger;
 use crate::store::messages::row::NewMessage;

@@ -2,8 +2,13 @@
 
 use actix_web::http::StatusCode;
 
+use crate::domain::enum_words::enum_words;
+
 /// What kind of problem a request met. The words never change their meaning.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ProblemCode {
     /// The body is no JSON.
     MalformedJson,
@@ -17,14 +22,14 @@ pub enum ProblemCode {
     CrossSite,
     /// No such thing, or no such address.
     NotFound,
-    /// It was here, and its retention has ended.
-    NoLongerKept,
     /// The address does not know the method.
     MethodNotAllowed,
     /// The idempotency key belongs to another body.
     IdempotencyKeyReused,
     /// What was asked does not fit the present state.
     NotPossible,
+    /// It was here, and its retention has ended.
+    NoLongerKept,
     /// The body is too long.
     TooLarge,
     /// The body's type is not read here.
@@ -36,48 +41,9 @@ pub enum ProblemCode {
     /// The database cannot be asked now.
     Unavailable,
 }
+enum_words!(ProblemCode);
 
 impl ProblemCode {
-    /// Every code, by status.
-    pub const ALL: [Self; 15] = [
-        Self::MalformedJson,
-        Self::MalformedRequest,
-        Self::Unauthenticated,
-        Self::MissingScope,
-        Self::CrossSite,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::IdempotencyKeyReused,
-        Self::NotPossible,
-        Self::NoLongerKept,
-        Self::TooLarge,
-        Self::UnsupportedMediaType,
-        Self::InvalidRequest,
-        Self::Internal,
-        Self::Unavailable,
-    ];
-
-    /// The word in `code`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MalformedJson => "malformed_json",
-            Self::MalformedRequest => "malformed_request",
-            Self::Unauthenticated => "unauthenticated",
-            Self::MissingScope => "missing_scope",
-            Self::CrossSite => "cross_site",
-            Self::NotFound => "not_found",
-            Self::NoLongerKept => "no_longer_kept",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::NotPossible => "not_possible",
-            Self::TooLarge => "too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::InvalidRequest => "invalid_request",
-            Self::Internal => "internal",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
     /// The HTTP status it comes with.
     pub fn status(self) -> StatusCode {
         match self {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use bluetick::domain::attempt_outcome::AttemptOutcome;
 use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use bluetick::domain::delivery::fold;
@@ -27,7 +28,7 @@ use bluetick::reporting::orphan_views::ListedOrphan;
 use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
 use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::accounts::Pause;
-use bluetick::store::attempts::{Attempt, AttemptOutcome};
+use bluetick::store::attempts::Attempt;
 use bluetick::store::callbacks::Outcome;
 use bluetick::store::messages::Cursor;
 use bluetick::store::problems::{IdConflict, QuarantinedPart};

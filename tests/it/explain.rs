@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use askama::Template;
+use bluetick::domain::attempt_outcome::AttemptOutcome;
 use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::delivery::{Delivery, fold};
 use bluetick::domain::delivery_state::{QueueState, Stage};
 use bluetick::domain::explanation::{
-    AccountConditions, AttemptEnd, AttemptSummary, Correlation, ExplainInput, Explanation,
-    QueueTiming, explain,
+    AccountConditions, AttemptSummary, Correlation, ExplainInput, Explanation, QueueTiming, explain,
 };
 use bluetick::domain::failure::Failure;
 use bluetick::domain::failure_codes;
@@ -106,7 +106,7 @@ impl ExplainCase {
     /// Submitted and accepted one second after noon.
     fn accepted(provider: ProviderId) -> Self {
         let mut case = Self::new(provider, QueueState::Done);
-        case.attempt(AttemptEnd::Accepted, Some(202), None);
+        case.attempt(AttemptOutcome::Accepted, Some(202), None);
         case.receipt(
             SourceKind::Attempt,
             ReceiptEvent::Stage(Stage::Submitted),
@@ -116,10 +116,10 @@ impl ExplainCase {
         case
     }
 
-    fn attempt(&mut self, end: AttemptEnd, http_status: Option<u16>, detail: Option<&str>) {
+    fn attempt(&mut self, outcome: AttemptOutcome, http_status: Option<u16>, detail: Option<&str>) {
         self.attempts.push(AttemptSummary {
             at: second(1),
-            end,
+            outcome,
             http_status,
             detail: detail.map(ToOwned::to_owned),
         });
@@ -245,7 +245,7 @@ fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
     paused.queue.send_before = Some(second(7200));
     let mut again = ExplainCase::new(ProviderId::Kaleyra, QueueState::Queued);
     again.attempt(
-        AttemptEnd::Postponed,
+        AttemptOutcome::Postponed,
         Some(500),
         Some("WA500: Internal error"),
     );
@@ -257,7 +257,7 @@ fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
     rehearsal.message.origin = Origin::DryRun;
     rehearsal.account.mode = Some(AccountMode::DryRun);
     let mut sending = ExplainCase::new(ProviderId::Zixflow, QueueState::Sending);
-    sending.attempt(AttemptEnd::Running, None, None);
+    sending.attempt(AttemptOutcome::Started, None, None);
     let mut cancelled = ExplainCase::new(ProviderId::Sobot, QueueState::Cancelled);
     cancelled.acted(Verb::Cancel, None);
     let mut expired = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
@@ -287,12 +287,12 @@ fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
 fn awaited_cases() -> Vec<(&'static str, ExplainCase)> {
     let mut uncertain = ExplainCase::new(ProviderId::Zixflow, QueueState::Uncertain);
     uncertain.attempt(
-        AttemptEnd::Unclear,
+        AttemptOutcome::Unclear,
         None,
         Some("the outcome is unknown: timed out after 30s"),
     );
     let mut resent = ExplainCase::new(ProviderId::Zixflow, QueueState::Uncertain);
-    resent.attempt(AttemptEnd::Unclear, Some(502), None);
+    resent.attempt(AttemptOutcome::Unclear, Some(502), None);
     resent.message.resent_as = Some(message_id(2));
     let submitted = ExplainCase::accepted(ProviderId::Sobot);
     let mut silent = ExplainCase::accepted(ProviderId::Sobot);
@@ -411,7 +411,7 @@ fn failed_cases() -> Vec<(&'static str, ExplainCase)> {
     );
     let mut refused = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
     refused.attempt(
-        AttemptEnd::Refused,
+        AttemptOutcome::Refused,
         Some(401),
         Some("RBC001: Invalid API key"),
     );
@@ -428,7 +428,7 @@ fn failed_cases() -> Vec<(&'static str, ExplainCase)> {
     );
     refused.account.pause = Some(("RBC001: Invalid API key".to_owned(), second(1)));
     let mut marked = ExplainCase::new(ProviderId::Zixflow, QueueState::Done);
-    marked.attempt(AttemptEnd::Unclear, Some(504), None);
+    marked.attempt(AttemptOutcome::Unclear, Some(504), None);
     mark(&mut marked);
     let mut tied = ExplainCase::accepted(ProviderId::Sobot);
     tied.failed(Some("131026"), "Message undeliverable", "", 7);
@@ -442,8 +442,8 @@ fn failed_cases() -> Vec<(&'static str, ExplainCase)> {
     wordless.failed(None, "", "", 7);
     let mut unreached = ExplainCase::new(ProviderId::Sobot, QueueState::Done);
     let reason = Some("the provider could not be reached: Connection refused");
-    unreached.attempt(AttemptEnd::Postponed, None, reason);
-    unreached.attempt(AttemptEnd::Refused, None, reason);
+    unreached.attempt(AttemptOutcome::Postponed, None, reason);
+    unreached.attempt(AttemptOutcome::Refused, None, reason);
     let failure = Failure {
         code: Some("unreachable".to_owned()),
         title: Some("the provider could not be reached".to_owned()),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::delivery::Delivery;
 use crate::domain::failure::Failure;
@@ -34,19 +35,9 @@ pub struct ExplainInput<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AttemptSummary {
     pub at: DateTime<Utc>,
-    pub end: AttemptEnd,
+    pub outcome: AttemptOutcome,
     pub http_status: Option<u16>,
     pub detail: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AttemptEnd {
-    Running,
-    Accepted,
-    Refused,
-    /// Certainly not accepted; retried later.
-    Postponed,
-    Unclear,
 }
 
 /// The conditions of an account that decide whether its messages are sent and when they are

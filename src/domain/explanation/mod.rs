@@ -13,7 +13,7 @@ mod report_anomalies;
 mod sentence_parts;
 
 pub use crate::domain::explanation::explain_input::{
-    AccountConditions, AttemptEnd, AttemptSummary, Correlation, ExplainInput, QueueTiming,
+    AccountConditions, AttemptSummary, Correlation, ExplainInput, QueueTiming,
 };
 
 use crate::domain::delivery_state::DeliveryState;

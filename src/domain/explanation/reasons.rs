@@ -1,8 +1,9 @@
 //! Sentences about everything but receipts: origin, queue, attempts, correlation, operator actions.
 
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::explanation::explain_input::{AttemptEnd, AttemptSummary, ExplainInput};
+use crate::domain::explanation::explain_input::{AttemptSummary, ExplainInput};
 use crate::domain::explanation::sentence_parts::{at, counted};
 use crate::domain::failure::{UNCLEAR_TITLE, UNREACHABLE_TITLE};
 use crate::domain::message::{MatchedBy, Origin};
@@ -105,15 +106,15 @@ fn attempt_outcome(input: &ExplainInput<'_>, attempt: &AttemptSummary) -> String
         .or(detail.strip_prefix(UNCLEAR_TITLE))
         .unwrap_or(detail);
     let detail = input.suffix(detail.trim_start_matches([':', ' ']));
-    match attempt.end {
-        AttemptEnd::Running => "no reply yet".to_owned(),
-        AttemptEnd::Accepted => format!("accepted by {provider}{status}{detail}"),
-        AttemptEnd::Postponed | AttemptEnd::Refused if unreached.is_some() => {
+    match attempt.outcome {
+        AttemptOutcome::Started => "no reply yet".to_owned(),
+        AttemptOutcome::Accepted => format!("accepted by {provider}{status}{detail}"),
+        AttemptOutcome::Postponed | AttemptOutcome::Refused if unreached.is_some() => {
             format!("{provider} was not reached and nothing was sent{detail}")
         }
-        AttemptEnd::Refused => format!("rejected by {provider}{status}{detail}"),
-        AttemptEnd::Postponed => format!("not accepted, so a retry is safe{status}{detail}"),
-        AttemptEnd::Unclear => {
+        AttemptOutcome::Refused => format!("rejected by {provider}{status}{detail}"),
+        AttemptOutcome::Postponed => format!("not accepted, so a retry is safe{status}{detail}"),
+        AttemptOutcome::Unclear => {
             format!("no clear reply, so {provider} may have accepted it{status}{detail}")
         }
     }

@@ -5,8 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::AccountId;
-use crate::store::attempts::AttemptOutcome;
 
 /// Clones share the counts.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl AttemptCounter {
     pub fn new<'a>(accounts: impl Iterator<Item = &'a AccountId>) -> Self {
         let attempt_counter = Self(Family::default());
         for account in accounts {
-            for outcome in AttemptOutcome::ENDS {
+            for outcome in AttemptOutcome::ENDED {
                 drop(attempt_counter.0.get_or_create(&labels(account, outcome)));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
@@ -13,7 +14,6 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage;
 use crate::store::accounts::{AccountRecord, Pause};
-use crate::store::attempts::AttemptOutcome;
 use crate::store::queue::Exchange;
 
 const SWEEP_LIMIT: u64 = 200;

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use rand::RngExt;
 
 use crate::db;
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::{QueueState, Stage};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider_account::Account;
@@ -15,7 +16,6 @@ use crate::domain::send_error::{ProviderAcceptance, Retry, SendError};
 use crate::providers;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
-use crate::store::attempts::AttemptOutcome;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
 use crate::store::queue::Exchange;
 

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::{self, HttpReply, SendStep};
 use crate::sending::dispatch::record_outcome::RecordedOutcome;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::{transcript, upload_storage};
-use crate::store::attempts::AttemptOutcome;
 use crate::store::queue::Exchange;
 
 /// HTTP calls per attempt; more indicate a loop.
