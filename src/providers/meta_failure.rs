@@ -6,6 +6,9 @@ use serde_json::Value;
 use crate::domain::failure::Failure;
 use crate::providers::payload::{first, items, text};
 
+/// In characters; a longer text is not a code.
+const CODE_LIMIT: usize = 32;
+
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
@@ -115,6 +118,29 @@ pub(super) fn code_in_text(text: &str) -> Option<String> {
                     && word.bytes().all(|byte| byte.is_ascii_digit())
             })
             .map(ToOwned::to_owned)
+    })
+}
+
+/// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
+pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
+    let Some(words) = text(value) else {
+        let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
+        return (failure != Failure::default()).then_some(failure);
+    };
+    let is_code = words.len() <= CODE_LIMIT
+        && words.contains(|c: char| c.is_ascii_digit())
+        && !words.contains(char::is_whitespace);
+    Some(if is_code {
+        Failure {
+            code: Some(words),
+            ..Failure::default()
+        }
+    } else {
+        Failure {
+            code: code_in_text(&words),
+            title: Some(words),
+            ..Failure::default()
+        }
     })
 }
 

@@ -13,7 +13,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::References;
 use crate::domain::receipt::Pricing;
 use crate::providers::cloud_api::parse_pricing;
-use crate::providers::meta_failure::{code_in_text, parse_failure};
+use crate::providers::meta_failure::{parse_any_error, parse_failure};
 use crate::providers::payload::{add_id, first, recipient, text};
 use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::vocabulary::{self, Exceptions, parse_time};
@@ -28,8 +28,6 @@ const RECIPIENTS: &[&str] = &["recipient", "recipient_id", "mobile", "to"];
 const DEPTH_LIMIT: usize = 16;
 /// Objects searched per report, which bounds the cost of a payload with many reports.
 const HOLDING_LIMIT: usize = 64;
-/// In characters; a longer text is not a code.
-const CODE_LIMIT: usize = 32;
 
 /// Parses the reports of a payload that uses a chosen name; `None` if it uses none.
 pub(super) fn parse(
@@ -173,7 +171,7 @@ impl Profile<'_> {
         let chosen = self.fields.error.as_deref().and_then(|name| {
             self.holding(chain)
                 .find_map(|object| object.get(name))
-                .and_then(parse_error)
+                .and_then(parse_any_error)
         });
         chosen.unwrap_or_else(|| parse_failure(&self.holding(chain).collect::<Vec<_>>()))
     }
@@ -232,29 +230,6 @@ fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
         Some(name) => vec![name.as_str()],
         None => usual.to_vec(),
     }
-}
-
-/// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
-fn parse_error(value: &Value) -> Option<Failure> {
-    let Some(words) = text(value) else {
-        let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
-        return (failure != Failure::default()).then_some(failure);
-    };
-    let is_code = words.len() <= CODE_LIMIT
-        && words.contains(|c: char| c.is_ascii_digit())
-        && !words.contains(char::is_whitespace);
-    Some(if is_code {
-        Failure {
-            code: Some(words),
-            ..Failure::default()
-        }
-    } else {
-        Failure {
-            code: code_in_text(&words),
-            title: Some(words),
-            ..Failure::default()
-        }
-    })
 }
 
 fn number_or_text(value: &Value) -> Option<String> {

@@ -5,18 +5,15 @@ use serde_json::Value;
 
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
-use crate::domain::failure::Failure;
-use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::message::References;
-use crate::domain::phone::is_same_recipient;
-use crate::domain::receipt::ReceiptEvent;
+use crate::domain::ids::MessageId;
+use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
+use crate::providers::kaleyra::kaleyra_wrapper;
 use crate::providers::payload::{
     self, add_id, first, items, plain_word, recipient, require_ids, text,
 };
 use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
-use crate::providers::{cloud_api, meta_failure};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
     match payload::parse(callback) {
@@ -44,7 +41,12 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
         return vec![unparseable("an element that is not an object")];
     }
     if let Some(parts) = payload.get("meta_object").and_then(cloud_api::parse) {
-        return complete(parts, payload);
+        let has_word = first(payload, &["status"]).is_some();
+        if has_word && !parts.iter().any(is_report_or_inbound) {
+            // The status is only in the wrapper: Meta's object has an error or nothing.
+            return parse_flat(payload);
+        }
+        return kaleyra_wrapper::complete(parts, payload);
     }
     if let Some(notice) = parse_notice(payload) {
         return vec![notice];
@@ -61,117 +63,8 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
     parse_flat(payload)
 }
 
-/// Adds the wrapper's ids and tag to passed-through statuses.
-///
-/// The wrapper is about one message, so statuses with different ids or recipients get nothing from
-/// it. Conversation ids are removed.
-fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
-    let has_word = first(payload, &["status"]).is_some();
-    if has_word && parts.iter().all(|part| !is_report_or_inbound(part)) {
-        // The status is only in the wrapper: Meta's object has an error or nothing.
-        return parse_flat(payload);
-    }
-    let conversations = conversations(payload);
-    let parts: Vec<_> = parts
-        .into_iter()
-        .map(|part| match part {
-            CallbackPart::Report(report) => CallbackPart::Report(Report {
-                ids: without(&conversations, report.ids),
-                ..report
-            }),
-            other => other,
-        })
-        .collect();
-    let is_one_message = are_about_one_message(&parts);
-    parts
-        .into_iter()
-        .map(|part| match part {
-            CallbackPart::Report(report) if is_one_message => {
-                CallbackPart::Report(complete_report(report, payload))
-            }
-            other => other,
-        })
-        .collect()
-}
-
-/// Whether no two statuses have different ids or recipients. One without any fits all others.
-fn are_about_one_message(parts: &[CallbackPart]) -> bool {
-    let reports = || {
-        parts.iter().filter_map(|part| match part {
-            CallbackPart::Report(report) => Some(report),
-            _ => None,
-        })
-    };
-    let mut ids = reports()
-        .map(|report| &report.ids)
-        .filter(|ids| !ids.is_empty());
-    let mut recipients = reports().filter_map(|report| report.recipient.as_ref());
-    let same_ids = ids
-        .next()
-        .is_none_or(|first| ids.all(|other| other == first));
-    let same_recipient = recipients
-        .next()
-        .is_none_or(|first| recipients.all(|other| is_same_recipient(other, first)));
-    same_ids && same_recipient
-}
-
 fn is_report_or_inbound(part: &CallbackPart) -> bool {
     matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
-}
-
-fn complete_report(report: Report, payload: &Value) -> Report {
-    let mut ids = report.ids;
-    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
-    add_id(&mut ids, first(extra, &["message_id"]));
-    add_id(&mut ids, first(payload, &["message_id"]));
-    let mut pricing = report.pricing;
-    pricing.price = pricing
-        .price
-        .or_else(|| cloud_api::parse_pricing(payload).price)
-        .or_else(|| cloud_api::parse_pricing(extra).price);
-    let event = report.event.map(|event| match event {
-        ReceiptEvent::Failure(failure) if failure == Failure::default() => {
-            ReceiptEvent::Failure(meta_failure::parse_failure(&[payload]))
-        }
-        other => other,
-    });
-    Report {
-        ids,
-        tag: find_tag(&[extra, payload]).or(report.tag),
-        event,
-        pricing,
-        ..report
-    }
-}
-
-/// The conversation ids of all statuses.
-fn conversations(payload: &Value) -> Vec<String> {
-    items(payload.pointer("/meta_object/value/statuses"))
-        .iter()
-        .filter_map(|status| first(status.get("conversation")?, &["id"]))
-        .collect()
-}
-
-/// Removes conversation ids. Kaleyra puts one into `statuses[].id`, even without a `conversation`:
-/// 32 letters and digits.
-fn without(conversations: &[String], ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
-    let is_conversation = |id: &str| {
-        conversations.iter().any(|known| known == id)
-            || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-    };
-    ids.into_iter()
-        .filter(|id| !is_conversation(id.as_str()))
-        .collect()
-}
-
-fn find_tag(places: &[&Value]) -> Option<MessageId> {
-    places.iter().find_map(|place| {
-        correlation_tag::find_in_references(&References {
-            reference: first(place, &["ref"]),
-            reference1: first(place, &["ref1"]),
-            reference2: first(place, &["ref2"]),
-        })
-    })
 }
 
 fn parse_notice(payload: &Value) -> Option<CallbackPart> {

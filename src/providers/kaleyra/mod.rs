@@ -14,6 +14,7 @@
 
 mod kaleyra_callback;
 mod kaleyra_reply;
+mod kaleyra_wrapper;
 
 use std::time::Duration;
 

@@ -3,13 +3,14 @@
 
 use serde_json::Value;
 
-use crate::domain::ids::ProviderMessageId;
-use crate::domain::media::MediaKind;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
-use crate::providers::flat::{self, FieldNames};
+use crate::providers::flat;
+use crate::providers::lancepilot::lancepilot_fields::{
+    EXCEPTIONS, NAMES, contact_number, find_ids, find_kind, find_recipient,
+};
 use crate::providers::payload::{self, add_id, first, items, plain_word, recipient};
 use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
-use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
+use crate::providers::vocabulary::{self, parse_time};
 use crate::providers::{cloud_api, meta_failure};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
@@ -23,35 +24,6 @@ pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
     }
     parts
 }
-
-/// Here a number is an acknowledgement level, not Kaleyra's `0` for failed.
-pub(super) const EXCEPTIONS: Exceptions = &[("0", Meaning::NoEffect)];
-
-/// Names inside `data.attributes`.
-const NAMES: FieldNames = FieldNames {
-    ids: &[
-        "id",
-        "uuid",
-        "wamid",
-        "message_id",
-        "wa_message_id",
-        "whatsapp_message_id",
-        "whatsapp_id",
-        "external_id",
-    ],
-    words: &["status", "message_status", "state", "ack"],
-    doubtful_words: &[],
-    times: &[
-        "timestamp",
-        "updated_at",
-        "time",
-        "occurred_at",
-        "created_at",
-    ],
-    recipients: &["to", "recipient", "recipient_id"],
-    tags: &[],
-    exceptions: EXCEPTIONS,
-};
 
 /// Events that are not about messages.
 const OTHER_SUBJECTS: &[&str] = &[
@@ -224,50 +196,6 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
     }
-}
-
-/// The id of a JSON:API resource, if the resource is a message.
-pub(super) fn resource_id(data: &Value) -> Option<String> {
-    first(data, &["type"])
-        .is_none_or(|kind| kind.to_ascii_lowercase().contains("message"))
-        .then(|| first(data, &["id"]))
-        .flatten()
-}
-
-/// Ids of the message: `data.id` if `data` is a message, the attributes', and those of the inner
-/// message.
-fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageId> {
-    let mut ids = Vec::new();
-    add_id(&mut ids, resource_id(data));
-    for name in NAMES.ids {
-        add_id(&mut ids, first(attributes, &[name]));
-    }
-    let message = attributes.get("message").unwrap_or(&Value::Null);
-    for name in ["id", "wamid"] {
-        add_id(&mut ids, first(message, &[name]));
-    }
-    ids
-}
-
-fn find_recipient(attributes: &Value, data: &Value) -> Option<String> {
-    contact_number(data)
-        .or_else(|| first(attributes, NAMES.recipients))
-        .and_then(|number| recipient(&number))
-}
-
-/// The contact's number has the API's format; `from` and `to` may differ.
-fn contact_number(data: &Value) -> Option<String> {
-    first(
-        data.pointer("/relationships/contact/attributes")?,
-        &["number"],
-    )
-}
-
-fn find_kind(attributes: &Value) -> Option<MediaKind> {
-    let message = attributes.get("message").unwrap_or(&Value::Null);
-    first(message, &["type"])
-        .or_else(|| first(attributes, &["type"]))
-        .and_then(|kind| kind.parse().ok())
 }
 
 fn unparseable(reason: &str) -> CallbackPart {

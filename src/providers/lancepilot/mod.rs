@@ -11,6 +11,7 @@
 //! so all plausible ones are accepted.
 
 mod lancepilot_callback;
+mod lancepilot_fields;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -84,7 +85,7 @@ impl Provider for LancePilot {
     }
 
     fn exceptions(&self) -> Exceptions {
-        lancepilot_callback::EXCEPTIONS
+        lancepilot_fields::EXCEPTIONS
     }
 
     fn setup(&self) -> &'static [&'static str] {
@@ -226,7 +227,7 @@ fn reply_ids(body: &Value) -> Vec<String> {
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
     let message = data.get("message").unwrap_or(&Value::Null);
     let messages = items(data.get("messages"));
-    let mut ids: Vec<String> = lancepilot_callback::resource_id(data).into_iter().collect();
+    let mut ids: Vec<String> = lancepilot_fields::resource_id(data).into_iter().collect();
     ids.extend(
         ATTRIBUTES
             .iter()

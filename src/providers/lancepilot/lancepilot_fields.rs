@@ -1,0 +1,82 @@
+//! Field names of LancePilot's events, and the ids, recipient and kind of their message.
+
+use serde_json::Value;
+
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::media::MediaKind;
+use crate::providers::flat::FieldNames;
+use crate::providers::payload::{add_id, first, recipient};
+use crate::providers::vocabulary::{Exceptions, Meaning};
+
+/// Here a number is an acknowledgement level, not Kaleyra's `0` for failed.
+pub(super) const EXCEPTIONS: Exceptions = &[("0", Meaning::NoEffect)];
+
+/// Names inside `data.attributes`.
+pub(super) const NAMES: FieldNames = FieldNames {
+    ids: &[
+        "id",
+        "uuid",
+        "wamid",
+        "message_id",
+        "wa_message_id",
+        "whatsapp_message_id",
+        "whatsapp_id",
+        "external_id",
+    ],
+    words: &["status", "message_status", "state", "ack"],
+    doubtful_words: &[],
+    times: &[
+        "timestamp",
+        "updated_at",
+        "time",
+        "occurred_at",
+        "created_at",
+    ],
+    recipients: &["to", "recipient", "recipient_id"],
+    tags: &[],
+    exceptions: EXCEPTIONS,
+};
+
+/// The id of a JSON:API resource, if the resource is a message.
+pub(super) fn resource_id(data: &Value) -> Option<String> {
+    first(data, &["type"])
+        .is_none_or(|kind| kind.to_ascii_lowercase().contains("message"))
+        .then(|| first(data, &["id"]))
+        .flatten()
+}
+
+/// Ids of the message: `data.id` if `data` is a message, the attributes', and those of the inner
+/// message.
+pub(super) fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageId> {
+    let mut ids = Vec::new();
+    add_id(&mut ids, resource_id(data));
+    for name in NAMES.ids {
+        add_id(&mut ids, first(attributes, &[name]));
+    }
+    let message = attributes.get("message").unwrap_or(&Value::Null);
+    for name in ["id", "wamid"] {
+        add_id(&mut ids, first(message, &[name]));
+    }
+    ids
+}
+
+pub(super) fn find_recipient(attributes: &Value, data: &Value) -> Option<String> {
+    contact_number(data)
+        .or_else(|| first(attributes, NAMES.recipients))
+        .and_then(|number| recipient(&number))
+}
+
+/// The contact's number has the API's format; `from` and `to` may differ.
+pub(super) fn contact_number(data: &Value) -> Option<String> {
+    first(
+        data.pointer("/relationships/contact/attributes")?,
+        &["number"],
+    )
+}
+
+pub(super) fn find_kind(attributes: &Value) -> Option<MediaKind> {
+    let message = attributes.get("message").unwrap_or(&Value::Null);
+    first(message, &["type"])
+        .or_else(|| first(attributes, &["type"]))
+        .and_then(|kind| kind.parse().ok())
+}
