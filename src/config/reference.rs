@@ -4,7 +4,7 @@
 pub struct ConfigKey {
     /// Full name; `[]` stands for a list index.
     pub name: &'static str,
-    /// Default in words.
+    /// As shown in the documentation.
     pub default: &'static str,
     pub effect: &'static str,
     pub source: KeySource,

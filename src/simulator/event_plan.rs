@@ -168,12 +168,12 @@ pub(crate) fn pick_failure_reason(rng: &mut SeededRng) -> &'static FailureReason
 }
 
 /// All events of a message, in order.
-pub(crate) fn tell(message: &AcceptedMessage, settings: &Settings) -> Vec<PlannedEvent> {
+pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec<PlannedEvent> {
     let mut rng = SeededRng::new(
         settings.seed,
         message.provider.as_str(),
         message.ordinal,
-        "fate",
+        "outcome",
     );
     let thrown = pick_outcome(message, settings, &mut rng);
     let mut plan = EventPlan {

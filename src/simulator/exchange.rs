@@ -97,7 +97,7 @@ impl ApiReply {
 pub struct ForcedReply {
     pub(crate) wire: ForcedWire,
     /// Whether the message is accepted anyway.
-    pub(crate) event_plan: ForcedFate,
+    pub(crate) event_plan: ForcedOutcome,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,7 +116,7 @@ pub(crate) enum ForcedWire {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ForcedFate {
+pub(crate) enum ForcedOutcome {
     Lost,
     AcceptedMessage,
 }
@@ -133,7 +133,7 @@ impl ForcedReply {
                 headers: vec![("content-type".to_owned(), content_type.to_owned())],
                 body: body.into(),
             },
-            event_plan: ForcedFate::Lost,
+            event_plan: ForcedOutcome::Lost,
         }
     }
 
@@ -145,7 +145,7 @@ impl ForcedReply {
     pub fn hang_up() -> Self {
         Self {
             wire: ForcedWire::HangUp,
-            event_plan: ForcedFate::Lost,
+            event_plan: ForcedOutcome::Lost,
         }
     }
 
@@ -154,7 +154,7 @@ impl ForcedReply {
     pub fn silence() -> Self {
         Self {
             wire: ForcedWire::Silence(Duration::from_mins(1)),
-            event_plan: ForcedFate::Lost,
+            event_plan: ForcedOutcome::Lost,
         }
     }
 
@@ -162,7 +162,7 @@ impl ForcedReply {
     pub fn documented() -> Self {
         Self {
             wire: ForcedWire::Documented,
-            event_plan: ForcedFate::AcceptedMessage,
+            event_plan: ForcedOutcome::AcceptedMessage,
         }
     }
 
@@ -178,7 +178,7 @@ impl ForcedReply {
     /// The message is accepted although the reply does not say so; its callbacks follow.
     #[must_use]
     pub fn although_taken(mut self) -> Self {
-        self.event_plan = ForcedFate::AcceptedMessage;
+        self.event_plan = ForcedOutcome::AcceptedMessage;
         self
     }
 }

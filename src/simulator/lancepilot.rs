@@ -48,7 +48,7 @@ impl ProviderApi for SimulatedLancePilot {
         settings: &Settings,
         message: &AcceptedMessage,
         events: &[PlannedEvent],
-        _dice: &mut SeededRng,
+        _rng: &mut SeededRng,
     ) -> CallbackBody {
         let Some((last, earlier)) = events.split_last() else {
             return CallbackBody::json(&json!({}));

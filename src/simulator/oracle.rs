@@ -62,7 +62,7 @@ struct KnownMessage {
     message: AcceptedMessage,
     reply: ReplyResult,
     /// Status words and failure codes with the number of confirmed deliveries.
-    facts: BTreeMap<(&'static str, Option<&'static str>), u64>,
+    event_counts: BTreeMap<(&'static str, Option<&'static str>), u64>,
     doubtful: u64,
 }
 
@@ -74,7 +74,7 @@ impl Oracle {
             KnownMessage {
                 message: message.clone(),
                 reply,
-                facts: BTreeMap::new(),
+                event_counts: BTreeMap::new(),
                 doubtful: 0,
             },
         );
@@ -90,7 +90,7 @@ impl Oracle {
             let code = claim.kind.reason().map(|reason| reason.code);
             match reached {
                 PostResult::Surely => {
-                    *known.facts.entry((claim.kind.word(), code)).or_default() += 1;
+                    *known.event_counts.entry((claim.kind.word(), code)).or_default() += 1;
                 }
                 PostResult::Perhaps => known.doubtful += 1,
             }
@@ -124,7 +124,7 @@ impl Oracle {
 
 impl KnownMessage {
     fn has(&self, word: &str) -> bool {
-        self.facts.keys().any(|(known, _)| *known == word)
+        self.event_counts.keys().any(|(known, _)| *known == word)
     }
 
     fn state(&self) -> &'static str {
@@ -143,10 +143,10 @@ impl KnownMessage {
     fn line(&self) -> Value {
         let message = &self.message;
         let state = self.state();
-        let codes: Vec<&str> = self.facts.keys().filter_map(|(_, code)| *code).collect();
+        let codes: Vec<&str> = self.event_counts.keys().filter_map(|(_, code)| *code).collect();
         let arrived = matches!(state, "delivered" | "read" | "played");
-        let facts: BTreeMap<String, u64> = self
-            .facts
+        let event_counts: BTreeMap<String, u64> = self
+            .event_counts
             .iter()
             .map(|((word, code), count)| {
                 let name = code.map_or_else(|| (*word).to_owned(), |code| format!("{word} {code}"));
@@ -168,7 +168,7 @@ impl KnownMessage {
             "state": state,
             "conflict": arrived && !codes.is_empty(),
             "failure_codes": codes,
-            "facts": facts,
+            "facts": event_counts,
             // Callbacks that may have arrived: with any, `state` is a lower bound.
             "doubtful": self.doubtful,
         })

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::domain::provider::ProviderId;
 use crate::simulator::callback_queue::QueuedCallback;
 use crate::simulator::exchange::{
-    ForcedFate, ForcedReply, ForcedWire, MultipartForm, ReceivedRequest, UploadedFile,
+    ForcedOutcome, ForcedReply, ForcedWire, MultipartForm, ReceivedRequest, UploadedFile,
 };
 use crate::simulator::oracle::ReplyResult;
 use crate::simulator::state::SimulatorState;
@@ -111,7 +111,7 @@ async fn exchange(
         .claim_forced(provider)
         .filter(|reply| reply.wire != ForcedWire::Documented);
     if let Some(reply) = &forced
-        && reply.event_plan == ForcedFate::Lost
+        && reply.event_plan == ForcedOutcome::Lost
     {
         return play_forced(reply, http, state).await;
     }

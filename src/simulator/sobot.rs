@@ -37,7 +37,7 @@ impl ProviderApi for SimulatedSobot {
         settings: &Settings,
         message: &AcceptedMessage,
         events: &[PlannedEvent],
-        _dice: &mut SeededRng,
+        _rng: &mut SeededRng,
     ) -> CallbackBody {
         let [event] = events else {
             return CallbackBody::json(&in_changes(settings, message, events));

@@ -116,7 +116,7 @@ impl SimulatorState {
         let outcome = lock(self.desk(message.provider)).endings.pop_front();
         let mut settings = self.settings.clone();
         settings.outcome = outcome.or(settings.outcome);
-        let plan = event_plan::tell(message, &settings);
+        let plan = event_plan::plan_events(message, &settings);
         let planned = faults::apply_faults(&settings.faults, settings.seed, message, plan);
         let mut first = Vec::new();
         for (index, callback) in planned.iter().enumerate() {
