@@ -7,7 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::journal::MemoryPermit;
 use crate::receiving::body_memory::AccountMemoryPermit;
 use crate::receiving::ingest::Ingest;
-use crate::web::callbacks::BODY_LIMIT;
+use crate::web::callback_receiver::BODY_LIMIT;
 
 /// Why there is no body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,18 +3,18 @@
 pub mod api;
 pub mod auth;
 mod callback_body;
-pub mod callbacks;
+pub mod callback_receiver;
 pub mod connections;
 pub mod dashboard;
 pub mod error;
-pub mod health;
-pub mod login;
-mod metrics;
+pub mod health_endpoints;
+mod metrics_endpoint;
 pub mod page_errors;
 pub mod problem_code;
 pub mod server;
+pub mod sign_in;
 mod static_files;
-mod unread;
+mod unread_body;
 
 use actix_web::web::{ServiceConfig, route};
 use actix_web::{Route, guard};
@@ -26,11 +26,11 @@ const RETRY_SECONDS: u16 = 5;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(error::configure_extractors)
-        .configure(callbacks::routes)
+        .configure(callback_receiver::routes)
         .configure(api::routes)
-        .route("/healthz", read().to(health::alive))
-        .route("/readyz", read().to(health::ready))
-        .route("/metrics", read().to(metrics::show))
+        .route("/healthz", read().to(health_endpoints::alive))
+        .route("/readyz", read().to(health_endpoints::ready))
+        .route("/metrics", read().to(metrics_endpoint::show))
         .route("/static/{name}", read().to(static_files::show))
         .configure(dashboard::routes);
 }

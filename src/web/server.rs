@@ -13,10 +13,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::services::Services;
 use crate::web::api::openapi::Document;
 use crate::web::auth::{Access, session_middleware};
-use crate::web::callbacks::{BODY_TIMEOUT, CallbackState};
+use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::connections::{self, Connections};
-use crate::web::metrics::LastReader;
-use crate::web::{routes, unread};
+use crate::web::metrics_endpoint::LastReader;
+use crate::web::{routes, unread_body};
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
@@ -137,7 +137,7 @@ pub fn start_with(
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::say_goodbye))
-            .wrap(from_fn(unread::close))
+            .wrap(from_fn(unread_body::close))
             .configure(routes)
     })
     .on_connect(connections::note(open))

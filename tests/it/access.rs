@@ -19,7 +19,7 @@ use bluetick::store::Store;
 use bluetick::store::access::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
 use bluetick::web::error::{ApiError, configure_extractors, not_found};
-use bluetick::web::{login, page_errors};
+use bluetick::web::{page_errors, sign_in};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -84,7 +84,7 @@ impl Place {
                 .service(
                     web::scope("")
                         .wrap(from_fn(page_errors::show))
-                        .configure(login::configure)
+                        .configure(sign_in::configure)
                         .route("/messages", web::get().to(who))
                         .route("/broken", web::get().to(broken))
                         .default_service(web::to(not_found)),

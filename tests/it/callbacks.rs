@@ -19,7 +19,7 @@ use bluetick::keys::Keys;
 use bluetick::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use bluetick::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use bluetick::receiving::limits::TrafficLimits;
-use bluetick::web::callbacks::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
+use bluetick::web::callback_receiver::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;

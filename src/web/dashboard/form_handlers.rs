@@ -15,7 +15,7 @@ use crate::reporting::problem_items;
 use crate::sending::accept::AcceptError;
 use crate::services::Services;
 use crate::store::messages::Found;
-use crate::web::api::actions::decision;
+use crate::web::api::action_endpoints::decision;
 use crate::web::dashboard::match_form::{MatchFormError, MatchFormPage, find_target};
 use crate::web::dashboard::message_page;
 use crate::web::dashboard::page_response::{redirect_to, respond_with_status};

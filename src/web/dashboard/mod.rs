@@ -45,7 +45,7 @@ use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{ServiceConfig, post, scope};
 
 use crate::web::error::not_found;
-use crate::web::{login as sign_in, page_errors, read};
+use crate::web::{page_errors, read, sign_in};
 
 /// Pages load nothing from other origins, and other sites cannot frame them.
 const POLICY: &str =

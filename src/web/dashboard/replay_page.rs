@@ -12,7 +12,7 @@ use crate::domain::scope::{Caller, Scope};
 use crate::operating::replay::{self, ReplayMode, ReplayReport};
 use crate::services::Services;
 use crate::store::callbacks::{CallbackOutcome, Outcome};
-use crate::web::api::actions::decision;
+use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
 use crate::web::dashboard::callback_urls::ReplayUrl;
 use crate::web::dashboard::message_summary::short_id;

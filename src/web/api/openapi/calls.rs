@@ -2,15 +2,15 @@
 
 use utoipa::openapi::Required;
 
-use crate::web::api::actions::{DecidedResponse, MarkFailedRequest, MatchRequest};
-use crate::web::api::explain::ExplanationResponse;
-use crate::web::api::observed::ObservedRequest;
+use crate::web::api::action_endpoints::{DecidedResponse, MarkFailedRequest, MatchRequest};
+use crate::web::api::explanation_endpoints::ExplanationResponse;
+use crate::web::api::observed_message_endpoints::ObservedRequest;
 use crate::web::api::openapi::description::Description;
-use crate::web::api::problem_lists::ProblemListResponse;
-use crate::web::api::replay::{ReplayRequest, ReplayResponse};
-use crate::web::api::statistics::{StatisticsResponse, SummaryResponse};
-use crate::web::api::timeline::TimelineResponse;
-use crate::web::api::windows::WindowResponse;
+use crate::web::api::problem_list_endpoints::ProblemListResponse;
+use crate::web::api::replay_endpoints::{ReplayRequest, ReplayResponse};
+use crate::web::api::statistics_endpoints::{StatisticsResponse, SummaryResponse};
+use crate::web::api::timeline_endpoints::TimelineResponse;
+use crate::web::api::window_endpoints::WindowResponse;
 use crate::web::api::wire::{
     AcceptedResponse, AccountResponse, CallbackResponse, MessageResponse, OrphanResponse,
     ProblemsResponse, SendRequest,

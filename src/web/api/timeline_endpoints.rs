@@ -10,7 +10,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
-use crate::web::api::messages::{find, moved};
+use crate::web::api::message_endpoints::{find, moved};
 use crate::web::api::wire::{self, ListResponse};
 use crate::web::error::ApiError;
 

@@ -20,7 +20,7 @@ use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
 use crate::web::api::filter::parse_list;
 use crate::web::api::parameters::pairs;
-use crate::web::api::upload;
+use crate::web::api::send_body;
 use crate::web::api::wire::{self, AcceptedResponse, ListResponse, MessageResponse};
 use crate::web::error::ApiError;
 
@@ -41,7 +41,7 @@ pub(crate) async fn send(
     caller.require(Scope::Send)?;
     let key_name = idempotency_key(&request)?;
     let wait = preferred_wait(&request)?;
-    let received = upload::receive(&services, &request, payload).await?;
+    let received = send_body::receive(&services, &request, payload).await?;
     let key = key_name.map(|name| IdempotencyKey {
         name,
         request_hash: received.hash.clone(),

@@ -11,7 +11,7 @@ use crate::domain::scope::{Caller, Scope};
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
-use crate::web::api::actions::decision;
+use crate::web::api::action_endpoints::decision;
 use crate::web::api::filter::parse_instant;
 use crate::web::error::{ApiError, FieldError, parse_json};
 

@@ -10,7 +10,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::scope::{Caller, Scope};
 use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
-use crate::web::api::messages::{find, moved};
+use crate::web::api::message_endpoints::{find, moved};
 use crate::web::error::ApiError;
 
 /// Why a message's state is what it is.

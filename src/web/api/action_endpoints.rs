@@ -11,7 +11,7 @@ use crate::operating::actions::{self, Decision, OperateError};
 use crate::operating::dismiss;
 use crate::operating::unmatch;
 use crate::services::Services;
-use crate::web::api::messages::moved;
+use crate::web::api::message_endpoints::moved;
 use crate::web::error::{ApiError, parse_json};
 
 /// `POST /messages/{id}/mark-failed`
