@@ -35,7 +35,8 @@ use crate::services::Services;
 use crate::store::Store;
 use crate::store::lease::Lease;
 use crate::web::connections::Connections;
-use crate::web::server::{self, Listener, Owner};
+use crate::web::listener::{Listener, Owner};
+use crate::web::server;
 
 /// How long hand-overs in flight may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(15);

@@ -20,7 +20,8 @@ use crate::services::Services;
 use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::access::TokenCreation;
-use crate::web::server::{self, Listener, Owner};
+use crate::web::listener::{Listener, Owner};
+use crate::web::server;
 
 /// With this seed the first two dozen messages reach every ordinary outcome, failures included.
 const SEED: u64 = 8;

@@ -11,7 +11,7 @@ use crate::config::{Config, process_environment};
 use crate::db::connection::make_private_file;
 use crate::domain::clock::SystemClock;
 use crate::services::Services;
-use crate::web::server;
+use crate::web::{listener, server};
 
 pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(path, &process_environment())?;
@@ -19,7 +19,7 @@ pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
 }
 
 async fn serve(mut config: Config) -> Result<(), CommandError> {
-    let listener = server::listener(&config.listen)
+    let listener = listener::open(&config.listen)
         .map_err(|error| format!("listen {}: {error}", config.listen))?;
     let address = listener.socket.local_addr()?;
     config.public_url = config.public_url_at(address);

@@ -11,10 +11,10 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::{Key, SameSite, time};
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, ready};
 use url::Url;
 
 use crate::domain::clock::Clock;
@@ -71,6 +71,10 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // The route's access check has identified the caller already.
+        if let Some(caller) = request.extensions().get::<Self>() {
+            return ready(Ok(caller.clone())).boxed_local();
+        }
         let request = request.clone();
         async move { identify(&request).await }.boxed_local()
     }

@@ -7,7 +7,9 @@ use crate::domain::ids::AccountId;
 use crate::journal::MemoryPermit;
 use crate::receiving::body_memory::AccountMemoryPermit;
 use crate::receiving::ingest::Ingest;
-use crate::web::callback_receiver::BODY_LIMIT;
+
+/// Bytes of a body as sent; Meta documents batches of up to 3 MB.
+pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// Why there is no body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -18,11 +18,9 @@ use crate::keys::{Keys, UrlAge};
 use crate::providers::authenticity;
 use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use crate::web::RETRY_SECONDS;
 use crate::web::callback_body::{BodyError, read_body};
+use crate::web::error::RETRY_SECONDS;
 
-/// The most bytes of a body on the wire; Meta documents batches of up to 3 MB.
-pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 /// How long a client may take to send a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -40,21 +38,7 @@ pub struct CallbackState {
     pub body_timeout: Duration,
 }
 
-/// Registers both addresses, for every method.
-pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        // A pasted slash at the end must not lose every callback.
-        .service(
-            web::resource([
-                "/callbacks/{account}/{token}",
-                "/callbacks/{account}/{token}/",
-            ])
-            .to(receive_callback),
-        )
-        .service(web::resource(["/reports/{token}", "/reports/{token}/"]).to(receive_report));
-}
-
-async fn receive_callback(
+pub(crate) async fn receive_callback(
     state: web::Data<CallbackState>,
     path: web::Path<(String, String)>,
     request: HttpRequest,
@@ -81,7 +65,7 @@ async fn receive_callback(
     counted(&state, Some(&whose), answer)
 }
 
-async fn receive_report(
+pub(crate) async fn receive_report(
     state: web::Data<CallbackState>,
     path: web::Path<String>,
     request: HttpRequest,

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::services::Services;
-use crate::web::server::Owner;
+use crate::web::listener::Owner;
 
 /// Kept connections on which nothing has come for so long may be closed: nobody is about to use them.
 const CALM: Duration = Duration::from_secs(2);

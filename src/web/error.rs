@@ -24,6 +24,8 @@ use crate::web::problem_code::ProblemCode;
 
 /// The media type of every error of the API.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+/// `Retry-After` of a 503: by then a lock is released, the spool has room, or the next process runs.
+pub(crate) const RETRY_SECONDS: u16 = 5;
 /// Any cause, kept for the log.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 

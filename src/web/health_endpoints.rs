@@ -4,7 +4,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use crate::services::Services;
-use crate::web::RETRY_SECONDS;
+use crate::web::error::RETRY_SECONDS;
 
 /// The process answers.
 pub(crate) async fn alive() -> HttpResponse {

@@ -1,41 +1,110 @@
-//! The only place that knows actix: addresses, requests, replies. Every route is on this screen.
+//! HTTP, and the only place that uses actix. Every route is on this screen.
 
 pub mod api;
 pub mod auth;
-mod callback_body;
+pub mod callback_body;
 pub mod callback_receiver;
 pub mod connections;
 pub mod dashboard;
 pub mod error;
-pub mod health_endpoints;
+mod health_endpoints;
+pub mod listener;
 mod metrics_endpoint;
 pub mod page_errors;
 pub mod problem_code;
+pub mod route_table;
 pub mod server;
 pub mod sign_in;
 mod static_files;
 mod unread_body;
 
-use actix_web::web::{ServiceConfig, route};
-use actix_web::{Route, guard};
+use actix_web::web::ServiceConfig;
 
-/// Seconds after which a caller may find better times than a 503: a lock is given back, the spool has room, the next process answers.
-const RETRY_SECONDS: u16 = 5;
+use crate::domain::scope::Scope::{Operate, Read, Send};
+use crate::web::api::{
+    account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
+    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
+    orphan_endpoints, problem_count_endpoints, problem_list_endpoints, replay_endpoints,
+    statistics_endpoints, timeline_endpoints, window_endpoints,
+};
+use crate::web::dashboard::{
+    accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
+    overview_page, problems_page, replay_page, reports_page,
+};
+use crate::web::route_table::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
+use crate::web::route_table::{RouteEntry, register, route_table};
 
-/// Every address that is answered.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .configure(error::configure_extractors)
-        .configure(callback_receiver::routes)
-        .configure(api::routes)
-        .route("/healthz", read().to(health_endpoints::alive))
-        .route("/readyz", read().to(health_endpoints::ready))
-        .route("/metrics", read().to(metrics_endpoint::show))
-        .route("/static/{name}", read().to(static_files::show))
-        .configure(dashboard::routes);
+pub fn configure(config: &mut ServiceConfig) {
+    config.configure(error::configure_extractors);
+    register(config, &routes());
 }
 
-/// A route that answers GET, and HEAD with the same head; the server leaves the body out.
-fn read() -> Route {
-    route().guard(guard::Any(guard::Get()).or(guard::Head()))
+/// Every route: method, path, who may call it, handler.
+pub fn routes() -> Vec<RouteEntry> {
+    route_table! {
+        Plain {
+            Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
+            Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
+            Get  "/healthz",                               Anyone,              health_endpoints::alive;
+            Get  "/readyz",                                Anyone,              health_endpoints::ready;
+            Get  "/metrics",                               ScopedOrLocal(Read), metrics_endpoint::show;
+            Get  "/static/{name}",                         Anyone,              static_files::show;
+            Get  "/api/openapi.json",                      Anyone,              openapi::show;
+        }
+        Api {
+            Post "/api/v1/messages",                       Scoped(Send),        message_endpoints::send;
+            Get  "/api/v1/messages",                       Scoped(Read),        message_endpoints::list;
+            Post "/api/v1/messages/observed",              Scoped(Send),        observed_message_endpoints::register;
+            Get  "/api/v1/messages/{id}",                  Scoped(Read),        message_endpoints::show;
+            Get  "/api/v1/messages/{id}/timeline",         Scoped(Read),        timeline_endpoints::show;
+            Get  "/api/v1/messages/{id}/explain",          Scoped(Read),        explanation_endpoints::show;
+            Post "/api/v1/messages/{id}/cancel",           Scoped(Operate),     action_endpoints::cancel;
+            Post "/api/v1/messages/{id}/resend",           Scoped(Operate),     action_endpoints::resend;
+            Post "/api/v1/messages/{id}/mark-failed",      Scoped(Operate),     action_endpoints::mark_failed;
+            Post "/api/v1/messages/{id}/unmatch",          Scoped(Operate),     action_endpoints::unmatch;
+            Post "/api/v1/messages/{id}/put-aside",        Scoped(Operate),     action_endpoints::dismiss_message;
+            Get  "/api/v1/callbacks",                      Scoped(Read),        callback_endpoints::list;
+            Post "/api/v1/callbacks/replay",               Scoped(Operate),     replay_endpoints::run;
+            Get  "/api/v1/callbacks/{id}",                 Scoped(Read),        callback_endpoints::show;
+            Get  "/api/v1/callbacks/{id}/raw",             Scoped(Operate),     callback_endpoints::show_raw;
+            Post "/api/v1/callbacks/{id}/put-aside",       Scoped(Operate),     action_endpoints::dismiss_callback;
+            Get  "/api/v1/orphans",                        Scoped(Read),        orphan_endpoints::list;
+            Post "/api/v1/orphans/{id}/match",             Scoped(Operate),     action_endpoints::match_orphan;
+            Get  "/api/v1/problems",                       Scoped(Read),        problem_count_endpoints::count;
+            Get  "/api/v1/problems/{kind}",                Scoped(Read),        problem_list_endpoints::list;
+            Get  "/api/v1/stats",                          Scoped(Read),        statistics_endpoints::show;
+            Get  "/api/v1/reports/messages.csv",           Scoped(Read),        export_endpoints::csv;
+            Get  "/api/v1/reports/messages.ndjson",        Scoped(Read),        export_endpoints::ndjson;
+            Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
+            Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
+            Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
+            Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     action_endpoints::resume;
+            Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
+            Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
+        }
+        Page {
+            Get  "/login",                                 Anyone,              sign_in::show;
+            Post "/login",                                 Anyone,              sign_in::sign_in;
+            Post "/logout",                                Anyone,              sign_in::sign_out;
+            Get  "/",                                      Scoped(Read),        overview_page::show;
+            Get  "/messages",                              Scoped(Read),        messages_page::show;
+            Get  "/messages/export",                       Scoped(Read),        reports_page::redirect_to_export;
+            Get  "/messages/{id}",                         Scoped(Read),        message_page::show;
+            Post "/messages/{id}/cancel",                  Scoped(Operate),     form_handlers::cancel;
+            Post "/messages/{id}/resend",                  Scoped(Operate),     form_handlers::resend;
+            Post "/messages/{id}/mark-failed",             Scoped(Operate),     form_handlers::mark_failed;
+            Post "/messages/{id}/unmatch",                 Scoped(Operate),     form_handlers::unmatch;
+            Post "/messages/{id}/put-aside",               Scoped(Operate),     form_handlers::dismiss_message;
+            Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
+            Get  "/problems",                              Scoped(Read),        problems_page::show;
+            Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     form_handlers::dismiss_callback;
+            Get  "/callbacks",                             Scoped(Read),        callbacks_page::show;
+            Get  "/callbacks/replay",                      Scoped(Operate),     replay_page::preview;
+            Post "/callbacks/replay",                      Scoped(Operate),     replay_page::apply;
+            Get  "/callbacks/{id}",                        Scoped(Read),        callback_page::show;
+            Get  "/accounts",                              Scoped(Read),        accounts_page::show;
+            Post "/accounts/{id}/resume",                  Scoped(Operate),     form_handlers::resume;
+            Get  "/reports",                               Scoped(Read),        reports_page::show;
+        }
+    }
 }

@@ -11,12 +11,12 @@ use actix_web::{App, HttpServer, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::services::Services;
-use crate::web::api::openapi::Document;
+use crate::web::api::openapi::OpenApiDocument;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::connections::{self, Connections};
 use crate::web::metrics_endpoint::LastReader;
-use crate::web::{routes, unread_body};
+use crate::web::{configure, routes, unread_body};
 
 /// How long requests in flight may take after a stop was asked for.
 const SHUTDOWN: u64 = 15;
@@ -46,35 +46,6 @@ const CONNECTIONS: usize = 4096;
 const OWN_FILES: u64 = 256;
 /// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
 const BACKLOG: u32 = 1024;
-
-/// A socket to listen on.
-#[derive(Debug)]
-pub struct Listener {
-    /// The socket.
-    pub socket: TcpListener,
-    /// Whether it outlives the process.
-    pub owner: Owner,
-}
-
-/// Whose a listening socket is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owner {
-    /// Whoever started us: what waits in it meets the next process.
-    Parent,
-    /// This process: what waits in it at the end is cut off.
-    Process,
-}
-
-/// A socket to listen on: inherited from systemd (`LISTEN_FDS`), else bound to `address`.
-pub fn listener(address: &str) -> std::io::Result<Listener> {
-    let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    let (socket, owner) = match inherited {
-        Some(socket) => (socket, Owner::Parent),
-        None => (TcpListener::bind(address)?, Owner::Process),
-    };
-    socket.set_nonblocking(true)?;
-    Ok(Listener { socket, owner })
-}
 
 /// Runs a future on the server's own runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -121,7 +92,7 @@ pub fn start_with(
         clock: services.clock.clone(),
         public_url: services.config.public_url.clone(),
     });
-    let document = web::Data::new(Document::new(&services.config.public_url));
+    let document = web::Data::new(OpenApiDocument::new(&services.config.public_url, &routes()));
     let last_reader = web::Data::new(LastReader::default());
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
@@ -138,7 +109,7 @@ pub fn start_with(
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::say_goodbye))
             .wrap(from_fn(unread_body::close))
-            .configure(routes)
+            .configure(configure)
     })
     .on_connect(connections::note(open))
     .backlog(BACKLOG)

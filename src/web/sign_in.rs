@@ -13,21 +13,9 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::web::auth;
 use crate::web::dashboard::login_page::{LoginPage, SignInLink};
 use crate::web::error::ApiError;
-use crate::web::read;
 
 /// Key of the page that was wanted, inside the session.
 const NEXT: &str = "next";
-
-/// The three routes.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/login")
-                .route(read().to(show))
-                .route(web::post().to(sign_in)),
-        )
-        .service(web::resource("/logout").route(web::post().to(sign_out)));
-}
 
 /// `GET /login`: the button. The page that was wanted is remembered until the link is opened, in another tab perhaps.
 pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {

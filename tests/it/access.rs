@@ -84,7 +84,12 @@ impl Place {
                 .service(
                     web::scope("")
                         .wrap(from_fn(page_errors::show))
-                        .configure(sign_in::configure)
+                        .service(
+                            web::resource("/login")
+                                .route(web::get().to(sign_in::show))
+                                .route(web::post().to(sign_in::sign_in)),
+                        )
+                        .route("/logout", web::post().to(sign_in::sign_out))
                         .route("/messages", web::get().to(who))
                         .route("/broken", web::get().to(broken))
                         .default_service(web::to(not_found)),

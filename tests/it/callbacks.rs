@@ -19,7 +19,9 @@ use bluetick::keys::Keys;
 use bluetick::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use bluetick::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use bluetick::receiving::limits::TrafficLimits;
-use bluetick::web::callback_receiver::{BODY_LIMIT, BODY_TIMEOUT, CallbackState, routes};
+use bluetick::web::callback_body::BODY_LIMIT;
+use bluetick::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
+use bluetick::web::configure;
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
@@ -98,7 +100,7 @@ impl Receiver {
             body_timeout,
         });
         let shared = state.clone();
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(routes))
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
             .workers(1)
             .disable_signals()
             .bind("127.0.0.1:0")

@@ -12,6 +12,7 @@ use bluetick::domain::message::References;
 use bluetick::sending::accept::MessageInput;
 use bluetick::services::Services;
 use bluetick::web::connections::Connections;
+use bluetick::web::listener;
 use bluetick::web::server as web_server;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
@@ -55,7 +56,7 @@ impl Server {
         config.database_url = database.url();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
-        let listener = web_server::listener("127.0.0.1:0").unwrap().socket;
+        let listener = listener::open("127.0.0.1:0").unwrap().socket;
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server =
             web_server::start(listener, services.clone(), &Connections::default()).unwrap();

@@ -23,7 +23,6 @@ use bluetick::store::access::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
 use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
 use bluetick::store::queue::Acceptance;
-use bluetick::web::api;
 use bluetick::web::api::filter::{pairs, parse_list};
 use bluetick::web::auth::{Access, session_middleware};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -205,7 +204,7 @@ impl Fixture {
         let server = init_service(
             App::new()
                 .app_data(web::Data::new(access))
-                .configure(api::routes)
+                .configure(bluetick::web::configure)
                 .wrap(session_middleware(&[1; 64], "http://127.0.0.1:8080")),
         )
         .await;

@@ -44,6 +44,7 @@ mod replicas;
 mod restarts;
 mod retention;
 mod retries;
+mod routes;
 mod sending;
 mod simulator;
 mod statistics;

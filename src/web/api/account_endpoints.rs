@@ -3,25 +3,33 @@
 use actix_web::{HttpResponse, web};
 
 use crate::domain::provider_account::AccountMode;
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
-use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse, ListResponse};
+use crate::web::api::list_response::list_response;
+use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse};
 use crate::web::error::ApiError;
 
-/// `GET /accounts`
+list_response!(AccountListResponse, AccountResponse);
+
+/// List accounts with their health
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts",
+    operation_id = "listAccounts",
+    responses((status = 200, body = AccountListResponse, description = "All accounts.")),
+)]
 pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let standings = account_health::list_accounts(&services).await?;
     let data = standings
         .iter()
         .map(|standing| account_response(standing, caller.visibility()))
         .collect();
-    Ok(HttpResponse::Ok().json(ListResponse {
+    Ok(HttpResponse::Ok().json(AccountListResponse {
         data,
         next_cursor: None,
     }))

@@ -1,4 +1,4 @@
-//! What a person may decide: cancel, resend, give up, match and undo it, resume.
+//! The actions of operators: cancel, resend, mark as failed, match, undo a match, dismiss, resume.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::Caller;
 use crate::operating::actions::{self, Decision, OperateError};
 use crate::operating::dismiss;
 use crate::operating::unmatch;
 use crate::services::Services;
+use crate::web::api::documented_responses::{MessageMoved, NotPossible};
 use crate::web::api::message_endpoints::moved;
+use crate::web::api::path_parameters::{CallbackPath, MessagePath};
 use crate::web::error::{ApiError, parse_json};
 
-/// `POST /messages/{id}/mark-failed`
 #[derive(Deserialize, ToSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MarkFailedRequest {
@@ -22,7 +23,6 @@ pub(crate) struct MarkFailedRequest {
     pub(crate) reason: Option<String>,
 }
 
-/// `POST /orphans/{id}/match`
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MatchRequest {
@@ -30,38 +30,52 @@ pub(crate) struct MatchRequest {
     pub(crate) message_id: Uuid,
 }
 
-/// The message that a decision was about, or made.
+/// The message that the action changed or created.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct DecidedResponse {
     pub(crate) id: Uuid,
     /// The state now.
     pub(crate) state: &'static str,
-    /// After the undoing of a match: the messages and orphans that the reports are told of now.
+    /// After `undoMatch`: the messages and orphans that hold the reports now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reports_now_at: Option<Vec<Uuid>>,
 }
 
-/// `POST /messages/{id}/cancel`
+/// Cancel a message that is not submitted yet
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/{id}/cancel",
+    operation_id = "cancelMessage",
+    params(MessagePath),
+    responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
+)]
 pub(crate) async fn cancel(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
-/// `POST /messages/{id}/resend`
+/// Send a message again, as a new message
+///
+/// Once per message; `id` is the id of the new message.
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/{id}/resend",
+    operation_id = "resendMessage",
+    params(MessagePath),
+    responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
+)]
 pub(crate) async fn resend(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let done = actions::resend(
         &services.store,
@@ -74,7 +88,15 @@ pub(crate) async fn resend(
     answer(&services, &request, done).await
 }
 
-/// `POST /messages/{id}/mark-failed`
+/// Declare that a message will not arrive
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/{id}/mark-failed",
+    operation_id = "markMessageFailed",
+    params(MessagePath),
+    request_body = Option<MarkFailedRequest>,
+    responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
+)]
 pub(crate) async fn mark_failed(
     services: web::Data<Services>,
     caller: Caller,
@@ -82,7 +104,6 @@ pub(crate) async fn mark_failed(
     id: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let marking = if body.is_empty() {
         MarkFailedRequest::default()
@@ -105,14 +126,24 @@ pub(crate) async fn mark_failed(
     answer(&services, &request, done.map(|()| id)).await
 }
 
-/// `POST /messages/{id}/unmatch`
+/// Undo the match of reports with a message
+///
+/// Whether the recipient or an operator matched them: every callback about the message is
+/// processed again, and its recipient never matches it again. `reports_now_at` names the messages
+/// and orphans that hold the reports now.
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/{id}/unmatch",
+    operation_id = "undoMatch",
+    params(MessagePath),
+    responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
+)]
 pub(crate) async fn unmatch(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
     let now_at = done.as_ref().ok().cloned();
@@ -120,34 +151,56 @@ pub(crate) async fn unmatch(
     answer_with(&services, &request, done, now_at).await
 }
 
-/// `POST /messages/{id}/put-aside`
-pub(crate) async fn put_message_aside(
+/// Dismiss contradicting or unmatched reports from the problems
+///
+/// For reports that nobody can resolve. A new report makes the message a problem again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/{id}/put-aside",
+    operation_id = "putMessageAside",
+    params(MessagePath),
+    responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
+)]
+pub(crate) async fn dismiss_message(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let decision = decision(&services, &caller);
     let done = dismiss::put_message_aside(&services.store, id, &decision).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
-/// `POST /callbacks/{id}/put-aside`
-pub(crate) async fn put_callback_aside(
+/// Dismiss the quarantined parts of a callback from the problems
+#[utoipa::path(
+    post,
+    path = "/api/v1/callbacks/{id}/put-aside",
+    operation_id = "putCallbackAside",
+    params(CallbackPath),
+    responses((status = 204, description = "Done, and recorded in the audit log.")),
+)]
+pub(crate) async fn dismiss_callback(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
     dismiss::put_callback_aside(&services.store, id, &decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `POST /orphans/{id}/match`
+/// Match the reports of an orphan with a message
+#[utoipa::path(
+    post,
+    path = "/api/v1/orphans/{id}/match",
+    operation_id = "matchOrphan",
+    params(("id" = String, Path, description = "The id of the orphan, a UUID; also after adoption.")),
+    request_body = MatchRequest,
+    responses((status = 200, body = DecidedResponse, description = "The message, with the reports of the orphan."), MessageMoved, NotPossible),
+)]
 pub(crate) async fn match_orphan(
     services: web::Data<Services>,
     caller: Caller,
@@ -155,7 +208,6 @@ pub(crate) async fn match_orphan(
     id: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id = parse_id(&id)?;
     let matching: MatchRequest = parse_json(&body)?;
     let message = MessageId::from(matching.message_id);
@@ -164,13 +216,19 @@ pub(crate) async fn match_orphan(
     answer(&services, &request, done.map(|()| message)).await
 }
 
-/// `POST /accounts/{id}/resume`
+/// Resume sending for a paused account
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{id}/resume",
+    operation_id = "resumeAccount",
+    params(("id" = String, Path, description = "The id of the account.")),
+    responses((status = 204, description = "Done, and recorded in the audit log."), NotPossible),
+)]
 pub(crate) async fn resume(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
     actions::resume(&services.store, &id, &decision(&services, &caller)).await?;
     services.accepted.notify_one();

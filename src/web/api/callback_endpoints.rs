@@ -1,32 +1,56 @@
-//! `/api/v1/callbacks`: what providers said, byte for byte, and what became of it.
+//! `/api/v1/callbacks`: received callbacks, byte for byte, with their outcome.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::ids::CallbackId;
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
 use crate::services::Services;
 use crate::store::callbacks::Outcome;
+use crate::web::api::documented_responses::NoLongerKept;
 use crate::web::api::filter::parse_account;
-use crate::web::api::parameters::{Parameters, pairs};
-use crate::web::api::wire::{self, CallbackResponse, ListResponse};
+use crate::web::api::list_response::list_response;
+use crate::web::api::parameters::{
+    ACCOUNT, PageParameters, Parameters, QueryParameter, pairs, query_parameters,
+};
+use crate::web::api::path_parameters::CallbackPath;
+use crate::web::api::wire::{self, CallbackResponse};
 use crate::web::error::ApiError;
 
-/// `GET /callbacks`
+query_parameters!(
+    CallbackListParameters,
+    [
+        ACCOUNT,
+        QueryParameter::new(
+            "outcome",
+            "receipts, inbound, notice, quarantined, unverified or pending."
+        ),
+    ]
+);
+
+list_response!(CallbackListResponse, CallbackResponse);
+
+/// List received callbacks, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/callbacks",
+    operation_id = "listCallbacks",
+    params(CallbackListParameters, PageParameters),
+    responses((status = 200, body = CallbackListResponse, description = "A page of callbacks.")),
+)]
 pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
-    let known = ["account", "outcome", "limit", "cursor"];
+    let known = [CallbackListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let query = read(&mut parameters);
     let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;
     let page = callback_views::list(&services, &query).await?;
-    Ok(HttpResponse::Ok().json(ListResponse {
+    Ok(HttpResponse::Ok().json(CallbackListResponse {
         data: page
             .callbacks
             .iter()
@@ -52,25 +76,36 @@ fn read(parameters: &mut Parameters) -> CallbackQuery {
     }
 }
 
-/// `GET /callbacks/{id}`
+/// Show a callback with its outcome
+#[utoipa::path(
+    get,
+    path = "/api/v1/callbacks/{id}",
+    operation_id = "showCallback",
+    params(CallbackPath),
+    responses((status = 200, body = CallbackResponse, description = "The callback."), NoLongerKept),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = find(&services, id).await?;
     Ok(HttpResponse::Ok().json(response(&found.listed, caller.visibility())))
 }
 
-/// `GET /callbacks/{id}/raw`: the body alone, never as something a browser would run.
-pub(crate) async fn raw(
+/// Download the body of a callback, byte for byte
+#[utoipa::path(
+    get,
+    path = "/api/v1/callbacks/{id}/raw",
+    operation_id = "showRawCallback",
+    params(CallbackPath),
+    responses((status = 200, body = String, content_type = "application/octet-stream", description = "The body as received, as an attachment."), NoLongerKept),
+)]
+pub(crate) async fn show_raw(
     services: web::Data<Services>,
-    caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = find(&services, id).await?;
     Ok(HttpResponse::Ok()
@@ -83,7 +118,6 @@ pub(crate) async fn raw(
         .body(found.record.body))
 }
 
-/// The callback of an id; in words why there is none.
 pub(crate) async fn find(services: &Services, id: CallbackId) -> Result<FoundCallback, ApiError> {
     match callback_views::find(services, id).await? {
         Some(found) => Ok(found),

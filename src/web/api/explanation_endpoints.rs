@@ -7,10 +7,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::ids::MessageId;
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::Caller;
 use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
+use crate::web::api::documented_responses::MessageMoved;
 use crate::web::api::message_endpoints::{find, moved};
+use crate::web::api::path_parameters::MessagePath;
 use crate::web::error::ApiError;
 
 /// Why a message's state is what it is.
@@ -40,14 +42,22 @@ pub(crate) struct FailureWordsResponse {
     pub(crate) action: &'static str,
 }
 
-/// `GET /messages/{id}/explain`
+/// Explain the state of a message
+///
+/// As text for `Accept: text/plain`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages/{id}/explain",
+    operation_id = "explainMessage",
+    params(MessagePath),
+    responses((status = 200, body = ExplanationResponse, description = "The explanation."), MessageMoved),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
         Err(survivor) => return Ok(moved(&request, survivor)),

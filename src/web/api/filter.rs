@@ -17,30 +17,68 @@ use crate::domain::scope::Visibility;
 use crate::reporting::export::{ByteOrderMark, ExportFileFormat, ExportRequest};
 use crate::store::messages::{Cursor, MessageFilter};
 pub use crate::web::api::parameters::pairs;
-use crate::web::api::parameters::{Fingerprint, Parameters};
+use crate::web::api::parameters::{
+    ACCOUNT, Fingerprint, PageParameters, Parameters, QueryParameter, query_parameters,
+};
 use crate::web::api::search::{parse_search, phone_digits};
 use crate::web::error::FieldError;
 
-/// Every filter by name.
-const FILTERS: [&str; 17] = [
-    "account",
-    "provider",
-    "from",
-    "state",
-    "kind",
-    "to",
-    "ref",
-    "provider_id",
-    "code",
-    "class",
-    "conflict",
-    "overdue",
-    "origin",
-    "resent",
-    "created_after",
-    "created_before",
-    "q",
-];
+query_parameters!(
+    FilterParameters,
+    [
+        ACCOUNT,
+        QueryParameter::new("provider", "sobot, kaleyra, zixflow or lancepilot."),
+        QueryParameter::new("from", "The business number."),
+        QueryParameter::new(
+            "state",
+            "One state, or several with commas: queued, sending, uncertain, submitted, sent, delivered, read, played, failed, cancelled."
+        ),
+        QueryParameter::new("kind", "image or video."),
+        QueryParameter::new("to", "The customer's whole number."),
+        QueryParameter::new(
+            "ref",
+            "Any of the three references, or the client reference, whole."
+        ),
+        QueryParameter::new("provider_id", "Any id that the provider uses."),
+        QueryParameter::new("code", "The code of the failure."),
+        QueryParameter::new(
+            "class",
+            "The class of the failure: recipient, media, window, policy, account, rate, provider, expired, unknown."
+        ),
+        QueryParameter::new("conflict", "true: delivered, and also reported as failed."),
+        QueryParameter::new(
+            "overdue",
+            "true: submitted, and no receipt within the account's deadline."
+        ),
+        QueryParameter::new("origin", "api, observed or dry-run."),
+        QueryParameter::new(
+            "resent",
+            "true: sent again as a new message; false: not. With false, a list of problems equals its count."
+        ),
+        QueryParameter::new("created_after", "An RFC 3339 instant, inclusive."),
+        QueryParameter::new("created_before", "An RFC 3339 instant, exclusive."),
+        QueryParameter::new(
+            "q",
+            "Search: our id, an id of a provider, a phone number (whole, its beginning or its last 7 or more digits; whole only without `operate`), the beginning of a reference."
+        ),
+    ]
+);
+
+query_parameters!(
+    ZoneParameter,
+    [QueryParameter::new(
+        "tz",
+        "Zone of the times, such as Asia/Kolkata; default UTC."
+    )]
+);
+
+query_parameters!(
+    MarkParameter,
+    [QueryParameter::new(
+        "bom",
+        "1: start with a byte order mark, which Excel needs to detect UTF-8."
+    )]
+);
 
 /// What a list of messages was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,7 +105,7 @@ pub fn parse_list(
     visibility: Visibility,
     now: DateTime<Utc>,
 ) -> Result<ListQuery, Vec<FieldError>> {
-    let mut parameters = Parameters::read(pairs, &known(&["limit", "cursor"]));
+    let mut parameters = Parameters::read(pairs, &[FilterParameters::LIST, PageParameters::LIST]);
     let filter = take_filter(&mut parameters, visibility, now);
     let query = ListQuery {
         filter,
@@ -85,7 +123,14 @@ pub fn parse_export(
     visibility: Visibility,
     now: DateTime<Utc>,
 ) -> Result<ExportRequest, Vec<FieldError>> {
-    let mut parameters = Parameters::read(pairs, &known(&["tz", "bom"]));
+    let mut parameters = Parameters::read(
+        pairs,
+        &[
+            FilterParameters::LIST,
+            ZoneParameter::LIST,
+            MarkParameter::LIST,
+        ],
+    );
     let filter = take_filter(&mut parameters, visibility, now);
     let zone = parameters.parse_with("tz", parse_zone);
     let mark = parameters.parse_with("bom", |text| match format {
@@ -100,10 +145,6 @@ pub fn parse_export(
         visibility,
         now,
     })
-}
-
-fn known(more: &[&'static str]) -> Vec<&'static str> {
-    [&FILTERS, more].concat()
 }
 
 fn take_filter(

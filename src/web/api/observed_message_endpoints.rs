@@ -6,8 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::message::References;
-use crate::domain::scope::{Caller, Scope};
-use crate::sending::accept::register_observed::{ListingStatus, RegistrationRequest, register};
+use crate::sending::accept::register_observed::{self, ListingStatus, RegistrationRequest};
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
@@ -34,16 +33,27 @@ pub(crate) struct ObservedRequest {
     pub(crate) sent_at: Option<String>,
 }
 
-/// `POST /messages/observed`
-pub(crate) async fn create(
+/// Register a message that was sent by other means
+///
+/// Reports with its id are matched with it; an orphan with that id is adopted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/observed",
+    operation_id = "registerMessage",
+    request_body = ObservedRequest,
+    responses(
+        (status = 201, body = AcceptedResponse, description = "Listed from now on."),
+        (status = 200, body = AcceptedResponse, description = "Was known before."),
+    ),
+)]
+pub(crate) async fn register(
     services: web::Data<Services>,
-    caller: Caller,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Send)?;
     let observation = observation(parse_json(&body)?);
     let now = services.clock.now();
-    let registered = register(&services.store, &services.accounts, &observation, now).await?;
+    let registered =
+        register_observed::register(&services.store, &services.accounts, &observation, now).await?;
     let status = match registered.listing {
         ListingStatus::New => StatusCode::CREATED,
         ListingStatus::AlreadyListed => StatusCode::OK,

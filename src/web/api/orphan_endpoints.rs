@@ -3,25 +3,45 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::delivery_state::Stage;
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::services::Services;
 use crate::store::orphans::OrphanFilter;
 use crate::web::api::filter::{
     parse_account, parse_provider_id, parse_recipient, read_place, write_place,
 };
-use crate::web::api::parameters::{Parameters, pairs};
-use crate::web::api::wire::{self, ListResponse, OrphanResponse};
+use crate::web::api::list_response::list_response;
+use crate::web::api::parameters::{
+    ACCOUNT, PageParameters, Parameters, QueryParameter, pairs, query_parameters,
+};
+use crate::web::api::wire::{self, OrphanResponse};
 use crate::web::error::ApiError;
 
-/// `GET /orphans`
+query_parameters!(
+    OrphanListParameters,
+    [
+        ACCOUNT,
+        QueryParameter::new("provider_id", "Any id that the provider uses."),
+        QueryParameter::new("recipient", "The customer's whole number."),
+    ]
+);
+
+list_response!(OrphanListResponse, OrphanResponse);
+
+/// List reports that match no message, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/orphans",
+    operation_id = "listOrphans",
+    params(OrphanListParameters, PageParameters),
+    responses((status = 200, body = OrphanListResponse, description = "A page of orphans.")),
+)]
 pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
-    let known = ["account", "provider_id", "recipient", "limit", "cursor"];
+    let known = [OrphanListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let filter = OrphanFilter {
         account: parameters.parse_with("account", parse_account),
@@ -39,7 +59,7 @@ pub(crate) async fn list(
         .map(|orphan| orphan_response(orphan, caller.visibility()))
         .collect();
     let next_cursor = next.map(|next| fingerprint.write_cursor(&write_place(next)));
-    Ok(HttpResponse::Ok().json(ListResponse { data, next_cursor }))
+    Ok(HttpResponse::Ok().json(OrphanListResponse { data, next_cursor }))
 }
 
 fn orphan_response(orphan: &ListedOrphan, visibility: Visibility) -> OrphanResponse {

@@ -9,6 +9,9 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::web::error::FieldError;
 
@@ -18,6 +21,64 @@ const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
 /// Bytes of the filters' fingerprint inside a cursor.
 const FINGERPRINT: usize = 8;
+
+/// A query parameter: its name for [`Parameters::read`], its description for the OpenAPI document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueryParameter {
+    name: &'static str,
+    description: &'static str,
+}
+
+impl QueryParameter {
+    pub(crate) const fn new(name: &'static str, description: &'static str) -> Self {
+        Self { name, description }
+    }
+
+    pub(crate) fn document(self) -> Parameter {
+        ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(self.description))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build()
+    }
+}
+
+/// Declares a type that stands for a list of parameters in `params(…)` of `#[utoipa::path]`; its
+/// `LIST` is for [`Parameters::read`].
+macro_rules! query_parameters {
+    ($name:ident, $list:expr) => {
+        pub(crate) struct $name;
+
+        impl $name {
+            pub(crate) const LIST: &'static [$crate::web::api::parameters::QueryParameter] = &$list;
+        }
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                let list = Self::LIST.iter();
+                list.map(|parameter| parameter.document()).collect()
+            }
+        }
+    };
+}
+pub(crate) use query_parameters;
+
+pub(crate) const ACCOUNT: QueryParameter = QueryParameter::new("account", "Account id.");
+
+query_parameters!(
+    PageParameters,
+    [
+        QueryParameter::new("limit", "Rows per page, 1 to 500; default 50."),
+        QueryParameter::new(
+            "cursor",
+            "`next_cursor` of the previous page, with the same filters."
+        ),
+    ]
+);
 
 /// A query string as names and values.
 pub fn pairs(query: &str) -> Vec<(String, String)> {
@@ -56,8 +117,12 @@ impl Fingerprint {
 }
 
 impl Parameters {
-    /// Takes the pairs whose names are known; the others are told.
-    pub(crate) fn read(pairs: &[(String, String)], known: &[&str]) -> Self {
+    /// Takes the pairs whose names are known; the others are errors.
+    pub(crate) fn read(pairs: &[(String, String)], known: &[&[QueryParameter]]) -> Self {
+        let known: Vec<&str> = known
+            .iter()
+            .flat_map(|list| list.iter().map(|parameter| parameter.name))
+            .collect();
         let mut parameters = Self {
             values: BTreeMap::new(),
             names: pairs.iter().map(|(name, _)| name.clone()).collect(),
@@ -182,10 +247,15 @@ impl Parameters {
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 4] = ["number", "word", "limit", "cursor"];
+    const KNOWN: [QueryParameter; 4] = [
+        QueryParameter::new("number", ""),
+        QueryParameter::new("word", ""),
+        QueryParameter::new("limit", ""),
+        QueryParameter::new("cursor", ""),
+    ];
 
     fn read(query: &str) -> (Parameters, Option<i64>, Option<Vec<u8>>) {
-        let mut parameters = Parameters::read(&pairs(query), &KNOWN);
+        let mut parameters = Parameters::read(&pairs(query), &[&KNOWN]);
         let number = parameters.parse("number");
         parameters.parse_words("word", |word| Ok(word.to_owned()));
         let cursor = parameters.cursor(|place| Some(place.to_vec()));

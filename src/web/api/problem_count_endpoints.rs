@@ -1,21 +1,22 @@
-//! `/api/v1/problems`: how much needs a person, by kind. What is behind each count is told by the lists.
+//! `/api/v1/problems`: how many things need attention, by kind.
 
 use std::sync::atomic::Ordering;
 
 use actix_web::{HttpResponse, web};
 
-use crate::domain::scope::{Caller, Scope};
 use crate::reporting::alarms::{self, Alarm};
 use crate::services::Services;
 use crate::web::api::wire::{AlarmResponse, ProblemsResponse};
 use crate::web::error::ApiError;
 
-/// `GET /problems`
-pub(crate) async fn count(
-    services: web::Data<Services>,
-    caller: Caller,
-) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
+/// Count what needs attention
+#[utoipa::path(
+    get,
+    path = "/api/v1/problems",
+    operation_id = "countProblems",
+    responses((status = 200, body = ProblemsResponse, description = "The counts.")),
+)]
+pub(crate) async fn count(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
     let problems = services.store.count_problems(services.clock.now()).await?;
     Ok(HttpResponse::Ok().json(ProblemsResponse {
         orphans: problems.orphans,

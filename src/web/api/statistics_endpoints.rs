@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::latency::Histogram;
-use crate::domain::scope::{Caller, Scope};
 use crate::reporting::bucketed_statistics::{
     self, BucketWidth, GroupStatistics, StatisticsGroup, day_end,
 };
@@ -20,15 +19,43 @@ use crate::reporting::export::ByteOrderMark;
 use crate::reporting::export::summary::write_summary;
 use crate::services::Services;
 use crate::store::statistics::Period;
-use crate::web::api::filter::{parse_account, parse_instant, parse_mark, parse_zone};
-use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::filter::{
+    MarkParameter, parse_account, parse_instant, parse_mark, parse_zone,
+};
+use crate::web::api::parameters::{ACCOUNT, Parameters, QueryParameter, pairs, query_parameters};
 use crate::web::api::wire::time;
 use crate::web::error::ApiError;
+
+query_parameters!(
+    BucketParameter,
+    [QueryParameter::new(
+        "bucket",
+        "15m, hour or day; default hour."
+    )]
+);
+
+query_parameters!(
+    PeriodParameters,
+    [
+        QueryParameter::new(
+            "from",
+            "An RFC 3339 instant, or a day (2026-11-20) in the zone; inclusive, rounded down to its bucket."
+        ),
+        QueryParameter::new(
+            "to",
+            "An RFC 3339 instant (exclusive), or a day (inclusive); default now."
+        ),
+        QueryParameter::new(
+            "tz",
+            "Zone of days and hours, such as Asia/Kolkata; default the configured one."
+        ),
+        ACCOUNT,
+    ]
+);
 
 /// The most buckets of one answer, per account and kind: a quarter of a year of hours.
 const BUCKETS: i64 = 2300;
 
-/// `GET /stats`
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct StatisticsResponse {
     /// `15m`, `hour` or `day`.
@@ -85,7 +112,6 @@ pub(crate) struct TimesResponse {
     pub(crate) p99_ms: f64,
 }
 
-/// `GET /reports/summary.json`
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct SummaryResponse {
     /// When it was counted.
@@ -122,15 +148,24 @@ struct Query {
     mark: ByteOrderMark,
 }
 
-/// `GET /stats`
+/// States, failures and percentiles per account, kind and bucket
+///
+/// Messages count in the bucket in which they were created. Messages sent elsewhere (`observed`) and
+/// dry runs are counted separately. Percentiles are of the time from acceptance to a stage, for
+/// stages that a report named.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stats",
+    operation_id = "showStatistics",
+    params(BucketParameter, PeriodParameters),
+    responses((status = 200, body = StatisticsResponse, description = "All buckets that are not empty, oldest first.")),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let now = services.clock.now();
-    let known = ["bucket", "from", "to", "tz", "account"];
+    let known = [BucketParameter::LIST, PeriodParameters::LIST];
     let query = parse(
         &services,
         request.query_string(),
@@ -149,15 +184,20 @@ pub(crate) async fn show(
     }))
 }
 
-/// `GET /reports/summary.json`
+/// Messages per day, account and kind
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/summary.json",
+    operation_id = "showSummary",
+    params(PeriodParameters),
+    responses((status = 200, body = SummaryResponse, description = "The rows, and the time of the query.")),
+)]
 pub(crate) async fn summary_json(
     services: web::Data<Services>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let now = services.clock.now();
-    let known = ["from", "to", "tz", "account"];
+    let known = [PeriodParameters::LIST];
     let query = parse(
         &services,
         request.query_string(),
@@ -174,15 +214,20 @@ pub(crate) async fn summary_json(
     }))
 }
 
-/// `GET /reports/summary.csv`
+/// Messages per day, account and kind, as CSV
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/summary.csv",
+    operation_id = "showSummaryCsv",
+    params(PeriodParameters, MarkParameter),
+    responses((status = 200, body = String, content_type = "text/csv", description = "A header and one row per day, account and kind; every row states `as_of` and `tz`.")),
+)]
 pub(crate) async fn summary_csv(
     services: web::Data<Services>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let now = services.clock.now();
-    let known = ["from", "to", "tz", "account", "bom"];
+    let known = [PeriodParameters::LIST, MarkParameter::LIST];
     let query = parse(
         &services,
         request.query_string(),
@@ -222,7 +267,7 @@ enum End {
 fn parse(
     services: &Services,
     query: &str,
-    known: &[&str],
+    known: &[&[QueryParameter]],
     width: BucketWidth,
     now: DateTime<Utc>,
 ) -> Result<Query, ApiError> {

@@ -1,4 +1,4 @@
-//! `/api/v1/messages/{id}/timeline`: facts, attempts and decisions by our clock, with both clocks shown.
+//! `/api/v1/messages/{id}/timeline`: receipts, attempts and actions, ordered by our clock.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
+use crate::web::api::documented_responses::MessageMoved;
+use crate::web::api::list_response::list_response;
 use crate::web::api::message_endpoints::{find, moved};
-use crate::web::api::wire::{self, ListResponse};
+use crate::web::api::path_parameters::MessagePath;
+use crate::web::api::wire::{self};
 use crate::web::error::ApiError;
 
 /// One line of a timeline.
@@ -19,7 +22,7 @@ use crate::web::error::ApiError;
 pub(crate) struct TimelineResponse {
     /// Our clock.
     pub(crate) at: String,
-    /// The provider's clock, where it named a time.
+    /// The provider's clock, if it reported a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) occurred_at: Option<String>,
     /// `stage`, `failure`, `other`, `attempt` or `action`.
@@ -42,14 +45,22 @@ pub(crate) struct TimelineResponse {
     pub(crate) actor: Option<String>,
 }
 
-/// `GET /messages/{id}/timeline`
+list_response!(TimelineListResponse, TimelineResponse);
+
+/// List the receipts, attempts and actions of a message by our clock
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages/{id}/timeline",
+    operation_id = "showTimeline",
+    params(MessagePath),
+    responses((status = 200, body = TimelineListResponse, description = "All entries, oldest first."), MessageMoved),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let message = match find(&services, &id).await? {
         Ok(message) => message,
         Err(survivor) => return Ok(moved(&request, survivor)),
@@ -74,7 +85,7 @@ pub(crate) async fn show(
             TimelineEvent::Receipt { receipt, .. } => receipt_line(receipt, visibility),
         })
         .collect();
-    Ok(HttpResponse::Ok().json(ListResponse {
+    Ok(HttpResponse::Ok().json(TimelineListResponse {
         data,
         next_cursor: None,
     }))

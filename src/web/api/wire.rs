@@ -447,14 +447,6 @@ fn attempt_response(attempt: &Attempt, visibility: Visibility) -> AttemptRespons
     }
 }
 
-/// A list and where it goes on.
-#[derive(Serialize, Debug)]
-pub(crate) struct ListResponse<T> {
-    pub(crate) data: Vec<T>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) next_cursor: Option<String>,
-}
-
 /// One callback.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CallbackResponse {

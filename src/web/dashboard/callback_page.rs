@@ -6,13 +6,13 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::ids::{CallbackId, MessageId};
-use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::FoundCallback;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::store::callbacks::Outcome;
 use crate::store::problems::Unreadable;
-use crate::web::api;
+use crate::web::api::callback_endpoints;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::callback_urls::ReplayUrl;
 use crate::web::dashboard::message_summary::short_id;
@@ -32,9 +32,8 @@ pub(crate) async fn show(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.require(Scope::Read)?;
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let found = api::callbacks::find(&services, id).await?;
+    let found = callback_endpoints::find(&services, id).await?;
     let unreadable = services.store.find_unreadable(id, UNREADABLE_SHOWN).await?;
     let shown = CallbackPage::new(&found, caller.visibility())
         .with_unreadable(&unreadable, caller.visibility());

@@ -13,7 +13,7 @@ pub mod error_page;
 mod explanation_section;
 mod failure_reasons;
 pub mod filter_form;
-mod form_handlers;
+pub(crate) mod form_handlers;
 pub mod funnel;
 pub mod login_page;
 pub mod masked_text;
@@ -40,63 +40,3 @@ pub mod state_pill;
 pub mod time_element;
 mod timeline_entry;
 pub mod visible_text;
-
-use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{ServiceConfig, post, scope};
-
-use crate::web::error::not_found;
-use crate::web::{page_errors, read, sign_in};
-
-/// Pages load nothing from other origins, and other sites cannot frame them.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-/// Must come last: its default service answers every other path.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(
-        scope("")
-            .wrap(from_fn(page_errors::show))
-            .wrap(
-                DefaultHeaders::new()
-                    .add(("Content-Security-Policy", POLICY))
-                    .add(("Referrer-Policy", "same-origin"))
-                    .add(("X-Content-Type-Options", "nosniff")),
-            )
-            .configure(sign_in::configure)
-            .route("/", read().to(overview_page::show))
-            .route("/messages", read().to(messages_page::show))
-            .route(
-                "/messages/export",
-                read().to(reports_page::redirect_to_export),
-            )
-            .route("/messages/{id}", read().to(message_page::show))
-            .route("/messages/{id}/cancel", post().to(form_handlers::cancel))
-            .route("/messages/{id}/resend", post().to(form_handlers::resend))
-            .route(
-                "/messages/{id}/mark-failed",
-                post().to(form_handlers::mark_failed),
-            )
-            .route("/messages/{id}/unmatch", post().to(form_handlers::unmatch))
-            .route(
-                "/messages/{id}/put-aside",
-                post().to(form_handlers::dismiss_message),
-            )
-            .route(
-                "/problems/callbacks/{id}/put-aside",
-                post().to(form_handlers::dismiss_callback),
-            )
-            .route("/problems", read().to(problems_page::show))
-            .route(
-                "/orphans/{id}/match",
-                post().to(form_handlers::match_orphan),
-            )
-            .route("/callbacks", read().to(callbacks_page::show))
-            .route("/callbacks/replay", read().to(replay_page::preview))
-            .route("/callbacks/replay", post().to(replay_page::apply))
-            .route("/callbacks/{id}", read().to(callback_page::show))
-            .route("/accounts", read().to(accounts_page::show))
-            .route("/accounts/{id}/resume", post().to(form_handlers::resume))
-            .route("/reports", read().to(reports_page::show))
-            .default_service(actix_web::web::to(not_found)),
-    );
-}

@@ -1,0 +1,218 @@
+//! The parts of the route table of `web/mod.rs`, and how actix resources and access checks are
+//! derived from it.
+
+use std::collections::BTreeMap;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{DefaultHeaders, Next, from_fn};
+use actix_web::web::{ServiceConfig, resource, scope, to};
+use actix_web::{Error, HttpMessage, Resource, Route, guard};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::ParameterIn;
+
+use crate::domain::scope::{Caller, Scope};
+use crate::web::api::api_operation::ApiOperation;
+use crate::web::api::parameters::pairs;
+use crate::web::error::{ApiError, FieldError, method_not_allowed, not_found};
+use crate::web::page_errors;
+
+pub(crate) const API_BASE: &str = "/api/v1";
+
+/// Pages load nothing from other origins, and other sites cannot frame them.
+const PAGE_POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What responses of a route have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteGroup {
+    /// For machines outside the API: providers, load balancers, browsers that load a file.
+    Plain,
+    /// JSON below `/api/v1`; described by `/api/openapi.json`.
+    Api,
+    /// HTML, also for errors.
+    Page,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteMethod {
+    Any,
+    /// Includes HEAD, except in the API.
+    Get,
+    Post,
+}
+
+/// Who may call a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteAccess {
+    Anyone,
+    /// Whoever knows the token in the path; the handler verifies it.
+    UrlToken,
+    /// A token or a session that holds the scope.
+    Scoped(Scope),
+    /// Like `Scoped`, and every caller on this machine while `public_url` is a loopback URL; the
+    /// handler checks, because scrapes continue while the database is unavailable.
+    ScopedOrLocal(Scope),
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteEntry {
+    pub group: RouteGroup,
+    pub method: RouteMethod,
+    pub path: &'static str,
+    pub access: RouteAccess,
+    pub(crate) handler: fn() -> Route,
+    /// The `#[utoipa::path]` of the handler.
+    pub(crate) description: Option<fn() -> OpenApi>,
+}
+
+/// Builds `Vec<RouteEntry>` from groups of `METHOD "path", access, handler;`.
+macro_rules! route_table {
+    ($($group:ident {
+        $($method:ident $path:literal, $access:expr, $($handler:ident)::+;)+
+    })+) => {
+        vec![$($($crate::web::route_table::RouteEntry {
+            group: $crate::web::route_table::RouteGroup::$group,
+            method: $crate::web::route_table::RouteMethod::$method,
+            path: $path,
+            access: $access,
+            handler: || ::actix_web::web::to($($handler)::+),
+            description: route_table!(@description $group $($handler)::+),
+        }),+),+]
+    };
+    (@description Api $($handler:ident)::+) => {
+        Some(|| {
+            #[derive(utoipa::OpenApi)]
+            #[openapi(paths($($handler)::+))]
+            struct Description;
+            <Description as utoipa::OpenApi>::openapi()
+        })
+    };
+    (@description $group:ident $($handler:ident)::+) => {
+        None
+    };
+}
+pub(crate) use route_table;
+
+impl RouteEntry {
+    /// The operation of an API route, as its handler describes it.
+    pub fn operation(&self) -> Option<ApiOperation> {
+        ApiOperation::new(self.description?())
+    }
+
+    fn route(&self) -> Route {
+        let route = (self.handler)();
+        let route = match (self.method, self.group) {
+            (RouteMethod::Any, _) => route,
+            (RouteMethod::Post, _) => route.guard(guard::Post()),
+            (RouteMethod::Get, RouteGroup::Api) => route.guard(guard::Get()),
+            (RouteMethod::Get, RouteGroup::Plain | RouteGroup::Page) => {
+                route.guard(guard::Any(guard::Get()).or(guard::Head()))
+            }
+        };
+        let route = match self.operation() {
+            Some(operation) if !operation.has_parameter(&ParameterIn::Query) => {
+                route.wrap(from_fn(reject_parameters))
+            }
+            Some(_) | None => route,
+        };
+        match self.access {
+            RouteAccess::Scoped(scope) => route.wrap(from_fn(move |request, next| {
+                require_scope(scope, request, next)
+            })),
+            RouteAccess::Anyone | RouteAccess::UrlToken | RouteAccess::ScopedOrLocal(_) => route,
+        }
+    }
+}
+
+/// Registers every route. Unknown paths and methods are answered as problems, below the dashboard
+/// as pages.
+pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry]) {
+    for plain in resources(table, RouteGroup::Plain) {
+        config.service(plain);
+    }
+    let api = resources(table, RouteGroup::Api)
+        .into_iter()
+        .fold(scope(API_BASE), actix_web::Scope::service)
+        .default_service(to(not_found));
+    config.service(api);
+    // Last: its default service answers every other path.
+    let pages = resources(table, RouteGroup::Page)
+        .into_iter()
+        .fold(scope(""), actix_web::Scope::service)
+        .default_service(to(not_found))
+        .wrap(from_fn(page_errors::show))
+        .wrap(
+            DefaultHeaders::new()
+                .add(("Content-Security-Policy", PAGE_POLICY))
+                .add(("Referrer-Policy", "same-origin"))
+                .add(("X-Content-Type-Options", "nosniff")),
+        );
+    config.service(pages);
+}
+
+/// One resource per path. Sorted, because actix takes the first that matches: `{` sorts after every
+/// letter, so a fixed word precedes `{id}`.
+fn resources(table: &[RouteEntry], group: RouteGroup) -> Vec<Resource> {
+    let mut resources: BTreeMap<&str, Resource> = BTreeMap::new();
+    for entry in table.iter().filter(|entry| entry.group == group) {
+        let path = match group {
+            RouteGroup::Api => entry.path.strip_prefix(API_BASE).unwrap_or(entry.path),
+            RouteGroup::Plain | RouteGroup::Page => entry.path,
+        };
+        let known = resources.remove(path).unwrap_or_else(|| {
+            new_resource(path, entry.access).default_service(to(method_not_allowed))
+        });
+        resources.insert(path, known.route(entry.route()));
+    }
+    resources.into_values().collect()
+}
+
+fn new_resource(path: &str, access: RouteAccess) -> Resource {
+    match access {
+        // A slash pasted at the end of a callback URL must not lose every callback.
+        RouteAccess::UrlToken => resource([path.to_owned(), format!("{path}/")]),
+        RouteAccess::Anyone | RouteAccess::Scoped(_) | RouteAccess::ScopedOrLocal(_) => {
+            resource(path)
+        }
+    }
+}
+
+/// Handlers that take the [`Caller`] get it from the request's extensions.
+async fn require_scope(
+    scope: Scope,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let permitted = match request.extract::<Caller>().await {
+        Ok(caller) => caller
+            .require(scope)
+            .map(|()| caller)
+            .map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    match permitted {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await
+        }
+        // A response and not an `Err`, which would bypass the middleware of pages.
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+/// Rejects every parameter of a call that has none.
+async fn reject_parameters(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if !request.query_string().is_empty() {
+        let unknown = pairs(request.query_string())
+            .into_iter()
+            .map(|(name, _)| FieldError::new(name, "is not known here; this call has none"))
+            .collect();
+        return Err(ApiError::Invalid(unknown).into());
+    }
+    next.call(request).await
+}
