@@ -19,6 +19,12 @@ pub enum Error {
         /// Primary key, if it may be shown.
         key: String,
     },
+    /// A stored value that its column's type does not accept.
+    #[error("a row has an invalid value: {source}")]
+    InvalidValue {
+        #[source]
+        source: DbErr,
+    },
     #[error("{table}: expected to change {expected} rows, changed {touched}")]
     UnexpectedRowCount {
         table: &'static str,
@@ -53,7 +59,10 @@ pub enum Error {
 
 impl From<DbErr> for Error {
     fn from(source: DbErr) -> Self {
-        Self::Driver { source }
+        match source {
+            DbErr::TryIntoErr { .. } | DbErr::Json(_) => Self::InvalidValue { source },
+            source => Self::Driver { source },
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, Adoption, MatchBy};
 use crate::providers::Report;
 use crate::receiving::operator_decisions::OperatorDecisions;
-use crate::store::ledger::{Orphan, LearnedFrom, Ledger};
+use crate::store::ledger::{LearnedFrom, Ledger, Orphan};
 
 /// Time without reports after which a message is overdue, for accounts that are no longer
 /// configured.

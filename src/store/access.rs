@@ -56,7 +56,7 @@ impl Store {
             id: TokenId::new(now).uuid(),
             name: name.to_owned(),
             hash: hash(text.expose()),
-            scopes: scopes.to_string(),
+            scopes: scopes.clone(),
             created_at: instant::write(now),
             revoked_at: None,
             last_used_at: None,
@@ -190,7 +190,7 @@ impl Store {
     /// Whether anybody ever opened the dashboard.
     pub async fn has_signed_in(&self) -> Result<bool, Error> {
         let action = actions::Entity::find()
-            .filter(actions::Column::Verb.eq(Verb::SignIn.as_str()))
+            .filter(actions::Column::Verb.eq(Verb::SignIn))
             .one(self.pools().reader())
             .await?;
         Ok(action.is_some())
@@ -229,7 +229,7 @@ async fn list_actions_by(
     verbs: &[Verb],
 ) -> Result<Vec<Action>, Error> {
     let rows = actions::Entity::find()
-        .filter(actions::Column::Verb.is_in(verbs.iter().map(|verb| verb.as_str())))
+        .filter(actions::Column::Verb.is_in(verbs.iter().copied()))
         .order_by_asc(actions::Column::HappenedAt)
         .order_by_asc(actions::Column::Id)
         .all(connection)
@@ -253,9 +253,9 @@ async fn insert_action(connection: &impl ConnectionTrait, action: &Action) -> Re
     let row = actions::Model {
         id: action.id.uuid(),
         message: action.message.map(MessageId::uuid),
-        account: action.account.as_ref().map(ToString::to_string),
+        account: action.account.clone(),
         actor: action.actor.clone(),
-        verb: action.verb.as_str().to_owned(),
+        verb: action.verb,
         detail: action.detail.clone(),
         happened_at: instant::write(action.happened_at),
     };
@@ -272,10 +272,7 @@ impl TryFrom<tokens::Model> for ApiToken {
         let time = |column, millis| instant::read_optional("tokens", column, millis);
         Ok(Self {
             id: row.id.into(),
-            scopes: row
-                .scopes
-                .parse()
-                .map_err(|_| Error::inconsistent("tokens", "scopes", row.id))?,
+            scopes: row.scopes,
             name: row.name,
             created_at: instant::read("tokens", "created_at", row.created_at)?,
             revoked_at: time("revoked_at", row.revoked_at)?,
@@ -288,17 +285,11 @@ impl TryFrom<actions::Model> for Action {
     type Error = Error;
 
     fn try_from(row: actions::Model) -> Result<Self, Error> {
-        let bad = |column| Error::inconsistent("actions", column, row.id);
         Ok(Self {
             id: row.id.into(),
-            verb: row.verb.parse().map_err(|_| bad("verb"))?,
+            verb: row.verb,
             message: row.message.map(Into::into),
-            account: row
-                .account
-                .as_deref()
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| bad("account"))?,
+            account: row.account,
             actor: row.actor,
             detail: row.detail,
             happened_at: instant::read("actions", "happened_at", row.happened_at)?,

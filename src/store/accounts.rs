@@ -65,8 +65,8 @@ impl Store {
             .within(async |transaction| {
                 for account in accounts {
                     let row = Model {
-                        id: account.id.to_string(),
-                        provider: account.provider().to_string(),
+                        id: account.id.clone(),
+                        provider: account.provider(),
                         generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
                         paused_at: None,
                         pause_reason: None,
@@ -111,11 +111,7 @@ impl Ledger {
         let paused = Entity::update_many()
             .col_expr(Column::PausedAt, Expr::value(instant::write(self.now())))
             .col_expr(Column::PauseReason, Expr::value(reason))
-            .filter(
-                Column::Id
-                    .eq(account.as_str())
-                    .and(Column::PausedAt.is_null()),
-            )
+            .filter(Column::Id.eq(account).and(Column::PausedAt.is_null()))
             .exec(self.transaction())
             .await?;
         Ok(paused.rows_affected == 1)
@@ -130,13 +126,14 @@ impl Ledger {
         let Some(row) = self.row(message) else {
             return Ok(None);
         };
-        let bad = |_| Error::inconsistent("messages", "account", message);
-        let account = row.account.parse().map_err(bad)?;
         let handed_over = row
             .handed_over_at
             .map(|at| instant::read("messages", "handed_over_at", at))
             .transpose()?;
-        Ok(Some((account, handed_over.unwrap_or(received_at))))
+        Ok(Some((
+            row.account.clone(),
+            handed_over.unwrap_or(received_at),
+        )))
     }
 
     /// Stops an account of which a report says that its provider refuses it; `tried_at` is when its message was tried.
@@ -149,8 +146,8 @@ impl Ledger {
         reason: &str,
     ) -> Result<bool, Error> {
         let resumed_since = actions::Entity::find()
-            .filter(actions::Column::Verb.eq(Verb::ResumeAccount.as_str()))
-            .filter(actions::Column::Account.eq(account.as_str()))
+            .filter(actions::Column::Verb.eq(Verb::ResumeAccount))
+            .filter(actions::Column::Account.eq(account))
             .filter(actions::Column::HappenedAt.gt(instant::write(tried_at)))
             .count(self.transaction())
             .await?;
@@ -165,11 +162,7 @@ impl Ledger {
         let touched = Entity::update_many()
             .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
             .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
-            .filter(
-                Column::Id
-                    .eq(account.as_str())
-                    .and(Column::PausedAt.is_not_null()),
-            )
+            .filter(Column::Id.eq(account).and(Column::PausedAt.is_not_null()))
             .exec(self.transaction())
             .await?;
         Ok(touched.rows_affected == 1)
@@ -177,7 +170,7 @@ impl Ledger {
 
     /// Takes an account's next place to send, `gap` behind the last; false while it has not come. All processes stand in one line.
     pub async fn take_place(&mut self, account: &AccountId, gap: TimeDelta) -> Result<bool, Error> {
-        let row = Entity::find_by_id(account.as_str())
+        let row = Entity::find_by_id(account.clone())
             .one(self.transaction())
             .await?;
         let now = instant::write(self.now());
@@ -190,7 +183,7 @@ impl Ledger {
         let next = Ord::max(place, now - gap) + gap;
         Entity::update_many()
             .col_expr(Column::NextSendAt, Expr::value(next))
-            .filter(Column::Id.eq(account.as_str()))
+            .filter(Column::Id.eq(account))
             .exec(self.transaction())
             .await?;
         Ok(true)
@@ -198,7 +191,7 @@ impl Ledger {
 
     /// Whether an account is paused.
     pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
-        let row = Entity::find_by_id(account.as_str())
+        let row = Entity::find_by_id(account.clone())
             .one(self.transaction())
             .await?;
         Ok(row.is_some_and(|row| row.paused_at.is_some()))
@@ -223,7 +216,7 @@ pub(crate) async fn heard_from(
         // What is read late, from the spool or again, was not heard last.
         Entity::update_many()
             .col_expr(column, Expr::value(at))
-            .filter(Column::Id.eq(account.as_str()))
+            .filter(Column::Id.eq(account))
             .filter(column.is_null().or(column.lt(at)))
             .exec(connection)
             .await?;
@@ -235,12 +228,12 @@ impl TryFrom<Model> for AccountRecord {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let bad = |column| Error::inconsistent("accounts", column, &row.id);
         let since = instant::read_optional("accounts", "paused_at", row.paused_at)?;
         Ok(Self {
-            id: row.id.parse().map_err(|_| bad("id"))?,
-            provider: row.provider.parse().map_err(|_| bad("provider"))?,
-            generation: u32::try_from(row.generation).map_err(|_| bad("generation"))?,
+            generation: u32::try_from(row.generation)
+                .map_err(|_| Error::inconsistent("accounts", "generation", &row.id))?,
+            id: row.id,
+            provider: row.provider,
             pause: since.map(|since| Pause {
                 since,
                 reason: row.pause_reason.clone().unwrap_or_default(),

@@ -52,15 +52,13 @@ impl TryFrom<Model> for Attempt {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let outcome = row.outcome.parse();
-        let inconsistent = || Error::inconsistent("attempts", "outcome", row.id);
         Ok(Self {
             id: row.id.into(),
             message: row.message.into(),
             number: row.number,
             started_at: instant::read("attempts", "started_at", row.started_at)?,
             finished_at: instant::read_optional("attempts", "finished_at", row.finished_at)?,
-            outcome: outcome.map_err(|_| inconsistent())?,
+            outcome: row.outcome,
             http_status: row
                 .http_status
                 .and_then(|status| u16::try_from(status).ok()),

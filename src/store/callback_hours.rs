@@ -8,9 +8,7 @@ use crate::db::{Error, instant};
 use crate::domain::ids::AccountId;
 use crate::store::Store;
 use crate::store::entities::callback_hours::{Column, Entity, Model};
-
-/// The stored id of all unknown accounts; no account has this id.
-const UNKNOWN_ACCOUNTS: &str = "";
+use crate::store::entities::column_types::OrEmpty;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackHour {
@@ -39,11 +37,7 @@ impl Store {
                 for hour in hours {
                     let row = Model {
                         hour: instant::write(hour.hour),
-                        account: hour
-                            .account
-                            .as_ref()
-                            .map_or(UNKNOWN_ACCOUNTS, AccountId::as_str)
-                            .to_owned(),
+                        account: OrEmpty(hour.account),
                         callbacks: i64::try_from(hour.callbacks).unwrap_or(i64::MAX),
                         bytes: i64::try_from(hour.bytes).unwrap_or(i64::MAX),
                     };
@@ -81,10 +75,7 @@ impl TryFrom<Model> for CallbackHour {
         let bad = |column| Error::inconsistent("callback_hours", column, row.hour);
         Ok(Self {
             hour: instant::read("callback_hours", "hour", row.hour)?,
-            account: match row.account.as_str() {
-                UNKNOWN_ACCOUNTS => None,
-                id => Some(id.parse().map_err(|_| bad("account"))?),
-            },
+            account: row.account.0,
             callbacks: u64::try_from(row.callbacks).map_err(|_| bad("callbacks"))?,
             bytes: u64::try_from(row.bytes).map_err(|_| bad("bytes"))?,
         })

@@ -8,6 +8,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
@@ -20,7 +21,8 @@ use crate::store::{Store, accounts, settings};
 const ROWS_PER_STATEMENT: usize = 1000;
 
 /// What a callback was, once it was read. The first that holds of its parts, in this order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// It failed authentication and was not read.
     Unverified,
@@ -35,7 +37,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome.
+    /// In the order in which they are offered.
     pub const ALL: [Self; 5] = [
         Self::Receipts,
         Self::Inbound,
@@ -44,15 +46,8 @@ impl Outcome {
         Self::Unverified,
     ];
 
-    /// The word used in JSON, URLs and the database.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipts => "receipts",
-            Self::Inbound => "inbound",
-            Self::Notice => "notice",
-            Self::Quarantined => "quarantined",
-            Self::Unverified => "unverified",
-        }
+        self.into()
     }
 
     /// Every word, for people.
@@ -60,11 +55,8 @@ impl Outcome {
         Self::ALL.map(Self::as_str).join(", ")
     }
 
-    /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == word)
+        word.parse().ok()
     }
 }
 
@@ -173,7 +165,7 @@ impl Ledger {
             .map(|part| quarantine::Model {
                 callback: part.callback.uuid(),
                 part: part.part,
-                account: part.account.to_string(),
+                account: part.account,
                 reason: part.reason,
                 content: part.content,
                 quarantined_at: instant::write(part.received_at),
@@ -230,7 +222,7 @@ impl Store {
             filter
                 .account
                 .as_ref()
-                .map(|account| callback_outcomes::Column::Account.eq(account.as_str())),
+                .map(|account| callback_outcomes::Column::Account.eq(account)),
             filter.outcome.map(counts_as),
             filter
                 .received_after
@@ -274,7 +266,7 @@ impl Store {
             .order_by_desc(callback_outcomes::Column::Seq)
             .limit(limit);
         if let Some(account) = account {
-            query = query.filter(callback_outcomes::Column::Account.eq(account.as_str()));
+            query = query.filter(callback_outcomes::Column::Account.eq(account));
         }
         if let Some(before) = before {
             query = query.filter(callback_outcomes::Column::Seq.lt(before));
@@ -333,20 +325,19 @@ impl Store {
 
     /// When each account last got a callback that failed authentication.
     pub async fn list_last_refusals(&self) -> Result<HashMap<AccountId, DateTime<Utc>>, Error> {
-        let rows: Vec<(String, i64)> = callback_outcomes::Entity::find()
+        let rows: Vec<(AccountId, i64)> = callback_outcomes::Entity::find()
             .select_only()
             .column(callback_outcomes::Column::Account)
             .column_as(callback_outcomes::Column::ReceivedAt.max(), "last")
-            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Unverified.as_str()))
+            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Unverified))
             .group_by(callback_outcomes::Column::Account)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
         rows.into_iter()
             .map(|(account, last)| {
-                let bad = |_| Error::inconsistent("callback_outcomes", "account", &account);
                 let last = instant::read("callback_outcomes", "received_at", last)?;
-                Ok((account.parse().map_err(bad)?, last))
+                Ok((account, last))
             })
             .collect()
     }
@@ -387,7 +378,7 @@ pub(crate) async fn note_repeats(
         callback_outcomes::Entity::update_many()
             .col_expr(
                 callback_outcomes::Column::Outcome,
-                Expr::value(Outcome::Notice.as_str()),
+                Expr::value(Outcome::Notice),
             )
             .col_expr(
                 callback_outcomes::Column::Detail,
@@ -422,7 +413,7 @@ fn counts_as(outcome: Outcome) -> SimpleExpr {
                 .from(quarantine::Entity)
                 .to_owned(),
         ),
-        other => callback_outcomes::Column::Outcome.eq(other.as_str()),
+        other => callback_outcomes::Column::Outcome.eq(other),
     }
 }
 
@@ -430,22 +421,21 @@ fn row(outcome: CallbackOutcome) -> callback_outcomes::Model {
     callback_outcomes::Model {
         callback: outcome.callback.uuid(),
         seq: outcome.seq,
-        account: outcome.account.to_string(),
+        account: outcome.account,
         received_at: instant::write(outcome.received_at),
-        outcome: outcome.outcome.as_str().to_owned(),
+        outcome: outcome.outcome,
         detail: outcome.detail,
     }
 }
 
 fn outcome(row: callback_outcomes::Model) -> Result<CallbackOutcome, Error> {
-    let bad = |column| Error::inconsistent("callback_outcomes", column, row.callback);
     Ok(CallbackOutcome {
         callback: row.callback.into(),
         seq: row.seq,
-        account: row.account.parse().map_err(|_| bad("account"))?,
+        account: row.account,
         received_at: instant::read("callback_outcomes", "received_at", row.received_at)?,
         by_old_address: false,
-        outcome: Outcome::parse(&row.outcome).ok_or_else(|| bad("outcome"))?,
+        outcome: row.outcome,
         detail: row.detail,
     })
 }

@@ -79,8 +79,8 @@ impl Ledger {
                     seq: 0,
                     writer: self.process(),
                     message: change.message.uuid(),
-                    account: change.account.to_string(),
-                    state: change.state.to_string(),
+                    account: change.account.clone(),
+                    state: change.state,
                     updated_at: instant::write(change.updated_at),
                 };
                 let mut row = row.into_active_model();
@@ -99,11 +99,10 @@ impl TryFrom<Model> for Change {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let bad = |column| Error::inconsistent("changes", column, row.seq);
         Ok(Self {
             message: row.message.into(),
-            account: row.account.parse().map_err(|_| bad("account"))?,
-            state: row.state.parse().map_err(|_| bad("state"))?,
+            account: row.account,
+            state: row.state,
             updated_at: instant::read("changes", "updated_at", row.updated_at)?,
         })
     }

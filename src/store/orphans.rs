@@ -42,7 +42,7 @@ pub struct OrphanFilter {
 /// A message without an id that an orphan may turn out to be about.
 struct Candidate {
     id: MessageId,
-    account: String,
+    account: AccountId,
     recipient: String,
     handed_over_at: i64,
 }
@@ -51,7 +51,7 @@ impl Candidate {
     /// Whether it went to the orphan's recipient around the orphan's first report.
     fn fits(&self, orphan: &Message) -> bool {
         let first_report = orphan.created_at;
-        self.account == orphan.account.as_str()
+        self.account == orphan.account
             && orphan
                 .recipient
                 .as_deref()
@@ -116,7 +116,7 @@ impl Store {
         let Some((first, last)) = first_reports().min().zip(first_reports().max()) else {
             return Ok(Vec::new());
         };
-        let rows: Vec<(Uuid, String, String, i64)> = Entity::find()
+        let rows: Vec<(Uuid, AccountId, String, i64)> = Entity::find()
             .select_only()
             .columns([
                 Column::Id,
@@ -125,7 +125,7 @@ impl Store {
                 Column::HandedOverAt,
             ])
             .filter(Column::Recipient.is_in(recipients))
-            .filter(Column::Origin.eq(Origin::Api.as_str()))
+            .filter(Column::Origin.eq(Origin::Api))
             .filter(Column::ProviderId.is_null())
             .filter(Column::HandedOverAt.between(
                 instant::write(first - SUGGESTION_WINDOW),
@@ -161,7 +161,7 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
     let account = filter.account.as_ref();
     let recipient = filter.recipient.as_ref();
     let fits = [
-        account.map(|account| Column::Account.eq(account.as_str())),
+        account.map(|account| Column::Account.eq(account)),
         recipient.map(|recipient| sent_to(recipient)),
         holding,
         filter.put_aside.map(|aside| {
@@ -173,7 +173,7 @@ pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<En
         }),
     ];
     let query = Entity::find()
-        .filter(Column::Origin.eq(Origin::Orphan.as_str()))
+        .filter(Column::Origin.eq(Origin::Orphan))
         .filter(
             fits.into_iter()
                 .flatten()

@@ -119,11 +119,11 @@ impl Store {
             .await?;
         rows.into_iter()
             .map(|row| {
-                let bad = |column| Error::inconsistent("id_conflicts", column, row.claimant);
                 Ok(IdConflict {
-                    account: row.account.parse().map_err(|_| bad("account"))?,
-                    provider_id: ProviderMessageId::parse(&row.provider_id)
-                        .map_err(|_| bad("provider_id"))?,
+                    account: row.account,
+                    provider_id: ProviderMessageId::parse(&row.provider_id).map_err(|_| {
+                        Error::inconsistent("id_conflicts", "provider_id", row.claimant)
+                    })?,
                     message: row.message.into(),
                     claimant: row.claimant.into(),
                     seen_at: instant::read("id_conflicts", "seen_at", row.seen_at)?,
@@ -144,7 +144,7 @@ impl Store {
             .from(quarantine::Entity)
             .group_by_col(quarantine::Column::Callback)
             .to_owned();
-        let rows: Vec<(Uuid, i32, String, String, i64)> = quarantine::Entity::find()
+        let rows: Vec<(Uuid, i32, AccountId, String, i64)> = quarantine::Entity::find()
             .select_only()
             .columns([
                 quarantine::Column::Callback,
@@ -180,9 +180,7 @@ impl Store {
                     callback: callback.into(),
                     part,
                     parts: parts.get(&callback).copied().unwrap_or(1),
-                    account: account
-                        .parse()
-                        .map_err(|_| Error::inconsistent("quarantine", "account", callback))?,
+                    account,
                     reason,
                     quarantined_at: instant::read("quarantine", "quarantined_at", at)?,
                 })

@@ -98,7 +98,7 @@ impl Store {
         let draft = acceptance.draft;
         if let Some(key) = acceptance.key {
             let known =
-                idempotency_keys::Entity::find_by_id((draft.account.to_string(), key.name.clone()))
+                idempotency_keys::Entity::find_by_id((draft.account.clone(), key.name.clone()))
                     .one(ledger.transaction())
                     .await?;
             if let Some(known) = known {
@@ -111,7 +111,7 @@ impl Store {
                 });
             }
             let record = idempotency_keys::Model {
-                account: draft.account.to_string(),
+                account: draft.account.clone(),
                 name: key.name.clone(),
                 request_hash: key.request_hash.clone(),
                 message: acceptance.id.uuid(),
@@ -181,11 +181,8 @@ impl Store {
             .select_only()
             .column(messages::Column::Id)
             .filter(messages::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
-            .filter(messages::Column::Origin.ne(Origin::DryRun.as_str()))
-            .filter(
-                messages::Column::Queue
-                    .is_in([QueueState::Queued.as_str(), QueueState::Sending.as_str()]),
-            )
+            .filter(messages::Column::Origin.ne(Origin::DryRun))
+            .filter(messages::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]))
             .into_tuple()
             .all(self.pools().reader())
             .await?;
@@ -230,8 +227,8 @@ impl Store {
 pub(crate) fn due(account: &AccountId, now: DateTime<Utc>) -> Select<messages::Entity> {
     let now = instant::write(now);
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueState::Queued.as_str()))
-        .filter(messages::Column::Account.eq(account.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Queued))
+        .filter(messages::Column::Account.eq(account))
         .filter(messages::Column::NextAttemptAt.lte(now))
         .filter(
             messages::Column::SendBefore
@@ -244,7 +241,7 @@ pub(crate) fn due(account: &AccountId, now: DateTime<Utc>) -> Select<messages::E
 /// Queued messages that waited too long, the longest overdue first.
 pub(crate) fn expired(now: DateTime<Utc>) -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueState::Queued.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Queued))
         // Says to the planner that only what the queue holds is meant.
         .filter(messages::Column::NextAttemptAt.is_not_null())
         .filter(messages::Column::SendBefore.lt(instant::write(now)))
@@ -254,7 +251,7 @@ pub(crate) fn expired(now: DateTime<Utc>) -> Select<messages::Entity> {
 /// Claimed messages whose lease ran out, the longest abandoned first.
 pub(crate) fn abandoned(now: DateTime<Utc>) -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Queue.eq(QueueState::Sending.as_str()))
+        .filter(messages::Column::Queue.eq(QueueState::Sending))
         .filter(messages::Column::LeaseUntil.lt(instant::write(now)))
         .order_by_asc(messages::Column::LeaseUntil)
 }
@@ -273,7 +270,7 @@ impl Ledger {
         self.edit(message.id, |row| {
             row.tries += 1;
             number = row.tries;
-            QueueState::Sending.as_str().clone_into(&mut row.queue);
+            row.queue = QueueState::Sending;
             row.hold = None;
             row.handed_over_at = Some(instant::write(now));
             row.lease_holder = Some(claim.holder);
@@ -285,7 +282,7 @@ impl Ledger {
             number,
             started_at: instant::write(now),
             finished_at: None,
-            outcome: AttemptOutcome::Started.as_str().to_owned(),
+            outcome: AttemptOutcome::Started,
             http_status: None,
             duration_ms: None,
             request: claim.request.clone(),
@@ -300,9 +297,8 @@ impl Ledger {
 
     /// Whether a loaded message is still claimed by this process.
     pub fn is_claimed_by(&self, id: MessageId, holder: Uuid) -> bool {
-        self.row(id).is_some_and(|row| {
-            row.queue == QueueState::Sending.as_str() && row.lease_holder == Some(holder)
-        })
+        self.row(id)
+            .is_some_and(|row| row.queue == QueueState::Sending && row.lease_holder == Some(holder))
     }
 
     /// How often a loaded message was claimed.
@@ -322,10 +318,7 @@ impl Ledger {
                 attempts::Column::FinishedAt,
                 Expr::value(instant::write(self.now())),
             )
-            .col_expr(
-                attempts::Column::Outcome,
-                Expr::value(exchange.outcome.as_str()),
-            )
+            .col_expr(attempts::Column::Outcome, Expr::value(exchange.outcome))
             .col_expr(
                 attempts::Column::HttpStatus,
                 Expr::value(exchange.http_status.map(i32::from)),
@@ -380,7 +373,7 @@ impl Ledger {
         reason: &str,
     ) -> Result<(), Error> {
         self.edit(id, |row| {
-            QueueState::Queued.as_str().clone_into(&mut row.queue);
+            row.queue = QueueState::Queued;
             row.hold = Some(reason.to_owned());
             row.next_attempt_at = Some(instant::write(at));
             row.lease_holder = None;
@@ -391,7 +384,7 @@ impl Ledger {
 
 /// The queue's word about a message that it no longer holds.
 pub(crate) fn leave_queue(row: &mut messages::Model, word: QueueState) {
-    word.as_str().clone_into(&mut row.queue);
+    row.queue = word;
     row.hold = None;
     row.next_attempt_at = None;
     row.lease_holder = None;

@@ -6,32 +6,31 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
-use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent};
-use crate::store::entities::receipts::{Column, Entity, Model};
+use crate::store::entities::receipts::{Column, Entity, Model, ReceiptKind};
 
 const TABLE: &str = "receipts";
 
 /// The row of a fact.
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
-    let (fact, stage, failure, word) = match &receipt.event {
-        ReceiptEvent::Stage(stage) => (
-            "stage",
-            Some(stage.as_str().to_owned()),
-            Failure::default(),
+    let (kind, stage, failure, word) = match &receipt.event {
+        ReceiptEvent::Stage(stage) => (ReceiptKind::Stage, Some(*stage), Failure::default(), None),
+        ReceiptEvent::Failure(failure) => (ReceiptKind::Failure, None, failure.clone(), None),
+        ReceiptEvent::Other(word) => (
+            ReceiptKind::Other,
             None,
+            Failure::default(),
+            Some(word.clone()),
         ),
-        ReceiptEvent::Failure(failure) => ("failure", None, failure.clone(), None),
-        ReceiptEvent::Other(word) => ("other", None, Failure::default(), Some(word.clone())),
     };
     Model {
         source: receipt.source,
         part: receipt.part,
-        source_kind: receipt.source_kind.as_str().to_owned(),
+        source_kind: receipt.source_kind,
         message: message.uuid(),
-        fact: fact.to_owned(),
+        kind,
         stage,
         code: failure.code,
         title: failure.title,
@@ -77,25 +76,18 @@ impl TryFrom<Model> for Receipt {
     fn try_from(row: Model) -> Result<Self, Error> {
         let key = row.source;
         let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
-        let event = match row.fact.as_str() {
-            "stage" => {
-                let stage = row
-                    .stage
-                    .as_deref()
-                    .and_then(|word| word.parse::<Stage>().ok());
-                ReceiptEvent::Stage(stage.ok_or_else(|| bad("stage"))?)
-            }
-            "failure" => ReceiptEvent::Failure(Failure {
+        let event = match row.kind {
+            ReceiptKind::Stage => ReceiptEvent::Stage(row.stage.ok_or_else(|| bad("stage"))?),
+            ReceiptKind::Failure => ReceiptEvent::Failure(Failure {
                 code: row.code,
                 title: row.title,
                 detail: row.detail,
                 key: row.failure_key,
             }),
-            "other" => ReceiptEvent::Other(row.word.ok_or_else(|| bad("word"))?),
-            _ => return Err(bad("fact")),
+            ReceiptKind::Other => ReceiptEvent::Other(row.word.ok_or_else(|| bad("word"))?),
         };
         Ok(Self {
-            source_kind: row.source_kind.parse().map_err(|_| bad("source_kind"))?,
+            source_kind: row.source_kind,
             source: row.source,
             part: row.part,
             event,

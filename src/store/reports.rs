@@ -59,33 +59,30 @@ pub struct Problems {
 impl Store {
     /// Counts of messages created at or after `since`, to the quarter hour.
     pub async fn count_messages(&self, since: DateTime<Utc>) -> Result<Counts, Error> {
-        let rows: Vec<(String, String, String, String, i64)> = message_counts::Entity::find()
-            .select_only()
-            .column(message_counts::Column::Account)
-            .column(message_counts::Column::Origin)
-            .column(message_counts::Column::State)
-            .column(message_counts::Column::Code)
-            .column_as(
-                Expr::col(message_counts::Column::Messages)
-                    .sum()
-                    .cast_as("bigint"),
-                "messages",
-            )
-            .filter(message_counts::Column::Bucket.gte(instant::write(since)))
-            .group_by(message_counts::Column::Account)
-            .group_by(message_counts::Column::Origin)
-            .group_by(message_counts::Column::State)
-            .group_by(message_counts::Column::Code)
-            .order_by_asc(message_counts::Column::Account)
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
+        let rows: Vec<(AccountId, Origin, DeliveryState, String, i64)> =
+            message_counts::Entity::find()
+                .select_only()
+                .column(message_counts::Column::Account)
+                .column(message_counts::Column::Origin)
+                .column(message_counts::Column::State)
+                .column(message_counts::Column::Code)
+                .column_as(
+                    Expr::col(message_counts::Column::Messages)
+                        .sum()
+                        .cast_as("bigint"),
+                    "messages",
+                )
+                .filter(message_counts::Column::Bucket.gte(instant::write(since)))
+                .group_by(message_counts::Column::Account)
+                .group_by(message_counts::Column::Origin)
+                .group_by(message_counts::Column::State)
+                .group_by(message_counts::Column::Code)
+                .order_by_asc(message_counts::Column::Account)
+                .into_tuple()
+                .all(self.pools().reader())
+                .await?;
         let mut counts = Counts::default();
         for (account, origin, state, code, number) in rows {
-            let bad = |column| Error::inconsistent("message_counts", column, &account);
-            let account: AccountId = account.parse().map_err(|_| bad("account"))?;
-            let state: DeliveryState = state.parse().map_err(|_| bad("state"))?;
-            let origin: Origin = origin.parse().map_err(|_| bad("origin"))?;
             let column = match origin {
                 Origin::Api => &mut counts.sent,
                 Origin::Observed => &mut counts.observed,
@@ -109,28 +106,21 @@ impl Store {
         &self,
         now: DateTime<Utc>,
     ) -> Result<BTreeSet<AccountId>, Error> {
-        let accounts: Vec<String> = overdue(now)
+        let accounts: Vec<AccountId> = overdue(now)
             .select_only()
             .column(messages::Column::Account)
             .distinct()
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        accounts
-            .into_iter()
-            .map(|account| {
-                let bad = |_| Error::inconsistent("messages", "account", &account);
-                account.parse().map_err(bad)
-            })
-            .collect()
+        Ok(accounts.into_iter().collect())
     }
 
     /// Counts of what needs a person.
     pub async fn count_problems(&self, now: DateTime<Utc>) -> Result<Problems, Error> {
         let reader = self.pools().reader();
         let outcome = |outcome: Outcome| {
-            callback_outcomes::Entity::find()
-                .filter(callback_outcomes::Column::Outcome.eq(outcome.as_str()))
+            callback_outcomes::Entity::find().filter(callback_outcomes::Column::Outcome.eq(outcome))
         };
         Ok(Problems {
             orphans: provisional()
@@ -163,13 +153,13 @@ impl Store {
 /// What was sent again is settled: it keeps its truth and needs nobody.
 fn open() -> Select<messages::Entity> {
     messages::Entity::find()
-        .filter(messages::Column::Origin.ne(Origin::Orphan.as_str()))
+        .filter(messages::Column::Origin.ne(Origin::Orphan))
         .filter(messages::Column::ResentAs.is_null())
 }
 
 /// Reports that match no message.
 pub(crate) fn provisional() -> Select<messages::Entity> {
-    messages::Entity::find().filter(messages::Column::Origin.eq(Origin::Orphan.as_str()))
+    messages::Entity::find().filter(messages::Column::Origin.eq(Origin::Orphan))
 }
 
 /// On the phone and reported as failed.
@@ -185,6 +175,6 @@ pub(crate) fn overdue(now: DateTime<Utc>) -> Select<messages::Entity> {
 /// Handed over by us, outcome unknown, and not sent again. Of what was sent elsewhere nothing left us.
 pub(crate) fn uncertain() -> Select<messages::Entity> {
     open()
-        .filter(messages::Column::Origin.eq(Origin::Api.as_str()))
-        .filter(messages::Column::State.eq(DeliveryState::Uncertain.as_str()))
+        .filter(messages::Column::Origin.eq(Origin::Api))
+        .filter(messages::Column::State.eq(DeliveryState::Uncertain))
 }

@@ -74,10 +74,10 @@ impl Store {
             .filter(Column::Bucket.lt(instant::write(period.to)))
             .filter(Column::Messages.ne(0));
         if let Some(account) = &period.account {
-            query = query.filter(Column::Account.eq(account.as_str()));
+            query = query.filter(Column::Account.eq(account));
         }
         let rows = query.all(self.pools().reader()).await?;
-        rows.iter().map(standing).collect()
+        rows.into_iter().map(standing).collect()
     }
 
     /// How long the messages of a period took.
@@ -88,54 +88,37 @@ impl Store {
             .filter(Column::Bucket.lt(instant::write(period.to)))
             .filter(Column::Messages.ne(0));
         if let Some(account) = &period.account {
-            query = query.filter(Column::Account.eq(account.as_str()));
+            query = query.filter(Column::Account.eq(account));
         }
         let rows = query.all(self.pools().reader()).await?;
-        rows.iter().map(latency).collect()
+        rows.into_iter().map(latency).collect()
     }
 }
 
-fn standing(row: &message_counts::Model) -> Result<Standing, Error> {
-    const TABLE: &str = "message_counts";
-    let cohort = cohort(TABLE, row.bucket, &row.account, &row.kind)?;
-    let bad = |column| Error::inconsistent(TABLE, column, row.bucket);
+fn standing(row: message_counts::Model) -> Result<Standing, Error> {
     Ok(Standing {
-        cohort,
-        origin: row.origin.parse().map_err(|_| bad("origin"))?,
-        state: row.state.parse().map_err(|_| bad("state"))?,
-        class: known(&row.class)
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| bad("class"))?,
-        code: known(&row.code).map(ToOwned::to_owned),
+        cohort: Cohort {
+            created_at: instant::read("message_counts", "bucket", row.bucket)?,
+            account: row.account,
+            kind: row.kind.0,
+        },
+        origin: row.origin,
+        state: row.state,
+        class: row.class.0,
+        code: Some(row.code).filter(|code| !code.is_empty()),
         messages: row.messages,
     })
 }
 
-fn latency(row: &latency_counts::Model) -> Result<Latency, Error> {
-    const TABLE: &str = "latency_counts";
-    let bad = |column| Error::inconsistent(TABLE, column, row.bucket);
+fn latency(row: latency_counts::Model) -> Result<Latency, Error> {
     Ok(Latency {
-        cohort: cohort(TABLE, row.bucket, &row.account, &row.kind)?,
-        stage: row.stage.parse().map_err(|_| bad("stage"))?,
+        cohort: Cohort {
+            created_at: instant::read("latency_counts", "bucket", row.bucket)?,
+            account: row.account,
+            kind: row.kind.0,
+        },
+        stage: row.stage,
         latency: LatencyBucket::from_number(row.latency),
         messages: row.messages,
     })
-}
-
-fn cohort(table: &'static str, bucket: i64, account: &str, kind: &str) -> Result<Cohort, Error> {
-    let bad = |column| Error::inconsistent(table, column, bucket);
-    Ok(Cohort {
-        created_at: instant::read(table, "bucket", bucket)?,
-        account: account.parse().map_err(|_| bad("account"))?,
-        kind: known(kind)
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| bad("kind"))?,
-    })
-}
-
-/// Keys of rollups are never null: what does not exist is empty.
-fn known(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }

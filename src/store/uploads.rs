@@ -54,11 +54,8 @@ impl Store {
             .filter(of_upload.clone());
         let waiting = known
             .clone()
-            .filter(messages::Column::Origin.ne(Origin::DryRun.as_str()))
-            .filter(
-                messages::Column::Queue
-                    .is_in([QueueState::Queued.as_str(), QueueState::Sending.as_str()]),
-            );
+            .filter(messages::Column::Origin.ne(Origin::DryRun))
+            .filter(messages::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
         let over = Condition::any()
             .add(Expr::exists(known.into_query()))
             .add(Column::CreatedAt.lt(instant::write(before)));

@@ -11,6 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::Error;
+use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
 use crate::domain::receipt::SourceKind;
@@ -48,7 +49,7 @@ type CountComparison = BTreeMap<(Cohort, CountedValue), (i64, i64)>;
 enum CountedValue {
     Messages(Standing),
     /// Messages that took a time of this bucket to a stage.
-    Latencies(String, i64),
+    Latencies(Stage, i64),
 }
 
 fn discrepancy(words: String) -> Discrepancy {
@@ -213,7 +214,7 @@ impl VerifySnapshot {
                     CountedValue::Messages((origin, state, code, _)) => {
                         format!("{origin}, {state}, code `{code}`")
                     }
-                    CountedValue::Latencies(stage, latency) => format!("time to {stage}, step {latency}"),
+                    CountedValue::Latencies(stage, latency) => format!("time to {}, step {latency}", stage.as_str()),
                 };
                 discrepancy(format!(
                     "the count of quarter hour {bucket} (ms), account {account}, kind `{kind}`, {what} is {stored}; a recount says {recounted}"
@@ -271,15 +272,13 @@ impl VerifySnapshot {
                 return Ok(());
             };
             after = (last.created_at, last.id);
-            let counted = rows
-                .iter()
-                .filter(|row| row.origin != Origin::Orphan.as_str());
+            let counted = rows.iter().filter(|row| row.origin != Origin::Orphan);
             for row in counted {
                 let (cohort, standing) = count_key(row);
                 let key = (cohort, CountedValue::Messages(standing));
                 numbers.entry(key).or_default().1 += 1;
                 for (cohort, stage, latency) in latency_keys(row) {
-                    let counted = CountedValue::Latencies(stage.as_str().to_owned(), latency);
+                    let counted = CountedValue::Latencies(stage, latency);
                     numbers.entry((cohort, counted)).or_default().1 += 1;
                 }
             }
@@ -360,19 +359,19 @@ impl VerifySnapshot {
 
     /// Callbacks whose facts and outcome contradict each other, at most `limit` of each kind.
     pub async fn find_contradictions(&self, limit: u64) -> Result<Vec<Discrepancy>, Error> {
-        let told: Vec<(Uuid, String)> = callback_outcomes::Entity::find()
+        let told: Vec<(Uuid, Outcome)> = callback_outcomes::Entity::find()
             .select_only()
             .columns([
                 callback_outcomes::Column::Callback,
                 callback_outcomes::Column::Outcome,
             ])
-            .filter(callback_outcomes::Column::Outcome.ne(Outcome::Receipts.as_str()))
+            .filter(callback_outcomes::Column::Outcome.ne(Outcome::Receipts))
             .filter(
                 callback_outcomes::Column::Callback.in_subquery(
                     Query::select()
                         .column(receipts::Column::Source)
                         .from(receipts::Entity)
-                        .and_where(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
+                        .and_where(receipts::Column::SourceKind.eq(SourceKind::Callback))
                         .to_owned(),
                 ),
             )
@@ -384,7 +383,8 @@ impl VerifySnapshot {
             .into_iter()
             .map(|(callback, outcome)| {
                 discrepancy(format!(
-                    "callback {callback} counts as `{outcome}` and yet told facts"
+                    "callback {callback} counts as `{}` and yet told facts",
+                    outcome.as_str()
                 ))
             })
             .collect();
@@ -395,7 +395,7 @@ impl VerifySnapshot {
         let silent: Vec<Uuid> = callback_outcomes::Entity::find()
             .select_only()
             .column(callback_outcomes::Column::Callback)
-            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Receipts.as_str()))
+            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Receipts))
             .filter(callback_outcomes::Column::Detail.is_null())
             .filter(
                 callback_outcomes::Column::Callback.not_in_subquery(

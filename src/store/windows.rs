@@ -29,7 +29,7 @@ impl Ledger {
         for ((account, phone), at) in latest {
             rows.push(
                 Model {
-                    account: account.to_string(),
+                    account: account.clone(),
                     phone: phone.digits().to_owned(),
                     last_inbound_at: instant::write(at),
                 }
@@ -55,7 +55,7 @@ impl Ledger {
             let column = accounts::Column::LastInboundAt;
             accounts::Entity::update_many()
                 .col_expr(column, Expr::value(instant::write(at)))
-                .filter(accounts::Column::Id.eq(account.as_str()))
+                .filter(accounts::Column::Id.eq(account))
                 .filter(column.is_null().or(column.lt(instant::write(at))))
                 .exec(self.transaction())
                 .await?;
@@ -73,11 +73,11 @@ impl Store {
     ) -> Result<LastInbound, Error> {
         let reader = self.pools().reader();
         let rows = Entity::find()
-            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Account.eq(account))
             .filter(Column::Phone.is_in(phone::spellings(phone.digits())))
             .all(reader)
             .await?;
-        let known = accounts::Entity::find_by_id(account.as_str())
+        let known = accounts::Entity::find_by_id(account.clone())
             .one(reader)
             .await?;
         let read = |column, millis| instant::read_optional("windows", column, millis);

@@ -82,7 +82,10 @@ async fn a_backlog_is_applied_once_though_the_lease_is_lost_and_a_rebuild_begins
     app.advance(TimeDelta::seconds(31));
     let taken = store.claim_lease("reconcile", other, app.now(), length);
     assert!(taken.await.unwrap());
-    assert_eq!(reconciler.step().await.unwrap(), ReconcileStep::LeaseHeldElsewhere);
+    assert_eq!(
+        reconciler.step().await.unwrap(),
+        ReconcileStep::LeaseHeldElsewhere
+    );
     store.release_lease("reconcile", other).await.unwrap();
     let second = app.apply_callbacks().await;
     assert_eq!(first + second + apply_all(&app).await, BACKLOG);

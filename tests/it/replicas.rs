@@ -166,14 +166,23 @@ async fn when_the_one_that_reconciles_dies_another_follows_within_seconds() {
     let app = start_app().await;
     let another = another(&app).await;
     assert_eq!(app.apply_callbacks().await, 0);
-    assert_eq!(another.reconciler.step().await.unwrap(), ReconcileStep::LeaseHeldElsewhere);
+    assert_eq!(
+        another.reconciler.step().await.unwrap(),
+        ReconcileStep::LeaseHeldElsewhere
+    );
     let body = json!({ "id": "wamid.A", "status": "sent" });
     app.deliver_callback(SOBOT, &body).await;
     assert!(another.reconciler.is_behind().await.unwrap());
-    assert_eq!(another.reconciler.step().await.unwrap(), ReconcileStep::LeaseHeldElsewhere);
+    assert_eq!(
+        another.reconciler.step().await.unwrap(),
+        ReconcileStep::LeaseHeldElsewhere
+    );
     // It is not heard of again.
     app.advance(TimeDelta::seconds(7));
-    assert_eq!(another.reconciler.step().await.unwrap(), ReconcileStep::Applied(1));
+    assert_eq!(
+        another.reconciler.step().await.unwrap(),
+        ReconcileStep::Applied(1)
+    );
     assert!(!another.reconciler.is_behind().await.unwrap());
     another.reconciler.release().await.unwrap();
     assert_eq!(app.apply_callbacks().await, 0);

@@ -29,7 +29,12 @@ async fn purge(app: &App) -> PurgeReport {
 }
 
 async fn count_expired(app: &App) -> RowCounts {
-    let purged = app.services.retention.count_expired(&mut |_| {}).await.unwrap();
+    let purged = app
+        .services
+        .retention
+        .count_expired(&mut |_| {})
+        .await
+        .unwrap();
     purged.rows
 }
 
@@ -408,7 +413,10 @@ async fn one_process_removes_at_a_time_and_none_during_a_rebuild() {
             .await
             .unwrap()
     );
-    assert_eq!(retention.step().await.unwrap(), PurgeStep::LeaseHeldElsewhere);
+    assert_eq!(
+        retention.step().await.unwrap(),
+        PurgeStep::LeaseHeldElsewhere
+    );
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Busy), "{refused}");
     let refused = rebuild(&app.services, &mut |_| {}).await.unwrap_err();

@@ -9,7 +9,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::store::Store;
-use bluetick::store::ledger::{Orphan, LearnedFrom};
+use bluetick::store::ledger::{LearnedFrom, Orphan};
 use bluetick::store::queue::Acceptance;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;

@@ -2,12 +2,15 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::ids::AccountId;
+use crate::domain::provider::ProviderId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "accounts")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: String,
-    pub provider: String,
+    pub id: AccountId,
+    pub provider: ProviderId,
     pub generation: i32,
     pub paused_at: Option<i64>,
     pub pause_reason: Option<String>,

@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::attempt_outcome::AttemptOutcome;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "attempts")]
 pub struct Model {
@@ -11,7 +13,7 @@ pub struct Model {
     pub number: i32,
     pub started_at: i64,
     pub finished_at: Option<i64>,
-    pub outcome: String,
+    pub outcome: AttemptOutcome,
     pub http_status: Option<i32>,
     pub duration_ms: Option<i64>,
     pub request: String,

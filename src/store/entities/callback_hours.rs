@@ -2,13 +2,16 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::ids::AccountId;
+use crate::store::entities::column_types::OrEmpty;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "callback_hours")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub hour: i64,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub account: String,
+    pub account: OrEmpty<AccountId>,
     pub callbacks: i64,
     pub bytes: i64,
 }

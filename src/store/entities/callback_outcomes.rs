@@ -2,15 +2,18 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::ids::AccountId;
+use crate::store::callbacks::Outcome;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "callback_outcomes")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub callback: Uuid,
     pub seq: i64,
-    pub account: String,
+    pub account: AccountId,
     pub received_at: i64,
-    pub outcome: String,
+    pub outcome: Outcome,
     pub detail: Option<String>,
 }
 

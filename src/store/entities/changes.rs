@@ -2,6 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "changes")]
 pub struct Model {
@@ -10,8 +13,8 @@ pub struct Model {
     pub seq: i64,
     pub writer: Uuid,
     pub message: Uuid,
-    pub account: String,
-    pub state: String,
+    pub account: AccountId,
+    pub state: DeliveryState,
     pub updated_at: i64,
 }
 

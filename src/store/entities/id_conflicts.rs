@@ -2,11 +2,13 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::ids::AccountId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "id_conflicts")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub account: String,
+    pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider_id: String,
     pub message: Uuid,

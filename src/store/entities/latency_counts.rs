@@ -2,17 +2,22 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::delivery_state::Stage;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::store::entities::column_types::OrEmpty;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "latency_counts")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i64,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub account: String,
+    pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub kind: String,
+    pub kind: OrEmpty<MediaKind>,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub stage: String,
+    pub stage: Stage,
     #[sea_orm(primary_key, auto_increment = false)]
     pub latency: i64,
     pub messages: i64,

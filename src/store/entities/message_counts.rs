@@ -2,23 +2,30 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::store::entities::column_types::OrEmpty;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "message_counts")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i64,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub account: String,
+    pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub kind: String,
+    pub kind: OrEmpty<MediaKind>,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub origin: String,
+    pub origin: Origin,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub state: String,
+    pub state: DeliveryState,
     #[sea_orm(primary_key, auto_increment = false)]
     pub code: String,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub class: String,
+    pub class: OrEmpty<FailureClass>,
     pub messages: i64,
 }
 

@@ -3,19 +3,26 @@
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
 
+use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::provider::ProviderId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "messages")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    pub account: String,
-    pub provider: String,
-    pub origin: String,
+    pub account: AccountId,
+    pub provider: ProviderId,
+    pub origin: Origin,
     pub sender: Option<String>,
     pub recipient: Option<String>,
     pub recipient_reversed: Option<String>,
     pub recipient_name: Option<String>,
-    pub kind: Option<String>,
+    pub kind: Option<MediaKind>,
     pub media_url: Option<String>,
     pub media_id: Option<String>,
     pub upload_path: Option<String>,
@@ -29,7 +36,7 @@ pub struct Model {
     pub wa_source: Option<String>,
     pub link_source: Option<String>,
     pub link_with_record: Option<bool>,
-    pub queue: String,
+    pub queue: QueueState,
     pub hold: Option<String>,
     pub tries: i32,
     pub handed_over_at: Option<i64>,
@@ -37,7 +44,7 @@ pub struct Model {
     pub lease_holder: Option<Uuid>,
     pub lease_until: Option<i64>,
     pub send_before: Option<i64>,
-    pub state: String,
+    pub state: DeliveryState,
     pub conflict: bool,
     pub silence_limit: i64,
     pub due_at: Option<i64>,
@@ -53,14 +60,14 @@ pub struct Model {
     pub failure_title: Option<String>,
     pub failure_detail: Option<String>,
     pub failure_key: Option<String>,
-    pub failure_class: Option<String>,
+    pub failure_class: Option<FailureClass>,
     pub billable: Option<bool>,
     pub pricing_category: Option<String>,
     #[sea_orm(column_name = "pricing_model")]
     pub pricing_basis: Option<String>,
     pub price: Option<String>,
     pub provider_id: Option<String>,
-    pub matched_by: Option<String>,
+    pub matched_by: Option<MatchedBy>,
     pub resend_of: Option<Uuid>,
     pub resent_as: Option<Uuid>,
     pub created_at: i64,

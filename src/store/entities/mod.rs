@@ -11,6 +11,7 @@ pub(super) mod attempts;
 pub(super) mod callback_hours;
 pub(super) mod callback_outcomes;
 pub(super) mod changes;
+pub(super) mod column_types;
 pub(super) mod exported_messages;
 pub(super) mod id_conflicts;
 pub(super) mod id_holders;

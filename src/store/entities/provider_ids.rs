@@ -3,11 +3,13 @@
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
 
+use crate::domain::ids::AccountId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "provider_ids")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub account: String,
+    pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider_id: String,
     pub message: Uuid,

@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::ids::AccountId;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "quarantine")]
 pub struct Model {
@@ -9,7 +11,7 @@ pub struct Model {
     pub callback: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub part: i32,
-    pub account: String,
+    pub account: AccountId,
     pub reason: String,
     pub content: Vec<u8>,
     pub quarantined_at: i64,

@@ -2,6 +2,25 @@
 
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
+use strum::{EnumString, IntoStaticStr};
+
+use crate::domain::delivery_state::Stage;
+use crate::domain::receipt::SourceKind;
+
+/// Which columns of a receipt's row hold its event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum ReceiptKind {
+    Stage,
+    Failure,
+    Other,
+}
+
+impl ReceiptKind {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "receipts")]
@@ -10,10 +29,11 @@ pub struct Model {
     pub source: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub part: i32,
-    pub source_kind: String,
+    pub source_kind: SourceKind,
     pub message: Uuid,
-    pub fact: String,
-    pub stage: Option<String>,
+    #[sea_orm(column_name = "fact")]
+    pub kind: ReceiptKind,
+    pub stage: Option<Stage>,
     pub code: Option<String>,
     pub title: Option<String>,
     pub detail: Option<String>,

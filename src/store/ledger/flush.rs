@@ -10,7 +10,6 @@ use crate::db::{Error, instant, statements};
 use crate::domain::delivery::fold;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::message::Origin;
-use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
 use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
@@ -48,7 +47,7 @@ impl Ledger {
                 entry.row.updated_at = instant::write(self.now);
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
-            if entry.row.origin != Origin::Orphan.as_str() {
+            if entry.row.origin != Origin::Orphan {
                 changes.push(change(entry)?);
             }
         }
@@ -187,20 +186,18 @@ impl LedgerEntry {
 
 /// Writes what the receipts say into a row.
 pub(crate) fn refold(row: &mut messages::Model, receipts: &[Receipt]) -> Result<(), Error> {
-    let id = row.id;
-    let bad = |column| Error::inconsistent("messages", column, id);
-    let mut queue: QueueState = row.queue.parse().map_err(|_| bad("queue"))?;
-    if queue == QueueState::Queued && receipts.iter().any(is_told_by_the_provider) {
+    if row.queue == QueueState::Queued && receipts.iter().any(is_told_by_the_provider) {
         // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
-        queue = QueueState::Done;
-        leave_queue(row, queue);
+        leave_queue(row, QueueState::Done);
     }
-    let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
     let created_at = instant::read("messages", "created_at", row.created_at)?;
-    let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
-    let delivery = fold(queue, origin.is_ours().then_some(created_at), receipts);
+    let delivery = fold(
+        row.queue,
+        row.origin.is_ours().then_some(created_at),
+        receipts,
+    );
     let heard_at = receipts.iter().map(|receipt| receipt.received_at).max();
-    row::apply(row, provider, &delivery, heard_at);
+    row::apply(row, row.provider, &delivery, heard_at);
     Ok(())
 }
 
@@ -209,11 +206,10 @@ fn is_told_by_the_provider(receipt: &Receipt) -> bool {
 }
 
 fn change(entry: &LedgerEntry) -> Result<Change, Error> {
-    let bad = |column| Error::inconsistent("messages", column, entry.row.id);
     Ok(Change {
         message: entry.row.id.into(),
-        account: entry.row.account.parse().map_err(|_| bad("account"))?,
-        state: entry.row.state.parse().map_err(|_| bad("state"))?,
+        account: entry.row.account.clone(),
+        state: entry.row.state,
         updated_at: instant::read("messages", "updated_at", entry.row.updated_at)?,
     })
 }

@@ -91,7 +91,7 @@ impl Ledger {
             };
             entry.touched = true;
             entry.renamed = true;
-            if entry.row.matched_by.as_deref() == Some(MatchedBy::Recipient.as_str()) {
+            if entry.row.matched_by == Some(MatchedBy::Recipient) {
                 entry.row.matched_by = None;
             }
         }

@@ -115,7 +115,7 @@ impl Ledger {
                 provider_ids::Column::LearnedFrom,
                 learned_from.as_str().into(),
             )
-            .filter(provider_ids::Column::Account.eq(account.as_str()))
+            .filter(provider_ids::Column::Account.eq(account))
             .filter(provider_ids::Column::ProviderId.eq(id.as_str()))
             .filter(provider_ids::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
             .exec(&self.transaction)
@@ -139,7 +139,7 @@ impl Ledger {
         }
         *self.id_counts.entry(message).or_default() += 1;
         self.bindings.push(provider_ids::Model {
-            account: account.to_string(),
+            account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message,
             learned_from: learned_from.as_str().to_owned(),
@@ -158,11 +158,11 @@ impl Ledger {
         if let Some(number) = self.id_counts.get(&message) {
             return Ok(*number);
         }
-        let account = self.row(message.into()).map(|row| row.account.as_str());
+        let account = self.row(message.into()).map(|row| &row.account);
         let asked: HashSet<Uuid> = self
             .entries
             .iter()
-            .filter(|(_, entry)| Some(entry.row.account.as_str()) == account)
+            .filter(|(_, entry)| Some(&entry.row.account) == account)
             .map(|(id, _)| *id)
             .filter(|id| !self.id_counts.contains_key(id))
             .chain([message])

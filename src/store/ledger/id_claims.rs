@@ -20,7 +20,7 @@ impl Ledger {
         learned_from: LearnedFrom,
     ) -> Result<(), Error> {
         self.conflicts.push(id_conflicts::Model {
-            account: account.to_string(),
+            account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message: holder,
             claimant,
@@ -37,7 +37,7 @@ impl Ledger {
                 id_conflicts::Column::LearnedFrom,
                 learned_from.as_str().into(),
             )
-            .filter(id_conflicts::Column::Account.eq(account.as_str()))
+            .filter(id_conflicts::Column::Account.eq(account))
             .filter(id_conflicts::Column::ProviderId.eq(id.as_str()))
             .filter(id_conflicts::Column::Claimant.eq(claimant))
             .filter(id_conflicts::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
@@ -80,18 +80,21 @@ impl Ledger {
 
     async fn retry_id_claim(&mut self, claim: id_conflicts::Model) -> Result<(), Error> {
         let bad = |column| Error::inconsistent("id_conflicts", column, claim.claimant);
-        let account: AccountId = claim.account.parse().map_err(|_| bad("account"))?;
         let id = ProviderMessageId::parse(&claim.provider_id).map_err(|_| bad("provider_id"))?;
         let seen_at = instant::read("id_conflicts", "seen_at", claim.seen_at)?;
         let learned_from =
             LearnedFrom::parse(&claim.learned_from, seen_at).ok_or_else(|| bad("learned_from"))?;
         let claimant = claim.claimant.into();
-        id_conflicts::Entity::delete_by_id((claim.account, claim.provider_id, claim.claimant))
-            .exec(&self.transaction)
-            .await?;
+        id_conflicts::Entity::delete_by_id((
+            claim.account.clone(),
+            claim.provider_id,
+            claim.claimant,
+        ))
+        .exec(&self.transaction)
+        .await?;
         self.load(&[claimant]).await?;
         if self.row(claimant).is_some() {
-            let key = (account, id);
+            let key = (claim.account, id);
             self.load_holders(std::slice::from_ref(&key)).await?;
             self.bind(claimant, &key.0, &key.1, learned_from).await?;
         }

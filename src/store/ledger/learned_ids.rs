@@ -35,7 +35,7 @@ impl CallbackIds<'_> {
     /// claim: a callback names a claimed id in either case, so only reprocessing decides.
     pub fn includes(&self, learned: &LearnedId) -> bool {
         learned.relation == IdRelation::Holds
-            && self.account.as_str() == learned.account
+            && *self.account == learned.account
             && instant::write(self.received_at) == learned.at
             && self.ids.iter().any(|id| id.as_str() == learned.provider_id)
     }
@@ -44,7 +44,7 @@ impl CallbackIds<'_> {
 /// An id that a message holds or claims because a callback named it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct LearnedId {
-    account: String,
+    account: AccountId,
     at: i64,
     provider_id: String,
     message: Uuid,
@@ -106,10 +106,10 @@ impl Ledger {
         for (account, times) in times {
             for chunk in Vec::from_iter(times).chunks(IDS_PER_QUERY) {
                 let ids = provider_ids::Column::Account
-                    .eq(account.as_str())
+                    .eq(account)
                     .and(provider_ids::Column::LearnedAt.is_in(chunk.iter().copied()));
                 let claims = id_conflicts::Column::Account
-                    .eq(account.as_str())
+                    .eq(account)
                     .and(id_conflicts::Column::SeenAt.is_in(chunk.iter().copied()));
                 stale.extend(self.list_learned_ids(ids, claims).await?);
             }
@@ -128,7 +128,7 @@ impl Ledger {
                 .column(receipts::Column::Source)
                 .distinct()
                 .filter(receipts::Column::Message.is_in(ids()))
-                .filter(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
+                .filter(receipts::Column::SourceKind.eq(SourceKind::Callback))
                 .into_tuple()
                 .all(&self.transaction)
                 .await?;
@@ -156,13 +156,13 @@ impl Ledger {
         &self,
         learned: &[LearnedId],
     ) -> Result<MessageSources, Error> {
-        let moments: BTreeSet<(&str, i64)> = learned
+        let moments: BTreeSet<(&AccountId, i64)> = learned
             .iter()
-            .map(|learned| (learned.account.as_str(), learned.at))
+            .map(|learned| (&learned.account, learned.at))
             .collect();
         let moments = Vec::from_iter(moments);
         let mut sources = MessageSources::default();
-        let mut found: HashSet<(String, i64)> = HashSet::new();
+        let mut found: HashSet<(AccountId, i64)> = HashSet::new();
         for chunk in moments.chunks(INSTANTS_PER_QUERY) {
             let mut received_then = Condition::any();
             for (account, at) in chunk {
@@ -175,7 +175,7 @@ impl Ledger {
                         .and(callback_outcomes::Column::Account.eq(*account)),
                 );
             }
-            let rows: Vec<(Uuid, String, i64)> = callback_outcomes::Entity::find()
+            let rows: Vec<(Uuid, AccountId, i64)> = callback_outcomes::Entity::find()
                 .select_only()
                 .columns([
                     callback_outcomes::Column::Callback,
@@ -193,7 +193,7 @@ impl Ledger {
         }
         sources.some_missing = moments
             .into_iter()
-            .any(|(account, at)| !found.contains(&(account.to_owned(), at)));
+            .any(|(account, at)| !found.contains(&(account.clone(), at)));
         Ok(sources)
     }
 
@@ -202,7 +202,7 @@ impl Ledger {
         ids: SimpleExpr,
         claims: SimpleExpr,
     ) -> Result<Vec<LearnedId>, Error> {
-        let held: Vec<(String, i64, String, Uuid)> = provider_ids::Entity::find()
+        let held: Vec<(AccountId, i64, String, Uuid)> = provider_ids::Entity::find()
             .select_only()
             .columns([
                 provider_ids::Column::Account,
@@ -215,7 +215,7 @@ impl Ledger {
             .into_tuple()
             .all(&self.transaction)
             .await?;
-        let claimed: Vec<(String, i64, String, Uuid)> = id_conflicts::Entity::find()
+        let claimed: Vec<(AccountId, i64, String, Uuid)> = id_conflicts::Entity::find()
             .select_only()
             .columns([
                 id_conflicts::Column::Account,

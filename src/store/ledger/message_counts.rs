@@ -7,9 +7,13 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::Error;
 use crate::db::statements;
-use crate::domain::delivery_state::Stage;
+use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
 use crate::domain::latency::LatencyBucket;
+use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
+use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::messages::Model;
 use crate::store::entities::{latency_counts, message_counts};
 use crate::store::ledger::message_ledger::Ledger;
@@ -21,9 +25,9 @@ pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
 /// Quarter hour, account, kind.
-pub(crate) type Cohort = (i64, String, String);
+pub(crate) type Cohort = (i64, AccountId, OrEmpty<MediaKind>);
 /// Origin, state, failure code and class.
-pub(crate) type Standing = (String, String, String, String);
+pub(crate) type Standing = (Origin, DeliveryState, String, OrEmpty<FailureClass>);
 
 /// Differences to be added, by key.
 #[derive(Debug, Default)]
@@ -36,7 +40,7 @@ impl Differences {
     /// Takes the row before out and puts the row after in. Provisional messages are counted nowhere.
     pub(super) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
         for (row, step) in [(before, -1), (after, 1)] {
-            let Some(row) = row.filter(|row| row.origin != Origin::Orphan.as_str()) else {
+            let Some(row) = row.filter(|row| row.origin != Origin::Orphan) else {
                 continue;
             };
             let cohort = cohort(row);
@@ -97,7 +101,7 @@ fn latency_row(
         bucket,
         account,
         kind,
-        stage: stage.as_str().to_owned(),
+        stage,
         latency,
         messages,
     }
@@ -139,27 +143,24 @@ fn cohort(row: &Model) -> Cohort {
     (
         row.created_at.div_euclid(BUCKET) * BUCKET,
         row.account.clone(),
-        row.kind.clone().unwrap_or_default(),
+        OrEmpty(row.kind),
     )
 }
 
 fn standing(row: &Model) -> Standing {
-    let failed = |text: &Option<String>| {
-        text.clone()
-            .filter(|_| row.failed_at.is_some())
-            .unwrap_or_default()
-    };
+    let failed = row.failed_at.is_some();
+    let code = row.failure_code.clone().filter(|_| failed);
     (
-        row.origin.clone(),
-        row.state.clone(),
-        failed(&row.failure_code),
-        failed(&row.failure_class),
+        row.origin,
+        row.state,
+        code.unwrap_or_default(),
+        OrEmpty(row.failure_class.filter(|_| failed)),
     )
 }
 
 /// How long each stage took that a fact named. Only what we sent has a beginning.
 fn latencies(row: &Model) -> impl Iterator<Item = (Stage, LatencyBucket)> {
-    let sent_by_us = row.origin == Origin::Api.as_str();
+    let sent_by_us = row.origin == Origin::Api;
     TIMED
         .into_iter()
         .filter(move |_| sent_by_us)

@@ -163,18 +163,13 @@ impl Ledger {
         let by_id = id_holders::Column::ProviderId;
         let rows =
             statements::find_by::<id_holders::Entity>(&self.transaction, by_id, &texts).await?;
-        let known: HashMap<(&str, &str), Uuid> = rows
+        let known: HashMap<(&AccountId, &str), Uuid> = rows
             .iter()
-            .map(|row| {
-                (
-                    (row.account.as_str(), row.provider_id.as_str()),
-                    row.message,
-                )
-            })
+            .map(|row| ((&row.account, row.provider_id.as_str()), row.message))
             .collect();
         let mut holding = Vec::new();
         for (account, id) in missing {
-            let holder = known.get(&(account.as_str(), id.as_str())).copied();
+            let holder = known.get(&(account, id.as_str())).copied();
             holding.extend(holder.map(MessageId::from));
             self.holders.insert((account.clone(), id.clone()), holder);
         }
@@ -206,14 +201,12 @@ impl Ledger {
     pub fn belongs(&self, id: MessageId, account: &AccountId) -> bool {
         self.entries
             .get(&id.uuid())
-            .is_some_and(|entry| entry.row.account == account.as_str())
+            .is_some_and(|entry| entry.row.account == *account)
     }
 
     /// How we came to know a loaded message.
     pub fn origin(&self, id: MessageId) -> Option<Origin> {
-        self.entries
-            .get(&id.uuid())
-            .and_then(|entry| entry.row.origin.parse().ok())
+        self.entries.get(&id.uuid()).map(|entry| entry.row.origin)
     }
 
     /// The message that a merged one lives on in, if it was merged.

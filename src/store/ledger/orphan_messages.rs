@@ -57,7 +57,7 @@ impl Ledger {
                 return Ok(());
             }
             return self.edit(orphan.id, |row| {
-                row.kind = orphan.kind.map(|kind| kind.as_str().to_owned());
+                row.kind = orphan.kind;
                 row::set_recipient(row, orphan.recipient);
             });
         }
@@ -70,7 +70,7 @@ impl Ledger {
         };
         let mut model = new.bare(orphan.account, orphan.provider, Origin::Orphan);
         model.adopt_at = orphan.adopt_at.map(instant::write);
-        model.kind = orphan.kind.map(|kind| kind.as_str().to_owned());
+        model.kind = orphan.kind;
         row::set_recipient(&mut model, orphan.recipient);
         self.insert(model);
         Ok(())
@@ -106,15 +106,15 @@ impl Ledger {
             .and_where(
                 Expr::col((actions::Entity, actions::Column::Message)).equals((Entity, Column::Id)),
             )
-            .and_where(actions::Column::Verb.eq(Verb::Unmatch.as_str()))
+            .and_where(actions::Column::Verb.eq(Verb::Unmatch))
             .and_where(actions::Column::HappenedAt.gt(to))
             .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
             .column(Column::Id)
-            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Account.eq(account))
             .filter(sent_to(recipient))
-            .filter(Column::Origin.eq(Origin::Api.as_str()))
+            .filter(Column::Origin.eq(Origin::Api))
             .filter(Expr::exists(named_by_then).not())
             .filter(Expr::exists(unmatched_since).not())
             .filter(Column::HandedOverAt.between(from, to))
@@ -127,8 +127,8 @@ impl Ledger {
         self.load(&ids).await?;
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
-                let same_kind = kind.is_none_or(|kind| row.kind.as_deref() == Some(kind.as_str()));
-                row.queue != QueueState::Queued.as_str() && same_kind
+                let same_kind = kind.is_none_or(|kind| row.kind == Some(kind));
+                row.queue != QueueState::Queued && same_kind
             })
         };
         Ok(ids.into_iter().filter(fits).collect())
@@ -138,7 +138,7 @@ impl Ledger {
     pub async fn was_unmatched(&self, id: MessageId) -> Result<bool, Error> {
         let undone = actions::Entity::find()
             .filter(actions::Column::Message.eq(id.uuid()))
-            .filter(actions::Column::Verb.eq(Verb::Unmatch.as_str()))
+            .filter(actions::Column::Verb.eq(Verb::Unmatch))
             .count(self.transaction())
             .await?;
         Ok(undone > 0)
@@ -148,8 +148,8 @@ impl Ledger {
     pub fn set_matched_by(&mut self, id: MessageId, matched_by: MatchedBy) -> Result<(), Error> {
         self.edit(id, |row| {
             // A person's decision stays, whatever fits besides.
-            if row.matched_by.as_deref() != Some(MatchedBy::Operator.as_str()) {
-                row.matched_by = Some(matched_by.as_str().to_owned());
+            if row.matched_by != Some(MatchedBy::Operator) {
+                row.matched_by = Some(matched_by);
             }
         })
     }
@@ -167,16 +167,10 @@ impl Ledger {
 
     /// Makes a loaded provisional message one "sent elsewhere"; put off while a message without id went to the same recipient.
     pub async fn adopt(&mut self, id: MessageId) -> Result<(), Error> {
-        let Some(model) = self
-            .row(id)
-            .filter(|row| row.origin == Origin::Orphan.as_str())
-        else {
+        let Some(model) = self.row(id).filter(|row| row.origin == Origin::Orphan) else {
             return Ok(());
         };
-        let account: AccountId = model
-            .account
-            .parse()
-            .map_err(|_| Error::inconsistent("messages", "account", id))?;
+        let account = model.account.clone();
         if let Some(recipient) = model.recipient.clone() {
             let period = self.now() - ADOPTION_HOLD..=self.now();
             if !self
@@ -189,7 +183,7 @@ impl Ledger {
             }
         }
         self.edit(id, |row| {
-            Origin::Observed.as_str().clone_into(&mut row.origin);
+            row.origin = Origin::Observed;
             row.adopt_at = None;
         })
     }
@@ -216,8 +210,8 @@ impl Store {
 /// Provisional messages whose time has come, the longest waiting first. One of which no report says how far it got is none: it has no state that would be true.
 pub(crate) fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
-        .filter(Column::Origin.eq(Origin::Orphan.as_str()))
-        .filter(Column::State.ne(DeliveryState::Uncertain.as_str()))
+        .filter(Column::Origin.eq(Origin::Orphan))
+        .filter(Column::State.ne(DeliveryState::Uncertain))
         .filter(Column::AdoptAt.lte(instant::write(now)))
         .order_by_asc(Column::AdoptAt)
 }

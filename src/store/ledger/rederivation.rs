@@ -60,7 +60,7 @@ impl Ledger {
     async fn forget_callbacks(&mut self, start: JournalPosition) -> Result<(), Error> {
         let transaction = &self.transaction;
         receipts::Entity::delete_many()
-            .filter(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()))
+            .filter(receipts::Column::SourceKind.eq(SourceKind::Callback))
             .filter(receipts::Column::Source.in_subquery(callbacks_since(start)))
             .exec(transaction)
             .await?;
@@ -81,8 +81,7 @@ impl Ledger {
         for entry in self.entries.values_mut() {
             entry.touched = true;
             entry.renamed = true;
-            let by_recipient =
-                entry.row.matched_by.as_deref() == Some(MatchedBy::Recipient.as_str());
+            let by_recipient = entry.row.matched_by == Some(MatchedBy::Recipient);
             // The report that matched came after the hand-over, so it was not purged either.
             let again =
                 start.seq == FIRST_SEQ || entry.row.handed_over_at.is_some_and(|at| at > horizon);
@@ -101,10 +100,7 @@ impl Ledger {
                 .select_only()
                 .column(messages::Column::Id)
                 .filter(messages::Column::Id.gt(after))
-                .filter(
-                    messages::Column::Origin
-                        .is_in([Origin::Orphan.as_str(), Origin::Observed.as_str()]),
-                )
+                .filter(messages::Column::Origin.is_in([Origin::Orphan, Origin::Observed]))
                 .filter(Expr::exists(facts_of_the_message()).not())
                 .order_by_asc(messages::Column::Id)
                 .limit(CHUNK)

@@ -136,8 +136,7 @@ impl Ledger {
     /// Whether a fact about a loaded message says how far it got.
     fn is_reported(&self, id: MessageId) -> bool {
         self.row(id).is_some_and(|row| {
-            row.state != DeliveryState::Uncertain.as_str()
-                && row.state != DeliveryState::Queued.as_str()
+            row.state != DeliveryState::Uncertain && row.state != DeliveryState::Queued
         })
     }
 
@@ -154,7 +153,7 @@ impl Ledger {
 
 /// What the caller knows beats what a callback guessed.
 fn take_over(row: &mut Model, new: &Registration) {
-    Origin::Observed.as_str().clone_into(&mut row.origin);
+    row.origin = Origin::Observed;
     row.adopt_at = None;
     if let Some(sent_at) = new.sent_at {
         row.created_at = instant::write(sent_at);
@@ -163,7 +162,7 @@ fn take_over(row: &mut Model, new: &Registration) {
         row::set_recipient(row, Some(recipient));
     }
     if let Some(kind) = new.kind {
-        row.kind = Some(kind.as_str().to_owned());
+        row.kind = Some(kind);
     }
     row.reference.clone_from(&new.references.reference);
     row.reference1.clone_from(&new.references.reference1);

@@ -34,7 +34,7 @@ impl Ledger {
             let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
             let of_these = receipts::Column::Source
                 .is_in(sources.iter().copied())
-                .and(receipts::Column::SourceKind.eq(SourceKind::Callback.as_str()));
+                .and(receipts::Column::SourceKind.eq(SourceKind::Callback));
             let touched: Vec<Uuid> = receipts::Entity::find()
                 .select_only()
                 .column(receipts::Column::Message)
@@ -73,11 +73,11 @@ impl Ledger {
             std::mem::take(&mut self.removed).into_iter().collect();
         for entry in std::mem::take(&mut self.entries).into_values() {
             let before = match &entry.before {
-                Some(row) => Some(state(row)?),
+                Some(row) => Some(row.state),
                 // It went and came again.
                 None => removed.remove(&entry.row.id.into()),
             };
-            let after = Some(state(&entry.row)?);
+            let after = Some(entry.row.state);
             if before != after {
                 differences.push(StateChange {
                     message: entry.row.id.into(),
@@ -163,7 +163,7 @@ impl Ledger {
         before: Option<&messages::Model>,
     ) -> Result<(), Error> {
         if let Some(before) = before {
-            self.removed.push((id.into(), state(before)?));
+            self.removed.push((id.into(), before.state));
         }
         Ok(())
     }
@@ -172,13 +172,7 @@ impl Ledger {
 impl LedgerEntry {
     /// Known only from callbacks, and robbed of facts.
     fn is_left_over(&self) -> bool {
-        let heard_of = [Origin::Orphan.as_str(), Origin::Observed.as_str()];
-        self.stripped && heard_of.contains(&self.row.origin.as_str())
+        let heard_of = [Origin::Orphan, Origin::Observed];
+        self.stripped && heard_of.contains(&self.row.origin)
     }
-}
-
-fn state(row: &messages::Model) -> Result<DeliveryState, Error> {
-    row.state
-        .parse()
-        .map_err(|_| Error::inconsistent("messages", "state", row.id))
 }

@@ -13,7 +13,7 @@ use crate::store::entities::exported_messages::{Entity, Model};
 use crate::store::messages::filter::{Cursor, MessageFilter};
 use crate::store::messages::lead::{Lead, RARE};
 use crate::store::messages::query::listed;
-use crate::store::messages::row::{TABLE, parse_optional};
+use crate::store::messages::row::TABLE;
 use chrono::{DateTime, Utc};
 
 /// What an export tells of a message; the fields are those of [`crate::domain::message::Message`].
@@ -156,11 +156,9 @@ impl TryFrom<Model> for ExportedMessage {
 
     fn try_from(row: Model) -> Result<Self, Error> {
         let key = row.id;
-        let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
         let time = |column, millis| instant::read_optional(TABLE, column, millis);
-        let class = parse_optional(row.failure_class.as_deref(), "failure_class", key)?;
         let failure = time("failed_at", row.failed_at)?
-            .zip(class)
+            .zip(row.failure_class)
             .map(|(at, class)| ExportedFailure {
                 at,
                 class,
@@ -169,20 +167,20 @@ impl TryFrom<Model> for ExportedMessage {
             });
         Ok(Self {
             id: key.into(),
-            account: row.account.parse().map_err(|_| bad("account"))?,
-            provider: row.provider.parse().map_err(|_| bad("provider"))?,
-            origin: row.origin.parse().map_err(|_| bad("origin"))?,
+            account: row.account,
+            provider: row.provider,
+            origin: row.origin,
             sender: row.sender,
             recipient: row.recipient,
             name: row.recipient_name,
-            kind: parse_optional(row.kind.as_deref(), "kind", key)?,
+            kind: row.kind,
             references: References {
                 reference: row.reference,
                 reference1: row.reference1,
                 reference2: row.reference2,
             },
             client_reference: row.client_reference,
-            state: row.state.parse().map_err(|_| bad("state"))?,
+            state: row.state,
             conflict: row.conflict,
             due_at: time("due_at", row.due_at)?,
             submitted_at: time("submitted_at", row.submitted_at)?,
@@ -198,7 +196,7 @@ impl TryFrom<Model> for ExportedMessage {
                 .as_deref()
                 .map(ProviderMessageId::parse)
                 .transpose()
-                .map_err(|_| bad("provider_id"))?,
+                .map_err(|_| Error::inconsistent(TABLE, "provider_id", key))?,
             created_at: instant::read(TABLE, "created_at", row.created_at)?,
         })
     }

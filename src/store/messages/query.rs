@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::db::instant;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::messages::filter::{Cursor, MessageFilter};
@@ -23,7 +24,7 @@ pub(crate) fn listed(
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
-    let states: BTreeSet<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    let states: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
     let state = lead.column(Lead::Order, Column::State);
     let fitting = if states.is_empty() {
         narrow(filter, lead, after)
@@ -32,7 +33,7 @@ pub(crate) fn listed(
     } else {
         let each = states
             .into_iter()
-            .map(|word| narrow(filter, lead, after).filter(state.clone().eq(word)));
+            .map(|one| narrow(filter, lead, after).filter(state.clone().eq(one)));
         Entity::find().filter(Column::Id.in_subquery(newest_of(each, limit)))
     };
     newest_first(fitting).limit(limit)
@@ -82,7 +83,7 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
 /// What fits, whatever its state.
 fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<Entity> {
     Entity::find()
-        .filter(Column::Origin.ne(Origin::Orphan.as_str()))
+        .filter(Column::Origin.ne(Origin::Orphan))
         .filter(is_whose(filter, lead))
         .filter(went_so(filter, lead))
         .filter(has_texts(filter, lead))
@@ -94,13 +95,13 @@ fn narrow(filter: &MessageFilter, lead: Lead, after: Option<Cursor>) -> Select<E
 fn is_whose(filter: &MessageFilter, lead: Lead) -> Condition {
     let account = lead.column(Lead::Order, Column::Account);
     let given = [
-        (filter.account.as_ref()).map(|it| account.eq(it.as_str())),
-        filter.provider.map(|it| Column::Provider.eq(it.as_str())),
+        (filter.account.as_ref()).map(|it| account.eq(it)),
+        filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
         (filter.recipient.as_ref()).map(|it| sent_to(it)),
         (filter.provider_id.as_ref()).map(|it| holds(it)),
-        filter.kind.map(|it| Column::Kind.eq(it.as_str())),
-        filter.origin.map(|it| Column::Origin.eq(it.as_str())),
+        filter.kind.map(|it| Column::Kind.eq(it)),
+        filter.origin.map(|it| Column::Origin.eq(it)),
     ];
     all(given)
 }
@@ -111,7 +112,7 @@ fn went_so(filter: &MessageFilter, lead: Lead) -> Condition {
     let class = lead.column(Lead::Class, Column::FailureClass);
     let given = [
         (filter.code.as_ref()).map(|it| code.eq(it.as_str())),
-        filter.class.map(|it| class.eq(it.as_str())),
+        filter.class.map(|it| class.eq(it)),
         filter.conflict.map(|conflict| {
             if conflict {
                 lead.column(Lead::Conflict, Column::Conflict)
@@ -191,7 +192,7 @@ mod tests {
 
     use super::*;
     use crate::db::statements;
-    use crate::domain::delivery_state::{DeliveryState, QueueState};
+    use crate::domain::delivery_state::QueueState;
     use crate::domain::ids::MessageId;
     use crate::domain::provider::ProviderId;
     use crate::domain::secret::Secret;
@@ -221,7 +222,7 @@ mod tests {
             set_recipient(&mut row, Some(&format!("9199{number:08}")));
             row.reference = Some(["summer", "summer sale"][usize::from(number % 5 / 4)].to_owned());
             row.client_reference = (number % 7 == 0).then(|| format!("order-{number}"));
-            row.state = DeliveryState::ALL[usize::from(number % 10)].to_string();
+            row.state = DeliveryState::ALL[usize::from(number % 10)];
             rows.push(row);
         }
         let rows: Vec<_> = rows.iter().collect();
@@ -267,7 +268,7 @@ mod tests {
             for filter in [text, of_account, of_states] {
                 let mut after = None;
                 loop {
-                    let find = async |lead| -> Vec<(Uuid, i64, String)> {
+                    let find = async |lead| -> Vec<(Uuid, i64, DeliveryState)> {
                         let query = listed(&filter, lead, after, 7).select_only();
                         let query = query.columns([Column::Id, Column::CreatedAt, Column::State]);
                         let reader = store.pools().reader();
@@ -278,7 +279,7 @@ mod tests {
                         assert_eq!(found, find(lead).await, "{lead:?}: {filter:?}");
                     }
                     pages += usize::from(found.len() == 7);
-                    let states: BTreeSet<&str> = found.iter().map(|row| row.2.as_str()).collect();
+                    let states: BTreeSet<DeliveryState> = found.iter().map(|row| row.2).collect();
                     let both = filter.states.len() == 2 && states.len() == 2;
                     in_two_states += usize::from(both);
                     let Some((id, created_at, _)) = found.last() else {

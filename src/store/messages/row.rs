@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::delivery::Delivery;
@@ -11,9 +10,9 @@ use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::media::{Media, MediaKind, MediaSource, Upload};
+use crate::domain::media::{Media, MediaSource, Upload};
 use crate::domain::message::{
-    ListedFailure, MatchedBy, Message, MessageDraft, Origin, References, SendOptions,
+    ListedFailure, Message, MessageDraft, Origin, References, SendOptions,
 };
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
@@ -43,7 +42,7 @@ impl NewMessage {
         row.sender.clone_from(&draft.sender);
         set_recipient(&mut row, Some(draft.recipient.digits()));
         row.recipient_name.clone_from(&draft.name);
-        row.kind = Some(draft.media.kind.as_str().to_owned());
+        row.kind = Some(draft.media.kind);
         match &draft.media.source {
             MediaSource::Url(url) => row.media_url = Some(url.clone()),
             MediaSource::Id(id) => row.media_id = Some(id.clone()),
@@ -69,9 +68,9 @@ impl NewMessage {
     pub(crate) fn bare(&self, account: &AccountId, provider: ProviderId, origin: Origin) -> Model {
         Model {
             id: self.id.uuid(),
-            account: account.to_string(),
-            provider: provider.to_string(),
-            origin: origin.to_string(),
+            account: account.clone(),
+            provider,
+            origin,
             sender: None,
             recipient: None,
             recipient_reversed: None,
@@ -90,7 +89,7 @@ impl NewMessage {
             wa_source: None,
             link_source: None,
             link_with_record: None,
-            queue: self.queue.as_str().to_owned(),
+            queue: self.queue,
             hold: None,
             tries: 0,
             handed_over_at: None,
@@ -99,7 +98,7 @@ impl NewMessage {
             lease_holder: None,
             lease_until: None,
             send_before: self.send_before.map(instant::write),
-            state: DeliveryState::Queued.to_string(),
+            state: DeliveryState::Queued,
             conflict: false,
             silence_limit: self.silence_limit.num_milliseconds(),
             due_at: None,
@@ -227,7 +226,7 @@ pub(crate) fn apply(
             .stage(stage)
             .map(|reached| instant::write(reached.at))
     };
-    row.state = delivery.state.to_string();
+    row.state = delivery.state;
     row.conflict = delivery.conflict;
     row.submitted_at = at(Stage::Submitted);
     row.sent_at = at(Stage::Sent);
@@ -240,11 +239,8 @@ pub(crate) fn apply(
         .map(|failed| failed.failure.clone())
         .unwrap_or_default();
     row.failed_at = failed.map(|failed| instant::write(failed.at));
-    row.failure_class = failed.map(|failed| {
-        failure_codes::describe(provider, &failed.failure)
-            .class
-            .to_string()
-    });
+    row.failure_class =
+        failed.map(|failed| failure_codes::describe(provider, &failed.failure).class);
     row.failure_code = failure.code;
     row.failure_title = failure.title;
     row.failure_detail = failure.detail;
@@ -295,20 +291,18 @@ impl TryFrom<Model> for Message {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let key = row.id;
-        let bad = |column: &'static str| Error::inconsistent(TABLE, column, key);
-        let kind = parse_optional::<MediaKind>(row.kind.as_deref(), "kind", key)?;
-        let provider: ProviderId = row.provider.parse().map_err(|_| bad("provider"))?;
-        let media = kind.zip(media_source(&row)).map(|(kind, source)| Media {
-            kind,
-            source,
-            mime_type: row.mime_type.clone(),
-            caption: row.caption.clone(),
-        });
+        let media = row
+            .kind
+            .zip(media_source(&row))
+            .map(|(kind, source)| Media {
+                kind,
+                source,
+                mime_type: row.mime_type.clone(),
+                caption: row.caption.clone(),
+            });
         let time = |column, millis| instant::read_optional(TABLE, column, millis);
         let created_at = instant::read(TABLE, "created_at", row.created_at)?;
-        let origin: Origin = row.origin.parse().map_err(|_| bad("origin"))?;
-        let queued_at = origin.is_ours().then_some(created_at);
+        let queued_at = row.origin.is_ours().then_some(created_at);
         let stages = [
             queued_at,
             time("submitted_at", row.submitted_at)?,
@@ -319,23 +313,23 @@ impl TryFrom<Model> for Message {
         ];
         Ok(Self {
             id: row.id.into(),
-            account: row.account.parse().map_err(|_| bad("account"))?,
-            provider,
-            origin,
+            provider: row.provider,
+            origin: row.origin,
             failure: listed_failure(&row)?,
-            queue: row.queue.parse().map_err(|_| bad("queue"))?,
-            state: row.state.parse().map_err(|_| bad("state"))?,
+            queue: row.queue,
+            state: row.state,
             provider_id: row
                 .provider_id
                 .as_deref()
                 .map(ProviderMessageId::parse)
                 .transpose()
-                .map_err(|_| bad("provider_id"))?,
-            matched_by: parse_optional::<MatchedBy>(row.matched_by.as_deref(), "matched_by", key)?,
+                .map_err(|_| Error::inconsistent(TABLE, "provider_id", row.id))?,
+            matched_by: row.matched_by,
+            account: row.account,
             sender: row.sender,
             recipient: row.recipient,
             name: row.recipient_name,
-            kind,
+            kind: row.kind,
             media,
             references: References {
                 reference: row.reference,
@@ -391,21 +385,9 @@ fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
         detail: row.failure_detail.clone(),
         key: row.failure_key.clone(),
     };
-    let class = parse_optional(row.failure_class.as_deref(), "failure_class", row.id)?;
-    Ok(class.map(|class| ListedFailure { failure, class, at }))
-}
-
-/// A word of the row, where there is one.
-pub(crate) fn parse_optional<T: std::str::FromStr>(
-    text: Option<&str>,
-    column: &'static str,
-    key: Uuid,
-) -> Result<Option<T>, Error> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| Error::inconsistent(TABLE, column, key))
-    })
-    .transpose()
+    Ok(row
+        .failure_class
+        .map(|class| ListedFailure { failure, class, at }))
 }
 
 #[cfg(test)]
