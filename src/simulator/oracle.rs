@@ -90,7 +90,10 @@ impl Oracle {
             let code = claim.kind.reason().map(|reason| reason.code);
             match reached {
                 PostResult::Surely => {
-                    *known.event_counts.entry((claim.kind.word(), code)).or_default() += 1;
+                    *known
+                        .event_counts
+                        .entry((claim.kind.word(), code))
+                        .or_default() += 1;
                 }
                 PostResult::Perhaps => known.doubtful += 1,
             }
@@ -143,7 +146,11 @@ impl KnownMessage {
     fn line(&self) -> Value {
         let message = &self.message;
         let state = self.state();
-        let codes: Vec<&str> = self.event_counts.keys().filter_map(|(_, code)| *code).collect();
+        let codes: Vec<&str> = self
+            .event_counts
+            .keys()
+            .filter_map(|(_, code)| *code)
+            .collect();
         let arrived = matches!(state, "delivered" | "read" | "played");
         let event_counts: BTreeMap<String, u64> = self
             .event_counts

@@ -194,16 +194,16 @@ async fn every_refusal_of_a_token_reads_the_same() {
     let id = place.store.list_tokens().await.unwrap()[0].id;
     place.store.revoke_token(id, start()).await.unwrap();
     let server = place.server().await;
-    let nobody = ask(&server, TestRequest::get().uri("/api/who")).await;
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
-    assert!(nobody.header("WWW-Authenticate").starts_with("Bearer"));
-    assert_eq!(nobody.header("Content-Type"), "application/problem+json");
-    assert_eq!(nobody.json()["code"], "unauthenticated");
+    let anonymous = ask(&server, TestRequest::get().uri("/api/who")).await;
+    assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
+    assert!(anonymous.header("WWW-Authenticate").starts_with("Bearer"));
+    assert_eq!(anonymous.header("Content-Type"), "application/problem+json");
+    assert_eq!(anonymous.json()["code"], "unauthenticated");
     for token in [&revoked, "bt_", "bt_wrong", "hello", "", "bt_é"] {
         let answer = ask(&server, bearer(TestRequest::get().uri("/api/who"), token)).await;
         assert_eq!(
             (answer.status, &answer.body),
-            (nobody.status, &nobody.body),
+            (anonymous.status, &anonymous.body),
             "{token}"
         );
     }
@@ -335,7 +335,7 @@ async fn who_is_not_signed_in_is_led_to_sign_in_and_then_back() {
 }
 
 #[actix_web::test]
-async fn nobody_is_led_to_another_site() {
+async fn no_sign_in_redirects_to_another_site() {
     let place = place().await;
     let server = place.server().await;
     for next in ["//evil.example", "https://evil.example/", "/\\evil.example"] {
@@ -372,7 +372,7 @@ async fn a_session_ends_twelve_hours_after_its_last_use() {
         assert_eq!(answer.status, StatusCode::OK);
         cookie = answer.cookie.unwrap();
     }
-    // The cookie itself tells its age: a stolen copy is not kept alive by the browser's obedience.
+    // The age is part of the cookie, so that a stolen copy expires too.
     assert_eq!(
         ask(&server, look(&first)).await.status,
         StatusCode::UNAUTHORIZED
@@ -420,7 +420,7 @@ async fn posts_of_other_sites_are_refused_though_they_carry_the_session() {
 }
 
 #[actix_web::test]
-async fn a_forged_cookie_is_nobody() {
+async fn a_forged_cookie_is_anonymous() {
     let place = place().await;
     let mut cookie = signed_in(&place).await;
     let server = place.server().await;
@@ -441,7 +441,7 @@ async fn signing_out_forgets_the_session() {
 }
 
 #[actix_web::test]
-async fn pages_tell_errors_in_words_and_the_api_as_problems() {
+async fn errors_are_text_on_pages_and_problem_json_in_the_api() {
     let place = place().await;
     let server = place.server().await;
     let page = ask(&server, TestRequest::get().uri("/nowhere")).await;

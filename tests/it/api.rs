@@ -65,8 +65,8 @@ async fn as_reader(app: &App, path: &str) -> Value {
     body
 }
 
-/// A message of Sobot's that was handed over, and its provider id.
-async fn handed_over(app: &App) -> (String, Value) {
+/// A submitted message of Sobot, and its provider id.
+async fn submitted_message(app: &App) -> (String, Value) {
     let mut body = message(SOBOT, "image");
     body["refs"] = json!({ "ref": "spring" });
     body["client_reference"] = json!("order-42");
@@ -79,7 +79,7 @@ async fn handed_over(app: &App) -> (String, Value) {
 // --- Keys and values -------------------------------------------------------------
 
 #[actix_web::test]
-async fn an_accepted_message_is_told_with_five_keys() {
+async fn an_accepted_message_is_returned_with_five_keys() {
     let app = start_app().await;
     let reply = app
         .request("POST", "/api/v1/messages")
@@ -103,7 +103,7 @@ async fn an_accepted_message_is_told_with_five_keys() {
 #[actix_web::test]
 async fn a_message_that_was_read_has_the_keys_of_the_contract() {
     let app = start_app().await;
-    let (id, known) = handed_over(&app).await;
+    let (id, known) = submitted_message(&app).await;
     for body in [status(&known, "read", 60), status(&known, "sent", 2)] {
         app.deliver_callback(SOBOT, &body).await;
     }
@@ -155,7 +155,7 @@ async fn a_message_that_was_read_has_the_keys_of_the_contract() {
 #[actix_web::test]
 async fn a_failure_says_what_it_means_and_what_to_do() {
     let app = start_app().await;
-    let (id, known) = handed_over(&app).await;
+    let (id, known) = submitted_message(&app).await;
     let mut body = status(&known, "failed", 5);
     body["errors"] = json!([{ "code": 131_053, "title": "Media upload error" }]);
     app.deliver_callback(SOBOT, &body).await;
@@ -174,7 +174,7 @@ async fn a_failure_says_what_it_means_and_what_to_do() {
 }
 
 #[actix_web::test]
-async fn a_refused_attempt_tells_the_providers_words() {
+async fn a_rejected_attempt_contains_the_provider_s_text() {
     let app = start_app().await;
     let words = json!({ "code": 1, "message": "no such template" });
     app.force(SOBOT, ForcedReply::json(400, &words));
@@ -194,7 +194,7 @@ async fn a_refused_attempt_tells_the_providers_words() {
 // --- Who sees what ---------------------------------------------------------------
 
 #[actix_web::test]
-async fn without_operate_nobody_is_shown() {
+async fn without_operate_no_personal_data_is_shown() {
     let app = start_app().await;
     let mut body = message(SOBOT, "image");
     body["to"] = json!("+91 99701 23456");
@@ -294,7 +294,7 @@ async fn callback_addresses_are_for_operators() {
 }
 
 #[actix_web::test]
-async fn an_account_tells_when_its_old_address_was_last_used() {
+async fn an_account_shows_when_its_old_url_was_last_used() {
     let app = start_app_with(|_, accounts| accounts[0].callback_generation = 2).await;
     let account = &app
         .services
@@ -302,7 +302,7 @@ async fn an_account_tells_when_its_old_address_was_last_used() {
         .values()
         .find(|one| one.callback_generation == 2);
     let id = account.unwrap().id.clone();
-    let told = async || {
+    let shown = async || {
         let list = app.found("/api/v1/accounts").await;
         let accounts = list["data"].as_array().unwrap().clone();
         let mut found = accounts.into_iter().filter(|one| one["id"] == id.as_str());
@@ -312,12 +312,12 @@ async fn an_account_tells_when_its_old_address_was_last_used() {
             .get("old_callback_url_used_at")
             .cloned()
     };
-    assert_eq!(told().await, None);
+    assert_eq!(shown().await, None);
     let old = app.services.callback_url(&id, 1);
     let posted = app.client.post(old).body("{}").send().await.unwrap();
     assert_eq!(posted.status(), 200);
     app.run_jobs_until_idle().await;
-    assert_eq!(told().await.unwrap(), "2026-11-20T12:00:00.000Z");
+    assert_eq!(shown().await.unwrap(), "2026-11-20T12:00:00.000Z");
     app.finish().await;
 }
 
@@ -374,7 +374,7 @@ async fn lists_are_newest_first_and_a_cursor_belongs_to_its_filters() {
 }
 
 #[actix_web::test]
-async fn every_list_tells_what_is_wrong_with_its_parameters() {
+async fn every_list_names_its_invalid_parameters() {
     let app = start_app().await;
     for list in ["messages", "callbacks", "orphans"] {
         for (query, field) in [
@@ -445,7 +445,7 @@ async fn cursors_of_callbacks_and_orphans_belong_to_their_filters_too() {
 // --- Callbacks, orphans, problems, the live feed -----------------------------------
 
 #[actix_web::test]
-async fn a_callback_is_told_in_json_and_given_byte_for_byte() {
+async fn a_callback_is_returned_as_json_and_byte_for_byte() {
     let app = start_app().await;
     let bytes = b"\xff\xfe\x1f\x8b<script>alert(1)</script>\0".to_vec();
     let reply = app
@@ -488,7 +488,7 @@ async fn a_callback_is_told_in_json_and_given_byte_for_byte() {
 #[actix_web::test]
 async fn an_orphan_can_be_matched_and_its_address_leads_on() {
     let app = start_app().await;
-    let (id, _) = handed_over(&app).await;
+    let (id, _) = submitted_message(&app).await;
     app.deliver_callback(SOBOT, &status(&json!(WAMID), "delivered", 9))
         .await;
     app.apply_callbacks().await;
@@ -544,7 +544,7 @@ async fn problems_are_nine_counts_and_the_alarms_of_the_process() {
 }
 
 #[actix_web::test]
-async fn the_live_feed_tells_of_a_change_and_ends_with_the_process() {
+async fn the_live_feed_reports_a_change_and_ends_with_the_process() {
     let app = start_app().await;
     let feed = app.request("GET", "/api/v1/live").send().await.unwrap();
     assert_eq!(feed.headers()["content-type"], "text/event-stream");
@@ -596,7 +596,7 @@ async fn what_is_wrong_with_a_body_is_named() {
             "options.wa_source",
         ),
         (plus("media", json!({ "link": "x" })), "media.link"),
-        (with("/account", json!("nobody")), "account"),
+        (with("/account", json!("unknown")), "account"),
         (with("/account", json!(7)), "account"),
         (with("/to", json!("0123")), "to"),
         (with("/kind", json!("hologram")), "kind"),
@@ -634,8 +634,8 @@ async fn what_is_wrong_with_a_body_is_named() {
             .request("POST", "/api/v1/messages")
             .header("content-type", kind)
             .body(body.to_owned());
-        let (told, problem) = read(request).await;
-        assert_eq!((told, &problem["code"]), (status, &json!(code)));
+        let (shown, problem) = read(request).await;
+        assert_eq!((shown, &problem["code"]), (status, &json!(code)));
     }
     app.finish().await;
 }

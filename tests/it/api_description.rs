@@ -1,4 +1,4 @@
-//! The OpenAPI document against the running program: whatever it says of a call is so.
+//! The OpenAPI document against the running program: every statement about a call holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::harness::app::{App, read, start_app};
 
-const NOBODY: &str = "01a1f8e1-a5a0-7000-8000-000000000000";
+const UNKNOWN_ID: &str = "01a1f8e1-a5a0-7000-8000-000000000000";
 
 /// One operation of the document.
 struct Operation {
     method: String,
     path: String,
     scope: Scope,
-    told: Map<String, Value>,
+    described: Map<String, Value>,
 }
 
 async fn document(app: &App) -> Value {
@@ -38,14 +38,14 @@ async fn operations(app: &App) -> Vec<Operation> {
     let document = document(app).await;
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, told) in item.as_object().unwrap() {
-            let scope = told["security"][0]["bearer"][0].as_str().unwrap();
-            assert_eq!(told["security"][1]["session"][0], scope, "{path}");
+        for (method, described) in item.as_object().unwrap() {
+            let scope = described["security"][0]["bearer"][0].as_str().unwrap();
+            assert_eq!(described["security"][1]["session"][0], scope, "{path}");
             operations.push(Operation {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 scope: scope.parse().unwrap(),
-                told: told.as_object().unwrap().clone(),
+                described: described.as_object().unwrap().clone(),
             });
         }
     }
@@ -55,7 +55,7 @@ async fn operations(app: &App) -> Vec<Operation> {
 impl Operation {
     /// The address, about something that does not exist.
     fn address(&self) -> String {
-        self.path.replace("{id}", NOBODY)
+        self.path.replace("{id}", UNKNOWN_ID)
     }
 
     fn name(&self) -> String {
@@ -119,9 +119,12 @@ async fn every_reference_of_the_document_leads_somewhere_and_names_are_unique() 
     assert_eq!(created_at["format"], "date-time");
     let mut names = BTreeSet::new();
     for operation in operations(&app).await {
-        let name = operation.told["operationId"].as_str().unwrap().to_owned();
+        let name = operation.described["operationId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert!(names.insert(name), "{}", operation.name());
-        assert!(operation.told["summary"].as_str().unwrap().len() > 10);
+        assert!(operation.described["summary"].as_str().unwrap().len() > 10);
     }
     for scheme in ["bearer", "session"] {
         assert!(document["components"]["securitySchemes"][scheme].is_object());
@@ -145,10 +148,10 @@ async fn every_call_asks_for_the_scope_that_it_names() {
     let app = start_app().await;
     for operation in operations(&app).await {
         let address = operation.address();
-        let nobody = app
+        let anonymous = app
             .client
             .request(operation.method.parse().unwrap(), app.url(&address));
-        let (status, problem) = read(nobody).await;
+        let (status, problem) = read(anonymous).await;
         assert_eq!(
             (status, &problem["code"]),
             (401, &"unauthenticated".into()),
@@ -182,7 +185,10 @@ async fn every_call_asks_for_the_scope_that_it_names() {
 async fn every_parameter_of_the_document_is_known_and_no_other() {
     let app = start_app().await;
     for operation in operations(&app).await {
-        let parameters = operation.told.get("parameters").and_then(Value::as_array);
+        let parameters = operation
+            .described
+            .get("parameters")
+            .and_then(Value::as_array);
         let query: Vec<&str> = parameters
             .into_iter()
             .flatten()
@@ -243,7 +249,7 @@ async fn what_names_nothing_is_a_problem_that_says_so() {
         if !operation.path.contains("{id}") {
             continue;
         }
-        let body = serde_json::json!({ "message_id": NOBODY });
+        let body = serde_json::json!({ "message_id": UNKNOWN_ID });
         let mut request = app.request(&operation.method, &operation.address());
         if operation.path.ends_with("/match") {
             request = request.json(&body);

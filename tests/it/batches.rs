@@ -101,7 +101,7 @@ async fn a_backlog_is_applied_once_though_the_lease_is_lost_and_a_rebuild_begins
     };
     store.begin_rebuild(place, app.now()).await.unwrap();
     let again = app.apply_callbacks().await;
-    // It begins anew while the next batch is at hand.
+    // It starts again while the next batch is waiting.
     store.begin_rebuild(place, app.now()).await.unwrap();
     assert_eq!(again, first);
     assert_eq!(apply_all(&app).await, BACKLOG);
@@ -111,7 +111,7 @@ async fn a_backlog_is_applied_once_though_the_lease_is_lost_and_a_rebuild_begins
 }
 
 #[actix_web::test]
-async fn two_failures_within_a_millisecond_are_folded_as_they_are_read_again() {
+async fn two_failures_within_a_millisecond_are_folded_in_the_order_of_a_replay() {
     let app = start_app().await;
     // The later one has the smaller text, which decides as soon as both have the same time.
     for (fraction, title) in [("254174911", "(#131026) a"), ("254100000", "(#131026) z")] {
@@ -147,7 +147,7 @@ async fn a_row_that_is_read_and_written_again_keeps_every_character() {
         let id = app.send(&body).await;
         app.run_jobs_until_idle().await;
         let before = app.message(&id).await;
-        // A report teaches the ids, which rewrites the whole row.
+        // A report adds ids, which rewrites the whole row.
         app.deliver_simulated().await;
         let after = app.message(&id).await;
         assert_eq!(after["state"], "failed");

@@ -45,7 +45,7 @@ const VERIFY_TOKEN: &str = "verify-token-5678";
 enum Path {
     /// Straight into the journal.
     Journal,
-    /// Into the spool, because somebody holds the journal's lock until a test looks.
+    /// Into the spool: another connection holds the lock of the journal.
     Spool,
 }
 
@@ -393,7 +393,7 @@ async fn an_unknown_account_and_a_wrong_token_look_the_same_and_leave_nothing(
     let longer = format!("{path}A");
     let answers = join_all(
         [
-            format!("/callbacks/nobody/{token}"),
+            format!("/callbacks/unknown/{token}"),
             format!("/callbacks/NO%20SLUG/{token}"),
             format!("/callbacks/vault/{token}"),
             path[..path.len() - 1].to_owned(),
@@ -647,7 +647,7 @@ async fn a_signed_report_address_names_its_message_and_every_changed_character_i
 
 #[rstest]
 #[actix_web::test]
-async fn a_client_that_never_finishes_its_body_is_given_up(
+async fn a_client_that_never_finishes_its_body_is_disconnected(
     #[values(Path::Journal, Path::Spool)] way: Path,
 ) {
     let receiver = Receiver::start_with(way, Duration::from_millis(50)).await;

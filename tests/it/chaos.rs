@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::harness::answer_key::{
-    assert_same, known_by_the_oracle, known_by_us, known_of_nobody, name, text,
+    assert_same, known_by_the_oracle, known_by_us, name, orphans_known, text,
 };
 use crate::harness::app::{ACCOUNTS, App, provider_of, start_app_with};
 use crate::harness::dump::dump;
@@ -39,9 +39,9 @@ async fn with_every_chaos_switch_on_the_final_states_equal_the_oracles() {
         };
         run.app.finish().await;
         eprintln!(
-            "seed {seed}: {} messages, {} facts equal the oracle's on {engine} ({:.1} s)",
+            "seed {seed}: {} messages, {} receipts equal the oracle's on {engine} ({:.1} s)",
             compared.messages,
-            compared.facts,
+            compared.receipts,
             started.elapsed().as_secs_f64()
         );
     }
@@ -63,14 +63,14 @@ fn number_in(variable: &str) -> Option<u64> {
 /// How much was compared.
 struct Compared {
     messages: usize,
-    facts: u64,
+    receipts: u64,
 }
 
 /// One seed's life.
 struct Run {
     app: App,
     traffic: Traffic,
-    dice: StdRng,
+    rng: StdRng,
 }
 
 impl Run {
@@ -85,15 +85,15 @@ impl Run {
         Self {
             app,
             traffic,
-            dice: StdRng::seed_from_u64(seed),
+            rng: StdRng::seed_from_u64(seed),
         }
     }
 
-    /// Sends, hands over, reports and reads in a random order until everything has happened.
+    /// Sends, submits, reports and processes in a random order until everything has happened.
     async fn live(&mut self, messages: u64) {
         let mut next = 0;
         while next < messages {
-            let wave = self.dice.random_range(1..=12).min(messages - next);
+            let wave = self.rng.random_range(1..=12).min(messages - next);
             for ordinal in next..next + wave {
                 self.send(ordinal).await;
             }
@@ -123,7 +123,7 @@ impl Run {
 
     /// Now and then a reply is lost though the message was taken, or the provider is busy.
     fn misfortune(&mut self) -> Option<ForcedReply> {
-        match self.dice.random_range(0..24) {
+        match self.rng.random_range(0..24) {
             0 => Some(ForcedReply::hang_up().although_taken()),
             1 => Some(ForcedReply::json(500, &json!({})).although_taken()),
             2 => Some(ForcedReply::json(429, &json!({})).with_header("retry-after", "3")),
@@ -136,20 +136,20 @@ impl Run {
             Box::pin(self.submit(work)).await;
         }
         let queued = self.app.simulator.queued().len();
-        let count = self.dice.random_range(0..=queued);
+        let count = self.rng.random_range(0..=queued);
         self.app.simulator.deliver_due(count).await;
-        if self.dice.random_bool(0.6) {
+        if self.rng.random_bool(0.6) {
             self.app.apply_callbacks().await;
         }
-        if self.dice.random_bool(0.4) {
+        if self.rng.random_bool(0.4) {
             self.app.services.reconciler.adopt().await.unwrap();
         }
         self.app.services.dispatcher.sweep().await.unwrap();
-        let pause = self.dice.random_range(0..4_000);
+        let pause = self.rng.random_range(0..4_000);
         self.app.advance(TimeDelta::milliseconds(pause));
     }
 
-    /// Hands over while the journal is read, so that a report that comes before the reply is applied before it.
+    /// Submits while the journal is processed, so that a report that comes before the reply is applied before it.
     async fn submit(&self, work: ClaimedMessage) {
         let done = Cell::new(false);
         let submit = async {
@@ -178,7 +178,7 @@ impl Run {
         for line in &oracle {
             assert_eq!(line["doubtful"], 0, "every callback was answered");
             let known = known_by_the_oracle(line);
-            let ours = if nobody_can_match(line) {
+            let ours = if is_unmatchable(line) {
                 if !known.1.is_empty() {
                     unmatched.insert(text(&line["callback_ids"][0]), known);
                 }
@@ -190,15 +190,15 @@ impl Run {
             assert!(before.is_none(), "a provider got a message twice");
         }
         assert_same(&expected, &known_by_us(&self.app.database).await);
-        assert_same(&unmatched, &known_of_nobody(&self.app.database).await);
-        let facts = expected.values().chain(unmatched.values());
+        assert_same(&unmatched, &orphans_known(&self.app.database).await);
+        let receipts = expected.values().chain(unmatched.values());
         Compared {
             messages: expected.len(),
-            facts: facts.flat_map(|(_, facts)| facts.values()).sum(),
+            receipts: receipts.flat_map(|(_, receipts)| receipts.values()).sum(),
         }
     }
 
-    /// `verify` finds nothing, and deriving everything anew from the journal gives the same, line by line.
+    /// `verify` finds nothing, and deriving everything again from the journal gives the same, line by line.
     async fn rebuild_changes_nothing(&self) {
         let lines = async || -> BTreeSet<String> {
             let lines = dump(&self.app.database).await;
@@ -253,7 +253,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
     }
 }
 
-/// Sobot's reports name nothing but the id that its reply would have told: without the reply nobody can know whose they are.
-fn nobody_can_match(line: &Value) -> bool {
+/// Sobot's reports contain only the id of its reply; without the reply they cannot be matched.
+fn is_unmatchable(line: &Value) -> bool {
     line["provider"] == "sobot" && line["reply"] != "accepted"
 }

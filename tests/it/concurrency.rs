@@ -13,7 +13,7 @@ use crate::harness::app::{App, SOBOT, noon, start_app};
 
 const POSTS: usize = 64;
 
-/// What 64 reports say in turn; the story that they tell is: read, and one device refused.
+/// The events of 64 reports in turn: read, and one device failed.
 const WORDS: [&str; 6] = [
     "sent",
     "delivered",
@@ -111,7 +111,7 @@ async fn sixty_four_concurrent_posts_for_one_id_end_in_the_one_right_state() {
 #[actix_web::test]
 async fn sixty_four_concurrent_posts_for_an_unknown_id_make_one_message() {
     let app = start_app().await;
-    crowd(&app, "wamid.NOBODYS").await;
+    crowd(&app, "wamid.UNKNOWN").await;
     let orphans = app.orphans().await;
     assert_eq!(orphans.len(), 1);
     assert_eq!(orphans[0]["stage"], "read");
@@ -120,23 +120,23 @@ async fn sixty_four_concurrent_posts_for_an_unknown_id_make_one_message() {
 }
 
 /// One random report; Meta's form, so that several can stand in one callback.
-fn random_status(dice: &mut StdRng, id: &str) -> Value {
+fn random_status(rng: &mut StdRng, id: &str) -> Value {
     let word = *["sent", "delivered", "read", "played", "failed", "held"]
-        .get(dice.random_range(0..6))
+        .get(rng.random_range(0..6))
         .unwrap();
     let mut status = json!({ "id": id, "status": word });
-    if dice.random_bool(0.7) {
-        let at = noon().timestamp() + dice.random_range(-3..3);
+    if rng.random_bool(0.7) {
+        let at = noon().timestamp() + rng.random_range(-3..3);
         status["timestamp"] = json!(at.to_string());
     }
-    if word == "failed" && dice.random_bool(0.8) {
-        let code = [131_026, 131_053][dice.random_range(0..2)];
-        let title = ["gone", "lost"][dice.random_range(0..2)];
+    if word == "failed" && rng.random_bool(0.8) {
+        let code = [131_026, 131_053][rng.random_range(0..2)];
+        let title = ["gone", "lost"][rng.random_range(0..2)];
         status["errors"] = json!([{ "code": code, "title": title }]);
     }
-    if dice.random_bool(0.4) {
-        let category = ["marketing", "utility"][dice.random_range(0..2)];
-        status["pricing"] = json!({ "billable": dice.random_bool(0.5), "category": category });
+    if rng.random_bool(0.4) {
+        let category = ["marketing", "utility"][rng.random_range(0..2)];
+        status["pricing"] = json!({ "billable": rng.random_bool(0.5), "category": category });
     }
     status
 }
@@ -146,9 +146,9 @@ fn callback(statuses: &[Value]) -> Value {
 }
 
 /// Posts each story one report a callback, in order, and reads after each.
-async fn tell_in_order(stories: &[Vec<Value>]) -> Vec<String> {
+async fn post_in_order(histories: &[Vec<Value>]) -> Vec<String> {
     let app = start_app().await;
-    for status in stories.iter().flatten() {
+    for status in histories.iter().flatten() {
         app.deliver_callback(SOBOT, &callback(std::slice::from_ref(status)))
             .await;
         app.apply_callbacks().await;
@@ -158,20 +158,20 @@ async fn tell_in_order(stories: &[Vec<Value>]) -> Vec<String> {
     rows
 }
 
-/// Posts the reports of all stories shuffled together, some of them again, some together; reads now and then.
-async fn tell_in_disorder(stories: &[Vec<Value>], dice: &mut StdRng) -> Vec<String> {
+/// Posts the reports of all histories shuffled together, some of them again, some together; reads now and then.
+async fn post_in_disorder(histories: &[Vec<Value>], rng: &mut StdRng) -> Vec<String> {
     let app = start_app().await;
-    let mut told: Vec<Value> = stories.iter().flatten().cloned().collect();
-    for _ in 0..told.len() / 2 {
-        let again = told[dice.random_range(0..told.len())].clone();
-        told.push(again);
+    let mut posted: Vec<Value> = histories.iter().flatten().cloned().collect();
+    for _ in 0..posted.len() / 2 {
+        let again = posted[rng.random_range(0..posted.len())].clone();
+        posted.push(again);
     }
-    told.shuffle(dice);
-    let mut rest = told.as_slice();
+    posted.shuffle(rng);
+    let mut rest = posted.as_slice();
     while !rest.is_empty() {
-        let (batch, later) = rest.split_at(dice.random_range(1..=5).min(rest.len()));
+        let (batch, later) = rest.split_at(rng.random_range(1..=5).min(rest.len()));
         app.deliver_callback(SOBOT, &callback(batch)).await;
-        if dice.random_bool(0.3) {
+        if rng.random_bool(0.3) {
             app.apply_callbacks().await;
         }
         rest = later;
@@ -184,22 +184,25 @@ async fn tell_in_disorder(stories: &[Vec<Value>], dice: &mut StdRng) -> Vec<Stri
 
 #[actix_web::test]
 async fn order_batching_and_repetition_of_callbacks_leave_the_same_rows() {
-    let mut dice = StdRng::seed_from_u64(64);
-    let stories: Vec<Vec<Value>> = (0..60)
+    let mut rng = StdRng::seed_from_u64(64);
+    let histories: Vec<Vec<Value>> = (0..60)
         .map(|number| {
             let id = format!("wamid.STORY{number:02}");
-            let length = dice.random_range(1..7);
-            (0..length).map(|_| random_status(&mut dice, &id)).collect()
+            let length = rng.random_range(1..7);
+            (0..length).map(|_| random_status(&mut rng, &id)).collect()
         })
         .collect();
-    let in_order = tell_in_order(&stories).await;
-    assert_eq!(in_order.len(), stories.len());
+    let in_order = post_in_order(&histories).await;
+    assert_eq!(in_order.len(), histories.len());
     let states: BTreeSet<&str> = in_order
         .iter()
         .filter_map(|row| row.split('|').nth(2))
         .collect();
-    assert!(states.len() >= 5, "the stories end differently: {states:?}");
+    assert!(
+        states.len() >= 5,
+        "the histories end differently: {states:?}"
+    );
     for _ in 0..3 {
-        assert_eq!(in_order, tell_in_disorder(&stories, &mut dice).await);
+        assert_eq!(in_order, post_in_disorder(&histories, &mut rng).await);
     }
 }

@@ -195,7 +195,7 @@ async fn the_end_drains_what_the_journal_takes() {
 async fn a_journal_that_is_locked_from_the_start_takes_callbacks_all_the_same() {
     let database = TestDatabase::new().await;
     if database.is_postgres() {
-        // There a start waits for whoever changes the tables.
+        // There a start waits for a running migration.
         return;
     }
     drop(database.journal().await);
@@ -296,7 +296,7 @@ async fn it_says(program: &Program, words: &str) {
     }
 }
 
-/// Posts from many connections until told to stop or refused; the bodies that were answered 200, and the longest wait.
+/// Posts from many connections until stopped or rejected; the bodies that were answered 200, and the longest wait.
 async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<String>, Duration) {
     let client = bluetick::http_client::builder().build().unwrap();
     let connection = async || {
@@ -530,7 +530,7 @@ fn a_data_folder_or_journal_that_cannot_be_written_stops_the_start_with_one_line
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let good = folder.path().join("data");
-    // Nobody can make files there, not even root.
+    // Not even root can create files there.
     let read_only = Path::new("/proc/sys");
     let in_good = format!("sqlite://{}/bluetick.db", good.display());
     for (data_dir, database_url) in [

@@ -123,7 +123,7 @@ async fn batches_of_every_size_are_kept_whole_and_survive_reopening() {
 }
 
 #[actix_web::test]
-async fn later_commits_have_later_places_whoever_writes() {
+async fn later_commits_have_later_places_for_all_writers() {
     let database = TestDatabase::new().await;
     let pools = database.journal().await;
     let writers = join_all((0..2).map(|_| Journal::open(pools.clone()))).await;
@@ -275,7 +275,7 @@ async fn stopping_writes_what_waits_and_takes_nothing_more() {
 }
 
 #[actix_web::test]
-async fn a_record_is_written_even_when_nobody_waits_for_the_answer() {
+async fn a_record_is_written_even_when_no_caller_waits_for_the_answer() {
     let database = TestDatabase::new().await;
     let journal = Journal::open(database.journal().await).await.unwrap();
     let left = record("shop", b"left alone");

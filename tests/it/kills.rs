@@ -84,7 +84,7 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
     assert_eq!(killed, kills);
 }
 
-/// Tells the senders that nobody is killed any more, also when the killer panicked.
+/// Signals the senders that there are no more kills, also when the killer panicked.
 struct End(Arc<AtomicBool>);
 
 impl Drop for End {
@@ -144,13 +144,13 @@ async fn pour(fleet: &Fleet, stopped: &impl Fn() -> bool) -> BTreeSet<String> {
 
 /// Locks the journal now and then, so that callbacks go to the spool and are drained; returns how often.
 async fn lock(fleet: &Fleet, stopped: &impl Fn() -> bool) -> usize {
-    let mut dice = StdRng::seed_from_u64(3);
+    let mut rng = StdRng::seed_from_u64(3);
     let mut locks = 0;
     while !stopped() {
         // Not waits for anything: when the lock is held, and how long, is what is chosen here.
-        sleep(Duration::from_millis(dice.random_range(200..1_500))).await;
+        sleep(Duration::from_millis(rng.random_range(200..1_500))).await;
         if let Some(lock) = fleet.database.try_hold_journal().await {
-            sleep(Duration::from_millis(dice.random_range(0..600))).await;
+            sleep(Duration::from_millis(rng.random_range(0..600))).await;
             lock.release().await;
             locks += 1;
         }
@@ -160,7 +160,7 @@ async fn lock(fleet: &Fleet, stopped: &impl Fn() -> bool) -> usize {
 
 /// Purges to the end, where this program can; what was past its retention is gone then.
 async fn purge(fleet: &Arc<Fleet>) -> String {
-    // Whoever held one is dead: it has run out.
+    // The holders are dead and their leases expired.
     fleet.database.spoil("DELETE FROM leases").await;
     let runner = Arc::clone(fleet);
     let purged = rt::task::spawn_blocking(move || {

@@ -182,7 +182,7 @@ async fn while_the_spool_takes_callbacks_the_process_is_ready_and_says_why_it_is
 }
 
 #[actix_web::test]
-async fn clients_that_trickle_a_head_are_given_up() {
+async fn clients_that_trickle_a_head_are_disconnected() {
     let app = start_app().await;
     let deadlines = Deadlines {
         head: Duration::from_millis(100),
@@ -194,14 +194,14 @@ async fn clients_that_trickle_a_head_are_given_up() {
         "POST /callb".to_owned(),
         format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Le"),
     ] {
-        assert_given_up(server, &unfinished, "408").await;
+        assert_disconnected(server, &unfinished, "408").await;
     }
     assert!(app.callbacks().await.is_empty());
     app.finish().await;
 }
 
 #[actix_web::test]
-async fn clients_that_trickle_a_body_are_given_up() {
+async fn clients_that_trickle_a_body_are_disconnected() {
     let app = start_app().await;
     let deadlines = Deadlines {
         body: Duration::from_millis(100),
@@ -224,7 +224,7 @@ async fn clients_that_trickle_a_body_are_given_up() {
         ] {
             clients.push(async move {
                 let unfinished = format!("POST /{path} HTTP/1.1\r\nHost: h\r\n{rest}");
-                assert_given_up(server, &unfinished, status).await;
+                assert_disconnected(server, &unfinished, status).await;
             });
         }
     }
@@ -250,7 +250,7 @@ fn serve(app: &App, deadlines: Deadlines) -> SocketAddr {
 }
 
 /// Sends what never ends, and reads the answer to the end of the connection.
-async fn assert_given_up(server: SocketAddr, unfinished: &str, status: &str) {
+async fn assert_disconnected(server: SocketAddr, unfinished: &str, status: &str) {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(unfinished.as_bytes()).await.unwrap();
     let mut answer = String::new();

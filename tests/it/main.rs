@@ -1,7 +1,7 @@
 //! Requirements of the whole, against the real program with real databases.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on fails; clippy's own exemption covers test bodies, not the harness"
+    reason = "a test that cannot continue fails; clippy's own exemption covers test bodies, not the harness"
 )]
 
 mod access;
@@ -26,6 +26,7 @@ mod journal;
 mod kills;
 mod limits;
 mod lost_and_wrong;
+mod maintenance;
 mod matching;
 mod metrics;
 mod operations;
@@ -48,5 +49,4 @@ mod routes;
 mod sending;
 mod simulator;
 mod statistics;
-mod upkeep;
 mod windows;

@@ -1,4 +1,4 @@
-//! Matches that a recipient or a person made can be taken back: what was matched goes its own way, and nothing matches it by itself again.
+//! Matches by recipient or operator can be undone: the orphan is separate again, and is not matched automatically any more.
 
 use bluetick::domain::scope::Scope;
 use chrono::TimeDelta;
@@ -10,8 +10,8 @@ use crate::harness::dump::dump;
 const FIRST: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMDAwMDAwMDAwMDAwMDAwMDAwAA==";
 const SECOND: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMTExMTExMTExMTExMTExMTExAA==";
 
-/// LancePilot reports on a message by an id that it never told us.
-async fn told(app: &App, wamid: &str, word: &str) {
+/// LancePilot reports on a message by an id that it never returned.
+async fn post_report(app: &App, wamid: &str, word: &str) {
     let report = json!({
         "event": "message.status",
         "data": {
@@ -24,7 +24,7 @@ async fn told(app: &App, wamid: &str, word: &str) {
     app.run_jobs_until_idle().await;
 }
 
-/// LancePilot tells which id it gave what was sent through it, and nothing else.
+/// LancePilot reports only the id that it assigned.
 async fn echoed(app: &App, wamid: &str) {
     let echo = json!({
         "event": "message.outgoing",
@@ -67,7 +67,7 @@ async fn assert_sound(app: &App) {
 async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
     let app = start_app().await;
     let id = sent(&app).await;
-    told(&app, FIRST, "delivered").await;
+    post_report(&app, FIRST, "delivered").await;
     let shown = app.message(&id).await;
     assert_eq!(
         (&shown["state"], &shown["matched_by"]),
@@ -91,8 +91,8 @@ async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
     assert_eq!(orphans.len(), 1);
     assert_eq!(app.state(&orphans[0]).await, "delivered");
 
-    told(&app, FIRST, "read").await;
-    told(&app, SECOND, "delivered").await;
+    post_report(&app, FIRST, "read").await;
+    post_report(&app, SECOND, "delivered").await;
     assert_eq!(app.state(&id).await, "submitted");
     assert_eq!(app.state(&orphans[0]).await, "read");
     assert_eq!(orphan_ids(&app).await.len(), 2);
@@ -104,14 +104,14 @@ async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
 async fn an_operators_match_is_undone_and_the_report_can_be_matched_with_the_right_message() {
     let app = start_app().await;
     let (right, wrong) = (sent(&app).await, sent(&app).await);
-    // With a third, nobody but a person can tell even when one of them is out.
+    // With a third, only an operator can decide, even when one of them is excluded.
     sent(&app).await;
-    told(&app, FIRST, "delivered").await;
+    post_report(&app, FIRST, "delivered").await;
     let orphan = orphan_ids(&app).await.remove(0);
     let matching = format!("/api/v1/orphans/{orphan}/match");
     let request = json!({ "message_id": wrong });
     assert_eq!(app.post_json(&matching, &request).await.0, 200);
-    told(&app, FIRST, "read").await;
+    post_report(&app, FIRST, "read").await;
     assert_eq!(app.state(&wrong).await, "read");
 
     app.advance(TimeDelta::minutes(1));
@@ -135,7 +135,7 @@ async fn an_operators_match_is_undone_and_the_report_can_be_matched_with_the_rig
 }
 
 #[actix_web::test]
-async fn an_id_that_only_an_echo_taught_goes_with_the_match() {
+async fn an_id_learned_only_from_an_echo_goes_with_the_match() {
     let app = start_app().await;
     let id = sent(&app).await;
     echoed(&app, FIRST).await;
@@ -151,7 +151,7 @@ async fn an_id_that_only_an_echo_taught_goes_with_the_match() {
     );
     assert_sound(&app).await;
 
-    told(&app, FIRST, "delivered").await;
+    post_report(&app, FIRST, "delivered").await;
     assert_eq!(app.state(&id).await, "submitted");
     assert_eq!(orphan_ids(&app).await.len(), 1);
     assert_sound(&app).await;
@@ -182,11 +182,11 @@ async fn only_what_was_matched_can_be_undone() {
 }
 
 #[actix_web::test]
-async fn a_report_whose_match_was_undone_waits_for_a_person_and_not_for_the_next_message_that_fits()
-{
+async fn a_report_whose_match_was_undone_waits_for_an_operator_and_not_for_the_next_message_that_fits()
+ {
     let app = start_app().await;
     let (first, second) = (sent(&app).await, sent(&app).await);
-    told(&app, FIRST, "delivered").await;
+    post_report(&app, FIRST, "delivered").await;
     let orphan = orphan_ids(&app).await.remove(0);
     let matching = format!("/api/v1/orphans/{orphan}/match");
     let request = json!({ "message_id": first });
@@ -216,7 +216,7 @@ async fn a_report_whose_match_was_undone_waits_for_a_person_and_not_for_the_next
     assert_sound(&app).await;
 
     // What comes after the undoing fits both, too.
-    told(&app, SECOND, "delivered").await;
+    post_report(&app, SECOND, "delivered").await;
     assert_eq!(app.state(&second).await, "submitted");
     assert_eq!(orphan_ids(&app).await.len(), 2);
     assert_sound(&app).await;
@@ -240,16 +240,16 @@ async fn try_match(app: &App, orphan: &str, typed: &str) -> (u16, String) {
 async fn a_report_is_matched_on_its_own_page_by_whatever_the_search_box_takes() {
     let app = start_app().await;
     let (first, _) = (sent(&app).await, sent(&app).await);
-    told(&app, FIRST, "delivered").await;
+    post_report(&app, FIRST, "delivered").await;
     let orphan = orphan_ids(&app).await.remove(0);
     let html = page(&app, &orphan).await;
     assert!(html.contains(&format!("/orphans/{orphan}/match")), "{html}");
     assert!(html.contains(&first), "suggested");
 
-    let (status, html) = try_match(&app, &orphan, "nobody's").await;
+    let (status, html) = try_match(&app, &orphan, "unknown-id").await;
     assert_eq!(status, 422);
     assert!(html.contains("No message of this account has that id"));
-    assert!(html.contains("nobody&#39;s"), "what was typed stays");
+    assert!(html.contains("unknown-id"), "what was typed stays");
     assert!(html.contains("Timeline"), "on the report's page");
     assert!(!html.contains("message_id is"), "no raw field name");
     let (status, html) = try_match(&app, &orphan, CUSTOMER).await;

@@ -199,7 +199,7 @@ fn send_nonsense(program: &Program) -> String {
 }
 
 #[actix_web::test]
-async fn what_strangers_send_makes_no_line_in_the_log_unless_it_is_asked_for() {
+async fn malformed_requests_are_not_logged_unless_configured() {
     let place = Place::new().await;
     for (filter, errors) in [("", 0), ("debug", 0), ("actix_http=error", 1)] {
         let program = place.serve_logging(filter);
@@ -354,7 +354,7 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
         restore(&place, [journal, main]);
         let (code, stdout, stderr) = place.run(&["serve"]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{what}: {stderr}");
-        let lines = told(&stderr);
+        let lines = printed_lines(&stderr);
         assert_eq!(lines.len(), 1, "{what}: {stderr}");
         assert!(lines[0].contains(reason), "{what}: {stderr}");
         for (name, restored) in FILES.iter().zip([journal, main]) {
@@ -370,7 +370,7 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
 }
 
 /// What a command says in the end, beside its log.
-fn told(stderr: &str) -> Vec<&str> {
+fn printed_lines(stderr: &str) -> Vec<&str> {
     let lines = stderr.lines();
     lines
         .filter(|line| line.starts_with("bluetick: "))
@@ -402,7 +402,7 @@ async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_
         let (code, stdout, stderr) = place.run(&[command]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command}");
         assert_eq!(
-            told(&stderr),
+            printed_lines(&stderr),
             [
                 "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
             ]
@@ -428,7 +428,7 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
         "bluetick: another bluetick serve runs on {}",
         folder.display()
     );
-    assert_eq!(told(&stderr), [line]);
+    assert_eq!(printed_lines(&stderr), [line]);
     let beside: [&[&str]; 8] = [
         &["config", "check"],
         &["migrate"],
@@ -461,7 +461,7 @@ async fn a_purge_beside_another_says_who_may_be_at_it() {
     assert!(lease.await.unwrap());
     let (code, stdout, stderr) = place.run(&["purge"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    let [line] = told(&stderr)[..] else {
+    let [line] = printed_lines(&stderr)[..] else {
         panic!("{stderr}");
     };
     for words in ["a purge is running already", "`serve`", "`bluetick purge`"] {
@@ -473,7 +473,7 @@ async fn a_purge_beside_another_says_who_may_be_at_it() {
 }
 
 #[actix_web::test]
-async fn a_first_start_that_was_cut_short_goes_on() {
+async fn an_interrupted_first_start_is_completed() {
     let place = Place::new().await;
     if place.database.is_postgres() {
         return;
@@ -516,7 +516,7 @@ async fn a_made_secret_key_is_needed_as_long_as_its_database_lives() {
     assert!(stderr.contains("is missing; restore it"), "{stderr}");
 }
 
-/// Posts callbacks until it is told to stop; notes the id of each that was answered 2xx.
+/// Posts callbacks until it is stopped; notes the id of each that was answered 2xx.
 async fn pour(
     url: String,
     number: Arc<AtomicUsize>,

@@ -66,7 +66,7 @@ fn callback_url(program: &Program) -> String {
     format!("{}/callbacks/shop/{token}", program.address)
 }
 
-/// One connection that posts at a steady pace until told to stop.
+/// One connection that posts at a steady pace until stopped.
 async fn post(url: &str, connection: u32, stop: watch::Receiver<bool>) -> Seen {
     let client = bluetick::http_client::builder().build().unwrap();
     let mut pace = interval(Duration::from_secs(1) * CONNECTIONS / RATE);
@@ -107,12 +107,12 @@ async fn pass(time: Duration) {
     clock.tick().await;
 }
 
-/// Breaks something for a while under a steady stream of callbacks, mends it, and checks what the provider and the operator saw.
+/// Breaks something for a while under a steady stream of callbacks, repairs it, and checks what provider and operator saw.
 async fn survive(
     what: &str,
     database: &TestDatabase,
     database_url: &Secret,
-    break_and_mend: impl AsyncFnOnce(Duration),
+    break_and_repair: impl AsyncFnOnce(Duration),
 ) {
     let program = start(database.folder(), database_url);
     let url = callback_url(&program);
@@ -121,8 +121,8 @@ async fn survive(
     let posting = join_all((0..CONNECTIONS).map(|n| post(&url, n, stopped.clone())));
     let course = async {
         pass(Duration::from_secs(1)).await;
-        break_and_mend(outage()).await;
-        let mended = Instant::now();
+        break_and_repair(outage()).await;
+        let repaired_at = Instant::now();
         let during = metric(
             &client,
             &program,
@@ -132,9 +132,12 @@ async fn survive(
         // Everything that had come until now.
         while visible(database).await < due {
             pass(Duration::from_millis(50)).await;
-            assert!(mended.elapsed() < VISIBLE, "{what}: not all is visible");
+            assert!(
+                repaired_at.elapsed() < VISIBLE,
+                "{what}: not all is visible"
+            );
         }
-        let took = mended.elapsed();
+        let took = repaired_at.elapsed();
         stop.send_replace(true);
         took
     };
@@ -259,7 +262,7 @@ async fn away(what: &str, how: Way) {
     .await;
 }
 
-/// On a thread of its own: callbacks go on being posted.
+/// On a thread of its own: posting continues.
 async fn run(script: String) {
     let status = spawn_blocking(move || Command::new("bash").args(["-c", &script]).status());
     assert!(status.await.unwrap().unwrap().success());

@@ -1,4 +1,4 @@
-//! Without `operate` nobody is shown, whatever a provider quotes: every call and page that reads, walked with a `read` token.
+//! Without `operate` no personal data is shown, even if a provider quotes it: every call and page that reads, walked with a `read` token.
 
 use bluetick::domain::scope::Scope;
 use bluetick::simulator::ForcedReply;
@@ -49,7 +49,7 @@ async fn read_as(app: &App, scope: Scope, path: &str) -> String {
     text
 }
 
-/// Sobot's failure report in words that quote the customer.
+/// Sobot's failure report with a text that quotes the customer.
 fn failed(id: &Value, second: i64) -> Value {
     json!({
         "id": id,

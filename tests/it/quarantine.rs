@@ -1,4 +1,4 @@
-//! What cannot be understood is kept, and every place that tells of it tells the same.
+//! What cannot be parsed is kept, and every view of it agrees.
 
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::CallbackId;

@@ -26,7 +26,7 @@ pub(crate) async fn start_chaos(seed: u64) -> App {
     .await
 }
 
-/// Sends to many customers through every account, with time passing between hand-over and reports, and operators at work.
+/// Sends to many customers through every account, with time passing between submission and reports, and operators at work.
 pub(crate) async fn live(app: &App) {
     let mut sent = Vec::new();
     for round in 0..4 {
@@ -50,7 +50,7 @@ pub(crate) async fn live(app: &App) {
     elsewhere(app).await;
 }
 
-/// Reports on messages that were never sent here, and one that nobody understands.
+/// Reports on messages that were never sent here, and one that cannot be parsed.
 async fn elsewhere(app: &App) {
     let second = (app.now() - noon()).num_seconds();
     for (id, word) in [("wamid.elsewhere", "sent"), ("wamid.nowhere", "read")] {
@@ -64,7 +64,7 @@ async fn elsewhere(app: &App) {
     app.run_jobs_until_idle().await;
 }
 
-/// One orphan is matched, one message is given up, one is sent again.
+/// One orphan is matched, one message is marked failed, one is sent again.
 async fn decide(app: &App, sent: &[String]) {
     let orphans = app.orphans().await;
     if let Some(orphan) = orphans.iter().find(|orphan| orphan["account"] == SOBOT) {
@@ -192,7 +192,7 @@ async fn what_was_never_read_before_a_rebuild_is_news_in_it() {
     app.deliver_callback(KALEYRA, &body).await;
     app.run_jobs_until_idle().await;
     app.advance(TimeDelta::hours(1));
-    // These came while nobody read the journal.
+    // These came while no process read the journal.
     app.deliver_callback(KALEYRA, &body).await;
     let read = json!({
         "status": "read", "timestamp": noon().timestamp().to_string(),
@@ -232,7 +232,7 @@ async fn rebuild_is_refused_while_another_process_follows_the_journal() {
 }
 
 #[actix_web::test]
-async fn verify_is_content_with_a_backlog() {
+async fn verify_ignores_unprocessed_callbacks() {
     let app = start_chaos(1).await;
     app.deliver_callback(LANCEPILOT, &json!({ "x": 1 })).await;
     let (checked, found) = verified(&app).await;
@@ -242,7 +242,7 @@ async fn verify_is_content_with_a_backlog() {
 }
 
 #[actix_web::test]
-async fn verify_tells_every_kind_of_damage_by_ids_alone() {
+async fn verify_reports_every_kind_of_damage_by_ids_alone() {
     let app = start_chaos(2).await;
     live(&app).await;
     let some = |table: &str, column: &str, condition: &str| {
@@ -329,7 +329,7 @@ async fn verify_tells_every_kind_of_damage_by_ids_alone() {
 }
 
 #[actix_web::test]
-async fn rebuild_mends_states_facts_and_counts_that_were_spoilt() {
+async fn rebuild_repairs_damaged_states_receipts_and_counts() {
     let app = start_chaos(4).await;
     live(&app).await;
     let before = dump(&app.database).await;

@@ -12,7 +12,7 @@ const SPELLINGS: [(&str, &str); 3] = [
     ("525512345678", "5215512345678"),
 ];
 
-async fn tell(app: &App, resource: &str, wamid: &str, number: &str) {
+async fn post_report(app: &App, resource: &str, wamid: &str, number: &str) {
     let body = json!({
         "event": "message.delivered",
         "data": {
@@ -26,7 +26,7 @@ async fn tell(app: &App, resource: &str, wamid: &str, number: &str) {
     app.run_jobs_until_idle().await;
 }
 
-async fn hear(app: &App, from: &Value) {
+async fn receive_inbound(app: &App, from: &Value) {
     let body = json!([{ "field": "messages", "value": { "messages": [{
         "from": from["phone"], "from_user_id": from["user_id"], "id": "wamid.IN", "type": "text",
         "timestamp": noon().timestamp().to_string(), "text": { "body": "Hello" },
@@ -47,7 +47,7 @@ async fn number_variants_of_brazil_argentina_and_mexico_are_one_customer_when_a_
     for (number, (dialled, reported)) in SPELLINGS.into_iter().enumerate() {
         let id = app.send(&image_to(LANCEPILOT, dialled)).await;
         app.run_jobs_until_idle().await;
-        tell(
+        post_report(
             &app,
             &format!("r-{number}"),
             &format!("wamid.R{number}"),
@@ -75,7 +75,7 @@ async fn number_variants_are_suggested_and_keep_their_report_from_being_adopted(
         app.send(&image_to(LANCEPILOT, dialled)).await,
     ];
     app.run_jobs_until_idle().await;
-    tell(&app, "r-1", "wamid.R1", reported).await;
+    post_report(&app, "r-1", "wamid.R1", reported).await;
     app.advance(TimeDelta::minutes(11));
     app.run_jobs_until_idle().await;
     let orphans = app.orphans().await;
@@ -95,7 +95,7 @@ async fn number_variants_are_suggested_and_keep_their_report_from_being_adopted(
 async fn a_customers_message_opens_the_window_of_both_spellings() {
     let app = start_app().await;
     for (dialled, reported) in SPELLINGS {
-        hear(&app, &json!({ "phone": reported })).await;
+        receive_inbound(&app, &json!({ "phone": reported })).await;
         for spelling in [dialled, reported] {
             let window = app
                 .found(&format!("/api/v1/windows/{SOBOT}/{spelling}"))
@@ -106,7 +106,7 @@ async fn a_customers_message_opens_the_window_of_both_spellings() {
         let (_, reply) = app.post_json("/api/v1/messages", &body).await;
         assert_eq!(reply["warnings"], json!([]));
     }
-    // A neighbour's number stays somebody else's.
+    // A similar number belongs to another customer.
     let window = app
         .found(&format!("/api/v1/windows/{SOBOT}/5511987654322"))
         .await;
@@ -132,9 +132,9 @@ async fn a_message_is_found_by_either_spelling_of_its_number() {
 }
 
 #[actix_web::test]
-async fn a_customer_without_a_number_opens_no_window_that_anybody_could_ask_for() {
+async fn a_customer_without_a_number_opens_no_window() {
     let app = start_app().await;
-    hear(&app, &json!({ "user_id": "BR.13491208655302741918" })).await;
+    receive_inbound(&app, &json!({ "user_id": "BR.13491208655302741918" })).await;
     assert_eq!(app.callbacks().await[0]["outcome"], "inbound");
     let window = app
         .found(&format!("/api/v1/windows/{SOBOT}/5511987654321"))

@@ -35,7 +35,7 @@ fn lancepilot_status(id: &str, wamid: &str, word: &str, to: &str) -> Value {
 }
 
 /// Posts callbacks and applies them.
-async fn told(app: &App, account: &str, bodies: &[Value]) {
+async fn post_callbacks(app: &App, account: &str, bodies: &[Value]) {
     for body in bodies {
         app.deliver_callback(account, body).await;
     }
@@ -217,12 +217,12 @@ async fn four_lancepilot_messages_without_ids_each_find_their_own_status() {
 }
 
 #[actix_web::test]
-async fn two_lancepilot_messages_to_one_number_need_a_person() {
+async fn two_lancepilot_messages_to_one_number_need_an_operator() {
     let app = start_app().await;
     let first = app.send_image(LANCEPILOT).await;
     let second = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
-    told(
+    post_callbacks(
         &app,
         LANCEPILOT,
         &[lancepilot_status("r-1", WAMID, "delivered", CUSTOMER)],
@@ -257,8 +257,8 @@ async fn two_lancepilot_messages_to_one_number_need_a_person() {
     assert!(app.orphans().await.is_empty());
     assert_moved(&app, orphan, &second).await;
 
-    // What the person taught is known from now on.
-    told(
+    // The operator's match is known from now on.
+    post_callbacks(
         &app,
         LANCEPILOT,
         &[lancepilot_status("r-1", WAMID, "read", CUSTOMER)],
@@ -291,7 +291,7 @@ async fn assert_moved(app: &App, old: &str, new: &str) {
 }
 
 #[actix_web::test]
-async fn a_report_by_recipient_finds_a_message_that_is_still_being_handed_over() {
+async fn a_report_by_recipient_finds_a_message_that_is_still_being_submitted() {
     let app = start_app().await;
     let id = app.send_image(LANCEPILOT).await;
     let claimed = app.services.dispatcher.claim_due().await.unwrap();
@@ -327,24 +327,24 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     let refused = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&refused).await, "failed");
-    // Asked to come again later, then withdrawn.
+    // Deferred by the provider, then cancelled.
     app.force(LANCEPILOT, ForcedReply::json(429, &json!({})));
-    let withdrawn = app.send_image(LANCEPILOT).await;
+    let cancelled = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
     assert_eq!(
-        app.post(&format!("/api/v1/messages/{withdrawn}/cancel"))
+        app.post(&format!("/api/v1/messages/{cancelled}/cancel"))
             .await
             .0,
         200
     );
-    told(
+    post_callbacks(
         &app,
         LANCEPILOT,
         &[lancepilot_status("by-hand", WAMID, "delivered", CUSTOMER)],
     )
     .await;
     assert_eq!(app.state(&refused).await, "failed");
-    assert_eq!(app.state(&withdrawn).await, "cancelled");
+    assert_eq!(app.state(&cancelled).await, "cancelled");
     assert_eq!(app.orphans().await.len(), 1);
     // And it does not stand in the way of the one that left.
     let good = app.send_image(LANCEPILOT).await;
@@ -409,7 +409,7 @@ async fn a_callback_before_the_reply_merges_when_the_reply_names_its_id() {
 #[actix_web::test]
 async fn a_report_of_a_message_sent_elsewhere_is_adopted_after_ten_minutes() {
     let app = start_app().await;
-    told(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
+    post_callbacks(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
     let orphans = app.orphans().await;
     let id = orphans[0]["id"].as_str().unwrap();
     assert_eq!(orphans[0]["stage"], "sent");
@@ -422,9 +422,9 @@ async fn a_report_of_a_message_sent_elsewhere_is_adopted_after_ten_minutes() {
     let shown = app.message(id).await;
     assert_eq!(shown["origin"], "observed");
     assert_eq!(shown["state"], "sent");
-    told(&app, SOBOT, &[status(WAMID, "read", 2)]).await;
+    post_callbacks(&app, SOBOT, &[status(WAMID, "read", 2)]).await;
     assert_eq!(app.state(id).await, "read");
-    // A person may still find out whose it was.
+    // An operator can still match it.
     let sent = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
     let path = format!("/api/v1/orphans/{id}/match");
@@ -441,7 +441,7 @@ async fn an_account_may_leave_its_unmatched_reports_unadopted() {
         accounts[0].adoption = bluetick::domain::provider_account::Adoption::Off;
     })
     .await;
-    told(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
+    post_callbacks(&app, SOBOT, &[status(WAMID, "sent", 1)]).await;
     app.advance(TimeDelta::days(2));
     app.run_jobs_until_idle().await;
     assert_eq!(app.orphans().await.len(), 1);
@@ -458,7 +458,7 @@ async fn an_id_that_two_sent_messages_claim_stays_with_the_first() {
     app.run_jobs_until_idle().await;
     let second = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
-    told(&app, SOBOT, &[status(WAMID, "read", 3)]).await;
+    post_callbacks(&app, SOBOT, &[status(WAMID, "read", 3)]).await;
     assert_eq!(app.state(&first).await, "read");
     let shown = app.message(&second).await;
     assert_eq!(shown["state"], "submitted");
@@ -475,9 +475,9 @@ async fn one_report_may_tie_several_unmatched_ones_and_a_new_id_together() {
     let app = start_app().await;
     let one = json!({ "message_id": "wamid.ONE", "status": "sent" });
     let two = json!({ "message_id": "wamid.TWO", "status": "delivered" });
-    told(&app, KALEYRA, &[one]).await;
+    post_callbacks(&app, KALEYRA, &[one]).await;
     app.advance(TimeDelta::seconds(1));
-    told(&app, KALEYRA, &[two]).await;
+    post_callbacks(&app, KALEYRA, &[two]).await;
     assert_eq!(app.orphans().await.len(), 2);
     let all = json!({
         "meta_object": { "value": { "statuses": [{
@@ -487,7 +487,7 @@ async fn one_report_may_tie_several_unmatched_ones_and_a_new_id_together() {
         "message_id": "wamid.THREE",
         "status": "read",
     });
-    told(&app, KALEYRA, &[all]).await;
+    post_callbacks(&app, KALEYRA, &[all]).await;
     let orphans = app.orphans().await;
     assert_eq!(orphans.len(), 1, "{orphans:?}");
     assert_eq!(orphans[0]["stage"], "read");
@@ -514,7 +514,7 @@ async fn order_and_repetition_of_callbacks_change_nothing_but_the_counts() {
         status(wamid, "delivered", 2),
         status(wamid, "read", 3),
     );
-    told(
+    post_callbacks(
         &app,
         SOBOT,
         &[
@@ -546,12 +546,12 @@ async fn failed_and_delivered_is_delivered_with_a_conflict() {
     let wamid = shown["provider_id"].as_str().unwrap();
     let mut failed = status(wamid, "failed", 1);
     failed["errors"] = json!([{ "code": 131_026, "title": "Message undeliverable" }]);
-    told(&app, SOBOT, &[failed]).await;
+    post_callbacks(&app, SOBOT, &[failed]).await;
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "failed");
     assert_eq!(shown["failure"]["code"], "131026");
     assert_eq!(shown["failure"]["class"], "recipient");
-    told(
+    post_callbacks(
         &app,
         SOBOT,
         &[status(wamid, "delivered", 2), status(wamid, "sent", 1)],
@@ -585,7 +585,7 @@ async fn ids_are_compared_exactly_and_belong_to_one_account() {
     app.run_jobs_until_idle().await;
     let other = app.send(&message("sobot-twin", "image")).await;
     app.run_jobs_until_idle().await;
-    told(
+    post_callbacks(
         &app,
         SOBOT,
         &[
@@ -621,7 +621,7 @@ async fn one_bad_element_of_a_batch_does_not_stop_its_neighbours() {
         { "field": "messages", "value": { "statuses": [{ "timestamp": "1" }] } },
         change(&two["provider_id"], "read"),
     ]);
-    told(&app, SOBOT, &[body]).await;
+    post_callbacks(&app, SOBOT, &[body]).await;
     assert_eq!(app.state(&first).await, "delivered");
     assert_eq!(app.state(&second).await, "read");
     let problems = app.found("/api/v1/problems").await;
@@ -679,7 +679,7 @@ async fn an_unknown_word_changes_nothing_and_fails_nothing() {
     app.run_jobs_until_idle().await;
     let shown = app.message(&id).await;
     let wamid = shown["provider_id"].as_str().unwrap();
-    told(&app, SOBOT, &[status(wamid, "teleported", 1)]).await;
+    post_callbacks(&app, SOBOT, &[status(wamid, "teleported", 1)]).await;
     assert_eq!(app.state(&id).await, "submitted");
     let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
     assert!(timeline.to_string().contains("teleported"));
@@ -795,9 +795,9 @@ async fn an_unverified_callback_is_kept_and_not_applied() {
 async fn an_unknown_account_and_a_wrong_token_are_not_found() {
     let app = start_app().await;
     let good = app.callback_url(SOBOT);
-    let stranger = good.replace(SOBOT, "nobody");
+    let unknown = good.replace(SOBOT, "unknown");
     let other = good.replace(SOBOT, KALEYRA);
-    for url in [stranger, other, format!("{good}x")] {
+    for url in [unknown, other, format!("{good}x")] {
         let reply = app.client.post(url).json(&json!({})).send().await.unwrap();
         assert_eq!(reply.status(), 404);
     }
@@ -814,7 +814,7 @@ async fn every_effect_of_a_callback_is_there_once_after_a_restart() {
     app.run_jobs_until_idle().await;
     let shown = app.message(&id).await;
     let wamid = shown["provider_id"].as_str().unwrap().to_owned();
-    told(&app, SOBOT, &[status(&wamid, "sent", 1)]).await;
+    post_callbacks(&app, SOBOT, &[status(&wamid, "sent", 1)]).await;
     app.deliver_callback(SOBOT, &status(&wamid, "delivered", 2))
         .await;
     let app = app.restart().await;

@@ -46,10 +46,10 @@ async fn a_registered_message_is_new_once_and_known_ever_after() {
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, "delivered");
     assert!(app.orphans().await.is_empty());
-    let told = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
     assert!(
-        told["because"].to_string().contains("registered here"),
-        "{told}"
+        explained["because"].to_string().contains("registered here"),
+        "{explained}"
     );
     app.finish().await;
 }
@@ -70,7 +70,7 @@ async fn a_report_that_came_first_is_adopted_by_its_registration() {
     assert_eq!(app.message(&orphan).await["client_reference"], "order-9");
     assert_eq!(app.state(&orphan).await, "sent");
 
-    // It is a root now: deriving everything anew keeps it.
+    // It is a root now: a rebuild keeps it.
     app.advance(TimeDelta::minutes(20));
     app.run_jobs_until_idle().await;
     let before = dump(&app.database).await;
@@ -98,7 +98,7 @@ async fn a_message_of_ours_is_known_and_stays_as_it_is() {
 async fn a_registration_names_every_wrong_field_and_needs_the_scope_send() {
     let app = start_app().await;
     let wrong = json!({
-        "account": "nobody",
+        "account": "unknown",
         "provider_id": "  ",
         "to": "12",
         "kind": "fax",
@@ -155,7 +155,7 @@ async fn without_a_time_nothing_is_claimed_and_another_number_is_named() {
     assert_eq!(submitted["implied"], true, "{shown}");
     assert_eq!(submitted["at"], shown["stages"]["read"]["at"]);
 
-    // Nothing was heard of this one: when we were told is all there is.
+    // There is no report on this one: only the time of registration is known.
     timeless["provider_id"] = json!("wamid.reg10");
     let (_, body) = app.post_json(OBSERVED, &timeless).await;
     let alone = app.message(body["id"].as_str().unwrap()).await;

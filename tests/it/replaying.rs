@@ -1,4 +1,4 @@
-//! Callbacks are read again: what they told is replaced, nothing is told twice, a dry run writes nothing, unverified ones are released by a decision.
+//! Replays: receipts are replaced and never duplicated, a dry run writes nothing, operators release unverified callbacks.
 
 use bluetick::domain::audit_action::Verb;
 use bluetick::domain::ids::CallbackId;
@@ -56,7 +56,7 @@ async fn forge(app: &App, body: &Value) -> String {
 }
 
 #[actix_web::test]
-async fn reading_everything_again_tells_nothing_twice() {
+async fn replaying_everything_duplicates_no_receipt() {
     let app = start_app().await;
     for account in crate::harness::app::ACCOUNTS {
         app.send_image(account).await;
@@ -115,7 +115,7 @@ async fn an_unverified_callback_is_released_by_name_and_only_so() {
     assert_eq!(app.state(&id).await, "delivered");
     assert!(verbs(&app).await.contains(&Verb::ReleaseCallback));
 
-    // The decision holds when everything is derived anew.
+    // The decision survives a rebuild.
     let before = dump(&app.database).await;
     bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
         .await
@@ -167,7 +167,7 @@ async fn two_operators_who_release_and_replay_a_callback_at_once_apply_it_once()
 }
 
 #[actix_web::test]
-async fn what_a_callback_no_longer_tells_is_taken_back() {
+async fn what_a_callback_no_longer_reports_is_retracted() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -220,7 +220,7 @@ async fn reword(app: &App, from: &str, to: &str) {
 }
 
 #[actix_web::test]
-async fn a_part_that_becomes_readable_is_told_as_a_change() {
+async fn a_part_that_becomes_parseable_is_reported_as_a_change() {
     let app = start_app().await;
     let batch = json!([status("wamid.A", "sent"), 70707]);
     app.deliver_callback(SOBOT, &batch).await;
@@ -238,7 +238,7 @@ async fn a_part_that_becomes_readable_is_told_as_a_change() {
 }
 
 #[actix_web::test]
-async fn an_orphan_that_a_better_reading_merges_away_is_told_as_gone() {
+async fn an_orphan_that_a_better_parser_merges_is_reported_as_gone() {
     let app = start_app().await;
     let sent = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -291,13 +291,13 @@ async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
         4
     );
     assert!(app.orphans().await.is_empty());
-    // The parser is mended: none of them names the shared id any more.
-    let mended = if app.database.is_postgres() {
+    // The parser is fixed: none of them names the shared id any more.
+    let fixed = if app.database.is_postgres() {
         "UPDATE journal SET content = convert_to(replace(convert_from(content, 'UTF8'), '\"shared\"', '\"\"'), 'UTF8')"
     } else {
         "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '\"shared\"', '\"\"') AS BLOB)"
     };
-    app.database.spoil_journal(mended).await;
+    app.database.spoil_journal(fixed).await;
 
     // Reading one of them again is enough: the others are its neighbours.
     let first = app.callbacks().await.pop().unwrap()["id"].clone();
@@ -345,7 +345,7 @@ async fn assert_rebuild_changes_nothing(app: &App) {
 }
 
 #[actix_web::test]
-async fn a_claim_on_anothers_id_goes_when_the_callback_that_told_it_tells_it_no_more() {
+async fn a_claim_on_another_id_goes_when_its_callback_no_longer_reports_it() {
     let app = start_app().await;
     let mut replied = Vec::new();
     for _ in 0..2 {
@@ -362,8 +362,8 @@ async fn a_claim_on_anothers_id_goes_when_the_callback_that_told_it_tells_it_no_
     assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
     assert_rebuild_changes_nothing(&app).await;
 
-    let told = tied(&replied[1], "sent").to_string();
-    reword(&app, &told, &told.replace("shared", "")).await;
+    let reported = tied(&replied[1], "sent").to_string();
+    reword(&app, &reported, &reported.replace("shared", "")).await;
     let newest = app.callbacks().await[0]["id"].clone();
     replayed(&app, &json!({ "ids": [newest] })).await;
     assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 0);
@@ -371,7 +371,7 @@ async fn a_claim_on_anothers_id_goes_when_the_callback_that_told_it_tells_it_no_
     app.finish().await;
 }
 
-/// Two messages of Kaleyra's; the reply to the second names an id that a callback taught of the first.
+/// Two messages of Kaleyra; the reply to the second names an id learned from a callback about the first.
 async fn claimed_by_a_reply(app: &App) -> (String, String) {
     let first = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -416,7 +416,7 @@ async fn an_id_that_a_reply_named_goes_to_its_message_when_the_other_turns_out_n
 }
 
 #[actix_web::test]
-async fn an_id_that_an_echo_taught_wrongly_is_unlearned() {
+async fn an_id_wrongly_learned_from_an_echo_is_forgotten() {
     let app = start_app().await;
     let sent = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
@@ -428,7 +428,7 @@ async fn an_id_that_an_echo_taught_wrongly_is_unlearned() {
         },
     });
     app.deliver_callback(LANCEPILOT, &echo).await;
-    // In the same millisecond, of another message: no business of this one's.
+    // In the same millisecond, of another message, which is not affected.
     let other =
         json!({ "event": "message.sent", "data": { "attributes": { "wamid": "wamid.OTHER" } } });
     app.deliver_callback(LANCEPILOT, &other).await;
@@ -452,7 +452,7 @@ async fn an_id_that_an_echo_taught_wrongly_is_unlearned() {
 }
 
 #[actix_web::test]
-async fn a_replay_of_everything_or_by_nobody_is_refused() {
+async fn a_replay_without_filter_or_actor_is_rejected() {
     let app = start_app().await;
     let (status, body) = app.post_json(REPLAY, &json!({})).await;
     assert_eq!(status, 422, "{body}");
@@ -505,7 +505,7 @@ async fn press(app: &App, scope: Scope, fields: &str) -> (u16, String) {
 }
 
 #[actix_web::test]
-async fn an_unverified_callback_is_released_on_its_page_after_a_look_at_what_that_changes() {
+async fn an_unverified_callback_is_released_on_its_page_after_a_preview() {
     let app = start_guarded().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -606,7 +606,7 @@ async fn no_other_site_begins_a_rehearsal() {
 }
 
 #[actix_web::test]
-async fn what_a_filter_shows_is_read_again_also_where_only_a_part_was_unreadable() {
+async fn what_a_filter_shows_is_replayed_also_where_only_a_part_was_unparseable() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -667,9 +667,9 @@ async fn the_command_reports_an_unknown_account_or_id() {
     app.deliver_callback(SOBOT, &status("wamid.cli1", "sent"))
         .await;
     app.run_jobs_until_idle().await;
-    let told = run_command(&app, &["--account", SOBOT]).await.unwrap();
+    let reported = run_command(&app, &["--account", SOBOT]).await.unwrap();
     assert_eq!(
-        told,
+        reported,
         "1 callback replayed: changed 0 callbacks and 0 messages\n"
     );
     app.finish().await;

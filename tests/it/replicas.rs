@@ -1,4 +1,4 @@
-//! Several processes on one database: whoever of them dies, every message is sent once, every report is known, and all show the same.
+//! Several processes on one database: whichever is killed, every message is sent once, every report is known, and all show the same.
 //!
 //! `REPLICAS=2,4 REPLICA_SECONDS=60` runs the trial longer; `scripts/replicas` does so.
 
@@ -58,7 +58,7 @@ async fn another(app: &App) -> Services {
 }
 
 #[actix_web::test]
-async fn a_file_that_one_replica_took_another_hands_over() {
+async fn a_file_that_one_replica_stored_another_submits() {
     let app = start_app().await;
     if !app.database.is_postgres() {
         // Files beside SQLite belong to its one process.
@@ -102,22 +102,22 @@ async fn a_file_that_one_replica_took_another_hands_over() {
 }
 
 #[actix_web::test]
-async fn a_change_that_one_replica_makes_is_told_by_the_others_and_told_once() {
+async fn a_change_by_one_replica_is_published_once_by_the_others() {
     let app = start_app().await;
     let another = another(&app).await;
     let (mut here, mut there) = (app.services.store.changes(), another.store.changes());
     let position = another.store.feed_end().await.unwrap();
     let id = app.send_image(SOBOT).await;
-    let told = here.try_recv().unwrap();
-    assert_eq!(told.message.to_string(), id);
-    assert!(there.try_recv().is_err(), "nobody has told it yet");
+    let published = here.try_recv().unwrap();
+    assert_eq!(published.message.to_string(), id);
+    assert!(there.try_recv().is_err(), "not published yet");
 
     let position = another.store.tell_changes(position).await.unwrap();
     app.services.store.tell_changes(position).await.unwrap();
     assert!(here.try_recv().is_err(), "it knew");
     if app.database.is_postgres() {
-        assert_eq!(there.try_recv().unwrap(), told);
-        assert_eq!(told.state, DeliveryState::Queued);
+        assert_eq!(there.try_recv().unwrap(), published);
+        assert_eq!(published.state, DeliveryState::Queued);
     }
     another.store.tell_changes(position).await.unwrap();
     assert!(there.try_recv().is_err(), "once");
@@ -177,7 +177,7 @@ async fn when_the_one_that_reconciles_dies_another_follows_within_seconds() {
         another.reconciler.step().await.unwrap(),
         ReconcileStep::LeaseHeldElsewhere
     );
-    // It is not heard of again.
+    // It is not published again.
     app.advance(TimeDelta::seconds(7));
     assert_eq!(
         another.reconciler.step().await.unwrap(),

@@ -1,4 +1,4 @@
-//! Restarts over a socket that outlives the process: nobody is refused, nobody is cut off, nothing is lost.
+//! Restarts over a socket that outlives the process: no request is rejected or cut off, nothing is lost.
 //!
 //! `RESTART_SECONDS=120` runs longer; `scripts/restarts` does so on both engines.
 
@@ -26,14 +26,14 @@ use crate::harness::program::Program;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Posts that are answered between two restarts, at most.
 const BETWEEN: u64 = 300;
-/// Fewer restarts would tell little.
+/// Fewer restarts would prove little.
 const LEAST: usize = 3;
 /// How long a process may take to end.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Nobody is called.
+/// No provider is called.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// What became of posts that were each made once.
+/// Results of posts without retries.
 #[derive(Default)]
 struct Sent {
     taken: BTreeSet<String>,
@@ -113,18 +113,19 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
     let url = fleet.callback_url(SOBOT);
     let taken = Arc::new(AtomicU64::new(0));
     let stop = Arc::new(AtomicBool::new(false));
-    let (counted, told) = (Arc::clone(&taken), Arc::clone(&stop));
-    let sender = std::thread::spawn(move || System::new().block_on(send_once(url, told, counted)));
+    let (counted, stopped) = (Arc::clone(&taken), Arc::clone(&stop));
+    let sender =
+        std::thread::spawn(move || System::new().block_on(send_once(url, stopped, counted)));
     let (mut restarts, mut slowest) = (0, Duration::ZERO);
-    let mut dice = StdRng::seed_from_u64(1);
+    let mut rng = StdRng::seed_from_u64(1);
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) || restarts < LEAST {
-        let enough = taken.load(Ordering::Relaxed) + dice.random_range(0..BETWEEN);
+        let enough = taken.load(Ordering::Relaxed) + rng.random_range(0..BETWEEN);
         while taken.load(Ordering::Relaxed) < enough {
             assert!(!sender.is_finished(), "the sender has failed");
             std::thread::yield_now();
         }
-        // One after the other: with one replica the socket has nobody for a while.
+        // One after the other: with one replica no process accepts for a while.
         slowest = slowest.max(end(running.remove(0)));
         running.push(fleet.start(restarts % fleet.replicas().len()));
         restarts += 1;
@@ -147,7 +148,7 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
         lost.len(),
         sent.longest,
     );
-    assert!(sent.taken.len() as u64 >= seconds * 100, "too few to tell");
+    assert!(sent.taken.len() as u64 >= seconds * 100, "too few posts");
     assert!(sent.refused.is_empty(), "{:?}", sent.refused[0]);
     assert!(sent.cut_off.is_empty(), "{:?}", sent.cut_off[0]);
     assert!(lost.is_empty(), "{lost:?}");
@@ -265,11 +266,11 @@ async fn a_process_that_is_started_early_waits_for_the_one_before() {
     }
     let first = fleet.start(0);
     let log = fleet.data_dir(0).join("1.log");
-    let told = || std::fs::read_to_string(&log).unwrap_or_default();
+    let logged = || std::fs::read_to_string(&log).unwrap_or_default();
     std::thread::scope(|threads| {
         let next = threads.spawn(|| fleet.start(0));
-        while !told().contains("waiting until it has stopped") {
-            assert!(!next.is_finished(), "{}", told());
+        while !logged().contains("waiting until it has stopped") {
+            assert!(!next.is_finished(), "{}", logged());
             std::thread::yield_now();
         }
         end(first);

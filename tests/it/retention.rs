@@ -119,12 +119,12 @@ async fn partitions(database: &TestDatabase) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn raw_callbacks_go_and_what_they_told_stays() {
+async fn raw_callbacks_go_and_their_receipts_stay() {
     let app = start_chaos(1).await;
     live(&app).await;
     let before = dump(&app.database).await;
-    let told = app.found("/api/v1/callbacks?outcome=receipts").await;
-    let callback = told["data"][0]["id"].as_str().unwrap().to_owned();
+    let listed = app.found("/api/v1/callbacks?outcome=receipts").await;
+    let callback = listed["data"][0]["id"].as_str().unwrap().to_owned();
     let number = journalled(&app).await;
     app.advance(CALLBACKS_GONE);
 
@@ -195,7 +195,7 @@ async fn messages_go_with_all_that_is_theirs_and_counts_stay() {
     let expected = count_expired(&app).await;
     assert_same(&before, &dump(&app.database).await);
     let purged = purge(&app).await;
-    assert_eq!(purged.rows, expected, "a count_expired tells what goes");
+    assert_eq!(purged.rows, expected, "a dry run predicts what goes");
     for table in [
         "journal",
         "messages",
@@ -223,7 +223,7 @@ async fn messages_go_with_all_that_is_theirs_and_counts_stay() {
 }
 
 #[actix_web::test]
-async fn what_came_later_stays_whole_and_goes_on() {
+async fn later_messages_stay_complete_and_continue() {
     let app = start_chaos(5).await;
     live(&app).await;
     app.advance(TimeDelta::days(350));
@@ -249,7 +249,7 @@ async fn what_came_later_stays_whole_and_goes_on() {
 }
 
 #[actix_web::test]
-async fn a_message_that_a_kept_callback_tells_of_outlives_its_time() {
+async fn a_message_of_a_kept_callback_is_kept_longer() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -282,7 +282,7 @@ async fn a_message_that_waits_to_be_sent_stays_until_it_is_sent() {
 }
 
 #[actix_web::test]
-async fn a_late_report_that_names_a_purged_message_is_no_strangers() {
+async fn a_late_report_on_a_purged_message_is_not_an_orphan() {
     let app = start_app().await;
     for account in [ZIXFLOW, KALEYRA] {
         app.send_image(account).await;
@@ -309,7 +309,7 @@ async fn a_late_report_that_names_a_purged_message_is_no_strangers() {
             "a report on a message that is no longer kept"
         );
     }
-    // Nothing tells that an id was ours once: such a report waits for a person, like any stranger's.
+    // The id is not known any more: such a report waits for an operator, like any unknown one.
     app.deliver_callback(SOBOT, &json!({ "id": "wamid.LATE3", "status": "read" }))
         .await;
     app.run_jobs_until_idle().await;
@@ -436,7 +436,7 @@ async fn one_process_removes_at_a_time_and_none_during_a_rebuild() {
 }
 
 #[actix_web::test]
-async fn an_interrupted_purge_goes_on_where_it_ended() {
+async fn an_interrupted_purge_continues_where_it_ended() {
     let app = start_chaos(4).await;
     live(&app).await;
     app.advance(MESSAGES_GONE);
@@ -570,7 +570,7 @@ async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
     }
     let journal = Journal::open(database.journal().await).await.unwrap();
     let day = |number: i64| noon() + TimeDelta::days(number);
-    // Nobody prepared this day: the default takes it, and gives it back.
+    // This day has no partition: the default one takes it, and gives it back.
     let early = fill(&journal, 3, day(1), 10).await;
     assert_eq!(partitions(&database).await, ["journal_default"]);
     let tries = join_all((0..3).map(|_| journal.prepare_days(day(0)))).await;
@@ -694,19 +694,19 @@ async fn a_journal_that_was_in_one_is_parted_and_put_together_again() {
 }
 
 #[actix_web::test]
-async fn the_command_tells_what_goes_and_from_when_on() {
+async fn the_command_prints_what_goes_and_the_cutoff() {
     let app = start_app().await;
     app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
     app.deliver_simulated().await;
     app.advance(MESSAGES_GONE);
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     for dry_run in [true, false, true] {
         let mut out = Vec::new();
         run(&PurgeArguments { dry_run }, &app.services, &mut out)
             .await
             .unwrap();
-        told.push(String::from_utf8(out).unwrap());
+        printed.push(String::from_utf8(out).unwrap());
     }
     let since = "raw callbacks received before 2027-09-28T12:00:00.000Z (90 days)\n\
                  messages created before 2026-11-22T12:00:00.000Z (400 days)\n";
@@ -715,8 +715,8 @@ async fn the_command_tells_what_goes_and_from_when_on() {
             "{since}attempts: 1\ncallback_outcomes: 3\njournal: 3\nleases: 1\nmessages: 1\nprovider_ids: 1\nreceipts: 4\n14 {last}\n"
         )
     };
-    assert_eq!(told[0], tables("rows would be deleted"));
-    assert_eq!(told[1], tables("rows deleted"));
-    assert_eq!(told[2], format!("{since}0 rows would be deleted\n"));
+    assert_eq!(printed[0], tables("rows would be deleted"));
+    assert_eq!(printed[1], tables("rows deleted"));
+    assert_eq!(printed[2], format!("{since}0 rows would be deleted\n"));
     app.stop().await;
 }

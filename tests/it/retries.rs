@@ -1,4 +1,4 @@
-//! What is tried again, what never is, and what a person may decide about a message.
+//! Retries, and the decisions of operators about a message.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::harness::app::{
     start_app_with,
 };
 
-/// An address where nobody listens.
+/// An address without a listener.
 fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -111,7 +111,7 @@ async fn a_message_that_waits_longer_than_send_before_expires() {
 }
 
 #[actix_web::test]
-async fn what_became_too_old_while_nobody_worked_is_never_handed_over() {
+async fn what_expired_while_no_process_ran_is_never_submitted() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.advance(TimeDelta::hours(2));
@@ -291,7 +291,7 @@ async fn an_unclear_answer_is_uncertain_and_no_second_call_is_ever_made() {
 }
 
 #[actix_web::test]
-async fn no_answer_in_time_is_uncertain_until_a_report_tells() {
+async fn no_answer_in_time_is_uncertain_until_a_report_arrives() {
     let app = start_app_with(|settings, accounts| {
         settings.outcome = None;
         for account in accounts {
@@ -446,7 +446,7 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
 }
 
 /// Kaleyra says later, by callback, that it did not hand a message on.
-async fn tell_not_sent(app: &App, id: &str, code: &str, reason: &str) {
+async fn report_not_sent(app: &App, id: &str, code: &str, reason: &str) {
     let known_as = app.message(id).await["provider_id"].clone();
     let body = json!({
         "code": code, "status": "not sent", "reason": reason, "message_id": known_as,
@@ -466,13 +466,13 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
     ];
     app.run_jobs_until_idle().await;
     let paused = async || app.found("/api/v1/problems").await["paused_accounts"].clone();
-    tell_not_sent(&app, &opted_out, "131050", "Number opted out").await;
+    report_not_sent(&app, &opted_out, "131050", "Number opted out").await;
     assert_eq!(
         (app.state(&opted_out).await.as_str(), paused().await),
         ("failed", json!(0))
     );
 
-    tell_not_sent(&app, &refused, "WAV2101", "Account daily limit reached").await;
+    report_not_sent(&app, &refused, "WAV2101", "Account daily limit reached").await;
     assert_eq!(
         (app.state(&refused).await.as_str(), paused().await),
         ("failed", json!(1))
@@ -486,11 +486,11 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
         "{shown}"
     );
 
-    // Resumed, it stays so: what was handed over before tells nothing new, read late or again.
+    // Resumed, it stays so: earlier submissions prove nothing new, whether processed late or replayed.
     app.advance(TimeDelta::minutes(1));
     let resume = format!("/api/v1/accounts/{KALEYRA}/resume");
     assert_eq!(app.post(&resume).await.0, 204);
-    tell_not_sent(&app, &late, "WAV2101", "Account daily limit reached").await;
+    report_not_sent(&app, &late, "WAV2101", "Account daily limit reached").await;
     let again = json!({ "outcome": "receipts" });
     assert_eq!(
         app.post_json("/api/v1/callbacks/replay", &again).await.0,
@@ -503,7 +503,7 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
     );
     assert_eq!(app.state(&waiting).await, "submitted");
 
-    tell_not_sent(&app, &waiting, "WAV2101", "Account daily limit reached").await;
+    report_not_sent(&app, &waiting, "WAV2101", "Account daily limit reached").await;
     assert_eq!(paused().await, 1);
     app.finish().await;
 }
@@ -530,7 +530,7 @@ async fn an_account_with_a_rate_does_not_hold_up_the_others() {
     app.finish().await;
 }
 
-// --- A person's decisions --------------------------------------------------------
+// --- Decisions of operators --------------------------------------------------------
 
 #[actix_web::test]
 async fn a_waiting_message_can_be_cancelled_and_one_on_its_way_cannot() {
@@ -618,7 +618,7 @@ async fn what_arrived_or_still_waits_is_not_sent_again() {
 }
 
 #[actix_web::test]
-async fn a_message_that_is_given_up_fails_unless_it_turns_out_to_have_arrived() {
+async fn a_message_marked_failed_fails_unless_a_report_shows_that_it_arrived() {
     let app = start_app().await;
     app.force(LANCEPILOT, ForcedReply::hang_up());
     let id = app.send_image(LANCEPILOT).await;

@@ -187,7 +187,7 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Files waiting for their hand-over, in the folder for uploads or in the database.
+/// Files waiting for submission, in the folder for uploads or in the database.
 async fn kept_uploads(app: &App) -> usize {
     app.services.uploads.drop_shared(app.now()).await.unwrap();
     let files = std::fs::read_dir(app.database.folder().join("uploads"));
@@ -253,7 +253,7 @@ async fn an_uploaded_file_arrives_at_lancepilot_byte_for_byte() {
     assert_eq!(
         kept_uploads(&app).await,
         0,
-        "files go once they were handed over"
+        "files are deleted after submission"
     );
     app.finish().await;
 }
@@ -404,7 +404,10 @@ async fn every_documented_limit_is_refused_by_the_fields_name() {
             "to",
         ),
         (with(SOBOT, "image", "/kind", json!("sticker")), "kind"),
-        (with(SOBOT, "image", "/account", json!("nobody")), "account"),
+        (
+            with(SOBOT, "image", "/account", json!("unknown")),
+            "account",
+        ),
         (with(SOBOT, "image", "/account", json!("")), "account"),
         (with(SOBOT, "image", "/name", Value::Null), "name"),
         (with(SOBOT, "image", "/name", json!("  ")), "name"),
@@ -687,7 +690,7 @@ async fn several_wrong_fields_are_all_named_at_once() {
     let app = start_app().await;
     let body = json!({
         "account": ZIXFLOW,
-        "from": "nobody",
+        "from": "unknown",
         "to": "12",
         "name": "x".repeat(257),
         "kind": "image",
@@ -936,11 +939,11 @@ async fn a_failed_attempt_is_kept_without_keys_and_report_token() {
             .keys
             .report_token(&account.parse().unwrap(), id.parse().unwrap());
         let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
-        let told = format!("{refused}{timeline}");
+        let shown = format!("{refused}{timeline}");
         for secret in secrets.iter().copied().chain([token.as_str()]) {
-            assert!(!told.contains(secret), "{account}: {secret} in {told}");
+            assert!(!shown.contains(secret), "{account}: {secret} in {shown}");
         }
-        assert!(told.contains("bad credentials …"));
+        assert!(shown.contains("bad credentials …"));
     }
     app.finish().await;
 }
@@ -1031,7 +1034,7 @@ async fn refusals_show_the_providers_own_code_and_words() {
 }
 
 #[actix_web::test]
-async fn what_is_accepted_in_a_dry_run_is_never_handed_over() {
+async fn what_is_accepted_in_a_dry_run_is_never_submitted() {
     let app = start_app_with(|_, accounts| {
         accounts[0].mode = bluetick::domain::provider_account::AccountMode::DryRun;
         accounts[0].timeout = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The four providers as we play them: every documented reply and error by real HTTP, callbacks in each dialect, fates that repeat.
+//! The simulated providers: every documented reply and error over HTTP, callbacks in each format, repeatable outcomes.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -324,9 +324,9 @@ async fn lancepilot_answers_401_404_and_422_per_field() {
     let file = json!({ "file": "https://media.example/a.mp4" });
     let path = "/api/v3/workspaces/9c0e1b1e-ffff-4000-8000-000000000000/contacts/number/919812300001/messages/video";
     let elsewhere = stage.post(path).bearer_auth("lancepilot-token");
-    let nobody = stage.post(path).json(&file);
+    let unauthenticated = stage.post(path).json(&file);
     assert_eq!(
-        ask(nobody).await,
+        ask(unauthenticated).await,
         (401, json!({ "message": "Unauthenticated." }))
     );
     assert_eq!(
@@ -629,7 +629,7 @@ async fn requests_are_remembered_as_they_came() {
 }
 
 /// Every callback and answer key of some sends, without what depends on the clock and on ports.
-async fn fates(seed: u64) -> (Vec<String>, Vec<Value>) {
+async fn outcomes(seed: u64) -> (Vec<String>, Vec<Value>) {
     let stage = Stage::with(|settings| {
         settings.seed = seed;
         settings.faults = FaultRates::all();
@@ -656,11 +656,11 @@ async fn fates(seed: u64) -> (Vec<String>, Vec<Value>) {
 }
 
 #[actix_web::test]
-async fn the_same_seed_gives_the_same_fates() {
-    let first = fates(7).await;
+async fn the_same_seed_gives_the_same_outcomes() {
+    let first = outcomes(7).await;
     assert!(first.0.len() > 100);
-    assert_eq!(first, fates(7).await);
-    assert_ne!(first.1, fates(8).await.1);
+    assert_eq!(first, outcomes(7).await);
+    assert_ne!(first.1, outcomes(8).await.1);
 }
 
 #[actix_web::test]
@@ -701,7 +701,7 @@ async fn a_batch_holds_every_status_in_the_companys_own_shape() {
 }
 
 #[actix_web::test]
-async fn a_spoilt_callback_tells_nothing_and_the_answer_key_knows() {
+async fn a_damaged_callback_reports_nothing_and_the_oracle_knows() {
     let stage = Stage::with(|s| s.faults.corrupt = 1.0).await;
     for provider in ALL {
         stage

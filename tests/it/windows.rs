@@ -1,4 +1,4 @@
-//! The 24 hours after a customer's message: opened by every provider's inbound callbacks, asked for, and told when sending.
+//! The 24 hours after a customer's message: opened by inbound callbacks of every provider, queried, and shown when sending.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn inbound(account: &str, from: &str, at: DateTime<Utc>) -> Value {
     }
 }
 
-async fn hear(app: &App, account: &str, from: &str, at: DateTime<Utc>) {
+async fn receive_inbound(app: &App, account: &str, from: &str, at: DateTime<Utc>) {
     app.deliver_callback(account, &inbound(account, from, at))
         .await;
     app.apply_callbacks().await;
@@ -79,7 +79,7 @@ async fn a_customers_message_opens_the_window_whichever_provider_posts_it() {
             window(&app, account, PHONE).await,
             json!({ "state": "unknown" })
         );
-        hear(&app, account, PHONE, wrote).await;
+        receive_inbound(&app, account, PHONE, wrote).await;
         let open = json!({ "state": "open", "expires_at": written(wrote + TimeDelta::hours(24)) });
         for spelling in [PHONE, "+447700900123", "%2B44%207700%20900123"] {
             assert_eq!(window(&app, account, spelling).await, open, "{account}");
@@ -119,7 +119,7 @@ async fn an_older_message_that_comes_late_does_not_shorten_the_window() {
     }
     app.apply_callbacks().await;
     for at in [older, newer, older] {
-        hear(&app, SOBOT, PHONE, at).await;
+        receive_inbound(&app, SOBOT, PHONE, at).await;
     }
     let expected = json!({ "state": "open", "expires_at": written(newer + TimeDelta::hours(24)) });
     assert_eq!(window(&app, SOBOT, PHONE).await, expected);
@@ -131,16 +131,16 @@ async fn an_unbelievable_time_is_replaced_by_ours() {
     let app = start_app().await;
     let ours = json!({ "state": "open", "expires_at": written(noon() + TimeDelta::hours(24)) });
     for at in [DateTime::UNIX_EPOCH, noon() + TimeDelta::days(400)] {
-        hear(&app, LANCEPILOT, PHONE, at).await;
+        receive_inbound(&app, LANCEPILOT, PHONE, at).await;
         assert_eq!(window(&app, LANCEPILOT, PHONE).await, ours);
     }
     app.finish().await;
 }
 
 #[actix_web::test]
-async fn who_never_wrote_has_no_window_once_the_account_hears_anybody() {
+async fn a_customer_who_never_wrote_has_no_window_once_the_account_receives_messages() {
     let app = start_app().await;
-    hear(&app, SOBOT, PHONE, noon()).await;
+    receive_inbound(&app, SOBOT, PHONE, noon()).await;
     let never = window(&app, SOBOT, "447700900999").await;
     assert_eq!(never, json!({ "state": "closed" }));
     let elsewhere = window(&app, KALEYRA, PHONE).await;
@@ -173,7 +173,7 @@ async fn a_status_and_an_unverified_message_open_no_window() {
 async fn a_closed_window_is_a_warning_before_the_message_is_paid_for_and_never_a_refusal() {
     let app = start_app().await;
     assert!(warnings(&app, SOBOT, "+447700900123").await.is_empty());
-    hear(&app, SOBOT, PHONE, noon()).await;
+    receive_inbound(&app, SOBOT, PHONE, noon()).await;
     assert!(warnings(&app, SOBOT, "+447700900123").await.is_empty());
     assert_eq!(
         warnings(&app, SOBOT, "+44 7700 900999").await,
@@ -194,7 +194,7 @@ async fn a_closed_window_is_a_warning_before_the_message_is_paid_for_and_never_a
 #[actix_web::test]
 async fn a_repeated_request_gets_the_warnings_of_the_first() {
     let app = start_app().await;
-    hear(&app, SOBOT, PHONE, noon() - TimeDelta::hours(23)).await;
+    receive_inbound(&app, SOBOT, PHONE, noon() - TimeDelta::hours(23)).await;
     let send = async || {
         let request = app.request("POST", "/api/v1/messages");
         let request = request
@@ -213,7 +213,7 @@ async fn a_repeated_request_gets_the_warnings_of_the_first() {
 async fn what_a_customer_wrote_is_kept_nowhere_but_in_the_journal() {
     let app = start_app().await;
     for account in ACCOUNTS {
-        hear(&app, account, PHONE, noon()).await;
+        receive_inbound(&app, account, PHONE, noon()).await;
     }
     let rows = app
         .database
@@ -238,9 +238,9 @@ async fn what_a_customer_wrote_is_kept_nowhere_but_in_the_journal() {
 }
 
 #[actix_web::test]
-async fn an_unknown_account_and_a_text_that_is_no_number_are_told_apart() {
+async fn an_unknown_account_and_an_invalid_number_are_distinguished() {
     let app = start_app().await;
-    let (status, _) = app.get("/api/v1/windows/nobody/447700900123").await;
+    let (status, _) = app.get("/api/v1/windows/unknown/447700900123").await;
     assert_eq!(status, 404);
     let (status, body) = app.get("/api/v1/windows/sobot-main/0770").await;
     assert_eq!(status, 422, "{body}");

@@ -1,4 +1,4 @@
-//! What the program shows, against the simulator's word on what it was told: message by message, fact by fact.
+//! Compares what the program shows with the simulator's oracle: every message, every receipt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::harness::database::TestDatabase;
 
-/// A message as one can tell it in a run: its provider and its customer, who gets no other.
+/// Identifies a message in a run: its provider and its customer, who gets no other.
 pub(crate) type Name = (String, String);
-/// What is known of a message: its state, conflict and failure in a line, and each fact with the number of times it was told.
+/// What is known of a message: its state, conflict and failure in a line, and each receipt with its count.
 pub(crate) type Known = (String, BTreeMap<String, u64>);
 
 /// What we show of the messages that we sent.
@@ -18,8 +18,8 @@ pub(crate) async fn known_by_us(database: &TestDatabase) -> BTreeMap<Name, Known
     known(database, key, "=", of).await
 }
 
-/// What we show of those that we were only told of, by an id of theirs.
-pub(crate) async fn known_of_nobody(database: &TestDatabase) -> BTreeMap<String, Known> {
+/// Orphans as the program shows them, by one of their ids.
+pub(crate) async fn orphans_known(database: &TestDatabase) -> BTreeMap<String, Known> {
     let of = |row: &[&str]| row[1].to_owned();
     let key = "m.provider || '|' || COALESCE(m.provider_id, '')";
     known(database, key, "<>", of).await
@@ -36,7 +36,7 @@ async fn known<K: Ord>(
          || '|' || CASE WHEN m.failed_at IS NULL THEN '' ELSE 'failure ' || COALESCE(m.failure_code, '') END AS line \
          FROM messages m WHERE m.origin {is} 'api'"
     );
-    let facts = format!(
+    let receipts = format!(
         "SELECT {key} || '|' || r.fact || ' ' || COALESCE(r.stage, r.code, r.word, '') || '|' || CAST(COUNT(*) AS TEXT) AS line \
          FROM messages m JOIN receipts r ON r.message = m.id \
          WHERE m.origin {is} 'api' AND r.source_kind = 'callback' GROUP BY {key}, r.fact, r.stage, r.code, r.word"
@@ -47,10 +47,10 @@ async fn known<K: Ord>(
         let before = known.insert(of(&row), (row[2..].join("|"), BTreeMap::new()));
         assert!(before.is_none(), "two messages of one name");
     }
-    for line in database.query(&facts).await {
+    for line in database.query(&receipts).await {
         let row: Vec<&str> = line.split('|').collect();
-        let facts = &mut known.get_mut(&of(&row)).unwrap().1;
-        facts.insert(row[2].to_owned(), row[3].parse().unwrap());
+        let receipts = &mut known.get_mut(&of(&row)).unwrap().1;
+        receipts.insert(row[2].to_owned(), row[3].parse().unwrap());
     }
     known
 }
@@ -62,20 +62,20 @@ pub(crate) fn name(line: &Value) -> Name {
 
 /// The oracle's words in ours.
 pub(crate) fn known_by_the_oracle(line: &Value) -> Known {
-    let mut facts = BTreeMap::new();
+    let mut receipts = BTreeMap::new();
     for (words, count) in line["facts"].as_object().unwrap() {
         let (word, code) = match words.strip_prefix("not sent ") {
             Some(code) => ("failed", code),
             None => words.split_once(' ').unwrap_or((words, "")),
         };
-        let fact = match word {
+        let receipt = match word {
             "sent" | "delivered" | "read" | "played" => format!("stage {word}"),
             "failed" => format!("failure {code}"),
-            // An echo teaches ids and tells nothing else.
+            // An echo contributes ids only.
             "outgoing" => continue,
             strange => format!("other {strange}"),
         };
-        facts.insert(fact, count.as_u64().unwrap());
+        receipts.insert(receipt, count.as_u64().unwrap());
     }
     let conflict = if line["conflict"] == true {
         "conflict"
@@ -86,10 +86,10 @@ pub(crate) fn known_by_the_oracle(line: &Value) -> Known {
     let shown = match codes.as_slice() {
         [] => String::new(),
         [code] => format!("failure {}", text(code)),
-        several => panic!("the chaos tells one failure a message, not {several:?}"),
+        several => panic!("expected one failure per message, not {several:?}"),
     };
     let state = text(&line["state"]);
-    (format!("{state}|{conflict}|{shown}"), facts)
+    (format!("{state}|{conflict}|{shown}"), receipts)
 }
 
 /// A text in JSON.
@@ -119,9 +119,9 @@ pub(crate) fn assert_same<K: Ord + std::fmt::Debug>(
 pub(crate) struct Survey {
     /// Messages that the providers took, each once.
     pub(crate) taken: usize,
-    /// Facts told about them.
-    pub(crate) facts: u64,
-    /// Messages whose reply came to nobody.
+    /// Receipts of these messages.
+    pub(crate) receipts: u64,
+    /// Messages whose reply was lost.
     pub(crate) untold: usize,
     /// Messages with callbacks that were posted and not answered: they may or may not be known.
     pub(crate) doubtful: usize,
@@ -132,12 +132,12 @@ pub(crate) struct Survey {
 /// Compares every message with the oracle's word on it, after a run in which processes were killed.
 ///
 /// Such a run differs from an orderly one in three ways: a reply may have come to a dead process; a callback that was not answered is
-/// posted again, so that a fact may be there more often than it was acknowledged; and one that is not posted again (Sobot's) may or may
+/// posted again, so that a receipt may be there more often than it was acknowledged; and one that is not posted again (Sobot's) may or may
 /// not have been taken.
 pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey {
     let ours = known_by_us(database).await;
-    let unmatched = known_of_nobody(database).await;
-    let told = told(database).await;
+    let unmatched = orphans_known(database).await;
+    let reported = reported(database).await;
     let (mut survey, mut wrong) = (Survey::default(), Vec::new());
     let mut names = BTreeSet::new();
     let nothing = || ("uncertain||".to_owned(), BTreeMap::new());
@@ -145,10 +145,10 @@ pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey 
         let name = name(line);
         assert!(names.insert(name.clone()), "{name:?} was sent twice");
         let mut expected = known_by_the_oracle(line);
-        survey.facts += expected.1.values().sum::<u64>();
+        survey.receipts += expected.1.values().sum::<u64>();
         let mut pairs = Vec::new();
         let mine = ours.get(&name).cloned();
-        if told.contains(&name) {
+        if reported.contains(&name) {
             pairs.push((expected, mine));
         } else if name.0 == "sobot" {
             survey.untold += 1;
@@ -187,21 +187,23 @@ pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey 
     survey
 }
 
-fn agrees((state, facts): &Known, shown: Option<&Known>, doubtful: bool) -> bool {
-    let Some((shown_state, shown_facts)) = shown else {
+fn agrees((state, receipts): &Known, shown: Option<&Known>, doubtful: bool) -> bool {
+    let Some((shown_state, shown_receipts)) = shown else {
         return false;
     };
-    let none_lost = facts
-        .iter()
-        .all(|(fact, count)| shown_facts.get(fact).is_some_and(|shown| shown >= count));
-    none_lost && (doubtful || (state == shown_state && facts.len() == shown_facts.len()))
+    let none_lost = receipts.iter().all(|(receipt, count)| {
+        shown_receipts
+            .get(receipt)
+            .is_some_and(|shown| shown >= count)
+    });
+    none_lost && (doubtful || (state == shown_state && receipts.len() == shown_receipts.len()))
 }
 
 /// Messages whose provider's reply was recorded.
-async fn told(database: &TestDatabase) -> BTreeSet<Name> {
-    let told = "SELECT m.provider || '|' || m.recipient AS line FROM messages m WHERE EXISTS \
+async fn reported(database: &TestDatabase) -> BTreeSet<Name> {
+    let reported = "SELECT m.provider || '|' || m.recipient AS line FROM messages m WHERE EXISTS \
                 (SELECT 1 FROM attempts a WHERE a.message = m.id AND a.outcome = 'accepted')";
-    let lines = database.query(told).await;
+    let lines = database.query(reported).await;
     let name = |line: &String| {
         let (provider, recipient) = line.split_once('|').unwrap();
         (provider.to_owned(), recipient.to_owned())

@@ -327,18 +327,18 @@ impl App {
         self.clock.now()
     }
 
-    /// Does whatever is to be done now: hand over, apply callbacks, sweep, adopt.
+    /// Runs the jobs once: submit, apply callbacks, sweep, adopt.
     pub(crate) async fn run_jobs_until_idle(&self) {
         loop {
             let claimed = self.services.dispatcher.claim_due().await.unwrap();
-            let handed_over = claimed.len();
+            let submitted = claimed.len();
             for work in claimed {
                 self.services.dispatcher.submit(work).await;
             }
             let applied = self.apply_callbacks().await;
             self.services.dispatcher.sweep().await.unwrap();
             self.services.reconciler.adopt().await.unwrap();
-            if handed_over == 0 && applied == 0 {
+            if submitted == 0 && applied == 0 {
                 return;
             }
         }

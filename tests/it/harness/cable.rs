@@ -6,7 +6,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of connections.
+/// How connections are treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
     /// They go through.
@@ -41,7 +41,7 @@ impl Cable {
         Self { address, way }
     }
 
-    /// Decides what becomes of connections from now on.
+    /// Applies to all connections from now on.
     pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
     }

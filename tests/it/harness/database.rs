@@ -97,7 +97,7 @@ impl TestDatabase {
         }
     }
 
-    /// The same for a program whose data lies in a folder inside.
+    /// For a program whose data is in a subfolder.
     pub(crate) fn url_in(&self, folder: &str) -> Secret {
         match &self.schema {
             Some(schema) => schema.url(),
@@ -113,7 +113,7 @@ impl TestDatabase {
         loop {
             match journal::connect(&self.url()).await {
                 Ok(pools) => return pools,
-                // Somebody writes, on a disk that is slow for a moment.
+                // A writer is active, on a disk that is slow for a moment.
                 Err(error) if error.is_transient() => tokio::task::yield_now().await,
                 Err(error) => panic!("{error}"),
             }
@@ -127,12 +127,12 @@ impl TestDatabase {
         pools
     }
 
-    /// Takes the journal's lock as another process would; nobody else writes there until it is released.
+    /// Takes the lock of the journal like another process; no one else can write there until it is released.
     pub(crate) async fn hold_journal(&self) -> HeldLock {
         self.try_hold_journal().await.unwrap()
     }
 
-    /// The same where others are busy with it; nothing if they do not let go in time.
+    /// For a journal in use; `None` if the lock is not released in time.
     pub(crate) async fn try_hold_journal(&self) -> Option<HeldLock> {
         let other = journal::connect(&self.url()).await.ok()?;
         let lock = if self.is_postgres() {
@@ -146,13 +146,13 @@ impl TestDatabase {
         })
     }
 
-    /// The same on the main database; on PostgreSQL nobody else even reads its busiest tables.
+    /// For the main database; on PostgreSQL its busiest tables cannot even be read.
     pub(crate) async fn hold_main(&self) -> HeldLock {
         if self.is_postgres() {
             let other = Pools::open_postgres(&self.url(), MAIN_LOCK, MAIN_WRITING.busy_timeout)
                 .await
                 .unwrap();
-            // Whoever changes tables takes their writer's lock first, and so meets no deadlock.
+            // Writers take the lock of the table first, so that there is no deadlock.
             let lock = other.begin().await.unwrap();
             lock.execute_unprepared(LOCK_TABLES).await.unwrap();
             return HeldLock {

@@ -2,7 +2,7 @@
 
 use crate::harness::database::TestDatabase;
 
-/// Tables and the columns that count. `adopt_at` of a message that waits, and the position, move with time and are no facts.
+/// Tables and the compared columns. `adopt_at` of a waiting message and the position change with time.
 const TABLES: [(&str, &str, &str); 9] = [
     (
         "messages",

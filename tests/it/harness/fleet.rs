@@ -85,7 +85,7 @@ impl Fleet {
         format!("{}/callbacks/{account}/{token}", self.address)
     }
 
-    /// The same for all four.
+    /// Of all four.
     pub(crate) fn callback_targets(&self) -> CallbackTargets {
         ACCOUNTS
             .iter()

@@ -1,10 +1,10 @@
-//! Texts that were read and approved once: compared with a file, rewritten with `UPDATE_GOLDEN=1`.
+//! Approved texts: compared with a file, rewritten with `UPDATE_GOLDEN=1`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-/// A folder of approved texts, each file of which must be asked for.
+/// A folder of approved texts; every file must be used.
 pub(crate) struct Goldens {
     folder: PathBuf,
     asked: BTreeSet<String>,
@@ -25,7 +25,7 @@ impl Goldens {
         }
     }
 
-    /// Compares a text with the approved one, or approves it.
+    /// Compares a text with the approved one, or rewrites that.
     pub(crate) fn check(&mut self, name: &str, text: &str) {
         let file = format!("{name}.txt");
         let path = self.folder.join(&file);
@@ -34,16 +34,16 @@ impl Goldens {
             fs::write(&path, text).unwrap();
         } else if fs::read_to_string(&path).unwrap_or_default() != text {
             self.wrong
-                .push(format!("{} is not what came:\n{text}", path.display()));
+                .push(format!("{} differs from:\n{text}", path.display()));
         }
     }
 
-    /// Fails on every difference, and on files that nobody asked for.
+    /// Fails on every difference, and on files that no test uses.
     pub(crate) fn finish(mut self) {
         for entry in fs::read_dir(&self.folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if !self.asked.contains(&name) {
-                self.wrong.push(format!("nothing asks for {name}"));
+                self.wrong.push(format!("no test uses {name}"));
             }
         }
         assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n\n"));

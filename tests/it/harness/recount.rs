@@ -1,4 +1,4 @@
-//! Rollups against a recount of messages and facts, in plain SQL past every layer.
+//! Compares count tables with a recount of messages and receipts in plain SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(crate) async fn check_rollups(database: &TestDatabase) -> i64 {
     numbers.sum()
 }
 
-/// A stage is timed when a fact names it; which bucket a time falls into is reckoned here in another way than there.
+/// A stage is timed when a receipt names it. Buckets are computed in another way than in the program.
 async fn check_latencies(database: &TestDatabase) {
     let counted = database
         .query(
@@ -42,7 +42,7 @@ async fn check_latencies(database: &TestDatabase) {
         .await;
     let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
     for stage in ["sent", "delivered", "read"] {
-        let told = database
+        let reported = database
             .query(&format!(
                 "SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
                  || CAST({stage}_at - created_at AS TEXT) AS line FROM messages \
@@ -50,7 +50,7 @@ async fn check_latencies(database: &TestDatabase) {
                  WHERE receipts.message = messages.id AND receipts.stage = '{stage}')",
             ))
             .await;
-        for line in told {
+        for line in reported {
             let (names, millis) = line.rsplit_once('|').unwrap();
             let bucket = bucket(millis.parse().unwrap());
             *recounted.entry(format!("{names}|{bucket}")).or_default() += 1;

@@ -88,7 +88,7 @@ impl Trial {
         count
     }
 
-    /// Ends every process in order, lets time pass for what killed ones left behind, and starts again until all is told and applied.
+    /// Stops every process, waits for the leases of killed ones, and starts again until everything is reported and applied.
     pub(crate) async fn settle(&self, running: Vec<Program>) {
         let database = &self.fleet.database;
         let queued = "SELECT state AS line FROM messages WHERE queue = 'queued'";
@@ -96,7 +96,7 @@ impl Trial {
             rt::task::yield_now().await;
         }
         self.terminate(running).await;
-        // Nobody lives who could hold them: their leases have run out.
+        // No process holds them any more: their leases have expired.
         let run_out = "UPDATE messages SET lease_until = 0 WHERE queue = 'sending'";
         database.spoil(run_out).await;
         let running = self.start_all().await;
@@ -115,7 +115,7 @@ impl Trial {
         self.terminate(running).await;
     }
 
-    /// Compares what is known with what was told, and has the program verify itself; ends the simulator.
+    /// Compares what is stored with what was reported, runs `verify`, and stops the simulator.
     pub(crate) async fn finish(self, sent: u64) -> Survey {
         let survey = survey(&self.fleet.database, &self.simulator.oracle()).await;
         assert_eq!((survey.taken + survey.never_sent) as u64, sent);
@@ -127,7 +127,7 @@ impl Trial {
         survey
     }
 
-    /// Starts every replica. Other tasks go on meanwhile.
+    /// Starts every replica. Other tasks continue meanwhile.
     pub(crate) async fn start_all(&self) -> Vec<Program> {
         let fleet = Arc::clone(&self.fleet);
         let start = move || {
@@ -154,7 +154,7 @@ impl Trial {
 /// Kills one process after the other and starts it again at once.
 pub(crate) struct Killer {
     pub(crate) seed: u64,
-    /// A process lives for so long after the one before was killed; the dice choose.
+    /// Random time between two kills.
     pub(crate) pause: std::ops::Range<u64>,
     /// Enough is killed when this says so.
     pub(crate) stop: Arc<AtomicBool>,
@@ -162,17 +162,17 @@ pub(crate) struct Killer {
 }
 
 impl Killer {
-    /// Kills until told to stop, or enough; returns who lives, and how many died. Blocks its thread.
+    /// Kills until stopped, or often enough; returns the survivors and the number of kills. Blocks its thread.
     pub(crate) fn run(self, fleet: &Fleet, mut running: Vec<Program>) -> (Vec<Program>, usize) {
-        let mut dice = StdRng::seed_from_u64(self.seed);
+        let mut rng = StdRng::seed_from_u64(self.seed);
         let mut killed = 0;
         while killed < self.most {
             // Not a wait for anything: the moment of the kill is what is chosen here.
-            std::thread::sleep(Duration::from_millis(dice.random_range(self.pause.clone())));
+            std::thread::sleep(Duration::from_millis(rng.random_range(self.pause.clone())));
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let victim = dice.random_range(0..running.len());
+            let victim = rng.random_range(0..running.len());
             running.remove(victim).kill();
             running.insert(victim, fleet.start(victim));
             killed += 1;

@@ -1,4 +1,4 @@
-//! What goes on by itself goes on: one bad row, a late callback or a lock held elsewhere spoils nothing else.
+//! Background work continues: one bad row, a late callback or a lock held elsewhere affects nothing else.
 
 use bluetick::domain::delivery_state::DeliveryState;
 use bluetick::simulator::ForcedReply;
@@ -91,8 +91,9 @@ async fn a_callback_that_is_read_late_takes_no_time_back() {
     app.deliver_callback(SOBOT, &status("wamid.late")).await;
     app.run_jobs_until_idle().await;
     let shown = account(&app, SOBOT).await;
-    let heard: DateTime<chrono::Utc> = shown["last_callback_at"].as_str().unwrap().parse().unwrap();
-    assert_eq!(heard, noon());
+    let received_at: DateTime<chrono::Utc> =
+        shown["last_callback_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(received_at, noon());
     app.finish().await;
 }
 
@@ -128,7 +129,7 @@ async fn nothing_is_sent_again_or_resumed_without_its_line_in_the_audit() {
 }
 
 #[actix_web::test]
-async fn writers_that_wait_for_a_lock_give_up_and_hinder_no_reader() {
+async fn writers_that_wait_for_a_lock_time_out_and_block_no_reader() {
     let database = TestDatabase::new().await;
     let pools = database.journal().await;
     let lock = database.hold_journal().await;
