@@ -5,6 +5,7 @@ pub mod connection;
 pub mod disk;
 mod error;
 pub(crate) mod instant;
+mod journal_state;
 pub mod serve_lock;
 pub(crate) mod statements;
 
@@ -13,6 +14,7 @@ use std::path::Path;
 pub use checkpoint::CheckpointResult;
 use connection::MAIN_BUSY_TIMEOUT;
 pub use error::Error;
+pub use journal_state::JournalState;
 
 /// Limits work that a caller waits for to the time that a lock may be waited for.
 pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

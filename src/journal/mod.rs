@@ -32,18 +32,17 @@ pub use purge::{JournalStart, PURGE_BATCH_ROWS, PurgeBatch, PurgeLimit};
 pub use reader::JournalFilter;
 
 use crate::db;
-use crate::db::Error;
 use crate::db::connection::{
     self, Engine, JOURNAL_BUSY_TIMEOUT, JOURNAL_WRITING, MAIN_BUSY_TIMEOUT, Pools,
 };
 use crate::db::disk::DiskReserve;
+use crate::db::{Error, JournalState};
 use crate::domain::callback_record::{
     CallbackRecord, CallbackSummary, JournalEntry, JournalPosition,
 };
 use crate::domain::ids::CallbackId;
 use crate::domain::secret::Secret;
 use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
-use crate::store::settings::JournalState;
 use fallback::Fallback;
 use inserter::{JournalInserter, MaintenanceRequest};
 use purge::MaintenanceTask;

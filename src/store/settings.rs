@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
-use crate::db::{Error, instant};
+use crate::db::{Error, JournalState, instant};
 use crate::store::Store;
 use crate::store::entities::{leases, settings};
 
@@ -25,17 +25,6 @@ mod name {
     pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
     /// Messages created before this instant (ms) were purged, so their counts have no rows behind them; absent when none were.
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
-}
-
-/// A journal as a start finds it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct JournalState {
-    /// Made with it.
-    pub identity: Uuid,
-    /// The highest place ever given there.
-    pub end: i64,
-    /// What the last start left there.
-    pub mark: Option<Uuid>,
 }
 
 impl Store {

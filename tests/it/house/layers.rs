@@ -52,7 +52,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("src/data_dir.rs", &["config", "domain"]),
     ("src/telemetry.rs", &["config"]),
     ("src/db", &["db", "domain"]),
-    ("src/journal", &["db", "domain", "journal", "store"]),
+    ("src/journal", &["db", "domain", "journal"]),
     ("src/store", &["db", "domain", "store"]),
     (
         "src/receiving",
@@ -75,6 +75,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     (
         "src/sending",
         &[
+            "http_client",
             "config",
             "data_dir",
             "db",
@@ -166,7 +167,14 @@ const INSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "src/simulator",
-        &["config", "domain", "keys", "providers", "simulator"],
+        &[
+            "http_client",
+            "config",
+            "domain",
+            "keys",
+            "providers",
+            "simulator",
+        ],
     ),
 ];
 
