@@ -168,7 +168,7 @@ impl Jobs {
             match self.reconciler.step().await {
                 Ok(ReconcileStep::Applied(applied)) if applied > 0 => {}
                 Ok(ReconcileStep::Applied(_)) => {
-                    self.pause(LEASE_INTERVAL, self.news(&mut appended)).await
+                    self.pause(LEASE_INTERVAL, self.news(&mut appended)).await;
                 }
                 Ok(ReconcileStep::LeaseHeldElsewhere) => {
                     self.pause(SUCCESSION_INTERVAL, std::future::pending())

@@ -36,7 +36,7 @@ struct RunningAttempt {
     since: Instant,
 }
 
-/// AttemptPurpose of an attempt.
+/// Why the table is written to.
 #[derive(Debug)]
 pub(super) enum AttemptPurpose {
     /// Insert a batch that callers wait for.

@@ -247,7 +247,7 @@ impl Journal {
         }))
     }
 
-    /// Waits until a body of this size may be held in memory. DiskReserve the whole size before
+    /// Waits until a body of this size may be held in memory. Reserve the whole size before
     /// reading: two callers that each hold a part could wait for each other.
     pub async fn reserve(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
         let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);

@@ -70,7 +70,7 @@ impl Writer {
                 }
                 WriterEvent::Ended(result, purpose) => self.attempt_ended(result, purpose).await,
                 WriterEvent::MaintenanceRequest(maintenance_request) => {
-                    self.inserter.run(maintenance_request)
+                    self.inserter.run(maintenance_request);
                 }
                 WriterEvent::Due => {}
                 WriterEvent::Stopped => break,

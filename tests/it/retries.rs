@@ -663,7 +663,7 @@ async fn a_message_marked_failed_fails_unless_a_report_shows_that_it_arrived() {
 #[actix_web::test]
 async fn a_message_without_reports_after_submission_becomes_overdue() {
     let app = start_app_with(|settings, _| {
-        settings.outcome = Some(bluetick::simulator::PlannedOutcome::Silent)
+        settings.outcome = Some(bluetick::simulator::PlannedOutcome::Silent);
     })
     .await;
     let id = app.send_image(SOBOT).await;

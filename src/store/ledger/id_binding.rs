@@ -287,7 +287,7 @@ impl Ledger {
         };
         self.merges.push((gone, survivor));
         self.count_removal(given.before.as_ref()).await?;
-        self.note_removed(gone, given.before.as_ref())?;
+        self.note_removed(gone, given.before.as_ref());
         let entry = self.entry(survivor.into())?;
         entry.added.extend(given.added);
         entry.touched = true;

@@ -153,19 +153,15 @@ impl Ledger {
             .exec(transaction)
             .await?;
         messages::Entity::delete_by_id(id).exec(transaction).await?;
-        self.note_removed(id, entry.before.as_ref())
+        self.note_removed(id, entry.before.as_ref());
+        Ok(())
     }
 
-    /// Remembers the last state of a message that goes; one that this ledger made itself was never there.
-    pub(super) fn note_removed(
-        &mut self,
-        id: Uuid,
-        before: Option<&messages::Model>,
-    ) -> Result<(), Error> {
+    /// Records the last state of a deleted message, unless this ledger created it.
+    pub(super) fn note_removed(&mut self, id: Uuid, before: Option<&messages::Model>) {
         if let Some(before) = before {
             self.removed.push((id.into(), before.state));
         }
-        Ok(())
     }
 }
 

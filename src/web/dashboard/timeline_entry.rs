@@ -118,7 +118,7 @@ pub(super) fn receipt_entry(
         ours: TimeElement::new(receipt.received_at),
         theirs: theirs.map(TimeElement::new),
         lag: theirs.and_then(|at| lag_text(receipt, at, accepted_at)),
-        repeats: (count > 1).then(|| format!("×{}", count)),
+        repeats: (count > 1).then(|| format!("×{count}")),
         source,
         link,
     }
