@@ -1,6 +1,6 @@
-//! The data folder: private to its owner, home of the secret key that nobody configured.
+//! The data folder, accessible to its owner only, and the generated secret key in it.
 //!
-//! Databases and the spool are made by `store`.
+//! `db` and `journal` create the files of databases and spool.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
@@ -16,56 +16,49 @@ use tempfile::NamedTempFile;
 use crate::config::SECRET_KEY_BYTES;
 use crate::domain::secret::Secret;
 
-/// Name of the made secret key in the data folder.
+/// File name of the generated secret key.
 pub const SECRET_KEY_FILE: &str = "secret_key";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Whether the database that the secret key belongs to holds anything yet.
+/// Whether URLs derived from a secret key may be in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DatabaseAge {
-    /// It was just made: a new key can be.
     New,
-    /// URLs made with its key are in use.
     Existing,
 }
 
-/// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
         action: &'static str,
-        /// The folder or file.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
-    /// The database is older than its key: making another would break every URL in use.
+    /// A new key would break every URL in use.
     #[error(
-        "the secret key {} is missing; restore it, or set secret_key to the key this database was made with",
+        "the secret key {} is missing; restore it, or set secret_key to the key this database was created with",
         .0.display()
     )]
     KeyMissing(PathBuf),
-    /// The file holds something else.
     #[error("the secret key in {} is shorter than {SECRET_KEY_BYTES} bytes", .0.display())]
     KeyTooShort(PathBuf),
 }
 
-/// Makes the folder where it is missing, and closes it (0700) to everyone else.
+/// Creates the folder if it is missing, and restricts it to mode 0700.
 pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(folder)
-        .map_err(failed("create", folder))?;
+        .map_err(io_error("create", folder))?;
     restrict(folder, FOLDER_MODE)
 }
 
-/// The secret key kept in the folder; made there (0600) when there is none and the database is new.
-pub fn load_or_make_secret_key(
+/// Reads the secret key from the folder. Creates it, with mode 0600, if it is missing and the
+/// database is new.
+pub fn load_or_create_secret_key(
     folder: &Path,
     database: DatabaseAge,
 ) -> Result<Secret, DataDirError> {
@@ -80,44 +73,44 @@ pub fn load_or_make_secret_key(
             Ok(Secret::new(text))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match database {
-            DatabaseAge::New => make_secret_key(folder, &path),
+            DatabaseAge::New => create_secret_key(folder, &path),
             DatabaseAge::Existing => Err(DataDirError::KeyMissing(path)),
         },
-        Err(error) => Err(failed("read", &path)(error)),
+        Err(error) => Err(io_error("read", &path)(error)),
     }
 }
 
-/// Durable before it is used: a URL must never outlive the key that made it.
-fn make_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError> {
+/// Durable before it is used: no URL may exist without its key.
+fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError> {
     let mut bytes = [0; SECRET_KEY_BYTES];
     SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(io::Error::other)
-        .map_err(failed("draw random bytes for", path))?;
+        .map_err(io_error("draw random bytes for", path))?;
     let key = STANDARD.encode(bytes);
     let write = || -> io::Result<()> {
-        // Made with mode 0600.
+        // Created with mode 0600.
         let mut file = NamedTempFile::new_in(folder)?;
         writeln!(file, "{key}")?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
         fs::File::open(folder)?.sync_all()
     };
-    write().map_err(failed("write", path))?;
+    write().map_err(io_error("write", path))?;
     Ok(Secret::new(key))
 }
 
-/// Takes away every right beyond `mode`; leaves alone what has none.
+/// Removes permissions beyond `mode`.
 fn restrict(path: &Path, mode: u32) -> Result<(), DataDirError> {
-    let found = fs::metadata(path).map_err(failed("read", path))?;
-    let given = found.permissions().mode() & 0o777;
-    if given & mode == given {
+    let found = fs::metadata(path).map_err(io_error("read", path))?;
+    let current = found.permissions().mode() & 0o777;
+    if current & mode == current {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io_error("protect", path))
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
     let path = path.to_owned();
     move |source| DataDirError::Io {
         action,
@@ -135,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_made_private_even_when_it_was_not() {
+    fn an_existing_folder_is_made_private() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("a/b");
         prepare(&folder).unwrap();
@@ -146,31 +139,31 @@ mod tests {
     }
 
     #[test]
-    fn a_new_database_gets_a_key_that_stays() {
+    fn the_key_of_a_new_database_is_created_once() {
         let folder = tempfile::tempdir().unwrap();
-        let made = load_or_make_secret_key(folder.path(), DatabaseAge::New).unwrap();
+        let created = load_or_create_secret_key(folder.path(), DatabaseAge::New).unwrap();
         assert_eq!(mode(&folder.path().join(SECRET_KEY_FILE)), 0o600);
-        assert_eq!(made.expose().len(), 44);
-        let found = load_or_make_secret_key(folder.path(), DatabaseAge::Existing).unwrap();
-        assert_eq!(made, found);
+        assert_eq!(created.expose().len(), 44);
+        let found = load_or_create_secret_key(folder.path(), DatabaseAge::Existing).unwrap();
+        assert_eq!(created, found);
         let another = tempfile::tempdir().unwrap();
-        let other = load_or_make_secret_key(another.path(), DatabaseAge::New).unwrap();
-        assert_ne!(made, other);
+        let other = load_or_create_secret_key(another.path(), DatabaseAge::New).unwrap();
+        assert_ne!(created, other);
     }
 
     #[test]
-    fn an_existing_database_never_gets_another_key() {
+    fn an_existing_database_never_gets_a_new_key() {
         let folder = tempfile::tempdir().unwrap();
-        let error = load_or_make_secret_key(folder.path(), DatabaseAge::Existing).unwrap_err();
+        let error = load_or_create_secret_key(folder.path(), DatabaseAge::Existing).unwrap_err();
         assert!(matches!(error, DataDirError::KeyMissing(_)), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_truncated_key_is_refused() {
+    fn a_truncated_key_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(SECRET_KEY_FILE), "short\n").unwrap();
-        let error = load_or_make_secret_key(folder.path(), DatabaseAge::New).unwrap_err();
+        let error = load_or_create_secret_key(folder.path(), DatabaseAge::New).unwrap_err();
         assert!(matches!(error, DataDirError::KeyTooShort(_)), "{error}");
     }
 }

@@ -1,6 +1,6 @@
-//! Keys of each purpose, derived from the one secret key; the tokens in callback and report URLs.
+//! One key per purpose, derived from the secret key; the tokens in callback and report URLs.
 //!
-//! Pure: where the secret key comes from is `config`'s and `data_dir`'s matter.
+//! Pure: `config` and `data_dir` read the secret key.
 
 use std::fmt;
 
@@ -15,21 +15,19 @@ use uuid::Uuid;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::secret::Secret;
 
-/// First byte of every report token, so that a later layout can be told apart.
+/// First byte of every report token, to distinguish later layouts.
 const REPORT_VERSION: u8 = 1;
-/// Bytes of an HMAC-SHA256.
+/// Size of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
-/// Bytes of a UUID.
 const ID_BYTES: usize = 16;
 
 /// Everything derived from the secret key. Never printed.
 pub struct Keys {
-    current: Derived,
-    previous: Vec<Derived>,
+    current: DerivedKeys,
+    previous: Vec<DerivedKeys>,
 }
 
-/// The keys of one secret.
-struct Derived {
+struct DerivedKeys {
     callback: [u8; TAG_BYTES],
     report: [u8; TAG_BYTES],
     media: [u8; TAG_BYTES],
@@ -37,39 +35,34 @@ struct Derived {
     fingerprint: [u8; ID_BYTES],
 }
 
-/// How a callback URL's token was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CallbackUrl {
-    /// The generation in its token.
     pub generation: u32,
-    /// Whether it is the URL that is shown today.
     pub age: UrlAge,
 }
 
-/// Whether a callback URL is the one that is shown today.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UrlAge {
-    /// It is.
+    /// The URL that the dashboard shows.
     Current,
-    /// It carries the previous generation, or was made with an earlier secret key; it still works.
+    /// Of the previous generation, or derived from an earlier secret key; it still works.
     Old,
 }
 
 impl Keys {
-    /// Derives the keys of `secret`, which makes tokens, and of `previous`, whose tokens still verify.
+    /// Tokens are created with `secret`; those created with `previous` still verify.
     pub fn derive(secret: &Secret, previous: &[Secret]) -> Self {
         Self {
-            current: Derived::of(secret),
-            previous: previous.iter().map(Derived::of).collect(),
+            current: DerivedKeys::derive(secret),
+            previous: previous.iter().map(DerivedKeys::derive).collect(),
         }
     }
 
-    /// Tells two secret keys apart without telling either; for the database to keep.
+    /// Identifies the secret key without revealing it; stored in the database.
     pub fn fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.current.fingerprint)
     }
 
-    /// The fingerprints of the earlier secret keys, in their order.
     pub fn previous_fingerprints(&self) -> Vec<String> {
         self.previous
             .iter()
@@ -77,24 +70,25 @@ impl Keys {
             .collect()
     }
 
-    /// The key of the dashboard's session cookie, 64 bytes.
+    /// Key of the dashboard's session cookie.
     pub fn session(&self) -> &[u8; 64] {
         &self.current.session
     }
 
-    /// The key of signed media URLs, 32 bytes.
+    /// Key of signed media URLs.
     pub fn media(&self) -> &[u8; 32] {
         &self.current.media
     }
 
-    /// The last part of an account's callback URL.
+    /// Last path segment of an account's callback URL.
     pub fn callback_token(&self, account: &AccountId, generation: u32) -> String {
         self.current.callback_token(account, generation)
     }
 
-    /// Whether `token` opens the callback URL of `account`: that of the `current` generation or the one before it, unless `retired` names it.
+    /// `None` unless the token is valid for `account`, in the `current` or the previous generation,
+    /// which must not be in `retired`.
     ///
-    /// Takes the same time whatever the token, so that it cannot be guessed byte by byte.
+    /// Takes the same time for every token, so that it cannot be guessed byte by byte.
     pub fn verify_callback_token(
         &self,
         account: &AccountId,
@@ -109,11 +103,11 @@ impl Keys {
             .filter(|generation| *generation > 0 && !retired.contains(generation))
             .collect();
         let mut matched = None;
-        for (keys, place) in self.all().zip(0_usize..) {
+        for (keys, index) in self.all().zip(0_usize..) {
             for &generation in &generations {
                 let expected = keys.callback_token(account, generation);
                 if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) {
-                    let newest = place == 0 && generation == current;
+                    let newest = index == 0 && generation == current;
                     matched = Some(CallbackUrl {
                         generation,
                         age: if newest { UrlAge::Current } else { UrlAge::Old },
@@ -124,7 +118,8 @@ impl Keys {
         matched
     }
 
-    /// The last part of the URL that takes one message's reports. Lives as long as the message is kept.
+    /// Last path segment of the URL for reports of one message. Valid as long as the message is
+    /// stored.
     pub fn report_token(&self, account: &AccountId, message: MessageId) -> String {
         let mut bytes = vec![REPORT_VERSION];
         bytes.extend_from_slice(message.uuid().as_bytes());
@@ -134,15 +129,15 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The message that a report URL's token names; `None` when a single bit of it is not ours.
+    /// `None` if the token was not created by [`Keys::report_token`].
     pub fn verify_report_token(&self, token: &str) -> Option<(AccountId, MessageId)> {
-        // Strict: a second spelling of the same bytes (padding, trailing bits) is refused.
+        // Strict: rejects other encodings of the same bytes (padding, trailing bits).
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (signed, tag) = bytes.split_last_chunk::<TAG_BYTES>()?;
-        let genuine = self.all().fold(Choice::from(0), |genuine, keys| {
-            genuine | authenticate(&keys.report, &[signed]).ct_eq(tag)
+        let is_valid = self.all().fold(Choice::from(0), |is_valid, keys| {
+            is_valid | authenticate(&keys.report, &[signed]).ct_eq(tag)
         });
-        if !bool::from(genuine) {
+        if !bool::from(is_valid) {
             return None;
         }
         let (&version, rest) = signed.split_first()?;
@@ -151,7 +146,7 @@ impl Keys {
         (version == REPORT_VERSION).then(|| (account, MessageId::from(Uuid::from_bytes(*id))))
     }
 
-    fn all(&self) -> impl Iterator<Item = &Derived> {
+    fn all(&self) -> impl Iterator<Item = &DerivedKeys> {
         std::iter::once(&self.current).chain(&self.previous)
     }
 }
@@ -162,8 +157,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-impl Derived {
-    fn of(secret: &Secret) -> Self {
+impl DerivedKeys {
+    fn derive(secret: &Secret) -> Self {
         let source = Hkdf::<Sha256>::new(Some(b"bluetick"), secret.expose().as_bytes());
         Self {
             callback: expand(&source, "callback"),
@@ -185,7 +180,7 @@ impl Derived {
 
 #[expect(
     clippy::expect_used,
-    reason = "HKDF-SHA256 refuses only outputs above 8160 bytes"
+    reason = "HKDF-SHA256 rejects only outputs above 8160 bytes"
 )]
 fn expand<const N: usize>(source: &Hkdf<Sha256>, purpose: &str) -> [u8; N] {
     let mut key = [0; N];
@@ -195,9 +190,9 @@ fn expand<const N: usize>(source: &Hkdf<Sha256>, purpose: &str) -> [u8; N] {
     key
 }
 
-/// HMAC-SHA256 of the parts, one after the other.
+/// HMAC-SHA256 of the concatenated parts.
 fn authenticate(key: &[u8; TAG_BYTES], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
-    // HMAC pads a short key with zeros to its block of 64 bytes; doing so here leaves nothing that can fail.
+    // HMAC pads a short key with zeros to its block of 64 bytes. Padding here cannot fail.
     let mut block = [0; 64];
     block[..TAG_BYTES].copy_from_slice(key);
     let mut mac = Hmac::<Sha256>::new(&block.into());
@@ -232,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_url_opens_its_own_account_only() {
+    fn a_callback_token_is_valid_for_its_own_account_only() {
         let token = keys().callback_token(&account("k"), 1);
         assert_eq!(token.len(), 43);
         let found = keys().verify_callback_token(&account("k"), 1, &[], &token);
@@ -245,7 +240,7 @@ mod tests {
             keys().verify_callback_token(&account("k2"), 1, &[], &token),
             None
         );
-        // The separator keeps `k` + generation 11 apart from `k1` + generation 1.
+        // The separator distinguishes `k` + generation 11 from `k1` + generation 1.
         let other = keys().callback_token(&account("k1"), 1);
         assert_ne!(other, keys().callback_token(&account("k"), 11));
         let elsewhere = Keys::derive(&secret("b"), &[]);
@@ -256,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_generation_before_works_until_it_is_retired() {
+    fn the_previous_generation_works_until_it_is_retired() {
         let keys = keys();
         let verify = |generation: u32, current: u32, retired: &[u32]| {
             let token = keys.callback_token(&account("k"), generation);
@@ -290,8 +285,8 @@ mod tests {
     }
 
     #[test]
-    fn each_purpose_has_a_key_of_its_own() {
-        let derived = Derived::of(&secret("a"));
+    fn each_purpose_has_a_different_key() {
+        let derived = DerivedKeys::derive(&secret("a"));
         let mut all = vec![
             derived.callback.to_vec(),
             derived.report.to_vec(),
@@ -304,9 +299,9 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_character_of_a_report_url_is_refused() {
+    fn every_changed_character_of_a_report_token_is_rejected() {
         let keys = keys();
-        // Three lengths of account id leave each possible number of spare bits in the last character.
+        // Three lengths of account id cover every number of unused bits in the last character.
         for id in ["k", "ka", "kal"] {
             let token = keys.report_token(&account(id), message());
             assert_eq!(
@@ -314,14 +309,14 @@ mod tests {
                 Some((account(id), message()))
             );
             let characters: Vec<char> = token.chars().collect();
-            for place in 0..characters.len() {
-                for other in ALPHABET.chars().filter(|c| *c != characters[place]) {
+            for index in 0..characters.len() {
+                for other in ALPHABET.chars().filter(|c| *c != characters[index]) {
                     let mut changed = characters.clone();
-                    changed[place] = other;
+                    changed[index] = other;
                     let changed: String = changed.into_iter().collect();
                     assert_eq!(keys.verify_report_token(&changed), None, "{changed}");
                 }
-                assert_eq!(keys.verify_report_token(&token[..place]), None);
+                assert_eq!(keys.verify_report_token(&token[..index]), None);
             }
             assert_eq!(keys.verify_report_token(&format!("{token}=")), None);
             assert_eq!(keys.verify_report_token(&format!("{token}A")), None);
@@ -329,20 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn printing_keys_shows_none() {
+    fn debug_output_contains_no_keys() {
         assert_eq!(format!("{:?}", keys()), "Keys(0 previous)");
     }
 
     proptest! {
         #[test]
-        fn any_message_of_any_account_is_found_again(id in "[a-z0-9][a-z0-9-]{0,63}", bits: u128) {
+        fn every_report_token_verifies(id in "[a-z0-9][a-z0-9-]{0,63}", bits: u128) {
             let message = MessageId::from(Uuid::from_u128(bits));
             let token = keys().report_token(&account(&id), message);
             prop_assert_eq!(keys().verify_report_token(&token), Some((account(&id), message)));
         }
 
         #[test]
-        fn no_text_is_taken_for_a_token(text in ".{0,200}") {
+        fn arbitrary_text_is_no_token(text in ".{0,200}") {
             prop_assert_eq!(keys().verify_report_token(&text), None);
             prop_assert_eq!(keys().verify_callback_token(&account("k"), 2, &[], &text), None);
         }

@@ -1,4 +1,4 @@
-//! Bluetick sends WhatsApp media messages through four providers and knows what became of every one of them.
+//! Bluetick sends WhatsApp media messages through four providers and tracks their delivery.
 //!
 #![doc = include_str!("../README.md")]
 

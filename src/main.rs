@@ -1,4 +1,4 @@
-//! The program: reads the command line, starts the log, runs a subcommand. The only file that exits.
+//! Parses the command line, starts the log, runs a subcommand. The only file that exits.
 
 use std::process::ExitCode;
 
@@ -12,8 +12,8 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // The allocator's first touch of a region would make whole huge pages of it, which tripled the memory of an idle process. Where the kernel does not know this, nothing is lost.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    #[cfg(target_os = "linux")]
+    disable_huge_pages();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -23,6 +23,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Transparent huge pages tripled the memory of an idle process. A kernel without them returns an
+/// error, which changes nothing.
+#[cfg(target_os = "linux")]
+fn disable_huge_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn run() -> Result<(), CommandError> {

@@ -1,4 +1,4 @@
-//! Everything that the use cases of one process are made of. Built by `app`, handed to handlers and loops.
+//! The struct that handlers and jobs share. Built by `app`; tests build the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,45 +22,40 @@ use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
-/// What handlers and loops work with; shared by all of them, built the same in tests.
 #[derive(Clone)]
 pub struct Services {
-    /// The checked configuration.
     pub config: Arc<Config>,
-    /// Configured accounts by id.
+    /// Configured accounts.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
-    /// What "now" is.
     pub clock: Arc<dyn Clock>,
-    /// Keys of each purpose.
     pub keys: Arc<Keys>,
-    /// Messages, facts, access.
+    /// Messages, receipts, access.
     pub store: Store,
     /// Raw callbacks.
     pub journal: Journal,
-    /// Takes callbacks in.
+    /// Appends callbacks to the journal.
     pub ingest: Arc<Ingest>,
-    /// Accounts whose callback addresses work.
+    /// Accounts with a valid callback URL, configured or not.
     pub known_accounts: Arc<KnownAccounts>,
-    /// Takes messages in.
+    /// Accepts messages into the queue.
     pub acceptor: Acceptor,
-    /// Uploaded files on their way.
+    /// Files that were uploaded but not submitted yet.
     pub uploads: UploadStorage,
-    /// Hands messages over.
+    /// Submits queued messages.
     pub dispatcher: Dispatcher,
-    /// Applies callbacks.
+    /// Applies callbacks to messages.
     pub reconciler: Reconciler,
-    /// Removes what is past its retention.
+    /// Purges what is past its retention.
     pub retention: Retention,
-    /// Held by the one process that looks after the database: expired, abandoned and adoptable messages, what may be forgotten.
-    pub upkeep: Lease,
+    /// Held by the one process that expires, releases and adopts messages and trims shared tables.
+    pub maintenance_lease: Lease,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
-    /// Cancelled when the process stops; ends what would otherwise never end.
+    /// Cancelled when the process stops; ends streams and long purges.
     pub stopping: CancellationToken,
 }
 
 impl Services {
-    /// Where a provider calls back for an account.
     pub fn callback_url(&self, account: &AccountId, generation: u32) -> String {
         let token = self.keys.callback_token(account, generation);
         format!("{}/callbacks/{account}/{token}", self.config.public_url)

@@ -1,6 +1,7 @@
-//! The log: to stderr, for people on a terminal and as JSON lines otherwise.
+//! The log, on stderr: text on a terminal, JSON lines otherwise.
 //!
-//! **Invariant:** phone numbers, wamids, names, captions, tokens and bodies are never logged; types that hold them print masked.
+//! **Invariant:** phone numbers, wamids, names, captions, tokens and bodies are never logged; types
+//! that hold them print masked.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
@@ -11,18 +12,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
 
-/// Libraries that tell too much at `info`, and could tell what nobody may read. What `actix_http` calls an error is what strangers do: broken requests and connections.
-const QUIET: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+/// Libraries that log too much at `info`, possibly private data. `actix_http` logs broken requests
+/// and connections of clients as errors.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
-/// The log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not one.
     #[error("{variable}: `{filter}` is not a log filter such as debug or info,bluetick=debug")]
     BadFilter {
-        /// The variable it came from.
         variable: &'static str,
-        /// What it held.
         filter: String,
     },
     /// A log was started before.
@@ -30,7 +28,7 @@ pub enum TelemetryError {
     AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Starts the log for this process; `BLUETICK_LOG`, else `RUST_LOG`, says what is told beyond the default.
+/// Starts the log of this process. `BLUETICK_LOG`, else `RUST_LOG`, extends the default filter.
 pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(environment)?)
@@ -45,34 +43,35 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             .finish()
             .try_init()?;
     }
-    panic::set_hook(Box::new(tell_place));
+    panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// Tells where the program gave up, and not with which words: they may quote what it was reading. `RUST_BACKTRACE=1` adds the functions.
-fn tell_place(panic: &PanicHookInfo<'_>) {
-    let place = panic
+/// Logs the location of a panic but not its message, which may quote private data. `RUST_BACKTRACE=1`
+/// adds the backtrace.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic
         .location()
-        .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-    let way = Backtrace::capture();
-    if way.status() == BacktraceStatus::Captured {
-        tracing::error!(place, %way, "gave up; this is a defect");
+        .map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(location, %backtrace, "panicked; this is a defect");
     } else {
-        tracing::error!(place, "gave up; this is a defect");
+        tracing::error!(location, "panicked; this is a defect");
     }
 }
 
 /// The default filter with the operator's directives over it.
 fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
-    let asked = ["BLUETICK_LOG", "RUST_LOG"]
+    let configured = ["BLUETICK_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|variable| Some((variable, environment.get(variable)?)))
         .filter(|(_, filter)| !filter.trim().is_empty());
-    let Some((variable, filter)) = asked else {
-        return Ok(EnvFilter::new(QUIET));
+    let Some((variable, filter)) = configured else {
+        return Ok(EnvFilter::new(DEFAULT_FILTER));
     };
     EnvFilter::builder()
-        .parse(format!("{QUIET},{filter}"))
+        .parse(format!("{DEFAULT_FILTER},{filter}"))
         .map_err(|_| TelemetryError::BadFilter {
             variable,
             filter: filter.clone(),
@@ -85,11 +84,10 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is logged.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Kept {
+    impl io::Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -101,29 +99,29 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_by_its_place_and_quotes_nothing() {
-        let kept = Kept::default();
-        let writer = kept.clone();
+    fn a_panic_is_logged_with_its_location_and_without_its_message() {
+        let log = LogBuffer::default();
+        let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .with_ansi(false)
             .finish();
         let body = "a table for Ines, +447700900123";
         let before = panic::take_hook();
-        panic::set_hook(Box::new(tell_place));
-        let ended = tracing::subscriber::with_default(subscriber, || {
+        panic::set_hook(Box::new(log_panic));
+        let result = tracing::subscriber::with_default(subscriber, || {
             panic::catch_unwind(|| {
                 body.parse::<u64>()
                     .unwrap_or_else(|_| panic!("not a number: {body}"))
             })
         });
         panic::set_hook(before);
-        assert!(ended.is_err());
-        let told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        assert!(told.contains("src/telemetry.rs:"), "{told}");
+        assert!(result.is_err());
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(logged.contains("src/telemetry.rs:"), "{logged}");
         assert!(
-            !told.contains("Ines") && !told.contains("447700900123"),
-            "{told}"
+            !logged.contains("Ines") && !logged.contains("447700900123"),
+            "{logged}"
         );
     }
 

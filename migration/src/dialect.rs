@@ -1,9 +1,9 @@
-//! One DDL text for both engines: the words in braces become each engine's type.
+//! One DDL text for both engines: placeholders in braces become the types of the engine.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
-/// Runs `statements`, separated by `;`, with these words replaced:
+/// Runs `statements`, separated by `;`, with these placeholders replaced:
 ///
 /// * `{id}`: a UUID in 16 bytes
 /// * `{instant}`: milliseconds since the epoch, UTC
@@ -11,7 +11,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 /// * `{flag}`: a boolean
 /// * `{bytes}`: raw bytes
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result<(), DbErr> {
-    let words: [(&str, &str); 5] = match manager.get_database_backend() {
+    let types: [(&str, &str); 5] = match manager.get_database_backend() {
         DbBackend::Postgres => [
             ("{id}", "uuid"),
             ("{instant}", "bigint"),
@@ -27,10 +27,10 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result
             ("{bytes}", "blob"),
         ],
     };
-    let statements = words
+    let statements = types
         .iter()
-        .fold(statements.to_owned(), |text, (word, kind)| {
-            text.replace(word, kind)
+        .fold(statements.to_owned(), |text, (placeholder, kind)| {
+            text.replace(placeholder, kind)
         });
     for statement in statements
         .split(';')

@@ -1,8 +1,8 @@
-//! Two ordered lists of schema changes: the journal's and the main database's.
+//! Two ordered lists of schema changes: of the journal, and of the main database.
 
 mod dialect;
 mod journal;
-// A module named `main` would read as the start of a program.
+// `mod main` would look like the entry point of a program.
 #[path = "main/mod.rs"]
 mod main_database;
 

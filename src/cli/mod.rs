@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         }),
         Command::Explain(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
-            let store = app::open_to_look(&config).await?;
+            let store = app::open_read_only(&config).await?;
             explain::run(&command, &config, &store, SystemClock.now(), &mut stdout()).await
         }),
         Command::Rebuild => server::block_on(async {
@@ -124,8 +124,8 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         }),
         Command::Verify => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
-            let store = app::open_to_look(&config).await?;
-            let journal = app::open_journal_to_look(&config, &store).await?;
+            let store = app::open_read_only(&config).await?;
+            let journal = app::open_journal_read_only(&config, &store).await?;
             let done = verify::run(&store, &journal, &mut stdout()).await;
             journal.close().await?;
             store.close().await?;

@@ -20,16 +20,16 @@ pub struct ServeLock {
 }
 
 #[derive(Debug)]
-pub enum Claim {
-    Ours(ServeLock),
-    /// Another process holds the lock of this folder.
-    Anothers(PathBuf),
+pub enum ServeLockClaim {
+    Claimed(ServeLock),
+    /// Another process serves the database in this folder.
+    HeldElsewhere(PathBuf),
 }
 
 /// Does not wait.
-pub fn claim(database_url: &Secret) -> Result<Claim, Error> {
+pub fn claim(database_url: &Secret) -> Result<ServeLockClaim, Error> {
     if engine_of(database_url) == Engine::Postgres {
-        return Ok(Claim::Ours(ServeLock { _locked: None }));
+        return Ok(ServeLockClaim::Claimed(ServeLock { _locked: None }));
     }
     let database = sqlite_path(database_url);
     let path = database.with_file_name(FILE_NAME);
@@ -40,12 +40,12 @@ pub fn claim(database_url: &Secret) -> Result<Claim, Error> {
     make_private_file(&path)?;
     let file = File::options().write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(Claim::Ours(ServeLock {
+        Ok(()) => Ok(ServeLockClaim::Claimed(ServeLock {
             _locked: Some(file),
         })),
         Err(TryLockError::WouldBlock) => {
             let folder = database.parent().unwrap_or(Path::new("."));
-            Ok(Claim::Anothers(folder.to_owned()))
+            Ok(ServeLockClaim::HeldElsewhere(folder.to_owned()))
         }
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }

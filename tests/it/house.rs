@@ -110,7 +110,7 @@ fn the_layer_check_leaves_the_rest_alone() {
             "use actix_web::{web, HttpResponse}; use crate::sending::accept;",
         ),
         (
-            "src/app.rs",
+            "src/app/mod.rs",
             "use actix_web::HttpServer; use crate::{store::Store, web};",
         ),
     ] {

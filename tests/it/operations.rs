@@ -404,7 +404,7 @@ async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_
         assert_eq!(
             printed_lines(&stderr),
             [
-                "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to begin anew"
+                "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to start with a new database"
             ]
         );
         assert_eq!(names(&place), left, "{command} made something");

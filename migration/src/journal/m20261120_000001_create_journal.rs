@@ -1,4 +1,4 @@
-//! Creates the journal of raw callbacks, and the identity that ties it to its main database.
+//! Creates the journal of raw callbacks, and the identity that the main database stores as well.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -34,19 +34,21 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// AUTOINCREMENT never gives a number twice, not even after the table was emptied.
+/// AUTOINCREMENT never assigns a number twice, even after the table was emptied.
 const SQLITE_KEYS: &str = "
     seq integer PRIMARY KEY AUTOINCREMENT,
     id {id} NOT NULL UNIQUE";
 
-/// The id leads: days of it are what the table can be partitioned by, and a partitioned table's keys must hold that column.
+/// The id is the primary key: the table is partitioned by days of it, and keys of a partitioned
+/// table must contain that column.
 const POSTGRES_KEYS: &str = "
     seq bigint NOT NULL DEFAULT nextval('journal_seq'),
     id {id} NOT NULL PRIMARY KEY";
 
 const POSTGRES_ORDER: &str = "CREATE UNIQUE INDEX journal_by_seq ON journal (seq)";
 
-// `content` comes last: SQLite reads the columns before it without following the overflow pages of a large body.
+// `content` comes last: SQLite reads the columns before it without following the overflow pages of
+// a large body.
 const UP: &str = r"
 CREATE TABLE journal ({keys},
     account {text} NOT NULL,

@@ -1,4 +1,5 @@
-//! Parts PostgreSQL's journal into days, so that retention drops a day at a time and deletes no rows. SQLite's stays one table.
+//! Partitions PostgreSQL's journal by day, so that retention drops whole days instead of deleting
+//! rows. On SQLite it stays one table.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -30,8 +31,9 @@ async fn run_on_postgres(manager: &SchemaManager<'_>, statements: &[&str]) -> Re
     Ok(())
 }
 
-// A UUIDv7 begins with 48 bits of milliseconds, so a day is a range of ids: inserting and finding by id touch that day alone, and
-// `ON CONFLICT (id)` holds for the whole journal. Days of what is there are made here, later ones as they come; the default takes what fits no day.
+// A UUIDv7 begins with 48 bits of milliseconds, so a day is a range of ids: inserting and finding by
+// id touch only that day, and `ON CONFLICT (id)` holds for the whole journal. Days of existing rows
+// are created here, later ones by the program; the default partition accepts all other rows.
 const UP: &[&str] = &[
     "CREATE TABLE journal_by_day (LIKE journal INCLUDING DEFAULTS) PARTITION BY RANGE (id)",
     "CREATE TABLE journal_default PARTITION OF journal_by_day DEFAULT",
@@ -56,7 +58,8 @@ const UP: &[&str] = &[
     "DROP TABLE journal",
     "ALTER TABLE journal_by_day RENAME TO journal",
     "ALTER TABLE journal ADD PRIMARY KEY (id)",
-    // Numbers are drawn from one sequence: unique without an index that says so, which would have to hold the id as well.
+    // Numbers come from one sequence, so they are unique; a unique index would have to contain the
+    // id as well.
     "CREATE INDEX journal_by_seq ON journal (seq)",
     "CREATE INDEX journal_by_account ON journal (account, seq)",
 ];

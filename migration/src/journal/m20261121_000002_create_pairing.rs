@@ -1,4 +1,4 @@
-//! Creates the mark by which a main database that is older than its journal is recognised.
+//! Creates the mark that reveals a main database older than its journal.
 
 use sea_orm_migration::prelude::*;
 

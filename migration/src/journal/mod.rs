@@ -1,4 +1,4 @@
-//! Changes of the journal, oldest first.
+//! Schema changes of the journal, oldest first.
 
 mod m20261120_000001_create_journal;
 mod m20261121_000001_partition_journal;
@@ -6,7 +6,6 @@ mod m20261121_000002_create_pairing;
 
 use sea_orm_migration::prelude::*;
 
-/// The journal's list.
 #[derive(Debug)]
 pub struct JournalMigrator;
 

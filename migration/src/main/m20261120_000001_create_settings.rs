@@ -1,4 +1,5 @@
-//! Creates facts about the database itself: key fingerprint, journal identity, reconcile position, leases.
+//! Creates properties of the database itself (key fingerprint, journal identity, reconcile
+//! position), and leases.
 
 use sea_orm_migration::prelude::*;
 

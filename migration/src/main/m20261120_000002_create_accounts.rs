@@ -1,4 +1,5 @@
-//! Creates every account ever known, so that its callback address outlives the configuration.
+//! Creates accounts, kept after they leave the configuration, so that their callback URLs stay
+//! valid.
 
 use sea_orm_migration::prelude::*;
 

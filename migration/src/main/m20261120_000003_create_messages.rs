@@ -1,4 +1,4 @@
-//! Creates one row a message, with the result of its last fold.
+//! Creates messages, with the result of the last fold.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Creates every id a provider used for a message.
+//! Creates the ids that providers use for messages, and conflicting claims on them.
 
 use sea_orm_migration::prelude::*;
 

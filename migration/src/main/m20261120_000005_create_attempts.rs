@@ -1,4 +1,4 @@
-//! Creates every exchange with a provider, redacted.
+//! Creates attempts: each HTTP exchange with a provider, redacted.
 
 use sea_orm_migration::prelude::*;
 

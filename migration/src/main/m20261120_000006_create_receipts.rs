@@ -1,4 +1,4 @@
-//! Creates facts, and what became of each callback.
+//! Creates receipts, and the outcome of each callback.
 
 use sea_orm_migration::prelude::*;
 

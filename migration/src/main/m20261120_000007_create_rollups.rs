@@ -1,4 +1,4 @@
-//! Creates message counts and latency histograms per quarter hour, kept by the writer of every change.
+//! Creates message counts and latency histograms per quarter hour, updated with every change.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Creates who may do what, and what they did.
+//! Creates API tokens, sign-in links and the log of operator actions.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Creates when each customer last wrote to an account.
+//! Creates customer-service windows: when each customer last wrote to an account.
 
 use sea_orm_migration::prelude::*;
 

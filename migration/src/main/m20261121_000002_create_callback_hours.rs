@@ -1,4 +1,4 @@
-//! Creates how many callbacks came in each hour.
+//! Creates the hourly callback traffic of each account.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Indexes by which retention finds what goes with a message, and which windows closed long ago.
+//! Indexes for retention: idempotency keys of a message, and old windows.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Creates what operators have seen and put aside, so that problems nobody can settle can leave the list.
+//! Creates dismissed problems, so that those without a solution can leave the list.
 
 use sea_orm_migration::prelude::*;
 

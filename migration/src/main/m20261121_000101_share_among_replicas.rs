@@ -1,4 +1,5 @@
-//! Creates what several processes on one database share: changes for the live feed, uploaded files, and each account's next place to send.
+//! Creates what several processes on one database share: changes for the live feed, uploaded files,
+//! and when each account may send next.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

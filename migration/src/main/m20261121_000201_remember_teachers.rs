@@ -1,4 +1,4 @@
-//! Lets what callbacks taught be found by their time, and tells what a claim on another message's id came from.
+//! Indexes ids learned from callbacks by time, and adds the source of conflicting claims.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Of a claim that is there already nobody knows what it came from; a reply's is the one that nothing takes back.
+/// The source of existing claims is unknown; claims of replies are never retracted.
 const UP: &str = r"
 CREATE INDEX provider_ids_taught ON provider_ids (account, learned_at) WHERE learned_from = 'callback';
 ALTER TABLE id_conflicts ADD COLUMN learned_from {text} NOT NULL DEFAULT 'reply';

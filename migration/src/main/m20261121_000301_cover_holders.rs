@@ -1,4 +1,4 @@
-//! Lets the index by provider id tell who holds it: callbacks ask for nothing else, and the row is on another page.
+//! Adds account and message to the index by provider id, so that callbacks need not read the row.
 
 use sea_orm_migration::prelude::*;
 

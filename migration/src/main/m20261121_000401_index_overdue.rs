@@ -1,4 +1,5 @@
-//! Lets the list of overdue messages walk only those that await something, in the list's order: of ten million it looked at each.
+//! Indexes messages with a due time in list order; the list of overdue ones scanned all ten million
+//! before.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Lets lists of what few messages have walk only those: an account's messages in one state, failures of one class, what was sent again.
+//! Indexes for lists of few messages: an account's messages in one state, failures of one class,
+//! messages that were resent.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Changes of the main database, oldest first.
+//! Schema changes of the main database, oldest first.
 
 mod m20261120_000001_create_settings;
 mod m20261120_000002_create_accounts;
@@ -20,7 +20,6 @@ mod m20261121_000501_index_rare_lists;
 
 use sea_orm_migration::prelude::*;
 
-/// The main database's list.
 #[derive(Debug)]
 pub struct MainMigrator;
 

@@ -184,7 +184,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sea_orm_migration", &["src/db", "src/journal", "src/store"]),
     ("sqlx", &["src/db", "src/journal", "src/store"]),
     ("migration", &["src/db", "src/journal", "src/store"]),
-    ("actix", &["src/web", "src/app.rs", "src/simulator"]),
+    ("actix", &["src/web", "src/app", "src/simulator"]),
     (
         "reqwest",
         &["src/http_client.rs", "src/sending", "src/simulator"],

@@ -1,0 +1,103 @@
+//! Opens the main database, the journal and the keys, and checks that they belong together.
+
+use crate::app::start_error::StartError;
+use crate::config::Config;
+use crate::data_dir::{self, DatabaseAge};
+use crate::db::connection::Pools;
+use crate::domain::secret::Secret;
+use crate::journal::{self, Journal};
+use crate::keys::Keys;
+use crate::store::Store;
+
+/// What commands need that neither serve nor send.
+pub struct Databases {
+    pub store: Store,
+    /// Connections only; the journal's writer is not started.
+    pub journal: Pools,
+    pub keys: Keys,
+}
+
+/// Applies missing migrations. Rejects a secret key that the database was not created with.
+pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
+    let age = find_age(&config.database_url).await?;
+    data_dir::prepare(&config.data_dir)?;
+    let secret = match &config.secret_key {
+        Some(secret) => secret.clone(),
+        None => data_dir::load_or_create_secret_key(&config.data_dir, age)?,
+    };
+    let keys = Keys::derive(&secret, &config.secret_key_previous);
+    let journal = journal::connect(&config.database_url)
+        .await
+        .map_err(StartError::journal)?;
+    journal::migrate(&journal)
+        .await
+        .map_err(StartError::journal)?;
+    let store = Store::open(&config.database_url)
+        .await
+        .map_err(StartError::main_database)?;
+    store.migrate().await.map_err(StartError::main_database)?;
+    store
+        .claim_fingerprint(&keys.fingerprint(), &keys.previous_fingerprints())
+        .await
+        .map_err(StartError::main_database)?;
+    Ok(Databases {
+        store,
+        journal,
+        keys,
+    })
+}
+
+/// Creates nothing. Rejects one database without the other.
+async fn find_age(url: &Secret) -> Result<DatabaseAge, StartError> {
+    match (Store::exists(url), journal::exists(url)) {
+        (true, true) => Ok(DatabaseAge::Existing),
+        // The first start creates the journal before the main database.
+        (true, false) => Err(StartError::NoJournal),
+        (false, false) => Ok(DatabaseAge::New),
+        (false, true) => {
+            if journal::was_used(url).await.map_err(StartError::journal)? {
+                return Err(StartError::NoMainDatabase);
+            }
+            // An interrupted first start.
+            Ok(DatabaseAge::New)
+        }
+    }
+}
+
+/// For commands that run beside a `serve` of any version. Writes nothing, applies no migrations,
+/// and rejects a schema of another version.
+pub async fn open_read_only(config: &Config) -> Result<Store, StartError> {
+    let url = &config.database_url;
+    if !Store::exists(url) {
+        return Err(StartError::NoDatabase);
+    }
+    let store = Store::open(url).await.map_err(StartError::main_database)?;
+    store
+        .check_migrated()
+        .await
+        .map_err(StartError::main_database)?;
+    Ok(store)
+}
+
+/// Like [`open_read_only`], for the journal of `store`.
+pub async fn open_journal_read_only(config: &Config, store: &Store) -> Result<Journal, StartError> {
+    let url = &config.database_url;
+    if !journal::exists(url) {
+        return Err(StartError::NoDatabase);
+    }
+    open_checked_journal(url, store)
+        .await
+        .map_err(StartError::journal)
+}
+
+async fn open_checked_journal(url: &Secret, store: &Store) -> Result<Journal, crate::db::Error> {
+    let pools = journal::connect(url).await?;
+    journal::check_migrated(&pools).await?;
+    // Without a spool, which only writers need.
+    let journal = Journal::open(pools).await?;
+    let position = store.position().await?;
+    store
+        .check_journal(position, &journal.state().await?)
+        .await?;
+    Ok(journal)
+}

@@ -1,0 +1,140 @@
+//! The composition root: builds the services that the server, the jobs and the commands use.
+
+mod databases;
+mod running;
+mod serve_claim;
+mod start_error;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+pub use databases::{Databases, open_databases, open_journal_read_only, open_read_only};
+pub use running::{Running, close, start};
+pub use serve_claim::claim_serving;
+pub use start_error::StartError;
+
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::domain::ids::MessageId;
+use crate::journal::Journal;
+use crate::journal::spool::SpoolSettings;
+use crate::operating::retention::Retention;
+use crate::receiving::ingest::Ingest;
+use crate::receiving::known_accounts::KnownAccounts;
+use crate::receiving::limits::TrafficLimits;
+use crate::receiving::reconcile::Reconciler;
+use crate::sending::accept::Acceptor;
+use crate::sending::dispatch::{AttemptCounter, Dispatcher};
+use crate::sending::transport::Transport;
+use crate::sending::upload_storage::UploadStorage;
+use crate::services::Services;
+use crate::store::lease::Lease;
+
+/// Stored name of the maintenance lease.
+const MAINTENANCE_LEASE_NAME: &str = "upkeep";
+/// After a process dies during maintenance, another one takes over within this time.
+const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
+
+/// Opens everything. Does not listen and starts no job.
+pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
+    let databases = open_databases(&config).await?;
+    let (store, keys) = (databases.store, Arc::new(databases.keys));
+    let spool = SpoolSettings::in_folder(&config.data_dir);
+    let journal = Journal::open_with_spool(databases.journal, spool)
+        .await
+        .map_err(StartError::journal)?;
+    prepare_days(&journal, &*clock).await?;
+    let holder = MessageId::new(clock.now()).uuid();
+    let position = store.position().await.map_err(StartError::main_database)?;
+    let journal_state = journal.state().await.map_err(StartError::journal)?;
+    store
+        .claim_journal(position, &journal_state, holder)
+        .await
+        .map_err(StartError::main_database)?;
+    journal
+        .leave_mark(holder)
+        .await
+        .map_err(StartError::journal)?;
+    store
+        .remember_accounts(&config.accounts, clock.now())
+        .await
+        .map_err(StartError::main_database)?;
+    let stored_accounts = store
+        .list_accounts()
+        .await
+        .map_err(StartError::main_database)?;
+    let accounts: BTreeMap<_, _> = config
+        .accounts
+        .iter()
+        .map(|account| (account.id.clone(), account.clone()))
+        .collect();
+    let accounts = Arc::new(accounts);
+    let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
+    let journal_folder = journal.file().and_then(Path::parent);
+    let limits = TrafficLimits::new(&known_accounts, journal_folder.unwrap_or(&config.data_dir));
+    let stopping = CancellationToken::new();
+    let folder = config.data_dir.join("uploads");
+    let uploads = UploadStorage::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })?;
+    Ok(Services {
+        known_accounts: Arc::clone(&known_accounts),
+        ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts, limits)),
+        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
+        uploads: uploads.clone(),
+        dispatcher: Dispatcher {
+            store: store.clone(),
+            transport: Transport::new()?,
+            accounts: Arc::clone(&accounts),
+            keys: Arc::clone(&keys),
+            public_url: config.public_url.clone(),
+            clock: Arc::clone(&clock),
+            holder,
+            uploads,
+            in_flight: Arc::default(),
+            attempt_counter: AttemptCounter::new(accounts.keys()),
+        },
+        maintenance_lease: Lease::new(
+            store.clone(),
+            MAINTENANCE_LEASE_NAME,
+            holder,
+            MAINTENANCE_LEASE,
+        ),
+        reconciler: Reconciler::new(
+            store.clone(),
+            journal.clone(),
+            Arc::clone(&accounts),
+            Arc::clone(&known_accounts),
+            Arc::clone(&clock),
+            holder,
+        ),
+        retention: Retention::new(
+            store.clone(),
+            journal.clone(),
+            Arc::clone(&clock),
+            holder,
+            config.retention,
+            stopping.clone(),
+        ),
+        config: Arc::new(config),
+        accounts,
+        clock,
+        keys,
+        store,
+        journal,
+        accepted: Arc::default(),
+        stopping,
+    })
+}
+
+/// A lock held elsewhere does not prevent the start: until the next attempt callbacks go to the
+/// default partition.
+async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartError> {
+    match journal.prepare_days(clock.now()).await {
+        Err(error) if !error.is_busy() => Err(StartError::journal(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Only one `serve` per SQLite database. A second one fails at once, except on an inherited socket,
+//! where it waits until the first has stopped.
+
+use std::time::{Duration, Instant};
+
+use crate::app::start_error::StartError;
+use crate::config::Config;
+use crate::data_dir;
+use crate::db::serve_lock::{self, ServeLock, ServeLockClaim};
+use crate::web::listener::Owner;
+
+/// How long the previous process may take to finish requests and close its databases.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Claims the configured database until the lock is dropped.
+pub async fn claim_serving(config: &Config, owner: Owner) -> Result<ServeLock, StartError> {
+    data_dir::prepare(&config.data_dir)?;
+    let timeout = match owner {
+        Owner::Parent => TAKEOVER_TIMEOUT,
+        Owner::Process => Duration::ZERO,
+    };
+    let started = Instant::now();
+    let mut logged = false;
+    loop {
+        let claim = serve_lock::claim(&config.database_url).map_err(StartError::main_database)?;
+        let folder = match claim {
+            ServeLockClaim::Claimed(lock) => return Ok(lock),
+            ServeLockClaim::HeldElsewhere(folder) => folder,
+        };
+        if started.elapsed() >= timeout {
+            return Err(StartError::AlreadyServed(folder));
+        }
+        if !logged {
+            tracing::info!(
+                folder = %folder.display(),
+                "another bluetick serve runs here; waiting at most {} s until it has stopped",
+                timeout.as_secs()
+            );
+            logged = true;
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}

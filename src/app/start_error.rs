@@ -1,0 +1,61 @@
+//! Why the program cannot start.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::data_dir::DataDirError;
+use crate::db;
+use crate::sending::transport::TransportError;
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("{database}: {source}")]
+    Database {
+        /// `the database` or `the journal`.
+        database: &'static str,
+        #[source]
+        source: db::Error,
+    },
+    #[error("there is no database yet; `serve` creates it")]
+    NoDatabase,
+    /// Only the main database exists. A new journal would hide the loss, and the files beside it
+    /// (`-wal`) would damage the restored one.
+    #[error("journal.db is missing beside bluetick.db; restore both from one backup")]
+    NoJournal,
+    /// Only a journal that was used exists. Its callbacks belong to messages of the missing
+    /// database.
+    #[error(
+        "bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to start with a new database"
+    )]
+    NoMainDatabase,
+    #[error("another bluetick serve runs on {}", .0.display())]
+    AlreadyServed(PathBuf),
+    #[error("cannot store uploads in {}: {source}", .folder.display())]
+    Uploads {
+        folder: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+impl StartError {
+    pub(super) fn main_database(source: db::Error) -> Self {
+        Self::Database {
+            database: "the database",
+            source,
+        }
+    }
+
+    pub(super) fn journal(source: db::Error) -> Self {
+        Self::Database {
+            database: "the journal",
+            source,
+        }
+    }
+}
