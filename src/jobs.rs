@@ -236,8 +236,8 @@ impl Jobs {
         let mut position = None;
         while !self.stop.is_cancelled() {
             let result = match position {
-                Some(position) => store.tell_changes(position).await,
-                None => store.feed_end().await,
+                Some(position) => store.publish_changes(position).await,
+                None => store.last_feed_position().await,
             };
             let pause = match result {
                 Ok(reached) => {

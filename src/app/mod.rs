@@ -60,7 +60,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .await
         .map_err(StartError::journal)?;
     store
-        .remember_accounts(&config.accounts, clock.now())
+        .record_accounts(&config.accounts, clock.now())
         .await
         .map_err(StartError::main_database)?;
     let stored_accounts = store

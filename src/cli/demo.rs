@@ -19,7 +19,7 @@ use crate::domain::secret::Secret;
 use crate::services::Services;
 use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
-use crate::store::access::TokenCreation;
+use crate::store::api_tokens::TokenCreation;
 use crate::web::listener::{Listener, Owner};
 use crate::web::server;
 

@@ -11,7 +11,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 use crate::store::Store;
-use crate::store::access::TokenCreation;
+use crate::store::api_tokens::TokenCreation;
 
 /// Actor in the audit log for commands run on the machine itself.
 pub(super) const ACTOR: &str = "command line";

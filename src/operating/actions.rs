@@ -14,8 +14,8 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::receiving::operator_decisions::format_match_detail;
 use crate::sending::accept::{AcceptError, Acceptor, MessageInput, Resend};
 use crate::sending::upload_storage;
+use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
-use crate::store::queue::IdempotencyKey;
 use crate::store::{self, Store};
 
 /// Why a decision was not carried out.

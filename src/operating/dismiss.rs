@@ -7,7 +7,7 @@ use crate::operating::actions::{Decision, OperateError};
 use crate::store::Store;
 
 /// Puts a contradicted message or an unmatched report aside.
-pub async fn put_message_aside(
+pub async fn dismiss_message(
     store: &Store,
     id: MessageId,
     decision: &Decision<'_>,
@@ -29,7 +29,7 @@ pub async fn put_message_aside(
             return Err(moved.map_or(OperateError::NotFound("message"), OperateError::Moved));
         }
     };
-    ledger.put_message_aside(id).await?;
+    ledger.dismiss_message(id).await?;
     let action = Action {
         message: Some(id),
         account: Some(message.account),
@@ -40,13 +40,13 @@ pub async fn put_message_aside(
 }
 
 /// Puts the unreadable parts of a callback aside.
-pub async fn put_callback_aside(
+pub async fn dismiss_callback(
     store: &Store,
     id: CallbackId,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
     let ledger = store.ledger_for_caller(decision.now).await?;
-    if !ledger.put_callback_aside(id).await? {
+    if !ledger.dismiss_callback(id).await? {
         ledger.roll_back().await;
         return Err(OperateError::NotFound("unreadable callback"));
     }

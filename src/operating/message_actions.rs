@@ -54,7 +54,7 @@ pub async fn run(
             id
         }
         MessageAction::Dismiss => {
-            dismiss::put_message_aside(store, id, decision).await?;
+            dismiss::dismiss_message(store, id, decision).await?;
             id
         }
         MessageAction::Match(message) => {

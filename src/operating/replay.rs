@@ -15,7 +15,7 @@ use crate::domain::ids::{CallbackId, MessageId};
 use crate::operating::actions::Decision;
 use crate::receiving::operator_decisions::{OperatorDecisions, format_release_detail};
 use crate::services::Services;
-use crate::store::callbacks::{CallbackOutcome, Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::store::ledger::{Ledger, StateChange};
 
 /// Callbacks read again in one transaction, and bytes of their bodies.

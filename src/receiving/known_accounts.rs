@@ -6,7 +6,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, CallbackAuth};
 use crate::domain::secret::Secret;
-use crate::store::accounts::AccountRecord;
+use crate::store::account_records::AccountRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownAccount {

@@ -9,7 +9,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::AccountMode;
 use crate::services::Services;
-use crate::store::accounts::AccountRecord;
+use crate::store::account_records::AccountRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Health {
@@ -58,8 +58,8 @@ pub struct AccountStatus {
 pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db::Error> {
     let now = services.clock.now();
     let inputs = HealthInputs {
-        refused_at: services.store.list_last_refusals().await?,
-        silent: services.store.list_silent_accounts(now).await?,
+        refused_at: services.store.list_last_unverified().await?,
+        silent: services.store.list_overdue_accounts(now).await?,
     };
     let records = services.store.list_accounts().await?.into_values();
     let statuses = records.map(|record| {

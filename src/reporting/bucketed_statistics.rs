@@ -14,7 +14,7 @@ use crate::domain::latency::Histogram;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::statistics::Period;
+use crate::store::bucket_counts::Period;
 
 /// The resolution of the rollups.
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
@@ -108,12 +108,12 @@ pub async fn compute(
     zone: Tz,
 ) -> Result<BTreeMap<StatisticsGroup, GroupStatistics>, Error> {
     let mut statistics: BTreeMap<StatisticsGroup, GroupStatistics> = BTreeMap::new();
-    let group = |cohort: crate::store::statistics::Cohort| StatisticsGroup {
+    let group = |cohort: crate::store::bucket_counts::Cohort| StatisticsGroup {
         at: width.start(cohort.created_at, zone),
         account: cohort.account,
         kind: cohort.kind.map_or("", MediaKind::as_str),
     };
-    for row in store.list_standings(period).await? {
+    for row in store.list_state_counts(period).await? {
         let statistics = statistics.entry(group(row.cohort)).or_default();
         let column = match row.origin {
             Origin::Api => &mut statistics.states,
@@ -129,7 +129,7 @@ pub async fn compute(
             *statistics.codes.entry(code).or_default() += row.messages;
         }
     }
-    for latency in store.list_latencies(period).await? {
+    for latency in store.list_latency_counts(period).await? {
         statistics
             .entry(group(latency.cohort))
             .or_default()

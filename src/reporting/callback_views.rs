@@ -8,7 +8,7 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::journal::JournalFilter;
 use crate::services::Services;
-use crate::store::callbacks::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
 
 /// The method of a callback of which only the body is kept.
 const METHOD_NOT_KEPT: &str = "?";
@@ -228,7 +228,7 @@ async fn with_outcomes(
 ) -> Result<Vec<ListedCallback>, db::Error> {
     let ids: Vec<CallbackId> = summaries.iter().map(|summary| summary.id).collect();
     let mut outcomes = services.store.find_outcomes(&ids).await?;
-    let mut messages = services.store.find_told(&ids).await?;
+    let mut messages = services.store.list_reported_messages(&ids).await?;
     let listed = summaries.into_iter().map(|summary| {
         let outcome = outcomes.remove(&summary.id);
         ListedCallback {

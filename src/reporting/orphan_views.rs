@@ -6,7 +6,7 @@ use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
 use crate::store::Store;
 use crate::store::messages::Cursor;
-use crate::store::orphans::OrphanFilter;
+use crate::store::orphan_list::OrphanFilter;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedOrphan {

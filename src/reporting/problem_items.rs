@@ -9,12 +9,13 @@ use crate::domain::message::{Message, Origin};
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
-use crate::store::accounts::Pause;
-use crate::store::callbacks::{CallbackOutcome, Outcome};
+use crate::store::account_records::Pause;
+use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::{Cursor, MessageFilter};
-use crate::store::orphans::OrphanFilter;
-use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};
-use crate::store::reports::Problems;
+use crate::store::orphan_list::OrphanFilter;
+use crate::store::page_counts::Problems;
+use crate::store::quarantine::QuarantinedPart;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProblemList {
@@ -56,7 +57,7 @@ pub async fn list(services: &Services, limit: usize) -> Result<Vec<ProblemList>,
 pub enum ProblemCursor {
     Message(Cursor),
     Account(AccountId),
-    Claim(ClaimPlace),
+    Claim(IdConflictCursor),
     Callback(CallbackId),
     /// A position in the journal.
     Journal(i64),
@@ -198,7 +199,7 @@ fn split_page<T>(
 }
 
 fn claim_cursor(conflict: &IdConflict) -> ProblemCursor {
-    ProblemCursor::Claim(ClaimPlace {
+    ProblemCursor::Claim(IdConflictCursor {
         seen_at: conflict.seen_at,
         claimant: conflict.claimant,
         provider_id: conflict.provider_id.as_str().to_owned(),

@@ -1,7 +1,7 @@
 //! The kinds of problems: titles, reasons and next steps.
 
 use crate::domain::enum_words::enum_words;
-use crate::store::reports::Problems;
+use crate::store::page_counts::Problems;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]

@@ -61,7 +61,7 @@ impl UploadStorage {
         let stored = self.folder.join(format!("{id}.{extension}"));
         if self.store.is_shared() {
             let content = tokio::fs::read(received).await?;
-            self.store.keep_upload(id, content, now).await?;
+            self.store.store_upload(id, content, now).await?;
         } else {
             tokio::fs::rename(received, &stored).await?;
         }
@@ -113,7 +113,7 @@ impl UploadStorage {
     /// this at a time.
     pub async fn drop_shared(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         if self.store.is_shared() {
-            self.store.drop_uploads(now - GRACE).await?;
+            self.store.delete_finished_uploads(now - GRACE).await?;
         }
         Ok(())
     }

@@ -7,37 +7,33 @@ use crate::db::{Error, instant};
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::{AttemptId, MessageId};
 use crate::store::Store;
-use crate::store::entities::attempts::{Column, Entity, Model};
+use crate::store::entities::attempt_row::{Column, Entity, Model};
 
-/// One exchange, as the message page shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
-    /// Its id.
     pub id: AttemptId,
-    /// The message.
     pub message: MessageId,
-    /// Counted from 1.
+    /// From 1.
     pub number: i32,
-    /// Before the first byte.
+    /// Before the first byte was sent.
     pub started_at: DateTime<Utc>,
-    /// After the answer; absent while it runs or after a crash.
+    /// After the reply; absent while it runs or after a crash.
     pub finished_at: Option<DateTime<Utc>>,
-    /// How it ended.
     pub outcome: AttemptOutcome,
-    /// The HTTP status, if there was an answer.
+    /// Absent without a reply.
     pub http_status: Option<u16>,
-    /// From the first byte to the end of the answer.
+    /// From the first byte to the end of the reply.
     pub duration_ms: Option<i64>,
-    /// Method, address, headers and body, secrets as `…`.
+    /// Method, address, headers and body, with secrets as `…`.
     pub request: String,
-    /// Headers that matter and the body, secrets as `…`.
+    /// Selected headers and the body, with secrets as `…`.
     pub reply: Option<String>,
-    /// In words.
+    /// Shown to operators.
     pub detail: Option<String>,
 }
 
 impl Store {
-    /// Every exchange about a message, oldest first.
+    /// Oldest first.
     pub async fn list_attempts(&self, message: MessageId) -> Result<Vec<Attempt>, Error> {
         let rows = Entity::find()
             .filter(Column::Message.eq(message.uuid()))

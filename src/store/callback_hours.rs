@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter}
 use crate::db::{Error, instant};
 use crate::domain::ids::AccountId;
 use crate::store::Store;
-use crate::store::entities::callback_hours::{Column, Entity, Model};
+use crate::store::entities::callback_hour_row::{Column, Entity, Model};
 use crate::store::entities::column_types::OrEmpty;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

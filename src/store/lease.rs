@@ -1,26 +1,29 @@
-//! A job that one process at a time does: whoever holds its lease.
+//! Leases: only the process that holds a job's lease runs the job.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
-use crate::db::Error;
+use crate::db::{Error, instant};
 use crate::store::Store;
+use crate::store::entities::lease_row::{Column, Entity, Model};
 
-/// A lease that this process holds, or tries for.
+/// A lease that this process holds or tries to take.
 #[derive(Clone, Debug)]
 pub struct Lease {
     store: Store,
     name: &'static str,
     holder: Uuid,
     length: TimeDelta,
-    /// Good for us until then, as far as we know.
+    /// When our lease expires, as last stored.
     until: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 impl Lease {
-    /// The lease called `name`; a holder that dies is followed by another after `length`.
+    /// Another process may take the lease `length` after the last renewal.
     pub fn new(store: Store, name: &'static str, holder: Uuid, length: TimeDelta) -> Self {
         Self {
             store,
@@ -31,7 +34,7 @@ impl Lease {
         }
     }
 
-    /// Takes the lease, or renews it when half of it is used up; false while another process holds it.
+    /// Takes the lease, or renews it after half its length; false while another process holds it.
     pub async fn hold(&self, now: DateTime<Utc>) -> Result<bool, Error> {
         let good_until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if good_until.is_some_and(|until| now + self.length / 2 < until) {
@@ -45,7 +48,7 @@ impl Lease {
         Ok(held)
     }
 
-    /// Gives it back, so that another process takes over at once.
+    /// Releases the lease, so that another process can take it at once.
     pub async fn release(&self) -> Result<(), Error> {
         self.remember(None);
         self.store.release_lease(self.name, self.holder).await
@@ -53,5 +56,51 @@ impl Lease {
 
     fn remember(&self, until: Option<DateTime<Utc>>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+impl Store {
+    /// Takes or renews a lease; false while another holder's has not expired.
+    pub async fn claim_lease(
+        &self,
+        lease: &str,
+        holder: Uuid,
+        now: DateTime<Utc>,
+        length: TimeDelta,
+    ) -> Result<bool, Error> {
+        let row = Model {
+            name: lease.to_owned(),
+            holder,
+            expires_at: instant::write(now + length),
+        };
+        let renew = OnConflict::column(Column::Name)
+            .update_columns([Column::Holder, Column::ExpiresAt])
+            .to_owned();
+        let claimed = self
+            .pools()
+            .within(async |transaction| {
+                let known = Entity::find_by_id(lease).one(transaction).await?;
+                let is_anothers =
+                    |known: Model| known.holder != holder && known.expires_at > instant::write(now);
+                if known.is_some_and(is_anothers) {
+                    return Ok(false);
+                }
+                Entity::insert(row.into_active_model())
+                    .on_conflict(renew)
+                    .exec_without_returning(transaction)
+                    .await?;
+                Ok(true)
+            })
+            .await;
+        self.noted(claimed)
+    }
+
+    /// Releases a lease if `holder` still holds it.
+    pub async fn release_lease(&self, lease: &str, holder: Uuid) -> Result<(), Error> {
+        Entity::delete_many()
+            .filter(Column::Name.eq(lease).and(Column::Holder.eq(holder)))
+            .exec(self.pools().writer())
+            .await?;
+        Ok(())
     }
 }

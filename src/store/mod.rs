@@ -1,32 +1,39 @@
-//! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave it.
+//! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave
+//! it.
 
-pub mod access;
-pub mod accounts;
+pub mod account_records;
+pub mod api_tokens;
 pub mod attempts;
+pub mod audit_log;
+pub mod bucket_counts;
 pub mod callback_hours;
-pub mod callbacks;
+pub mod callback_outcomes;
+pub mod change_feed;
+pub mod database_identity;
+mod dismissals;
 mod entities;
-pub mod feed;
+pub mod id_conflicts;
+pub mod inbound_windows;
 pub mod lease;
 pub mod ledger;
+pub mod message_acceptance;
 pub mod messages;
-pub mod orphans;
+pub mod orphan_list;
+pub mod page_counts;
 #[cfg(test)]
 mod plans;
-pub mod problems;
 pub mod provider_ids;
 pub mod purge_expired;
 pub mod purge_messages;
 mod purge_statements;
-mod put_aside;
-pub mod queue;
+pub mod quarantine;
+mod random_secret;
 pub mod receipts;
-pub mod reports;
-pub mod settings;
-pub mod statistics;
+pub mod send_queue;
+pub mod sign_in_links;
+pub mod store_settings;
 pub mod uploads;
 pub mod verify;
-pub mod windows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,23 +55,23 @@ use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
 const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
-/// Changes that a slow reader of the live feed may fall behind before it is told to start over.
+/// Changes that a slow subscriber may lag behind before it must start over.
 const FEED_LENGTH: usize = 1024;
 
-/// The main database: messages, facts, access.
+/// The main database: messages, receipts, accounts and access.
 #[derive(Clone, Debug)]
 pub struct Store {
-    // One word, as every part of the program holds a clone.
+    // One pointer, because every part of the program holds a clone.
     pools: Arc<Pools>,
     feed: broadcast::Sender<Change>,
-    /// Tells this process's changes from those of others.
+    /// Distinguishes this process's changes from those of others.
     process: Uuid,
-    /// Whether it could not be written when that was last tried.
+    /// Whether the last write failed.
     refusing: Arc<AtomicBool>,
 }
 
 impl Store {
-    /// Opens `bluetick.db` or connects to a server. Applies nothing; see [`Store::migrate`].
+    /// Opens `bluetick.db` or connects to a server, without migrations; see [`Store::migrate`].
     pub async fn open(url: &Secret) -> Result<Self, Error> {
         let pools = match connection::engine_of(url) {
             Engine::Sqlite => {
@@ -81,7 +88,7 @@ impl Store {
         })
     }
 
-    /// Whether a SQLite database of this URL exists already. A server counts as existing.
+    /// Whether a SQLite database exists at this URL. A server counts as existing.
     pub fn exists(url: &Secret) -> bool {
         match connection::engine_of(url) {
             Engine::Sqlite => exists_with_content(&connection::sqlite_path(url)),
@@ -89,32 +96,32 @@ impl Store {
         }
     }
 
-    /// Applies the migrations that are missing, one process at a time.
+    /// Applies pending migrations, one process at a time.
     pub async fn migrate(&self) -> Result<(), Error> {
         self.pools
             .within(async |transaction| Ok(MainMigrator::up(transaction, None).await?))
             .await
     }
 
-    /// Refuses a database whose tables are not those of this program; for who writes nothing.
+    /// Rejects a database with pending migrations; for read-only commands.
     pub async fn check_migrated(&self) -> Result<(), Error> {
         let missing = MainMigrator::get_pending_migrations_read_only(self.pools.reader()).await?;
         refuse_missing(missing.len())
     }
 
-    /// Begins a change of messages.
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
         self.noted(Ledger::begin(&self.pools, self.process, now).await)
     }
 
-    /// The same for a caller who waits for the answer: [`Error::TooSlow`] when the database cannot be written within [`MAIN_BUSY_TIMEOUT`], however many wait for it before.
+    /// [`Store::ledger`] for a waiting caller: [`Error::TooSlow`] when the write lock is not
+    /// available within [`MAIN_BUSY_TIMEOUT`], however many wait for it.
     pub async fn ledger_for_caller(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
         let begun = Ledger::begin(&self.pools, self.process, now);
-        // What has only begun is rolled back when nobody waits for it any more.
+        // A transaction that has only begun is rolled back when it is dropped.
         self.noted(in_time(begun).await)
     }
 
-    /// Commits a change and tells the live feed.
+    /// Commits and publishes the changes to the live feed.
     pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
         for change in self.noted(ledger.commit().await)? {
             self.tell(change);
@@ -122,12 +129,13 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the database could not be written when this process last tried: locked elsewhere, full, or away. Loops try again every few seconds.
+    /// Whether this process's last write failed: the database is locked, full or unreachable. Loops
+    /// retry every few seconds.
     pub fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
     }
 
-    /// Remembers how a write ended.
+    /// Records whether a write succeeded.
     fn noted<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
         match &written {
             Ok(_) => self.refusing.store(false, Ordering::Relaxed),
@@ -140,7 +148,7 @@ impl Store {
     }
 
     fn tell(&self, change: Change) {
-        // Nobody listening is no error.
+        // A feed without subscribers is no error.
         let _ = self.feed.send(change);
     }
 
@@ -149,17 +157,17 @@ impl Store {
         self.pools.is_shared()
     }
 
-    /// Changes from now on.
+    /// Subscribes to changes.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.feed.subscribe()
     }
 
-    /// Writes SQLite's write-ahead log back once it is long; see [`Pools::checkpoint`].
+    /// See [`Pools::checkpoint`].
     pub async fn checkpoint(&self) -> Result<CheckpointResult, Error> {
         self.pools.checkpoint().await
     }
 
-    /// Its file, where it is one.
+    /// The file of a SQLite database.
     pub fn file(&self) -> Option<&Path> {
         self.pools.file()
     }
@@ -168,7 +176,6 @@ impl Store {
         &self.pools
     }
 
-    /// Closes every connection.
     pub async fn close(self) -> Result<(), Error> {
         Arc::unwrap_or_clone(self.pools).close().await
     }

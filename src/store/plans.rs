@@ -10,13 +10,13 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::MessageId;
 use crate::domain::secret::Secret;
-use crate::store::entities::id_holders;
-use crate::store::entities::messages::Entity;
+use crate::store::entities::id_holder_row;
+use crate::store::entities::message_row::Entity;
 use crate::store::messages::{
-    Common, Cursor, Lead, MessageFilter, RARE, Search, beyond_reference, beyond_search, listed,
+    Common, Cursor, IndexHint, MessageFilter, RARE, Search, beyond_reference, beyond_search, listed,
 };
-use crate::store::orphans::{OrphanFilter, orphans};
-use crate::store::{Store, ledger, queue, reports};
+use crate::store::orphan_list::{OrphanFilter, orphans};
+use crate::store::{Store, ledger, page_counts, send_queue};
 
 /// Indexes whose order is the lists' own, so that walking one ends with the page.
 const IN_ORDER: [&str; 8] = [
@@ -47,8 +47,8 @@ const COMMON: Common = Common {
     reference: true,
 };
 
-fn lead(filter: &MessageFilter) -> Lead {
-    Lead::of(filter, Common::default())
+fn index_hint(filter: &MessageFilter) -> IndexHint {
+    IndexHint::of(filter, Common::default())
 }
 
 fn now() -> DateTime<Utc> {
@@ -109,9 +109,9 @@ async fn the_queue_is_read_by_its_own_indexes() {
     let store = store(folder.path()).await;
     let account = "kaleyra-in".parse().unwrap();
     let cases = [
-        ("due", queue::due(&account, now()), "messages_waiting"),
-        ("expired", queue::expired(now()), "messages_expiring"),
-        ("abandoned", queue::abandoned(now()), "messages_leased"),
+        ("due", send_queue::due(&account, now()), "messages_waiting"),
+        ("expired", send_queue::expired(now()), "messages_expiring"),
+        ("abandoned", send_queue::abandoned(now()), "messages_leased"),
         (
             "adoptable",
             ledger::adoptable(now()),
@@ -135,12 +135,16 @@ async fn problems_are_counted_by_narrow_indexes() {
     let store = store(folder.path()).await;
     let provisional = ["messages_orphans", "messages_provisional"];
     let cases = [
-        ("orphans", reports::provisional(), &provisional[..]),
-        ("conflicts", reports::conflicts(), &["messages_conflict"]),
-        ("overdue", reports::overdue(now()), &["messages_due"]),
+        ("orphans", page_counts::provisional(), &provisional[..]),
+        (
+            "conflicts",
+            page_counts::conflicts(),
+            &["messages_conflict"],
+        ),
+        ("overdue", page_counts::overdue(now()), &["messages_due"]),
         (
             "uncertain",
-            reports::uncertain(),
+            page_counts::uncertain(),
             &["messages_state_created"],
         ),
     ];
@@ -201,7 +205,7 @@ async fn lists_walk_an_index_in_their_order() {
             check(
                 &store,
                 what,
-                listed(filter, lead(filter), after, LIMIT),
+                listed(filter, index_hint(filter), after, LIMIT),
                 &[index],
             )
             .await;
@@ -248,7 +252,7 @@ async fn of_several_states_each_is_walked_in_its_order() {
         (&of_a_week, after, "messages_state_created"),
     ];
     for (filter, after, index) in cases {
-        let query = listed(filter, lead(filter), after, LIMIT);
+        let query = listed(filter, index_hint(filter), after, LIMIT);
         let steps = plan(&store, query.clone()).await;
         let walk = format!("SEARCH messages USING INDEX {index} ");
         let after_walks: Vec<&String> = steps
@@ -372,7 +376,7 @@ async fn what_few_messages_have_is_found_by_its_index_whatever_else_is_asked() {
             of_two_states,
         ] {
             for after in [None, after] {
-                let query = listed(&filter, lead(&filter), after, LIMIT);
+                let query = listed(&filter, index_hint(&filter), after, LIMIT);
                 check(&store, &format!("{filter:?}"), query, &[index]).await;
             }
         }
@@ -392,7 +396,7 @@ async fn of_several_rare_things_the_rarest_leads() {
     for (filter, index) in rare() {
         if filter.class.is_none() {
             let both = class(filter);
-            let query = listed(&both, lead(&both), None, LIMIT);
+            let query = listed(&both, index_hint(&both), None, LIMIT);
             check(&store, &format!("{both:?}"), query, &[index]).await;
         }
     }
@@ -405,7 +409,7 @@ async fn of_several_rare_things_the_rarest_leads() {
         search: true,
         reference: false,
     };
-    let query = listed(&both, Lead::of(&both, common), None, LIMIT);
+    let query = listed(&both, IndexHint::of(&both, common), None, LIMIT);
     check(&store, "a common search", query, &REFERENCES).await;
     store.close().await.unwrap();
 }
@@ -445,7 +449,7 @@ async fn what_very_many_messages_have_is_met_on_the_way_through_the_list() {
             (&of_state, "messages_account_state_created"),
         ] {
             for after in [None, after] {
-                let query = listed(filter, Lead::of(filter, COMMON), after, LIMIT);
+                let query = listed(filter, IndexHint::of(filter, COMMON), after, LIMIT);
                 check(&store, "common", query, &[index]).await;
             }
         }
@@ -508,7 +512,7 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
         check(
             &store,
             &what,
-            listed(&filter, lead(&filter), None, LIMIT),
+            listed(&filter, index_hint(&filter), None, LIMIT),
             indexes,
         )
         .await;
@@ -520,7 +524,7 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
     check(
         &store,
         "reference",
-        listed(&reference, lead(&reference), None, LIMIT),
+        listed(&reference, index_hint(&reference), None, LIMIT),
         &REFERENCES,
     )
     .await;
@@ -531,7 +535,8 @@ async fn whatever_is_typed_into_the_search_box_is_found_by_an_index() {
 async fn who_holds_an_id_is_told_by_the_index_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
-    let holders = id_holders::Entity::find().filter(id_holders::Column::ProviderId.eq("wamid"));
+    let holders =
+        id_holder_row::Entity::find().filter(id_holder_row::Column::ProviderId.eq("wamid"));
     let steps = plan(&store, holders).await;
     let covered = "USING COVERING INDEX provider_ids_holder ";
     assert!(

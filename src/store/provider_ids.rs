@@ -1,4 +1,4 @@
-//! Every id a provider has used for one message, and ids that two messages claim.
+//! Every id that a provider has used for a message.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,14 +11,14 @@ use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::explanation::Correlation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::store::Store;
-use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
+use crate::store::entities::{id_conflict_row, merged_message_row, provider_id_row};
 use crate::store::ledger::LearnedFrom;
 
-/// Claims on a message's ids that are looked at; more would be a provider that mixes everything up.
+/// Conflicts examined per message.
 const CONTENDERS: u64 = 20;
 
 impl Store {
-    /// The ids of a message in the order they were learned.
+    /// In the order in which they were learned.
     pub async fn list_provider_ids(
         &self,
         message: MessageId,
@@ -27,17 +27,17 @@ impl Store {
         Ok(ids.remove(&message).unwrap_or_default())
     }
 
-    /// The ids of each of these messages in the order they were learned; one without any is absent.
+    /// In the order in which they were learned. Messages without any are absent.
     pub async fn list_provider_ids_of(
         &self,
         messages: &[MessageId],
     ) -> Result<HashMap<MessageId, Vec<ProviderMessageId>>, Error> {
         let mut ids: HashMap<MessageId, Vec<ProviderMessageId>> = HashMap::new();
         for chunk in messages.chunks(IDS_PER_QUERY) {
-            let rows = provider_ids::Entity::find()
-                .filter(provider_ids::Column::Message.is_in(chunk.iter().map(|id| id.uuid())))
-                .order_by_asc(provider_ids::Column::LearnedAt)
-                .order_by_asc(provider_ids::Column::ProviderId)
+            let rows = provider_id_row::Entity::find()
+                .filter(provider_id_row::Column::Message.is_in(chunk.iter().map(|id| id.uuid())))
+                .order_by_asc(provider_id_row::Column::LearnedAt)
+                .order_by_asc(provider_id_row::Column::ProviderId)
                 .all(self.pools().reader())
                 .await?;
             for row in rows {
@@ -49,26 +49,26 @@ impl Store {
         Ok(ids)
     }
 
-    /// How a message came to facts that were not told to it directly.
+    /// How a message got receipts that were not reported under its own id.
     pub async fn find_correlation(&self, message: MessageId) -> Result<Correlation, Error> {
         let reader = self.pools().reader();
-        let merged = merged_messages::Entity::find()
-            .filter(merged_messages::Column::Survivor.eq(message.uuid()))
+        let merged = merged_message_row::Entity::find()
+            .filter(merged_message_row::Column::Survivor.eq(message.uuid()))
             .count(reader)
             .await?;
-        let claims = id_conflicts::Entity::find()
+        let claims = id_conflict_row::Entity::find()
             .filter(
-                id_conflicts::Column::Message
+                id_conflict_row::Column::Message
                     .eq(message.uuid())
-                    .or(id_conflicts::Column::Claimant.eq(message.uuid())),
+                    .or(id_conflict_row::Column::Claimant.eq(message.uuid())),
             )
-            .order_by_asc(id_conflicts::Column::SeenAt)
+            .order_by_asc(id_conflict_row::Column::SeenAt)
             .limit(CONTENDERS)
             .all(reader)
             .await?;
-        let registered = provider_ids::Entity::find()
-            .filter(provider_ids::Column::Message.eq(message.uuid()))
-            .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+        let registered = provider_id_row::Entity::find()
+            .filter(provider_id_row::Column::Message.eq(message.uuid()))
+            .filter(provider_id_row::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
             .count(reader)
             .await?;
         let mut conflicting: Vec<MessageId> = claims
@@ -90,12 +90,5 @@ impl Store {
             id_holders: id_holders.into_iter().collect(),
             registered: registered > 0,
         })
-    }
-
-    /// How many ids two sent messages claim.
-    pub async fn count_id_conflicts(&self) -> Result<u64, Error> {
-        Ok(id_conflicts::Entity::find()
-            .count(self.pools().reader())
-            .await?)
     }
 }

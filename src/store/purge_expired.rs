@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::db::connection::Pools;
 use crate::db::{Error, instant};
 use crate::store::Store;
-use crate::store::callbacks::first_callback_at;
+use crate::store::callback_outcomes::first_callback_at;
 use crate::store::purge_statements::{SqlCondition, count, execute};
 
 /// Rows removed in one transaction.

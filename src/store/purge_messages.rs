@@ -15,7 +15,7 @@ use crate::db::{Error, instant};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::Ledger;
 use crate::store::purge_statements::{SqlCondition, count, execute, query};
-use crate::store::{Store, settings};
+use crate::store::{Store, store_settings};
 
 /// Rows removed in one transaction, approximately: a message and its rows count together.
 const BATCH_ROWS: u64 = 250;
@@ -107,7 +107,7 @@ impl Store {
 impl Ledger {
     /// Whether a missing message was purged, judged by its creation time.
     pub async fn was_purged(&self, message: MessageId) -> Result<bool, Error> {
-        let before = settings::purged_before(self.transaction()).await?;
+        let before = store_settings::purged_before(self.transaction()).await?;
         let created_at = message.created_at().map(instant::write);
         Ok(created_at
             .zip(before)
@@ -121,13 +121,16 @@ async fn remove_messages(
     cursor: Option<MessageCursor>,
 ) -> Result<Option<PurgedMessages>, Error> {
     let transaction = ledger.transaction();
-    if settings::rebuilding_until(transaction).await?.is_some() {
+    if store_settings::rebuilding_until(transaction)
+        .await?
+        .is_some()
+    {
         return Ok(None);
     }
     let Some((cursor, ids)) = find_batch(transaction, past, cursor).await? else {
         return Ok(None);
     };
-    settings::note_purged_before(transaction, cursor.created_at + 1).await?;
+    store_settings::note_purged_before(transaction, cursor.created_at + 1).await?;
     let mut rows = RowCounts::new();
     for (table, condition) in dependent_rows(&ids) {
         let sql = format!("DELETE FROM {table} WHERE {}", condition.sql);

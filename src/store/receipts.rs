@@ -1,4 +1,4 @@
-//! Facts as rows: one receipt a row, keyed by its source and part.
+//! Receipts as rows, keyed by source and part.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,10 @@ use crate::db::{Error, instant, statements};
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent};
-use crate::store::entities::receipts::{Column, Entity, Model, ReceiptKind};
+use crate::store::entities::receipt_row::{Column, Entity, Model, ReceiptKind};
 
 const TABLE: &str = "receipts";
 
-/// The row of a fact.
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
     let (kind, stage, failure, word) = match &receipt.event {
         ReceiptEvent::Stage(stage) => (ReceiptKind::Stage, Some(*stage), Failure::default(), None),
@@ -47,7 +46,7 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
     }
 }
 
-/// Every fact of these messages, as they came in.
+/// The receipts of these messages, in the order of [`sort`].
 pub(crate) async fn find_of(
     connection: &impl ConnectionTrait,
     messages: &[Uuid],
@@ -65,7 +64,7 @@ pub(crate) async fn find_of(
     Ok(found)
 }
 
-/// Puts facts in the order in which they are told: as they came in.
+/// Sorts by receive time.
 pub(crate) fn sort(receipts: &mut [Receipt]) {
     receipts.sort_by_key(|receipt| (receipt.received_at, receipt.source, receipt.part));
 }

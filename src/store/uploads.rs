@@ -1,4 +1,4 @@
-//! Uploaded files where several processes share a database: whoever hands a message over finds its file here.
+//! Uploaded files, where several processes share a database and any of them may submit the message.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -11,12 +11,12 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::entities::messages;
-use crate::store::entities::uploads::{Column, Entity, Model};
+use crate::store::entities::message_row;
+use crate::store::entities::upload_row::{Column, Entity, Model};
 
 impl Store {
-    /// Keeps a file for a message that is about to be stored.
-    pub async fn keep_upload(
+    /// Stores the file of a message that is about to be accepted.
+    pub async fn store_upload(
         &self,
         message: MessageId,
         content: Vec<u8>,
@@ -28,7 +28,7 @@ impl Store {
             created_at: instant::write(now),
         };
         let insert = Entity::insert(row.into_active_model());
-        // The sender waits. What is written after that has no message, and is dropped in time.
+        // The caller waits. A file written after the timeout has no message and is deleted later.
         in_time(async {
             insert.exec_without_returning(self.pools().writer()).await?;
             Ok(())
@@ -36,7 +36,6 @@ impl Store {
         .await
     }
 
-    /// The file of a message.
     pub async fn find_upload(&self, message: MessageId) -> Result<Option<Vec<u8>>, Error> {
         let row = Entity::find_by_id(message.uuid())
             .one(self.pools().reader())
@@ -44,18 +43,19 @@ impl Store {
         Ok(row.map(|row| row.content))
     }
 
-    /// Forgets files that nobody will hand over: of messages that wait no more, and those older than `before` whose message never came to be.
-    pub async fn drop_uploads(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        let of_upload =
-            Expr::col((messages::Entity, messages::Column::Id)).equals((Entity, Column::Message));
-        let known = messages::Entity::find()
+    /// Deletes files that are not needed any more: of messages that left the queue, and those older
+    /// than `before` whose message was never stored.
+    pub async fn delete_finished_uploads(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        let of_upload = Expr::col((message_row::Entity, message_row::Column::Id))
+            .equals((Entity, Column::Message));
+        let known = message_row::Entity::find()
             .select_only()
-            .column(messages::Column::Id)
+            .column(message_row::Column::Id)
             .filter(of_upload.clone());
         let waiting = known
             .clone()
-            .filter(messages::Column::Origin.ne(Origin::DryRun))
-            .filter(messages::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
+            .filter(message_row::Column::Origin.ne(Origin::DryRun))
+            .filter(message_row::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
         let over = Condition::any()
             .add(Expr::exists(known.into_query()))
             .add(Column::CreatedAt.lt(instant::write(before)));

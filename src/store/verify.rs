@@ -15,13 +15,13 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
 use crate::domain::receipt::SourceKind;
-use crate::store::callbacks::Outcome;
+use crate::store::callback_outcomes::Outcome;
 use crate::store::entities::{
-    attempts, callback_outcomes, latency_counts, merged_messages, message_counts, messages,
-    provider_ids, receipts,
+    attempt_row, callback_outcome_row, latency_count_row, merged_message_row, message_count_row,
+    message_row, provider_id_row, receipt_row,
 };
 use crate::store::ledger::{BUCKET, Cohort, Standing, chief_id, count_key, latency_keys, refold};
-use crate::store::{Store, receipts as facts_of, settings};
+use crate::store::{Store, receipts as facts_of, store_settings};
 
 /// Rows of a piece.
 const PAGE_ROWS: u64 = 400;
@@ -86,13 +86,13 @@ impl VerifySnapshot {
 
     /// The last journal `seq` whose effects are here.
     pub async fn position(&self) -> Result<i64, Error> {
-        settings::position(&self.transaction).await
+        store_settings::position(&self.transaction).await
     }
 
     /// How many messages there are, for a progress bar.
     pub async fn count_messages(&self) -> Result<u64, Error> {
         use sea_orm::PaginatorTrait;
-        Ok(messages::Entity::find().count(&self.transaction).await?)
+        Ok(message_row::Entity::find().count(&self.transaction).await?)
     }
 
     /// Outcomes of callbacks by their places in the journal, within `(after, until]`.
@@ -101,14 +101,14 @@ impl VerifySnapshot {
         after: i64,
         until: i64,
     ) -> Result<BTreeMap<i64, CallbackId>, Error> {
-        let rows: Vec<(i64, Uuid)> = callback_outcomes::Entity::find()
+        let rows: Vec<(i64, Uuid)> = callback_outcome_row::Entity::find()
             .select_only()
             .columns([
-                callback_outcomes::Column::Seq,
-                callback_outcomes::Column::Callback,
+                callback_outcome_row::Column::Seq,
+                callback_outcome_row::Column::Callback,
             ])
-            .filter(callback_outcomes::Column::Seq.gt(after))
-            .filter(callback_outcomes::Column::Seq.lte(until))
+            .filter(callback_outcome_row::Column::Seq.gt(after))
+            .filter(callback_outcome_row::Column::Seq.lte(until))
             .into_tuple()
             .all(&self.transaction)
             .await?;
@@ -120,9 +120,9 @@ impl VerifySnapshot {
         &self,
         after: Option<MessageId>,
     ) -> Result<Option<(MessageId, u64, Vec<Discrepancy>)>, Error> {
-        let rows = messages::Entity::find()
-            .filter(messages::Column::Id.gt(after.map_or(Uuid::nil(), MessageId::uuid)))
-            .order_by_asc(messages::Column::Id)
+        let rows = message_row::Entity::find()
+            .filter(message_row::Column::Id.gt(after.map_or(Uuid::nil(), MessageId::uuid)))
+            .order_by_asc(message_row::Column::Id)
             .limit(PAGE_ROWS)
             .all(&self.transaction)
             .await?;
@@ -153,12 +153,12 @@ impl VerifySnapshot {
     async fn names_of(
         &self,
         ids: &[Uuid],
-    ) -> Result<HashMap<Uuid, Vec<provider_ids::Model>>, Error> {
-        let rows = provider_ids::Entity::find()
-            .filter(provider_ids::Column::Message.is_in(ids.iter().copied()))
+    ) -> Result<HashMap<Uuid, Vec<provider_id_row::Model>>, Error> {
+        let rows = provider_id_row::Entity::find()
+            .filter(provider_id_row::Column::Message.is_in(ids.iter().copied()))
             .all(&self.transaction)
             .await?;
-        let mut names: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
+        let mut names: HashMap<Uuid, Vec<provider_id_row::Model>> = HashMap::new();
         for row in rows {
             names.entry(row.message).or_default().push(row);
         }
@@ -174,9 +174,9 @@ impl VerifySnapshot {
             return Ok(None);
         };
         let next = first + DAY_BUCKETS * BUCKET;
-        let stored = message_counts::Entity::find()
-            .filter(message_counts::Column::Bucket.gte(first))
-            .filter(message_counts::Column::Bucket.lt(next))
+        let stored = message_count_row::Entity::find()
+            .filter(message_count_row::Column::Bucket.gte(first))
+            .filter(message_count_row::Column::Bucket.lt(next))
             .all(&self.transaction)
             .await?;
         let mut numbers = CountComparison::new();
@@ -186,9 +186,9 @@ impl VerifySnapshot {
             let key = (cohort, CountedValue::Messages(standing));
             numbers.entry(key).or_default().0 = row.messages;
         }
-        let latencies = latency_counts::Entity::find()
-            .filter(latency_counts::Column::Bucket.gte(first))
-            .filter(latency_counts::Column::Bucket.lt(next))
+        let latencies = latency_count_row::Entity::find()
+            .filter(latency_count_row::Column::Bucket.gte(first))
+            .filter(latency_count_row::Column::Bucket.lt(next))
             .all(&self.transaction)
             .await?;
         for row in latencies {
@@ -197,7 +197,7 @@ impl VerifySnapshot {
             numbers.entry(key).or_default().0 = row.messages;
         }
         self.recount(first, next, &mut numbers).await?;
-        let purged_before = settings::purged_before(&self.transaction).await?;
+        let purged_before = store_settings::purged_before(&self.transaction).await?;
         let checked = u64::try_from(numbers.len()).unwrap_or_default();
         let wrong = numbers.into_iter().filter(|(key, (stored, recounted))| {
             // Purging takes rows and leaves their counts.
@@ -226,19 +226,19 @@ impl VerifySnapshot {
 
     /// The first quarter hour at or after `bucket` of which anything is counted or there.
     async fn next_bucket(&self, bucket: i64) -> Result<Option<i64>, Error> {
-        let counted: Option<i64> = message_counts::Entity::find()
+        let counted: Option<i64> = message_count_row::Entity::find()
             .select_only()
-            .column(message_counts::Column::Bucket)
-            .filter(message_counts::Column::Bucket.gte(bucket))
-            .order_by_asc(message_counts::Column::Bucket)
+            .column(message_count_row::Column::Bucket)
+            .filter(message_count_row::Column::Bucket.gte(bucket))
+            .order_by_asc(message_count_row::Column::Bucket)
             .into_tuple()
             .one(&self.transaction)
             .await?;
-        let created: Option<i64> = messages::Entity::find()
+        let created: Option<i64> = message_row::Entity::find()
             .select_only()
-            .column(messages::Column::CreatedAt)
-            .filter(messages::Column::CreatedAt.gte(bucket))
-            .order_by_asc(messages::Column::CreatedAt)
+            .column(message_row::Column::CreatedAt)
+            .filter(message_row::Column::CreatedAt.gte(bucket))
+            .order_by_asc(message_row::Column::CreatedAt)
             .into_tuple()
             .one(&self.transaction)
             .await?;
@@ -254,17 +254,17 @@ impl VerifySnapshot {
     ) -> Result<(), Error> {
         let mut after = (first, Uuid::nil());
         loop {
-            let rows = messages::Entity::find()
-                .filter(messages::Column::CreatedAt.lt(next))
+            let rows = message_row::Entity::find()
+                .filter(message_row::Column::CreatedAt.lt(next))
                 .filter(
                     Expr::tuple([
-                        Expr::col(messages::Column::CreatedAt),
-                        Expr::col(messages::Column::Id),
+                        Expr::col(message_row::Column::CreatedAt),
+                        Expr::col(message_row::Column::Id),
                     ])
                     .gt(Expr::tuple([Expr::value(after.0), Expr::value(after.1)])),
                 )
-                .order_by_asc(messages::Column::CreatedAt)
-                .order_by_asc(messages::Column::Id)
+                .order_by_asc(message_row::Column::CreatedAt)
+                .order_by_asc(message_row::Column::Id)
                 .limit(PAGE_ROWS)
                 .all(&self.transaction)
                 .await?;
@@ -289,19 +289,19 @@ impl VerifySnapshot {
     pub async fn find_dangling(&self, limit: u64) -> Result<Vec<Discrepancy>, Error> {
         let every_message = || {
             Query::select()
-                .column(messages::Column::Id)
-                .from(messages::Entity)
+                .column(message_row::Column::Id)
+                .from(message_row::Entity)
                 .to_owned()
         };
         let mut found = Vec::new();
-        let facts: Vec<(Uuid, i32, Uuid)> = receipts::Entity::find()
+        let facts: Vec<(Uuid, i32, Uuid)> = receipt_row::Entity::find()
             .select_only()
             .columns([
-                receipts::Column::Source,
-                receipts::Column::Part,
-                receipts::Column::Message,
+                receipt_row::Column::Source,
+                receipt_row::Column::Part,
+                receipt_row::Column::Message,
             ])
-            .filter(receipts::Column::Message.not_in_subquery(every_message()))
+            .filter(receipt_row::Column::Message.not_in_subquery(every_message()))
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
@@ -311,10 +311,10 @@ impl VerifySnapshot {
                 "fact {source}/{part} is about message {message}, which is not there"
             ))
         }));
-        let exchanges: Vec<(Uuid, Uuid)> = attempts::Entity::find()
+        let exchanges: Vec<(Uuid, Uuid)> = attempt_row::Entity::find()
             .select_only()
-            .columns([attempts::Column::Id, attempts::Column::Message])
-            .filter(attempts::Column::Message.not_in_subquery(every_message()))
+            .columns([attempt_row::Column::Id, attempt_row::Column::Message])
+            .filter(attempt_row::Column::Message.not_in_subquery(every_message()))
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
@@ -324,11 +324,11 @@ impl VerifySnapshot {
                 "attempt {attempt} is about message {message}, which is not there"
             ))
         }));
-        let holders: Vec<Uuid> = provider_ids::Entity::find()
+        let holders: Vec<Uuid> = provider_id_row::Entity::find()
             .select_only()
-            .column(provider_ids::Column::Message)
+            .column(provider_id_row::Column::Message)
             .distinct()
-            .filter(provider_ids::Column::Message.not_in_subquery(every_message()))
+            .filter(provider_id_row::Column::Message.not_in_subquery(every_message()))
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
@@ -338,13 +338,13 @@ impl VerifySnapshot {
                 "a provider id leads to message {message}, which is not there"
             ))
         }));
-        let forwarded: Vec<(Uuid, Uuid)> = merged_messages::Entity::find()
+        let forwarded: Vec<(Uuid, Uuid)> = merged_message_row::Entity::find()
             .select_only()
             .columns([
-                merged_messages::Column::Id,
-                merged_messages::Column::Survivor,
+                merged_message_row::Column::Id,
+                merged_message_row::Column::Survivor,
             ])
-            .filter(merged_messages::Column::Survivor.not_in_subquery(every_message()))
+            .filter(merged_message_row::Column::Survivor.not_in_subquery(every_message()))
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
@@ -359,19 +359,19 @@ impl VerifySnapshot {
 
     /// Callbacks whose facts and outcome contradict each other, at most `limit` of each kind.
     pub async fn find_contradictions(&self, limit: u64) -> Result<Vec<Discrepancy>, Error> {
-        let told: Vec<(Uuid, Outcome)> = callback_outcomes::Entity::find()
+        let told: Vec<(Uuid, Outcome)> = callback_outcome_row::Entity::find()
             .select_only()
             .columns([
-                callback_outcomes::Column::Callback,
-                callback_outcomes::Column::Outcome,
+                callback_outcome_row::Column::Callback,
+                callback_outcome_row::Column::Outcome,
             ])
-            .filter(callback_outcomes::Column::Outcome.ne(Outcome::Receipts))
+            .filter(callback_outcome_row::Column::Outcome.ne(Outcome::Receipts))
             .filter(
-                callback_outcomes::Column::Callback.in_subquery(
+                callback_outcome_row::Column::Callback.in_subquery(
                     Query::select()
-                        .column(receipts::Column::Source)
-                        .from(receipts::Entity)
-                        .and_where(receipts::Column::SourceKind.eq(SourceKind::Callback))
+                        .column(receipt_row::Column::Source)
+                        .from(receipt_row::Entity)
+                        .and_where(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
                         .to_owned(),
                 ),
             )
@@ -388,20 +388,23 @@ impl VerifySnapshot {
                 ))
             })
             .collect();
-        if settings::purged_before(&self.transaction).await?.is_some() {
+        if store_settings::purged_before(&self.transaction)
+            .await?
+            .is_some()
+        {
             // Facts go with their messages, outcomes with their callbacks.
             return Ok(found);
         }
-        let silent: Vec<Uuid> = callback_outcomes::Entity::find()
+        let silent: Vec<Uuid> = callback_outcome_row::Entity::find()
             .select_only()
-            .column(callback_outcomes::Column::Callback)
-            .filter(callback_outcomes::Column::Outcome.eq(Outcome::Receipts))
-            .filter(callback_outcomes::Column::Detail.is_null())
+            .column(callback_outcome_row::Column::Callback)
+            .filter(callback_outcome_row::Column::Outcome.eq(Outcome::Receipts))
+            .filter(callback_outcome_row::Column::Detail.is_null())
             .filter(
-                callback_outcomes::Column::Callback.not_in_subquery(
+                callback_outcome_row::Column::Callback.not_in_subquery(
                     Query::select()
-                        .column(receipts::Column::Source)
-                        .from(receipts::Entity)
+                        .column(receipt_row::Column::Source)
+                        .from(receipt_row::Entity)
                         .to_owned(),
                 ),
             )
@@ -419,7 +422,7 @@ impl VerifySnapshot {
 }
 
 /// In which columns a row is not what its facts say.
-fn compare(stored: &messages::Model, derived: &messages::Model) -> Option<Discrepancy> {
+fn compare(stored: &message_row::Model, derived: &message_row::Model) -> Option<Discrepancy> {
     if stored == derived {
         return None;
     }

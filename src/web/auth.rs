@@ -20,7 +20,7 @@ use url::Url;
 use crate::domain::clock::Clock;
 use crate::domain::scope::{Caller, CallerKind, Scope, Scopes};
 use crate::store::Store;
-use crate::store::access::TOKEN_PREFIX;
+use crate::store::api_tokens::TOKEN_PREFIX;
 use crate::web::error::ApiError;
 
 /// The session's cookie.

@@ -16,7 +16,7 @@ use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::{Caller, Scope, Scopes};
 use bluetick::store::Store;
-use bluetick::store::access::TokenCreation;
+use bluetick::store::api_tokens::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
 use bluetick::web::error::{ApiError, configure_extractors, not_found};
 use bluetick::web::{page_errors, sign_in};

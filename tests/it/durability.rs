@@ -16,7 +16,7 @@ use bluetick::domain::secret::Secret;
 use bluetick::journal::Journal;
 use bluetick::journal::spool::{SpoolLimits, SpoolSettings};
 use bluetick::keys::Keys;
-use bluetick::store::access::TokenCreation;
+use bluetick::store::api_tokens::TokenCreation;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use reqwest::redirect::Policy;

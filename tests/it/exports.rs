@@ -19,10 +19,10 @@ use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::reporting::export::columns::COLUMNS;
 use bluetick::store::Store;
-use bluetick::store::access::TokenCreation;
+use bluetick::store::api_tokens::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
+use bluetick::store::message_acceptance::Acceptance;
 use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
-use bluetick::store::queue::Acceptance;
 use bluetick::web::api::filter::{pairs, parse_list};
 use bluetick::web::auth::{Access, session_middleware};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -121,7 +121,7 @@ impl Fixture {
     async fn pages(&self, filter: &MessageFilter, limit: usize) -> Vec<ExportedMessage> {
         let mut found = Vec::new();
         let mut after = None;
-        let mut exported = Some(self.store.begin_export(filter, limit).await.unwrap());
+        let mut exported = Some(self.store.first_export_page(filter, limit).await.unwrap());
         while let Some(page) = exported {
             let listed = self.store.list_messages(filter, after, limit);
             let listed = listed.await.unwrap();
@@ -132,7 +132,7 @@ impl Fixture {
             assert_eq!(page.next().unwrap(), listed.next);
             found.extend(messages);
             after = listed.next;
-            exported = self.store.go_on_exporting(filter, &page).await.unwrap();
+            exported = self.store.next_export_page(filter, &page).await.unwrap();
         }
         assert_eq!(after, None);
         found

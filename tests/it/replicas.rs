@@ -106,20 +106,20 @@ async fn a_change_by_one_replica_is_published_once_by_the_others() {
     let app = start_app().await;
     let another = another(&app).await;
     let (mut here, mut there) = (app.services.store.changes(), another.store.changes());
-    let position = another.store.feed_end().await.unwrap();
+    let position = another.store.last_feed_position().await.unwrap();
     let id = app.send_image(SOBOT).await;
     let published = here.try_recv().unwrap();
     assert_eq!(published.message.to_string(), id);
     assert!(there.try_recv().is_err(), "not published yet");
 
-    let position = another.store.tell_changes(position).await.unwrap();
-    app.services.store.tell_changes(position).await.unwrap();
+    let position = another.store.publish_changes(position).await.unwrap();
+    app.services.store.publish_changes(position).await.unwrap();
     assert!(here.try_recv().is_err(), "it knew");
     if app.database.is_postgres() {
         assert_eq!(there.try_recv().unwrap(), published);
         assert_eq!(published.state, DeliveryState::Queued);
     }
-    another.store.tell_changes(position).await.unwrap();
+    another.store.publish_changes(position).await.unwrap();
     assert!(there.try_recv().is_err(), "once");
     app::close(another).await;
     app.finish().await;

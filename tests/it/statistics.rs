@@ -10,7 +10,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::store::Store;
 use bluetick::store::ledger::{LearnedFrom, Orphan};
-use bluetick::store::queue::Acceptance;
+use bluetick::store::message_acceptance::Acceptance;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -17,21 +17,22 @@ use crate::receiving::parsing::{
     CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
 };
 use crate::receiving::reconcile::reconciler::Reconciler;
-use crate::store::callbacks::{CallbackOutcome, Outcome, Quarantined};
+use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::inbound_windows::LatestInbound;
 use crate::store::ledger::Ledger;
-use crate::store::windows::LatestInbound;
+use crate::store::quarantine::QuarantinedCopy;
 
 /// The result of a batch, beside the receipts that the ledger holds.
 pub(super) struct AppliedBatch {
     pub(super) outcomes: Vec<CallbackOutcome>,
-    pub(super) quarantined: Vec<Quarantined>,
+    pub(super) quarantined: Vec<QuarantinedCopy>,
     rejections: Vec<AccountRejection>,
 }
 
 /// What the callbacks of a batch contain beside receipts.
 #[derive(Default)]
 struct CollectedEffects {
-    quarantined: Vec<Quarantined>,
+    quarantined: Vec<QuarantinedCopy>,
     inbound: LatestInbound,
     rejections: Vec<AccountRejection>,
 }
@@ -248,8 +249,8 @@ fn quarantine(
     part: i32,
     reason: &str,
     copy: QuarantineCopy,
-) -> Quarantined {
-    Quarantined {
+) -> QuarantinedCopy {
+    QuarantinedCopy {
         callback: record.id,
         part,
         account: record.account.clone(),

@@ -10,7 +10,7 @@ use crate::domain::ids::{CallbackId, MessageId};
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::ParsedCallback;
 use crate::receiving::reconcile::reconciler::Reconciler;
-use crate::store::callbacks::CallbackOutcome;
+use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::ledger::{CallbackIds, LearnedId, Ledger};
 
 /// Callbacks reprocessed beside those that were selected, and bytes of their bodies: one

@@ -86,7 +86,7 @@ pub fn stream(
         |(store, export, position)| async move {
             let (page, mut bytes) = match position {
                 ExportPosition::Start => {
-                    let first = store.begin_export(&export.filter, PAGE).await?;
+                    let first = store.first_export_page(&export.filter, PAGE).await?;
                     (first, file_start(&export))
                 }
                 ExportPosition::At(page) => (page, Vec::new()),
@@ -109,7 +109,7 @@ async fn next_position(
     export: &ExportRequest,
     page: &ExportPage,
 ) -> Result<ExportPosition, Error> {
-    let next = store.go_on_exporting(&export.filter, page).await?;
+    let next = store.next_export_page(&export.filter, page).await?;
     Ok(next.map_or(ExportPosition::End, ExportPosition::At))
 }
 

@@ -24,7 +24,7 @@ use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
-use crate::store::queue::{Acceptance, Accepted, IdempotencyKey};
+use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {

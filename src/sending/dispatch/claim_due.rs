@@ -11,7 +11,7 @@ use crate::providers::{self, SendStep};
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::pace::{self, InFlightPermit};
 use crate::sending::transcript;
-use crate::store::queue::Claim;
+use crate::store::send_queue::Claim;
 
 /// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
@@ -124,7 +124,7 @@ impl Dispatcher {
             return Ok(ClaimOutcome::Unavailable);
         }
         if let Some(interval) = pace::minimum_interval(account)
-            && !ledger.take_place(&account.id, interval).await?
+            && !ledger.claim_send_slot(&account.id, interval).await?
         {
             ledger.roll_back().await;
             return Ok(ClaimOutcome::RateLimited);

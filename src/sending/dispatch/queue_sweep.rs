@@ -13,8 +13,8 @@ use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage;
-use crate::store::accounts::{AccountRecord, Pause};
-use crate::store::queue::Exchange;
+use crate::store::account_records::{AccountRecord, Pause};
+use crate::store::send_queue::Exchange;
 
 const SWEEP_LIMIT: u64 = 200;
 
@@ -56,7 +56,7 @@ impl Dispatcher {
         let failure = Failure {
             code: Some(failure_codes::EXPIRED.to_owned()),
             title: Some("it was not submitted in time".to_owned()),
-            detail: pause.map(Pause::in_words).or(message.hold.clone()),
+            detail: pause.map(Pause::hold_text).or(message.hold.clone()),
             key: None,
         };
         ledger.add(

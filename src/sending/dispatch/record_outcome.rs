@@ -17,7 +17,7 @@ use crate::providers;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
-use crate::store::queue::Exchange;
+use crate::store::send_queue::Exchange;
 
 /// Attempts after the first one.
 const RETRY_LIMIT: u32 = 5;

@@ -19,8 +19,8 @@ use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::SourceKind;
 use crate::domain::scope::Scopes;
-use crate::store::callbacks::Outcome;
-use crate::store::entities::receipts::ReceiptKind;
+use crate::store::callback_outcomes::Outcome;
+use crate::store::entities::receipt_row::ReceiptKind;
 
 /// Implements what sea-orm asks of a column's type, and serde's `Deserialize` for rows read as JSON
 /// text. Both parse with `FromStr`; errors never quote the text.

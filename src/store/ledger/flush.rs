@@ -12,13 +12,13 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
-use crate::store::entities::{id_conflicts, messages, provider_ids, receipts as receipt_rows};
+use crate::store::entities::{id_conflict_row, message_row, provider_id_row, receipt_row};
 use crate::store::ledger::id_binding::chief_id;
 use crate::store::ledger::message_counts::Differences;
 use crate::store::ledger::message_ledger::{Change, Ledger, LedgerEntry, UpdateTimes};
-use crate::store::messages::row;
-use crate::store::queue::leave_queue;
-use crate::store::{callbacks, receipts};
+use crate::store::messages::fold_columns;
+use crate::store::send_queue::leave_queue;
+use crate::store::{callback_outcomes, receipts};
 
 impl Ledger {
     pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
@@ -63,11 +63,11 @@ impl Ledger {
             .filter(|id| self.entries.get(id).is_some_and(|entry| entry.renamed))
             .copied()
             .collect();
-        let by_message = provider_ids::Column::Message;
+        let by_message = provider_id_row::Column::Message;
         let rows =
-            statements::find_by::<provider_ids::Entity>(&self.transaction, by_message, &renamed)
+            statements::find_by::<provider_id_row::Entity>(&self.transaction, by_message, &renamed)
                 .await?;
-        let mut ids: HashMap<Uuid, Vec<provider_ids::Model>> = HashMap::new();
+        let mut ids: HashMap<Uuid, Vec<provider_id_row::Model>> = HashMap::new();
         for row in rows {
             ids.entry(row.message).or_default().push(row);
         }
@@ -88,11 +88,15 @@ impl Ledger {
             .filter(|entry| entry.before.as_ref() != Some(&entry.row));
         let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
             changed.partition(|entry| entry.only_folded());
-        let rows: Vec<&messages::Model> = folded.iter().map(|entry| &entry.row).collect();
-        let by_id = messages::Column::Id;
-        let updated =
-            statements::update::<messages::Entity>(&self.transaction, by_id, &row::FOLDED, &rows)
-                .await?;
+        let rows: Vec<&message_row::Model> = folded.iter().map(|entry| &entry.row).collect();
+        let by_id = message_row::Column::Id;
+        let updated = statements::update::<message_row::Entity>(
+            &self.transaction,
+            by_id,
+            &fold_columns::FOLDED,
+            &rows,
+        )
+        .await?;
         if updated != rows.len() as u64 {
             return Err(Error::UnexpectedRowCount {
                 table: "messages",
@@ -100,20 +104,20 @@ impl Ledger {
                 touched: updated,
             });
         }
-        let rows: Vec<&messages::Model> = others.iter().map(|entry| &entry.row).collect();
-        let set: Vec<String> = messages::Column::iter()
-            .filter(|column| !matches!(column, messages::Column::Id))
+        let rows: Vec<&message_row::Model> = others.iter().map(|entry| &entry.row).collect();
+        let set: Vec<String> = message_row::Column::iter()
+            .filter(|column| !matches!(column, message_row::Column::Id))
             .map(|column| format!("{0} = excluded.{0}", column.as_str()))
             .collect();
         let replace = format!("ON CONFLICT (id) DO UPDATE SET {}", set.join(", "));
-        statements::insert::<messages::Entity>(&self.transaction, &rows, &replace).await?;
+        statements::insert::<message_row::Entity>(&self.transaction, &rows, &replace).await?;
         Ok(())
     }
 
     pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {
-        let rows: Vec<provider_ids::Model> = self.bindings.drain(..).collect();
-        let rows: Vec<&provider_ids::Model> = rows.iter().collect();
-        statements::insert::<provider_ids::Entity>(&self.transaction, &rows, "").await?;
+        let rows: Vec<provider_id_row::Model> = self.bindings.drain(..).collect();
+        let rows: Vec<&provider_id_row::Model> = rows.iter().collect();
+        statements::insert::<provider_id_row::Entity>(&self.transaction, &rows, "").await?;
         Ok(())
     }
 
@@ -126,13 +130,13 @@ impl Ledger {
             .drain(..)
             .map(IntoActiveModel::into_active_model);
         let key = [
-            id_conflicts::Column::Account,
-            id_conflicts::Column::ProviderId,
-            id_conflicts::Column::Claimant,
+            id_conflict_row::Column::Account,
+            id_conflict_row::Column::ProviderId,
+            id_conflict_row::Column::Claimant,
         ];
         // Every later callback with that id says it again; it was first seen then.
         let seen = OnConflict::columns(key).do_nothing_on(key).to_owned();
-        id_conflicts::Entity::insert_many(models)
+        id_conflict_row::Entity::insert_many(models)
             .on_conflict(seen)
             .exec_without_returning(&self.transaction)
             .await?;
@@ -164,11 +168,11 @@ impl Ledger {
             receipts::sort(known);
         }
         let unheard: Vec<Uuid> = left_out.difference(&kept).copied().collect();
-        callbacks::note_repeats(&self.transaction, &unheard).await?;
-        let rows: Vec<&receipt_rows::Model> = rows.iter().collect();
+        callback_outcomes::mark_repeats(&self.transaction, &unheard).await?;
+        let rows: Vec<&receipt_row::Model> = rows.iter().collect();
         let known = "ON CONFLICT (source, part) DO NOTHING";
         let written =
-            statements::insert::<receipt_rows::Entity>(&self.transaction, &rows, known).await?;
+            statements::insert::<receipt_row::Entity>(&self.transaction, &rows, known).await?;
         if written == rows.len() as u64 {
             return Ok(facts);
         }
@@ -180,12 +184,12 @@ impl LedgerEntry {
     /// Whether a row that is there differs in nothing but what the fold says.
     fn only_folded(&self) -> bool {
         let before = self.before.as_ref();
-        before.is_some_and(|before| row::differ_in_fold_only(before, &self.row))
+        before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
     }
 }
 
 /// Writes what the receipts say into a row.
-pub(crate) fn refold(row: &mut messages::Model, receipts: &[Receipt]) -> Result<(), Error> {
+pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Result<(), Error> {
     if row.queue == QueueState::Queued && receipts.iter().any(is_told_by_the_provider) {
         // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
         leave_queue(row, QueueState::Done);
@@ -197,7 +201,7 @@ pub(crate) fn refold(row: &mut messages::Model, receipts: &[Receipt]) -> Result<
         receipts,
     );
     let heard_at = receipts.iter().map(|receipt| receipt.received_at).max();
-    row::apply(row, row.provider, &delivery, heard_at);
+    fold_columns::apply(row, row.provider, &delivery, heard_at);
     Ok(())
 }
 

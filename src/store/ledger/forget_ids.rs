@@ -12,7 +12,7 @@ use crate::db::{Error, instant};
 use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
-use crate::store::entities::{id_conflicts, merged_messages, provider_ids};
+use crate::store::entities::{id_conflict_row, merged_message_row, provider_id_row};
 use crate::store::ledger::learned_ids::is_from_callback;
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -53,17 +53,20 @@ impl Ledger {
     pub(super) async fn forget_ids(&mut self, scope: ForgetScope<'_>) -> Result<(), Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
-        provider_ids::Entity::delete_many()
+        provider_id_row::Entity::delete_many()
             .filter(is_from_callback())
             .filter(scope.condition(
-                provider_ids::Column::Message,
-                provider_ids::Column::LearnedAt,
+                provider_id_row::Column::Message,
+                provider_id_row::Column::LearnedAt,
             ))
             .exec(&self.transaction)
             .await?;
-        id_conflicts::Entity::delete_many()
+        id_conflict_row::Entity::delete_many()
             .filter(is_from_callback())
-            .filter(scope.condition(id_conflicts::Column::Claimant, id_conflicts::Column::SeenAt))
+            .filter(scope.condition(
+                id_conflict_row::Column::Claimant,
+                id_conflict_row::Column::SeenAt,
+            ))
             .exec(&self.transaction)
             .await?;
         self.holders.clear();
@@ -107,8 +110,8 @@ impl Ledger {
             .map(|(id, _)| *id)
             .collect();
         for chunk in created.chunks(IDS_PER_QUERY) {
-            merged_messages::Entity::delete_many()
-                .filter(merged_messages::Column::Id.is_in(chunk.iter().copied()))
+            merged_message_row::Entity::delete_many()
+                .filter(merged_message_row::Column::Id.is_in(chunk.iter().copied()))
                 .exec(&self.transaction)
                 .await?;
         }

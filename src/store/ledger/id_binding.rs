@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
-use crate::store::entities::{merged_messages, messages, provider_ids, receipts};
+use crate::store::entities::{merged_message_row, message_row, provider_id_row, receipt_row};
 use crate::store::ledger::message_ledger::Ledger;
 
 /// Where an id was learned.
@@ -110,14 +110,14 @@ impl Ledger {
             return Ok(());
         }
         self.write_bindings().await?;
-        provider_ids::Entity::update_many()
+        provider_id_row::Entity::update_many()
             .col_expr(
-                provider_ids::Column::LearnedFrom,
+                provider_id_row::Column::LearnedFrom,
                 learned_from.as_str().into(),
             )
-            .filter(provider_ids::Column::Account.eq(account))
-            .filter(provider_ids::Column::ProviderId.eq(id.as_str()))
-            .filter(provider_ids::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .filter(provider_id_row::Column::Account.eq(account))
+            .filter(provider_id_row::Column::ProviderId.eq(id.as_str()))
+            .filter(provider_id_row::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
             .exec(&self.transaction)
             .await?;
         let current = self.current(message.into());
@@ -138,7 +138,7 @@ impl Ledger {
             return Ok(BindOutcome::Full);
         }
         *self.id_counts.entry(message).or_default() += 1;
-        self.bindings.push(provider_ids::Model {
+        self.bindings.push(provider_id_row::Model {
             account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message,
@@ -168,10 +168,10 @@ impl Ledger {
             .chain([message])
             .collect();
         self.id_counts.extend(asked.iter().map(|id| (*id, 0)));
-        let by_message = provider_ids::Column::Message;
+        let by_message = provider_id_row::Column::Message;
         let ids: Vec<Uuid> = asked.iter().copied().collect();
         let stored =
-            statements::find_by::<provider_ids::Entity>(&self.transaction, by_message, &ids)
+            statements::find_by::<provider_id_row::Entity>(&self.transaction, by_message, &ids)
                 .await?;
         // Those that wait to be written are no rows yet.
         let waiting = self
@@ -238,37 +238,37 @@ impl Ledger {
     pub(crate) async fn merge(&mut self, gone: Uuid, survivor: Uuid) -> Result<(), Error> {
         self.write_bindings().await?;
         let transaction = &self.transaction;
-        receipts::Entity::update_many()
-            .col_expr(receipts::Column::Message, survivor.into())
-            .filter(receipts::Column::Message.eq(gone))
+        receipt_row::Entity::update_many()
+            .col_expr(receipt_row::Column::Message, survivor.into())
+            .filter(receipt_row::Column::Message.eq(gone))
             .exec(transaction)
             .await?;
-        provider_ids::Entity::update_many()
-            .col_expr(provider_ids::Column::Message, survivor.into())
-            .filter(provider_ids::Column::Message.eq(gone))
+        provider_id_row::Entity::update_many()
+            .col_expr(provider_id_row::Column::Message, survivor.into())
+            .filter(provider_id_row::Column::Message.eq(gone))
             .exec(transaction)
             .await?;
-        merged_messages::Entity::update_many()
-            .col_expr(merged_messages::Column::Survivor, survivor.into())
-            .filter(merged_messages::Column::Survivor.eq(gone))
+        merged_message_row::Entity::update_many()
+            .col_expr(merged_message_row::Column::Survivor, survivor.into())
+            .filter(merged_message_row::Column::Survivor.eq(gone))
             .exec(transaction)
             .await?;
-        let record = merged_messages::Model {
+        let record = merged_message_row::Model {
             id: gone,
             survivor,
             merged_at: instant::write(self.now),
         };
-        let again = OnConflict::column(merged_messages::Column::Id)
+        let again = OnConflict::column(merged_message_row::Column::Id)
             .update_columns([
-                merged_messages::Column::Survivor,
-                merged_messages::Column::MergedAt,
+                merged_message_row::Column::Survivor,
+                merged_message_row::Column::MergedAt,
             ])
             .to_owned();
-        merged_messages::Entity::insert(record.into_active_model())
+        merged_message_row::Entity::insert(record.into_active_model())
             .on_conflict(again)
             .exec_without_returning(transaction)
             .await?;
-        messages::Entity::delete_by_id(gone)
+        message_row::Entity::delete_by_id(gone)
             .exec(transaction)
             .await?;
         // The survivor's ids are counted anew when it is told another.
@@ -302,8 +302,8 @@ impl Ledger {
 }
 
 /// The id a message is called by, from all it has: a wamid, else the send reply's, else whatever came first. A function of the set, so that the order of learning cannot change it.
-pub(crate) fn chief_id(ids: &[provider_ids::Model]) -> Option<String> {
-    let rank = |row: &provider_ids::Model| {
+pub(crate) fn chief_id(ids: &[provider_id_row::Model]) -> Option<String> {
+    let rank = |row: &provider_id_row::Model| {
         if row.provider_id.starts_with("wamid.") {
             0
         } else if row.learned_from == LearnedFrom::Reply.as_str() {

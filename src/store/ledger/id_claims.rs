@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, ProviderMessageId};
-use crate::store::entities::{id_conflicts, provider_ids};
+use crate::store::entities::{id_conflict_row, provider_id_row};
 use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -19,7 +19,7 @@ impl Ledger {
         (account, id): (&AccountId, &ProviderMessageId),
         learned_from: LearnedFrom,
     ) -> Result<(), Error> {
-        self.conflicts.push(id_conflicts::Model {
+        self.conflicts.push(id_conflict_row::Model {
             account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message: holder,
@@ -32,15 +32,15 @@ impl Ledger {
         }
         // What a callback claimed first is as good as if only the reply had: it must not be forgotten.
         self.write_conflicts().await?;
-        id_conflicts::Entity::update_many()
+        id_conflict_row::Entity::update_many()
             .col_expr(
-                id_conflicts::Column::LearnedFrom,
+                id_conflict_row::Column::LearnedFrom,
                 learned_from.as_str().into(),
             )
-            .filter(id_conflicts::Column::Account.eq(account))
-            .filter(id_conflicts::Column::ProviderId.eq(id.as_str()))
-            .filter(id_conflicts::Column::Claimant.eq(claimant))
-            .filter(id_conflicts::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .filter(id_conflict_row::Column::Account.eq(account))
+            .filter(id_conflict_row::Column::ProviderId.eq(id.as_str()))
+            .filter(id_conflict_row::Column::Claimant.eq(claimant))
+            .filter(id_conflict_row::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
             .exec(&self.transaction)
             .await?;
         Ok(())
@@ -52,24 +52,24 @@ impl Ledger {
         self.write_conflicts().await?;
         let holder_still_holds = Query::select()
             .expr(Expr::value(1))
-            .from(provider_ids::Entity)
+            .from(provider_id_row::Entity)
             .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::Account))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::Account)),
+                Expr::col((provider_id_row::Entity, provider_id_row::Column::Account))
+                    .equals((id_conflict_row::Entity, id_conflict_row::Column::Account)),
             )
             .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::ProviderId))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::ProviderId)),
+                Expr::col((provider_id_row::Entity, provider_id_row::Column::ProviderId))
+                    .equals((id_conflict_row::Entity, id_conflict_row::Column::ProviderId)),
             )
             .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
-                    .equals((id_conflicts::Entity, id_conflicts::Column::Message)),
+                Expr::col((provider_id_row::Entity, provider_id_row::Column::Message))
+                    .equals((id_conflict_row::Entity, id_conflict_row::Column::Message)),
             )
             .to_owned();
-        let open = id_conflicts::Entity::find()
+        let open = id_conflict_row::Entity::find()
             .filter(Expr::exists(holder_still_holds).not())
-            .order_by_asc(id_conflicts::Column::SeenAt)
-            .order_by_asc(id_conflicts::Column::Claimant)
+            .order_by_asc(id_conflict_row::Column::SeenAt)
+            .order_by_asc(id_conflict_row::Column::Claimant)
             .all(&self.transaction)
             .await?;
         for claim in open {
@@ -78,14 +78,14 @@ impl Ledger {
         Ok(())
     }
 
-    async fn retry_id_claim(&mut self, claim: id_conflicts::Model) -> Result<(), Error> {
+    async fn retry_id_claim(&mut self, claim: id_conflict_row::Model) -> Result<(), Error> {
         let bad = |column| Error::inconsistent("id_conflicts", column, claim.claimant);
         let id = ProviderMessageId::parse(&claim.provider_id).map_err(|_| bad("provider_id"))?;
         let seen_at = instant::read("id_conflicts", "seen_at", claim.seen_at)?;
         let learned_from =
             LearnedFrom::parse(&claim.learned_from, seen_at).ok_or_else(|| bad("learned_from"))?;
         let claimant = claim.claimant.into();
-        id_conflicts::Entity::delete_by_id((
+        id_conflict_row::Entity::delete_by_id((
             claim.account.clone(),
             claim.provider_id,
             claim.claimant,

@@ -14,8 +14,8 @@ use crate::db::statements::IDS_PER_QUERY;
 use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::receipt::SourceKind;
-use crate::store::callbacks::first_callback_at;
-use crate::store::entities::{callback_outcomes, id_conflicts, provider_ids, receipts};
+use crate::store::callback_outcomes::first_callback_at;
+use crate::store::entities::{callback_outcome_row, id_conflict_row, provider_id_row, receipt_row};
 use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -105,12 +105,12 @@ impl Ledger {
         let mut stale = Vec::new();
         for (account, times) in times {
             for chunk in Vec::from_iter(times).chunks(IDS_PER_QUERY) {
-                let ids = provider_ids::Column::Account
+                let ids = provider_id_row::Column::Account
                     .eq(account)
-                    .and(provider_ids::Column::LearnedAt.is_in(chunk.iter().copied()));
-                let claims = id_conflicts::Column::Account
+                    .and(provider_id_row::Column::LearnedAt.is_in(chunk.iter().copied()));
+                let claims = id_conflict_row::Column::Account
                     .eq(account)
-                    .and(id_conflicts::Column::SeenAt.is_in(chunk.iter().copied()));
+                    .and(id_conflict_row::Column::SeenAt.is_in(chunk.iter().copied()));
                 stale.extend(self.list_learned_ids(ids, claims).await?);
             }
         }
@@ -123,19 +123,19 @@ impl Ledger {
         let mut sources = MessageSources::default();
         for chunk in messages.chunks(IDS_PER_QUERY) {
             let ids = || chunk.iter().map(|id| id.uuid());
-            let reporting: Vec<Uuid> = receipts::Entity::find()
+            let reporting: Vec<Uuid> = receipt_row::Entity::find()
                 .select_only()
-                .column(receipts::Column::Source)
+                .column(receipt_row::Column::Source)
                 .distinct()
-                .filter(receipts::Column::Message.is_in(ids()))
-                .filter(receipts::Column::SourceKind.eq(SourceKind::Callback))
+                .filter(receipt_row::Column::Message.is_in(ids()))
+                .filter(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
                 .into_tuple()
                 .all(&self.transaction)
                 .await?;
             let learned = self
                 .list_learned_ids(
-                    provider_ids::Column::Message.is_in(ids()),
-                    id_conflicts::Column::Claimant.is_in(ids()),
+                    provider_id_row::Column::Message.is_in(ids()),
+                    id_conflict_row::Column::Claimant.is_in(ids()),
                 )
                 .await?;
             let candidates = self.list_learning_callbacks(&learned).await?;
@@ -169,18 +169,18 @@ impl Ledger {
                 let at = instant::read("provider_ids", "learned_at", *at)?;
                 let next = at + TimeDelta::milliseconds(1);
                 received_then = received_then.add(
-                    callback_outcomes::Column::Callback
+                    callback_outcome_row::Column::Callback
                         .gte(first_callback_at(at))
-                        .and(callback_outcomes::Column::Callback.lt(first_callback_at(next)))
-                        .and(callback_outcomes::Column::Account.eq(*account)),
+                        .and(callback_outcome_row::Column::Callback.lt(first_callback_at(next)))
+                        .and(callback_outcome_row::Column::Account.eq(*account)),
                 );
             }
-            let rows: Vec<(Uuid, AccountId, i64)> = callback_outcomes::Entity::find()
+            let rows: Vec<(Uuid, AccountId, i64)> = callback_outcome_row::Entity::find()
                 .select_only()
                 .columns([
-                    callback_outcomes::Column::Callback,
-                    callback_outcomes::Column::Account,
-                    callback_outcomes::Column::ReceivedAt,
+                    callback_outcome_row::Column::Callback,
+                    callback_outcome_row::Column::Account,
+                    callback_outcome_row::Column::ReceivedAt,
                 ])
                 .filter(received_then)
                 .into_tuple()
@@ -202,26 +202,26 @@ impl Ledger {
         ids: SimpleExpr,
         claims: SimpleExpr,
     ) -> Result<Vec<LearnedId>, Error> {
-        let held: Vec<(AccountId, i64, String, Uuid)> = provider_ids::Entity::find()
+        let held: Vec<(AccountId, i64, String, Uuid)> = provider_id_row::Entity::find()
             .select_only()
             .columns([
-                provider_ids::Column::Account,
-                provider_ids::Column::LearnedAt,
-                provider_ids::Column::ProviderId,
-                provider_ids::Column::Message,
+                provider_id_row::Column::Account,
+                provider_id_row::Column::LearnedAt,
+                provider_id_row::Column::ProviderId,
+                provider_id_row::Column::Message,
             ])
             .filter(is_from_callback())
             .filter(ids)
             .into_tuple()
             .all(&self.transaction)
             .await?;
-        let claimed: Vec<(AccountId, i64, String, Uuid)> = id_conflicts::Entity::find()
+        let claimed: Vec<(AccountId, i64, String, Uuid)> = id_conflict_row::Entity::find()
             .select_only()
             .columns([
-                id_conflicts::Column::Account,
-                id_conflicts::Column::SeenAt,
-                id_conflicts::Column::ProviderId,
-                id_conflicts::Column::Claimant,
+                id_conflict_row::Column::Account,
+                id_conflict_row::Column::SeenAt,
+                id_conflict_row::Column::ProviderId,
+                id_conflict_row::Column::Claimant,
             ])
             .filter(is_from_callback())
             .filter(claims)

@@ -14,10 +14,10 @@ use crate::domain::latency::LatencyBucket;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
-use crate::store::entities::messages::Model;
-use crate::store::entities::{latency_counts, message_counts};
+use crate::store::entities::message_row::Model;
+use crate::store::entities::{latency_count_row, message_count_row};
 use crate::store::ledger::message_ledger::Ledger;
-use crate::store::messages::row;
+use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
@@ -56,18 +56,18 @@ impl Differences {
     pub(super) async fn write(mut self, connection: &impl ConnectionTrait) -> Result<(), Error> {
         self.standings.retain(|_, difference| *difference != 0);
         self.latencies.retain(|_, difference| *difference != 0);
-        let standings: Vec<message_counts::Model> =
+        let standings: Vec<message_count_row::Model> =
             self.standings.into_iter().map(standing_row).collect();
-        statements::insert::<message_counts::Entity>(
+        statements::insert::<message_count_row::Entity>(
             connection,
             &standings.iter().collect::<Vec<_>>(),
             "ON CONFLICT (bucket, account, kind, origin, state, code, class) \
              DO UPDATE SET messages = message_counts.messages + excluded.messages",
         )
         .await?;
-        let latencies: Vec<latency_counts::Model> =
+        let latencies: Vec<latency_count_row::Model> =
             self.latencies.into_iter().map(latency_row).collect();
-        statements::insert::<latency_counts::Entity>(
+        statements::insert::<latency_count_row::Entity>(
             connection,
             &latencies.iter().collect::<Vec<_>>(),
             "ON CONFLICT (bucket, account, kind, stage, latency) \
@@ -80,9 +80,9 @@ impl Differences {
 
 fn standing_row(
     (((bucket, account, kind), standing), messages): ((Cohort, Standing), i64),
-) -> message_counts::Model {
+) -> message_count_row::Model {
     let (origin, state, code, class) = standing;
-    message_counts::Model {
+    message_count_row::Model {
         bucket,
         account,
         kind,
@@ -96,8 +96,8 @@ fn standing_row(
 
 fn latency_row(
     (((bucket, account, kind), stage, latency), messages): ((Cohort, Stage, i64), i64),
-) -> latency_counts::Model {
-    latency_counts::Model {
+) -> latency_count_row::Model {
+    latency_count_row::Model {
         bucket,
         account,
         kind,
@@ -165,7 +165,8 @@ fn latencies(row: &Model) -> impl Iterator<Item = (Stage, LatencyBucket)> {
         .into_iter()
         .filter(move |_| sent_by_us)
         .filter_map(move |stage| {
-            let time = TimeDelta::milliseconds(row::told_at(row, stage)? - row.created_at);
+            let time =
+                TimeDelta::milliseconds(fold_columns::reported_at(row, stage)? - row.created_at);
             Some((stage, LatencyBucket::of(time)))
         })
 }

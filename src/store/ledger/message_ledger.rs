@@ -12,7 +12,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::receipt::Receipt;
-use crate::store::entities::{id_holders, merged_messages, messages, provider_ids};
+use crate::store::entities::{id_holder_row, merged_message_row, message_row, provider_id_row};
 
 /// A change of one message, as the live feed tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +41,8 @@ pub struct Ledger {
     pub(super) id_counts: HashMap<Uuid, usize>,
     /// Which message holds an id; `None` when it was looked for and nobody does.
     pub(super) holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
-    pub(super) bindings: Vec<provider_ids::Model>,
-    pub(super) conflicts: Vec<crate::store::entities::id_conflicts::Model>,
+    pub(super) bindings: Vec<provider_id_row::Model>,
+    pub(super) conflicts: Vec<crate::store::entities::id_conflict_row::Model>,
     pub(super) merges: Vec<(Uuid, Uuid)>,
     /// Of parts that were settled before the commit.
     pub(super) changes: Vec<Change>,
@@ -54,8 +54,8 @@ pub struct Ledger {
 /// One message under change.
 #[derive(Debug)]
 pub(super) struct LedgerEntry {
-    pub(super) before: Option<messages::Model>,
-    pub(super) row: messages::Model,
+    pub(super) before: Option<message_row::Model>,
+    pub(super) row: message_row::Model,
     pub(super) added: Vec<Receipt>,
     pub(super) touched: bool,
     /// Its ids changed, so the one it is called by may.
@@ -129,9 +129,9 @@ impl Ledger {
             .map(|id| id.uuid())
             .filter(|id| !self.entries.contains_key(id) && !self.absent.contains(id))
             .collect();
-        let by_id = messages::Column::Id;
+        let by_id = message_row::Column::Id;
         let rows =
-            statements::find_by::<messages::Entity>(&self.transaction, by_id, &missing).await?;
+            statements::find_by::<message_row::Entity>(&self.transaction, by_id, &missing).await?;
         self.absent.extend(missing);
         for row in rows {
             self.absent.remove(&row.id);
@@ -160,9 +160,9 @@ impl Ledger {
             .filter(|id| !self.holders.contains_key(*id))
             .collect();
         let texts: Vec<&str> = missing.iter().map(|(_, id)| id.as_str()).collect();
-        let by_id = id_holders::Column::ProviderId;
+        let by_id = id_holder_row::Column::ProviderId;
         let rows =
-            statements::find_by::<id_holders::Entity>(&self.transaction, by_id, &texts).await?;
+            statements::find_by::<id_holder_row::Entity>(&self.transaction, by_id, &texts).await?;
         let known: HashMap<(&AccountId, &str), Uuid> = rows
             .iter()
             .map(|row| ((&row.account, row.provider_id.as_str()), row.message))
@@ -193,7 +193,7 @@ impl Ledger {
             .transpose()
     }
 
-    pub(crate) fn row(&self, id: MessageId) -> Option<&messages::Model> {
+    pub(crate) fn row(&self, id: MessageId) -> Option<&message_row::Model> {
         self.entries.get(&id.uuid()).map(|entry| &entry.row)
     }
 
@@ -215,7 +215,7 @@ impl Ledger {
     }
 
     /// Adds a message; its row is complete but for what the fold says.
-    pub(crate) fn insert(&mut self, row: messages::Model) {
+    pub(crate) fn insert(&mut self, row: message_row::Model) {
         self.absent.remove(&row.id);
         self.id_counts.insert(row.id, 0);
         self.entries.insert(
@@ -235,7 +235,7 @@ impl Ledger {
     pub(crate) fn edit(
         &mut self,
         id: MessageId,
-        change: impl FnOnce(&mut messages::Model),
+        change: impl FnOnce(&mut message_row::Model),
     ) -> Result<(), Error> {
         let entry = self.entry(id)?;
         change(&mut entry.row);
@@ -282,7 +282,7 @@ impl Ledger {
         let mut changes = std::mem::take(&mut self.changes);
         changes.extend(last);
         if self.shared == SharedDatabase::Yes {
-            self.leave_changes(&changes).await?;
+            self.record_changes(&changes).await?;
         }
         Ok(changes)
     }
@@ -300,7 +300,7 @@ pub(crate) async fn survivor(
     connection: &impl ConnectionTrait,
     id: MessageId,
 ) -> Result<Option<MessageId>, Error> {
-    let row = merged_messages::Entity::find_by_id(id.uuid())
+    let row = merged_message_row::Entity::find_by_id(id.uuid())
         .one(connection)
         .await?;
     Ok(row.map(|row| row.survivor.into()))

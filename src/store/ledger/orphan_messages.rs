@@ -18,10 +18,10 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::Store;
-use crate::store::entities::messages::{Column, Entity};
-use crate::store::entities::{actions, provider_ids};
+use crate::store::entities::message_row::{Column, Entity};
+use crate::store::entities::{action_row, provider_id_row};
 use crate::store::ledger::message_ledger::Ledger;
-use crate::store::messages::row::{self, NewMessage};
+use crate::store::messages::new_message::{NewMessage, set_recipient};
 use crate::store::messages::sent_to;
 
 /// How long a message without id keeps its recipient's unmatched reports from being adopted.
@@ -58,7 +58,7 @@ impl Ledger {
             }
             return self.edit(orphan.id, |row| {
                 row.kind = orphan.kind;
-                row::set_recipient(row, orphan.recipient);
+                set_recipient(row, orphan.recipient);
             });
         }
         let new = NewMessage {
@@ -71,7 +71,7 @@ impl Ledger {
         let mut model = new.bare(orphan.account, orphan.provider, Origin::Orphan);
         model.adopt_at = orphan.adopt_at.map(instant::write);
         model.kind = orphan.kind;
-        row::set_recipient(&mut model, orphan.recipient);
+        set_recipient(&mut model, orphan.recipient);
         self.insert(model);
         Ok(())
     }
@@ -93,21 +93,22 @@ impl Ledger {
         );
         let named_by_then = Query::select()
             .expr(Expr::value(1))
-            .from(provider_ids::Entity)
+            .from(provider_id_row::Entity)
             .and_where(
-                Expr::col((provider_ids::Entity, provider_ids::Column::Message))
+                Expr::col((provider_id_row::Entity, provider_id_row::Column::Message))
                     .equals((Entity, Column::Id)),
             )
-            .and_where(provider_ids::Column::LearnedAt.lte(to))
+            .and_where(provider_id_row::Column::LearnedAt.lte(to))
             .to_owned();
         let unmatched_since = Query::select()
             .expr(Expr::value(1))
-            .from(actions::Entity)
+            .from(action_row::Entity)
             .and_where(
-                Expr::col((actions::Entity, actions::Column::Message)).equals((Entity, Column::Id)),
+                Expr::col((action_row::Entity, action_row::Column::Message))
+                    .equals((Entity, Column::Id)),
             )
-            .and_where(actions::Column::Verb.eq(Verb::Unmatch))
-            .and_where(actions::Column::HappenedAt.gt(to))
+            .and_where(action_row::Column::Verb.eq(Verb::Unmatch))
+            .and_where(action_row::Column::HappenedAt.gt(to))
             .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
@@ -136,9 +137,9 @@ impl Ledger {
 
     /// Whether an operator undid matches of a message: it is never matched by its recipient again.
     pub async fn was_unmatched(&self, id: MessageId) -> Result<bool, Error> {
-        let undone = actions::Entity::find()
-            .filter(actions::Column::Message.eq(id.uuid()))
-            .filter(actions::Column::Verb.eq(Verb::Unmatch))
+        let undone = action_row::Entity::find()
+            .filter(action_row::Column::Message.eq(id.uuid()))
+            .filter(action_row::Column::Verb.eq(Verb::Unmatch))
             .count(self.transaction())
             .await?;
         Ok(undone > 0)

@@ -14,11 +14,13 @@ use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::receipt::SourceKind;
-use crate::store::entities::{callback_outcomes, merged_messages, messages, quarantine, receipts};
+use crate::store::entities::{
+    callback_outcome_row, merged_message_row, message_row, quarantined_part_row, receipt_row,
+};
 use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
 use crate::store::ledger::message_counts::{self, BUCKET};
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
-use crate::store::{Store, settings};
+use crate::store::{Store, store_settings};
 
 /// Messages folded in one go.
 const CHUNK: u64 = 400;
@@ -36,11 +38,11 @@ impl Ledger {
         let mut after = Uuid::nil();
         let mut folded = 0;
         loop {
-            let ids: Vec<Uuid> = messages::Entity::find()
+            let ids: Vec<Uuid> = message_row::Entity::find()
                 .select_only()
-                .column(messages::Column::Id)
-                .filter(messages::Column::Id.gt(after))
-                .order_by_asc(messages::Column::Id)
+                .column(message_row::Column::Id)
+                .filter(message_row::Column::Id.gt(after))
+                .order_by_asc(message_row::Column::Id)
                 .limit(CHUNK)
                 .into_tuple()
                 .all(&self.transaction)
@@ -59,18 +61,18 @@ impl Ledger {
 
     async fn forget_callbacks(&mut self, start: JournalPosition) -> Result<(), Error> {
         let transaction = &self.transaction;
-        receipts::Entity::delete_many()
-            .filter(receipts::Column::SourceKind.eq(SourceKind::Callback))
-            .filter(receipts::Column::Source.in_subquery(callbacks_since(start)))
+        receipt_row::Entity::delete_many()
+            .filter(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
+            .filter(receipt_row::Column::Source.in_subquery(callbacks_since(start)))
             .exec(transaction)
             .await?;
-        quarantine::Entity::delete_many()
-            .filter(quarantine::Column::Callback.in_subquery(callbacks_since(start)))
+        quarantined_part_row::Entity::delete_many()
+            .filter(quarantined_part_row::Column::Callback.in_subquery(callbacks_since(start)))
             .exec(transaction)
             .await?;
-        callback_outcomes::Entity::delete_many()
-            .filter(callback_outcomes::Column::Seq.gte(start.seq))
-            .filter(callback_outcomes::Column::Callback.gte(start.id.uuid()))
+        callback_outcome_row::Entity::delete_many()
+            .filter(callback_outcome_row::Column::Seq.gte(start.seq))
+            .filter(callback_outcome_row::Column::Callback.gte(start.id.uuid()))
             .exec(transaction)
             .await?;
         self.forget_ids(ForgetScope::Since(start)).await
@@ -96,13 +98,13 @@ impl Ledger {
         self.keep_times();
         let mut after = Uuid::nil();
         loop {
-            let ids: Vec<Uuid> = messages::Entity::find()
+            let ids: Vec<Uuid> = message_row::Entity::find()
                 .select_only()
-                .column(messages::Column::Id)
-                .filter(messages::Column::Id.gt(after))
-                .filter(messages::Column::Origin.is_in([Origin::Orphan, Origin::Observed]))
+                .column(message_row::Column::Id)
+                .filter(message_row::Column::Id.gt(after))
+                .filter(message_row::Column::Origin.is_in([Origin::Orphan, Origin::Observed]))
                 .filter(Expr::exists(facts_of_the_message()).not())
-                .order_by_asc(messages::Column::Id)
+                .order_by_asc(message_row::Column::Id)
                 .limit(CHUNK)
                 .into_tuple()
                 .all(&self.transaction)
@@ -125,7 +127,7 @@ impl Ledger {
     /// Counts everything anew but quarter hours of which messages were purged: purging subtracts nothing.
     async fn recount(&self) -> Result<(), Error> {
         let transaction = &self.transaction;
-        let since = settings::purged_before(transaction)
+        let since = store_settings::purged_before(transaction)
             .await?
             .unwrap_or_default();
         // Whole quarter hours: of one that was purged in part nobody knows the rest.
@@ -134,10 +136,10 @@ impl Ledger {
         message_counts::forget(transaction, since).await?;
         let mut after = Uuid::nil();
         loop {
-            let rows = messages::Entity::find()
-                .filter(messages::Column::Id.gt(after))
-                .filter(messages::Column::CreatedAt.gte(since))
-                .order_by_asc(messages::Column::Id)
+            let rows = message_row::Entity::find()
+                .filter(message_row::Column::Id.gt(after))
+                .filter(message_row::Column::CreatedAt.gte(since))
+                .order_by_asc(message_row::Column::Id)
                 .limit(CHUNK)
                 .all(transaction)
                 .await?;
@@ -157,15 +159,15 @@ impl Ledger {
         let transaction = &self.transaction;
         let every_message = || {
             Query::select()
-                .column(messages::Column::Id)
-                .from(messages::Entity)
+                .column(message_row::Column::Id)
+                .from(message_row::Entity)
                 .to_owned()
         };
-        merged_messages::Entity::delete_many()
+        merged_message_row::Entity::delete_many()
             .filter(
-                merged_messages::Column::Survivor
+                merged_message_row::Column::Survivor
                     .not_in_subquery(every_message())
-                    .or(merged_messages::Column::Id.in_subquery(every_message())),
+                    .or(merged_message_row::Column::Id.in_subquery(every_message())),
             )
             .exec(transaction)
             .await?;
@@ -176,20 +178,20 @@ impl Ledger {
 /// What the journal still holds. Whole days leave PostgreSQL's, so places after its first may be gone: their ids lie below the smallest.
 fn callbacks_since(start: JournalPosition) -> SelectStatement {
     Query::select()
-        .column(callback_outcomes::Column::Callback)
-        .from(callback_outcomes::Entity)
-        .and_where(callback_outcomes::Column::Seq.gte(start.seq))
-        .and_where(callback_outcomes::Column::Callback.gte(start.id.uuid()))
+        .column(callback_outcome_row::Column::Callback)
+        .from(callback_outcome_row::Entity)
+        .and_where(callback_outcome_row::Column::Seq.gte(start.seq))
+        .and_where(callback_outcome_row::Column::Callback.gte(start.id.uuid()))
         .to_owned()
 }
 
 fn facts_of_the_message() -> SelectStatement {
     Query::select()
         .expr(Expr::value(1))
-        .from(receipts::Entity)
+        .from(receipt_row::Entity)
         .and_where(
-            Expr::col((receipts::Entity, receipts::Column::Message))
-                .equals((messages::Entity, messages::Column::Id)),
+            Expr::col((receipt_row::Entity, receipt_row::Column::Message))
+                .equals((message_row::Entity, message_row::Column::Id)),
         )
         .to_owned()
 }
@@ -206,7 +208,7 @@ impl Store {
         let mut ledger = self.ledger(now).await?;
         let begun = async {
             let folded = ledger.strip(start).await?;
-            settings::begin_rebuild(ledger.transaction(), start.seq - 1).await?;
+            store_settings::begin_rebuild(ledger.transaction(), start.seq - 1).await?;
             Ok(folded)
         }
         .await;
@@ -225,7 +227,7 @@ impl Store {
         let ended = async {
             ledger.sweep_leftovers().await?;
             ledger.recount().await?;
-            settings::end_rebuild(ledger.transaction()).await
+            store_settings::end_rebuild(ledger.transaction()).await
         }
         .await;
         match ended {

@@ -11,11 +11,11 @@ use crate::domain::message::{Origin, References};
 use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
-use crate::store::entities::messages::Model;
-use crate::store::entities::provider_ids;
+use crate::store::entities::message_row::Model;
+use crate::store::entities::provider_id_row;
 use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
-use crate::store::messages::row::{self, NewMessage};
+use crate::store::messages::new_message::{NewMessage, set_recipient};
 
 /// A checked registration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -142,9 +142,9 @@ impl Ledger {
 
     /// Whether a caller registered a message.
     pub(crate) async fn is_registered(&self, id: MessageId) -> Result<bool, Error> {
-        let ids = provider_ids::Entity::find()
-            .filter(provider_ids::Column::Message.eq(id.uuid()))
-            .filter(provider_ids::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+        let ids = provider_id_row::Entity::find()
+            .filter(provider_id_row::Column::Message.eq(id.uuid()))
+            .filter(provider_id_row::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
             .count(self.transaction())
             .await?;
         Ok(ids > 0)
@@ -159,7 +159,7 @@ fn take_over(row: &mut Model, new: &Registration) {
         row.created_at = instant::write(sent_at);
     }
     if let Some(recipient) = &new.recipient {
-        row::set_recipient(row, Some(recipient));
+        set_recipient(row, Some(recipient));
     }
     if let Some(kind) = new.kind {
         row.kind = Some(kind);

@@ -12,7 +12,8 @@ use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::store::entities::{
-    id_conflicts, merged_messages, messages, provider_ids, quarantine, receipts,
+    id_conflict_row, merged_message_row, message_row, provider_id_row, quarantined_part_row,
+    receipt_row,
 };
 use crate::store::ledger::message_ledger::{Ledger, LedgerEntry};
 
@@ -32,23 +33,23 @@ impl Ledger {
     pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
         for chunk in callbacks.chunks(IDS_PER_QUERY) {
             let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
-            let of_these = receipts::Column::Source
+            let of_these = receipt_row::Column::Source
                 .is_in(sources.iter().copied())
-                .and(receipts::Column::SourceKind.eq(SourceKind::Callback));
-            let touched: Vec<Uuid> = receipts::Entity::find()
+                .and(receipt_row::Column::SourceKind.eq(SourceKind::Callback));
+            let touched: Vec<Uuid> = receipt_row::Entity::find()
                 .select_only()
-                .column(receipts::Column::Message)
+                .column(receipt_row::Column::Message)
                 .distinct()
                 .filter(of_these.clone())
                 .into_tuple()
                 .all(&self.transaction)
                 .await?;
-            receipts::Entity::delete_many()
+            receipt_row::Entity::delete_many()
                 .filter(of_these)
                 .exec(&self.transaction)
                 .await?;
-            quarantine::Entity::delete_many()
-                .filter(quarantine::Column::Callback.is_in(sources))
+            quarantined_part_row::Entity::delete_many()
+                .filter(quarantined_part_row::Column::Callback.is_in(sources))
                 .exec(&self.transaction)
                 .await?;
             let ids: Vec<MessageId> = touched.iter().copied().map(MessageId::from).collect();
@@ -136,29 +137,31 @@ impl Ledger {
         self.id_counts.remove(&id);
         self.count_removal(entry.before.as_ref()).await?;
         let transaction = &self.transaction;
-        provider_ids::Entity::delete_many()
-            .filter(provider_ids::Column::Message.eq(id))
+        provider_id_row::Entity::delete_many()
+            .filter(provider_id_row::Column::Message.eq(id))
             .exec(transaction)
             .await?;
-        id_conflicts::Entity::delete_many()
+        id_conflict_row::Entity::delete_many()
             .filter(
-                id_conflicts::Column::Message
+                id_conflict_row::Column::Message
                     .eq(id)
-                    .or(id_conflicts::Column::Claimant.eq(id)),
+                    .or(id_conflict_row::Column::Claimant.eq(id)),
             )
             .exec(transaction)
             .await?;
-        merged_messages::Entity::delete_many()
-            .filter(merged_messages::Column::Survivor.eq(id))
+        merged_message_row::Entity::delete_many()
+            .filter(merged_message_row::Column::Survivor.eq(id))
             .exec(transaction)
             .await?;
-        messages::Entity::delete_by_id(id).exec(transaction).await?;
+        message_row::Entity::delete_by_id(id)
+            .exec(transaction)
+            .await?;
         self.note_removed(id, entry.before.as_ref());
         Ok(())
     }
 
     /// Records the last state of a deleted message, unless this ledger created it.
-    pub(super) fn note_removed(&mut self, id: Uuid, before: Option<&messages::Model>) {
+    pub(super) fn note_removed(&mut self, id: Uuid, before: Option<&message_row::Model>) {
         if let Some(before) = before {
             self.removed.push((id.into(), before.state));
         }

@@ -169,7 +169,7 @@ pub(crate) async fn dismiss_message(
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(&id)?;
     let decision = decision(&services, &caller);
-    let done = dismiss::put_message_aside(&services.store, id, &decision).await;
+    let done = dismiss::dismiss_message(&services.store, id, &decision).await;
     answer(&services, &request, done.map(|()| id)).await
 }
 
@@ -188,7 +188,7 @@ pub(crate) async fn dismiss_callback(
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
-    dismiss::put_callback_aside(&services.store, id, &decision).await?;
+    dismiss::dismiss_callback(&services.store, id, &decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

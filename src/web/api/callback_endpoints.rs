@@ -7,7 +7,7 @@ use crate::domain::ids::CallbackId;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
 use crate::services::Services;
-use crate::store::callbacks::Outcome;
+use crate::store::callback_outcomes::Outcome;
 use crate::web::api::documented_responses::NoLongerKept;
 use crate::web::api::filter::parse_account;
 use crate::web::api::list_response::list_response;

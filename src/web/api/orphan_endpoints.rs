@@ -6,7 +6,7 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::services::Services;
-use crate::store::orphans::OrphanFilter;
+use crate::store::orphan_list::OrphanFilter;
 use crate::web::api::filter::{
     parse_account, parse_provider_id, parse_recipient, read_place, write_place,
 };

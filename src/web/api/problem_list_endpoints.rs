@@ -12,9 +12,10 @@ use crate::reporting::orphan_views::ListedOrphan;
 use crate::reporting::problem_items::{self, ProblemCursor, ProblemItems};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
-use crate::store::callbacks::CallbackOutcome;
+use crate::store::callback_outcomes::CallbackOutcome;
+use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
-use crate::store::problems::{ClaimPlace, IdConflict, QuarantinedPart};
+use crate::store::quarantine::QuarantinedPart;
 use crate::web::api::filter::{read_place, write_place};
 use crate::web::api::parameters::{PageParameters, Parameters, pairs};
 use crate::web::api::wire;
@@ -129,7 +130,7 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
         ProblemKind::IdConflicts => {
             let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
             let at = read_place(at)?;
-            ProblemCursor::Claim(ClaimPlace {
+            ProblemCursor::Claim(IdConflictCursor {
                 seen_at: at.created_at,
                 claimant: at.id,
                 provider_id: text(provider_id)?,

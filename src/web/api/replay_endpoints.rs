@@ -10,7 +10,7 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::scope::Caller;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
-use crate::store::callbacks::{Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::filter::parse_instant;

@@ -18,7 +18,7 @@ use crate::reporting::bucketed_statistics::{
 use crate::reporting::export::ByteOrderMark;
 use crate::reporting::export::summary::write_summary;
 use crate::services::Services;
-use crate::store::statistics::Period;
+use crate::store::bucket_counts::Period;
 use crate::web::api::filter::{
     MarkParameter, parse_account, parse_instant, parse_mark, parse_zone,
 };

@@ -10,8 +10,8 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::FoundCallback;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
-use crate::store::callbacks::Outcome;
-use crate::store::problems::Unreadable;
+use crate::store::callback_outcomes::Outcome;
+use crate::store::quarantine::UnparsedParts;
 use crate::web::api::callback_endpoints;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::callback_urls::ReplayUrl;
@@ -34,7 +34,10 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = callback_endpoints::find(&services, id).await?;
-    let unreadable = services.store.find_unreadable(id, UNREADABLE_SHOWN).await?;
+    let unreadable = services
+        .store
+        .find_unparsed_parts(id, UNREADABLE_SHOWN)
+        .await?;
     let shown = CallbackPage::new(&found, caller.visibility())
         .with_unreadable(&unreadable, caller.visibility());
     respond(&services, shown).await
@@ -124,7 +127,7 @@ impl CallbackPage {
         }
     }
 
-    pub(super) fn with_unreadable(mut self, found: &Unreadable, viewer: Visibility) -> Self {
+    pub(super) fn with_unreadable(mut self, found: &UnparsedParts, viewer: Visibility) -> Self {
         let shown = u64::try_from(found.first.len()).unwrap_or(u64::MAX);
         let rest = found.count.saturating_sub(shown);
         self.unreadable = (found.count > 0).then(|| UnreadableList {

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::reporting::callback_views::CallbackQuery;
-use crate::store::callbacks::{Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
 use crate::web::dashboard::message_list_url::with_query;
 
 const PENDING: &str = "pending";

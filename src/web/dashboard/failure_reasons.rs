@@ -7,7 +7,7 @@ use crate::domain::failure::Failure;
 use crate::domain::failure_codes::{CodeMeaning, WITHOUT_CODE, describe};
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
-use crate::store::reports::Counts;
+use crate::store::page_counts::Counts;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::count;
 use crate::web::dashboard::visible_text::visible_line;

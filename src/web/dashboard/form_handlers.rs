@@ -102,7 +102,7 @@ pub(crate) async fn dismiss_callback(
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(&services, &caller);
-    dismiss::put_callback_aside(&services.store, id, &decision)
+    dismiss::dismiss_callback(&services.store, id, &decision)
         .await
         .map_err(action_error)?;
     Ok(redirect_to("/problems".to_owned()))

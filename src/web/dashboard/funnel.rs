@@ -1,7 +1,7 @@
 //! Sums over accounts: messages per state, and how many reached each stage.
 
 use crate::domain::delivery_state::DeliveryState;
-use crate::store::reports::CountsByState;
+use crate::store::page_counts::CountsByState;
 use crate::web::dashboard::number_format::{count, percent, permille};
 
 #[derive(Clone, Debug, Default)]

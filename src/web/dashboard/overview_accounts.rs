@@ -6,7 +6,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
-use crate::store::reports::{Counts, CountsByState};
+use crate::store::page_counts::{Counts, CountsByState};
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::count;

@@ -16,7 +16,7 @@ use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::reporting::alarms;
 use crate::services::Services;
-use crate::store::reports::{Counts, Problems};
+use crate::store::page_counts::{Counts, Problems};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};

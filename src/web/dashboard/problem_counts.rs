@@ -1,7 +1,7 @@
 //! The open problems on the overview: how many of each kind, with links.
 
 use crate::reporting::problem_kind::ProblemKind;
-use crate::store::reports::Problems;
+use crate::store::page_counts::Problems;
 use crate::web::dashboard::number_format::count;
 
 #[derive(Clone, Debug)]

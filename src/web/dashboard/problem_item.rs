@@ -5,7 +5,7 @@ use crate::domain::scope::Visibility;
 use crate::reporting::orphan_views::ListedOrphan;
 use crate::reporting::problem_items::{ProblemItems, ProblemList};
 use crate::reporting::problem_kind::ProblemKind;
-use crate::store::problems::QuarantinedPart;
+use crate::store::quarantine::QuarantinedPart;
 use crate::web::dashboard::match_form::{MatchForm, MatchFormPage};
 use crate::web::dashboard::message_summary::{
     AvailableActions, failure_text, recipient_text, short_id,

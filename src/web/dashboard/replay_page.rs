@@ -11,7 +11,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
 use crate::operating::replay::{self, ReplayMode, ReplayReport};
 use crate::services::Services;
-use crate::store::callbacks::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
 use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
 use crate::web::dashboard::callback_urls::ReplayUrl;

@@ -21,7 +21,7 @@ use bluetick::simulator::{
     CallbackRelease, CallbackTargets, ForcedReply, PlannedOutcome, ReceivedRequest, Settings,
     Simulator, SimulatorHandle,
 };
-use bluetick::store::access::TokenCreation;
+use bluetick::store::api_tokens::TokenCreation;
 use bluetick::web::connections::Connections;
 use bluetick::web::server;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,0 +1,254 @@
+//! What the database stores of accounts, including removed ones: pauses, and when they were last
+//! active.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
+};
+
+use crate::db::{Error, instant};
+use crate::domain::audit_action::Verb;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::provider::ProviderId;
+use crate::domain::provider_account::Account;
+use crate::store::Store;
+use crate::store::entities::account_row::{Column, Entity, Model};
+use crate::store::entities::action_row;
+use crate::store::ledger::Ledger;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountRecord {
+    pub id: AccountId,
+    pub provider: ProviderId,
+    /// Of the callback address, as last configured.
+    pub generation: u32,
+    pub pause: Option<Pause>,
+    pub last_callback_at: Option<DateTime<Utc>>,
+    pub old_address_at: Option<DateTime<Utc>>,
+    /// When an account with a rate limit may send next.
+    pub next_send_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pause {
+    pub since: DateTime<Utc>,
+    /// As the provider wrote it.
+    pub reason: String,
+}
+
+impl Pause {
+    /// The hold reason of the account's messages.
+    pub fn hold_text(&self) -> String {
+        format!("sending is paused: {}", self.reason)
+    }
+}
+
+impl Store {
+    /// Stores the configured accounts.
+    pub async fn record_accounts(
+        &self,
+        accounts: &[Account],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.pools()
+            .within(async |transaction| {
+                for account in accounts {
+                    let row = Model {
+                        id: account.id.clone(),
+                        provider: account.provider(),
+                        generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
+                        paused_at: None,
+                        pause_reason: None,
+                        last_callback_at: None,
+                        old_address_at: None,
+                        last_inbound_at: None,
+                        first_seen_at: instant::write(now),
+                        next_send_at: None,
+                    };
+                    let renew = OnConflict::column(Column::Id)
+                        .update_columns([Column::Provider, Column::Generation])
+                        .to_owned();
+                    Entity::insert(row.into_active_model())
+                        .on_conflict(renew)
+                        .exec_without_returning(transaction)
+                        .await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Includes accounts that are no longer configured.
+    pub async fn list_accounts(&self) -> Result<BTreeMap<AccountId, AccountRecord>, Error> {
+        let rows = Entity::find()
+            .order_by_asc(Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|row| AccountRecord::try_from(row).map(|record| (record.id.clone(), record)))
+            .collect()
+    }
+}
+
+impl Ledger {
+    /// Pauses an account for the reason that its provider gave. A paused account keeps its first
+    /// reason. Returns whether this call paused it.
+    pub async fn pause_account(
+        &mut self,
+        account: &AccountId,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let paused = Entity::update_many()
+            .col_expr(Column::PausedAt, Expr::value(instant::write(self.now())))
+            .col_expr(Column::PauseReason, Expr::value(reason))
+            .filter(Column::Id.eq(account).and(Column::PausedAt.is_null()))
+            .exec(self.transaction())
+            .await?;
+        Ok(paused.rows_affected == 1)
+    }
+
+    /// The account of a loaded message, and when it was submitted, or `received_at` if unknown.
+    pub fn tried(
+        &self,
+        message: MessageId,
+        received_at: DateTime<Utc>,
+    ) -> Result<Option<(AccountId, DateTime<Utc>)>, Error> {
+        let Some(row) = self.row(message) else {
+            return Ok(None);
+        };
+        let handed_over = row
+            .handed_over_at
+            .map(|at| instant::read("messages", "handed_over_at", at))
+            .transpose()?;
+        Ok(Some((
+            row.account.clone(),
+            handed_over.unwrap_or(received_at),
+        )))
+    }
+
+    /// Pauses an account because of a report that the provider rejects it. `tried_at` is when the
+    /// reported message was submitted.
+    ///
+    /// Does nothing if an operator resumed the account since: the cause of the report is fixed.
+    /// Returns whether this call paused it.
+    pub async fn pause_by_report(
+        &mut self,
+        account: &AccountId,
+        tried_at: DateTime<Utc>,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let resumed_since = action_row::Entity::find()
+            .filter(action_row::Column::Verb.eq(Verb::ResumeAccount))
+            .filter(action_row::Column::Account.eq(account))
+            .filter(action_row::Column::HappenedAt.gt(instant::write(tried_at)))
+            .count(self.transaction())
+            .await?;
+        if resumed_since > 0 {
+            return Ok(false);
+        }
+        self.pause_account(account, reason).await
+    }
+
+    /// Returns whether the account was paused.
+    pub async fn resume_account(&mut self, account: &AccountId) -> Result<bool, Error> {
+        let touched = Entity::update_many()
+            .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
+            .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
+            .filter(Column::Id.eq(account).and(Column::PausedAt.is_not_null()))
+            .exec(self.transaction())
+            .await?;
+        Ok(touched.rows_affected == 1)
+    }
+
+    /// Claims the account's next send slot, at least `gap` after the last one; false while it is
+    /// not due. All processes share the slots.
+    pub async fn claim_send_slot(
+        &mut self,
+        account: &AccountId,
+        gap: TimeDelta,
+    ) -> Result<bool, Error> {
+        let row = Entity::find_by_id(account.clone())
+            .one(self.transaction())
+            .await?;
+        let now = instant::write(self.now());
+        let place = row.and_then(|row| row.next_send_at).unwrap_or(now);
+        if place > now {
+            return Ok(false);
+        }
+        let gap = gap.num_milliseconds();
+        // Unused slots are not made up for by a burst.
+        let next = Ord::max(place, now - gap) + gap;
+        Entity::update_many()
+            .col_expr(Column::NextSendAt, Expr::value(next))
+            .filter(Column::Id.eq(account))
+            .exec(self.transaction())
+            .await?;
+        Ok(true)
+    }
+
+    pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
+        let row = Entity::find_by_id(account.clone())
+            .one(self.transaction())
+            .await?;
+        Ok(row.is_some_and(|row| row.paused_at.is_some()))
+    }
+}
+
+/// Stores when a callback last arrived, and when one last used an earlier address.
+pub(crate) async fn record_callback_times(
+    connection: &impl ConnectionTrait,
+    account: &AccountId,
+    last: DateTime<Utc>,
+    by_old_address: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
+    let heard = [
+        (Column::LastCallbackAt, Some(last)),
+        (Column::OldAddressAt, by_old_address),
+    ];
+    for (column, at) in heard {
+        let Some(at) = at.map(instant::write) else {
+            continue;
+        };
+        // A callback from the spool or a replay may be older than the stored time.
+        Entity::update_many()
+            .col_expr(column, Expr::value(at))
+            .filter(Column::Id.eq(account))
+            .filter(column.is_null().or(column.lt(at)))
+            .exec(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+impl TryFrom<Model> for AccountRecord {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let since = instant::read_optional("accounts", "paused_at", row.paused_at)?;
+        Ok(Self {
+            generation: u32::try_from(row.generation)
+                .map_err(|_| Error::inconsistent("accounts", "generation", &row.id))?,
+            id: row.id,
+            provider: row.provider,
+            pause: since.map(|since| Pause {
+                since,
+                reason: row.pause_reason.clone().unwrap_or_default(),
+            }),
+            last_callback_at: instant::read_optional(
+                "accounts",
+                "last_callback_at",
+                row.last_callback_at,
+            )?,
+            old_address_at: instant::read_optional(
+                "accounts",
+                "old_address_at",
+                row.old_address_at,
+            )?,
+            next_send_at: instant::read_optional("accounts", "next_send_at", row.next_send_at)?,
+        })
+    }
+}

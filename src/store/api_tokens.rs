@@ -1,0 +1,145 @@
+//! API tokens, by their hashes.
+//!
+//! **Invariant:** the text of a token is returned once, when it is created, and never stored.
+
+use std::time::Duration;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use tokio::time::timeout;
+
+use crate::db::{Error, instant};
+use crate::domain::api_token::ApiToken;
+use crate::domain::ids::TokenId;
+use crate::domain::scope::Scopes;
+use crate::domain::secret::Secret;
+use crate::store::Store;
+use crate::store::entities::token_row::{Column, Entity, Model};
+use crate::store::random_secret::{hash, random_text};
+
+/// How every token begins, so that scanners and operators recognise a leaked one.
+pub const TOKEN_PREFIX: &str = "bt_";
+
+/// How long recording the use of a token may take.
+const USE_TIMEOUT: Duration = Duration::from_millis(250);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TokenCreation {
+    /// The token, and its text, which is not stored.
+    Created(ApiToken, Secret),
+    /// Another valid token has this name.
+    NameTaken,
+}
+
+impl Store {
+    /// Creates a token whose name no other valid token has.
+    pub async fn create_token(
+        &self,
+        name: &str,
+        scopes: &Scopes,
+        now: DateTime<Utc>,
+    ) -> Result<TokenCreation, Error> {
+        let text = Secret::new(format!("{TOKEN_PREFIX}{}", random_text()));
+        let row = Model {
+            id: TokenId::new(now).uuid(),
+            name: name.to_owned(),
+            hash: hash(text.expose()),
+            scopes: scopes.clone(),
+            created_at: instant::write(now),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        self.pools()
+            .within_for_caller(async |transaction| {
+                let taken = Entity::find()
+                    .filter(Column::Name.eq(name))
+                    .filter(Column::RevokedAt.is_null())
+                    .one(transaction)
+                    .await?;
+                if taken.is_some() {
+                    return Ok(TokenCreation::NameTaken);
+                }
+                Entity::insert(row.clone().into_active_model())
+                    .exec_without_returning(transaction)
+                    .await?;
+                Ok(TokenCreation::Created(row.try_into()?, text))
+            })
+            .await
+    }
+
+    /// All tokens, including revoked ones, newest first.
+    pub async fn list_tokens(&self) -> Result<Vec<ApiToken>, Error> {
+        let rows = Entity::find()
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(ApiToken::try_from).collect()
+    }
+
+    /// Revokes a valid token; false when there is none of this id.
+    pub async fn revoke_token(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
+        let revocation = Entity::update_many()
+            .col_expr(Column::RevokedAt, Expr::value(Some(instant::write(now))))
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::RevokedAt.is_null());
+        self.pools()
+            .within_for_caller(async |transaction| {
+                Ok(revocation.exec(transaction).await?.rows_affected == 1)
+            })
+            .await
+    }
+
+    /// The valid token with this text.
+    pub async fn find_token(&self, text: &str) -> Result<Option<ApiToken>, Error> {
+        Entity::find()
+            .filter(Column::Hash.eq(hash(text)))
+            .filter(Column::RevokedAt.is_null())
+            .one(self.pools().reader())
+            .await?
+            .map(ApiToken::try_from)
+            .transpose()
+    }
+
+    /// Records the minute in which a token was used; writes at most once per minute. Times out
+    /// early, because a caller that only reads must not wait for a lock.
+    pub async fn record_token_use(
+        &self,
+        token: &ApiToken,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        if token.last_used_at.is_some_and(|at| at >= minute) {
+            return Ok(());
+        }
+        let minute = instant::write(minute);
+        let note = Entity::update_many()
+            .col_expr(Column::LastUsedAt, Expr::value(Some(minute)))
+            .filter(Column::Id.eq(token.id.uuid()))
+            .filter(
+                Column::LastUsedAt
+                    .is_null()
+                    .or(Column::LastUsedAt.lt(minute)),
+            );
+        let noted = timeout(USE_TIMEOUT, note.exec(self.pools().writer())).await;
+        noted.map_err(|_| Error::TooSlow)??;
+        Ok(())
+    }
+}
+
+impl TryFrom<Model> for ApiToken {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let time = |column, millis| instant::read_optional("tokens", column, millis);
+        Ok(Self {
+            id: row.id.into(),
+            scopes: row.scopes,
+            name: row.name,
+            created_at: instant::read("tokens", "created_at", row.created_at)?,
+            revoked_at: time("revoked_at", row.revoked_at)?,
+            last_used_at: time("last_used_at", row.last_used_at)?,
+        })
+    }
+}

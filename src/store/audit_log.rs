@@ -1,0 +1,117 @@
+//! The audit log: the actions of operators.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use crate::db::{Error, instant};
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::ids::MessageId;
+use crate::store::Store;
+use crate::store::entities::action_row::{Column, Entity, Model};
+use crate::store::ledger::Ledger;
+
+impl Store {
+    /// Records an action that changes no message; otherwise see [`Ledger::record_action`].
+    pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
+        insert_action(self.pools().writer(), action).await
+    }
+
+    /// Whether the dashboard was ever opened.
+    pub async fn has_signed_in(&self) -> Result<bool, Error> {
+        let action = Entity::find()
+            .filter(Column::Verb.eq(Verb::SignIn))
+            .one(self.pools().reader())
+            .await?;
+        Ok(action.is_some())
+    }
+
+    /// The actions on a message, oldest first.
+    pub async fn list_actions_of(&self, message: MessageId) -> Result<Vec<Action>, Error> {
+        let rows = Entity::find()
+            .filter(Column::Message.eq(message.uuid()))
+            .order_by_asc(Column::HappenedAt)
+            .order_by_asc(Column::Id)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Action::try_from).collect()
+    }
+
+    /// Every action of these kinds, oldest first.
+    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
+        list_actions_by(self.pools().reader(), verbs).await
+    }
+
+    /// The newest lines of the audit, newest first.
+    pub async fn list_actions(&self, limit: u64) -> Result<Vec<Action>, Error> {
+        let rows = Entity::find()
+            .order_by_desc(Column::HappenedAt)
+            .order_by_desc(Column::Id)
+            .limit(limit)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Action::try_from).collect()
+    }
+}
+
+async fn list_actions_by(
+    connection: &impl ConnectionTrait,
+    verbs: &[Verb],
+) -> Result<Vec<Action>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Verb.is_in(verbs.iter().copied()))
+        .order_by_asc(Column::HappenedAt)
+        .order_by_asc(Column::Id)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(Action::try_from).collect()
+}
+
+impl Ledger {
+    /// Every action of these kinds, oldest first, including those that this transaction recorded.
+    /// The writer's lock excludes concurrent actions.
+    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
+        list_actions_by(self.transaction(), verbs).await
+    }
+
+    /// Records an action in the transaction that carries it out.
+    pub async fn record_action(&self, action: &Action) -> Result<(), Error> {
+        insert_action(self.transaction(), action).await
+    }
+}
+
+pub(super) async fn insert_action(
+    connection: &impl ConnectionTrait,
+    action: &Action,
+) -> Result<(), Error> {
+    let row = Model {
+        id: action.id.uuid(),
+        message: action.message.map(MessageId::uuid),
+        account: action.account.clone(),
+        actor: action.actor.clone(),
+        verb: action.verb,
+        detail: action.detail.clone(),
+        happened_at: instant::write(action.happened_at),
+    };
+    Entity::insert(row.into_active_model())
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+impl TryFrom<Model> for Action {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            verb: row.verb,
+            message: row.message.map(Into::into),
+            account: row.account,
+            actor: row.actor,
+            detail: row.detail,
+            happened_at: instant::read("actions", "happened_at", row.happened_at)?,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Stored counts per quarter hour, from which statistics of any time zone and period are summed.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::db::{Error, instant};
+use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
+use crate::domain::latency::LatencyBucket;
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::store::Store;
+use crate::store::entities::{latency_count_row, message_count_row};
+
+/// Messages created in `from..to`, to the quarter hour.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Period {
+    /// Inclusive.
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+    pub account: Option<AccountId>,
+}
+
+/// Messages that were created in one quarter hour.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cohort {
+    /// Start of the quarter hour.
+    pub created_at: DateTime<Utc>,
+    pub account: AccountId,
+    /// Unknown for some observed messages.
+    pub kind: Option<MediaKind>,
+}
+
+/// The number of messages of a cohort with this origin, state and failure.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    pub cohort: Cohort,
+    pub origin: Origin,
+    pub state: DeliveryState,
+    pub code: Option<String>,
+    pub class: Option<FailureClass>,
+    pub messages: i64,
+}
+
+/// The number of messages of a cohort that took this long to reach a stage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Latency {
+    pub cohort: Cohort,
+    pub stage: Stage,
+    pub latency: LatencyBucket,
+    pub messages: i64,
+}
+
+impl Store {
+    pub async fn list_state_counts(&self, period: &Period) -> Result<Vec<Standing>, Error> {
+        use message_count_row::Column;
+        let mut query = message_count_row::Entity::find()
+            .filter(Column::Bucket.gte(instant::write(period.from)))
+            .filter(Column::Bucket.lt(instant::write(period.to)))
+            .filter(Column::Messages.ne(0));
+        if let Some(account) = &period.account {
+            query = query.filter(Column::Account.eq(account));
+        }
+        let rows = query.all(self.pools().reader()).await?;
+        rows.into_iter().map(standing).collect()
+    }
+
+    pub async fn list_latency_counts(&self, period: &Period) -> Result<Vec<Latency>, Error> {
+        use latency_count_row::Column;
+        let mut query = latency_count_row::Entity::find()
+            .filter(Column::Bucket.gte(instant::write(period.from)))
+            .filter(Column::Bucket.lt(instant::write(period.to)))
+            .filter(Column::Messages.ne(0));
+        if let Some(account) = &period.account {
+            query = query.filter(Column::Account.eq(account));
+        }
+        let rows = query.all(self.pools().reader()).await?;
+        rows.into_iter().map(latency).collect()
+    }
+}
+
+fn standing(row: message_count_row::Model) -> Result<Standing, Error> {
+    Ok(Standing {
+        cohort: Cohort {
+            created_at: instant::read("message_counts", "bucket", row.bucket)?,
+            account: row.account,
+            kind: row.kind.0,
+        },
+        origin: row.origin,
+        state: row.state,
+        class: row.class.0,
+        code: Some(row.code).filter(|code| !code.is_empty()),
+        messages: row.messages,
+    })
+}
+
+fn latency(row: latency_count_row::Model) -> Result<Latency, Error> {
+    Ok(Latency {
+        cohort: Cohort {
+            created_at: instant::read("latency_counts", "bucket", row.bucket)?,
+            account: row.account,
+            kind: row.kind.0,
+        },
+        stage: row.stage,
+        latency: LatencyBucket::from_number(row.latency),
+        messages: row.messages,
+    })
+}

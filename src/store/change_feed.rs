@@ -1,0 +1,111 @@
+//! The live feed across processes: each process reads the changes of the others in commit order and
+//! publishes them to its own subscribers.
+//!
+//! With SQLite there is one process, and nothing is written or read here.
+
+use sea_orm::{
+    ActiveValue, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::db::{Error, instant};
+use crate::store::Store;
+use crate::store::entities::change_row::{Column, Entity, Model};
+use crate::store::ledger::{Change, Ledger};
+
+/// Rows per statement, so that bound values stay below PostgreSQL's limit of 65,535.
+const ROWS_PER_STATEMENT: usize = 4_000;
+/// Changes per query; more than a slow subscriber may lag behind.
+const READ_LIMIT: u64 = 2_000;
+/// Changes kept for processes that lag behind. Pages of a process that lags further are stale until
+/// the next change or reload.
+const KEPT: i64 = 100_000;
+
+/// The last change of other processes that a process has read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FeedPosition(i64);
+
+impl Store {
+    /// The end of the feed.
+    pub async fn last_feed_position(&self) -> Result<FeedPosition, Error> {
+        let last: Option<Option<i64>> = Entity::find()
+            .select_only()
+            .column_as(Column::Seq.max(), "last")
+            .into_tuple()
+            .one(self.pools().reader())
+            .await?;
+        Ok(FeedPosition(last.flatten().unwrap_or_default()))
+    }
+
+    /// Publishes what other processes changed since `position`; returns the new position.
+    pub async fn publish_changes(&self, mut position: FeedPosition) -> Result<FeedPosition, Error> {
+        loop {
+            let rows = Entity::find()
+                .filter(Column::Seq.gt(position.0))
+                .order_by_asc(Column::Seq)
+                .limit(READ_LIMIT)
+                .all(self.pools().reader())
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(position);
+            };
+            position = FeedPosition(last.seq);
+            for row in rows {
+                // This process published its own changes at their commit.
+                if row.writer != self.process {
+                    self.tell(Change::try_from(row)?);
+                }
+            }
+        }
+    }
+
+    /// Deletes old changes that every process has read.
+    pub async fn trim_changes(&self) -> Result<u64, Error> {
+        if !self.is_shared() {
+            return Ok(0);
+        }
+        let FeedPosition(end) = self.last_feed_position().await?;
+        let trimmed = Entity::delete_many()
+            .filter(Column::Seq.lte(end - KEPT))
+            .exec(self.pools().writer())
+            .await?;
+        Ok(trimmed.rows_affected)
+    }
+}
+
+impl Ledger {
+    /// Writes the changes of this transaction for the other processes.
+    pub(super) async fn record_changes(&self, changes: &[Change]) -> Result<(), Error> {
+        for chunk in changes.chunks(ROWS_PER_STATEMENT) {
+            let rows = chunk.iter().map(|change| {
+                let row = Model {
+                    seq: 0,
+                    writer: self.process(),
+                    message: change.message.uuid(),
+                    account: change.account.clone(),
+                    state: change.state,
+                    updated_at: instant::write(change.updated_at),
+                };
+                let mut row = row.into_active_model();
+                row.seq = ActiveValue::NotSet;
+                row
+            });
+            Entity::insert_many(rows)
+                .exec_without_returning(self.transaction())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Model> for Change {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            message: row.message.into(),
+            account: row.account,
+            state: row.state,
+            updated_at: instant::read("changes", "updated_at", row.updated_at)?,
+        })
+    }
+}

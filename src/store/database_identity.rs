@@ -1,0 +1,101 @@
+//! Refuses a database that belongs to another secret key, another journal or another backup.
+
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use crate::db::{Error, JournalState};
+use crate::store::Store;
+use crate::store::store_settings::{find, name, remove, set};
+
+impl Store {
+    /// Stores the secret key's fingerprint at the first start; later rejects any key but this one
+    /// or one of `previous`.
+    pub async fn claim_fingerprint(
+        &self,
+        fingerprint: &str,
+        previous: &[String],
+    ) -> Result<(), Error> {
+        self.pools()
+            .within(async |transaction| {
+                let known = find(transaction, name::KEY_FINGERPRINT).await?;
+                let refused = known
+                    .as_ref()
+                    .is_some_and(|known| known != fingerprint && !previous.contains(known));
+                if refused {
+                    return Err(Error::Foreign(
+                        "secret_key is not the one this database was made with; callback and report addresses given to \
+                         providers would stop working. Restore the old key, or list it in secret_key_previous"
+                            .to_owned(),
+                    ));
+                }
+                set(transaction, name::KEY_FINGERPRINT, fingerprint).await
+            })
+            .await
+    }
+
+    /// Binds the database to its journal at the first start. Later rejects another journal, one
+    /// that ends before our position, and one that was used with another database since.
+    ///
+    /// `read` is our position from before the journal's state was read, because another process may
+    /// be processing it. The caller then writes `next` into the journal as its mark.
+    pub async fn claim_journal(
+        &self,
+        read: i64,
+        journal: &JournalState,
+        next: Uuid,
+    ) -> Result<(), Error> {
+        self.pools()
+            .within(async |transaction| {
+                if let Some(complaint) = foreign_journal(transaction, read, journal).await? {
+                    return Err(Error::Foreign(complaint));
+                }
+                let identity = journal.identity.to_string();
+                set(transaction, name::JOURNAL_IDENTITY, &identity).await?;
+                match journal.mark {
+                    Some(mark) => set(transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
+                    None => remove(transaction, name::JOURNAL_MARK).await?,
+                }
+                set(transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await
+            })
+            .await
+    }
+
+    /// The check of [`Store::claim_journal`], for read-only commands.
+    pub async fn check_journal(&self, read: i64, journal: &JournalState) -> Result<(), Error> {
+        match foreign_journal(self.pools().reader(), read, journal).await? {
+            Some(complaint) => Err(Error::Foreign(complaint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why the journal does not belong to this database, if it does not.
+async fn foreign_journal(
+    connection: &impl ConnectionTrait,
+    read: i64,
+    journal: &JournalState,
+) -> Result<Option<String>, Error> {
+    let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
+        let words = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
+                     journal.db away to begin anew";
+        return Ok((journal.end > 0).then(|| words.to_owned()));
+    };
+    if known != journal.identity.to_string() {
+        let words =
+            "journal.db and bluetick.db do not belong together; restore both from one backup";
+        return Ok(Some(words.to_owned()));
+    }
+    let end = journal.end;
+    if read > end {
+        return Ok(Some(format!(
+            "bluetick.db has read the journal up to {read}, but journal.db ends at {end}; restore both from one backup"
+        )));
+    }
+    let mark = journal.mark.map(|mark| mark.to_string());
+    let marks = [
+        find(connection, name::JOURNAL_MARK).await?,
+        find(connection, name::JOURNAL_MARK_NEXT).await?,
+    ];
+    let words = "journal.db was used since with a later bluetick.db than this one; restore both from one backup";
+    Ok((!marks.contains(&mark)).then(|| words.to_owned()))
+}

@@ -1,0 +1,27 @@
+//! Row of `accounts`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::ids::AccountId;
+use crate::domain::provider::ProviderId;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: AccountId,
+    pub provider: ProviderId,
+    pub generation: i32,
+    pub paused_at: Option<i64>,
+    pub pause_reason: Option<String>,
+    pub last_callback_at: Option<i64>,
+    pub old_address_at: Option<i64>,
+    pub last_inbound_at: Option<i64>,
+    pub first_seen_at: i64,
+    pub next_send_at: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! Row of `callback_outcomes`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::ids::AccountId;
+use crate::store::callback_outcomes::Outcome;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "callback_outcomes")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub callback: Uuid,
+    pub seq: i64,
+    pub account: AccountId,
+    pub received_at: i64,
+    pub outcome: Outcome,
+    pub detail: Option<String>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

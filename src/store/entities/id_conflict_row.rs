@@ -1,0 +1,24 @@
+//! Row of `id_conflicts`. A provider id that two sent messages claim.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::ids::AccountId;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "id_conflicts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: AccountId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub provider_id: String,
+    pub message: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub claimant: Uuid,
+    pub learned_from: String,
+    pub seen_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

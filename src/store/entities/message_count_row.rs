@@ -1,0 +1,35 @@
+//! Row of `message_counts`. Messages by quarter hour and by what statistics group them by.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::store::entities::column_types::OrEmpty;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "message_counts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub bucket: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: AccountId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub kind: OrEmpty<MediaKind>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub origin: Origin,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub state: DeliveryState,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub code: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub class: OrEmpty<FailureClass>,
+    pub messages: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,180 @@
+//! The columns of `messages` that a fold writes.
+
+use chrono::{DateTime, Utc};
+
+use crate::db::instant;
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::failure_codes;
+use crate::domain::provider::ProviderId;
+use crate::store::entities::message_row::{Column, Model};
+
+/// The columns that [`apply`] writes, and `updated_at`.
+pub(crate) const FOLDED: [Column; 20] = [
+    Column::State,
+    Column::Conflict,
+    Column::DueAt,
+    Column::SubmittedAt,
+    Column::SentAt,
+    Column::DeliveredAt,
+    Column::ReadAt,
+    Column::PlayedAt,
+    Column::ImpliedStages,
+    Column::FailedAt,
+    Column::FailureCode,
+    Column::FailureTitle,
+    Column::FailureDetail,
+    Column::FailureKey,
+    Column::FailureClass,
+    Column::Billable,
+    Column::PricingCategory,
+    Column::PricingBasis,
+    Column::Price,
+    Column::UpdatedAt,
+];
+
+/// Defines a function that compares rows in these columns, and the list of their names.
+macro_rules! compare {
+    ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {
+        /// Whether two rows differ only in [`FOLDED`] columns.
+        pub(crate) fn $name(one: &Model, other: &Model) -> bool {
+            $(one.$column == other.$column)&&+
+        }
+
+        #[cfg(test)]
+        const $list: &[&str] = &[$(stringify!($column)),+];
+    };
+}
+
+compare!(
+    differ_in_fold_only,
+    KEPT,
+    id,
+    account,
+    provider,
+    origin,
+    sender,
+    recipient,
+    recipient_reversed,
+    recipient_name,
+    kind,
+    media_url,
+    media_id,
+    upload_path,
+    upload_size,
+    mime_type,
+    caption,
+    reference,
+    reference1,
+    reference2,
+    client_reference,
+    wa_source,
+    link_source,
+    link_with_record,
+    queue,
+    hold,
+    tries,
+    handed_over_at,
+    next_attempt_at,
+    lease_holder,
+    lease_until,
+    send_before,
+    silence_limit,
+    adopt_at,
+    provider_id,
+    matched_by,
+    resend_of,
+    resent_as,
+    created_at,
+);
+
+/// Writes the result of a fold into the row. `last_receipt_at` starts the wait for the next report.
+pub(crate) fn apply(
+    row: &mut Model,
+    provider: ProviderId,
+    delivery: &Delivery,
+    last_receipt_at: Option<DateTime<Utc>>,
+) {
+    let at = |stage: Stage| {
+        delivery
+            .stage(stage)
+            .map(|reached| instant::write(reached.at))
+    };
+    row.state = delivery.state;
+    row.conflict = delivery.conflict;
+    row.submitted_at = at(Stage::Submitted);
+    row.sent_at = at(Stage::Sent);
+    row.delivered_at = at(Stage::Delivered);
+    row.read_at = at(Stage::Read);
+    row.played_at = at(Stage::Played);
+    row.implied_stages = implied_stages(delivery);
+    let failed = delivery.failure.as_ref();
+    let failure = failed
+        .map(|failed| failed.failure.clone())
+        .unwrap_or_default();
+    row.failed_at = failed.map(|failed| instant::write(failed.at));
+    row.failure_class =
+        failed.map(|failed| failure_codes::describe(provider, &failed.failure).class);
+    row.failure_code = failure.code;
+    row.failure_title = failure.title;
+    row.failure_detail = failure.detail;
+    row.failure_key = failure.key;
+    row.billable = delivery.pricing.billable;
+    row.pricing_category.clone_from(&delivery.pricing.category);
+    row.pricing_basis.clone_from(&delivery.pricing.model);
+    row.price.clone_from(&delivery.pricing.price);
+    let awaited = matches!(
+        delivery.state,
+        DeliveryState::Submitted | DeliveryState::Sent
+    );
+    row.due_at = last_receipt_at
+        .filter(|_| awaited)
+        .map(|at| instant::write(at) + row.silence_limit);
+}
+
+/// One bit per stage that no receipt names, at its index in [`Stage::ALL`].
+fn implied_stages(delivery: &Delivery) -> i64 {
+    Stage::ALL
+        .into_iter()
+        .filter(|stage| {
+            delivery
+                .stage(*stage)
+                .is_some_and(|reached| reached.implied)
+        })
+        .fold(0, |bits, stage| bits | stage_bit(stage))
+}
+
+fn stage_bit(stage: Stage) -> i64 {
+    1 << stage.index()
+}
+
+/// When a stage was reported; absent for a stage that is only implied.
+pub(crate) fn reported_at(row: &Model, stage: Stage) -> Option<i64> {
+    let at = match stage {
+        Stage::Queued => None,
+        Stage::Submitted => row.submitted_at,
+        Stage::Sent => row.sent_at,
+        Stage::Delivered => row.delivered_at,
+        Stage::Read => row.read_at,
+        Stage::Played => row.played_at,
+    };
+    at.filter(|_| row.implied_stages & stage_bit(stage) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sea_orm::{IdenStatic, Iterable};
+
+    use super::*;
+
+    #[test]
+    fn every_column_is_either_folded_or_compared() {
+        let folded = FOLDED.iter().map(Column::as_str);
+        let all: Vec<&str> = folded.chain(KEPT.iter().copied()).collect();
+        let once: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), once.len());
+        assert_eq!(once, Column::iter().map(|it| it.as_str()).collect());
+    }
+}

@@ -1,0 +1,153 @@
+//! Chooses the index of a list query: the rarest condition keeps its index, the others lose theirs.
+//! SQLite cannot choose, because it does not know how many messages have the same account or were
+//! created in the same week.
+
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
+
+use crate::db::Error;
+use crate::store::Store;
+use crate::store::entities::message_row::{Column, Entity};
+use crate::store::messages::message_filter::{MessageFilter, Search};
+use crate::store::messages::search_terms::{ranges, references};
+
+/// This many rows are found by an index and sorted within half a second. With more matches, a scan
+/// in list order finds a page sooner, unless all matches are old.
+pub(crate) const RARE: u64 = 100_000;
+
+/// The condition whose index is used: the rarest, or else the list's own order.
+///
+/// SQLite would scan all messages in list order rather than find few and sort them. So the columns
+/// of
+/// the other conditions are wrapped in an expression, which no index covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum IndexHint {
+    /// Our id, or a provider's.
+    Id,
+    Recipient,
+    /// The text in the search box.
+    Search,
+    Reference,
+    Code,
+    /// Delivered and reported as failed.
+    Conflict,
+    Resent,
+    Overdue,
+    Class,
+    /// Creation time, within an account or state if given.
+    Order,
+}
+
+/// Which of the given texts are in too many messages for their index, such as the first digits of a
+/// country's phone numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Common {
+    /// The text in the search box.
+    pub(crate) search: bool,
+    pub(crate) reference: bool,
+}
+
+impl IndexHint {
+    /// The rarest given condition.
+    pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
+        let searched = !filter.search.is_empty() && !common.search;
+        let referred = filter.reference.is_some() && !common.reference;
+        let ranked = [
+            (filter.provider_id.is_some(), Self::Id),
+            (filter.recipient.is_some(), Self::Recipient),
+            (searched, Self::Search),
+            (referred, Self::Reference),
+            (filter.code.is_some(), Self::Code),
+            (filter.conflict == Some(true), Self::Conflict),
+            (filter.resent == Some(true), Self::Resent),
+            (filter.overdue_at.is_some(), Self::Overdue),
+            (filter.class.is_some(), Self::Class),
+        ];
+        let first = ranked.into_iter().find(|(given, _)| *given);
+        first.map_or(Self::Order, |(_, index_hint)| index_hint)
+    }
+
+    /// A column of the condition `index_hint`, with its index only if `self` is that condition.
+    pub(super) fn column(self, index_hint: Self, column: Column) -> SimpleExpr {
+        operand(column, self != index_hint)
+    }
+
+    /// The creation time, by which most indexes are sorted after their own columns.
+    pub(super) fn created_at(self) -> SimpleExpr {
+        let masked = matches!(self, Self::Id | Self::Search | Self::Reference);
+        operand(Column::CreatedAt, masked)
+    }
+}
+
+impl Store {
+    /// Chooses the condition; a text only if at most `rare` messages have it.
+    pub(super) async fn index_hint(
+        &self,
+        filter: &MessageFilter,
+        rare: u64,
+    ) -> Result<IndexHint, Error> {
+        let index_hint = IndexHint::of(filter, Common::default());
+        if !matches!(index_hint, IndexHint::Search | IndexHint::Reference) {
+            return Ok(index_hint);
+        }
+        let common = Common {
+            search: self.finds_any(beyond_search(filter, rare)).await?,
+            reference: self.finds_any(beyond_reference(filter, rare)).await?,
+        };
+        Ok(IndexHint::of(filter, common))
+    }
+
+    async fn finds_any(
+        &self,
+        queries: impl Iterator<Item = Select<Entity>>,
+    ) -> Result<bool, Error> {
+        for query in queries {
+            let found = query.into_tuple::<i32>().one(self.pools().reader()).await?;
+            if found.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A column, or an equal expression that no index covers.
+fn operand(column: Column, masked: bool) -> SimpleExpr {
+    let column = Expr::col((Entity, column));
+    if masked {
+        column.clone().if_null(column)
+    } else {
+        column
+    }
+}
+
+/// For each condition of a search that many messages may match, a query with a result if more than
+/// `rare` messages match.
+pub(crate) fn beyond_search(
+    filter: &MessageFilter,
+    rare: u64,
+) -> impl Iterator<Item = Select<Entity>> {
+    let ranges = filter.search.iter().flat_map(|search| match search {
+        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
+        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
+            ranges(search, |column| operand(column, false))
+        }
+    });
+    ranges.map(move |range| beyond(range, rare))
+}
+
+/// [`beyond_search`] for the reference.
+pub(crate) fn beyond_reference(
+    filter: &MessageFilter,
+    rare: u64,
+) -> impl Iterator<Item = Select<Entity>> {
+    let given = filter.reference.iter().flat_map(|reference| {
+        references().map(|column| Condition::all().add(column.eq(reference.as_str())))
+    });
+    given.map(move |range| beyond(range, rare))
+}
+
+fn beyond(range: Condition, rare: u64) -> Select<Entity> {
+    let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
+    one.filter(range).offset(rare).limit(1)
+}

@@ -1,0 +1,53 @@
+//! Pages of the message list, newest first, by keyset.
+
+use crate::db::Error;
+use crate::domain::message::Message;
+use crate::store::Store;
+use crate::store::entities::message_row::Model;
+use crate::store::messages::index_hint::RARE;
+use crate::store::messages::list_query::listed;
+use crate::store::messages::message_filter::{Cursor, MessageFilter};
+
+/// Newest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page {
+    pub messages: Vec<Message>,
+    /// Absent on the last page.
+    pub next: Option<Cursor>,
+}
+
+impl Store {
+    /// At most `limit` messages older than `after`.
+    pub async fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        let index_hint = self.index_hint(filter, RARE).await?;
+        let rows = listed(filter, index_hint, after, wanted)
+            .all(self.pools().reader())
+            .await?;
+        let mut page = Page::of(rows, limit)?;
+        self.set_pause_holds(&mut page.messages).await?;
+        Ok(page)
+    }
+}
+
+impl Page {
+    /// The first `limit` rows; one more shows that this page is not the last.
+    pub(crate) fn of(rows: Vec<Model>, limit: usize) -> Result<Self, Error> {
+        let more = rows.len() > limit;
+        let messages = rows
+            .into_iter()
+            .take(limit)
+            .map(Message::try_from)
+            .collect::<Result<Vec<_>, _>>()?;
+        let next = messages.last().filter(|_| more).map(|last| Cursor {
+            created_at: last.created_at,
+            id: last.id,
+        });
+        Ok(Self { messages, next })
+    }
+}

@@ -1,0 +1,71 @@
+//! Filters and cursors of message lists.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::domain::provider::ProviderId;
+
+/// All given conditions must hold. Orphans are never listed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MessageFilter {
+    pub account: Option<AccountId>,
+    pub provider: Option<ProviderId>,
+    /// The business number: `+` and digits.
+    pub sender: Option<String>,
+    /// Any of these states; empty for all.
+    pub states: Vec<DeliveryState>,
+    pub kind: Option<MediaKind>,
+    /// All digits of the phone number.
+    pub recipient: Option<String>,
+    /// Exactly this text in any reference or the client reference.
+    pub reference: Option<String>,
+    /// Any id that the provider used.
+    pub provider_id: Option<String>,
+    pub code: Option<String>,
+    pub class: Option<FailureClass>,
+    /// Delivered and reported as failed, or not.
+    pub conflict: Option<bool>,
+    /// Overdue at this instant.
+    pub overdue_at: Option<DateTime<Utc>>,
+    /// Not overdue at this instant.
+    pub on_time_at: Option<DateTime<Utc>>,
+    pub origin: Option<Origin>,
+    /// Resent as a new message, or not.
+    pub resent: Option<bool>,
+    /// Dismissed by an operator, or not.
+    pub put_aside: Option<bool>,
+    /// Inclusive.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Any of these must match.
+    pub search: Vec<Search>,
+}
+
+/// One meaning of the text in the search box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Search {
+    Id(MessageId),
+    /// Complete.
+    ProviderId(String),
+    /// All digits of the phone number.
+    Phone(String),
+    /// The first digits of the phone number.
+    PhonePrefix(String),
+    /// The last digits of the phone number.
+    PhoneSuffix(String),
+    /// The beginning of a reference.
+    ReferencePrefix(String),
+}
+
+/// Where a page ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Of the last message.
+    pub created_at: DateTime<Utc>,
+    pub id: MessageId,
+}

@@ -1,0 +1,63 @@
+//! Conditions on ids, phone numbers and references.
+
+use sea_orm::sea_query::{Query, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, ExprTrait};
+
+use crate::domain::phone;
+use crate::store::entities::message_row::Column;
+use crate::store::entities::provider_id_row;
+use crate::store::messages::message_filter::Search;
+
+pub(super) fn references() -> [Column; 4] {
+    [
+        Column::Reference,
+        Column::Reference1,
+        Column::Reference2,
+        Column::ClientReference,
+    ]
+}
+
+/// The alternative conditions of one meaning of a search text.
+pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Vec<Condition> {
+    let fits = |condition| vec![Condition::all().add(condition)];
+    match search {
+        Search::Id(id) => fits(Column::Id.eq(id.uuid())),
+        Search::ProviderId(id) => fits(holds(id)),
+        Search::Phone(digits) => fits(sent_to(digits)),
+        Search::PhonePrefix(digits) => vec![begins(&text(Column::Recipient), digits)],
+        Search::PhoneSuffix(digits) => {
+            let reversed: String = digits.chars().rev().collect();
+            vec![begins(&text(Column::RecipientReversed), &reversed)]
+        }
+        Search::ReferencePrefix(beginning) => references()
+            .map(|column| begins(&text(column), beginning))
+            .to_vec(),
+    }
+}
+
+/// Sent to this recipient, in every spelling of the number. A single spelling uses equality, so
+/// that the index keeps its order.
+pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
+    match phone::spellings(recipient).as_slice() {
+        [only] => Column::Recipient.eq(only.as_str()),
+        several => Column::Recipient.is_in(several),
+    }
+}
+
+/// A range, because `LIKE` does not use an index with binary collation.
+fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
+    Condition::all()
+        .add(column.clone().gte(prefix))
+        .add(column.clone().lt(format!("{prefix}\u{10FFFF}")))
+}
+
+/// Has this provider id.
+pub(super) fn holds(id: &str) -> SimpleExpr {
+    Column::Id.in_subquery(
+        Query::select()
+            .column(provider_id_row::Column::Message)
+            .from(provider_id_row::Entity)
+            .and_where(provider_id_row::Column::ProviderId.eq(id))
+            .to_owned(),
+    )
+}

@@ -1,0 +1,179 @@
+//! Counts for the dashboard, from `message_counts` and partial indexes, never from the whole table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
+
+use crate::db::{Error, instant};
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
+use crate::store::Store;
+use crate::store::callback_outcomes::Outcome;
+use crate::store::dismissals::{callback_is_dismissed, message_is_dismissed};
+use crate::store::entities::{
+    account_row, callback_outcome_row, message_count_row, message_row, quarantined_part_row,
+};
+use crate::store::messages::in_conflict;
+
+pub type CountsByState = BTreeMap<DeliveryState, i64>;
+
+/// The counts of the overview.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Sent by us.
+    pub sent: BTreeMap<AccountId, CountsByState>,
+    /// Accepted in dry-run and never submitted.
+    pub dry_run: BTreeMap<AccountId, CountsByState>,
+    /// Sent elsewhere.
+    pub observed: BTreeMap<AccountId, CountsByState>,
+    /// Failures of messages sent by us, by account and code. A missing code is empty.
+    pub failures: BTreeMap<(AccountId, String), i64>,
+}
+
+/// What needs attention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Problems {
+    /// Reports without a message.
+    pub orphans: u64,
+    /// Delivered and reported as failed.
+    pub conflicts: u64,
+    /// Provider ids that two sent messages claim.
+    pub id_conflicts: u64,
+    /// Submitted, with no report within the deadline.
+    pub overdue: u64,
+    /// Submission outcome unknown.
+    pub uncertain: u64,
+    /// Callbacks with an unparsed part.
+    pub quarantine: u64,
+    pub unverified: u64,
+    pub paused_accounts: u64,
+}
+
+impl Store {
+    /// Counts messages created at or after `since`, to the quarter hour.
+    pub async fn count_messages(&self, since: DateTime<Utc>) -> Result<Counts, Error> {
+        let rows: Vec<(AccountId, Origin, DeliveryState, String, i64)> =
+            message_count_row::Entity::find()
+                .select_only()
+                .column(message_count_row::Column::Account)
+                .column(message_count_row::Column::Origin)
+                .column(message_count_row::Column::State)
+                .column(message_count_row::Column::Code)
+                .column_as(
+                    Expr::col(message_count_row::Column::Messages)
+                        .sum()
+                        .cast_as("bigint"),
+                    "messages",
+                )
+                .filter(message_count_row::Column::Bucket.gte(instant::write(since)))
+                .group_by(message_count_row::Column::Account)
+                .group_by(message_count_row::Column::Origin)
+                .group_by(message_count_row::Column::State)
+                .group_by(message_count_row::Column::Code)
+                .order_by_asc(message_count_row::Column::Account)
+                .into_tuple()
+                .all(self.pools().reader())
+                .await?;
+        let mut counts = Counts::default();
+        for (account, origin, state, code, number) in rows {
+            let column = match origin {
+                Origin::Api => &mut counts.sent,
+                Origin::Observed => &mut counts.observed,
+                Origin::DryRun => &mut counts.dry_run,
+                Origin::Orphan => continue,
+            };
+            *column
+                .entry(account.clone())
+                .or_default()
+                .entry(state)
+                .or_default() += number;
+            if state == DeliveryState::Failed && origin == Origin::Api {
+                *counts.failures.entry((account, code)).or_default() += number;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Accounts with overdue messages.
+    pub async fn list_overdue_accounts(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<AccountId>, Error> {
+        let accounts: Vec<AccountId> = overdue(now)
+            .select_only()
+            .column(message_row::Column::Account)
+            .distinct()
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        Ok(accounts.into_iter().collect())
+    }
+
+    pub async fn count_problems(&self, now: DateTime<Utc>) -> Result<Problems, Error> {
+        let reader = self.pools().reader();
+        let outcome = |outcome: Outcome| {
+            callback_outcome_row::Entity::find()
+                .filter(callback_outcome_row::Column::Outcome.eq(outcome))
+        };
+        Ok(Problems {
+            orphans: provisional()
+                .filter(message_is_dismissed().not())
+                .count(reader)
+                .await?,
+            conflicts: conflicts()
+                .filter(message_is_dismissed().not())
+                .count(reader)
+                .await?,
+            id_conflicts: self.count_id_conflicts().await?,
+            overdue: overdue(now).count(reader).await?,
+            uncertain: uncertain().count(reader).await?,
+            quarantine: quarantined_part_row::Entity::find()
+                .filter(callback_is_dismissed().not())
+                .select_only()
+                .column(quarantined_part_row::Column::Callback)
+                .distinct()
+                .count(reader)
+                .await?,
+            unverified: outcome(Outcome::Unverified).count(reader).await?,
+            paused_accounts: account_row::Entity::find()
+                .filter(account_row::Column::PausedAt.is_not_null())
+                .count(reader)
+                .await?,
+        })
+    }
+}
+
+/// Messages that may need attention: no orphans, and none that was resent.
+fn open() -> Select<message_row::Entity> {
+    message_row::Entity::find()
+        .filter(message_row::Column::Origin.ne(Origin::Orphan))
+        .filter(message_row::Column::ResentAs.is_null())
+}
+
+/// Reports without a message.
+pub(crate) fn provisional() -> Select<message_row::Entity> {
+    message_row::Entity::find().filter(message_row::Column::Origin.eq(Origin::Orphan))
+}
+
+/// Delivered and reported as failed.
+pub(crate) fn conflicts() -> Select<message_row::Entity> {
+    open().filter(in_conflict())
+}
+
+/// Submitted, with no report within the deadline.
+pub(crate) fn overdue(now: DateTime<Utc>) -> Select<message_row::Entity> {
+    open().filter(message_row::Column::DueAt.lte(instant::write(now)))
+}
+
+/// Submitted by us, outcome unknown, and not resent.
+pub(crate) fn uncertain() -> Select<message_row::Entity> {
+    open()
+        .filter(message_row::Column::Origin.eq(Origin::Api))
+        .filter(message_row::Column::State.eq(DeliveryState::Uncertain))
+}

@@ -1,0 +1,170 @@
+//! Settings of the database: its position in the journal, a running rebuild, and how far messages
+//! are purged.
+
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
+
+use crate::db::Error;
+use crate::store::Store;
+use crate::store::entities::setting_row;
+
+pub(super) mod name {
+    pub(in crate::store) const KEY_FINGERPRINT: &str = "key_fingerprint";
+    pub(in crate::store) const JOURNAL_IDENTITY: &str = "journal_identity";
+    /// The journal's mark at the last start.
+    pub(in crate::store) const JOURNAL_MARK: &str = "journal_mark";
+    /// The mark that the last start was about to write into the journal.
+    pub(in crate::store) const JOURNAL_MARK_NEXT: &str = "journal_mark_next";
+    /// The last processed journal `seq`.
+    pub(super) const POSITION: &str = "reconcile_position";
+    /// The journal `seq` up to which a rebuild reprocesses; absent when none is running.
+    pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
+    /// Messages created before this instant (ms) were purged, so their counts exceed a recount.
+    pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
+}
+
+impl Store {
+    /// The last processed journal `seq`; 0 before the first.
+    pub async fn position(&self) -> Result<i64, Error> {
+        position(self.pools().reader()).await
+    }
+
+    /// The journal `seq` up to which a rebuild reprocesses, while one is running.
+    pub async fn rebuilding_until(&self) -> Result<Option<i64>, Error> {
+        rebuilding_until(self.pools().reader()).await
+    }
+
+    /// Announces that a rebuild will reprocess everything, so that retention keeps it in the
+    /// journal.
+    pub async fn announce_rebuild(&self) -> Result<(), Error> {
+        self.pools()
+            .within(async |transaction| remember_read(transaction).await)
+            .await
+    }
+}
+
+/// Moves the reconcile position; [`Error::Overtaken`] when another process moved it first.
+pub(crate) async fn move_position(
+    connection: &impl ConnectionTrait,
+    from: i64,
+    to: i64,
+) -> Result<(), Error> {
+    if from == 0 && find(connection, name::POSITION).await?.is_none() {
+        return set(connection, name::POSITION, &to.to_string()).await;
+    }
+    let moved = setting_row::Entity::update_many()
+        .col_expr(setting_row::Column::Value, Expr::value(to.to_string()))
+        .filter(
+            setting_row::Column::Name
+                .eq(name::POSITION)
+                .and(setting_row::Column::Value.eq(from.to_string())),
+        )
+        .exec(connection)
+        .await?;
+    if moved.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::Overtaken)
+    }
+}
+
+pub(crate) async fn position(connection: &impl ConnectionTrait) -> Result<i64, Error> {
+    Ok(find_number(connection, name::POSITION)
+        .await?
+        .unwrap_or_default())
+}
+
+/// Sets the position back and stores how far the journal was processed: the rebuild ends there.
+pub(crate) async fn begin_rebuild(connection: &impl ConnectionTrait, to: i64) -> Result<(), Error> {
+    remember_read(connection).await?;
+    set(connection, name::POSITION, &to.to_string()).await
+}
+
+/// An interrupted rebuild has already set the position back; its end stays.
+async fn remember_read(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    let read = position(connection).await?;
+    let interrupted = rebuilding_until(connection).await?.unwrap_or_default();
+    let until = Ord::max(read, interrupted);
+    set(connection, name::REBUILDING_UNTIL, &until.to_string()).await
+}
+
+pub(crate) async fn end_rebuild(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    remove(connection, name::REBUILDING_UNTIL).await
+}
+
+/// The journal `seq` up to which a rebuild reprocesses, while one is running.
+pub(crate) async fn rebuilding_until(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<i64>, Error> {
+    find_number(connection, name::REBUILDING_UNTIL).await
+}
+
+/// In milliseconds.
+pub(crate) async fn purged_before(connection: &impl ConnectionTrait) -> Result<Option<i64>, Error> {
+    find_number(connection, name::MESSAGES_PURGED_BEFORE).await
+}
+
+/// Records that messages created before `instant` (ms) are being purged.
+pub(crate) async fn note_purged_before(
+    connection: &impl ConnectionTrait,
+    instant: i64,
+) -> Result<(), Error> {
+    let known = purged_before(connection).await?;
+    if known.is_none_or(|known| known < instant) {
+        set(
+            connection,
+            name::MESSAGES_PURGED_BEFORE,
+            &instant.to_string(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn find_number(
+    connection: &impl ConnectionTrait,
+    name: &'static str,
+) -> Result<Option<i64>, Error> {
+    let text = find(connection, name).await?;
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| Error::inconsistent("settings", "value", name))
+    })
+    .transpose()
+}
+
+pub(super) async fn find(
+    connection: &impl ConnectionTrait,
+    name: &str,
+) -> Result<Option<String>, Error> {
+    Ok(setting_row::Entity::find_by_id(name)
+        .one(connection)
+        .await?
+        .map(|row| row.value))
+}
+
+pub(super) async fn remove(connection: &impl ConnectionTrait, name: &str) -> Result<(), Error> {
+    setting_row::Entity::delete_by_id(name)
+        .exec(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set(
+    connection: &impl ConnectionTrait,
+    name: &str,
+    value: &str,
+) -> Result<(), Error> {
+    let row = setting_row::Model {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let replace = OnConflict::column(setting_row::Column::Name)
+        .update_column(setting_row::Column::Value)
+        .to_owned();
+    setting_row::Entity::insert(row.into_active_model())
+        .on_conflict(replace)
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
