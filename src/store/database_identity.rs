@@ -77,7 +77,7 @@ async fn foreign_journal(
 ) -> Result<Option<String>, Error> {
     let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
         let words = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
-                     journal.db away to begin anew";
+                     journal.db away to start with a new database";
         return Ok((journal.end > 0).then(|| words.to_owned()));
     };
     if known != journal.identity.to_string() {
