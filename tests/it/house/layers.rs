@@ -1,10 +1,10 @@
 //! Who may import whom, as a table, and the check that a file keeps to it.
 //!
-//! Reads tokens rather than text, so comments and strings say what they like, and macros hide nothing. Unit tests may use anything.
+//! Works on tokens, so comments and strings do not count, and macros hide nothing. Unit tests may use anything.
 
 use std::path::Path;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use super::paths::paths;
 
 /// A layer that may use these crates and no others.
 struct Pure {
@@ -43,138 +43,53 @@ const PURE: &[Pure] = &[
 /// Parts of `std` that do IO, which pure layers may not.
 const IO: &[&str] = &["env", "fs", "net", "os", "process", "thread"];
 
-/// Parts of this crate that a layer may use; a layer that is not listed may use all.
-const INSIDE: &[(&str, &[&str])] = &[
-    ("src/domain", &["domain"]),
-    ("src/providers", &["domain", "providers"]),
-    ("src/config", &["config", "domain"]),
-    ("src/keys.rs", &["domain"]),
-    ("src/data_dir.rs", &["config", "domain"]),
-    ("src/telemetry.rs", &["config"]),
-    ("src/db", &["db", "domain"]),
-    ("src/journal", &["db", "domain", "journal"]),
-    ("src/store", &["db", "domain", "store"]),
-    (
-        "src/receiving",
-        &[
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-        ],
-    ),
-    (
-        "src/sending",
-        &[
-            "http_client",
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-        ],
-    ),
-    (
-        "src/operating",
-        &[
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-        ],
-    ),
-    (
-        "src/reporting",
-        &[
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-        ],
-    ),
-    (
-        "src/services.rs",
-        &[
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-        ],
-    ),
-    (
-        "src/web",
-        &[
-            "config",
-            "data_dir",
-            "db",
-            "domain",
-            "journal",
-            "keys",
-            "operating",
-            "providers",
-            "receiving",
-            "reporting",
-            "sending",
-            "services",
-            "store",
-            "telemetry",
-            "web",
-        ],
-    ),
+/// What use cases may use: each other, and everything below them.
+const USE_CASES: &[&str] = &[
+    "config",
+    "data_dir",
+    "db",
+    "domain",
+    "http_client",
+    "journal",
+    "keys",
+    "operating",
+    "providers",
+    "receiving",
+    "reporting",
+    "sending",
+    "services",
+    "store",
+];
+
+/// Parts of this crate that a layer may use, as lists that add up; a layer that is not listed may use all.
+const INSIDE: &[(&str, &[&[&str]])] = &[
+    ("src/domain", &[&["domain"]]),
+    ("src/providers", &[&["domain", "providers"]]),
+    ("src/config", &[&["config", "domain"]]),
+    ("src/keys.rs", &[&["domain"]]),
+    ("src/data_dir.rs", &[&["config", "domain"]]),
+    ("src/http_client.rs", &[&["domain"]]),
+    ("src/telemetry.rs", &[&["config"]]),
+    ("src/db", &[&["db", "domain"]]),
+    ("src/journal", &[&["db", "domain", "journal"]]),
+    ("src/store", &[&["db", "domain", "store"]]),
+    ("src/receiving", &[USE_CASES]),
+    ("src/sending", &[USE_CASES]),
+    ("src/operating", &[USE_CASES]),
+    ("src/reporting", &[USE_CASES]),
+    ("src/services.rs", &[USE_CASES]),
+    ("src/jobs.rs", &[USE_CASES]),
+    ("src/web", &[USE_CASES, &["telemetry", "web"]]),
     (
         "src/simulator",
-        &[
-            "http_client",
+        &[&[
             "config",
             "domain",
+            "http_client",
             "keys",
             "providers",
             "simulator",
-        ],
+        ]],
     ),
 ];
 
@@ -193,25 +108,19 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["src/cli", "src/main.rs"]),
 ];
 
-/// Every path in `source` that its place in the tree forbids, in words.
+/// One sentence for every path in `source` that its place in the tree forbids.
 pub(super) fn violations(path: &Path, source: &str) -> Vec<String> {
     if path.ends_with("tests.rs") {
         return Vec::new();
     }
-    let tokens: TokenStream = source
-        .parse()
-        .unwrap_or_else(|error| panic!("{} is no Rust: {error}", path.display()));
-    let mut used = Vec::new();
-    collect(&mut Vec::new(), tokens, &mut used);
-    used.sort();
-    used.dedup();
-    used.iter()
+    paths(path, source)
+        .iter()
         .filter_map(|segments| Some((segments, refusal(path, segments)?)))
         .map(|(_, culprit)| format!("{} may not use `{culprit}`", path.display()))
         .collect()
 }
 
-/// What of a path is forbidden at this place, if anything.
+/// The forbidden part of a path at this place, if there is one.
 fn refusal(path: &Path, segments: &[String]) -> Option<String> {
     let first = segments.first()?.as_str();
     let second = segments.get(1).map(String::as_str);
@@ -219,7 +128,8 @@ fn refusal(path: &Path, segments: &[String]) -> Option<String> {
     match (first, second) {
         ("crate", Some(part)) => {
             let (_, allowed) = INSIDE.iter().find(|(folder, _)| lies_in(&[folder]))?;
-            return (!allowed.contains(&part)).then(|| format!("crate::{part}"));
+            let allowed = allowed.iter().any(|parts| parts.contains(&part));
+            return (!allowed).then(|| format!("crate::{part}"));
         }
         ("super", Some("super")) => return Some("super::super".to_owned()),
         ("crate" | "super" | "self" | "Self", _) => return None,
@@ -246,89 +156,4 @@ fn is_dependency(name: &str) -> bool {
         .lines()
         .filter_map(|line| line.split_once(" = "))
         .any(|(known, _)| known.trim().replace('-', "_") == name)
-}
-
-/// Adds every path of at least two segments to `used`, and every tree of a `use`; `prefix` is what braces stand behind.
-fn collect(prefix: &mut Vec<String>, tokens: TokenStream, used: &mut Vec<Vec<String>>) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut path = prefix.clone();
-    let mut joined = true;
-    let mut at = 0;
-    while let Some(token) = tokens.get(at) {
-        if let Some(length) = unit_tests(&tokens[at..]) {
-            at += length;
-            continue;
-        }
-        match token {
-            TokenTree::Ident(word) => {
-                let imported = path == ["use"];
-                if !joined {
-                    finish(&mut path, prefix, used);
-                }
-                path.push(word.to_string());
-                if imported && !is_path_separator(tokens.get(at + 1..).unwrap_or_default()) {
-                    used.push(path.clone());
-                }
-                joined = false;
-            }
-            TokenTree::Punct(_) if is_path_separator(&tokens[at..]) => {
-                joined = true;
-                at += 1;
-            }
-            TokenTree::Group(group) => {
-                let inside_use = joined && group.delimiter() == Delimiter::Brace;
-                if inside_use {
-                    collect(&mut path, group.stream(), used);
-                    path.clone_from(prefix);
-                } else {
-                    finish(&mut path, prefix, used);
-                    collect(&mut Vec::new(), group.stream(), used);
-                }
-                joined = true;
-            }
-            _ => {
-                finish(&mut path, prefix, used);
-                joined = true;
-            }
-        }
-        at += 1;
-    }
-    finish(&mut path, prefix, used);
-}
-
-/// Ends a path, keeping it when it says more than its prefix.
-fn finish(path: &mut Vec<String>, prefix: &[String], used: &mut Vec<Vec<String>>) {
-    if path.len() > prefix.len() && path.len() > 1 {
-        used.push(path.clone());
-    }
-    path.clear();
-    path.extend_from_slice(prefix);
-}
-
-fn is_path_separator(tokens: &[TokenTree]) -> bool {
-    matches!(
-        tokens,
-        [TokenTree::Punct(first), TokenTree::Punct(second), ..]
-            if first.as_char() == ':' && second.as_char() == ':'
-    )
-}
-
-/// The length of `#[cfg(test)] mod name { … }` at the beginning of `tokens`, if it is there.
-fn unit_tests(tokens: &[TokenTree]) -> Option<usize> {
-    match tokens {
-        [
-            TokenTree::Punct(hash),
-            TokenTree::Group(condition),
-            TokenTree::Ident(word),
-            TokenTree::Ident(_),
-            _,
-            ..,
-        ] if hash.as_char() == '#'
-            && condition.stream().to_string().replace(' ', "") == "cfg(test)"
-            && word == "mod" =>
-        {
-            Some(5)
-        }
-        _ => None,
-    }
 }

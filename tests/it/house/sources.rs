@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Folders of files that tools made.
+const BUILT: &[&str] = &["node_modules", "target"];
+
 /// The top folder of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,6 +19,13 @@ pub(crate) fn read(path: &Path) -> String {
 
 /// Every Rust file below the folders that exist, named from the top folder, in order.
 pub(crate) fn rust_files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut found = files(folders);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    found
+}
+
+/// Every file below the folders that exist, named from the top folder, in order.
+pub(crate) fn files(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
         collect(Path::new(folder), &mut found);
@@ -30,10 +40,10 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     };
     for entry in entries.flatten() {
         let path = folder.join(entry.file_name());
-        if root().join(&path).is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        if !root().join(&path).is_dir() {
             found.push(path);
+        } else if !BUILT.contains(&entry.file_name().to_string_lossy().as_ref()) {
+            collect(&path, found);
         }
     }
 }

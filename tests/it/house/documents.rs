@@ -1,0 +1,157 @@
+//! Paths and links in documents exist.
+
+use std::path::{Path, PathBuf};
+
+use super::pending::may_be_missing;
+use super::sources::{files, read, root};
+
+/// Beginnings of code spans that are paths.
+const FOLDERS: &[&str] = &[
+    "src/",
+    "tests/",
+    "scripts/",
+    "migration/",
+    "static/",
+    "templates/",
+    "benches/",
+    "docs/",
+    ".ci/",
+    "Cargo.",
+];
+
+#[test]
+fn documents_name_only_paths_and_headings_that_exist() {
+    let gone: Vec<String> = documents()
+        .into_iter()
+        .flat_map(|document| {
+            let text = read(&document);
+            let paths = paths(&text)
+                .into_iter()
+                .filter(|path| !root().join(path).exists());
+            let links = links(&text)
+                .into_iter()
+                .filter(|link| !leads_somewhere(&document, link));
+            let gone: Vec<String> = paths
+                .chain(links)
+                .filter(|path| !may_be_missing(path))
+                .collect();
+            gone.into_iter()
+                .map(move |path| format!("{}: {path}", document.display()))
+        })
+        .collect();
+    assert!(gone.is_empty(), "{}", gone.join("\n"));
+}
+
+#[test]
+fn paths_are_read_from_spans_braces_and_blocks() {
+    let text = "See `src/domain/` and `cargo test`.\n```text\nsrc/sending/{accept,dispatch}.rs   use cases\n  scripts/test  the tests\n```\n";
+    assert_eq!(
+        paths(text),
+        [
+            "src/domain/",
+            "src/sending/accept.rs",
+            "src/sending/dispatch.rs",
+            "scripts/test"
+        ]
+    );
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let text = "[a](docs/api.md#list-messages) `[b](c)` ![d](e.png)\n[f](https://x.example/)\n";
+    assert_eq!(links(text), ["docs/api.md#list-messages", "e.png"]);
+    assert!(leads_somewhere("docs/api.md".as_ref(), "../README.md"));
+    assert!(!leads_somewhere("docs/api.md".as_ref(), "README.md"));
+    assert!(!leads_somewhere(
+        "README.md".as_ref(),
+        "docs/api.md#no-such-heading"
+    ));
+    assert_eq!(
+        anchor("Retention, `purge` and more"),
+        "retention-purge-and-more"
+    );
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut found = files(&["docs", "benches"]);
+    found.extend(
+        [
+            "README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "SECURITY.md",
+        ]
+        .map(PathBuf::from),
+    );
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    found
+}
+
+/// Every path in a code span or at the start of a line in a code block, braces expanded.
+fn paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            found.extend(line.split_whitespace().next().into_iter().flat_map(expand));
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).flat_map(expand));
+        }
+    }
+    found.retain(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    found.retain(|path| !path.contains([' ', '<', '*', '…']));
+    found
+}
+
+/// The targets of links within the repository, outside code spans.
+fn links(text: &str) -> Vec<String> {
+    text.lines()
+        .flat_map(|line| line.split('`').step_by(2))
+        .flat_map(|prose| prose.split("](").skip(1))
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .filter(|target| !target.contains(':'))
+        .collect()
+}
+
+/// Whether a link from a document names a file, and a heading of it if it has an anchor.
+fn leads_somewhere(document: &Path, link: &str) -> bool {
+    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = match path {
+        "" => document.to_owned(),
+        path => document.parent().unwrap_or(Path::new("")).join(path),
+    };
+    let exists = root().join(&target).exists();
+    exists
+        && (heading.is_empty()
+            || read(&target)
+                .lines()
+                .filter_map(|line| line.trim_start_matches('#').strip_prefix(' '))
+                .any(|title| anchor(title) == heading))
+}
+
+/// As GitHub makes it from a heading.
+fn anchor(title: &str) -> String {
+    title
+        .to_lowercase()
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'))
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
+}
+
+/// `a/{b,c}.rs` is two paths.
+fn expand(path: &str) -> Vec<String> {
+    let parts = path
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match parts {
+        Some((before, (choices, after))) => choices
+            .split(',')
+            .map(|choice| format!("{before}{choice}{after}"))
+            .collect(),
+        None => vec![path.to_owned()],
+    }
+}
