@@ -398,7 +398,7 @@ impl Journal {
 
     /// Stores the mark of this start, which the main database has stored before.
     pub async fn leave_mark(&self, mark: Uuid) -> Result<(), Error> {
-        pairing::purge_limit(&self.0.pools, mark).await
+        pairing::store_mark(&self.0.pools, mark).await
     }
 
     /// Created with the journal; the main database stores the same.

@@ -24,7 +24,7 @@ pub(super) async fn find(pools: &Pools) -> Result<Option<Uuid>, Error> {
 }
 
 /// Under a lock held elsewhere the previous mark stays, which the main database knows as well.
-pub(super) async fn purge_limit(pools: &Pools, mark: Uuid) -> Result<(), Error> {
+pub(super) async fn store_mark(pools: &Pools, mark: Uuid) -> Result<(), Error> {
     let engine = pools.writer().get_database_backend();
     if engine == DbBackend::Postgres {
         return Ok(());
