@@ -127,7 +127,7 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.match(words, /The failure\s+\S/);
     const next = words.slice(words.indexOf("Next steps"), words.indexOf("Because"));
     assert.match(next, /^Next steps\s+[A-Z].{10,}\./);
-    assert.match(words.slice(words.indexOf("Because")), /reported it as failed|refused it/);
+    assert.match(words.slice(words.indexOf("Because")), /failed with .*: reported by|refused/);
     await why.getByText("Resend…").click();
     await why.getByRole("button", { name: "Resend as a new message" }).waitFor();
   });
