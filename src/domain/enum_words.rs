@@ -1,6 +1,6 @@
 //! Enums with one fixed word per variant, as in JSON, URLs and the database.
 //!
-//! strum derives the conversions; [`enum_words`] adds what all of these enums share.
+//! strum derives the conversions; `enum_words` adds what all of these enums share.
 
 /// A text that is none of an enum's words.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

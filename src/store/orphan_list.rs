@@ -77,7 +77,7 @@ impl Store {
         Page::of(rows, limit)
     }
 
-    /// For each orphan the [`Candidate`]s that fit, latest first. Orphans without any are absent.
+    /// For each orphan the candidates that fit, latest first. Orphans without any are absent.
     pub async fn list_suggestions(
         &self,
         orphans: &[Message],
