@@ -1,4 +1,4 @@
-//! What a person may decide about a message: withdraw it, send it again, give it up. Every decision is audited.
+//! Operator actions on a message: cancel, resend, mark failed, match. Every action is audited.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -18,32 +18,25 @@ use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
 use crate::store::{self, Store};
 
-/// Why a decision was not carried out.
 #[derive(Debug, Error)]
 pub enum OperateError {
-    /// There is no such message or account.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// It lives on under another id.
+    /// The message was merged into this one.
     #[error("the message was merged into {0}")]
     Moved(MessageId),
-    /// Its state does not allow it.
     #[error("{0}")]
     NotNow(String),
-    /// The new message was not accepted.
     #[error(transparent)]
     Accept(#[from] AcceptError),
-    /// The database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
 }
 
-/// Who decided, and when.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
     /// A token's name, or `dashboard`.
     pub actor: &'a str,
-    /// Our clock.
     pub now: DateTime<Utc>,
 }
 
@@ -58,7 +51,7 @@ impl Decision<'_> {
     }
 }
 
-/// Withdraws a message that still waits.
+/// Cancels a message that is still queued.
 pub async fn cancel(
     store: &Store,
     id: MessageId,
@@ -89,7 +82,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// Gives a message up: it counts as failed, without a provider's code, unless it turns out to have arrived.
+/// Marks a message as failed, without a provider's code. A later delivery still counts.
 pub async fn mark_failed(
     store: &Store,
     id: MessageId,
@@ -132,7 +125,7 @@ pub async fn mark_failed(
     Ok(store.commit(ledger).await?)
 }
 
-/// Sends a message again as a new one; once per message, so that a second click cannot send twice.
+/// Creates a new message with `resend_of`, once per message: a second call cannot send twice.
 pub async fn resend(
     store: &Store,
     acceptor: &Acceptor,
@@ -161,7 +154,7 @@ pub async fn resend(
         actor: decision.actor.to_owned(),
     };
     let input = message_input(&message, resend)?;
-    // The key makes two clicks at the same moment one message.
+    // The idempotency key makes two simultaneous calls create one message.
     let key = IdempotencyKey {
         name: format!("resend of {id}"),
         request_hash: String::new(),
@@ -170,7 +163,7 @@ pub async fn resend(
     Ok(receipt.id)
 }
 
-/// Ties a message known only from callbacks to one that was sent: its facts and ids move there.
+/// Moves the receipts and ids of an orphan to a sent message.
 pub async fn match_orphan(
     store: &Store,
     orphan: MessageId,
@@ -212,7 +205,6 @@ pub async fn match_orphan(
     Ok(store.commit(ledger).await?)
 }
 
-/// Lets an account send again.
 pub async fn resume(
     store: &Store,
     account: &AccountId,

@@ -1,4 +1,4 @@
-//! Putting aside what a person has seen and nobody can settle: it leaves the problems until something new is heard.
+//! Dismisses problems: they leave counts and lists until a new report arrives.
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
@@ -6,7 +6,7 @@ use crate::domain::message::{Message, Origin};
 use crate::operating::actions::{Decision, OperateError};
 use crate::store::Store;
 
-/// Puts a contradicted message or an unmatched report aside.
+/// Dismisses a conflict or an orphan.
 pub async fn dismiss_message(
     store: &Store,
     id: MessageId,
@@ -39,7 +39,7 @@ pub async fn dismiss_message(
     Ok(store.commit(ledger).await?)
 }
 
-/// Puts the unreadable parts of a callback aside.
+/// Dismisses the unparseable parts of a callback.
 pub async fn dismiss_callback(
     store: &Store,
     id: CallbackId,

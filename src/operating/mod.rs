@@ -1,4 +1,5 @@
-//! What operators and maintenance do: actions on messages, replay, rebuild, retention, verification, explanation.
+//! Operator actions and maintenance: actions on messages, replay, rebuild, retention, verify,
+//! explain.
 
 pub mod actions;
 pub mod dismiss;

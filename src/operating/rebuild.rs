@@ -1,4 +1,5 @@
-//! Derives everything anew from the roots and the journal, after a parser or a rule has changed.
+//! Derives receipts, states and counts again from the roots and the journal, after a parser or a
+//! rule has changed.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -10,33 +11,28 @@ use crate::domain::ids::CallbackId;
 use crate::receiving::reconcile::{ReconcileStep, Reconciler};
 use crate::services::Services;
 
-/// Why nothing was rebuilt, or not to the end.
 #[derive(Debug, Error)]
 pub enum RebuildError {
-    /// Another process follows the journal.
+    /// Another process holds the reconciler lease.
     #[error(
         "another process follows the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
         Reconciler::LEASE.num_seconds()
     )]
     ServeRunning,
-    /// Another process removes callbacks.
     #[error("a purge is running, by `serve` or `bluetick purge`; try again in a minute")]
     PurgeRunning,
-    /// A database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
 }
 
-/// What was done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RebuildReport {
-    /// Messages whose derived facts were dropped.
+    /// Messages whose derived data were dropped.
     pub messages: u64,
-    /// Callbacks read again.
     pub callbacks: u64,
 }
 
-/// Drops what is derived and derives it again; `progress` hears how many callbacks were read.
+/// `progress` receives the number of callbacks processed so far.
 pub async fn rebuild(
     services: &Services,
     progress: &mut impl FnMut(u64),
@@ -77,7 +73,7 @@ async fn derive(
     }
 }
 
-/// Where reading again begins: at the lowest place, with no callback that has an id below the smallest.
+/// Start of the rebuild: the lowest seq and the smallest id in the journal.
 async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
     let first = services.journal.list_places(0, 1).await?.pop();
     let oldest = services.journal.find_start().await?;
@@ -86,7 +82,7 @@ async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Err
             id: oldest.id,
             ..first
         },
-        // Every callback was purged: nothing can be read again, and nothing is dropped.
+        // Every callback was purged: nothing can be derived again, so nothing is dropped.
         None => JournalPosition {
             seq: end + 1,
             id: CallbackId::from(Uuid::max()),

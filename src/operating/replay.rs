@@ -1,6 +1,7 @@
-//! Reads callbacks again, after a parser was mended or because an operator releases them: what each told is replaced by what it tells now.
+//! Replays callbacks: parses them again and replaces the receipts they produced.
 //!
-//! A dry run does everything in one transaction and rolls it back, so it tells exactly what would change.
+//! A dry run does the same in one transaction and rolls it back, so it reports exactly what would
+//! change.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -18,70 +19,59 @@ use crate::services::Services;
 use crate::store::callback_outcomes::{CallbackOutcome, Outcome, OutcomeFilter};
 use crate::store::ledger::{Ledger, StateChange};
 
-/// Callbacks read again in one transaction, and bytes of their bodies.
+/// Callbacks per transaction, and bytes of their bodies.
 const BATCH: u64 = 200;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// What a dry run reads at most, for it holds the writer's lock until its end: callbacks, bytes of their bodies, and how long.
+/// Limits of a dry run, which holds the writer's lock until its end.
 const DRY_RUN_CALLBACKS: u64 = 10_000;
 const DRY_RUN_BYTES: u64 = 64 * 1024 * 1024;
 const DRY_RUN_TIME: Duration = Duration::from_secs(3);
 
-/// Whether anything is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReplayMode {
-    /// Tell what would change.
     DryRun,
-    /// Change it.
     Apply,
 }
 
-/// Why nothing was read again.
 #[derive(Debug, Error)]
 pub enum ReplayError {
-    /// Nothing was selected; everything is what rebuild is for.
+    /// Selecting everything is a rebuild.
     #[error(
         "select callbacks by ids, account, outcome or time; to read all of them again, use rebuild"
     )]
     NothingSelected,
-    /// A dry run over too much.
     #[error(
         "a dry run holds up whatever else is written, so it ends after {DRY_RUN_CALLBACKS} callbacks, {} MiB or {} seconds; select fewer, by account, outcome or time",
         DRY_RUN_BYTES / 1024 / 1024,
         DRY_RUN_TIME.as_secs()
     )]
     DryRunTooLarge,
-    /// A database refused.
     #[error(transparent)]
     Store(#[from] db::Error),
 }
 
-/// A callback that counts as something else. Where only a part of it became readable or unreadable, that side counts as quarantined.
+/// A changed outcome. Where only a part became parseable or unparseable, that side counts as
+/// quarantined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutcomeChange {
-    /// The callback.
     pub callback: CallbackId,
-    /// Before.
     pub before: Outcome,
-    /// After.
     pub after: Outcome,
 }
 
-/// What reading again did, or would do.
+/// What a replay did, or would do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReplayReport {
-    /// Callbacks read.
     pub read: u64,
-    /// Selected, but not in the journal any more.
+    /// Selected, but no longer in the journal.
     pub gone: u64,
-    /// Failed authentication and were not meant by the selection.
+    /// Unverified callbacks that the selection does not name.
     pub withheld: u64,
-    /// Callbacks that count as something else now.
     pub callbacks: Vec<OutcomeChange>,
-    /// Messages in another state now.
     pub messages: Vec<StateChange>,
 }
 
-/// Reads a selection again; `progress` hears how many callbacks were read.
+/// `progress` receives the number of callbacks replayed so far.
 pub async fn replay(
     services: &Services,
     selection: &OutcomeFilter,
@@ -115,13 +105,13 @@ struct ReplayRun<'a> {
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
 }
 
-/// Callbacks that are read again in one transaction.
+/// Callbacks replayed in one transaction.
 struct ReplayBatch {
-    /// What they count as.
+    /// Their outcomes before.
     outcomes: Vec<CallbackOutcome>,
-    /// The callbacks themselves, in the same order.
+    /// In the order of `outcomes`.
     entries: Vec<JournalEntry>,
-    /// Of all their bodies.
+    /// Total size of the bodies.
     bytes: u64,
 }
 
@@ -145,7 +135,8 @@ impl ReplayRun<'_> {
         Ok(())
     }
 
-    /// One line of the audit a batch, in its transaction: what was read is told, also where a later batch fails.
+    /// Writes one audit entry per batch in its transaction, so that it is kept even if a later
+    /// batch fails.
     async fn read_audited(
         &mut self,
         ledger: &mut Ledger,
@@ -192,7 +183,7 @@ impl ReplayRun<'_> {
         ended
     }
 
-    /// The next callbacks of the selection with what they counted as; `None` after the last.
+    /// The next callbacks of the selection with their outcomes; `None` at the end.
     async fn next(&mut self, after: &mut i64) -> Result<Option<ReplayBatch>, db::Error> {
         let outcomes = self
             .services
@@ -224,7 +215,7 @@ impl ReplayRun<'_> {
         }
         let ids: Vec<CallbackId> = wanted.iter().map(|outcome| outcome.callback).collect();
         let entries = self.services.journal.find_all(&ids).await?;
-        // Both in the journal's order; one that retention has taken meanwhile is gone.
+        // Both lists are in journal order. A callback that was purged meanwhile is missing.
         let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         wanted.retain(|outcome| found.contains(&outcome.callback));
         self.replayed.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
@@ -241,7 +232,7 @@ impl ReplayRun<'_> {
             .iter()
             .map(|outcome| outcome.callback)
             .collect();
-        // Somebody else may have read them again since they were selected.
+        // Another request may have replayed them since they were selected.
         let known = ledger.find_outcomes(&ids).await?;
         let counted = |outcome: &CallbackOutcome| {
             known
@@ -315,17 +306,17 @@ impl ReplayRun<'_> {
     }
 }
 
-/// Whether callbacks that failed authentication are meant: by their ids or by their outcome, never by a wide net.
+/// Unverified callbacks are released only if the selection names ids or that outcome.
 fn releases(selection: &OutcomeFilter) -> bool {
     selection.ids.is_some() || selection.outcome == Some(Outcome::Unverified)
 }
 
-/// Whether a dry run has held the writer's lock for long enough.
+/// Whether a dry run has reached one of its limits.
 fn exceeds_dry_run(read: u64, bytes: u64, took: Duration) -> bool {
     read > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || took > DRY_RUN_TIME
 }
 
-/// What changed between two readings: the chief outcome, and whether a part could not be understood.
+/// Compares outcome and unparseable parts before and after.
 fn difference(
     callback: CallbackId,
     before: (Outcome, bool),

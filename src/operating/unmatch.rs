@@ -1,4 +1,5 @@
-//! Takes back that reports were given to a message, whether their recipient or a person decided it: every callback that spoke of it is read again, and what holds by itself stays.
+//! Undoes matches of a message, made by recipient or by an operator: reprocesses every callback
+//! behind the message without them.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,8 @@ use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
 use crate::store::ledger::{Ledger, MessageSources};
 
-/// Undoes the matches of a message; returns where what was matched is now. Its recipient never matches it again; a person still may.
+/// Returns the messages and orphans that have the reports now. The message is never matched by
+/// recipient again; an operator can still match it.
 pub async fn unmatch(
     services: &Services,
     id: MessageId,
@@ -30,7 +32,7 @@ pub async fn unmatch(
     }
 }
 
-/// All within the transaction: nothing is told or decided between looking and doing.
+/// Runs in one transaction, so that no report or decision can come in between.
 async fn take_back(
     services: &Services,
     ledger: &mut Ledger,
@@ -45,7 +47,7 @@ async fn take_back(
         account: Some(message.account),
         ..Action::new(decision.actor, Verb::Unmatch, decision.now)
     };
-    // First: from here on its recipient does not match it, and who decided so before is not heeded.
+    // Recorded first: it prevents a match by recipient, and cancels earlier decisions of operators.
     ledger.record_action(&action).await?;
     let decisions = OperatorDecisions::load(ledger).await?;
     let times: HashSet<_> = told.iter().map(|entry| entry.record.received_at).collect();
@@ -79,7 +81,7 @@ async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, Ope
     Ok(message)
 }
 
-/// Every callback that spoke of the message, in the journal's order; refused when one is missing.
+/// Every callback behind the message, in journal order; fails if one was purged.
 async fn find_kept(
     services: &Services,
     sources: &MessageSources,

@@ -1,42 +1,36 @@
-//! Checks that journal, outcomes, facts, states, ids and counts agree; reads in pieces and writes nothing.
+//! Checks that journal, outcomes, receipts, states, ids and counts agree. Reads in batches and
+//! writes nothing.
 //!
-//! Content with an unread backlog: what lies behind the reconcile position is not expected to show yet.
+//! Ignores unprocessed callbacks: entries after the reconcile position need not show yet.
 
 use crate::db;
 use crate::journal::Journal;
 use crate::store::Store;
 use crate::store::verify::{Discrepancy, VerifySnapshot};
 
-/// Places of the journal looked at in one go.
+/// Journal entries per batch.
 const JOURNAL_PAGE: u64 = 1000;
-/// Dangling things of one kind that are told; more say nothing new.
+/// Maximum number of dangling rows reported per kind.
 const REPORTED_LIMIT: u64 = 100;
 
-/// What was looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct VerifyReport {
-    /// Callbacks of the journal that were read.
     pub callbacks: u64,
-    /// Callbacks that were not read yet.
     pub backlog: u64,
-    /// Messages folded anew.
+    /// Messages folded again.
     pub messages: u64,
-    /// Counts compared with a recount.
     pub counts: u64,
 }
 
-/// How far a check has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VerifyProgress {
-    /// What is looked at, in a word or two.
     pub stage: &'static str,
-    /// How many of it so far.
     pub done: u64,
-    /// Of how many, where that is known.
+    /// `None` if unknown.
     pub total: Option<u64>,
 }
 
-/// Checks everything; every discrepancy goes to `found` as it is met, so that nothing piles up.
+/// Passes every discrepancy to `found` as it is detected, so that none are collected in memory.
 pub async fn verify(
     store: &Store,
     journal: &Journal,
@@ -89,7 +83,7 @@ async fn check(
     Ok(checked)
 }
 
-/// Every callback up to the position has an outcome, and every outcome of that stretch its callback.
+/// Every callback up to the position has an outcome, and every outcome has its callback.
 async fn check_journal(
     snapshot: &VerifySnapshot,
     journal: &Journal,
@@ -112,7 +106,7 @@ async fn check_journal(
         let Some((first, last)) = places.first().zip(places.last()) else {
             return Ok(());
         };
-        // What lies before the first place was purged.
+        // Entries before the first seq were purged.
         let from = after.unwrap_or(first.seq - 1);
         let read = places.iter().filter(|place| place.seq <= position);
         checked.backlog +=
@@ -128,9 +122,9 @@ async fn check_journal(
             }
         }
         if outcomes.is_empty() {
-            // Nothing is without its callback.
+            // No outcome lacks its callback.
         } else if let Some(beginning) = journal.find_start().await? {
-            // What left the journal meanwhile leaves its outcome behind for a moment.
+            // A purge deletes the journal entry shortly before its outcome.
             outcomes.retain(|seq, id| *seq >= beginning.seq && *id >= beginning.id);
         } else {
             outcomes.clear();
