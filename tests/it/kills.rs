@@ -74,7 +74,7 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         noted.len()
     );
     let purged = purge(&fleet).await;
-    let spooled = fleet.logs_with("they go to the spool");
+    let spooled = fleet.logs_with("writing to the spool");
     let survey = trial.finish(sent).await;
     eprintln!(
         "killed {killed} times: {} callbacks acknowledged and found by id, journal locked {locks} times, spool used in {spooled} lives, \

@@ -269,7 +269,7 @@ async fn a_process_that_is_started_early_waits_for_the_one_before() {
     let logged = || std::fs::read_to_string(&log).unwrap_or_default();
     std::thread::scope(|threads| {
         let next = threads.spawn(|| fleet.start(0));
-        while !logged().contains("waiting until it has stopped") {
+        while !logged().contains("another bluetick serve runs here") {
             assert!(!next.is_finished(), "{}", logged());
             std::thread::yield_now();
         }
