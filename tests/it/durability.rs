@@ -289,13 +289,6 @@ fn callback_url(program: &Program) -> String {
     format!("{}/callbacks/shop/{token}", program.address)
 }
 
-/// Waits for a line in its log.
-async fn it_says(program: &Program, words: &str) {
-    while !program.stderr().contains(words) {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Posts from many connections until stopped or rejected; the bodies that were answered 200, and the longest wait.
 async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<String>, Duration) {
     let client = bluetick::http_client::builder().build().unwrap();
@@ -348,7 +341,8 @@ async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_aft
     lock.release().await;
 
     let next = start(&database, "next.log");
-    it_says(&next, "the journal has what an ended process left").await;
+    next.wait_for_log("drained the spool file of an ended process")
+        .await;
     let kept = bodies(&open(&database, database.folder()).await).await;
     let once: BTreeSet<_> = kept.iter().cloned().collect();
     assert_eq!(once.len(), kept.len(), "something is there twice");

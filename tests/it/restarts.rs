@@ -229,16 +229,12 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
     slow.write_head(&fleet, text.len());
     slow.write(&text[..5]);
     program.ask_to_stop();
-    while !program.stderr().contains("stopping") {
-        tokio::task::yield_now().await;
-    }
+    program.wait_for_log("stopping").await;
     let head = kept.post(&fleet, &body("wamid.last"));
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(head.contains("connection: close"), "{head}");
     assert!(kept.is_at_its_end());
-    while !program.stderr().contains("left to the next process") {
-        tokio::task::yield_now().await;
-    }
+    program.wait_for_log("left to the next process").await;
     // It will not be accepted any more, and yet it is not refused.
     let mut early = Line::open(&fleet);
     slow.write(&text[5..]);

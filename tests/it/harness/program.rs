@@ -76,6 +76,19 @@ impl Program {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
+    /// Waits until its log contains these words.
+    pub(crate) async fn wait_for_log(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.stderr().contains(words) {
+            assert!(
+                Instant::now() < deadline,
+                "its log never says {words:?}: {}",
+                self.stderr()
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks it to stop.
     pub(crate) fn ask_to_stop(&self) {
         let asked = Command::new("kill")
