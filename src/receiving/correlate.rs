@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::db;
-use crate::domain::callback_record::{CallbackRecord, Route};
+use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
@@ -48,10 +48,11 @@ pub enum ReportTarget {
 pub async fn find_message(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
-    record: &CallbackRecord,
+    entry: &JournalEntry,
     part: i32,
     report: &Report,
 ) -> Result<ReportTarget, db::Error> {
+    let record = &entry.record;
     let found = match find_by_report_url_or_tag(ledger, account.id, record, report) {
         Some(id) => Some(id),
         None => find_by_provider_id(ledger, account.id, &report.ids),
@@ -59,18 +60,19 @@ pub async fn find_message(
     let orphan = derive_orphan_id(record.id, part, record.received_at);
     let found = match found {
         Some(id) => id,
-        None => match find_by_decision_or_recipient(ledger, account, orphan, record, report).await?
-        {
-            Some(id) => id,
-            None if report.event.is_none() => return Ok(ReportTarget::SentElsewhere),
-            None if names_purged_message(ledger, record, report).await? => {
-                return Ok(ReportTarget::Purged);
+        None => {
+            match find_by_decision_or_recipient(ledger, account, orphan, entry, report).await? {
+                Some(id) => id,
+                None if report.event.is_none() => return Ok(ReportTarget::SentElsewhere),
+                None if names_purged_message(ledger, record, report).await? => {
+                    return Ok(ReportTarget::Purged);
+                }
+                None if report.ids.is_empty() && report.recipient.is_none() => {
+                    return Ok(ReportTarget::Unidentified);
+                }
+                None => create_orphan(ledger, account, orphan, record, report).await?,
             }
-            None if report.ids.is_empty() && report.recipient.is_none() => {
-                return Ok(ReportTarget::Unidentified);
-            }
-            None => create_orphan(ledger, account, orphan, record, report).await?,
-        },
+        }
     };
     for id in &report.ids {
         // Binding the previous id may have merged the message into another.
@@ -141,7 +143,7 @@ async fn find_by_decision_or_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
     orphan: MessageId,
-    record: &CallbackRecord,
+    entry: &JournalEntry,
     report: &Report,
 ) -> Result<Option<MessageId>, db::Error> {
     if let Some(decided) = find_by_decision(ledger, account, orphan).await? {
@@ -150,7 +152,7 @@ async fn find_by_decision_or_recipient(
     if account.decisions.unmatched.contains(&orphan) {
         return Ok(None);
     }
-    find_by_recipient(ledger, account, record.received_at, report).await
+    find_by_recipient(ledger, account, entry, report).await
 }
 
 /// The only message without id that was submitted to this recipient shortly before. Returns `None`
@@ -158,7 +160,7 @@ async fn find_by_decision_or_recipient(
 async fn find_by_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
-    received_at: DateTime<Utc>,
+    entry: &JournalEntry,
     report: &Report,
 ) -> Result<Option<MessageId>, db::Error> {
     let allowed = account
@@ -167,6 +169,7 @@ async fn find_by_recipient(
     let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
         return Ok(None);
     };
+    let received_at = entry.record.received_at;
     let candidates = ledger
         .list_without_id(
             account.id,
@@ -174,6 +177,7 @@ async fn find_by_recipient(
             report.kind,
             // The callback may be processed late; messages submitted since then must not match.
             received_at - MATCH_WINDOW..=received_at,
+            entry.seq,
         )
         .await?;
     let [only] = candidates.as_slice() else {

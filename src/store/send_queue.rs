@@ -16,9 +16,9 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::explanation::QueueTiming;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
 use crate::domain::message::{Message, Origin};
-use crate::store::Store;
 use crate::store::entities::{attempt_row, message_row};
 use crate::store::ledger::Ledger;
+use crate::store::{Store, store_settings};
 
 /// A claim, and the attempt that is recorded before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -178,6 +178,7 @@ impl Ledger {
             message: id.uuid(),
             number,
             started_at: instant::write(now),
+            journal_position: store_settings::position(self.transaction()).await?,
             finished_at: None,
             outcome: AttemptOutcome::Started,
             http_status: None,
@@ -258,9 +259,13 @@ impl Ledger {
     }
 
     /// Removes the submission time: the provider certainly did not accept the message, so no report
-    /// can match this attempt.
+    /// can match this attempt. A report that was matched before contradicts that, and stays.
     pub fn take_back(&mut self, id: MessageId) -> Result<(), Error> {
-        self.edit(id, |row| row.handed_over_at = None)
+        self.edit(id, |row| {
+            if row.matched_by.is_none() {
+                row.handed_over_at = None;
+            }
+        })
     }
 
     /// Returns a claimed message to the queue, due at `at`; `reason` is shown until then.

@@ -1,6 +1,7 @@
 //! Matches by recipient or operator can be undone: the orphan is separate again, and is not matched automatically any more.
 
 use bluetick::domain::scope::Scope;
+use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -98,6 +99,72 @@ async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
     assert_eq!(orphan_ids(&app).await.len(), 2);
     assert_sound(&app).await;
     app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_later_message_does_not_make_an_earlier_report_ambiguous() {
+    let app = start_app().await;
+    // All within one millisecond, so only the order of processing tells what was known when.
+    let first = sent(&app).await;
+    post_report(&app, FIRST, "sent").await;
+    let second = sent(&app).await;
+    post_report(&app, SECOND, "delivered").await;
+    for (id, state) in [(&first, "sent"), (&second, "delivered")] {
+        let shown = app.message(id).await;
+        assert_eq!(
+            (&shown["state"], &shown["matched_by"]),
+            (&json!(state), &json!("recipient"))
+        );
+    }
+    assert_sound(&app).await;
+
+    let callbacks = json!({ "account": LANCEPILOT });
+    let (status, replayed) = app.post_json("/api/v1/callbacks/replay", &callbacks).await;
+    assert_eq!((status, &replayed["messages"]), (200, &json!([])));
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
+/// Submits a message whose report overtakes this reply.
+async fn overtaken(app: &App, reply: ForcedReply) -> String {
+    app.force(LANCEPILOT, reply);
+    let id = app.send_image(LANCEPILOT).await;
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
+    post_report(app, FIRST, "delivered").await;
+    assert_eq!(app.message(&id).await["matched_by"], "recipient");
+    for work in claimed {
+        app.services.dispatcher.submit(work).await;
+    }
+    id
+}
+
+#[actix_web::test]
+async fn a_match_that_the_reply_confirms_is_no_guess_any_more() {
+    let app = start_app().await;
+    let reply = json!({ "data": { "id": format!("r-{}", &FIRST[40..44]) } });
+    let id = overtaken(&app, ForcedReply::json(201, &reply)).await;
+    let shown = app.message(&id).await;
+    assert_eq!(
+        (&shown["state"], &shown["matched_by"]),
+        (&json!("delivered"), &Value::Null)
+    );
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_match_stays_whatever_the_reply_says() {
+    for status in [404, 429] {
+        let app = start_app().await;
+        let id = overtaken(&app, ForcedReply::json(status, &json!({}))).await;
+        let shown = app.message(&id).await;
+        assert_eq!(
+            (&shown["state"], &shown["matched_by"]),
+            (&json!("delivered"), &json!("recipient"))
+        );
+        assert_sound(&app).await;
+        app.finish().await;
+    }
 }
 
 #[actix_web::test]

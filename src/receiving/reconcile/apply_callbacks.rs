@@ -110,7 +110,7 @@ impl Reconciler {
         for (number, part) in (0_i32..).zip(parts) {
             let (result, detail) = match part {
                 CallbackPart::Report(report) => {
-                    apply_report(ledger, account, record, number, report, effects).await?
+                    apply_report(ledger, account, entry, number, report, effects).await?
                 }
                 CallbackPart::Inbound(inbound) => {
                     effects.note_inbound(record, inbound);
@@ -193,13 +193,14 @@ impl AppliedBatch {
 async fn apply_report(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
-    record: &CallbackRecord,
+    entry: &JournalEntry,
     part: i32,
     report: &Report,
     effects: &mut CollectedEffects,
 ) -> Result<(Outcome, Option<String>), db::Error> {
+    let record = &entry.record;
     let described = |outcome, detail: &str| Ok((outcome, Some(detail.to_owned())));
-    let message = match correlate::find_message(ledger, account, record, part, report).await? {
+    let message = match correlate::find_message(ledger, account, entry, part, report).await? {
         ReportTarget::Message(message) => message,
         ReportTarget::SentElsewhere => {
             return described(Outcome::Notice, "an echo of a message sent elsewhere");

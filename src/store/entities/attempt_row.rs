@@ -12,6 +12,8 @@ pub struct Model {
     pub message: Uuid,
     pub number: i32,
     pub started_at: i64,
+    /// The last journal `seq` processed before it began.
+    pub journal_position: i64,
     pub finished_at: Option<i64>,
     pub outcome: AttemptOutcome,
     pub http_status: Option<i32>,

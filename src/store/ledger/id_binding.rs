@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::message::{Origin, PROVIDER_IDS_LIMIT};
+use crate::domain::message::{MatchedBy, Origin, PROVIDER_IDS_LIMIT};
 use crate::store::entities::{merged_message_row, message_row, provider_id_row, receipt_row};
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -98,7 +98,8 @@ impl Ledger {
         Ok(bound)
     }
 
-    /// An id that a callback taught first is as good as one that was only ever in the reply: a rebuild must not forget it.
+    /// Marks a held id as learned from the reply or the registration too, so that a rebuild keeps it.
+    /// A match by recipient whose id the reply names is certain, and a rebuild finds it by that id.
     async fn confirm(
         &mut self,
         message: Uuid,
@@ -124,6 +125,10 @@ impl Ledger {
         let entry = self.entry(current)?;
         entry.renamed = true;
         entry.touched = true;
+        if learned_from == LearnedFrom::Reply && entry.row.matched_by == Some(MatchedBy::Recipient)
+        {
+            entry.row.matched_by = None;
+        }
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::entities::{action_row, provider_id_row};
+use crate::store::entities::{action_row, attempt_row, provider_id_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
 use crate::store::messages::sent_to;
@@ -76,15 +76,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Messages to a recipient that were handed over within `period` and had no provider id at its end; of this kind, where one is named.
+    /// Messages to a recipient that were submitted within `period`, before the callback at `seq`
+    /// was processed, and had no provider id at the end of `period`; of this kind, where one is
+    /// named.
     ///
-    /// A message whose matches an operator undid counts again for what comes after that: it makes a report ambiguous. What was learned later does not count, so that reading a callback again finds what it found at first.
+    /// A message whose matches an operator undid counts again for later callbacks: it makes a
+    /// report ambiguous. Anything that became known after the callback was first processed is
+    /// ignored, so that processing it again has the same result.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
         recipient: &str,
         kind: Option<MediaKind>,
         period: RangeInclusive<DateTime<Utc>>,
+        seq: i64,
     ) -> Result<Vec<MessageId>, Error> {
         self.write_bindings().await?;
         let (from, to) = (
@@ -99,6 +104,17 @@ impl Ledger {
                     .equals((Entity, Column::Id)),
             )
             .and_where(provider_id_row::Column::LearnedAt.lte(to))
+            .to_owned();
+        // Times alone cannot tell: a submission may begin in the millisecond in which the callback
+        // arrived, or be committed after it was processed.
+        let submitted_since = Query::select()
+            .expr(Expr::value(1))
+            .from(attempt_row::Entity)
+            .and_where(
+                Expr::col((attempt_row::Entity, attempt_row::Column::Message))
+                    .equals((Entity, Column::Id)),
+            )
+            .and_where(attempt_row::Column::JournalPosition.gte(seq))
             .to_owned();
         let unmatched_since = Query::select()
             .expr(Expr::value(1))
@@ -117,6 +133,7 @@ impl Ledger {
             .filter(sent_to(recipient))
             .filter(Column::Origin.eq(Origin::Api))
             .filter(Expr::exists(named_by_then).not())
+            .filter(Expr::exists(submitted_since).not())
             .filter(Expr::exists(unmatched_since).not())
             .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
@@ -175,7 +192,7 @@ impl Ledger {
         if let Some(recipient) = model.recipient.clone() {
             let period = self.now() - ADOPTION_HOLD..=self.now();
             if !self
-                .list_without_id(&account, &recipient, None, period)
+                .list_without_id(&account, &recipient, None, period, i64::MAX)
                 .await?
                 .is_empty()
             {
