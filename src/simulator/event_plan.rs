@@ -173,7 +173,7 @@ pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec
         settings.seed,
         message.provider.as_str(),
         message.ordinal,
-        "fate",
+        "outcome",
     );
     let thrown = pick_outcome(message, settings, &mut rng);
     let mut plan = EventPlan {

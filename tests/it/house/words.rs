@@ -165,8 +165,6 @@ const ALLOWED: &[&str] = &[
     "origin <> 'provisional'",
     "\"provisional\"",
     "`provisional`",
-    // An rng label of the simulator: another one would reshuffle every seed.
-    "\"fate\"",
     // The stored name of a lease.
     "\"upkeep\"",
     // The user of PostgreSQL's server.
