@@ -1,12 +1,13 @@
 //! Checks that journal, outcomes, receipts, states, ids and counts agree. Reads in batches and
-//! writes nothing.
+//! writes nothing: a rebuild that is rolled back would find the same, but would hold the write lock
+//! of a running `serve` until its end.
 //!
 //! Ignores unprocessed callbacks: entries after the reconcile position need not show yet.
 
 use crate::db;
 use crate::journal::Journal;
 use crate::store::Store;
-use crate::store::verify::{Discrepancy, VerifySnapshot};
+use crate::store::verify_snapshot::VerifySnapshot;
 
 /// Journal entries per batch.
 const JOURNAL_PAGE: u64 = 1000;
@@ -34,7 +35,7 @@ pub struct VerifyProgress {
 pub async fn verify(
     store: &Store,
     journal: &Journal,
-    found: &mut impl FnMut(Discrepancy),
+    found: &mut impl FnMut(String),
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<VerifyReport, db::Error> {
     let snapshot = store.snapshot().await?;
@@ -46,7 +47,7 @@ pub async fn verify(
 async fn check(
     snapshot: &VerifySnapshot,
     journal: &Journal,
-    found: &mut impl FnMut(Discrepancy),
+    found: &mut impl FnMut(String),
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<VerifyReport, db::Error> {
     let mut checked = VerifyReport::default();
@@ -59,10 +60,10 @@ async fn check(
         .for_each(&mut *found);
     let total = Some(snapshot.count_messages().await?);
     let mut after = None;
-    while let Some((last, number, wrong)) = snapshot.check_messages(after).await? {
+    while let Some((last, number, discrepancies)) = snapshot.check_messages(after).await? {
         after = Some(last);
         checked.messages += number;
-        wrong.into_iter().for_each(&mut *found);
+        discrepancies.into_iter().for_each(&mut *found);
         progress(VerifyProgress {
             stage: "messages",
             done: checked.messages,
@@ -70,10 +71,10 @@ async fn check(
         });
     }
     let mut bucket = 0;
-    while let Some((next, number, wrong)) = snapshot.check_counts(bucket).await? {
+    while let Some((next, number, discrepancies)) = snapshot.check_counts(bucket).await? {
         bucket = next;
         checked.counts += number;
-        wrong.into_iter().for_each(&mut *found);
+        discrepancies.into_iter().for_each(&mut *found);
         progress(VerifyProgress {
             stage: "counts",
             done: checked.counts,
@@ -88,15 +89,15 @@ async fn check_journal(
     snapshot: &VerifySnapshot,
     journal: &Journal,
     checked: &mut VerifyReport,
-    found: &mut impl FnMut(Discrepancy),
+    found: &mut impl FnMut(String),
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<(), db::Error> {
     let position = snapshot.position().await?;
     let end = journal.end().await?;
     if position > end {
-        found(Discrepancy {
-            words: format!("the position {position} lies beyond the journal's end {end}"),
-        });
+        found(format!(
+            "the position {position} lies beyond the journal's end {end}"
+        ));
     }
     let mut after = None;
     loop {
@@ -108,17 +109,18 @@ async fn check_journal(
         };
         // Entries before the first seq were purged.
         let from = after.unwrap_or(first.seq - 1);
-        let read = places.iter().filter(|place| place.seq <= position);
-        checked.backlog +=
-            u64::try_from(places.iter().filter(|place| place.seq > position).count())
-                .unwrap_or_default();
         let mut outcomes = snapshot.list_outcomes(from, last.seq).await?;
-        for place in read {
+        for place in &places {
+            if place.seq > position {
+                checked.backlog += 1;
+                continue;
+            }
             checked.callbacks += 1;
             if outcomes.remove(&place.seq) != Some(place.id) {
-                found(Discrepancy {
-                    words: format!("callback {} was read and has no outcome", place.id),
-                });
+                found(format!(
+                    "callback {} was processed and has no outcome",
+                    place.id
+                ));
             }
         }
         if outcomes.is_empty() {
@@ -130,11 +132,9 @@ async fn check_journal(
             outcomes.clear();
         }
         for callback in outcomes.into_values() {
-            found(Discrepancy {
-                words: format!(
-                    "callback {callback} has an outcome and is not in the journal, or was not read yet"
-                ),
-            });
+            found(format!(
+                "callback {callback} has an outcome and is not in the journal, or was not processed yet"
+            ));
         }
         progress(VerifyProgress {
             stage: "callbacks",

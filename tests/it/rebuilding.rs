@@ -1,4 +1,4 @@
-//! Everything derived can be derived again: rebuild changes nothing, verify finds what does not agree.
+//! Derived data can be derived again: rebuild changes nothing, and verify finds what does not agree.
 
 use bluetick::domain::callback_record::JournalPosition;
 use bluetick::operating::rebuild::{RebuildError, rebuild};
@@ -26,7 +26,8 @@ pub(crate) async fn start_chaos(seed: u64) -> App {
     .await
 }
 
-/// Sends to many customers through every account, with time passing between submission and reports, and operators at work.
+/// Sends to many customers through every account; time passes between submission and reports, and
+/// operators decide.
 pub(crate) async fn live(app: &App) {
     let mut sent = Vec::new();
     for round in 0..4 {
@@ -121,7 +122,7 @@ pub(crate) fn assert_same(before: &[String], after: &[String]) {
 }
 
 #[actix_web::test]
-async fn rebuild_changes_nothing_whatever_order_and_chaos_the_reports_came_in() {
+async fn rebuild_changes_nothing_after_faults_and_reordering() {
     for seed in [1, 2, 3] {
         let app = start_chaos(seed).await;
         live(&app).await;
@@ -148,7 +149,7 @@ async fn rebuild_changes_nothing_whatever_order_and_chaos_the_reports_came_in() 
         assert_same(&before, &after);
         let (_, found) = verified(&app).await;
         assert_eq!(found, Vec::<String>::new(), "seed {seed} after the rebuild");
-        // Nothing is half done, and the next callback is read as ever.
+        // The rebuild has ended, and the next callback is processed as usual.
         app.deliver_callback(SOBOT, &json!({ "id": "wamid.later", "status": "sent" }))
             .await;
         assert_eq!(app.apply_callbacks().await, 1);
@@ -157,7 +158,7 @@ async fn rebuild_changes_nothing_whatever_order_and_chaos_the_reports_came_in() 
 }
 
 #[actix_web::test]
-async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
+async fn an_interrupted_rebuild_is_a_backlog_for_the_next_reconciler() {
     let app = start_chaos(7).await;
     live(&app).await;
     let before = dump(&app.database).await;
@@ -181,7 +182,7 @@ async fn an_interrupted_rebuild_is_a_backlog_that_the_next_reconciler_reads() {
 }
 
 #[actix_web::test]
-async fn what_was_never_read_before_a_rebuild_is_news_in_it() {
+async fn callbacks_that_a_rebuild_processes_first_change_updated_at() {
     let app = start_app().await;
     let id = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -192,7 +193,7 @@ async fn what_was_never_read_before_a_rebuild_is_news_in_it() {
     app.deliver_callback(KALEYRA, &body).await;
     app.run_jobs_until_idle().await;
     app.advance(TimeDelta::hours(1));
-    // These came while no process read the journal.
+    // These came while no process followed the journal.
     app.deliver_callback(KALEYRA, &body).await;
     let read = json!({
         "status": "read", "timestamp": noon().timestamp().to_string(),
@@ -254,7 +255,7 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
                 "UPDATE messages SET state = 'queued' WHERE id = {}",
                 some("messages", "id", "state = 'read'")
             ),
-            "its facts say",
+            "its receipts give",
         ),
         (
             format!(
@@ -279,13 +280,13 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
                     "outcome = 'receipts' AND detail IS NULL"
                 )
             ),
-            "and yet told facts",
+            "and yet receipts",
         ),
         (
             "INSERT INTO message_counts (bucket, account, kind, origin, state, code, class, messages) \
              VALUES (1763640000000, 'sobot-main', 'image', 'api', 'read', 'zz', '', 3)"
                 .to_owned(),
-            "a recount says 0",
+            "a recount differs by -3",
         ),
         (
             "UPDATE latency_counts SET messages = messages + 1".to_owned(),
@@ -307,7 +308,7 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
                     "account = 'kaleyra-in' AND state = 'failed'"
                 )
             ),
-            "which is not there",
+            "which does not exist",
         ),
     ];
     for (damage, words) in damages {

@@ -31,14 +31,14 @@ pub(crate) type Standing = (Origin, DeliveryState, String, OrEmpty<FailureClass>
 
 /// Differences to be added, by key.
 #[derive(Debug, Default)]
-pub(super) struct Differences {
-    standings: BTreeMap<(Cohort, Standing), i64>,
-    latencies: BTreeMap<(Cohort, Stage, i64), i64>,
+pub(crate) struct Differences {
+    pub(crate) standings: BTreeMap<(Cohort, Standing), i64>,
+    pub(crate) latencies: BTreeMap<(Cohort, Stage, i64), i64>,
 }
 
 impl Differences {
     /// Takes the row before out and puts the row after in. Provisional messages are counted nowhere.
-    pub(super) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
+    pub(crate) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
         for (row, step) in [(before, -1), (after, 1)] {
             let Some(row) = row.filter(|row| row.origin != Origin::Orphan) else {
                 continue;
@@ -125,18 +125,6 @@ impl Ledger {
         differences.note(before, None);
         differences.write(&self.transaction).await
     }
-}
-
-/// Where the times of a message's stages are counted.
-pub(crate) fn latency_keys(row: &Model) -> Vec<(Cohort, Stage, i64)> {
-    latencies(row)
-        .map(|(stage, latency)| (cohort(row), stage, latency.number()))
-        .collect()
-}
-
-/// Where a message is counted.
-pub(crate) fn key(row: &Model) -> (Cohort, Standing) {
-    (cohort(row), standing(row))
 }
 
 fn cohort(row: &Model) -> Cohort {

@@ -20,7 +20,7 @@ pub(crate) use flush::refold;
 pub(crate) use id_binding::chief_id;
 pub use id_binding::{BindOutcome, LearnedFrom};
 pub use learned_ids::{CallbackIds, LearnedId, MessageSources};
-pub(crate) use message_counts::{BUCKET, Cohort, Standing, key as count_key, latency_keys};
+pub(crate) use message_counts::{BUCKET, Differences};
 pub(crate) use message_ledger::survivor;
 pub use message_ledger::{Change, Ledger};
 pub use orphan_messages::Orphan;

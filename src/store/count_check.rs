@@ -1,0 +1,141 @@
+//! Compares the counts of messages with a recount, for `verify`.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::db::Error;
+use crate::store::entities::{latency_count_row, message_count_row, message_row};
+use crate::store::ledger::{BUCKET, Differences};
+use crate::store::store_settings;
+use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
+
+/// Buckets per call: a day.
+const DAY_BUCKETS: i64 = 96;
+
+impl VerifySnapshot {
+    /// Recounts the first day at or after `bucket`. Returns where the next day begins, the number
+    /// of counts and the discrepancies; `None` after the last day.
+    pub async fn check_counts(
+        &self,
+        bucket: i64,
+    ) -> Result<Option<(i64, u64, Vec<String>)>, Error> {
+        let Some(first) = self.next_bucket(bucket).await? else {
+            return Ok(None);
+        };
+        let next = first + DAY_BUCKETS * BUCKET;
+        let mut differences = Differences::default();
+        self.recount(first, next, &mut differences).await?;
+        self.subtract_stored(first, next, &mut differences).await?;
+        let purged_before = store_settings::purged_before(&self.transaction).await?;
+        // A purge removes messages and leaves their counts.
+        let is_wrong = |bucket: i64, difference: i64| {
+            difference > 0 || difference < 0 && purged_before.is_none_or(|before| bucket >= before)
+        };
+        let checked = differences.standings.len() + differences.latencies.len();
+        let mut found = Vec::new();
+        for (((bucket, account, kind), standing), difference) in &differences.standings {
+            if is_wrong(*bucket, *difference) {
+                let (origin, state, code, _) = standing;
+                found.push(format!(
+                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}`: a recount differs by {difference:+}"
+                ));
+            }
+        }
+        for (((bucket, account, kind), stage, latency), difference) in &differences.latencies {
+            if is_wrong(*bucket, *difference) {
+                found.push(format!(
+                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, time to {}, step {latency}: a recount differs by {difference:+}",
+                    stage.as_str()
+                ));
+            }
+        }
+        Ok(Some((
+            next,
+            u64::try_from(checked).unwrap_or_default(),
+            found,
+        )))
+    }
+
+    /// The first quarter hour at or after `bucket` with messages or counts.
+    async fn next_bucket(&self, bucket: i64) -> Result<Option<i64>, Error> {
+        let counted: Option<i64> = message_count_row::Entity::find()
+            .select_only()
+            .column(message_count_row::Column::Bucket)
+            .filter(message_count_row::Column::Bucket.gte(bucket))
+            .order_by_asc(message_count_row::Column::Bucket)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let created: Option<i64> = message_row::Entity::find()
+            .select_only()
+            .column(message_row::Column::CreatedAt)
+            .filter(message_row::Column::CreatedAt.gte(bucket))
+            .order_by_asc(message_row::Column::CreatedAt)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let created = created.map(|at| at.div_euclid(BUCKET) * BUCKET);
+        Ok([counted, created].into_iter().flatten().min())
+    }
+
+    async fn recount(
+        &self,
+        first: i64,
+        next: i64,
+        differences: &mut Differences,
+    ) -> Result<(), Error> {
+        let mut after = (first, Uuid::nil());
+        loop {
+            let rows = message_row::Entity::find()
+                .filter(message_row::Column::CreatedAt.lt(next))
+                .filter(
+                    Expr::tuple([
+                        Expr::col(message_row::Column::CreatedAt),
+                        Expr::col(message_row::Column::Id),
+                    ])
+                    .gt(Expr::tuple([Expr::value(after.0), Expr::value(after.1)])),
+                )
+                .order_by_asc(message_row::Column::CreatedAt)
+                .order_by_asc(message_row::Column::Id)
+                .limit(BATCH)
+                .all(&self.transaction)
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = (last.created_at, last.id);
+            for row in &rows {
+                differences.note(None, Some(row));
+            }
+        }
+    }
+
+    async fn subtract_stored(
+        &self,
+        first: i64,
+        next: i64,
+        differences: &mut Differences,
+    ) -> Result<(), Error> {
+        let counts = message_count_row::Entity::find()
+            .filter(message_count_row::Column::Bucket.gte(first))
+            .filter(message_count_row::Column::Bucket.lt(next))
+            .all(&self.transaction)
+            .await?;
+        for row in counts {
+            let cohort = (row.bucket, row.account, row.kind);
+            let standing = (row.origin, row.state, row.code, row.class);
+            *differences.standings.entry((cohort, standing)).or_default() -= row.messages;
+        }
+        let latencies = latency_count_row::Entity::find()
+            .filter(latency_count_row::Column::Bucket.gte(first))
+            .filter(latency_count_row::Column::Bucket.lt(next))
+            .all(&self.transaction)
+            .await?;
+        for row in latencies {
+            let key = ((row.bucket, row.account, row.kind), row.stage, row.latency);
+            *differences.latencies.entry(key).or_default() -= row.messages;
+        }
+        Ok(())
+    }
+}
