@@ -2,7 +2,7 @@
 
 use crate::domain::ids::MessageId;
 use crate::operating::actions::{self, Decision, OperateError};
-use crate::operating::{dismiss, unmatch};
+use crate::operating::{dismiss, resend, unmatch};
 use crate::services::Services;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ pub async fn run(
             id
         }
         MessageAction::Resend => {
-            let resent = actions::resend(store, &services.acceptor, id, decision).await?;
+            let resent = resend::resend(store, &services.acceptor, id, decision).await?;
             services.accepted.notify_one();
             resent
         }

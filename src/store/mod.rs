@@ -123,6 +123,25 @@ impl Store {
         self.noted(in_time(begun).await)
     }
 
+    /// Commits what `work` did for a waiting caller, or rolls it back after an error.
+    pub async fn change<T, E: From<Error>>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl AsyncFnOnce(&mut Ledger) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut ledger = self.ledger_for_caller(now).await?;
+        match work(&mut ledger).await {
+            Ok(done) => {
+                self.commit(ledger).await?;
+                Ok(done)
+            }
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Commits and publishes the changes to the live feed.
     pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
         for change in self.noted(ledger.commit().await)? {

@@ -7,6 +7,7 @@
 mod purge_count;
 mod purge_run;
 mod purge_step;
+mod removal;
 
 pub use purge_run::{Cutoffs, PurgeReport};
 pub use purge_step::{PurgeError, PurgeStep, Retention};

@@ -9,6 +9,7 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::scope::Caller;
 use crate::operating::actions::{self, Decision, OperateError};
 use crate::operating::dismiss;
+use crate::operating::resend;
 use crate::operating::unmatch;
 use crate::services::Services;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
@@ -77,7 +78,7 @@ pub(crate) async fn resend(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(&id)?;
-    let done = actions::resend(
+    let done = resend::resend(
         &services.store,
         &services.acceptor,
         id,

@@ -1,0 +1,93 @@
+//! What a replay changed, or would change, over all its batches.
+
+use std::collections::BTreeMap;
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::{CallbackId, MessageId};
+use crate::store::callback_outcomes::Outcome;
+use crate::store::ledger::StateChange;
+
+/// A changed outcome. Where only a part became parseable or unparseable, that side counts as
+/// quarantined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutcomeChange {
+    pub callback: CallbackId,
+    pub before: Outcome,
+    pub after: Outcome,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReplayReport {
+    pub read: u64,
+    /// Selected, but no longer in the journal.
+    pub gone: u64,
+    /// Unverified callbacks that the selection does not name.
+    pub withheld: u64,
+    pub callbacks: Vec<OutcomeChange>,
+    pub messages: Vec<StateChange>,
+}
+
+/// The report so far.
+#[derive(Default)]
+pub(super) struct ReplayChanges {
+    pub(super) report: ReplayReport,
+    /// The first state before and the last state after.
+    states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
+}
+
+/// The outcome of a callback, and whether a part of it is quarantined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct PartsOutcome {
+    pub(super) outcome: Outcome,
+    pub(super) has_quarantined_part: bool,
+}
+
+impl ReplayChanges {
+    pub(super) fn note_callback(
+        &mut self,
+        callback: CallbackId,
+        before: PartsOutcome,
+        after: PartsOutcome,
+    ) {
+        self.report.read += 1;
+        if before == after {
+            return;
+        }
+        let counts_as = |parts: PartsOutcome| {
+            if parts.has_quarantined_part && before.outcome == after.outcome {
+                Outcome::Quarantined
+            } else {
+                parts.outcome
+            }
+        };
+        self.report.callbacks.push(OutcomeChange {
+            callback,
+            before: counts_as(before),
+            after: counts_as(after),
+        });
+    }
+
+    pub(super) fn note_state(&mut self, change: StateChange) {
+        self.states
+            .entry(change.message)
+            .or_insert((change.before, change.after))
+            .1 = change.after;
+    }
+
+    pub(super) fn finish(self) -> ReplayReport {
+        let changed = self
+            .states
+            .into_iter()
+            .filter(|(_, (before, after))| before != after);
+        ReplayReport {
+            messages: changed
+                .map(|(message, (before, after))| StateChange {
+                    message,
+                    before,
+                    after,
+                })
+                .collect(),
+            ..self.report
+        }
+    }
+}

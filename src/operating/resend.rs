@@ -1,0 +1,95 @@
+//! Sends a message again, as a new message.
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::MessageId;
+use crate::domain::media::MediaSource;
+use crate::domain::message::Message;
+use crate::operating::actions::{Decision, OperateError};
+use crate::sending::accept::{Acceptor, MessageInput, Resend};
+use crate::store::Store;
+use crate::store::message_acceptance::IdempotencyKey;
+use crate::store::messages::Found;
+
+/// Creates a new message with `resend_of`, once per message: a second call cannot send twice.
+pub async fn resend(
+    store: &Store,
+    acceptor: &Acceptor,
+    id: MessageId,
+    decision: &Decision<'_>,
+) -> Result<MessageId, OperateError> {
+    let message = match store.find_message(id).await? {
+        Some(Found::Message(message)) => *message,
+        Some(Found::Moved(survivor)) => return Err(OperateError::Moved(survivor)),
+        None => return Err(OperateError::NotFound("message")),
+    };
+    if let Some(again) = message.resent_as {
+        return Err(OperateError::NotNow(format!(
+            "it was sent again already, as {again}"
+        )));
+    }
+    if !matches!(
+        message.state,
+        DeliveryState::Uncertain | DeliveryState::Failed | DeliveryState::Cancelled
+    ) {
+        let words = "only a message that is uncertain, failed or cancelled can be sent again";
+        return Err(OperateError::NotNow(words.to_owned()));
+    }
+    let resend = Resend {
+        of: id,
+        actor: decision.actor.to_owned(),
+    };
+    let input = message_input(&message, resend)?;
+    // The idempotency key makes two simultaneous calls create one message.
+    let key = IdempotencyKey {
+        name: format!("resend of {id}"),
+        request_hash: String::new(),
+    };
+    let receipt = acceptor.accept(input, Some(&key), decision.now).await?;
+    Ok(receipt.id)
+}
+
+fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, OperateError> {
+    let incomplete = || {
+        OperateError::NotNow("it was sent by other means; its content is not known here".to_owned())
+    };
+    let media = message.media.as_ref().ok_or_else(incomplete)?;
+    let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
+    let (media_url, media_id) = match &media.source {
+        MediaSource::Url(url) => (Some(url.clone()), None),
+        MediaSource::Id(id) => (None, Some(id.clone())),
+        MediaSource::Upload(_) => {
+            let words = "its uploaded file is not kept after submission; send it as a new message";
+            return Err(OperateError::NotNow(words.to_owned()));
+        }
+    };
+    let options = [
+        (
+            "wa_source",
+            message.options.wa_source.clone().map(Into::into),
+        ),
+        ("source", message.options.source.clone().map(Into::into)),
+        (
+            "linkWithRecord",
+            message.options.link_with_record.map(Into::into),
+        ),
+    ];
+    Ok(MessageInput {
+        account: message.account.to_string(),
+        from: message.sender.clone(),
+        to: format!("+{recipient}"),
+        name: message.name.clone(),
+        kind: media.kind.to_string(),
+        media_url,
+        media_id,
+        upload: None,
+        mime_type: media.mime_type.clone(),
+        caption: media.caption.clone(),
+        references: message.references.clone(),
+        client_reference: message.client_reference.clone(),
+        options: options
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect(),
+        resend: Some(resend),
+    })
+}

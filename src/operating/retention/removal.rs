@@ -1,0 +1,90 @@
+//! Removes batch after batch: callbacks, messages, other rows, then free pages.
+
+use crate::db;
+use crate::journal::{JournalStart, PurgeLimit};
+use crate::operating::retention::purge_run::{PurgeRun, TimeLeft};
+use crate::operating::retention::purge_step::Retention;
+use crate::store::Store;
+use crate::store::purge_expired::PurgeMode;
+
+impl Retention {
+    pub(super) async fn remove(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
+        let position = self.store.position().await?;
+        if self.remove_callbacks(position, run).await? == TimeLeft::None {
+            return Ok(TimeLeft::None);
+        }
+        let start = self.journal.find_start().await?;
+        if self.remove_messages(start, run).await? == TimeLeft::None {
+            return Ok(TimeLeft::None);
+        }
+        for expired in run.cutoffs.expired_rows(start, position) {
+            loop {
+                let removed = self.store.purge_expired(expired, PurgeMode::Remove).await?;
+                run.note(expired.table(), removed);
+                if !Store::may_be_more(removed) {
+                    break;
+                }
+                if run.pause().await == TimeLeft::None {
+                    return Ok(TimeLeft::None);
+                }
+            }
+        }
+        self.give_back(run).await
+    }
+
+    async fn remove_callbacks(
+        &self,
+        position: i64,
+        run: &mut PurgeRun<'_>,
+    ) -> Result<TimeLeft, db::Error> {
+        let limit = PurgeLimit {
+            position,
+            received_before: run.cutoffs.callbacks,
+        };
+        while let Some(batch) = self.journal.next_portion(&limit, None).await? {
+            let Some(removed) = self.journal.remove(&limit, &batch).await? else {
+                // Callbacks were appended that are not processed yet.
+                return Ok(TimeLeft::Some);
+            };
+            run.note("journal", removed);
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+
+    async fn remove_messages(
+        &self,
+        start: Option<JournalStart>,
+        run: &mut PurgeRun<'_>,
+    ) -> Result<TimeLeft, db::Error> {
+        let past = run.cutoffs.past_messages(start);
+        let mut cursor = None;
+        while let Some(purged) = self.store.purge_messages(&past, cursor, run.now).await? {
+            cursor = Some(purged.cursor);
+            for (table, number) in purged.rows {
+                run.note(table, number);
+            }
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+
+    /// Returns free pages of the files to the file system.
+    async fn give_back(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
+        while self.journal.give_back().await? > 0 {
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        while self.store.give_back().await? > 0 {
+            if run.pause().await == TimeLeft::None {
+                return Ok(TimeLeft::None);
+            }
+        }
+        Ok(TimeLeft::Some)
+    }
+}
