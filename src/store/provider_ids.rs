@@ -11,8 +11,8 @@ use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::explanation::Correlation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::store::Store;
+use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::{id_conflict_row, merged_message_row, provider_id_row};
-use crate::store::ledger::LearnedFrom;
 
 /// Conflicts examined per message.
 const CONTENDERS: u64 = 20;
@@ -68,7 +68,7 @@ impl Store {
             .await?;
         let registered = provider_id_row::Entity::find()
             .filter(provider_id_row::Column::Message.eq(message.uuid()))
-            .filter(provider_id_row::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+            .filter(provider_id_row::Column::LearnedFrom.eq(IdSource::Registration))
             .count(reader)
             .await?;
         let mut conflicting: Vec<MessageId> = claims

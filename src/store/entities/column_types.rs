@@ -20,6 +20,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::receipt::SourceKind;
 use crate::domain::scope::Scopes;
 use crate::store::callback_outcomes::Outcome;
+use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::receipt_row::ReceiptKind;
 
 /// Implements what sea-orm asks of a column's type, and serde's `Deserialize` for rows read as JSON
@@ -88,6 +89,7 @@ text_column!(AccountId, as_str);
 text_column!(AttemptOutcome, as_str);
 text_column!(DeliveryState, as_str);
 text_column!(FailureClass, as_str);
+text_column!(IdSource, as_str);
 text_column!(MatchedBy, as_str);
 text_column!(MediaKind, as_str);
 text_column!(Origin, as_str);

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::domain::ids::AccountId;
+use crate::store::entities::provider_id_row::IdSource;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "id_conflicts")]
@@ -14,7 +15,7 @@ pub struct Model {
     pub message: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub claimant: Uuid,
-    pub learned_from: String,
+    pub learned_from: IdSource,
     pub seen_at: i64,
 }
 

@@ -2,8 +2,22 @@
 
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::ids::AccountId;
+
+/// Where an id was learned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum IdSource {
+    /// The provider's reply to a submission.
+    Reply,
+    Callback,
+    /// The caller registered it.
+    Registration,
+}
+enum_words!(IdSource, "a source of ids");
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "provider_ids")]
@@ -13,7 +27,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider_id: String,
     pub message: Uuid,
-    pub learned_from: String,
+    pub learned_from: IdSource,
     pub learned_at: i64,
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::db::{Error, instant, statements};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{MatchedBy, Origin, PROVIDER_IDS_LIMIT};
+use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::{merged_message_row, message_row, provider_id_row, receipt_row};
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -25,23 +26,21 @@ pub enum LearnedFrom {
 }
 
 impl LearnedFrom {
-    /// The word for callbacks.
-    pub(crate) const CALLBACK: &str = "callback";
-
-    /// The word used in the database.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Reply => "reply",
-            Self::Callback(_) => Self::CALLBACK,
-            Self::Registration => "registration",
+    /// `at` is when it was learned.
+    pub(super) fn new(source: IdSource, at: DateTime<Utc>) -> Self {
+        match source {
+            IdSource::Reply => Self::Reply,
+            IdSource::Callback => Self::Callback(at),
+            IdSource::Registration => Self::Registration,
         }
     }
 
-    /// Reads the word; `at` is when it was learned.
-    pub(super) fn parse(word: &str, at: DateTime<Utc>) -> Option<Self> {
-        [Self::Reply, Self::Callback(at), Self::Registration]
-            .into_iter()
-            .find(|one| one.as_str() == word)
+    pub(super) fn source(self) -> IdSource {
+        match self {
+            Self::Reply => IdSource::Reply,
+            Self::Callback(_) => IdSource::Callback,
+            Self::Registration => IdSource::Registration,
+        }
     }
 
     pub(super) fn is_callback(self) -> bool {
@@ -114,11 +113,11 @@ impl Ledger {
         provider_id_row::Entity::update_many()
             .col_expr(
                 provider_id_row::Column::LearnedFrom,
-                learned_from.as_str().into(),
+                learned_from.source().into(),
             )
             .filter(provider_id_row::Column::Account.eq(account))
             .filter(provider_id_row::Column::ProviderId.eq(id.as_str()))
-            .filter(provider_id_row::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .filter(provider_id_row::Column::LearnedFrom.ne(IdSource::Reply))
             .exec(&self.transaction)
             .await?;
         let current = self.current(message.into());
@@ -147,7 +146,7 @@ impl Ledger {
             account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message,
-            learned_from: learned_from.as_str().to_owned(),
+            learned_from: learned_from.source(),
             learned_at: instant::write(learned_from.instant(self.now)),
         });
         self.holders
@@ -311,7 +310,7 @@ pub(crate) fn chief_id(ids: &[provider_id_row::Model]) -> Option<String> {
     let rank = |row: &provider_id_row::Model| {
         if row.provider_id.starts_with("wamid.") {
             0
-        } else if row.learned_from == LearnedFrom::Reply.as_str() {
+        } else if row.learned_from == IdSource::Reply {
             1
         } else {
             2

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::{id_conflict_row, provider_id_row};
 use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
@@ -24,7 +25,7 @@ impl Ledger {
             provider_id: id.as_str().to_owned(),
             message: holder,
             claimant,
-            learned_from: learned_from.as_str().to_owned(),
+            learned_from: learned_from.source(),
             seen_at: instant::write(learned_from.instant(self.now)),
         });
         if learned_from.is_callback() {
@@ -35,12 +36,12 @@ impl Ledger {
         id_conflict_row::Entity::update_many()
             .col_expr(
                 id_conflict_row::Column::LearnedFrom,
-                learned_from.as_str().into(),
+                learned_from.source().into(),
             )
             .filter(id_conflict_row::Column::Account.eq(account))
             .filter(id_conflict_row::Column::ProviderId.eq(id.as_str()))
             .filter(id_conflict_row::Column::Claimant.eq(claimant))
-            .filter(id_conflict_row::Column::LearnedFrom.ne(LearnedFrom::Reply.as_str()))
+            .filter(id_conflict_row::Column::LearnedFrom.ne(IdSource::Reply))
             .exec(&self.transaction)
             .await?;
         Ok(())
@@ -79,11 +80,10 @@ impl Ledger {
     }
 
     async fn retry_id_claim(&mut self, claim: id_conflict_row::Model) -> Result<(), Error> {
-        let bad = |column| Error::inconsistent("id_conflicts", column, claim.claimant);
-        let id = ProviderMessageId::parse(&claim.provider_id).map_err(|_| bad("provider_id"))?;
+        let id = ProviderMessageId::parse(&claim.provider_id)
+            .map_err(|_| Error::inconsistent("id_conflicts", "provider_id", claim.claimant))?;
         let seen_at = instant::read("id_conflicts", "seen_at", claim.seen_at)?;
-        let learned_from =
-            LearnedFrom::parse(&claim.learned_from, seen_at).ok_or_else(|| bad("learned_from"))?;
+        let learned_from = LearnedFrom::new(claim.learned_from, seen_at);
         let claimant = claim.claimant.into();
         id_conflict_row::Entity::delete_by_id((
             claim.account.clone(),

@@ -15,8 +15,8 @@ use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use crate::domain::receipt::SourceKind;
 use crate::store::callback_outcomes::first_callback_at;
+use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::{callback_outcome_row, id_conflict_row, provider_id_row, receipt_row};
-use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
 /// Instants per query; each is a range of ids, and SQLite limits the depth of a condition.
@@ -87,7 +87,7 @@ impl MessageSources {
 
 /// Selects rows learned from callbacks. The word is part of the SQL text: a partial index covers it.
 pub(super) fn is_from_callback() -> SimpleExpr {
-    Expr::cust(format!("learned_from = '{}'", LearnedFrom::CALLBACK))
+    Expr::cust(format!("learned_from = '{}'", IdSource::Callback.as_str()))
 }
 
 impl Ledger {

@@ -12,7 +12,7 @@ use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use crate::store::entities::message_row::Model;
-use crate::store::entities::provider_id_row;
+use crate::store::entities::provider_id_row::{self, IdSource};
 use crate::store::ledger::id_binding::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
@@ -144,7 +144,7 @@ impl Ledger {
     pub(crate) async fn is_registered(&self, id: MessageId) -> Result<bool, Error> {
         let ids = provider_id_row::Entity::find()
             .filter(provider_id_row::Column::Message.eq(id.uuid()))
-            .filter(provider_id_row::Column::LearnedFrom.eq(LearnedFrom::Registration.as_str()))
+            .filter(provider_id_row::Column::LearnedFrom.eq(IdSource::Registration))
             .count(self.transaction())
             .await?;
         Ok(ids > 0)
