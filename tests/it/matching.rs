@@ -104,7 +104,7 @@ async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
 #[actix_web::test]
 async fn a_later_message_does_not_make_an_earlier_report_ambiguous() {
     let app = start_app().await;
-    // All within one millisecond, so only the order of processing tells what was known when.
+    // All within one millisecond: only the order of processing shows what was known.
     let first = sent(&app).await;
     post_report(&app, FIRST, "sent").await;
     let second = sent(&app).await;
