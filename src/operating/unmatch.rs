@@ -3,14 +3,16 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
-use crate::domain::message::Message;
+use crate::domain::message::{MatchedBy, Message};
 use crate::operating::actions::{Decision, OperateError, load_message};
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
-use crate::store::ledger::{Ledger, MessageSources};
+use crate::store::ledger::{Ledger, MessageSources, format_match_time};
 
 /// Returns the messages and orphans that have the reports now. The message is never matched by
 /// recipient again; an operator can still match it.
@@ -26,9 +28,11 @@ pub async fn unmatch(
             let message = find_matched(ledger, id).await?;
             let sources = ledger.list_sources(&[id]).await?;
             let callbacks = find_callbacks(services, &sources).await?;
+            let since = find_match_time(services, &message, &callbacks).await?;
             let action = Action {
                 message: Some(id),
                 account: Some(message.account),
+                detail: since.map(format_match_time),
                 ..Action::new(decision.actor, Verb::Unmatch, decision.now)
             };
             // Recorded first: it prevents a match by recipient, and cancels earlier decisions of
@@ -63,6 +67,21 @@ async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, Ope
         return Err(OperateError::NotNow(words.to_owned()));
     }
     Ok(message)
+}
+
+/// Since when the message had its match. A rebuild needs the time, because the message was a
+/// candidate for reports before it.
+async fn find_match_time(
+    services: &Services,
+    message: &Message,
+    callbacks: &[JournalEntry],
+) -> Result<Option<DateTime<Utc>>, OperateError> {
+    if message.matched_by == Some(MatchedBy::Recipient) {
+        return Ok(callbacks.first().map(|entry| entry.record.received_at));
+    }
+    let actions = services.store.list_actions_of(message.id).await?;
+    let matches = actions.iter().filter(|action| action.verb == Verb::Match);
+    Ok(matches.map(|action| action.happened_at).max())
 }
 
 /// Every callback behind the message, in journal order; fails if one was purged.

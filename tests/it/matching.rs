@@ -290,6 +290,29 @@ async fn a_report_whose_match_was_undone_waits_for_an_operator_and_not_for_the_n
     app.finish().await;
 }
 
+#[actix_web::test]
+async fn undoing_a_match_decides_no_earlier_report() {
+    let app = start_app().await;
+    let first = sent(&app).await;
+    app.advance(TimeDelta::minutes(10));
+    let second = sent(&app).await;
+    app.advance(TimeDelta::minutes(2));
+    post_report(&app, FIRST, "delivered").await;
+    assert_eq!(orphan_ids(&app).await.len(), 1, "both messages fit");
+    app.advance(TimeDelta::minutes(4));
+    post_report(&app, SECOND, "read").await;
+    assert_eq!(app.state(&second).await, "read", "the first is too old");
+
+    app.advance(TimeDelta::minutes(1));
+    let undo = format!("/api/v1/messages/{second}/unmatch");
+    assert_eq!(app.post(&undo).await.0, 200);
+    assert_eq!(app.state(&first).await, "submitted");
+    assert_eq!(app.state(&second).await, "submitted");
+    assert_eq!(orphan_ids(&app).await.len(), 2);
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
 async fn try_match(app: &App, orphan: &str, typed: &str) -> (u16, String) {
     let form: String = form_urlencoded::Serializer::new(String::new())
         .append_pair("message_id", typed)

@@ -23,8 +23,8 @@ pub use learned_ids::{CallbackIds, LearnedId, MessageSources};
 pub(crate) use message_counts::{BUCKET, Differences};
 pub(crate) use message_ledger::survivor;
 pub use message_ledger::{Change, Ledger};
-pub use orphan_messages::Orphan;
 #[cfg(test)]
 pub(crate) use orphan_messages::adoptable;
+pub use orphan_messages::{Orphan, format_match_time};
 pub use registration::{Entered, RecipientGiven, Registration};
 pub use retraction::StateChange;

@@ -1,8 +1,9 @@
 //! Messages known only from callbacks: orphan of, matched, adopted.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -26,6 +27,8 @@ use crate::store::messages::sent_to;
 
 /// How long a message without id keeps its recipient's unmatched reports from being adopted.
 const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
+
+const MATCHED_SINCE: &str = "matched since ";
 
 /// A message that a report was the first to tell of.
 #[derive(Clone, Copy, Debug)]
@@ -116,16 +119,6 @@ impl Ledger {
             )
             .and_where(attempt_row::Column::JournalPosition.gte(seq))
             .to_owned();
-        let unmatched_since = Query::select()
-            .expr(Expr::value(1))
-            .from(action_row::Entity)
-            .and_where(
-                Expr::col((action_row::Entity, action_row::Column::Message))
-                    .equals((Entity, Column::Id)),
-            )
-            .and_where(action_row::Column::Verb.eq(Verb::Unmatch))
-            .and_where(action_row::Column::HappenedAt.gt(to))
-            .to_owned();
         let ids: Vec<Uuid> = Entity::find()
             .select_only()
             .column(Column::Id)
@@ -134,22 +127,40 @@ impl Ledger {
             .filter(Column::Origin.eq(Origin::Api))
             .filter(Expr::exists(named_by_then).not())
             .filter(Expr::exists(submitted_since).not())
-            .filter(Expr::exists(unmatched_since).not())
             .filter(Column::HandedOverAt.between(from, to))
             .order_by_asc(Column::Id)
             .limit(10)
             .into_tuple()
             .all(self.transaction())
             .await?;
+        let matched = self.list_matched_at(to, &ids).await?;
         let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
         self.load(&ids).await?;
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
                 let same_kind = kind.is_none_or(|kind| row.kind == Some(kind));
-                row.queue != QueueState::Queued && same_kind
+                row.queue != QueueState::Queued && same_kind && !matched.contains(&row.id)
             })
         };
         Ok(ids.into_iter().filter(fits).collect())
+    }
+
+    /// Which of these messages had a match at that time (ms) that an operator has undone since.
+    async fn list_matched_at(&self, at: i64, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+        let undone = action_row::Entity::find()
+            .filter(action_row::Column::Message.is_in(ids.iter().copied()))
+            .filter(action_row::Column::Verb.eq(Verb::Unmatch))
+            .filter(action_row::Column::HappenedAt.gt(at))
+            .all(self.transaction())
+            .await?;
+        Ok(undone
+            .into_iter()
+            .filter(|action| {
+                let since = action.detail.as_deref().and_then(parse_match_time);
+                since.is_none_or(|since| instant::write(since) <= at)
+            })
+            .filter_map(|action| action.message)
+            .collect())
     }
 
     /// Whether an operator undid matches of a message: it is never matched by its recipient again.
@@ -223,6 +234,17 @@ impl Store {
             .await?;
         Ok(ids.into_iter().map(MessageId::from).collect())
     }
+}
+
+/// The detail of an unmatch in the audit log.
+pub fn format_match_time(since: DateTime<Utc>) -> String {
+    let since = since.to_rfc3339_opts(SecondsFormat::Millis, true);
+    format!("{MATCHED_SINCE}{since}")
+}
+
+/// Earlier versions stored no time.
+fn parse_match_time(detail: &str) -> Option<DateTime<Utc>> {
+    detail.strip_prefix(MATCHED_SINCE)?.parse().ok()
 }
 
 /// Provisional messages whose time has come, the longest waiting first. One of which no report says how far it got is none: it has no state that would be true.
