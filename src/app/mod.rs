@@ -56,7 +56,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .await
         .map_err(StartError::main_database)?;
     journal
-        .leave_mark(holder)
+        .store_mark(holder)
         .await
         .map_err(StartError::journal)?;
     store

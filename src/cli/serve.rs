@@ -8,7 +8,7 @@ use crate::app;
 use crate::cli::command_error::CommandError;
 use crate::cli::user::create_sign_in_link;
 use crate::config::{Config, process_environment};
-use crate::db::connection::make_private_file;
+use crate::db::private_file::create_private_file;
 use crate::domain::clock::SystemClock;
 use crate::services::Services;
 use crate::web::{listener, server};
@@ -56,7 +56,7 @@ async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>
     if std::io::stdout().is_terminal() {
         return Ok(Some(link));
     }
-    make_private_file(&file)?;
+    create_private_file(&file)?;
     std::fs::write(&file, format!("{link}\n"))?;
     tracing::info!(file = %file.display(), "no one has signed in yet; the file holds a one-time sign-in link");
     Ok(None)

@@ -1,22 +1,19 @@
 //! Checkpoints SQLite's write-ahead log from a second connection.
 //!
 //! The writer's own checkpoints take some hundred milliseconds at a commit, and the next write
-//! waits. A second connection checkpoints without
-//! delaying the writer; but a log that is written to all the time never restarts, so the writer
-//! completes the checkpoint.
+//! waits. A second connection checkpoints without delaying the writer; but a log that is written to
+//! all the time never restarts, so the writer completes the checkpoint.
 //!
 //! Not used for the journal: it commits hundreds of times a second and only appends; a second
-//! connection made it a tenth slower, since the log was
-//! checkpointed more often.
+//! connection made it a tenth slower, since the log was checkpointed more often.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use crate::db::Error;
 use crate::db::connection::Pools;
+use crate::db::error::Error;
 
 /// How often the second connection checkpoints new pages before the writer has to wait for the
-/// rest. The reconciler commits a few times per second,
-/// so that usually nothing is left.
+/// rest. The reconciler commits a few times per second, so that usually nothing is left.
 const PASSES: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +36,7 @@ enum CheckpointMode {
 impl Pools {
     /// Checkpoints once the log is long. Does nothing on PostgreSQL.
     pub async fn checkpoint(&self) -> Result<CheckpointResult, Error> {
-        let Some(length) = self.written_back_at() else {
+        let Some(length) = self.checkpoint_pages.map(i64::from) else {
             return Ok(CheckpointResult::Enough);
         };
         if checkpoint(self.reader(), CheckpointMode::Noop).await? < length {
@@ -67,12 +64,12 @@ async fn checkpoint(connection: &DatabaseConnection, mode: CheckpointMode) -> Re
         CheckpointMode::Noop => "PRAGMA wal_checkpoint(NOOP)",
         CheckpointMode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
     };
-    let asked = Statement::from_string(DbBackend::Sqlite, pragma);
-    let Some(row) = connection.query_one_raw(asked).await? else {
+    let statement = Statement::from_string(DbBackend::Sqlite, pragma);
+    let Some(row) = connection.query_one_raw(statement).await? else {
         return Ok(0);
     };
-    let (in_log, written_back): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-    Ok(in_log - written_back)
+    let (in_log, checkpointed): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+    Ok(in_log - checkpointed)
 }
 
 #[cfg(test)]
@@ -83,19 +80,21 @@ mod tests {
     use sea_orm::TransactionTrait;
 
     use super::*;
-    use crate::db::connection::WriterSettings;
+    use crate::db::connect_options::WriterSettings;
+    use crate::db::database_location::DatabaseLocation;
 
     /// Log size in these tests, in pages.
     const LENGTH: u32 = 40;
 
     async fn open(path: &Path) -> Pools {
-        let writing = WriterSettings {
+        let writer = WriterSettings {
             busy_timeout: Duration::from_secs(1),
-            written_back_at: Some(LENGTH),
-            longest_log: LENGTH * 4,
+            checkpoint_pages: Some(LENGTH),
+            writer_checkpoint_pages: LENGTH * 4,
             cache: 1024,
         };
-        let pools = Pools::open_sqlite(path, 1, writing).await.unwrap();
+        let location = DatabaseLocation::File(path.to_owned());
+        let pools = Pools::open(&location, 1, writer).await.unwrap();
         execute(&pools, "CREATE TABLE some (bytes)").await;
         pools
     }
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_that_has_grown_is_written_back_and_begins_anew() {
+    async fn a_long_log_is_checkpointed_and_restarts() {
         let folder = tempfile::tempdir().unwrap();
         let pools = open(&folder.path().join("some.db")).await;
         let log = folder.path().join("some.db-wal");

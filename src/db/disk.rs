@@ -1,4 +1,4 @@
-//! Free disk space, and the share of it that callbacks must leave free.
+//! Free disk space, and the share of the disk that callbacks must leave free.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Disk {
     }
 
     /// Bytes that can be used before less than `percent` is free.
-    pub fn room_above(self, percent: u64) -> u64 {
+    pub fn free_above(self, percent: u64) -> u64 {
         self.free.saturating_sub(self.total / 100 * percent)
     }
 }
@@ -37,7 +37,7 @@ pub(crate) struct DiskReserve {
 impl DiskReserve {
     /// Fails like a full disk if `bytes` would use the reserve.
     pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
-        if self.percent == 0 || Disk::measure(&self.folder)?.room_above(self.percent) > bytes {
+        if self.percent == 0 || Disk::measure(&self.folder)?.free_above(self.percent) > bytes {
             return Ok(());
         }
         Err(io::Error::new(
@@ -52,26 +52,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reserve_is_no_room() {
+    fn the_reserve_is_not_free() {
         let disk = Disk {
             free: 70,
             total: 1_000,
         };
-        assert_eq!(disk.room_above(5), 20);
-        assert_eq!(disk.room_above(7), 0);
-        assert_eq!(disk.room_above(90), 0);
+        assert_eq!(disk.free_above(5), 20);
+        assert_eq!(disk.free_above(7), 0);
+        assert_eq!(disk.free_above(90), 0);
     }
 
     #[test]
-    fn a_disk_that_is_all_reserve_is_full() {
+    fn a_reserve_larger_than_the_disk_makes_it_full() {
         let folder = std::env::temp_dir();
         let reserve = |percent| DiskReserve {
             folder: folder.clone(),
             percent,
         };
         assert!(reserve(0).check(u64::MAX).is_ok());
-        let refused = reserve(101).check(0).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(refused.to_string(), "less than 101 % of the disk is free");
+        let error = reserve(101).check(0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(error.to_string(), "less than 101 % of the disk is free");
     }
 }

@@ -99,10 +99,10 @@ impl Error {
         let Self::Driver { source } = self else {
             return matches!(self, Self::TooSlow);
         };
-        let Some(SqlxError::Database(refusal)) = sqlx_error(source) else {
+        let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
             return false;
         };
-        let code = refusal.code();
+        let code = rejection.code();
         let code = code.as_deref().unwrap_or_default();
         code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
     }
@@ -112,8 +112,8 @@ impl Error {
         match self {
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             Self::Driver { source } => match sqlx_error(source) {
-                Some(SqlxError::Database(refusal)) => {
-                    let code = refusal.code();
+                Some(SqlxError::Database(rejection)) => {
+                    let code = rejection.code();
                     let code = code.as_deref().unwrap_or_default();
                     code == "53100" || (code.len() < 5 && sqlite_code(code) == Some(13))
                 }
@@ -130,8 +130,8 @@ impl Error {
         };
         match sqlx_error(source) {
             Some(SqlxError::Encode(_)) => true,
-            Some(SqlxError::Database(refusal)) => {
-                is_content_code(refusal.code().as_deref().unwrap_or_default())
+            Some(SqlxError::Database(rejection)) => {
+                is_data_code(rejection.code().as_deref().unwrap_or_default())
             }
             _ => false,
         }
@@ -150,8 +150,8 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
 /// Errors of the connection are transient; a value that cannot be decoded is not.
 fn is_transient(error: &SqlxError) -> bool {
     match error {
-        SqlxError::Database(refusal) => {
-            is_transient_code(refusal.code().as_deref().unwrap_or_default())
+        SqlxError::Database(rejection) => {
+            is_transient_code(rejection.code().as_deref().unwrap_or_default())
         }
         SqlxError::Io(_)
         | SqlxError::Tls(_)
@@ -179,7 +179,7 @@ fn is_transient_code(code: &str) -> bool {
 
 /// SQLite's primary codes TOOBIG, CONSTRAINT, MISMATCH; PostgreSQL's classes for data, integrity
 /// and program limits.
-fn is_content_code(code: &str) -> bool {
+fn is_data_code(code: &str) -> bool {
     if code.len() == 5 {
         return ["22", "23", "54"]
             .iter()
@@ -205,32 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_gives_no_connection_in_time_may_give_one_later() {
+    fn a_pool_without_a_free_connection_is_transient() {
         assert!(Error::from(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)).is_transient());
         assert!(query(SqlxError::PoolTimedOut).is_transient());
         assert!(query(SqlxError::Io(std::io::ErrorKind::ConnectionReset.into())).is_transient());
     }
 
     #[test]
-    fn a_value_that_cannot_be_read_stays_unreadable() {
+    fn a_value_that_cannot_be_decoded_is_not_transient() {
         assert!(!query(SqlxError::Decode("not a UUID".into())).is_transient());
         assert!(!query(SqlxError::ColumnNotFound("seq".to_owned())).is_transient());
         assert!(!Error::inconsistent("journal", "route", 1).is_transient());
     }
 
     #[test]
-    fn codes_of_both_engines_are_told_apart() {
+    fn codes_of_both_engines_are_classified() {
         // BUSY, BUSY_SNAPSHOT, IOERR_FSYNC, FULL; shutting down, too many connections, deadlock.
         for code in ["5", "517", "1034", "13", "57P01", "53300", "40P01", "55P03"] {
-            assert!(is_transient_code(code) && !is_content_code(code), "{code}");
+            assert!(is_transient_code(code) && !is_data_code(code), "{code}");
         }
         // CONSTRAINT_TRIGGER, TOOBIG; not null, a NUL in a text.
         for code in ["1811", "18", "23502", "22021"] {
-            assert!(is_content_code(code) && !is_transient_code(code), "{code}");
+            assert!(is_data_code(code) && !is_transient_code(code), "{code}");
         }
         // CORRUPT; no such table.
         for code in ["11", "42P01", ""] {
-            assert!(!is_content_code(code) && !is_transient_code(code), "{code}");
+            assert!(!is_data_code(code) && !is_transient_code(code), "{code}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::db::Error;
+use crate::db::error::Error;
 
 pub(crate) fn write(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()

@@ -1,4 +1,4 @@
-//! The facts about a journal that its main database checks at every start.
+//! The state of a journal that its main database checks at every start.
 
 use uuid::Uuid;
 

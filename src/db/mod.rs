@@ -1,27 +1,26 @@
-//! Access to SQLite and PostgreSQL: connections, errors, batched statements, instants, disk space. Knows no tables.
+//! Access to SQLite and PostgreSQL: connections, errors, batched statements, instants, disk space.
+//! Knows no tables.
 
 mod checkpoint;
+pub mod connect_options;
 pub mod connection;
+pub mod database_location;
 pub mod disk;
 mod error;
+mod free_pages;
 pub(crate) mod instant;
 mod journal_state;
+pub mod private_file;
 pub mod serve_lock;
 pub(crate) mod statements;
+mod transaction;
 
 use std::path::Path;
 
 pub use checkpoint::CheckpointResult;
-use connection::MAIN_BUSY_TIMEOUT;
 pub use error::Error;
 pub use journal_state::JournalState;
-
-/// Limits work that a caller waits for to the time that a lock may be waited for.
-pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // Boxed, or every caller's future would contain it twice.
-    let done = tokio::time::timeout(MAIN_BUSY_TIMEOUT, Box::pin(work)).await;
-    done.unwrap_or(Err(Error::TooSlow))
-}
+pub(crate) use transaction::in_time;
 
 /// Error of commands that apply no migrations.
 pub(crate) fn refuse_missing(migrations: usize) -> Result<(), Error> {

@@ -5,8 +5,9 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::db::Error;
-use crate::db::connection::{Engine, engine_of, make_private_file, sqlite_path};
+use crate::db::database_location::DatabaseLocation;
+use crate::db::error::Error;
+use crate::db::private_file::create_private_file;
 use crate::domain::secret::Secret;
 
 /// The file stays when its process has ended; only the lock counts.
@@ -28,16 +29,15 @@ pub enum ServeLockClaim {
 
 /// Does not wait.
 pub fn claim(database_url: &Secret) -> Result<ServeLockClaim, Error> {
-    if engine_of(database_url) == Engine::Postgres {
+    let DatabaseLocation::File(database) = DatabaseLocation::parse(database_url) else {
         return Ok(ServeLockClaim::Claimed(ServeLock { _locked: None }));
-    }
-    let database = sqlite_path(database_url);
+    };
     let path = database.with_file_name(FILE_NAME);
     let failed = |source| Error::File {
         path: path.display().to_string(),
         source,
     };
-    make_private_file(&path)?;
+    create_private_file(&path)?;
     let file = File::options().write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(ServeLockClaim::Claimed(ServeLock {

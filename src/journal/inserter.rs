@@ -7,33 +7,32 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use tokio::sync::oneshot;
+use sea_orm::{ConnectionTrait, Statement};
 use tokio::time::Instant;
 
 use crate::db::Error;
 use crate::db::connection::Pools;
 use crate::db::disk::DiskReserve;
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::insert::InsertStatements;
-use crate::journal::purge::{self, MaintenanceTask};
+use crate::journal::insert_statements::InsertStatements;
+use crate::journal::maintenance::{self, MaintenanceRequest};
 use crate::journal::spool::Chunk;
 
-/// How long PostgreSQL may be silent before its connection is dropped. SQLite always answers.
-const SILENCE: Duration = Duration::from_secs(8);
+/// How long PostgreSQL may not answer before its connection is dropped. SQLite always answers.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(super) struct JournalInserter {
     pools: Pools,
     statements: InsertStatements,
     /// Reserved disk space, if the journal is a file.
     reserve: Option<DiskReserve>,
-    pending: Option<RunningAttempt>,
+    running: Option<RunningAttempt>,
 }
 
 struct RunningAttempt {
     attempt: BoxFuture<'static, Result<(), Error>>,
     purpose: AttemptPurpose,
-    since: Instant,
+    started: Instant,
 }
 
 /// Why the table is written to.
@@ -45,15 +44,15 @@ pub(super) enum AttemptPurpose {
     Probe,
     /// Move records out of the spool.
     Drain(Chunk),
-    /// Maintenance; the requester has been answered.
-    MaintenanceTask,
+    /// Run a maintenance task; the requester has been answered when it ends.
+    Maintenance,
 }
 
-/// Maintenance work and where to send its result.
-#[derive(Debug)]
-pub(super) struct MaintenanceRequest {
-    pub(super) maintenance_task: MaintenanceTask,
-    pub(super) answer: oneshot::Sender<Result<u64, Error>>,
+/// A second attempt must not start while one is running.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum InserterState {
+    Idle,
+    Busy,
 }
 
 impl JournalInserter {
@@ -62,53 +61,94 @@ impl JournalInserter {
             reserve,
             statements: InsertStatements::new(pools.writer().get_database_backend()),
             pools,
-            pending: None,
+            running: None,
         }
     }
 
-    /// Whether an attempt is running; a second one must not start.
-    pub(super) fn is_taken(&self) -> bool {
-        self.pending.is_some()
+    pub(super) fn state(&self) -> InserterState {
+        match self.running {
+            Some(_) => InserterState::Busy,
+            None => InserterState::Idle,
+        }
     }
 
-    pub(super) fn insert<'r>(
+    pub(super) fn start_batch<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,
-        purpose: AttemptPurpose,
     ) {
         let statement = self.statements.fill(records);
-        self.begin(statement, purpose);
+        self.start_write(statement, AttemptPurpose::Batch);
     }
 
-    pub(super) fn drain(&mut self, chunk: Chunk) {
+    pub(super) fn start_drain(&mut self, chunk: Chunk) {
         let statement = self.statements.fill(chunk.records.iter());
-        self.begin(statement, AttemptPurpose::Drain(chunk));
+        self.start_write(statement, AttemptPurpose::Drain(chunk));
     }
 
     /// Starts a write without effect.
-    pub(super) fn begin_probe(&mut self) {
+    pub(super) fn start_probe(&mut self) {
         let statement = self.probe_statement();
-        self.begin(statement, AttemptPurpose::Probe);
+        self.start_write(statement, AttemptPurpose::Probe);
     }
 
-    pub(super) fn run(&mut self, maintenance_request: MaintenanceRequest) {
+    pub(super) fn start_maintenance(&mut self, request: MaintenanceRequest) {
         let pools = self.pools.clone();
         let attempt = async move {
-            let result = purge::run(pools, maintenance_request.maintenance_task).await;
-            // The requester may be gone; the result is theirs to handle.
-            drop(maintenance_request.answer.send(result));
+            let result = maintenance::run(&pools, request.task).await;
+            // The requester may be gone, and it handles the result.
+            drop(request.reply.send(result));
             Ok(())
         };
-        self.pending = Some(RunningAttempt {
-            attempt: attempt.boxed(),
-            purpose: AttemptPurpose::MaintenanceTask,
-            since: Instant::now(),
+        self.start(attempt.boxed(), AttemptPurpose::Maintenance);
+    }
+
+    fn start_write(&mut self, statement: Statement, purpose: AttemptPurpose) {
+        let attempt = match self.check_disk() {
+            Ok(()) => commit(self.pools.clone(), statement).boxed(),
+            Err(full) => ready(Err(full)).boxed(),
+        };
+        self.start(attempt, purpose);
+    }
+
+    fn start(&mut self, attempt: BoxFuture<'static, Result<(), Error>>, purpose: AttemptPurpose) {
+        self.running = Some(RunningAttempt {
+            attempt,
+            purpose,
+            started: Instant::now(),
         });
+    }
+
+    /// Waits for the end of the running attempt; forever without one.
+    pub(super) async fn ended(&mut self) -> (Result<(), Error>, AttemptPurpose) {
+        let Some(running) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let result = (&mut running.attempt).await;
+        match self.running.take() {
+            Some(running) => (result, running.purpose),
+            None => (result, AttemptPurpose::Probe),
+        }
+    }
+
+    /// Drops an attempt whose server does not answer. Repeating it is harmless because ids are
+    /// unique.
+    pub(super) fn drop_unanswered(&mut self) {
+        if self.pools.is_shared() {
+            self.running
+                .take_if(|running| running.started.elapsed() > SERVER_TIMEOUT);
+        }
     }
 
     pub(super) async fn probe(&self) -> Result<(), Error> {
         self.check_disk()?;
         commit(self.pools.clone(), self.probe_statement()).await
+    }
+
+    fn probe_statement(&self) -> Statement {
+        Statement::from_string(
+            self.pools.writer().get_database_backend(),
+            "UPDATE journal_identity SET id = id WHERE one = 1",
+        )
     }
 
     fn check_disk(&self) -> Result<(), Error> {
@@ -119,47 +159,6 @@ impl JournalInserter {
             path: reserve.folder.display().to_string(),
             source,
         })
-    }
-
-    /// Completes with the running attempt; pending forever without one.
-    pub(super) async fn ended(&mut self) -> (Result<(), Error>, AttemptPurpose) {
-        let Some(pending) = &mut self.pending else {
-            return std::future::pending().await;
-        };
-        let result = (&mut pending.attempt).await;
-        match self.pending.take() {
-            Some(pending) => (result, pending.purpose),
-            None => (result, AttemptPurpose::Probe),
-        }
-    }
-
-    /// Abandons an attempt whose server does not answer. Repeating it is harmless because ids are
-    /// unique.
-    pub(super) fn give_up_silence(&mut self) {
-        let is_server = self.pools.writer().get_database_backend() == DbBackend::Postgres;
-        if is_server {
-            self.pending
-                .take_if(|pending| pending.since.elapsed() > SILENCE);
-        }
-    }
-
-    fn begin(&mut self, statement: Statement, purpose: AttemptPurpose) {
-        let attempt = match self.check_disk() {
-            Ok(()) => commit(self.pools.clone(), statement).boxed(),
-            Err(full) => ready(Err(full)).boxed(),
-        };
-        self.pending = Some(RunningAttempt {
-            attempt,
-            purpose,
-            since: Instant::now(),
-        });
-    }
-
-    fn probe_statement(&self) -> Statement {
-        Statement::from_string(
-            self.pools.writer().get_database_backend(),
-            "UPDATE journal_identity SET id = id WHERE one = 1",
-        )
     }
 }
 

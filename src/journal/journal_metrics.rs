@@ -66,12 +66,18 @@ impl JournalMetrics {
         );
     }
 
-    pub(super) fn note(&self, target: CommitTarget, rows: usize, bytes: usize, took: Duration) {
+    pub(super) fn observe(
+        &self,
+        target: CommitTarget,
+        rows: usize,
+        bytes: usize,
+        duration: Duration,
+    ) {
         self.rows.observe(float(rows));
         self.bytes.observe(float(bytes));
         match target {
-            CommitTarget::Journal => self.in_journal.observe(took.as_secs_f64()),
-            CommitTarget::Spool => self.in_spool.observe(took.as_secs_f64()),
+            CommitTarget::Journal => self.in_journal.observe(duration.as_secs_f64()),
+            CommitTarget::Spool => self.in_spool.observe(duration.as_secs_f64()),
         }
     }
 }

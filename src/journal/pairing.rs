@@ -1,7 +1,8 @@
-//! The mark that each start stores in `bluetick.db`, then in `journal.db`. A main database that
-//! does not know the journal's mark is from another point in time.
+//! What pairs a journal with its main database: an identity, the highest seq, and the mark that each
+//! start stores in `bluetick.db`, then in `journal.db`. A main database that does not know the
+//! journal's mark is from another point in time.
 //!
-//! PostgreSQL needs none: both parts are one database and are restored together.
+//! PostgreSQL needs no mark: both parts are one database and are restored together.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
@@ -9,15 +10,34 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::db::connection::Pools;
 
+pub(super) async fn read_identity(pools: &Pools) -> Result<Uuid, Error> {
+    let sql = "SELECT id FROM journal_identity WHERE one = 1";
+    match pools.query(sql, Vec::new()).await?.first() {
+        Some(row) => Ok(row.try_get("", "id")?),
+        None => Err(Error::inconsistent("journal_identity", "one", 1)),
+    }
+}
+
+pub(super) async fn read_end(pools: &Pools) -> Result<i64, Error> {
+    let sql = if pools.is_shared() {
+        "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM journal_seq"
+    } else {
+        // The highest number ever assigned, also after a purge; no row before the first.
+        "SELECT seq FROM sqlite_sequence WHERE name = 'journal'"
+    };
+    match pools.query(sql, Vec::new()).await?.first() {
+        Some(row) => Ok(row.try_get("", "seq")?),
+        None => Ok(0),
+    }
+}
+
 /// The mark of the last start.
-pub(super) async fn find(pools: &Pools) -> Result<Option<Uuid>, Error> {
-    let engine = pools.reader().get_database_backend();
-    if engine == DbBackend::Postgres {
+pub(super) async fn find_mark(pools: &Pools) -> Result<Option<Uuid>, Error> {
+    if pools.is_shared() {
         return Ok(None);
     }
-    let statement =
-        Statement::from_string(engine, "SELECT mark FROM journal_pairing WHERE one = 1");
-    match pools.reader().query_one_raw(statement).await? {
+    let sql = "SELECT mark FROM journal_pairing WHERE one = 1";
+    match pools.query(sql, Vec::new()).await?.first() {
         Some(row) => Ok(Some(row.try_get("", "mark")?)),
         None => Ok(None),
     }
@@ -25,22 +45,17 @@ pub(super) async fn find(pools: &Pools) -> Result<Option<Uuid>, Error> {
 
 /// Under a lock held elsewhere the previous mark stays, which the main database knows as well.
 pub(super) async fn store_mark(pools: &Pools, mark: Uuid) -> Result<(), Error> {
-    let engine = pools.writer().get_database_backend();
-    if engine == DbBackend::Postgres {
+    if pools.is_shared() {
         return Ok(());
     }
     let statement = Statement::from_sql_and_values(
-        engine,
+        DbBackend::Sqlite,
         "INSERT INTO journal_pairing (one, mark) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET mark = excluded.mark",
         [mark.into()],
     );
-    match pools
-        .writer()
-        .execute_raw(statement)
-        .await
-        .map_err(Error::from)
-    {
+    let result = pools.writer().execute_raw(statement).await;
+    match result.map_err(Error::from) {
         Err(error) if error.is_busy() => Ok(()),
-        done => done.map(|_| ()),
+        result => result.map(|_| ()),
     }
 }

@@ -75,7 +75,7 @@ async fn derive(
 
 /// Start of the rebuild: the lowest seq and the smallest id in the journal.
 async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
-    let first = services.journal.list_places(0, 1).await?.pop();
+    let first = services.journal.list_positions(0, 1).await?.pop();
     let oldest = services.journal.find_start().await?;
     Ok(match first.zip(oldest) {
         Some((first, oldest)) => JournalPosition {

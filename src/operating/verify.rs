@@ -102,7 +102,7 @@ async fn check_journal(
     let mut after = None;
     loop {
         let places = journal
-            .list_places(after.unwrap_or_default(), JOURNAL_PAGE)
+            .list_positions(after.unwrap_or_default(), JOURNAL_PAGE)
             .await?;
         let Some((first, last)) = places.first().zip(places.last()) else {
             return Ok(());

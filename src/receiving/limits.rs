@@ -242,7 +242,7 @@ fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
 
 fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = Disk::measure(folder).ok()?;
-    Some(disk.room_above(SpoolLimits::default().free_percent))
+    Some(disk.free_above(SpoolLimits::default().free_percent))
 }
 
 fn hour_of(at: DateTime<Utc>) -> i64 {

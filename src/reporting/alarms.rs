@@ -88,7 +88,7 @@ fn disks(services: &Services) -> impl Iterator<Item = Alarm> {
 /// Active while the free space above the reserve is at most the reserve itself, or [`LOW_SPACE`].
 fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
     let reserve = SpoolLimits::default().free_percent;
-    let available = disk.room_above(reserve);
+    let available = disk.free_above(reserve);
     let share = disk.total / 100 * reserve;
     (available <= share.min(LOW_SPACE)).then(|| Alarm {
         kind: AlarmKind::DiskLow,

@@ -182,7 +182,7 @@ async fn databases(services: &Services, registry: &mut Registry) -> Result<(), d
     let store = &services.store;
     let position = store.position().await?;
     let end = services.journal.end().await?;
-    let oldest = services.journal.list_places(position, 1).await?;
+    let oldest = services.journal.list_positions(position, 1).await?;
     let lag = oldest.first().map(|position| now - position.received_at);
     let counts = store.count_messages(now - MESSAGE_AGE).await?;
     let problems = store.count_problems(now).await?;

@@ -49,10 +49,10 @@ use uuid::Uuid;
 
 use ledger::{Change, Ledger};
 
-use crate::db::connection::{Engine, MAIN_BUSY_TIMEOUT, MAIN_WRITING, Pools};
-use crate::db::{
-    CheckpointResult, Error, connection, exists_with_content, in_time, refuse_missing,
-};
+use crate::db::connect_options::MAIN_WRITER;
+use crate::db::connection::Pools;
+use crate::db::database_location::DatabaseLocation;
+use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_missing};
 use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
@@ -75,13 +75,7 @@ pub struct Store {
 impl Store {
     /// Opens `bluetick.db` or connects to a server, without migrations; see [`Store::migrate`].
     pub async fn open(url: &Secret) -> Result<Self, Error> {
-        let pools = match connection::engine_of(url) {
-            Engine::Sqlite => {
-                let path = connection::sqlite_path(url);
-                Pools::open_sqlite(&path, MAIN_LOCK, MAIN_WRITING).await?
-            }
-            Engine::Postgres => Pools::open_postgres(url, MAIN_LOCK, MAIN_BUSY_TIMEOUT).await?,
-        };
+        let pools = Pools::open(&DatabaseLocation::parse(url), MAIN_LOCK, MAIN_WRITER).await?;
         Ok(Self {
             pools: Arc::new(pools),
             feed: broadcast::Sender::new(FEED_LENGTH),
@@ -92,9 +86,9 @@ impl Store {
 
     /// Whether a SQLite database exists at this URL. A server counts as existing.
     pub fn exists(url: &Secret) -> bool {
-        match connection::engine_of(url) {
-            Engine::Sqlite => exists_with_content(&connection::sqlite_path(url)),
-            Engine::Postgres => true,
+        match DatabaseLocation::parse(url) {
+            DatabaseLocation::File(path) => exists_with_content(&path),
+            DatabaseLocation::Server(_) => true,
         }
     }
 
@@ -116,7 +110,7 @@ impl Store {
     }
 
     /// [`Store::ledger`] for a waiting caller: [`Error::TooSlow`] when the write lock is not
-    /// available within [`MAIN_BUSY_TIMEOUT`], however many wait for it.
+    /// available in time, however many wait for it.
     pub async fn ledger_for_caller(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
         let begun = Ledger::begin(&self.pools, self.process, now);
         // A transaction that has only begun is rolled back when it is dropped.

@@ -105,11 +105,11 @@ impl Store {
     }
 
     /// Returns some free pages of SQLite's file to the file system; returns how many are left.
-    pub async fn give_back(&self) -> Result<u64, Error> {
-        if self.pools().free_pages().await? == 0 {
+    pub async fn release_free_pages(&self) -> Result<u64, Error> {
+        if self.pools().count_free_pages().await? == 0 {
             return Ok(0);
         }
-        self.pools().give_back(PAGES).await
+        self.pools().release_free_pages(PAGES).await
     }
 }
 

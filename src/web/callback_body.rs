@@ -54,7 +54,7 @@ pub(super) async fn read_body<'i>(
         body.extend_from_slice(&chunk);
     }
     // Of a body in chunks the most was asked for.
-    room.give_back_beyond(body.len() + head);
+    room.shrink_to(body.len() + head);
     if let Some(account_permit) = &mut account_permit {
         account_permit.shrink_to(body.len() + head);
     }

@@ -93,7 +93,7 @@ async fn a_backlog_is_applied_once_though_the_lease_is_lost_and_a_rebuild_begins
 
     let before = dump(&app.database).await;
     let journal = &app.services.journal;
-    let place = journal.list_places(0, 1).await.unwrap()[0];
+    let place = journal.list_positions(0, 1).await.unwrap()[0];
     let oldest = journal.find_start().await.unwrap().unwrap();
     let place = JournalPosition {
         id: oldest.id,

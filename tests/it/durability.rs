@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bluetick::db::Error;
-use bluetick::db::connection::MAIN_BUSY_TIMEOUT;
+use bluetick::db::connect_options::MAIN_BUSY_TIMEOUT;
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;

@@ -299,7 +299,7 @@ async fn bodies_in_flight_are_bounded() {
     let mut second = Box::pin(journal.reserve(HALF));
     assert!(futures_util::poll!(&mut second).is_pending());
     // A body in chunks could have been large and is not.
-    first.give_back_beyond(1);
+    first.shrink_to(1);
     assert!(second.await.is_ok());
 }
 

@@ -163,7 +163,7 @@ async fn an_interrupted_rebuild_is_a_backlog_for_the_next_reconciler() {
     live(&app).await;
     let before = dump(&app.database).await;
     let store = &app.services.store;
-    let first = app.services.journal.list_places(0, 1).await.unwrap()[0];
+    let first = app.services.journal.list_positions(0, 1).await.unwrap()[0];
     let oldest = app.services.journal.find_start().await.unwrap().unwrap();
     let first = JournalPosition {
         id: oldest.id,

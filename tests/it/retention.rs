@@ -46,7 +46,7 @@ async fn count(app: &App, table: &str) -> u64 {
 
 async fn journalled(app: &App) -> usize {
     let journal = &app.services.journal;
-    journal.list_places(0, 100_000).await.unwrap().len()
+    journal.list_positions(0, 100_000).await.unwrap().len()
 }
 
 async fn nothing_disagrees(app: &App) {
@@ -98,15 +98,15 @@ async fn fill(
 }
 
 async fn ids(journal: &Journal) -> BTreeSet<CallbackId> {
-    let places = journal.list_places(0, 1_000_000).await.unwrap();
+    let places = journal.list_positions(0, 1_000_000).await.unwrap();
     places.iter().map(|place| place.id).collect()
 }
 
 /// Takes everything out that may leave.
 async fn empty(journal: &Journal, leave: &PurgeLimit) -> u64 {
     let mut rows = 0;
-    while let Some(portion) = journal.next_portion(leave, None).await.unwrap() {
-        rows += journal.remove(leave, &portion).await.unwrap().unwrap();
+    while let Some(batch) = journal.next_purge_batch(leave, None).await.unwrap() {
+        rows += journal.purge(leave, &batch).await.unwrap().unwrap();
     }
     rows
 }
@@ -447,29 +447,30 @@ async fn an_interrupted_purge_continues_where_it_ended() {
         position: store.position().await.unwrap(),
         received_before: cutoffs.callbacks,
     };
-    let portion = journal.next_portion(&leave, None).await.unwrap().unwrap();
-    journal.remove(&leave, &portion).await.unwrap().unwrap();
+    let batch = journal
+        .next_purge_batch(&leave, None)
+        .await
+        .unwrap()
+        .unwrap();
+    journal.purge(&leave, &batch).await.unwrap().unwrap();
     nothing_disagrees(&app).await;
     empty(journal, &leave).await;
     let past = bluetick::store::purge_messages::PastMessages {
         created_before: cutoffs.messages,
         first_callback: None,
     };
-    let portion = store
+    let batch = store
         .purge_messages(&past, None, app.now())
         .await
         .unwrap()
         .unwrap();
-    assert!(
-        portion.rows["messages"] < expected["messages"],
-        "in portions"
-    );
-    assert!(portion.rows.values().sum::<u64>() <= 400, "{portion:?}");
+    assert!(batch.rows["messages"] < expected["messages"], "in portions");
+    assert!(batch.rows.values().sum::<u64>() <= 400, "{batch:?}");
 
     let app = app.restart().await;
     nothing_disagrees(&app).await;
     let rest = purge(&app).await.rows;
-    let gone = |table: &str| rest[table] + portion.rows.get(table).copied().unwrap_or_default();
+    let gone = |table: &str| rest[table] + batch.rows.get(table).copied().unwrap_or_default();
     for table in ["messages", "receipts", "attempts", "provider_ids"] {
         assert_eq!(gone(table), expected[table], "{table}");
     }
@@ -493,10 +494,14 @@ async fn a_portion_is_small_and_ends_where_something_younger_lies() {
         position: journal.end().await.unwrap(),
         received_before: noon() + TimeDelta::days(1),
     };
-    let portion = journal.next_portion(&leave, None).await.unwrap().unwrap();
-    assert_eq!(portion.rows, PURGE_BATCH_ROWS);
+    let batch = journal
+        .next_purge_batch(&leave, None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(batch.rows, PURGE_BATCH_ROWS);
     let next = journal
-        .next_portion(&leave, Some(&portion))
+        .next_purge_batch(&leave, Some(&batch))
         .await
         .unwrap()
         .unwrap();
@@ -510,7 +515,11 @@ async fn a_portion_is_small_and_ends_where_something_younger_lies() {
         position: journal.end().await.unwrap(),
         received_before: later + TimeDelta::days(1),
     };
-    let first = journal.next_portion(&leave, None).await.unwrap().unwrap();
+    let first = journal
+        .next_purge_batch(&leave, None)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(first.rows, 6 + 3);
 }
 
@@ -689,7 +698,7 @@ async fn a_journal_that_was_in_one_is_parted_and_put_together_again() {
     all.extend(fill(&journal, 5, noon(), 10).await);
     JournalMigrator::up(pools.writer(), None).await.unwrap();
     assert_eq!(ids(&journal).await, all);
-    let seqs = journal.list_places(0, 100).await.unwrap();
+    let seqs = journal.list_positions(0, 100).await.unwrap();
     assert!(seqs.is_sorted_by(|earlier, later| earlier.seq < later.seq));
 }
 

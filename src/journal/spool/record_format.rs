@@ -1,7 +1,7 @@
 //! Format of a callback in a spool file: head (seal, lengths, checksum), metadata as JSON, body as
 //! received.
 //!
-//! `file` owns files and unreadable records.
+//! `spool_file` owns files, `record_scan` skips unreadable bytes.
 
 use std::borrow::Cow;
 use std::io;
@@ -18,12 +18,12 @@ pub(super) type Seal = [u8; 8];
 /// Size of a head: seal, two lengths, checksum.
 pub(super) const HEAD_BYTES: usize = 20;
 /// Maximum length of a record: the largest body with room for headers.
-const MOST_BYTES: u32 = 16 * 1024 * 1024;
+const MAX_BYTES: u32 = 16 * 1024 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct RecordHead {
-    particulars: u32,
-    body: u32,
+    metadata_bytes: u32,
+    body_bytes: u32,
     checksum: u32,
 }
 
@@ -51,28 +51,39 @@ enum StoredRoute<'a> {
     Report(Cow<'a, str>),
 }
 
-pub(super) fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<()> {
-    let particulars = serde_json::to_vec(&RecordMetadata::from(record))?;
-    let (Ok(first), Ok(second)) = (
-        u32::try_from(particulars.len()),
+pub(super) fn encode<'r>(
+    seal: Seal,
+    records: impl Iterator<Item = &'r CallbackRecord>,
+) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for record in records {
+        write(&mut bytes, seal, record)?;
+    }
+    Ok(bytes)
+}
+
+fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<()> {
+    let metadata = serde_json::to_vec(&RecordMetadata::from(record))?;
+    let (Ok(metadata_bytes), Ok(body_bytes)) = (
+        u32::try_from(metadata.len()),
         u32::try_from(record.body.len()),
     ) else {
         return Err(io::ErrorKind::FileTooLarge.into());
     };
     let head = RecordHead {
-        particulars: first,
-        body: second,
-        checksum: checksum(first, second, &[&particulars, &record.body]),
+        metadata_bytes,
+        body_bytes,
+        checksum: checksum(metadata_bytes, body_bytes, &[&metadata, &record.body]),
     };
     if head.content_bytes().is_none() {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    out.reserve(HEAD_BYTES + particulars.len() + record.body.len());
+    out.reserve(HEAD_BYTES + metadata.len() + record.body.len());
     out.extend_from_slice(&seal);
-    out.extend_from_slice(&first.to_le_bytes());
-    out.extend_from_slice(&second.to_le_bytes());
+    out.extend_from_slice(&metadata_bytes.to_le_bytes());
+    out.extend_from_slice(&body_bytes.to_le_bytes());
     out.extend_from_slice(&head.checksum.to_le_bytes());
-    out.extend_from_slice(&particulars);
+    out.extend_from_slice(&metadata);
     out.extend_from_slice(&record.body);
     Ok(())
 }
@@ -86,8 +97,8 @@ impl RecordHead {
             u32::from_le_bytes(number)
         };
         let head = Self {
-            particulars: number(8),
-            body: number(12),
+            metadata_bytes: number(8),
+            body_bytes: number(12),
             checksum: number(16),
         };
         (bytes[..8] == seal && head.content_bytes().is_some()).then_some(head)
@@ -95,28 +106,28 @@ impl RecordHead {
 
     /// Bytes after the head; `None` if the length is impossible.
     pub(super) fn content_bytes(self) -> Option<usize> {
-        let bytes = self.particulars.checked_add(self.body)?;
-        (bytes <= MOST_BYTES).then_some(bytes as usize)
+        let bytes = self.metadata_bytes.checked_add(self.body_bytes)?;
+        (bytes <= MAX_BYTES).then_some(bytes as usize)
     }
 
     /// `None` if the checksum does not match.
     pub(super) fn read(self, content: &[u8]) -> Option<CallbackRecord> {
         if Some(content.len()) != self.content_bytes()
-            || self.checksum != checksum(self.particulars, self.body, &[content])
+            || self.checksum != checksum(self.metadata_bytes, self.body_bytes, &[content])
         {
             return None;
         }
-        let (particulars, body) = content.split_at(self.particulars as usize);
-        let particulars: RecordMetadata<'_> = serde_json::from_slice(particulars).ok()?;
-        particulars.into_record(body)
+        let (metadata, body) = content.split_at(self.metadata_bytes as usize);
+        let metadata: RecordMetadata<'_> = serde_json::from_slice(metadata).ok()?;
+        metadata.into_record(body)
     }
 }
 
 /// Includes the lengths: a flipped length must not make other bytes a record.
-fn checksum(particulars: u32, body: u32, parts: &[&[u8]]) -> u32 {
+fn checksum(metadata_bytes: u32, body_bytes: u32, parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&particulars.to_le_bytes());
-    hasher.update(&body.to_le_bytes());
+    hasher.update(&metadata_bytes.to_le_bytes());
+    hasher.update(&body_bytes.to_le_bytes());
     for part in parts {
         hasher.update(part);
     }
@@ -220,9 +231,7 @@ mod tests {
     }
 
     fn written(record: &CallbackRecord) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write(&mut bytes, SEAL, record).unwrap();
-        bytes
+        encode(SEAL, [record].into_iter()).unwrap()
     }
 
     fn read(bytes: &[u8]) -> Option<CallbackRecord> {

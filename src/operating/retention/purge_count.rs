@@ -45,7 +45,7 @@ impl Retention {
             received_before: report.cutoffs.callbacks,
         };
         let mut last = None;
-        while let Some(batch) = self.journal.next_portion(&limit, last.as_ref()).await? {
+        while let Some(batch) = self.journal.next_purge_batch(&limit, last.as_ref()).await? {
             *report.rows.entry("journal").or_default() += batch.rows;
             progress(&report.rows);
             last = Some(batch);

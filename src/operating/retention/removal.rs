@@ -29,7 +29,7 @@ impl Retention {
                 }
             }
         }
-        self.give_back(run).await
+        self.release_free_pages(run).await
     }
 
     async fn remove_callbacks(
@@ -41,8 +41,8 @@ impl Retention {
             position,
             received_before: run.cutoffs.callbacks,
         };
-        while let Some(batch) = self.journal.next_portion(&limit, None).await? {
-            let Some(removed) = self.journal.remove(&limit, &batch).await? else {
+        while let Some(batch) = self.journal.next_purge_batch(&limit, None).await? {
+            let Some(removed) = self.journal.purge(&limit, &batch).await? else {
                 // Callbacks were appended that are not processed yet.
                 return Ok(TimeLeft::Some);
             };
@@ -74,13 +74,13 @@ impl Retention {
     }
 
     /// Returns free pages of the files to the file system.
-    async fn give_back(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
-        while self.journal.give_back().await? > 0 {
+    async fn release_free_pages(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
+        while self.journal.release_free_pages().await? > 0 {
             if run.pause().await == TimeLeft::None {
                 return Ok(TimeLeft::None);
             }
         }
-        while self.store.give_back().await? > 0 {
+        while self.store.release_free_pages().await? > 0 {
             if run.pause().await == TimeLeft::None {
                 return Ok(TimeLeft::None);
             }

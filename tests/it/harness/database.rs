@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bluetick::db::connection::{MAIN_WRITING, Pools};
+use bluetick::db::connect_options::MAIN_WRITER;
+use bluetick::db::connection::Pools;
+use bluetick::db::database_location::DatabaseLocation;
 use bluetick::domain::secret::Secret;
 use bluetick::journal;
 use bluetick::store::Store;
@@ -148,10 +150,11 @@ impl TestDatabase {
 
     /// For the main database; on PostgreSQL its busiest tables cannot even be read.
     pub(crate) async fn hold_main(&self) -> HeldLock {
+        let location = DatabaseLocation::parse(&self.url());
+        let other = Pools::open(&location, MAIN_LOCK, MAIN_WRITER)
+            .await
+            .unwrap();
         if self.is_postgres() {
-            let other = Pools::open_postgres(&self.url(), MAIN_LOCK, MAIN_WRITING.busy_timeout)
-                .await
-                .unwrap();
             // Writers take the lock of the table first, so that there is no deadlock.
             let lock = other.begin().await.unwrap();
             lock.execute_unprepared(LOCK_TABLES).await.unwrap();
@@ -160,8 +163,6 @@ impl TestDatabase {
                 _other: other,
             };
         }
-        let path = self.file("bluetick.db");
-        let other = Pools::open_sqlite(&path, 0, MAIN_WRITING).await.unwrap();
         HeldLock {
             lock: exclusive(&other).await.unwrap(),
             _other: other,

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 /// Folders with circles of imports.
-const CIRCLES: &[&str] = &["src/db", "src/store"];
+const CIRCLES: &[&str] = &["src/store"];
 
 /// Folders and files with replaced words.
 const WORDS: &[&str] = &[
-    "src/db",
-    "src/journal",
     "src/receiving",
     "src/reporting",
     "src/store",
@@ -19,7 +17,7 @@ const WORDS: &[&str] = &[
 const FILES: &[&str] = &[];
 
 /// Names of types that are defined more than once.
-const TYPES: &[&str] = &["Cohort", "LearnedId", "Shared", "Standing"];
+const TYPES: &[&str] = &["Cohort", "LearnedId", "Standing"];
 
 /// Paths that documents name and that do not exist; `scripts/screenshots` makes them.
 const PATHS: &[&str] = &["docs/images/overview.png", "docs/images/message.png"];

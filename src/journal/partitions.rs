@@ -1,5 +1,5 @@
-//! Daily partitions of PostgreSQL's journal, by the day of the id. Created ahead; `retention`
-//! decides which are dropped.
+//! Daily partitions of PostgreSQL's journal, by the day of the id. Created ahead; `purge_partitions`
+//! drops them.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
@@ -11,14 +11,14 @@ use crate::db::connection::Pools;
 /// Prefix of partition names, followed by the date.
 const PREFIX: &str = "journal_";
 const DATE: &str = "%Y%m%d";
-/// Default partition, for ids of days without a partition: old ones from a spool found late, or of
-/// a clock that ran ahead.
-pub(super) const DEFAULT: &str = "journal_default";
+/// For ids of days without a partition: old ones from a spool found late, or of a clock that ran
+/// ahead.
+pub(super) const DEFAULT_PARTITION: &str = "journal_default";
 /// Days created before today, for callbacks received around midnight.
-const BEHIND: u64 = 1;
+const DAYS_BEHIND: u64 = 1;
 /// Days created after today: maintenance may fail this long before callbacks go to the default
 /// partition.
-const AHEAD: u64 = 3;
+const DAYS_AHEAD: u64 = 3;
 
 /// A UTC day of ids.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,14 +60,9 @@ pub(super) fn first_id_at(at: DateTime<Utc>) -> Uuid {
 
 /// The days that have a partition, oldest first.
 pub(super) async fn list(pools: &Pools) -> Result<Vec<PartitionDay>, Error> {
-    let rows = pools
-        .reader()
-        .query_all_raw(Statement::from_string(
-            DbBackend::Postgres,
-            "SELECT child.relname AS name FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid \
-             WHERE inhparent = 'journal'::regclass",
-        ))
-        .await?;
+    let sql = "SELECT child.relname AS name FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid \
+               WHERE inhparent = 'journal'::regclass";
+    let rows = pools.query(sql, Vec::new()).await?;
     let mut days = Vec::with_capacity(rows.len());
     for row in rows {
         let name: String = row.try_get("", "name")?;
@@ -80,43 +75,42 @@ pub(super) async fn list(pools: &Pools) -> Result<Vec<PartitionDay>, Error> {
 /// Creates the missing partitions around `now`. Several processes may try; the journal's lock
 /// admits one at a time.
 pub(super) async fn prepare(pools: &Pools, now: DateTime<Utc>) -> Result<(), Error> {
-    if pools.reader().get_database_backend() != DbBackend::Postgres {
+    if !pools.is_shared() {
         return Ok(());
     }
-    let there = list(pools).await?;
+    let existing = list(pools).await?;
     let today = PartitionDay::of(now).0;
-    let first = today.checked_sub_days(Days::new(BEHIND)).unwrap_or(today);
-    for day in first.iter_days().take(1 + usize_of(BEHIND + AHEAD)) {
-        if !there.contains(&PartitionDay(day)) {
-            make(pools, PartitionDay(day)).await?;
+    let first = today
+        .checked_sub_days(Days::new(DAYS_BEHIND))
+        .unwrap_or(today);
+    let count = usize::try_from(DAYS_BEHIND + 1 + DAYS_AHEAD).unwrap_or_default();
+    for day in first.iter_days().take(count) {
+        if !existing.contains(&PartitionDay(day)) {
+            create(pools, PartitionDay(day)).await?;
         }
     }
     Ok(())
 }
 
-fn usize_of(number: u64) -> usize {
-    usize::try_from(number).unwrap_or_default()
-}
-
-async fn make(pools: &Pools, day: PartitionDay) -> Result<(), Error> {
+async fn create(pools: &Pools, day: PartitionDay) -> Result<(), Error> {
     pools
-        .within(async |transaction| make_within(transaction, day).await)
+        .within(async |transaction| create_within(transaction, day).await)
         .await
 }
 
 /// Rows of the day in the default partition move with their seq: a partition cannot be attached
 /// while the default contains rows of it.
-async fn make_within(transaction: &DatabaseTransaction, day: PartitionDay) -> Result<(), Error> {
+async fn create_within(transaction: &DatabaseTransaction, day: PartitionDay) -> Result<(), Error> {
     let (table, first, end) = (day.table(), day.first_id(), day.end_id());
-    let there = format!("SELECT 1 AS one WHERE to_regclass('{table}') IS NOT NULL");
-    let there = Statement::from_string(DbBackend::Postgres, there);
-    if transaction.query_one_raw(there).await?.is_some() {
+    let existing = format!("SELECT 1 AS one WHERE to_regclass('{table}') IS NOT NULL");
+    let existing = Statement::from_string(DbBackend::Postgres, existing);
+    if transaction.query_one_raw(existing).await?.is_some() {
         return Ok(());
     }
     for statement in [
         format!("CREATE TABLE {table} (LIKE journal INCLUDING ALL)"),
         format!(
-            "WITH moved AS (DELETE FROM {DEFAULT} WHERE id >= '{first}' AND id < '{end}' RETURNING *) \
+            "WITH moved AS (DELETE FROM {DEFAULT_PARTITION} WHERE id >= '{first}' AND id < '{end}' RETURNING *) \
              INSERT INTO {table} SELECT * FROM moved"
         ),
         format!(
@@ -139,7 +133,7 @@ mod tests {
         let day = PartitionDay::of(noon);
         assert_eq!(day.table(), "journal_20261121");
         assert_eq!(PartitionDay::parse("journal_20261121"), Some(day));
-        assert_eq!(PartitionDay::parse(DEFAULT), None);
+        assert_eq!(PartitionDay::parse(DEFAULT_PARTITION), None);
         let id = |text: &str| CallbackId::new(text.parse().unwrap()).uuid();
         let range = day.first_id()..day.end_id();
         for inside in ["2026-11-21T00:00:00Z", "2026-11-21T23:59:59.999Z"] {

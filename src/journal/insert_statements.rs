@@ -6,9 +6,9 @@ use crate::db::statements;
 use crate::domain::callback_record::{CallbackRecord, Route};
 use crate::journal::journal_row::{authenticity_words, route_word};
 
-pub(super) const MOST_ROWS: usize = 512;
+pub(super) const MAX_BATCH_ROWS: usize = 512;
 /// A batch ends when its bodies reach this size.
-pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
+pub(super) const MAX_BATCH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// In binding order, with PostgreSQL's type. `id` comes first: a row without id is padding.
 const COLUMNS: [(&str, &str); 13] = [
@@ -27,7 +27,7 @@ const COLUMNS: [(&str, &str); 13] = [
     ("content", "bytea"),
 ];
 
-/// Statement texts for 1, 2, 4 … [`MOST_ROWS`] rows.
+/// Statement texts for 1, 2, 4 … [`MAX_BATCH_ROWS`] rows.
 #[derive(Debug)]
 pub(super) struct InsertStatements {
     backend: DbBackend,
@@ -36,13 +36,13 @@ pub(super) struct InsertStatements {
 
 impl InsertStatements {
     pub(super) fn new(backend: DbBackend) -> Self {
-        let texts = (0..=MOST_ROWS.ilog2())
+        let texts = (0..=MAX_BATCH_ROWS.ilog2())
             .map(|power| text(backend, 1 << power))
             .collect();
         Self { backend, texts }
     }
 
-    /// The statement for these rows (at most [`MOST_ROWS`]): the next larger size, padded with rows
+    /// The statement for these rows (at most [`MAX_BATCH_ROWS`]): the next larger size, padded with rows
     /// of nulls.
     pub(super) fn fill<'r>(
         &self,
@@ -60,10 +60,10 @@ impl InsertStatements {
 
 fn text(backend: DbBackend, rows: usize) -> String {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
-    let values = statements::places(backend, &COLUMNS.map(|(_, kind)| kind), rows);
+    let values = statements::placeholders(backend, &COLUMNS.map(|(_, kind)| kind), rows);
     // `WHERE` also prevents SQLite from parsing `ON` as part of a join.
     format!(
-        "INSERT INTO journal ({names}) SELECT * FROM ({values}) AS waiting \
+        "INSERT INTO journal ({names}) SELECT * FROM ({values}) AS given \
          WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING"
     )
 }

@@ -1,0 +1,82 @@
+//! The journal's database: where it is, its migrations, and whether it was used.
+
+use migration::{JournalMigrator, MigratorTrait};
+use sea_orm_migration::SchemaManager;
+
+use crate::db;
+use crate::db::Error;
+use crate::db::connect_options::{JOURNAL_WRITER, MAIN_BUSY_TIMEOUT};
+use crate::db::connection::Pools;
+use crate::db::database_location::DatabaseLocation;
+use crate::domain::secret::Secret;
+use crate::journal::pairing;
+
+/// PostgreSQL advisory lock under which sequence numbers are drawn, so that they follow commit
+/// order. `bt_jrnl` in ASCII.
+const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
+
+/// On a server the journal is part of the main database.
+fn location(database_url: &Secret) -> DatabaseLocation {
+    DatabaseLocation::parse(database_url).beside("journal.db")
+}
+
+/// Opens the journal of a main database. Applies no migrations; see [`migrate`].
+pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
+    Pools::open(&location(database_url), JOURNAL_LOCK, JOURNAL_WRITER).await
+}
+
+/// Applies missing migrations, one process at a time. Without missing ones a lock held elsewhere
+/// does not prevent the start.
+pub async fn migrate(pools: &Pools) -> Result<(), Error> {
+    let transaction = match pools.begin().await {
+        Ok(transaction) => transaction,
+        Err(error) if error.is_busy() => {
+            let missing = JournalMigrator::get_pending_migrations(pools.writer()).await?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            // On a new server the first of several processes creates the tables.
+            pools.begin_within(MAIN_BUSY_TIMEOUT).await?
+        }
+        Err(error) => return Err(error),
+    };
+    match JournalMigrator::up(&transaction, None).await {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(error) => {
+            transaction.rollback().await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Rejects a journal with another schema. For read-only commands.
+pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
+    let missing = JournalMigrator::get_pending_migrations_read_only(pools.reader()).await?;
+    db::refuse_missing(missing.len())
+}
+
+/// Always true on a server.
+pub fn exists(database_url: &Secret) -> bool {
+    match location(database_url) {
+        DatabaseLocation::File(path) => path.exists(),
+        DatabaseLocation::Server(_) => true,
+    }
+}
+
+/// Whether the journal was ever used with a main database: it has callbacks or the mark of a start.
+/// Applies no migrations.
+pub async fn was_used(database_url: &Secret) -> Result<bool, Error> {
+    let pools = connect(database_url).await?;
+    let used = was_used_in(&pools).await;
+    pools.close().await?;
+    used
+}
+
+async fn was_used_in(pools: &Pools) -> Result<bool, Error> {
+    // An interrupted first start has no tables, an older version not all.
+    let tables = SchemaManager::new(pools.reader());
+    if tables.has_table("journal").await? && pairing::read_end(pools).await? > 0 {
+        return Ok(true);
+    }
+    Ok(tables.has_table("journal_pairing").await? && pairing::find_mark(pools).await?.is_some())
+}

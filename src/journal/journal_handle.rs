@@ -1,0 +1,227 @@
+//! [`Journal`]: starts the writer, appends records through it, and stops it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::db::connection::Pools;
+use crate::db::disk::DiskReserve;
+use crate::db::{Error, JournalState};
+use crate::domain::callback_record::CallbackRecord;
+use crate::journal::batch::QueuedRecord;
+use crate::journal::fallback::Fallback;
+use crate::journal::inserter::JournalInserter;
+use crate::journal::journal_metrics::JournalMetrics;
+use crate::journal::latest_received::LatestReceived;
+use crate::journal::maintenance::{MaintenanceRequest, MaintenanceTask};
+use crate::journal::memory_limit::{MemoryLimit, MemoryPermit};
+use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
+use crate::journal::writer::Writer;
+use crate::journal::{pairing, partitions};
+
+/// Queue length of the writer: two batches.
+const QUEUED_RECORDS: usize = 1024;
+
+/// Clones share one writer.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<JournalParts>);
+
+#[derive(Debug)]
+struct JournalParts {
+    pools: Pools,
+    identity: Uuid,
+    latest_received: LatestReceived,
+    queue: mpsc::Sender<QueuedRecord>,
+    maintenance: mpsc::Sender<MaintenanceRequest>,
+    memory: MemoryLimit,
+    appended: watch::Receiver<()>,
+    spool: watch::Receiver<SpoolStatus>,
+    metrics: JournalMetrics,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Journal {
+    /// Checks the tables and starts the writer. Migrations must have run.
+    ///
+    /// Without a spool: errors of the database are returned to the caller, and a lock is waited
+    /// for.
+    pub async fn open(pools: Pools) -> Result<Self, Error> {
+        let identity = pairing::read_identity(&pools).await?;
+        Ok(Self::start(pools, identity, None, None))
+    }
+
+    /// Like `open`, with a spool for what the database does not accept. Fails if either cannot be
+    /// written; a lock held elsewhere or a nearly full disk are no failures.
+    pub async fn open_with_spool(pools: Pools, settings: SpoolSettings) -> Result<Self, Error> {
+        let identity = pairing::read_identity(&pools).await?;
+        let folder = pools.file().and_then(Path::parent);
+        let reserve = folder.map(|folder| DiskReserve {
+            folder: folder.to_owned(),
+            percent: settings.limits.free_percent,
+        });
+        let spool = Spool::open(settings, identity).await?;
+        let inserter = JournalInserter::new(pools.clone(), reserve.clone());
+        let fallback = match inserter.probe().await {
+            Ok(()) => Fallback::new(spool),
+            Err(error) if error.is_busy() || error.is_disk_full() => {
+                Fallback::in_use(spool, &error)
+            }
+            Err(error) => {
+                spool.close().await;
+                return Err(error);
+            }
+        };
+        Ok(Self::start(pools, identity, Some(fallback), reserve))
+    }
+
+    fn start(
+        pools: Pools,
+        identity: Uuid,
+        fallback: Option<Fallback>,
+        reserve: Option<DiskReserve>,
+    ) -> Self {
+        let (queue, queued) = mpsc::channel(QUEUED_RECORDS);
+        let (maintenance, requests) = mpsc::channel(1);
+        let (sender, appended) = watch::channel(());
+        let stop = CancellationToken::new();
+        let metrics = JournalMetrics::default();
+        let spool = match &fallback {
+            Some(fallback) => fallback.status(),
+            None => watch::channel(SpoolStatus::default()).1,
+        };
+        let writer = Writer {
+            inserter: JournalInserter::new(pools.clone(), reserve),
+            queue: queued,
+            appended: sender,
+            fallback,
+            metrics: metrics.clone(),
+            maintenance: requests,
+            stop: stop.clone(),
+        };
+        let tasks = TaskTracker::new();
+        tasks.spawn(writer.run());
+        tasks.close();
+        Self(Arc::new(JournalParts {
+            pools,
+            identity,
+            latest_received: LatestReceived::default(),
+            queue,
+            maintenance,
+            memory: MemoryLimit::new(),
+            appended,
+            spool,
+            metrics,
+            stop,
+            tasks,
+        }))
+    }
+
+    pub(super) fn pools(&self) -> &Pools {
+        &self.0.pools
+    }
+
+    pub(super) fn latest_received(&self) -> &LatestReceived {
+        &self.0.latest_received
+    }
+
+    /// Waits until a body of this size may be held in memory. Reserve the whole size before
+    /// reading: two callers that each hold a part could wait for each other.
+    pub async fn reserve(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
+        self.0.memory.acquire(body_bytes).await
+    }
+
+    /// Appends a record. `Ok` means durable: synced to disk (or committed by PostgreSQL), in the
+    /// journal or in the spool. An existing id adds nothing.
+    ///
+    /// After an error with [`Error::is_transient`] the record may or may not be stored; it may be
+    /// appended again. The record is written even if the caller is dropped.
+    pub async fn append(&self, record: CallbackRecord, permit: MemoryPermit) -> Result<(), Error> {
+        let (reply, result) = oneshot::channel();
+        let queued = QueuedRecord {
+            record,
+            reply,
+            permit,
+        };
+        let stopped = || Error::Stopped("journal");
+        self.0.queue.send(queued).await.map_err(|_| stopped())?;
+        result.await.map_err(|_| stopped())?
+    }
+
+    /// Runs a task between two writes.
+    pub(super) async fn run_maintenance(&self, task: MaintenanceTask) -> Result<u64, Error> {
+        let (reply, result) = oneshot::channel();
+        let request = MaintenanceRequest { task, reply };
+        let stopped = || Error::Stopped("journal");
+        let sent = self.0.maintenance.send(request).await;
+        sent.map_err(|_| stopped())?;
+        result.await.map_err(|_| stopped())?
+    }
+
+    /// Creates partitions ahead. Does nothing on SQLite.
+    pub async fn prepare_days(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        partitions::prepare(self.pools(), now).await
+    }
+
+    /// The highest `seq` ever assigned, 0 if none: no reader position is beyond it. The entry
+    /// itself may be purged, or may not exist.
+    pub async fn end(&self) -> Result<i64, Error> {
+        pairing::read_end(self.pools()).await
+    }
+
+    /// What the main database must know about its journal.
+    pub async fn state(&self) -> Result<JournalState, Error> {
+        Ok(JournalState {
+            identity: self.identity(),
+            end: self.end().await?,
+            mark: pairing::find_mark(self.pools()).await?,
+        })
+    }
+
+    /// Stores the mark of this start, which the main database has stored before.
+    pub async fn store_mark(&self, mark: Uuid) -> Result<(), Error> {
+        pairing::store_mark(self.pools(), mark).await
+    }
+
+    /// Created with the journal; the main database stores the same.
+    pub fn identity(&self) -> Uuid {
+        self.0.identity
+    }
+
+    /// Changes after every commit of this process; a receiver misses none.
+    pub fn appended(&self) -> watch::Receiver<()> {
+        self.0.appended.clone()
+    }
+
+    pub fn spool(&self) -> watch::Receiver<SpoolStatus> {
+        self.0.spool.clone()
+    }
+
+    /// `None` on PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        self.pools().file()
+    }
+
+    pub fn metrics(&self) -> &JournalMetrics {
+        &self.0.metrics
+    }
+
+    /// Stops accepting, writes what is queued, drains the spool if that is quick, and returns when
+    /// the writer has ended. Reading still works.
+    pub async fn stop(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.wait().await;
+    }
+
+    /// Stops and closes every connection; SQLite checkpoints its WAL, so that `journal.db` alone is
+    /// complete.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.stop().await;
+        self.pools().clone().close().await
+    }
+}
