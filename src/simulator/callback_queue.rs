@@ -44,8 +44,8 @@ const POST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay before the second attempt; doubles with each further attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Minimum delay between attempts, also at pace 0.
-const LEAST_PACE_OF_RETRIES: f64 = 0.1;
+/// Minimum pace of retries, so that they have a delay also at pace 0.
+const MIN_RETRY_PACE: f64 = 0.1;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum QueuePhase {
@@ -62,7 +62,7 @@ pub(crate) struct CallbackQueue {
     numbers: AtomicU64,
     start: Instant,
     /// With manual delivery: the clock that orders callbacks, and its value at the start.
-    by_hand: Option<(Arc<dyn Clock>, DateTime<Utc>)>,
+    manual_clock: Option<(Arc<dyn Clock>, DateTime<Utc>)>,
     pace: f64,
     limit: usize,
     client: reqwest::Client,
@@ -82,7 +82,7 @@ impl CallbackQueue {
         settings: &Settings,
         oracle: Arc<Mutex<Oracle>>,
     ) -> Result<Self, reqwest::Error> {
-        let by_hand = match settings.release {
+        let manual_clock = match settings.release {
             CallbackRelease::Manual => Some((Arc::clone(&settings.clock), settings.clock.now())),
             CallbackRelease::Timed => None,
         };
@@ -90,7 +90,7 @@ impl CallbackQueue {
             queue: Mutex::default(),
             numbers: AtomicU64::new(0),
             start: Instant::now(),
-            by_hand,
+            manual_clock,
             pace: settings.pace,
             limit: settings.queue_limit,
             client: http_client::builder()
@@ -208,18 +208,18 @@ impl CallbackQueue {
         match request.send().await {
             Ok(reply) if reply.status().is_success() => {
                 self.oracle()
-                    .record_claims(&post.reported, PostResult::Surely);
+                    .record_statuses(&post.reported, PostResult::Confirmed);
             }
             outcome => {
                 post.unclear |= outcome.is_err_and(|error| !error.is_connect());
                 if post.may_be_repeated() {
-                    let pause = FIRST_PAUSE.mul_f64(self.pace.max(LEAST_PACE_OF_RETRIES))
+                    let pause = FIRST_PAUSE.mul_f64(self.pace.max(MIN_RETRY_PACE))
                         * 2_u32.pow(post.tries - 1);
                     return self.put(post, self.elapsed() + pause);
                 }
                 if post.unclear {
                     self.oracle()
-                        .record_claims(&post.reported, PostResult::Perhaps);
+                        .record_statuses(&post.reported, PostResult::Unconfirmed);
                 }
             }
         }
@@ -228,7 +228,7 @@ impl CallbackQueue {
     }
 
     fn elapsed(&self) -> Duration {
-        match &self.by_hand {
+        match &self.manual_clock {
             Some((clock, start)) => (clock.now() - *start).to_std().unwrap_or_default(),
             None => self.start.elapsed(),
         }

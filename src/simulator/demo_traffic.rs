@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::http_client;
+use crate::simulator::demo_shop::{COUNTRIES, SCENES};
 use crate::simulator::seeded_rng::SeededRng;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -145,127 +145,6 @@ impl Traffic {
         SeededRng::new(self.seed, "traffic", ordinal, purpose)
     }
 }
-
-struct Country {
-    first: &'static [&'static str],
-    last: &'static [&'static str],
-    /// A number that no other message of the run uses, so that each can be identified by its
-    /// recipient.
-    number: fn(u64, &mut SeededRng) -> String,
-}
-
-const COUNTRIES: [Country; 4] = [INDIA, INDIA, BRAZIL, BRITAIN];
-
-const INDIA: Country = Country {
-    first: &[
-        "Asha", "Rohan", "Meera", "Arjun", "Kavya", "Vikram", "Ananya", "Imran", "Divya", "Sanjay",
-    ],
-    last: &[
-        "Rao", "Sharma", "Iyer", "Patel", "Khan", "Nair", "Desai", "Banerjee", "Kulkarni",
-    ],
-    number: |ordinal, rng| format!("+91 9{:04} {:05}", rng.below(10_000), ordinal % 100_000),
-};
-
-const BRAZIL: Country = Country {
-    first: &[
-        "Beatriz", "João", "Camila", "Rafael", "Larissa", "Thiago", "Fernanda", "Caio",
-    ],
-    last: &[
-        "Souza", "Oliveira", "Ferreira", "Almeida", "Ribeiro", "Carvalho",
-    ],
-    number: |ordinal, rng| {
-        let city = rng.pick(&["11", "21", "31", "51", "85"]);
-        format!(
-            "+55 {city} 9{:04}-{:04}",
-            rng.below(10_000),
-            ordinal % 10_000
-        )
-    },
-};
-
-/// Ofcom reserves 07700 900000 to 900999 for drama; the run needs more numbers than these.
-const BRITAIN: Country = Country {
-    first: &[
-        "Amelia", "Oliver", "Priya", "Callum", "Isla", "Hamish", "Zara", "George",
-    ],
-    last: &[
-        "Bennett",
-        "Clarke",
-        "Hughes",
-        "Okafor",
-        "Murray",
-        "Whitfield",
-    ],
-    number: |ordinal, _| format!("+44 7700 9{:05}", ordinal % 100_000),
-};
-
-struct Scene {
-    kind: MediaKind,
-    mime_type: &'static str,
-    url: &'static str,
-    caption: &'static str,
-    order_prefix: &'static str,
-    campaign: &'static str,
-}
-
-const SCENES: [Scene; 7] = [
-    Scene {
-        kind: MediaKind::Image,
-        mime_type: "image/jpeg",
-        url: "https://media.meridian-home.example/parcels/{order}.jpg",
-        caption: "Hi {name}, your order {order} is packed. This is how it leaves our workshop.",
-        order_prefix: "MH",
-        campaign: "order-packed",
-    },
-    Scene {
-        kind: MediaKind::Image,
-        mime_type: "image/png",
-        url: "https://media.meridian-home.example/invoices/{order}.png",
-        caption: "Invoice for {order}. Thank you for shopping with us, {name}!",
-        order_prefix: "INV",
-        campaign: "invoice",
-    },
-    Scene {
-        kind: MediaKind::Image,
-        mime_type: "image/jpeg",
-        url: "https://media.meridian-home.example/proof/{order}.jpg",
-        caption: "Delivered: {order} is waiting at your door.",
-        order_prefix: "MH",
-        campaign: "proof-of-delivery",
-    },
-    Scene {
-        kind: MediaKind::Video,
-        mime_type: "video/mp4",
-        url: "https://media.meridian-home.example/guides/oak-shelf.mp4",
-        caption: "{name}, two minutes on how to put up your new shelf.",
-        order_prefix: "MH",
-        campaign: "assembly-guide",
-    },
-    Scene {
-        kind: MediaKind::Video,
-        mime_type: "video/mp4",
-        url: "https://media.meridian-home.example/stories/monsoon-lamps.mp4",
-        caption: "The lamps you asked about, seen in three rooms.",
-        order_prefix: "ENQ",
-        campaign: "lamps-2026",
-    },
-    Scene {
-        kind: MediaKind::Image,
-        mime_type: "image/jpeg",
-        url: "https://media.meridian-home.example/samples/{order}.jpg",
-        caption: "{name}, here is the fabric sample for {order}. Shall we go ahead?",
-        order_prefix: "SMP",
-        campaign: "samples",
-    },
-    Scene {
-        kind: MediaKind::Video,
-        mime_type: "video/mp4",
-        url: "https://media.meridian-home.example/repairs/{order}.mp4",
-        caption: "Your repair {order} is finished, see for yourself.",
-        order_prefix: "REP",
-        campaign: "repairs",
-    },
-];
 
 #[cfg(test)]
 mod tests {

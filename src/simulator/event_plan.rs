@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
+use crate::simulator::failure_reason::{FailureReason, OPTED_OUT, pick_failure_reason};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{PlannedOutcome, Settings};
 
@@ -37,73 +38,6 @@ pub struct AcceptedMessage {
     pub shared_id: String,
     pub at: DateTime<Utc>,
 }
-
-/// A failure as WhatsApp or a provider reports it.
-#[derive(PartialEq, Eq, Debug)]
-pub struct FailureReason {
-    pub code: &'static str,
-    pub title: &'static str,
-    pub details: &'static str,
-    /// Whether `sent` is reported before the failure.
-    after_sent: bool,
-}
-
-/// Failures reported by WhatsApp; frequent ones occur more than once.
-const FAILURE_REASONS: [FailureReason; 8] = [
-    UNDELIVERABLE,
-    UNDELIVERABLE,
-    MEDIA_UPLOAD,
-    MEDIA_UPLOAD,
-    WINDOW_CLOSED,
-    FailureReason {
-        code: "131049",
-        title: "This message was not delivered to maintain healthy ecosystem engagement.",
-        details: "In order to maintain a healthy ecosystem engagement, the message failed to be delivered.",
-        after_sent: false,
-    },
-    FailureReason {
-        code: "470",
-        title: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
-        details: "The customer service window is closed.",
-        after_sent: false,
-    },
-    FailureReason {
-        code: "131056",
-        title: "(Business Account, Consumer Account) pair rate limit hit",
-        details: "Too many messages were sent from this phone number to the same phone number in a short period of time.",
-        after_sent: false,
-    },
-];
-
-const UNDELIVERABLE: FailureReason = FailureReason {
-    code: "131026",
-    title: "Message undeliverable",
-    details: "Message Undeliverable.",
-    after_sent: true,
-};
-
-const MEDIA_UPLOAD: FailureReason = FailureReason {
-    code: "131053",
-    title: "Media upload error",
-    details: "Downloading media from weblink failed with http code 404, status message Not Found",
-    after_sent: false,
-};
-
-const WINDOW_CLOSED: FailureReason = FailureReason {
-    code: "131047",
-    title: "Re-engagement message",
-    details: "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
-    after_sent: false,
-};
-
-/// Kaleyra's page names this reason without a code; WhatsApp's code for the same reason is used.
-/// The documented `WAV2101` concerns the whole account.
-pub(crate) const OPTED_OUT: FailureReason = FailureReason {
-    code: "131050",
-    title: "Number opted out",
-    details: "Number opted out",
-    after_sent: false,
-};
 
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct PlannedEvent {
@@ -163,10 +97,6 @@ impl EventKind {
     }
 }
 
-pub(crate) fn pick_failure_reason(rng: &mut SeededRng) -> &'static FailureReason {
-    &FAILURE_REASONS[rng.below(FAILURE_REASONS.len())]
-}
-
 /// All events of a message, in order.
 pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec<PlannedEvent> {
     let mut rng = SeededRng::new(
@@ -175,14 +105,14 @@ pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec
         message.ordinal,
         "outcome",
     );
-    let thrown = pick_outcome(message, settings, &mut rng);
+    let random = pick_outcome(message, settings, &mut rng);
     let mut plan = EventPlan {
         message,
         events: Vec::new(),
         seconds: 0.0,
         pace: settings.pace,
     };
-    plan.run(settings.outcome.unwrap_or(thrown), &mut rng);
+    plan.run(settings.outcome.unwrap_or(random), &mut rng);
     if matches!(plan.last(), Some(EventKind::Read | EventKind::Played))
         && rng.chance(settings.answered_share)
     {

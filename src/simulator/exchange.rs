@@ -71,7 +71,7 @@ pub(crate) struct UploadedFile {
 pub(crate) struct ApiReply {
     pub(crate) status: u16,
     pub(crate) body: Value,
-    pub(crate) taken: Option<Box<AcceptedMessage>>,
+    pub(crate) accepted: Option<Box<AcceptedMessage>>,
 }
 
 impl ApiReply {
@@ -79,15 +79,15 @@ impl ApiReply {
         Self {
             status,
             body,
-            taken: None,
+            accepted: None,
         }
     }
 
-    pub(crate) fn taken(status: u16, body: Value, message: AcceptedMessage) -> Self {
+    pub(crate) fn accepted(status: u16, body: Value, message: AcceptedMessage) -> Self {
         Self {
             status,
             body,
-            taken: Some(Box::new(message)),
+            accepted: Some(Box::new(message)),
         }
     }
 }
@@ -97,7 +97,7 @@ impl ApiReply {
 pub struct ForcedReply {
     pub(crate) wire: ForcedWire,
     /// Whether the message is accepted anyway.
-    pub(crate) event_plan: ForcedOutcome,
+    pub(crate) outcome: ForcedOutcome,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,8 +117,9 @@ pub(crate) enum ForcedWire {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ForcedOutcome {
+    /// The message is not accepted.
     Lost,
-    AcceptedMessage,
+    Accepted,
 }
 
 impl ForcedReply {
@@ -133,7 +134,7 @@ impl ForcedReply {
                 headers: vec![("content-type".to_owned(), content_type.to_owned())],
                 body: body.into(),
             },
-            event_plan: ForcedOutcome::Lost,
+            outcome: ForcedOutcome::Lost,
         }
     }
 
@@ -145,7 +146,7 @@ impl ForcedReply {
     pub fn hang_up() -> Self {
         Self {
             wire: ForcedWire::HangUp,
-            event_plan: ForcedOutcome::Lost,
+            outcome: ForcedOutcome::Lost,
         }
     }
 
@@ -154,7 +155,7 @@ impl ForcedReply {
     pub fn silence() -> Self {
         Self {
             wire: ForcedWire::Silence(Duration::from_mins(1)),
-            event_plan: ForcedOutcome::Lost,
+            outcome: ForcedOutcome::Lost,
         }
     }
 
@@ -162,7 +163,7 @@ impl ForcedReply {
     pub fn documented() -> Self {
         Self {
             wire: ForcedWire::Documented,
-            event_plan: ForcedOutcome::AcceptedMessage,
+            outcome: ForcedOutcome::Accepted,
         }
     }
 
@@ -177,8 +178,8 @@ impl ForcedReply {
 
     /// The message is accepted although the reply does not say so; its callbacks follow.
     #[must_use]
-    pub fn although_taken(mut self) -> Self {
-        self.event_plan = ForcedOutcome::AcceptedMessage;
+    pub fn although_accepted(mut self) -> Self {
+        self.outcome = ForcedOutcome::Accepted;
         self
     }
 }

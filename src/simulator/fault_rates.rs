@@ -1,7 +1,7 @@
 //! The faults that the simulator can inject, and their probabilities.
 
 /// Probability of each fault, from 0 (off) to 1 (always).
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct FaultRates {
     /// A callback is posted two to four times.
     pub duplicate: f64,
@@ -57,21 +57,8 @@ pub(crate) const FAULTS: [Fault; 12] = [
 ];
 
 impl FaultRates {
-    pub const fn none() -> Self {
-        Self {
-            duplicate: 0.0,
-            reorder: 0.0,
-            delay: 0.0,
-            drop: 0.0,
-            batch: 0.0,
-            corrupt: 0.0,
-            orphan_first: 0.0,
-            skewed_clocks: 0.0,
-            missing_timestamps: 0.0,
-            unknown_words: 0.0,
-            failed_after_delivered: 0.0,
-            delivered_after_failed: 0.0,
-        }
+    pub fn none() -> Self {
+        Self::default()
     }
 
     /// Every fault, with its usual probability.

@@ -1,11 +1,15 @@
 //! Seeded faults: changes to the planned callbacks of a message. Each fault has a probability and
 //! its own random numbers.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent, pick_failure_reason};
+use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
+use crate::simulator::failure_reason::pick_failure_reason;
 use crate::simulator::fault_rates::FaultRates;
 use crate::simulator::seeded_rng::SeededRng;
 
@@ -174,130 +178,4 @@ fn reorder(share: f64, planned: &mut [PlannedCallback], rng: &mut SeededRng) {
 pub(crate) fn corrupt_body(body: &mut Vec<u8>) {
     body.truncate(body.len() / 3);
     body.push(0xff);
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use chrono::DateTime;
-
-    use super::*;
-    use crate::domain::media::MediaKind;
-    use crate::domain::provider::ProviderId;
-    use crate::simulator::fault_rates::FAULTS;
-
-    fn message(ordinal: u64) -> AcceptedMessage {
-        AcceptedMessage {
-            provider: ProviderId::Sobot,
-            ordinal,
-            kind: MediaKind::Image,
-            recipient: "919812300001".to_owned(),
-            name: None,
-            sender: "919000000001".to_owned(),
-            media: String::new(),
-            references: Default::default(),
-            report_url: None,
-            reply_ids: Vec::new(),
-            wamid: "wamid.A".to_owned(),
-            second_id: String::new(),
-            shared_id: String::new(),
-            at: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
-        }
-    }
-
-    fn plan(words: &[EventKind]) -> Vec<PlannedEvent> {
-        (1..)
-            .zip(words)
-            .map(|(second, kind)| PlannedEvent {
-                kind: *kind,
-                after: Duration::from_secs(second),
-                at: Some(message(1).at),
-            })
-            .collect()
-    }
-
-    const READ: [EventKind; 3] = [EventKind::Sent, EventKind::Delivered, EventKind::Read];
-
-    fn with_fault(fault: &str, share: f64, ordinal: u64) -> Vec<PlannedCallback> {
-        let mut rates = FaultRates::none();
-        let (_, rate) = FAULTS.iter().find(|(name, _)| *name == fault).unwrap();
-        *rate(&mut rates).0 = share;
-        apply_faults(&rates, 1, &message(ordinal), plan(&READ))
-    }
-
-    #[test]
-    fn without_faults_the_plan_is_unchanged() {
-        let planned = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
-        let reply: Vec<PlannedEvent> = planned
-            .iter()
-            .flat_map(|callback| callback.events.clone())
-            .collect();
-        assert_eq!(reply, plan(&READ));
-        assert!(
-            planned
-                .iter()
-                .all(|one| one.copies == 1 && !one.corrupt && !one.before_reply)
-        );
-    }
-
-    #[test]
-    fn every_fault_changes_something() {
-        let calm = apply_faults(&FaultRates::none(), 1, &message(3), plan(&READ));
-        for (name, _) in FAULTS {
-            if name == "delivered-after-failed" {
-                continue;
-            }
-            let changed = (1..9).any(|ordinal| with_fault(name, 1.0, ordinal) != calm);
-            assert!(changed, "{name}");
-        }
-    }
-
-    #[test]
-    fn contradictions_come_in_both_directions() {
-        let after_delivered = with_fault("failed-after-delivered", 1.0, 1);
-        let last = after_delivered.last().unwrap().events[0].kind;
-        assert!(matches!(last, EventKind::Failed(_)));
-
-        let rates = FaultRates {
-            delivered_after_failed: 1.0,
-            ..FaultRates::none()
-        };
-        let failed = plan(&[EventKind::Failed(&crate::simulator::event_plan::OPTED_OUT)]);
-        let planned = apply_faults(&rates, 1, &message(1), failed);
-        assert_eq!(planned[1].events[0].kind, EventKind::Delivered);
-    }
-
-    #[test]
-    fn reordering_keeps_every_callback_and_due_time() {
-        let moments = |planned: &[PlannedCallback]| {
-            let after = planned.iter().map(|callback| callback.after);
-            after.collect::<BTreeSet<_>>()
-        };
-        let calm = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
-        for ordinal in 1..20 {
-            let planned = with_fault("reorder", 1.0, ordinal);
-            assert_eq!(planned.len(), 3);
-            assert_eq!(moments(&planned), moments(&calm));
-        }
-    }
-
-    #[test]
-    fn a_fault_does_not_change_the_random_numbers_of_another() {
-        let copies = |rates: &FaultRates| {
-            let planned = apply_faults(rates, 1, &message(4), plan(&READ));
-            planned.iter().map(|one| one.copies).collect::<Vec<_>>()
-        };
-        let alone = FaultRates {
-            duplicate: 0.5,
-            ..FaultRates::none()
-        };
-        let beside = FaultRates {
-            skewed_clocks: 1.0,
-            missing_timestamps: 0.5,
-            reorder: 1.0,
-            ..alone
-        };
-        assert_eq!(copies(&alone), copies(&beside));
-    }
 }

@@ -27,24 +27,17 @@ impl ProviderApi for SimulatedKaleyra {
         }
         let body = call.request.json();
         let Some((kind, number)) = check(call, &body) else {
+            let message = "Refer to correct payload format";
             let words = "Incorrect payload format";
-            return refuse(
-                400,
-                "WA400",
-                "Refer to correct payload format",
-                "payload",
-                words,
-            );
+            return refuse(400, "WA400", message, "payload", words);
         };
         let settings = &call.settings.kaleyra;
         if settings.balance.is_some_and(|good| call.accepted >= good) {
             let words = "Please check your balance, You have a low balance!";
             return refuse(400, "E110", words, "balance", words);
         }
-        if call
-            .rng("internal-error")
-            .chance(settings.internal_error_share)
-        {
+        let mut rng = call.rng("internal-error");
+        if rng.chance(settings.internal_error_share) {
             let words = "Internal server error";
             return refuse(500, "WA500", "Please try again later", "error", words);
         }
@@ -165,15 +158,13 @@ fn refuse(status: u16, code: &str, message: &str, field: &str, words: &str) -> A
 
 /// Kind and recipient, if the payload is valid.
 fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
-    let is_json = call
-        .request
-        .header("content-type")
-        .is_some_and(|given| given.starts_with("application/json"));
+    let content_type = call.request.header("content-type")?;
     let object = &body["messaging_object"];
-    if !is_json || object["messaging_product"] != "whatsapp" {
-        return None;
-    }
-    if !matches!(object["recipient_type"].as_str(), None | Some("individual")) {
+    let is_to_one = matches!(object["recipient_type"].as_str(), None | Some("individual"));
+    if !content_type.starts_with("application/json")
+        || object["messaging_product"] != "whatsapp"
+        || !is_to_one
+    {
         return None;
     }
     let number = object["to"].as_str()?.strip_prefix('+')?;
@@ -184,15 +175,18 @@ fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
     // The documentation requires exactly one of id and link.
     let one = by_id != by_link && (media["id"].is_null() || media["link"].is_null());
     let extra = &body["extra_info"];
-    let references = ["ref", "ref1", "ref2"]
-        .iter()
-        .all(|slot| match &extra[slot] {
-            Value::Null => true,
-            Value::String(text) => text.chars().count() <= 255,
-            _ => false,
-        });
-    let good = is_digits(number) && one && is_caption(&media["caption"]) && references;
-    good.then(|| (kind, number.to_owned()))
+    let is_reference = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.chars().count() <= 255,
+        _ => false,
+    };
+    let is_valid = is_digits(number)
+        && one
+        && is_caption(&media["caption"])
+        && ["ref", "ref1", "ref2"]
+            .iter()
+            .all(|slot| is_reference(&extra[slot]));
+    is_valid.then(|| (kind, number.to_owned()))
 }
 
 fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
@@ -205,6 +199,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         "error": {},
     });
     let media = &body["messaging_object"][kind.as_str()];
+    let link_or_id = media["link"].as_str().or(media["id"].as_str());
     let slot = |name: &str| body["extra_info"][name].as_str().map(str::to_owned);
     let message = AcceptedMessage {
         provider: ProviderId::Kaleyra,
@@ -212,11 +207,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         kind,
         name: None,
         sender: call.request.segment(3).trim_start_matches('+').to_owned(),
-        media: media["link"]
-            .as_str()
-            .or(media["id"].as_str())
-            .unwrap_or_default()
-            .to_owned(),
+        media: link_or_id.unwrap_or_default().to_owned(),
         references: [slot("ref"), slot("ref1"), slot("ref2")],
         report_url: None,
         reply_ids: vec![id],
@@ -227,7 +218,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         recipient,
         at: call.now,
     };
-    ApiReply::taken(202, reply, message)
+    ApiReply::accepted(202, reply, message)
 }
 
 fn status(message: &AcceptedMessage, event: &PlannedEvent) -> Value {

@@ -201,19 +201,11 @@ fn check_upload(form: &MultipartForm, kind: MediaKind) -> Result<(), String> {
         .file
         .as_ref()
         .ok_or_else(|| "The file field is required.".to_owned())?;
-    let (kibibytes, types, extensions): (usize, &[&str], &[&str]) = match kind {
-        MediaKind::Image => (5120, &["image/jpeg", "image/png"], &["jpg", "jpeg", "png"]),
-        MediaKind::Video => (
-            16384,
-            &["video/mp4", "video/3gpp", "video/3gp"],
-            &["mp4", "3gp"],
-        ),
+    let (kibibytes, list) = match kind {
+        MediaKind::Image => (5120, "jpg, png"),
+        MediaKind::Video => (16384, "mp4, 3gp"),
     };
-    if !has_type(file, types, extensions) {
-        let list = match kind {
-            MediaKind::Image => "jpg, png",
-            MediaKind::Video => "mp4, 3gp",
-        };
+    if !has_type(file, kind) {
         return Err(format!("The file field must be a file of type: {list}."));
     }
     if file.size > kibibytes * 1024 {
@@ -224,13 +216,20 @@ fn check_upload(form: &MultipartForm, kind: MediaKind) -> Result<(), String> {
     Ok(())
 }
 
-fn has_type(file: &UploadedFile, types: &[&str], extensions: &[&str]) -> bool {
-    let extension = file
-        .name
-        .rsplit_once('.')
-        .map(|(_, extension)| extension.to_ascii_lowercase())
-        .unwrap_or_default();
-    types.contains(&file.mime_type.as_str()) && extensions.contains(&extension.as_str())
+fn has_type(file: &UploadedFile, kind: MediaKind) -> bool {
+    let name = file.name.to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let mime_type = file.mime_type.as_str();
+    match kind {
+        MediaKind::Image => {
+            matches!(mime_type, "image/jpeg" | "image/png")
+                && matches!(extension, "jpg" | "jpeg" | "png")
+        }
+        MediaKind::Video => {
+            matches!(mime_type, "video/mp4" | "video/3gpp" | "video/3gp")
+                && matches!(extension, "mp4" | "3gp")
+        }
+    }
 }
 
 fn accept(call: &ApiCall<'_>, kind: MediaKind) -> ApiReply {
@@ -258,5 +257,5 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind) -> ApiReply {
         at: call.now,
     };
     let reply = json!({ "status": 201, "message": "Resource created successfully.", "data": {} });
-    ApiReply::taken(201, reply, message)
+    ApiReply::accepted(201, reply, message)
 }

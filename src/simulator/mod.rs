@@ -5,9 +5,11 @@
 //! [`crate::providers`] or the fold, so that it can detect their errors.
 
 pub mod callback_queue;
+mod demo_shop;
 pub mod demo_traffic;
 pub mod event_plan;
 pub mod exchange;
+mod failure_reason;
 pub mod fault_rates;
 mod faults;
 mod kaleyra;

@@ -37,9 +37,9 @@ impl ReportedStatus {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PostResult {
     /// Answered with 2xx.
-    Surely,
+    Confirmed,
     /// Sent, but there was no reply.
-    Perhaps,
+    Unconfirmed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +47,7 @@ pub(crate) enum ReplyResult {
     /// The documented acceptance.
     Accepted,
     /// Another reply, although the message was accepted.
-    SomethingElse,
+    Other,
 }
 
 /// Every accepted message and the statuses delivered for it.
@@ -63,7 +63,8 @@ struct KnownMessage {
     reply: ReplyResult,
     /// Status words and failure codes with the number of confirmed deliveries.
     event_counts: BTreeMap<(&'static str, Option<&'static str>), u64>,
-    doubtful: u64,
+    /// Statuses in callbacks that may have arrived.
+    unconfirmed: u64,
 }
 
 impl Oracle {
@@ -75,27 +76,27 @@ impl Oracle {
                 message: message.clone(),
                 reply,
                 event_counts: BTreeMap::new(),
-                doubtful: 0,
+                unconfirmed: 0,
             },
         );
     }
 
-    pub(crate) fn record_claims(&mut self, reported: &[ReportedStatus], reached: PostResult) {
-        for claim in reported {
-            let key = (claim.provider.as_str(), claim.ordinal);
+    pub(crate) fn record_statuses(&mut self, reported: &[ReportedStatus], result: PostResult) {
+        for status in reported {
+            let key = (status.provider.as_str(), status.ordinal);
             let Some(known) = self.known.get_mut(&key) else {
                 continue;
             };
             self.changed = true;
-            let code = claim.kind.reason().map(|reason| reason.code);
-            match reached {
-                PostResult::Surely => {
+            let code = status.kind.reason().map(|reason| reason.code);
+            match result {
+                PostResult::Confirmed => {
                     *known
                         .event_counts
-                        .entry((claim.kind.word(), code))
+                        .entry((status.kind.word(), code))
                         .or_default() += 1;
                 }
-                PostResult::Perhaps => known.doubtful += 1,
+                PostResult::Unconfirmed => known.unconfirmed += 1,
             }
         }
     }
@@ -169,15 +170,15 @@ impl KnownMessage {
             "reply_ids": message.reply_ids,
             "reply": match self.reply {
                 ReplyResult::Accepted => "accepted",
-                ReplyResult::SomethingElse => "something else",
+                ReplyResult::Other => "something else",
             },
             "callback_ids": [message.wamid, message.second_id],
             "state": state,
             "conflict": arrived && !codes.is_empty(),
             "failure_codes": codes,
             "facts": event_counts,
-            // Callbacks that may have arrived: with any, `state` is a lower bound.
-            "doubtful": self.doubtful,
+            // With any, `state` is a lower bound.
+            "doubtful": self.unconfirmed,
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, web};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
@@ -38,20 +38,20 @@ pub(crate) fn build(
             .app_data(state.clone())
             .app_data(runtime.clone())
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .route("/message/", web::post().to(sobot))
+            .route("/message/", send_route(ProviderId::Sobot))
             .route(
                 "/v2/{sid}/whatsapp/{phone}/messages",
-                web::post().to(kaleyra),
+                send_route(ProviderId::Kaleyra),
             )
             .route(
                 "/api/v1/campaign/whatsapp/message/send",
-                web::post().to(zixflow),
+                send_route(ProviderId::Zixflow),
             )
             .route(
                 "/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}",
-                web::post().to(lancepilot),
+                send_route(ProviderId::LancePilot),
             )
-            .default_service(web::to(nothing_here))
+            .default_service(web::to(not_found))
     })
     .workers(2)
     .disable_signals()
@@ -70,31 +70,19 @@ pub(crate) fn build(
 /// A request's connection, which a forced reply can close.
 struct ClientConnection(std::net::TcpStream);
 
-type WorldData = web::Data<SimulatorState>;
+type StateData = web::Data<SimulatorState>;
 type Runtime = web::Data<tokio::runtime::Handle>;
 
-async fn sobot(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Sobot, &r, body, &state, &run).await
+/// A send API of a provider.
+fn send_route(provider: ProviderId) -> Route {
+    web::post().to(
+        move |http: HttpRequest, body: web::Bytes, state: StateData, runtime: Runtime| async move {
+            exchange(provider, &http, body, &state, &runtime).await
+        },
+    )
 }
 
-async fn kaleyra(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Kaleyra, &r, body, &state, &run).await
-}
-
-async fn zixflow(r: HttpRequest, body: web::Bytes, state: WorldData, run: Runtime) -> HttpResponse {
-    exchange(ProviderId::Zixflow, &r, body, &state, &run).await
-}
-
-async fn lancepilot(
-    r: HttpRequest,
-    body: web::Bytes,
-    state: WorldData,
-    run: Runtime,
-) -> HttpResponse {
-    exchange(ProviderId::LancePilot, &r, body, &state, &run).await
-}
-
-async fn nothing_here() -> HttpResponse {
+async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().json(json!({ "message": "Resource not found.", "status": 404 }))
 }
 
@@ -111,9 +99,9 @@ async fn exchange(
         .claim_forced(provider)
         .filter(|reply| reply.wire != ForcedWire::Documented);
     if let Some(reply) = &forced
-        && reply.event_plan == ForcedOutcome::Lost
+        && reply.outcome == ForcedOutcome::Lost
     {
-        return play_forced(reply, http, state).await;
+        return send_forced(reply, http, state).await;
     }
     if state.queue.is_full() {
         return HttpResponse::ServiceUnavailable()
@@ -122,15 +110,15 @@ async fn exchange(
     }
     let form = read_form(http, body).await;
     let answer = state.answer(&request, form.as_ref());
-    if let Some(message) = &answer.taken {
+    if let Some(message) = &answer.accepted {
         let reply = match forced {
-            Some(_) => ReplyResult::SomethingElse,
+            Some(_) => ReplyResult::Other,
             None => ReplyResult::Accepted,
         };
-        post_before_reply(state.take(message, reply), state, runtime).await;
+        post_before_reply(state.queue_callbacks(message, reply), state, runtime).await;
     }
     match forced {
-        Some(reply) => play_forced(&reply, http, state).await,
+        Some(reply) => send_forced(&reply, http, state).await,
         None => HttpResponse::build(status(answer.status)).json(answer.body),
     }
 }
@@ -149,7 +137,7 @@ async fn post_before_reply(
     }
 }
 
-async fn play_forced(
+async fn send_forced(
     reply: &ForcedReply,
     http: &HttpRequest,
     state: &SimulatorState,
@@ -171,14 +159,14 @@ async fn play_forced(
                 () = tokio::time::sleep(*patience) => {}
                 () = state.stopping.cancelled() => {}
             }
-            cut(http)
+            close_connection(http)
         }
-        ForcedWire::HangUp | ForcedWire::Documented => cut(http),
+        ForcedWire::HangUp | ForcedWire::Documented => close_connection(http),
     }
 }
 
 /// Closes the connection; the returned response is not sent.
-fn cut(http: &HttpRequest) -> HttpResponse {
+fn close_connection(http: &HttpRequest) -> HttpResponse {
     if let Some(ClientConnection(stream)) = http.conn_data::<ClientConnection>() {
         // Fails only if the caller has closed it already.
         let _ = stream.shutdown(Shutdown::Both);

@@ -170,7 +170,7 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
         wamid,
         at: call.now,
     };
-    ApiReply::taken(200, reply, message)
+    ApiReply::accepted(200, reply, message)
 }
 
 fn refuse(call: &ApiCall<'_>, code: u16, words: &str) -> ApiReply {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ use crate::simulator::provider_apis;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{CallbackTargets, PlannedOutcome, Settings};
 
+/// Pause between two copies of a callback.
+const COPY_PAUSE: Duration = Duration::from_millis(150);
+
 /// Shared by all requests.
 pub(crate) struct SimulatorState {
     pub(crate) settings: Settings,
@@ -25,7 +29,7 @@ pub(crate) struct SimulatorState {
     /// Also ends requests that are held without a reply.
     pub(crate) stopping: CancellationToken,
     targets: Mutex<CallbackTargets>,
-    desks: [Mutex<ProviderState>; 4],
+    providers: [Mutex<ProviderState>; 4],
     received: Mutex<VecDeque<ReceivedRequest>>,
 }
 
@@ -33,8 +37,8 @@ pub(crate) struct SimulatorState {
 struct ProviderState {
     requests: u64,
     accepted: u64,
-    forced: VecDeque<ForcedReply>,
-    endings: VecDeque<PlannedOutcome>,
+    forced_replies: VecDeque<ForcedReply>,
+    forced_outcomes: VecDeque<PlannedOutcome>,
 }
 
 impl SimulatorState {
@@ -45,7 +49,7 @@ impl SimulatorState {
             oracle,
             stopping: CancellationToken::new(),
             targets: Mutex::new(settings.targets.clone()),
-            desks: Default::default(),
+            providers: Default::default(),
             received: Mutex::default(),
             settings,
         })
@@ -69,15 +73,21 @@ impl SimulatorState {
     }
 
     pub(crate) fn force(&self, provider: ProviderId, reply: ForcedReply) {
-        lock(self.desk(provider)).forced.push_back(reply);
+        lock(self.provider_state(provider))
+            .forced_replies
+            .push_back(reply);
     }
 
     pub(crate) fn claim_forced(&self, provider: ProviderId) -> Option<ForcedReply> {
-        lock(self.desk(provider)).forced.pop_front()
+        lock(self.provider_state(provider))
+            .forced_replies
+            .pop_front()
     }
 
     pub(crate) fn force_outcome(&self, provider: ProviderId, outcome: PlannedOutcome) {
-        lock(self.desk(provider)).endings.push_back(outcome);
+        lock(self.provider_state(provider))
+            .forced_outcomes
+            .push_back(outcome);
     }
 
     pub(crate) fn set_targets(&self, targets: CallbackTargets) {
@@ -89,49 +99,49 @@ impl SimulatorState {
         request: &ReceivedRequest,
         form: Option<&MultipartForm>,
     ) -> ApiReply {
-        let mut desk = lock(self.desk(request.provider));
-        desk.requests += 1;
+        let mut state = lock(self.provider_state(request.provider));
+        state.requests += 1;
         let answer = provider_apis::get(request.provider).answer(&ApiCall {
             settings: &self.settings,
             request,
             form,
-            ordinal: desk.requests,
-            accepted: desk.accepted,
+            ordinal: state.requests,
+            accepted: state.accepted,
             now: self.settings.clock.now(),
         });
-        if answer.taken.is_some() {
-            desk.accepted += 1;
+        if answer.accepted.is_some() {
+            state.accepted += 1;
         }
         answer
     }
 
     /// Queues the callbacks of an accepted message. Returns those that must be posted before the
     /// reply.
-    pub(crate) fn take(
+    pub(crate) fn queue_callbacks(
         &self,
         message: &AcceptedMessage,
         reply: ReplyResult,
     ) -> Vec<QueuedCallback> {
         lock(&self.oracle).record_message(message, reply);
-        let outcome = lock(self.desk(message.provider)).endings.pop_front();
+        let outcome = lock(self.provider_state(message.provider))
+            .forced_outcomes
+            .pop_front();
         let mut settings = self.settings.clone();
         settings.outcome = outcome.or(settings.outcome);
         let plan = event_plan::plan_events(message, &settings);
         let planned = faults::apply_faults(&settings.faults, settings.seed, message, plan);
         let mut first = Vec::new();
         for (index, callback) in planned.iter().enumerate() {
-            let Some(post) = self.write(message, callback, index) else {
+            let Some(post) = self.render(message, callback, index) else {
                 continue;
             };
             for copy in 0..callback.copies {
                 if callback.before_reply && copy == 0 {
                     first.push(post.clone());
                 } else {
-                    // Duplicates follow each other closely, like the retries of an impatient
-                    // provider.
-                    let late =
-                        std::time::Duration::from_millis(150) * u32::try_from(copy).unwrap_or(0);
-                    self.queue.add(post.clone(), callback.after + late);
+                    let copy = u32::try_from(copy).unwrap_or_default();
+                    let after = callback.after + COPY_PAUSE * copy;
+                    self.queue.add(post.clone(), after);
                 }
             }
         }
@@ -139,7 +149,7 @@ impl SimulatorState {
     }
 
     /// Renders a planned callback in the provider's format; `None` without a target.
-    fn write(
+    fn render(
         &self,
         message: &AcceptedMessage,
         callback: &PlannedCallback,
@@ -181,8 +191,8 @@ impl SimulatorState {
         })
     }
 
-    fn desk(&self, provider: ProviderId) -> &Mutex<ProviderState> {
-        &self.desks[provider as usize]
+    fn provider_state(&self, provider: ProviderId) -> &Mutex<ProviderState> {
+        &self.providers[provider as usize]
     }
 }
 

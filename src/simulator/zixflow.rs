@@ -123,7 +123,7 @@ fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
         let value = &body[key];
         value.is_null() || fits(value)
     };
-    let good = is_digits(number)
+    let is_valid = is_digits(number)
         && body["phoneId"] == settings.zixflow.phone_id
         && is_address(&media["link"])
         && is_caption(&media["caption"])
@@ -131,7 +131,7 @@ fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
         && is_absent_or("linkWithRecord", Value::is_boolean)
         && is_absent_or("submissionStatus", Value::is_boolean)
         && is_absent_or("reportURL", is_address);
-    good.then(|| (kind, number.to_owned()))
+    is_valid.then(|| (kind, number.to_owned()))
 }
 
 fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
@@ -168,7 +168,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         recipient,
         at: call.now,
     };
-    ApiReply::taken(200, reply, message)
+    ApiReply::accepted(200, reply, message)
 }
 
 fn refuse(status: u16, words: &str) -> ApiReply {

@@ -124,8 +124,8 @@ impl Run {
     /// Now and then a reply is lost though the message was taken, or the provider is busy.
     fn misfortune(&mut self) -> Option<ForcedReply> {
         match self.rng.random_range(0..24) {
-            0 => Some(ForcedReply::hang_up().although_taken()),
-            1 => Some(ForcedReply::json(500, &json!({})).although_taken()),
+            0 => Some(ForcedReply::hang_up().although_accepted()),
+            1 => Some(ForcedReply::json(500, &json!({})).although_accepted()),
             2 => Some(ForcedReply::json(429, &json!({})).with_header("retry-after", "3")),
             _ => None,
         }

@@ -200,7 +200,7 @@ async fn a_report_ends_the_wait_for_another_attempt() {
     // The provider says no and takes the message all the same.
     app.force(
         KALEYRA,
-        ForcedReply::json(429, &json!({ "message": "slow down" })).although_taken(),
+        ForcedReply::json(429, &json!({ "message": "slow down" })).although_accepted(),
     );
     let id = app.send_image(KALEYRA).await;
     app.run_jobs_until_idle().await;
@@ -221,7 +221,7 @@ async fn a_report_during_the_submission_ends_the_wait_too() {
     let app = start_app().await;
     app.force(
         ZIXFLOW,
-        ForcedReply::json(429, &json!({ "message": "slow down" })).although_taken(),
+        ForcedReply::json(429, &json!({ "message": "slow down" })).although_accepted(),
     );
     let id = app.send_image(ZIXFLOW).await;
     let claimed = app.services.dispatcher.claim_due().await.unwrap();

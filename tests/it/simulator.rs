@@ -602,7 +602,7 @@ async fn a_reply_can_be_forced() {
 #[actix_web::test]
 async fn a_message_can_be_taken_although_the_line_went_dead() {
     let stage = Stage::start().await;
-    let reply = ForcedReply::hang_up().although_taken();
+    let reply = ForcedReply::hang_up().although_accepted();
     stage.simulator.force(ProviderId::Sobot, reply);
     stage
         .simulator
