@@ -1,4 +1,5 @@
-//! Every configuration key with default and effect, for `docs/configuration.md` and `bluetick.example.toml`.
+//! Every configuration key with default and effect, for `docs/configuration.md` and
+//! `bluetick.example.toml`.
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConfigKey {
@@ -49,247 +50,56 @@ const fn file_only(name: &'static str, default: &'static str, effect: &'static s
 }
 
 /// In the order of the documentation.
+#[rustfmt::skip]
 pub const KEYS: &[ConfigKey] = &[
-    overridable(
-        "listen",
-        "`127.0.0.1:8080`",
-        "Address and port to listen on; port 0 takes any free port.",
-    ),
-    overridable(
-        "public_url",
-        "`http://{listen}`",
-        "Public URL of Bluetick. May have a path that the proxy strips (pages then need a host or port of their own).",
-    ),
-    overridable(
-        "data_dir",
-        "`data`",
-        "Folder (0700) for databases, spool, uploads and the generated secret key (files 0600).",
-    ),
-    overridable(
-        "database_url",
-        "`sqlite://{data_dir}/bluetick.db`",
-        "`sqlite://PATH` or `postgres://…`.",
-    ),
-    overridable(
-        "secret_key",
-        "generated in `data_dir` for a new SQLite database",
-        "At least 32 bytes; callback URLs, report URLs and sessions are derived from it. Required with PostgreSQL.",
-    ),
-    file_only(
-        "secret_key_previous",
-        "`[]`",
-        "Earlier secret keys whose URLs still work.",
-    ),
-    overridable(
-        "report_time_zone",
-        "`UTC`",
-        "Time zone of report days, such as `Asia/Kolkata`.",
-    ),
-    overridable(
-        "retention.callbacks",
-        "`90`, at most `retention.messages`",
-        "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days.",
-    ),
-    overridable(
-        "retention.messages",
-        "`400`",
-        "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept.",
-    ),
+    overridable("listen", "`127.0.0.1:8080`", "Address and port to listen on; port 0 takes any free port."),
+    overridable("public_url", "`http://{listen}`", "Public URL of Bluetick. May have a path that the proxy strips (pages then need a host or port of their own)."),
+    overridable("data_dir", "`data`", "Folder (0700) for databases, spool, uploads and the generated secret key (files 0600)."),
+    overridable("database_url", "`sqlite://{data_dir}/bluetick.db`", "`sqlite://PATH` or `postgres://…`."),
+    overridable("secret_key", "generated in `data_dir` for a new SQLite database", "At least 32 bytes; callback URLs, report URLs and sessions are derived from it. Required with PostgreSQL."),
+    file_only("secret_key_previous", "`[]`", "Earlier secret keys whose URLs still work."),
+    overridable("report_time_zone", "`UTC`", "Time zone of report days, such as `Asia/Kolkata`."),
+    overridable("retention.callbacks", "`90`, at most `retention.messages`", "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days."),
+    overridable("retention.messages", "`400`", "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept."),
     file_only("accounts", "none", "One table per login at a provider."),
-    file_only(
-        "accounts[].id",
-        "required",
-        "Unique slug; part of the callback URL.",
-    ),
-    file_only(
-        "accounts[].provider",
-        "required",
-        "`sobot`, `kaleyra`, `zixflow` or `lancepilot`.",
-    ),
-    file_only(
-        "accounts[].api_key",
-        "required for sobot, kaleyra",
-        "The API key.",
-    ),
-    file_only(
-        "accounts[].api_secret",
-        "required for sobot",
-        "The API secret.",
-    ),
-    file_only(
-        "accounts[].sid",
-        "required for kaleyra",
-        "The account's SID.",
-    ),
-    file_only(
-        "accounts[].region",
-        "required for kaleyra without `base_url`",
-        "Kaleyra region: `in`, `sg` or `eu`.",
-    ),
-    file_only(
-        "accounts[].token",
-        "required for zixflow, lancepilot",
-        "The API token.",
-    ),
-    file_only(
-        "accounts[].phone_id",
-        "required for zixflow",
-        "WhatsApp's phone number id of the sender.",
-    ),
-    file_only(
-        "accounts[].workspace",
-        "required for lancepilot",
-        "The workspace's UUID.",
-    ),
-    file_only(
-        "accounts[].sender",
-        "required for kaleyra",
-        "Sender number with country code.",
-    ),
-    file_only(
-        "accounts[].senders",
-        "–",
-        "Several sender numbers instead of `sender`; the first is the default.",
-    ),
-    file_only(
-        "accounts[].base_url",
-        "the provider's",
-        "Replaces scheme and host of the provider's API; the path stays.",
-    ),
-    file_only(
-        "accounts[].callback_auth.basic[].username",
-        "–",
-        "User name that callbacks must send.",
-    ),
-    file_only(
-        "accounts[].callback_auth.basic[].password",
-        "–",
-        "Password for that user name.",
-    ),
-    file_only(
-        "accounts[].callback_auth.header[].name",
-        "–",
-        "Header that callbacks must send.",
-    ),
-    file_only(
-        "accounts[].callback_auth.header[].value",
-        "–",
-        "Exact value of that header.",
-    ),
-    file_only(
-        "accounts[].callback_auth.hmac.header",
-        "–",
-        "Header with the HMAC-SHA256 of the raw body, such as `X-Hub-Signature-256`.",
-    ),
-    file_only(
-        "accounts[].callback_auth.hmac.secrets",
-        "–",
-        "Accepted signing keys.",
-    ),
-    file_only(
-        "accounts[].callback_auth.verify_token",
-        "–",
-        "Token for Meta's `hub.challenge` handshake.",
-    ),
-    file_only(
-        "accounts[].callback_fields.id",
-        "the provider's",
-        "Field name of the message id in callbacks with custom names (Kaleyra callback profiles).",
-    ),
-    file_only(
-        "accounts[].callback_fields.status",
-        "the provider's",
-        "Field name of the status.",
-    ),
-    file_only(
-        "accounts[].callback_fields.time",
-        "the provider's",
-        "Field name of the event time.",
-    ),
-    file_only(
-        "accounts[].callback_fields.recipient",
-        "the provider's",
-        "Field name of the recipient.",
-    ),
-    file_only(
-        "accounts[].callback_fields.ref",
-        "`ref`",
-        "Field name of the first reference.",
-    ),
-    file_only(
-        "accounts[].callback_fields.ref1",
-        "`ref1`",
-        "Field name of the second reference.",
-    ),
-    file_only(
-        "accounts[].callback_fields.ref2",
-        "`ref2`",
-        "Field name of the third reference.",
-    ),
-    file_only(
-        "accounts[].callback_fields.error",
-        "the provider's",
-        "Field name of the failure reason (code or text).",
-    ),
-    file_only(
-        "accounts[].callback_fields.price",
-        "the provider's",
-        "Field name of the price.",
-    ),
-    file_only(
-        "accounts[].callback_generation",
-        "`1`",
-        "Raise it to replace a leaked callback URL; the previous URL works until it is retired.",
-    ),
-    file_only(
-        "accounts[].callback_retired",
-        "`[]`",
-        "Generations whose URLs are rejected.",
-    ),
-    file_only(
-        "accounts[].correlation_slot",
-        "`auto`",
-        "Reference slot for the correlation tag: `auto`, `ref`, `ref1` or `ref2`.",
-    ),
-    file_only(
-        "accounts[].adopt",
-        "`auto`",
-        "Whether orphans become messages \"sent elsewhere\": `auto` or `off`.",
-    ),
-    file_only(
-        "accounts[].adopt_after",
-        "`10m`",
-        "Age at which an orphan is adopted.",
-    ),
-    file_only(
-        "accounts[].match_by",
-        "`recipient` for lancepilot, else `off`",
-        "Whether a receipt without a known id may be matched by recipient.",
-    ),
-    file_only(
-        "accounts[].default_country",
-        "none",
-        "Country of numbers without country code, such as `IN`.",
-    ),
-    file_only(
-        "accounts[].deadline",
-        "`24h`",
-        "Time without a report after submission before a message is overdue.",
-    ),
-    file_only(
-        "accounts[].timeout",
-        "`30s`, zixflow `60s`",
-        "Total time for one call to the provider.",
-    ),
-    file_only(
-        "accounts[].send_before",
-        "`1h`",
-        "Time a message may stay queued; then it fails as expired.",
-    ),
+    file_only("accounts[].id", "required", "Unique slug; part of the callback URL."),
+    file_only("accounts[].provider", "required", "`sobot`, `kaleyra`, `zixflow` or `lancepilot`."),
+    file_only("accounts[].api_key", "required for sobot, kaleyra", "The API key."),
+    file_only("accounts[].api_secret", "required for sobot", "The API secret."),
+    file_only("accounts[].sid", "required for kaleyra", "The account's SID."),
+    file_only("accounts[].region", "required for kaleyra without `base_url`", "Kaleyra region: `in`, `sg` or `eu`."),
+    file_only("accounts[].token", "required for zixflow, lancepilot", "The API token."),
+    file_only("accounts[].phone_id", "required for zixflow", "WhatsApp's phone number id of the sender."),
+    file_only("accounts[].workspace", "required for lancepilot", "The workspace's UUID."),
+    file_only("accounts[].sender", "required for kaleyra", "Sender number with country code."),
+    file_only("accounts[].senders", "–", "Several sender numbers instead of `sender`; the first is the default."),
+    file_only("accounts[].base_url", "the provider's", "Replaces scheme and host of the provider's API; the path stays."),
+    file_only("accounts[].callback_auth.basic[].username", "–", "User name that callbacks must send."),
+    file_only("accounts[].callback_auth.basic[].password", "–", "Password for that user name."),
+    file_only("accounts[].callback_auth.header[].name", "–", "Header that callbacks must send."),
+    file_only("accounts[].callback_auth.header[].value", "–", "Exact value of that header."),
+    file_only("accounts[].callback_auth.hmac.header", "–", "Header with the HMAC-SHA256 of the raw body, such as `X-Hub-Signature-256`."),
+    file_only("accounts[].callback_auth.hmac.secrets", "–", "Accepted signing keys."),
+    file_only("accounts[].callback_auth.verify_token", "–", "Token for Meta's `hub.challenge` handshake."),
+    file_only("accounts[].callback_fields.id", "the provider's", "Field name of the message id in callbacks with custom names (Kaleyra callback profiles)."),
+    file_only("accounts[].callback_fields.status", "the provider's", "Field name of the status."),
+    file_only("accounts[].callback_fields.time", "the provider's", "Field name of the event time."),
+    file_only("accounts[].callback_fields.recipient", "the provider's", "Field name of the recipient."),
+    file_only("accounts[].callback_fields.ref", "`ref`", "Field name of the first reference."),
+    file_only("accounts[].callback_fields.ref1", "`ref1`", "Field name of the second reference."),
+    file_only("accounts[].callback_fields.ref2", "`ref2`", "Field name of the third reference."),
+    file_only("accounts[].callback_fields.error", "the provider's", "Field name of the failure reason (code or text)."),
+    file_only("accounts[].callback_fields.price", "the provider's", "Field name of the price."),
+    file_only("accounts[].callback_generation", "`1`", "Raise it to replace a leaked callback URL; the previous URL works until it is retired."),
+    file_only("accounts[].callback_retired", "`[]`", "Generations whose URLs are rejected."),
+    file_only("accounts[].correlation_slot", "`auto`", "Reference slot for the correlation tag: `auto`, `ref`, `ref1` or `ref2`."),
+    file_only("accounts[].adopt", "`auto`", "Whether orphans become messages \"sent elsewhere\": `auto` or `off`."),
+    file_only("accounts[].adopt_after", "`10m`", "Age at which an orphan is adopted."),
+    file_only("accounts[].match_by", "`recipient` for lancepilot, else `off`", "Whether a receipt without a known id may be matched by recipient."),
+    file_only("accounts[].default_country", "none", "Country of numbers without country code, such as `IN`."),
+    file_only("accounts[].deadline", "`24h`", "Time without a report after submission before a message is overdue."),
+    file_only("accounts[].timeout", "`30s`, zixflow `60s`", "Total time for one call to the provider."),
+    file_only("accounts[].send_before", "`1h`", "Time a message may stay queued; then it fails as expired."),
     file_only("accounts[].rate", "none", "Maximum messages per second."),
-    file_only(
-        "accounts[].mode",
-        "`live`",
-        "`dry-run` validates and stores messages but submits none.",
-    ),
+    file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
 ];

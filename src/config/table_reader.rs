@@ -16,7 +16,7 @@ const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 
 /// One table of the file. Keys that were not requested when it is finished are unknown keys.
 pub(super) struct TableReader<'r, 'e> {
-    reader: &'r mut ConfigReader<'e>,
+    pub(super) reader: &'r mut ConfigReader<'e>,
     path: String,
     values: Dict,
     requested: Vec<&'static str>,
@@ -103,36 +103,6 @@ impl<'e> TableReader<'_, 'e> {
             .ok()
     }
 
-    /// Empty if the key is absent.
-    pub(super) fn secrets(&mut self, name: &'static str) -> Vec<Secret> {
-        let texts = self.list(name, "texts in quotes", Value::into_string);
-        let mut secrets = Vec::new();
-        for (index, text) in texts {
-            match self.reader.secret(&text) {
-                Ok(secret) => secrets.push(secret),
-                Err(error) => self.problem(&format!("{name}[{index}]"), error),
-            }
-        }
-        secrets
-    }
-
-    /// Empty if the key is absent.
-    pub(super) fn parse_each<T, E: Display>(
-        &mut self,
-        name: &'static str,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Vec<T> {
-        let texts = self.list(name, "texts in quotes", Value::into_string);
-        let mut parsed = Vec::new();
-        for (index, text) in texts {
-            match parse(&text) {
-                Ok(value) => parsed.push(value),
-                Err(error) => self.problem(&format!("{name}[{index}]"), error),
-            }
-        }
-        parsed
-    }
-
     pub(super) fn whole_number(
         &mut self,
         name: &'static str,
@@ -150,24 +120,8 @@ impl<'e> TableReader<'_, 'e> {
         number
     }
 
-    /// Empty if the key is absent.
-    pub(super) fn whole_numbers(&mut self, name: &'static str) -> Vec<u32> {
-        self.list(name, "whole numbers", |value| to_whole_number(&value))
-            .into_iter()
-            .map(|(_, number)| number)
-            .collect()
-    }
-
     pub(super) fn positive_number(&mut self, name: &'static str) -> Option<f64> {
-        let number = match self.take(name)? {
-            Value::Num(_, number) => number.to_f64().or_else(|| {
-                number
-                    .to_i128()
-                    .and_then(|n| i32::try_from(n).ok())
-                    .map(f64::from)
-            }),
-            _ => None,
-        };
+        let number = self.take(name)?.deserialize::<f64>().ok();
         let number = number.filter(|number| number.is_finite() && *number > 0.0);
         if number.is_none() {
             self.problem(name, "must be a number above 0");
@@ -198,21 +152,6 @@ impl<'e> TableReader<'_, 'e> {
         Some(self.inner(path, values, read))
     }
 
-    /// Empty if the key is absent.
-    pub(super) fn each<T>(
-        &mut self,
-        name: &'static str,
-        mut read: impl FnMut(&mut TableReader<'_, 'e>) -> Option<T>,
-    ) -> Vec<T> {
-        let tables = self.list(name, "tables", Value::into_dict);
-        let mut found = Vec::new();
-        for (index, values) in tables {
-            let path = format!("{}[{index}]", self.key(name));
-            found.extend(self.inner(path, values, &mut read));
-        }
-        found
-    }
-
     /// Reports the remaining keys as unknown; `explain` can supply a better message for a key.
     pub(super) fn finish(&mut self, explain: impl Fn(&str) -> Option<String>) {
         for name in std::mem::take(&mut self.values).into_keys() {
@@ -221,7 +160,7 @@ impl<'e> TableReader<'_, 'e> {
         }
     }
 
-    fn inner<T>(
+    pub(super) fn inner<T>(
         &mut self,
         path: String,
         values: Dict,
@@ -238,38 +177,14 @@ impl<'e> TableReader<'_, 'e> {
         found
     }
 
-    fn list<T>(
-        &mut self,
-        name: &'static str,
-        of: &str,
-        convert: impl Fn(Value) -> Option<T>,
-    ) -> Vec<(usize, T)> {
-        let items = match self.take(name) {
-            None => return Vec::new(),
-            Some(Value::Array(_, items)) => items,
-            Some(_) => {
-                self.problem(name, format!("must be a list of {of}"));
-                return Vec::new();
-            }
-        };
-        let mut converted = Vec::new();
-        for (index, item) in items.into_iter().enumerate() {
-            match convert(item) {
-                Some(item) => converted.push((index, item)),
-                None => self.problem(name, format!("must be a list of {of}")),
-            }
-        }
-        converted
-    }
-
-    fn take(&mut self, name: &'static str) -> Option<Value> {
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.requested.push(name);
         let key = self.key(name);
         self.reader.requested.insert(without_indexes(&key));
         self.values.remove(name)
     }
 
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {
@@ -278,15 +193,11 @@ impl<'e> TableReader<'_, 'e> {
     }
 }
 
-fn to_whole_number(value: &Value) -> Option<u32> {
+pub(super) fn to_whole_number(value: &Value) -> Option<u32> {
     match value {
-        Value::Num(_, number) => number
-            .to_i128()
-            .or_else(|| number.to_u128().and_then(|n| i128::try_from(n).ok()))
-            .and_then(|n| u32::try_from(n).ok()),
         // Values from the environment are always texts.
         Value::String(_, text) => text.trim().parse().ok(),
-        _ => None,
+        number => number.deserialize().ok(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Valid settings that are probably not intended.
 
-use crate::config::Config;
 use crate::config::address::{Reachability, reachability};
+use crate::config::configuration::Config;
 use crate::domain::provider_account::AccountMode;
 
 impl Config {

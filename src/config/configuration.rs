@@ -1,0 +1,90 @@
+//! The validated configuration and its defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::domain::provider_account::Account;
+use crate::domain::secret::Secret;
+
+/// Minimum length of a secret key, in bytes.
+pub const SECRET_KEY_BYTES: usize = 32;
+pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+pub(super) const DEFAULT_DATA_DIR: &str = "data";
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: String,
+    /// Where providers reach us. No trailing slash; may have a path.
+    pub public_url: String,
+    /// Folder for databases, spool, uploads and the generated secret key.
+    pub data_dir: PathBuf,
+    /// `sqlite://path` or `postgres://…`.
+    pub database_url: Secret,
+    /// Every other key is derived from it. `None`: generated in `data_dir` for a new SQLite
+    /// database.
+    pub secret_key: Option<Secret>,
+    /// Earlier keys that still verify tokens.
+    pub secret_key_previous: Vec<Secret>,
+    /// Zone in which reports begin their days.
+    pub report_time_zone: chrono_tz::Tz,
+    pub retention: RetentionDays,
+    pub accounts: Vec<Account>,
+}
+
+/// In days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionDays {
+    pub callbacks: u32,
+    /// Messages and everything that belongs to them.
+    pub messages: u32,
+}
+
+impl Default for RetentionDays {
+    fn default() -> Self {
+        Self {
+            callbacks: 90,
+            messages: 400,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of an empty file, with all data in `data_dir`.
+    pub fn in_folder(data_dir: PathBuf) -> Self {
+        Self {
+            listen: DEFAULT_LISTEN.to_owned(),
+            public_url: format!("http://{DEFAULT_LISTEN}"),
+            database_url: default_database(&data_dir),
+            data_dir,
+            secret_key: None,
+            secret_key_previous: Vec::new(),
+            report_time_zone: chrono_tz::UTC,
+            retention: RetentionDays::default(),
+            accounts: Vec::new(),
+        }
+    }
+
+    /// The public URL once the port is known: `http://{bound}` if none was configured.
+    pub fn public_url_at(&self, bound: SocketAddr) -> String {
+        if self.public_url == format!("http://{}", self.listen) {
+            format!("http://{bound}")
+        } else {
+            self.public_url.clone()
+        }
+    }
+
+    pub fn uses_postgres(&self) -> bool {
+        is_postgres(self.database_url.expose())
+    }
+}
+
+pub(super) fn default_database(data_dir: &Path) -> Secret {
+    Secret::new(format!(
+        "sqlite://{}",
+        data_dir.join("bluetick.db").display()
+    ))
+}
+
+pub(super) fn is_postgres(database_url: &str) -> bool {
+    database_url.starts_with("postgres")
+}

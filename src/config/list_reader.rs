@@ -1,0 +1,84 @@
+//! Reads lists of a table. They are empty if the key is absent, and without the invalid elements.
+
+use std::fmt::Display;
+
+use figment::value::Value;
+
+use crate::config::config_reader::ConfigReader;
+use crate::config::table_reader::{TableReader, to_whole_number};
+use crate::domain::secret::Secret;
+
+impl<'e> TableReader<'_, 'e> {
+    pub(super) fn secrets(&mut self, name: &'static str) -> Vec<Secret> {
+        self.texts(name, ConfigReader::secret)
+    }
+
+    pub(super) fn parse_each<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        self.texts(name, |_, text| parse(text))
+    }
+
+    fn texts<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&ConfigReader<'e>, &str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let texts = self.list(name, "texts in quotes", Value::into_string);
+        let mut parsed = Vec::new();
+        for (index, text) in texts {
+            match parse(self.reader, &text) {
+                Ok(value) => parsed.push(value),
+                Err(error) => self.problem(&format!("{name}[{index}]"), error),
+            }
+        }
+        parsed
+    }
+
+    pub(super) fn whole_numbers(&mut self, name: &'static str) -> Vec<u32> {
+        self.list(name, "whole numbers", |value| to_whole_number(&value))
+            .into_iter()
+            .map(|(_, number)| number)
+            .collect()
+    }
+
+    pub(super) fn each<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&mut TableReader<'_, 'e>) -> Option<T>,
+    ) -> Vec<T> {
+        let tables = self.list(name, "tables", Value::into_dict);
+        let mut found = Vec::new();
+        for (index, values) in tables {
+            let path = format!("{}[{index}]", self.key(name));
+            found.extend(self.inner(path, values, &mut read));
+        }
+        found
+    }
+
+    fn list<T>(
+        &mut self,
+        name: &'static str,
+        of: &str,
+        convert: impl Fn(Value) -> Option<T>,
+    ) -> Vec<(usize, T)> {
+        let items = match self.take(name) {
+            None => return Vec::new(),
+            Some(Value::Array(_, items)) => items,
+            Some(_) => {
+                self.problem(name, format!("must be a list of {of}"));
+                return Vec::new();
+            }
+        };
+        let mut converted = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            match convert(item) {
+                Some(item) => converted.push((index, item)),
+                None => self.problem(name, format!("must be a list of {of}")),
+            }
+        }
+        converted
+    }
+}

@@ -1,0 +1,95 @@
+//! The keys at the top level of the file, and the table `retention`.
+
+use std::collections::BTreeSet;
+
+use crate::config::account::read_account;
+use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::configuration::{
+    Config, DEFAULT_DATA_DIR, DEFAULT_LISTEN, RetentionDays, SECRET_KEY_BYTES, default_database,
+    is_postgres,
+};
+use crate::config::table_reader::TableReader;
+use crate::domain::secret::Secret;
+
+/// A hundred years, in days. A larger number is a typing error.
+const MAX_RETENTION: u32 = 36_500;
+
+pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
+    let listen = top
+        .parse("listen", parse_listen)
+        .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let public_url = top
+        .parse("public_url", parse_address)
+        .unwrap_or_else(|| format!("http://{listen}"));
+    let data_dir = top
+        .text("data_dir")
+        .unwrap_or_else(|| DEFAULT_DATA_DIR.to_owned());
+    let data_dir = top.resolve(&data_dir);
+    let database_url = read_database(top).unwrap_or_else(|| default_database(&data_dir));
+    let secret_key = read_secret_key(top, &database_url);
+    let report_time_zone = top.parse("report_time_zone", |text| {
+        text.parse::<chrono_tz::Tz>()
+            .map_err(|_| format!("`{text}` is not a time zone; write a name such as Asia/Kolkata"))
+    });
+    let retention = top.within("retention", read_retention);
+    let secret_key_previous = top.secrets("secret_key_previous");
+    let mut taken = BTreeSet::new();
+    let accounts = top.each("accounts", |account| read_account(account, &mut taken));
+    Config {
+        listen,
+        public_url,
+        data_dir,
+        database_url,
+        secret_key,
+        secret_key_previous,
+        report_time_zone: report_time_zone.unwrap_or(chrono_tz::UTC),
+        retention: retention.unwrap_or_default(),
+        accounts,
+    }
+}
+
+fn read_retention(table: &mut TableReader<'_, '_>) -> RetentionDays {
+    let defaults = RetentionDays::default();
+    let callbacks = table.whole_number("callbacks", 1..=MAX_RETENTION);
+    let messages = table.whole_number("messages", 1..=MAX_RETENTION);
+    let messages = messages.unwrap_or(defaults.messages);
+    let retention = RetentionDays {
+        callbacks: callbacks.unwrap_or(defaults.callbacks.min(messages)),
+        messages,
+    };
+    if retention.messages < retention.callbacks {
+        // Replaying a callback would otherwise create a purged message again.
+        let days = retention.callbacks;
+        table.problem(
+            "messages",
+            format!("must not be less than retention.callbacks ({days}): a message must outlive its callbacks"),
+        );
+    }
+    retention
+}
+
+fn read_database(top: &mut TableReader<'_, '_>) -> Option<Secret> {
+    let url = top.secret("database_url")?;
+    match parse_database(url.expose(), |path| top.resolve(path)) {
+        Ok(url) => Some(Secret::new(url)),
+        Err(error) => {
+            top.problem("database_url", error);
+            None
+        }
+    }
+}
+
+fn read_secret_key(top: &mut TableReader<'_, '_>, database_url: &Secret) -> Option<Secret> {
+    if !top.has("secret_key") && is_postgres(database_url.expose()) {
+        top.problem("secret_key", "is required with PostgreSQL");
+    }
+    let key = top.secret("secret_key")?;
+    let bytes = key.expose().len();
+    if bytes < SECRET_KEY_BYTES {
+        top.problem(
+            "secret_key",
+            format!("has {bytes} bytes; it needs at least {SECRET_KEY_BYTES}"),
+        );
+    }
+    Some(key)
+}
