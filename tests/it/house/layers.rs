@@ -78,6 +78,7 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/operating", &[USE_CASES]),
     ("src/reporting", &[USE_CASES]),
     ("src/services.rs", &[USE_CASES]),
+    ("src/jobs", &[USE_CASES, &["jobs"]]),
     ("src/jobs.rs", &[USE_CASES]),
     ("src/web", &[USE_CASES, &["telemetry", "web"]]),
     (

@@ -1,0 +1,98 @@
+//! Loops that expire, save and purge.
+
+use std::future::pending;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::db;
+use crate::db::CheckpointResult;
+use crate::jobs::Jobs;
+use crate::operating::retention;
+
+/// How often expired, abandoned and adoptable messages are searched for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the traffic of accounts is stored, and the other processes' traffic loaded.
+const USAGE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often rows past their retention are searched for, and the pause between two purge steps.
+const PURGE_INTERVAL: Duration = Duration::from_mins(10);
+const PURGE_PAUSE: Duration = Duration::from_secs(1);
+/// How often the length of SQLite's write-ahead log is checked, and the pause while a reader
+/// prevents a checkpoint.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
+
+impl Jobs {
+    pub(super) async fn sweep(self) {
+        while !self.stop.is_cancelled() {
+            let now = self.services.clock.now();
+            for result in [
+                self.services.uploads.sweep(now).await,
+                self.run_maintenance(now).await,
+            ] {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "expired or abandoned messages could not be searched for");
+                }
+            }
+            self.pause(SWEEP_INTERVAL, pending()).await;
+        }
+    }
+
+    /// What one process does for all. A failed part does not prevent the others.
+    async fn run_maintenance(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
+        let services = &self.services;
+        if !services.maintenance_lease.hold(now).await? {
+            return Ok(());
+        }
+        let swept = services.dispatcher.sweep().await;
+        let adopted = services.reconciler.adopt().await.map(|_| ());
+        let uploads = services.uploads.drop_shared(now).await;
+        let changes = services.store.trim_changes().await.map(|_| ());
+        swept.and(adopted).and(uploads).and(changes)
+    }
+
+    /// Saves once more at the end, so that the next process continues this hour's limits.
+    pub(super) async fn save_usage(self) {
+        let services = &self.services;
+        loop {
+            let now = services.clock.now();
+            let limits = services.ingest.limits();
+            if let Err(error) = limits.save_and_reload(&services.store, now).await {
+                tracing::warn!(%error, "the traffic of accounts could not be stored; will retry");
+            }
+            if self.stop.is_cancelled() {
+                return;
+            }
+            self.pause(USAGE_INTERVAL, pending()).await;
+        }
+    }
+
+    /// One process per database purges; the others only wait for the lease.
+    pub(super) async fn purge(self) {
+        while !self.stop.is_cancelled() {
+            let pause = match self.services.retention.step().await {
+                Ok(retention::PurgeStep::More) => PURGE_PAUSE,
+                Ok(_) => PURGE_INTERVAL,
+                Err(error) => {
+                    tracing::warn!(%error, "a purge step failed; will retry");
+                    PURGE_PAUSE
+                }
+            };
+            self.pause(pause, pending()).await;
+        }
+    }
+
+    pub(super) async fn checkpoint(self) {
+        while !self.stop.is_cancelled() {
+            let pause = match self.services.store.checkpoint().await {
+                Ok(CheckpointResult::Enough) => CHECKPOINT_INTERVAL,
+                Ok(CheckpointResult::HeldBack) => HELD_BACK_PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "the write-ahead log could not be checkpointed; will retry");
+                    HELD_BACK_PAUSE
+                }
+            };
+            self.pause(pause, pending()).await;
+        }
+    }
+}
