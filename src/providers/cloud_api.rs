@@ -25,7 +25,7 @@ pub(super) fn parse(payload: &Value) -> Option<Vec<CallbackPart>> {
         _ => None,
     }?;
     if parts.is_empty() {
-        return Some(vec![unparseable("an empty envelope")]);
+        return Some(vec![CallbackPart::unparseable("an empty envelope")]);
     }
     Some(parts)
 }
@@ -35,7 +35,7 @@ fn parse_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
     if parsed.iter().all(Option::is_none) {
         return None;
     }
-    let unknown = || vec![unparseable("an element of unknown shape")];
+    let unknown = || vec![CallbackPart::unparseable("an element of unknown shape")];
     Some(
         parsed
             .into_iter()
@@ -66,7 +66,8 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
 fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
     match entry.get("changes") {
         Some(changes) => items(Some(changes)).iter().flat_map(parse_change).collect(),
-        None => parse(entry).unwrap_or_else(|| vec![unparseable("an entry without changes")]),
+        None => parse(entry)
+            .unwrap_or_else(|| vec![CallbackPart::unparseable("an entry without changes")]),
     }
 }
 
@@ -79,7 +80,9 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
     match first(change, &["field"]) {
         Some(field) if field != "messages" => vec![notice_of_field(&field, value)],
         _ if has("errors") => parse_value(value),
-        _ => vec![unparseable("a change without statuses, messages or errors")],
+        _ => vec![CallbackPart::unparseable(
+            "a change without statuses, messages or errors",
+        )],
     }
 }
 
@@ -103,7 +106,7 @@ fn parse_value(value: &Value) -> Vec<CallbackPart> {
         parts.extend(items(value.get("errors")).iter().map(notice_of_error));
     }
     if parts.is_empty() {
-        parts.push(unparseable("an empty value"));
+        parts.push(CallbackPart::unparseable("an empty value"));
     }
     parts
 }
@@ -125,7 +128,7 @@ fn notice_of_error(error: &Value) -> CallbackPart {
 /// A customer's message. WhatsApp's system messages (a changed number) do not open a window.
 fn parse_message(message: &Value) -> CallbackPart {
     if !message.is_object() {
-        return unparseable("a message that is not an object");
+        return CallbackPart::unparseable("a message that is not an object");
     }
     if first(message, &["type"]).as_deref() == Some("system") {
         return CallbackPart::Notice("system message".to_owned());
@@ -139,10 +142,10 @@ fn parse_message(message: &Value) -> CallbackPart {
 /// Parses one status. `around` is the enclosing value, which may have the contact and errors.
 fn parse_status(status: &Value, around: &Value) -> CallbackPart {
     if !status.is_object() {
-        return unparseable("a status that is not an object");
+        return CallbackPart::unparseable("a status that is not an object");
     }
     let Some(word) = first(status, &["status"]) else {
-        return unparseable("a status without a word");
+        return CallbackPart::unparseable("a status without a word");
     };
     let mut ids = Vec::new();
     let conversation = status
@@ -189,8 +192,4 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
         model: first(pricing, &["pricing_model"]),
         price: price(pricing).or_else(|| price(object)),
     }
-}
-
-fn unparseable(reason: &str) -> CallbackPart {
-    CallbackPart::Unparseable(reason.to_owned())
 }

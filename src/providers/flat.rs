@@ -1,6 +1,5 @@
 //! Parses reports whose id, status and time are fields of one object or of the objects around it.
 //! The field names are each provider's.
-//!
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

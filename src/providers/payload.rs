@@ -1,6 +1,5 @@
 //! Converts a callback of any format to one JSON value, and extracts loosely typed values from it.
 //! Field names of providers are in their files.
-//!
 
 use serde_json::{Map, Value};
 
@@ -165,13 +164,13 @@ pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
         .into_iter()
         .map(|part| match part {
             CallbackPart::Report(report) if report.ids.is_empty() && report.tag.is_none() => {
-                CallbackPart::Unparseable("a status without a valid id".to_owned())
+                CallbackPart::unparseable("a status without a valid id")
             }
             other => other,
         })
         .collect();
     if parts.is_empty() {
-        parts.push(CallbackPart::Unparseable("an empty callback".to_owned()));
+        parts.push(CallbackPart::unparseable("an empty callback"));
     }
     parts
 }

@@ -130,6 +130,12 @@ pub enum CallbackPart {
     Unparseable(String),
 }
 
+impl CallbackPart {
+    pub(super) fn unparseable(reason: &str) -> Self {
+        Self::Unparseable(reason.to_owned())
+    }
+}
+
 /// What a callback reports about one message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {

@@ -38,7 +38,9 @@ const NAMES: FieldNames = FieldNames {
 
 fn parse_one(payload: &Value) -> Vec<CallbackPart> {
     if !payload.is_object() {
-        return vec![unparseable("an element that is not an object")];
+        return vec![CallbackPart::unparseable(
+            "an element that is not an object",
+        )];
     }
     if let Some(parts) = payload.get("meta_object").and_then(cloud_api::parse) {
         let has_word = first(payload, &["status"]).is_some();
@@ -100,7 +102,7 @@ fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
                 ..report
             });
             parsed.map_or_else(
-                || unparseable("a fallback flow's channel without a status"),
+                || CallbackPart::unparseable("a fallback flow's channel without a status"),
                 CallbackPart::Report,
             )
         })
@@ -155,7 +157,7 @@ fn parse_inner(payload: &Value) -> Vec<CallbackPart> {
     {
         return inner;
     }
-    vec![unparseable("neither a status nor a message")]
+    vec![CallbackPart::unparseable("neither a status nor a message")]
 }
 
 /// In a callback profile the operator names the fields, so the tag may have any name.
@@ -166,8 +168,4 @@ fn find_tag_anywhere(payload: &Value) -> Option<MessageId> {
         .filter_map(text)
         .rev()
         .find_map(|text| correlation_tag::find(&text))
-}
-
-fn unparseable(reason: &str) -> CallbackPart {
-    CallbackPart::Unparseable(reason.to_owned())
 }

@@ -20,7 +20,7 @@ pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
     };
     let parts: Vec<_> = items(Some(&payload)).iter().flat_map(parse_event).collect();
     if parts.is_empty() {
-        return vec![unparseable("an empty list")];
+        return vec![CallbackPart::unparseable("an empty list")];
     }
     parts
 }
@@ -38,7 +38,9 @@ const OTHER_SUBJECTS: &[&str] = &[
 
 fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     if !payload.is_object() {
-        return vec![unparseable("an element that is not an object")];
+        return vec![CallbackPart::unparseable(
+            "an element that is not an object",
+        )];
     }
     match payload.get("data") {
         Some(Value::Array(list)) if !list.is_empty() => list
@@ -61,7 +63,7 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
         }
     }
     let Some(event) = first(payload, &["event", "type", "name"]) else {
-        return vec![unparseable("an event without a name")];
+        return vec![CallbackPart::unparseable("an event without a name")];
     };
     let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
     if OTHER_SUBJECTS
@@ -154,7 +156,12 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
         }
         return reports
             .into_iter()
-            .map(|report| report.map_or_else(|| unparseable("a status without a word"), around))
+            .map(|report| {
+                report.map_or_else(
+                    || CallbackPart::unparseable("a status without a word"),
+                    around,
+                )
+            })
             .collect();
     }
     if let Some(word) = first(attributes, NAMES.words).or_else(|| first(data, NAMES.words)) {
@@ -196,8 +203,4 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
     }
-}
-
-fn unparseable(reason: &str) -> CallbackPart {
-    CallbackPart::Unparseable(reason.to_owned())
 }

@@ -65,13 +65,15 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
             .flat_map(|element| parse_nested(element, around))
             .collect();
         return if parts.is_empty() {
-            vec![unparseable("an empty list")]
+            vec![CallbackPart::unparseable("an empty list")]
         } else {
             parts
         };
     }
     if !payload.is_object() {
-        return vec![unparseable("an element that is not an object")];
+        return vec![CallbackPart::unparseable(
+            "an element that is not an object",
+        )];
     }
     if let Some(part) = parse_event(payload) {
         return vec![part];
@@ -92,7 +94,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         .collect();
     if inner.is_empty() {
         return vec![flat::parse(&chain, &NAMES).map_or_else(
-            || unparseable("no status word under any known name"),
+            || CallbackPart::unparseable("no status word under any known name"),
             CallbackPart::Report,
         )];
     }
@@ -124,8 +126,4 @@ fn parse_event(payload: &Value) -> Option<CallbackPart> {
     OTHER_CHANNELS
         .contains(&channel.as_str())
         .then(|| CallbackPart::Notice(format!("a report for the channel {channel}")))
-}
-
-fn unparseable(reason: &str) -> CallbackPart {
-    CallbackPart::Unparseable(reason.to_owned())
 }
