@@ -17,7 +17,6 @@ use crate::sending::accept::{media_fields, option_fields, recipient_number};
 pub(super) struct CheckedMessage<'a> {
     pub(super) account: &'a Account,
     pub(super) draft: MessageDraft,
-    pub(super) warnings: Vec<String>,
 }
 
 pub(super) fn check_message<'a>(
@@ -71,11 +70,7 @@ pub(super) fn check_message<'a>(
         options,
         resend_of: input.resend.as_ref().map(|resend| resend.of),
     };
-    Ok(CheckedMessage {
-        account,
-        draft,
-        warnings: Vec::new(),
-    })
+    Ok(CheckedMessage { account, draft })
 }
 
 pub(super) fn find_account<'a>(

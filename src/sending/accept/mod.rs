@@ -102,7 +102,7 @@ impl Acceptor {
         if accepted != Accepted::New(id) {
             upload_storage::discard(Some(&draft.media));
         }
-        let mut warnings = checked.warnings;
+        let mut warnings = Vec::new();
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }
@@ -112,23 +112,18 @@ impl Acceptor {
                 account.id
             ));
         }
-        match accepted {
-            Accepted::New(id) => Ok(StoredMessage {
-                id,
-                repeat: RequestRepeat::First,
-                warnings,
-            }),
-            Accepted::Replayed(id) => Ok(StoredMessage {
-                id,
-                repeat: RequestRepeat::Repeated,
-                warnings,
-            }),
-            Accepted::KeyTaken => Err(AcceptError::KeyTaken),
-        }
+        let (id, repeat) = match accepted {
+            Accepted::New(id) => (id, RequestRepeat::First),
+            Accepted::Replayed(id) => (id, RequestRepeat::Repeated),
+            Accepted::KeyTaken => return Err(AcceptError::KeyTaken),
+        };
+        Ok(StoredMessage {
+            id,
+            repeat,
+            warnings,
+        })
     }
-}
 
-impl Acceptor {
     /// Warns if the recipient's 24-hour window is known to be closed.
     ///
     /// A repeated request gets the warning that applied when its message was created.
