@@ -1,7 +1,8 @@
-//! Connections that are open, and how they end when the process stops: each is told `Connection: close` with its next answer, and none is cut that somebody may be writing to.
+//! Open connections, and how they end when the process stops: each gets `Connection: close` with its
+//! next response, and none is closed while its client may be sending a request.
 //!
-//! Why not leave it to the server: on a stop actix closes kept connections at once, with whatever their clients are about to write,
-//! and drops those that it has accepted and not yet begun to read. Both are resets, and a provider that posts once has lost a callback.
+//! When it stops, actix closes idle connections at once, and drops connections that it has accepted
+//! but not read from. Both are resets, and a provider that posts only once has then lost a callback.
 
 use std::any::Any;
 use std::time::Duration;
@@ -19,105 +20,109 @@ use tokio_util::sync::CancellationToken;
 use crate::services::Services;
 use crate::web::listener::Owner;
 
-/// Kept connections on which nothing has come for so long may be closed: nobody is about to use them.
-const CALM: Duration = Duration::from_secs(2);
-/// How long requests on kept connections may go on coming, each the last on its own. New connections are served all the while.
-const LAST_CALL: Duration = Duration::from_secs(8);
-/// Nothing is accepted any more by then, and what was has reached a worker.
-const SETTLED: Duration = Duration::from_millis(400);
-/// How long a connection that was accepted at last may take to bring its request.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
+/// Connections without a new request for this long are considered idle and may be closed.
+const IDLE_TIME: Duration = Duration::from_secs(2);
+/// How long requests on existing connections are waited for; each is the last on its connection. New
+/// connections are served meanwhile.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time until a paused server accepts nothing more, and every accepted connection has a worker.
+const PAUSE_TIME: Duration = Duration::from_millis(400);
+/// How long a request on a connection that was accepted last is waited for.
+const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The open connections of a server, and whether it is about to end.
+/// The open connections of a server, and whether it is stopping.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
-    /// Those from before the end began.
-    kept: watch::Sender<usize>,
-    /// Those from after it; each closes with its first answer.
+    /// Connections opened before the stop began.
+    existing: watch::Sender<usize>,
+    /// Connections opened after it; each closes after its first response.
     late: watch::Sender<usize>,
-    /// Requests on kept connections since the end began.
+    /// Requests on existing connections since the stop began.
     last_requests: watch::Sender<u64>,
-    ending: CancellationToken,
+    stopping: CancellationToken,
 }
 
-/// One connection; leaves its count when it is dropped.
-struct Open(watch::Sender<usize>);
+/// One connection; uncounts itself when it is dropped.
+struct OpenConnection(watch::Sender<usize>);
 
 impl Connections {
-    /// Answers what is under way and ends the server. `services.stopping` is cancelled before, so that every answer from now on ends its connection.
+    /// Finishes running requests and stops the server. `services.stopping` must be cancelled before,
+    /// so that every further response closes its connection.
     ///
-    /// An inherited socket is left to the next process while its last requests are answered; our own is served to the last, since its end
-    /// cuts off what waits there, while a balancer that is refused may ask another replica.
+    /// An inherited socket stays open for the next process, so this one stops accepting before its
+    /// last requests are answered. A socket of our own accepts until the end: closing it resets the
+    /// connections in its backlog, whereas a load balancer that is refused can try another replica.
     pub async fn drain(&self, server: &ServerHandle, socket: Owner) {
-        self.ending.cancel();
+        self.stopping.cancel();
         tokio::select! {
-            () = none(&self.kept) => {}
-            () = self.calm() => {}
-            () = sleep(LAST_CALL) => {}
+            () = all_closed(&self.existing) => {}
+            () = self.until_idle() => {}
+            () = sleep(DRAIN_TIMEOUT) => {}
         }
         if socket == Owner::Parent {
             server.pause().await;
-            // The answer to `pause` comes before the thread that accepts has heard of it.
-            sleep(SETTLED).await;
+            // `pause` returns before the accepting thread has processed it.
+            sleep(PAUSE_TIME).await;
             tracing::info!("new connections are left to the next process");
-            // Whoever is silent for longer has connected for nothing.
-            let _ = timeout(LAST_REQUEST, none(&self.late)).await;
+            // A client that sends nothing for longer has no request.
+            let _ = timeout(LAST_REQUEST_TIMEOUT, all_closed(&self.late)).await;
         }
         server.stop(true).await;
     }
 
-    /// Ends when no request has come on a kept connection for a while.
-    async fn calm(&self) {
+    /// Returns when no request has come on an existing connection for [`IDLE_TIME`].
+    async fn until_idle(&self) {
         let mut requests = self.last_requests.subscribe();
-        while let Ok(Ok(())) = timeout(CALM, requests.changed()).await {}
+        while let Ok(Ok(())) = timeout(IDLE_TIME, requests.changed()).await {}
     }
 
     fn count(&self, data: &mut Extensions) {
-        let count = if self.ending.is_cancelled() {
+        let count = if self.stopping.is_cancelled() {
             &self.late
         } else {
-            &self.kept
+            &self.existing
         };
         count.send_modify(|open| *open += 1);
-        data.insert(Open(count.clone()));
+        data.insert(OpenConnection(count.clone()));
     }
 
-    fn note_request(&self, request: &ServiceRequest) {
-        let is_kept = request
-            .conn_data::<Open>()
-            .is_some_and(|open| open.0.same_channel(&self.kept));
-        if is_kept && self.ending.is_cancelled() {
+    fn count_request(&self, request: &ServiceRequest) {
+        let is_existing = request
+            .conn_data::<OpenConnection>()
+            .is_some_and(|open| open.0.same_channel(&self.existing));
+        if is_existing && self.stopping.is_cancelled() {
             self.last_requests.send_modify(|requests| *requests += 1);
         }
     }
 }
 
-/// Ends when none is open.
-async fn none(count: &watch::Sender<usize>) {
-    // The sender lives as long as its receiver here, so this ends by success.
+async fn all_closed(count: &watch::Sender<usize>) {
+    // Cannot fail: the sender outlives its receiver.
     let _ = count.subscribe().wait_for(|open| *open == 0).await;
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.send_modify(|open| *open = open.saturating_sub(1));
     }
 }
 
-/// For the server's `on_connect`: notes a connection, whatever it is.
-pub(crate) fn note(connections: &Connections) -> impl Fn(&dyn Any, &mut Extensions) + use<> {
+/// For the server's `on_connect`.
+pub(crate) fn count_connections(
+    connections: &Connections,
+) -> impl Fn(&dyn Any, &mut Extensions) + use<> {
     let connections = connections.clone();
     move |_, data| connections.count(data)
 }
 
-/// Middleware: once the process stops, an answer is the last on its connection.
-pub(crate) async fn say_goodbye(
+/// Middleware: while the process stops, each response closes its connection.
+pub(crate) async fn close_on_shutdown(
     services: web::Data<Services>,
     connections: web::Data<Connections>,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    connections.note_request(&request);
+    connections.count_request(&request);
     let mut response = next.call(request).await?;
     if services.stopping.is_cancelled() {
         let head = response.response_mut().head_mut();
