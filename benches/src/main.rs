@@ -7,9 +7,12 @@
 mod baseline;
 mod bench;
 mod bulk;
+mod bulk_rows;
 mod callback_requests;
+mod cell;
 mod error;
 mod ingest;
+mod journal_rows;
 mod load;
 mod population;
 mod process;

@@ -146,6 +146,11 @@ pub fn account(number: u64) -> &'static BenchAccount {
     &ACCOUNTS[(number % 4) as usize]
 }
 
+/// Time from a message to its report: one second to about two minutes.
+pub fn delay(number: u64) -> TimeDelta {
+    TimeDelta::milliseconds(i64::try_from(1000 + scatter(number) % 125_000).unwrap_or(1000))
+}
+
 /// A different number for each input, in no order.
 pub fn scatter(number: u64) -> u64 {
     number.wrapping_mul(SCATTER)

@@ -1,0 +1,353 @@
+//! The rows of a population, table by table.
+
+use std::collections::BTreeMap;
+
+use bluetick::domain::delivery::fold;
+use bluetick::domain::delivery_state::{QueueState, Stage};
+use bluetick::domain::failure::Failure;
+use bluetick::domain::latency::LatencyBucket;
+use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
+
+use crate::cell::{Cell, Load};
+use crate::journal_rows::seq;
+use crate::population::{
+    ACCOUNTS, BUCKET, InitialState, Population, account, delay, recipient, scatter, second_id,
+    wamid,
+};
+
+/// All tables of the main database.
+pub fn main_database(population: &Population) -> Vec<Load<'_>> {
+    let mut loads = vec![
+        messages(population),
+        receipts(population),
+        outcomes(population),
+        provider_ids(population),
+    ];
+    loads.extend(counts(population));
+    loads.push(position(population));
+    loads
+}
+
+/// The only receipt of a message.
+fn receipt(population: &Population, number: u64) -> Receipt {
+    let at = population.created_at(number) + delay(number);
+    let event = match population.initial_state(number) {
+        InitialState::Sent => ReceiptEvent::Stage(Stage::Sent),
+        InitialState::Delivered => ReceiptEvent::Stage(Stage::Delivered),
+        InitialState::Read => ReceiptEvent::Stage(Stage::Read),
+        InitialState::Failed => ReceiptEvent::Failure(Failure {
+            code: Some("131026".to_owned()),
+            title: Some("Message undeliverable".to_owned()),
+            detail: None,
+            key: None,
+        }),
+    };
+    Receipt {
+        source_kind: SourceKind::Callback,
+        source: population.callback_id(number).uuid(),
+        part: 0,
+        event,
+        occurred_at: Some(at),
+        received_at: at,
+        recipient: None,
+        pricing: Pricing::default(),
+    }
+}
+
+fn messages(population: &Population) -> Load<'_> {
+    Load {
+        table: "messages",
+        columns: &[
+            "id",
+            "account",
+            "provider",
+            "origin",
+            "sender",
+            "recipient",
+            "recipient_reversed",
+            "recipient_name",
+            "kind",
+            "media_url",
+            "mime_type",
+            "caption",
+            "reference",
+            "client_reference",
+            "queue",
+            "tries",
+            "handed_over_at",
+            "state",
+            "conflict",
+            "silence_limit",
+            "due_at",
+            "submitted_at",
+            "sent_at",
+            "delivered_at",
+            "read_at",
+            "implied_stages",
+            "failed_at",
+            "failure_code",
+            "failure_title",
+            "failure_class",
+            "provider_id",
+            "created_at",
+            "updated_at",
+        ],
+        rows: Box::new((0..population.size).map(|number| message(population, number))),
+    }
+}
+
+fn message(population: &Population, number: u64) -> Vec<Cell> {
+    let created_at = population.created_at(number);
+    let receipt = receipt(population, number);
+    let delivery = fold(
+        QueueState::Done,
+        Some(created_at),
+        std::slice::from_ref(&receipt),
+    );
+    let stage = |stage| match delivery.stage(stage) {
+        Some(reached) => Cell::Number(reached.at.timestamp_millis()),
+        None => Cell::Null,
+    };
+    let implied = Stage::ALL
+        .into_iter()
+        .filter(|stage| {
+            delivery
+                .stage(*stage)
+                .is_some_and(|reached| reached.implied)
+        })
+        .fold(0, |bits, stage| bits | 1 << stage.index());
+    let to = recipient(number);
+    let reported_at = receipt.received_at.timestamp_millis();
+    let is_failed = delivery.failure.is_some();
+    let failed = |cell: Cell| if is_failed { cell } else { Cell::Null };
+    let due_at = match population.initial_state(number) {
+        InitialState::Sent => Cell::Number(reported_at + 86_400_000),
+        _ => Cell::Null,
+    };
+    let account = account(number);
+    vec![
+        Cell::Id(population.message_id(number).uuid()),
+        Cell::Word(account.id),
+        Cell::Word(account.provider),
+        Cell::Word("api"),
+        Cell::Word("918600000001"),
+        Cell::Text(to.clone()),
+        Cell::Text(to.chars().rev().collect()),
+        Cell::Word("A Customer"),
+        Cell::Word(kind(number)),
+        Cell::Word("https://shop.example/pictures/card.jpg"),
+        Cell::Word("image/jpeg"),
+        Cell::Word("Your order is on its way."),
+        Cell::Word("autumn"),
+        Cell::Text(format!("order-{number}")),
+        Cell::Word("done"),
+        Cell::Number(1),
+        Cell::Number(created_at.timestamp_millis() + 200),
+        Cell::Word(delivery.state.as_str()),
+        Cell::Flag(false),
+        Cell::Number(86_400_000),
+        due_at,
+        stage(Stage::Submitted),
+        stage(Stage::Sent),
+        stage(Stage::Delivered),
+        stage(Stage::Read),
+        Cell::Number(implied),
+        failed(Cell::Number(reported_at)),
+        failed(Cell::Word("131026")),
+        failed(Cell::Word("Message undeliverable")),
+        failed(Cell::Word("recipient")),
+        Cell::Text(wamid(number)),
+        Cell::Number(created_at.timestamp_millis()),
+        Cell::Number(reported_at),
+    ]
+}
+
+fn kind(number: u64) -> &'static str {
+    if number.is_multiple_of(3) {
+        "video"
+    } else {
+        "image"
+    }
+}
+
+fn receipts(population: &Population) -> Load<'_> {
+    let row = |number| {
+        let receipt = receipt(population, number);
+        let at = Cell::Number(receipt.received_at.timestamp_millis());
+        let mut row = vec![
+            Cell::Id(receipt.source),
+            Cell::Number(0),
+            Cell::Word("callback"),
+            Cell::Id(population.message_id(number).uuid()),
+            at.clone(),
+            at,
+        ];
+        row.extend(match receipt.event {
+            ReceiptEvent::Stage(stage) => [
+                Cell::Word("stage"),
+                Cell::Word(stage.as_str()),
+                Cell::Null,
+                Cell::Null,
+            ],
+            _ => [
+                Cell::Word("failure"),
+                Cell::Null,
+                Cell::Word("131026"),
+                Cell::Word("Message undeliverable"),
+            ],
+        });
+        row
+    };
+    Load {
+        table: "receipts",
+        columns: &[
+            "source",
+            "part",
+            "source_kind",
+            "message",
+            "occurred_at",
+            "received_at",
+            "fact",
+            "stage",
+            "code",
+            "title",
+        ],
+        rows: Box::new((0..population.size).map(row)),
+    }
+}
+
+fn outcomes(population: &Population) -> Load<'_> {
+    let row = |number| {
+        let at = population.created_at(number) + delay(number);
+        vec![
+            Cell::Id(population.callback_id(number).uuid()),
+            seq(number),
+            Cell::Word(account(number).id),
+            Cell::Number(at.timestamp_millis()),
+            Cell::Word("receipts"),
+        ]
+    };
+    Load {
+        table: "callback_outcomes",
+        columns: &["callback", "seq", "account", "received_at", "outcome"],
+        rows: Box::new((0..population.size).map(row)),
+    }
+}
+
+/// In the order of the primary key.
+fn provider_ids(population: &Population) -> Load<'_> {
+    let of_account = |place: u64| {
+        let mut numbers: Vec<u64> = (0..population.size)
+            .filter(|number| number % 4 == place)
+            .collect();
+        numbers.sort_unstable_by_key(|number| scatter(*number));
+        let second = numbers.clone();
+        let row = |number: u64, id: String, learned_from| {
+            vec![
+                Cell::Word(account(number).id),
+                Cell::Text(id),
+                Cell::Id(population.message_id(number).uuid()),
+                Cell::Word(learned_from),
+                Cell::Number(population.created_at(number).timestamp_millis() + 300),
+            ]
+        };
+        let second = second
+            .into_iter()
+            .filter_map(move |number| Some(row(number, second_id(number)?, "callback")));
+        let first = numbers
+            .into_iter()
+            .map(move |number| row(number, wamid(number), "reply"));
+        // Hexadecimal digits sort before `wamid.`.
+        second.chain(first)
+    };
+    Load {
+        table: "provider_ids",
+        columns: &[
+            "account",
+            "provider_id",
+            "message",
+            "learned_from",
+            "learned_at",
+        ],
+        rows: Box::new((0..ACCOUNTS.len() as u64).flat_map(of_account)),
+    }
+}
+
+/// Both count tables.
+fn counts(population: &Population) -> [Load<'_>; 2] {
+    let mut states: BTreeMap<_, i64> = BTreeMap::new();
+    let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
+    for number in 0..population.size {
+        let created_at = population.created_at(number).timestamp_millis();
+        let cohort = (
+            created_at.div_euclid(BUCKET) * BUCKET,
+            account(number).id,
+            kind(number),
+        );
+        let took = LatencyBucket::of(delay(number)).number();
+        let (state, reached) = match population.initial_state(number) {
+            InitialState::Sent => ("sent", Some("sent")),
+            InitialState::Delivered => ("delivered", Some("delivered")),
+            InitialState::Read => ("read", Some("read")),
+            InitialState::Failed => ("failed", None),
+        };
+        *states.entry((cohort, state)).or_default() += 1;
+        if let Some(stage) = reached {
+            *latencies.entry((cohort, stage, took)).or_default() += 1;
+        }
+    }
+    let state_row = |(((bucket, account, kind), state), messages)| {
+        let (code, class) = if state == "failed" {
+            ("131026", "recipient")
+        } else {
+            ("", "")
+        };
+        vec![
+            Cell::Number(bucket),
+            Cell::Word(account),
+            Cell::Word(kind),
+            Cell::Word("api"),
+            Cell::Word(state),
+            Cell::Word(code),
+            Cell::Word(class),
+            Cell::Number(messages),
+        ]
+    };
+    let latency = |(((bucket, account, kind), stage, took), messages)| {
+        vec![
+            Cell::Number(bucket),
+            Cell::Word(account),
+            Cell::Word(kind),
+            Cell::Word(stage),
+            Cell::Number(took),
+            Cell::Number(messages),
+        ]
+    };
+    [
+        Load {
+            table: "message_counts",
+            columns: &[
+                "bucket", "account", "kind", "origin", "state", "code", "class", "messages",
+            ],
+            rows: Box::new(states.into_iter().map(state_row)),
+        },
+        Load {
+            table: "latency_counts",
+            columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
+            rows: Box::new(latencies.into_iter().map(latency)),
+        },
+    ]
+}
+
+/// Everything loaded counts as applied.
+fn position(population: &Population) -> Load<'_> {
+    let row = vec![
+        Cell::Word("reconcile_position"),
+        Cell::Text(population.size.to_string()),
+    ];
+    Load {
+        table: "settings",
+        columns: &["name", "value"],
+        rows: Box::new(std::iter::once(row)),
+    }
+}
