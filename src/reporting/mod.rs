@@ -10,3 +10,4 @@ pub mod metrics;
 pub mod orphan_views;
 pub mod problem_items;
 pub mod problem_kind;
+pub mod search_text;

@@ -20,7 +20,7 @@ pub use crate::web::api::parameters::pairs;
 use crate::web::api::parameters::{
     ACCOUNT, Fingerprint, PageParameters, Parameters, QueryParameter, query_parameters,
 };
-use crate::web::api::search::{parse_search, phone_digits};
+use crate::reporting::search_text::{parse_search, phone_digits};
 use crate::web::error::FieldError;
 
 query_parameters!(

@@ -20,7 +20,6 @@ mod path_parameters;
 pub(crate) mod problem_count_endpoints;
 pub(crate) mod problem_list_endpoints;
 pub(crate) mod replay_endpoints;
-pub mod search;
 mod send_body;
 pub(crate) mod statistics_endpoints;
 pub(crate) mod timeline_endpoints;

@@ -9,7 +9,7 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::scope::Visibility;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::web::api::search::parse_search;
+use crate::reporting::search_text::parse_search;
 use crate::web::dashboard::message_summary::short_id;
 
 /// Messages offered when the input matches several.

@@ -47,7 +47,7 @@ pub fn parse_search(text: &str, visibility: Visibility) -> Result<Vec<Search>, B
 }
 
 /// The digits of a text that holds nothing but a phone number or a part of one.
-pub(super) fn phone_digits(text: &str) -> Option<String> {
+pub(crate) fn phone_digits(text: &str) -> Option<String> {
     let rest = text.trim();
     let rest = rest.strip_prefix('+').unwrap_or(rest);
     let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
