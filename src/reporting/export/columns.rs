@@ -11,39 +11,99 @@ use crate::domain::media::MediaKind;
 use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
-pub const COLUMN_COUNT: usize = 28;
-
 /// New columns only at the end.
-pub const COLUMNS: [&str; COLUMN_COUNT] = [
-    "id",
-    "account",
-    "provider",
-    "from",
-    "to",
-    "name",
-    "kind",
-    "state",
-    "conflict",
-    "overdue",
-    "origin",
-    "provider_id",
-    "ref",
-    "ref1",
-    "ref2",
-    "client_reference",
-    "created_at",
-    "submitted_at",
-    "sent_at",
-    "delivered_at",
-    "read_at",
-    "failed_at",
-    "failure_code",
-    "failure_class",
-    "failure_detail",
-    "billable",
-    "pricing_category",
-    "price",
+const COLUMNS: [ExportColumn; 28] = [
+    column("id", |_, message| text(message.id.to_string())),
+    column("account", |_, message| text(message.account.as_str())),
+    column("provider", |_, message| text(message.provider.as_str())),
+    column("from", |context, message| {
+        context.phone(message.sender.as_deref())
+    }),
+    column("to", |context, message| {
+        context.phone(message.recipient.as_deref())
+    }),
+    column("name", |context, message| {
+        context.personal(message.name.as_deref())
+    }),
+    column("kind", |_, message| {
+        optional(message.kind.map(MediaKind::as_str))
+    }),
+    column("state", |_, message| text(message.state.as_str())),
+    column("conflict", |_, message| Cell::Flag(message.conflict)),
+    column("overdue", |context, message| {
+        Cell::Flag(message.due_at.is_some_and(|due| due <= context.now))
+    }),
+    column("origin", |_, message| text(message.origin.as_str())),
+    column("provider_id", |context, message| {
+        context.provider_id(message.provider_id.as_ref())
+    }),
+    column("ref", |_, message| {
+        optional(message.references.reference.as_deref())
+    }),
+    column("ref1", |_, message| {
+        optional(message.references.reference1.as_deref())
+    }),
+    column("ref2", |_, message| {
+        optional(message.references.reference2.as_deref())
+    }),
+    column("client_reference", |_, message| {
+        optional(message.client_reference.as_deref())
+    }),
+    column("created_at", |context, message| {
+        context.time(Some(message.created_at))
+    }),
+    column("submitted_at", |context, message| {
+        context.time(message.submitted_at)
+    }),
+    column("sent_at", |context, message| context.time(message.sent_at)),
+    column("delivered_at", |context, message| {
+        context.time(message.delivered_at)
+    }),
+    column("read_at", |context, message| context.time(message.read_at)),
+    column("failed_at", |context, message| {
+        context.time(message.failure.as_ref().map(|failure| failure.at))
+    }),
+    column("failure_code", |context, message| {
+        let code = message
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.code.as_deref());
+        optional(code.map(|code| context.visibility.mask_code(code)))
+    }),
+    column("failure_class", |_, message| {
+        let failure = message.failure.as_ref();
+        optional(failure.map(|failure| FailureClass::as_str(failure.class)))
+    }),
+    column("failure_detail", |context, message| {
+        let failure = message.failure.as_ref();
+        context.provider_text(failure.and_then(|failure| failure.words.as_deref()))
+    }),
+    column("billable", |_, message| {
+        message.billable.map_or(Cell::Absent, Cell::Flag)
+    }),
+    column("pricing_category", |_, message| {
+        optional(message.pricing_category.as_deref())
+    }),
+    column("price", |_, message| optional(message.price.as_deref())),
 ];
+
+pub const COLUMN_COUNT: usize = COLUMNS.len();
+
+type CellFunction = for<'a> fn(&ColumnContext, &'a ExportedMessage) -> Cell<'a>;
+
+#[derive(Clone, Copy, Debug)]
+struct ExportColumn {
+    name: &'static str,
+    cell: CellFunction,
+}
+
+const fn column(name: &'static str, cell: CellFunction) -> ExportColumn {
+    ExportColumn { name, cell }
+}
+
+pub fn column_names() -> [&'static str; COLUMN_COUNT] {
+    COLUMNS.map(|column| column.name)
+}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cell<'a> {
@@ -63,41 +123,7 @@ pub(super) struct ColumnContext {
 impl ColumnContext {
     /// In the order of [`COLUMNS`].
     pub(super) fn cells<'a>(&self, message: &'a ExportedMessage) -> [Cell<'a>; COLUMN_COUNT] {
-        let failure = message.failure.as_ref();
-        let references = &message.references;
-        [
-            text(message.id.to_string()),
-            text(message.account.as_str()),
-            text(message.provider.as_str()),
-            self.phone(message.sender.as_deref()),
-            self.phone(message.recipient.as_deref()),
-            self.personal(message.name.as_deref()),
-            optional(message.kind.map(MediaKind::as_str)),
-            text(message.state.as_str()),
-            Cell::Flag(message.conflict),
-            Cell::Flag(message.due_at.is_some_and(|due| due <= self.now)),
-            text(message.origin.as_str()),
-            self.provider_id(message.provider_id.as_ref()),
-            optional(references.reference.as_deref()),
-            optional(references.reference1.as_deref()),
-            optional(references.reference2.as_deref()),
-            optional(message.client_reference.as_deref()),
-            self.time(Some(message.created_at)),
-            self.time(message.submitted_at),
-            self.time(message.sent_at),
-            self.time(message.delivered_at),
-            self.time(message.read_at),
-            self.time(failure.map(|failure| failure.at)),
-            optional(failure.and_then(|failure| {
-                let code = failure.code.as_deref()?;
-                Some(self.visibility.mask_code(code))
-            })),
-            optional(failure.map(|failure| FailureClass::as_str(failure.class))),
-            self.provider_text(failure.and_then(|failure| failure.words.as_deref())),
-            message.billable.map_or(Cell::Absent, Cell::Flag),
-            optional(message.pricing_category.as_deref()),
-            optional(message.price.as_deref()),
-        ]
+        COLUMNS.map(|column| (column.cell)(self, message))
     }
 
     fn time(&self, at: Option<DateTime<Utc>>) -> Cell<'static> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use csv::{Writer, WriterBuilder};
 
 use crate::domain::phone;
-use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell};
+use crate::reporting::export::columns::{COLUMN_COUNT, Cell, column_names};
 
 /// Excel needs the mark to recognise UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub enum ByteOrderMark {
 /// The byte order mark, if wanted, and the header.
 pub(super) fn file_start(mark: ByteOrderMark) -> Vec<u8> {
     let mut bytes = byte_order_mark(mark);
-    write(&mut bytes, |writer| writer.write_record(COLUMNS));
+    write(&mut bytes, |writer| writer.write_record(column_names()));
     bytes
 }
 

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::reporting::export::columns::{COLUMN_COUNT, COLUMNS, Cell};
+use crate::reporting::export::columns::{COLUMN_COUNT, Cell, column_names};
 
 pub(super) fn write_rows<'a>(
     rows: impl Iterator<Item = [Cell<'a>; COLUMN_COUNT]>,
     bytes: &mut Vec<u8>,
 ) {
     for row in rows {
-        let object: Map<String, Value> = COLUMNS
+        let object: Map<String, Value> = column_names()
             .into_iter()
             .zip(row)
             .filter_map(|(name, cell)| Some((name.to_owned(), value(cell)?)))
