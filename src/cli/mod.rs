@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod export;
+pub mod filter_arguments;
 pub mod migrate;
 mod progress;
 pub mod purge;
@@ -30,7 +31,8 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::services::Services;
 use crate::web::server;
 
-/// Send WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and track their delivery
+/// Send WhatsApp media messages through Sobot, Kaleyra, Zixflow and LancePilot, and track their
+/// delivery
 #[derive(Parser, Debug)]
 #[command(name = "bluetick", version, propagate_version = true)]
 pub struct Arguments {

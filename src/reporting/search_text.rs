@@ -1,83 +1,86 @@
-//! The one search box: what was typed, in every way it can be read.
+//! The text of the search box, and everything that it can mean.
 
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::phone;
 use crate::domain::scope::Visibility;
+use crate::reporting::query_values::phone_digits;
 use crate::store::messages::Search;
 
-/// Fewer digits at the end of a number name too many people.
+/// Fewer digits at the end of a number match too many messages.
 const SUFFIX_DIGITS: usize = 7;
-/// Fewer digits at its beginning are a country.
+/// Fewer digits at the beginning of a number are only a country code.
 const PREFIX_DIGITS: usize = 3;
-/// A text longer than any id is none.
+/// In characters; no id or reference is longer.
 const LIMIT: usize = 512;
 
-/// What was typed cannot be searched for.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadSearch {
-    /// Nothing.
     #[error("is empty")]
     Empty,
-    /// Longer than anything that is kept.
     #[error("is longer than {LIMIT} characters")]
     TooLong,
 }
 
-/// Every reading of a text. Who may not see numbers finds them only whole, lest they be guessed digit by digit.
-pub fn parse_search(text: &str, visibility: Visibility) -> Result<Vec<Search>, BadSearch> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(BadSearch::Empty);
+/// 1 to 512 characters, without surrounding spaces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SearchText(String);
+
+impl SearchText {
+    pub fn parse(text: &str) -> Result<Self, BadSearch> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(BadSearch::Empty);
+        }
+        if text.chars().count() > LIMIT {
+            return Err(BadSearch::TooLong);
+        }
+        Ok(Self(text.to_owned()))
     }
-    if text.chars().count() > LIMIT {
-        return Err(BadSearch::TooLong);
+
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
-    let mut readings = Vec::new();
-    if let Ok(id) = text.parse::<MessageId>() {
-        readings.push(Search::Id(id));
+
+    /// Everything that the text can mean. With masked numbers only a complete number matches:
+    /// otherwise a caller could guess it digit by digit.
+    pub fn meanings(&self, visibility: Visibility) -> Vec<Search> {
+        let text = self.as_str();
+        let mut meanings = Vec::new();
+        if let Ok(id) = text.parse::<MessageId>() {
+            meanings.push(Search::Id(id));
+        }
+        if let Some(digits) = phone_digits(text) {
+            meanings.extend(phone_meanings(&digits, visibility));
+        }
+        if let Ok(id) = ProviderMessageId::parse(text) {
+            meanings.push(Search::ProviderId(id.as_str().to_owned()));
+        }
+        meanings.push(Search::ReferencePrefix(text.to_owned()));
+        meanings
     }
-    if let Some(digits) = phone_digits(text) {
-        readings.extend(phone_readings(&digits, visibility));
-    }
-    if let Ok(id) = ProviderMessageId::parse(text) {
-        readings.push(Search::ProviderId(id.as_str().to_owned()));
-    }
-    readings.push(Search::ReferencePrefix(text.to_owned()));
-    Ok(readings)
 }
 
-/// The digits of a text that holds nothing but a phone number or a part of one.
-pub(crate) fn phone_digits(text: &str) -> Option<String> {
-    let rest = text.trim();
-    let rest = rest.strip_prefix('+').unwrap_or(rest);
-    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-    let plain = rest
-        .chars()
-        .all(|c| c.is_ascii_digit() || " -().\u{a0}".contains(c));
-    (plain && !digits.is_empty() && digits.len() <= 15).then_some(digits)
-}
-
-fn phone_readings(digits: &str, visibility: Visibility) -> Vec<Search> {
+fn phone_meanings(digits: &str, visibility: Visibility) -> Vec<Search> {
     if visibility == Visibility::Masked {
         return vec![Search::Phone(digits.to_owned())];
     }
-    let mut readings = Vec::new();
+    let mut meanings = Vec::new();
     if digits.len() >= PREFIX_DIGITS {
-        readings.push(Search::PhonePrefix(digits.to_owned()));
+        meanings.push(Search::PhonePrefix(digits.to_owned()));
     }
     if phone::spellings(digits).len() > 1 {
-        readings.push(Search::Phone(digits.to_owned()));
+        meanings.push(Search::Phone(digits.to_owned()));
     }
     // National numbers are often written with a zero that the international form has not.
     let mut suffixes = vec![digits, digits.trim_start_matches('0')];
     suffixes.dedup();
     suffixes.retain(|suffix| suffix.len() >= SUFFIX_DIGITS);
-    readings.extend(
+    meanings.extend(
         suffixes
             .into_iter()
             .map(|suffix| Search::PhoneSuffix(suffix.to_owned())),
     );
-    readings
+    meanings
 }
 
 #[cfg(test)]
@@ -85,11 +88,11 @@ mod tests {
     use super::*;
 
     fn full(text: &str) -> Vec<Search> {
-        parse_search(text, Visibility::Full).unwrap()
+        SearchText::parse(text).unwrap().meanings(Visibility::Full)
     }
 
     #[test]
-    fn a_number_is_looked_for_at_both_ends_by_who_may_see_it() {
+    fn a_number_matches_at_both_ends_for_a_caller_who_may_see_it() {
         let found = full("+91 99701-23456");
         assert!(found.contains(&Search::PhonePrefix("919970123456".to_owned())));
         assert!(found.contains(&Search::PhoneSuffix("919970123456".to_owned())));
@@ -102,8 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn without_the_right_to_see_numbers_only_a_whole_one_is_found() {
-        let found = parse_search("9970123", Visibility::Masked).unwrap();
+    fn with_masked_numbers_only_a_complete_one_matches() {
+        let text = SearchText::parse("9970123").unwrap();
+        let found = text.meanings(Visibility::Masked);
         assert!(found.contains(&Search::Phone("9970123".to_owned())));
         let partial =
             |search: &Search| matches!(search, Search::PhonePrefix(_) | Search::PhoneSuffix(_));
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_compared_whole_and_references_by_their_beginning() {
+    fn ids_are_compared_completely_and_references_by_their_beginning() {
         let wamid = full("wamid.HBgM Oa==");
         assert_eq!(
             wamid,
@@ -122,6 +126,6 @@ mod tests {
         );
         let id = "019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
         assert!(full(id).contains(&Search::Id(id.parse().unwrap())));
-        assert_eq!(parse_search("  ", Visibility::Full), Err(BadSearch::Empty));
+        assert_eq!(SearchText::parse("  "), Err(BadSearch::Empty));
     }
 }

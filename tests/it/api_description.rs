@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bluetick::cli::Arguments;
 use bluetick::domain::scope::Scope;
+use clap::CommandFactory;
 use serde_json::{Map, Value};
 
 use crate::harness::app::{App, read, start_app};
@@ -222,6 +224,31 @@ async fn every_parameter_of_the_document_is_known_and_no_other() {
             assert!(!refused, "{} does not know {name}", operation.name());
         }
     }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_command_line_exports_with_every_parameter_of_the_api() {
+    let app = start_app().await;
+    let document = document(&app).await;
+    let parameters = &document["paths"]["/api/v1/reports/messages.csv"]["get"]["parameters"];
+    let parameters: BTreeSet<String> = parameters
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|parameter| parameter["name"].as_str().unwrap().replace('_', "-"))
+        .collect();
+    let command = Arguments::command();
+    let export = command.find_subcommand("export").unwrap();
+    let mut options: BTreeSet<String> = export
+        .get_arguments()
+        .filter_map(|argument| argument.get_long().map(str::to_owned))
+        .collect();
+    for option in ["config", "format", "help", "output", "version"] {
+        options.remove(option);
+    }
+    assert_eq!(options, parameters);
+    assert!(options.contains("resent"));
     app.finish().await;
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use actix_web::body::to_bytes;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
-use bluetick::cli::export::{self as command, ExportArguments, ExportFormat, FilterArguments};
+use bluetick::cli::export::{self as command, ExportArguments};
+use bluetick::cli::filter_arguments::FilterArguments;
 use bluetick::domain::clock::FixedClock;
 use bluetick::domain::delivery_state::{DeliveryState, Stage};
 use bluetick::domain::failure::Failure;
@@ -17,13 +18,15 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
-use bluetick::reporting::export::columns::COLUMNS;
+use bluetick::reporting::export::ExportFormat;
+use bluetick::reporting::export::columns::column_names;
 use bluetick::store::Store;
 use bluetick::store::api_tokens::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
 use bluetick::store::message_acceptance::Acceptance;
 use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
-use bluetick::web::api::filter::{pairs, parse_list};
+use bluetick::web::api::filter::parse_list;
+use bluetick::web::api::parameters::pairs;
 use bluetick::web::auth::{Access, session_middleware};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -259,7 +262,7 @@ fn rows(body: &str) -> Vec<BTreeMap<String, String>> {
         .iter()
         .map(str::to_owned)
         .collect();
-    assert_eq!(header, COLUMNS);
+    assert_eq!(header, column_names());
     reader
         .records()
         .map(|record| {
@@ -280,7 +283,7 @@ fn ids(rows: &[BTreeMap<String, String>]) -> Vec<String> {
 #[actix_web::test]
 async fn the_columns_follow_the_contract() {
     assert_eq!(
-        COLUMNS.join(", "),
+        column_names().join(", "),
         "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
          client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, \
          failure_class, failure_detail, billable, pricing_category, price"
@@ -584,19 +587,17 @@ async fn the_command_line_writes_the_same_file() {
     let fixture = fixture().await;
     fixture.fill().await;
     let output = fixture.database.folder().join("out.csv");
-    let arguments = |filters: FilterArguments| ExportArguments {
+    let arguments = |option: &'static str, value: &str| ExportArguments {
         format: ExportFormat::Csv,
         output: Some(output.clone()),
         tz: None,
         bom: false,
-        filters,
-    };
-    let filters = FilterArguments {
-        state: Some("failed,read".to_owned()),
-        ..FilterArguments::default()
+        filters: FilterArguments {
+            given: vec![(option, value.to_owned())],
+        },
     };
     let now = start() + TimeDelta::hours(1);
-    command::run(arguments(filters), &fixture.store, now)
+    command::run(arguments("state", "failed,read"), &fixture.store, now)
         .await
         .unwrap();
     let written = std::fs::read_to_string(&output).unwrap();
@@ -607,11 +608,7 @@ async fn the_command_line_writes_the_same_file() {
     assert_eq!(rows(&written).len(), 2);
     let mode = std::os::unix::fs::PermissionsExt::mode(&output.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let bad = FilterArguments {
-        created_after: Some("today".to_owned()),
-        ..FilterArguments::default()
-    };
-    let failure = command::run(arguments(bad), &fixture.store, now)
+    let failure = command::run(arguments("created_after", "today"), &fixture.store, now)
         .await
         .unwrap_err();
     assert!(

@@ -14,8 +14,10 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures_util::join;
 use futures_util::stream::{self, Stream};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::db::Error;
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::scope::Visibility;
 use crate::reporting::export::columns::ColumnContext;
 use crate::store::Store;
@@ -24,26 +26,16 @@ use crate::store::messages::{ExportPage, MessageFilter};
 /// Few enough for memory, enough to make the start of the query cheap.
 const PAGE: usize = 1000;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExportFileFormat {
+/// Its word is the extension of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum ExportFormat {
     Csv,
     Ndjson,
 }
+enum_words!(ExportFormat, "an export format");
 
-impl ExportFileFormat {
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        [Self::Csv, Self::Ndjson]
-            .into_iter()
-            .find(|format| format.extension() == extension)
-    }
-
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-        }
-    }
-
+impl ExportFormat {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
@@ -55,7 +47,7 @@ impl ExportFileFormat {
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     pub filter: MessageFilter,
-    pub format: ExportFileFormat,
+    pub format: ExportFormat,
     pub zone: Tz,
     pub mark: ByteOrderMark,
     pub visibility: Visibility,
@@ -122,15 +114,15 @@ fn write(export: &ExportRequest, page: &ExportPage, bytes: &mut Vec<u8>) -> Resu
     let messages = page.decode()?;
     let rows = messages.iter().map(|message| view.cells(message));
     match export.format {
-        ExportFileFormat::Csv => csv::write_rows(rows, bytes),
-        ExportFileFormat::Ndjson => ndjson::write_rows(rows, bytes),
+        ExportFormat::Csv => csv::write_rows(rows, bytes),
+        ExportFormat::Ndjson => ndjson::write_rows(rows, bytes),
     }
     Ok(messages.len() as u64)
 }
 
 fn file_start(export: &ExportRequest) -> Vec<u8> {
     match export.format {
-        ExportFileFormat::Csv => csv::file_start(export.mark),
-        ExportFileFormat::Ndjson => Vec::new(),
+        ExportFormat::Csv => csv::file_start(export.mark),
+        ExportFormat::Ndjson => Vec::new(),
     }
 }

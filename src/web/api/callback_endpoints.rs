@@ -6,16 +6,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::ids::CallbackId;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
+use crate::reporting::query_values::parse_account;
 use crate::services::Services;
 use crate::store::callback_outcomes::Outcome;
 use crate::web::api::documented_responses::NoLongerKept;
-use crate::web::api::filter::parse_account;
 use crate::web::api::list_response::list_response;
-use crate::web::api::parameters::{
-    ACCOUNT, PageParameters, Parameters, QueryParameter, pairs, query_parameters,
-};
+use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::path_parameters::CallbackPath;
-use crate::web::api::wire::{self, CallbackResponse};
+use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
+use crate::web::api::wire;
+use crate::web::api::wire::callback_responses::CallbackResponse;
 use crate::web::error::ApiError;
 
 query_parameters!(

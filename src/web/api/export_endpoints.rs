@@ -1,4 +1,5 @@
-//! `GET /reports/messages.csv` and `.ndjson`: exactly the rows that the same filters list, streamed.
+//! `GET /api/v1/reports/messages.csv` and `.ndjson`: exactly the rows that the same filters list,
+//! streamed.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::Bytes;
@@ -6,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::scope::Caller;
-use crate::reporting::export::{self, ExportFileFormat};
+use crate::reporting::export::{self, ExportFormat};
 use crate::web::api::filter::{self, FilterParameters, MarkParameter, ZoneParameter};
 use crate::web::api::parameters;
 use crate::web::auth;
@@ -21,7 +22,7 @@ use crate::web::error::ApiError;
     responses((status = 200, body = String, content_type = "text/csv", description = "A header and one row per message.")),
 )]
 pub(crate) async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, ExportFileFormat::Csv).await
+    export(&request, &caller, ExportFormat::Csv).await
 }
 
 /// Export messages as NDJSON, with the filters of the list
@@ -33,31 +34,32 @@ pub(crate) async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResp
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One JSON object per message and line.")),
 )]
 pub(crate) async fn ndjson(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, ExportFileFormat::Ndjson).await
+    export(&request, &caller, ExportFormat::Ndjson).await
 }
 
 async fn export(
     request: &HttpRequest,
     caller: &Caller,
-    format: ExportFileFormat,
+    format: ExportFormat,
 ) -> Result<HttpResponse, ApiError> {
     let access = auth::access_of(request)?;
     let now = access.clock.now();
     let pairs = parameters::pairs(request.query_string());
     let export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
     let mut chunks = Box::pin(export::stream(access.store.clone(), export));
-    // Read before the first byte is sent: a database that cannot be asked is a 5xx and not a broken file.
+    // Before the first byte is sent, so that a database error becomes a 5xx and not a broken file.
     let first = chunks.try_next().await?;
     let body = stream::iter(first.map(Ok)).chain(chunks).map(|chunk| {
         chunk
             .map(|chunk| Bytes::from(chunk.bytes))
-            // The connection breaks, so that nobody takes a part for the whole.
-            .inspect_err(|error| tracing::error!(%error, "an export broke off"))
+            // Closes the connection, so that the client does not take the part for the complete
+            // file.
+            .inspect_err(|error| tracing::error!(%error, "an export was interrupted"))
     });
     let name = format!(
         "attachment; filename=\"messages-{}.{}\"",
         now.format("%Y%m%dT%H%M%SZ"),
-        format.extension()
+        format.as_str()
     );
     Ok(HttpResponse::Ok()
         .content_type(format.content_type())

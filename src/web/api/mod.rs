@@ -1,5 +1,5 @@
-//! The HTTP API under `/api/v1`. Which handler answers which route is in `web/mod.rs`; each handler
-//! describes itself for the OpenAPI document.
+//! The HTTP API under `/api/v1`. The routes are in `web/mod.rs`; each handler describes itself for
+//! the OpenAPI document.
 
 pub(crate) mod account_endpoints;
 pub(crate) mod action_endpoints;
@@ -11,17 +11,22 @@ pub(crate) mod export_endpoints;
 pub mod filter;
 mod list_response;
 pub(crate) mod live_endpoints;
+mod message_cursor;
 pub(crate) mod message_endpoints;
+pub(crate) mod message_lookup;
 pub(crate) mod observed_message_endpoints;
 pub mod openapi;
 pub(crate) mod orphan_endpoints;
-pub(crate) mod parameters;
+pub mod parameters;
 mod path_parameters;
 pub(crate) mod problem_count_endpoints;
 pub(crate) mod problem_list_endpoints;
+mod query_parameter;
 pub(crate) mod replay_endpoints;
 mod send_body;
+pub(crate) mod send_endpoint;
 pub(crate) mod statistics_endpoints;
+mod statistics_query;
 pub(crate) mod timeline_endpoints;
 pub(crate) mod window_endpoints;
 pub mod wire;

@@ -5,16 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::delivery_state::Stage;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::{self, ListedOrphan};
+use crate::reporting::query_values::{parse_account, parse_provider_id, parse_recipient};
 use crate::services::Services;
 use crate::store::orphan_list::OrphanFilter;
-use crate::web::api::filter::{
-    parse_account, parse_provider_id, parse_recipient, read_place, write_place,
-};
 use crate::web::api::list_response::list_response;
-use crate::web::api::parameters::{
-    ACCOUNT, PageParameters, Parameters, QueryParameter, pairs, query_parameters,
-};
-use crate::web::api::wire::{self, OrphanResponse};
+use crate::web::api::message_cursor::{read_place, write_place};
+use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
+use crate::web::api::wire;
+use crate::web::api::wire::callback_responses::OrphanResponse;
 use crate::web::error::ApiError;
 
 query_parameters!(
@@ -47,7 +46,7 @@ pub(crate) async fn list(
         account: parameters.parse_with("account", parse_account),
         provider_id: parameters.parse_with("provider_id", parse_provider_id),
         recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
-        put_aside: None,
+        ..OrphanFilter::default()
     };
     let cursor = parameters.cursor(read_place);
     let limit = parameters.limit();

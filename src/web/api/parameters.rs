@@ -1,123 +1,62 @@
-//! Query parameters, read once for every call: unknown, repeated, empty and bad ones are told by name, all at once; cursors belong to their filters.
-//!
-//! What a parameter means is its reader's business.
+//! The query parameters of a request. Unknown, repeated, empty and invalid ones are reported by
+//! name, all at once; a cursor is bound to the filters of its list.
 
 use std::collections::BTreeMap;
-use std::fmt::{Debug, Display};
-use std::str::FromStr;
+use std::fmt::Debug;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use utoipa::openapi::Required;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use crate::web::error::FieldError;
+use crate::reporting::filter_fields::FilterField;
+use crate::reporting::message_query::MessageQuery;
+use crate::web::api::query_parameter::QueryParameter;
+use crate::web::problem_json::FieldError;
 
-/// Rows of a page when nobody says how many.
+/// Rows per page.
 const DEFAULT_LIMIT: usize = 50;
-/// The most rows of a page.
 const LARGEST_LIMIT: usize = 500;
-/// Bytes of the filters' fingerprint inside a cursor.
-const FINGERPRINT: usize = 8;
+/// In bytes.
+const FINGERPRINT_LENGTH: usize = 8;
+const GIVEN_TWICE: &str = "is given twice";
 
-/// A query parameter: its name for [`Parameters::read`], its description for the OpenAPI document.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueryParameter {
-    name: &'static str,
-    description: &'static str,
-}
-
-impl QueryParameter {
-    pub(crate) const fn new(name: &'static str, description: &'static str) -> Self {
-        Self { name, description }
-    }
-
-    pub(crate) fn document(self) -> Parameter {
-        ParameterBuilder::new()
-            .name(self.name)
-            .parameter_in(ParameterIn::Query)
-            .required(Required::False)
-            .description(Some(self.description))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-            .build()
-    }
-}
-
-/// Declares a type that stands for a list of parameters in `params(…)` of `#[utoipa::path]`; its
-/// `LIST` is for [`Parameters::read`].
-macro_rules! query_parameters {
-    ($name:ident, $list:expr) => {
-        pub(crate) struct $name;
-
-        impl $name {
-            pub(crate) const LIST: &'static [$crate::web::api::parameters::QueryParameter] = &$list;
-        }
-
-        impl utoipa::IntoParams for $name {
-            fn into_params(
-                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
-            ) -> Vec<utoipa::openapi::path::Parameter> {
-                let list = Self::LIST.iter();
-                list.map(|parameter| parameter.document()).collect()
-            }
-        }
-    };
-}
-pub(crate) use query_parameters;
-
-pub(crate) const ACCOUNT: QueryParameter = QueryParameter::new("account", "Account id.");
-
-query_parameters!(
-    PageParameters,
-    [
-        QueryParameter::new("limit", "Rows per page, 1 to 500; default 50."),
-        QueryParameter::new(
-            "cursor",
-            "`next_cursor` of the previous page, with the same filters."
-        ),
-    ]
-);
-
-/// A query string as names and values.
+/// Names and values of a query string.
 pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .collect()
 }
 
-/// Parameters by name.
 #[derive(Debug)]
 pub(crate) struct Parameters {
     values: BTreeMap<String, Vec<String>>,
-    /// The names as they came, for the order in which bad ones are told.
+    /// In the order of the query, for the order of the errors.
     names: Vec<String>,
-    /// Every filter that was read, in one spelling, for the cursor.
-    normal: BTreeMap<String, String>,
+    /// The canonical value of every parsed filter, for the fingerprint.
+    canonical: BTreeMap<String, String>,
     errors: Vec<FieldError>,
 }
 
-/// Tells filters apart, whatever their order and spelling; a part of every cursor.
+/// A hash of the filters, independent of their order and spelling; the end of every cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Fingerprint([u8; FINGERPRINT]);
+pub(crate) struct Fingerprint([u8; FINGERPRINT_LENGTH]);
 
 impl Fingerprint {
-    /// The opaque word for where the next page starts; only the same filters accept it.
+    /// Opaque to the caller; valid only with the same filters.
     pub(crate) fn write_cursor(self, place: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode([place, &self.0].concat())
     }
 
     fn read_cursor(self, word: &str) -> Option<Vec<u8>> {
         let mut bytes = URL_SAFE_NO_PAD.decode(word).ok()?;
-        let place = bytes.len().checked_sub(FINGERPRINT)?;
+        let place = bytes.len().checked_sub(FINGERPRINT_LENGTH)?;
         let bound = bytes.split_off(place);
         (bound == self.0).then_some(bytes)
     }
 }
 
 impl Parameters {
-    /// Takes the pairs whose names are known; the others are errors.
+    /// Names outside of `known` are errors.
     pub(crate) fn read(pairs: &[(String, String)], known: &[&[QueryParameter]]) -> Self {
         let known: Vec<&str> = known
             .iter()
@@ -126,14 +65,14 @@ impl Parameters {
         let mut parameters = Self {
             values: BTreeMap::new(),
             names: pairs.iter().map(|(name, _)| name.clone()).collect(),
-            normal: BTreeMap::new(),
+            canonical: BTreeMap::new(),
             errors: Vec::new(),
         };
         for (name, value) in pairs {
             let value = value.trim();
             if !known.contains(&name.as_str()) {
-                let words = format!("is not known here; use {}", known.join(", "));
-                parameters.refuse(name, words);
+                let message = format!("is not known here; use {}", known.join(", "));
+                parameters.refuse(name, message);
             } else if value.is_empty() {
                 parameters.refuse(name, "is empty; leave it out");
             } else {
@@ -144,47 +83,35 @@ impl Parameters {
         parameters
     }
 
-    /// A filter by its own parser; what cannot be read is told.
-    pub(crate) fn parse<T: FromStr<Err: Display> + Debug>(&mut self, name: &str) -> Option<T> {
-        self.parse_with(name, |text| {
-            text.parse::<T>().map_err(|error| error.to_string())
-        })
-    }
-
-    /// A filter by a parser of the caller's.
+    /// Parses a filter that has one value.
     pub(crate) fn parse_with<T: Debug>(
         &mut self,
         name: &str,
         parser: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.take(name, parser)?;
-        self.normal.insert(name.to_owned(), format!("{value:?}"));
+        self.canonical.insert(name.to_owned(), format!("{value:?}"));
         Some(value)
     }
 
-    /// A filter that may be given again, each time with several words between commas: each of them once, sorted.
-    pub(crate) fn parse_words<T: Ord + Debug>(
-        &mut self,
-        name: &str,
-        parser: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
-        let values = self.values.remove(name).unwrap_or_default();
-        let mut words = Vec::new();
-        for word in values.iter().flat_map(|value| value.split(',')) {
-            match parser(word.trim()) {
-                Ok(word) => words.push(word),
-                Err(message) => self.refuse(name, message),
+    /// Parses the values of a field of the message filter.
+    pub(crate) fn parse_field(&mut self, field: FilterField, query: &mut MessageQuery) {
+        let values = self.values.remove(field.name).unwrap_or_default();
+        if values.len() > 1 && !field.repeatable {
+            self.refuse(field.name, GIVEN_TWICE);
+            return;
+        }
+        for value in values.iter().flat_map(|value| field.split(value)) {
+            if let Err(message) = (field.parse)(query, value) {
+                self.refuse(field.name, message);
             }
         }
-        words.sort_unstable();
-        words.dedup();
-        if !words.is_empty() {
-            self.normal.insert(name.to_owned(), format!("{words:?}"));
+        if let Some(value) = (field.print)(query) {
+            self.canonical.insert(field.name.to_owned(), value);
         }
-        words
     }
 
-    /// How many rows.
+    /// Rows per page.
     pub(crate) fn limit(&mut self) -> usize {
         self.take("limit", |text| match text.parse::<usize>() {
             Ok(limit) if (1..=LARGEST_LIMIT).contains(&limit) => Ok(limit),
@@ -193,7 +120,7 @@ impl Parameters {
         .unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// Where a page starts. To be called when every filter was read: only the same filters accept the word.
+    /// Where the page starts. Call it after every filter is parsed.
     pub(crate) fn cursor<T>(&mut self, parser: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         let fingerprint = self.fingerprint();
         self.take("cursor", |word| {
@@ -204,26 +131,25 @@ impl Parameters {
         })
     }
 
-    /// What tells the filters that were read from others.
+    /// Of the filters parsed so far.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
-        for (name, value) in &self.normal {
+        for (name, value) in &self.canonical {
             for text in [name, value] {
                 hash.update((text.len() as u64).to_be_bytes());
                 hash.update(text);
             }
         }
-        let mut fingerprint = [0; FINGERPRINT];
-        fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT]);
+        let mut fingerprint = [0; FINGERPRINT_LENGTH];
+        fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT_LENGTH]);
         Fingerprint(fingerprint)
     }
 
-    /// Tells what is wrong with a parameter.
     pub(crate) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.errors.push(FieldError::new(name, message));
     }
 
-    /// What was read, unless anything was wrong; that is told in the order of the query.
+    /// All errors, in the order of the query, if there is one.
     pub(crate) fn finish<T>(mut self, value: T) -> Result<T, Vec<FieldError>> {
         if self.errors.is_empty() {
             return Ok(value);
@@ -237,7 +163,7 @@ impl Parameters {
     fn take<T>(&mut self, name: &str, parser: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let read = match self.values.remove(name)?.as_slice() {
             [value] => parser(value),
-            _ => Err("is given twice".to_owned()),
+            _ => Err(GIVEN_TWICE.to_owned()),
         };
         read.inspect_err(|message| self.refuse(name, message)).ok()
     }
@@ -249,36 +175,38 @@ mod tests {
 
     const KNOWN: [QueryParameter; 4] = [
         QueryParameter::new("number", ""),
-        QueryParameter::new("word", ""),
+        QueryParameter::new("text", ""),
         QueryParameter::new("limit", ""),
         QueryParameter::new("cursor", ""),
     ];
 
     fn read(query: &str) -> (Parameters, Option<i64>, Option<Vec<u8>>) {
         let mut parameters = Parameters::read(&pairs(query), &[&KNOWN]);
-        let number = parameters.parse("number");
-        parameters.parse_words("word", |word| Ok(word.to_owned()));
+        let number = parameters.parse_with("number", |text| {
+            text.parse::<i64>().map_err(|error| error.to_string())
+        });
+        parameters.parse_with("text", |text| Ok(text.to_owned()));
         let cursor = parameters.cursor(|place| Some(place.to_vec()));
         (parameters, number, cursor)
     }
 
     #[test]
-    fn everything_wrong_is_told_in_the_order_of_the_query() {
-        let query = "word=&colour=red&number=1&limit=501&number=2&cursor=AAAA";
+    fn every_error_is_reported_in_the_order_of_the_query() {
+        let query = "text=&colour=red&number=1&limit=501&number=2&cursor=AAAA";
         let (mut parameters, ..) = read(query);
         parameters.limit();
         let errors = parameters.finish(()).unwrap_err();
-        let told: Vec<(&str, &str)> = errors
+        let reported: Vec<(&str, &str)> = errors
             .iter()
             .map(|error| (error.field.as_str(), error.message.as_str()))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
-                ("word", "is empty; leave it out"),
+                ("text", "is empty; leave it out"),
                 (
                     "colour",
-                    "is not known here; use number, word, limit, cursor"
+                    "is not known here; use number, text, limit, cursor"
                 ),
                 ("number", "is given twice"),
                 ("limit", "is not a whole number from 1 to 500"),
@@ -288,18 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_opaque_and_fits_its_filters_however_they_are_written() {
-        let (parameters, ..) = read("number=7&word=b,a");
+    fn a_cursor_is_opaque_and_accepts_its_filters_in_any_spelling() {
+        let (parameters, ..) = read("number=7&text=a");
         let word = parameters.fingerprint().write_cursor(b"a place");
         assert!(!word.contains("place"));
-        let (same, number, place) =
-            read(&format!("word=a&limit=3&number=%2B07&word=b&cursor={word}"));
+        let (same, number, place) = read(&format!("text=a&limit=3&number=%2B07&cursor={word}"));
         assert_eq!(
             (number, place.as_deref()),
             (Some(7), Some(b"a place".as_slice()))
         );
         assert!(same.finish(()).is_ok());
-        for other in ["number=8&word=a,b", "number=7", "word=a,b", ""] {
+        for other in ["number=8&text=a", "number=7", "text=a", ""] {
             let (parameters, _, place) = read(&format!("{other}&cursor={word}"));
             assert_eq!(place, None, "{other}");
             assert!(parameters.finish(()).is_err(), "{other}");

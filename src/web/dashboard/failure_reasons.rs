@@ -111,10 +111,10 @@ fn list_href(reason: &Reason<'_>, all: &[Reason<'_>], list: &MessageListUrl) -> 
         _ if only_meaning => None,
         _ => return None,
     };
-    let list = MessageListUrl {
-        account,
-        code: Some(code.to_owned()),
-        ..list.clone()
-    };
-    Some(list.with_states(&[DeliveryState::Failed]).href())
+    let list = list.with(|query| {
+        query.filter.account = account;
+        query.filter.code = Some(code.to_owned());
+        query.filter.states = vec![DeliveryState::Failed];
+    });
+    Some(list.href())
 }

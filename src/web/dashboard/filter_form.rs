@@ -4,11 +4,16 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
+use crate::reporting::filter_fields::print_fields;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 
-/// The fields of the filter form; `/reports` shows them too.
+/// Filters with a field of their own.
+const VISIBLE_FIELDS: [&str; 5] = ["state", "account", "provider", "kind", "q"];
+
 #[derive(Clone, Debug)]
 pub(super) struct FilterForm {
+    /// As in the URL.
+    pub(super) state: Option<String>,
     pub(super) states: Vec<SelectOption>,
     pub(super) accounts: Vec<SelectOption>,
     pub(super) providers: Vec<SelectOption>,
@@ -16,7 +21,7 @@ pub(super) struct FilterForm {
     pub(super) search: String,
     pub(super) since: String,
     pub(super) until: String,
-    /// Filters without a field of their own.
+    /// The other filters.
     pub(super) hidden: Vec<(&'static str, String)>,
 }
 
@@ -29,23 +34,32 @@ pub(super) struct SelectOption {
 
 impl FilterForm {
     pub(super) fn new(url: &MessageListUrl, accounts: &[AccountId]) -> Self {
+        let filter = &url.query.filter;
+        let search = url.query.search.as_ref();
+        let (visible, hidden): (Vec<_>, Vec<_>) = print_fields(&url.query)
+            .into_iter()
+            .partition(|(name, _)| VISIBLE_FIELDS.contains(name));
+        let state = visible.into_iter().find(|(name, _)| *name == "state");
         Self {
-            states: select_options(DeliveryState::ALL, single(&url.states), |state| {
+            state: state.map(|(_, states)| states),
+            states: select_options(DeliveryState::ALL, single(&filter.states), |state| {
                 (state.as_str().to_owned(), state.label().to_owned())
             }),
-            accounts: select_options(accounts.iter().cloned(), url.account.as_ref(), |account| {
-                (account.to_string(), account.to_string())
-            }),
-            providers: select_options(ProviderId::ALL, url.provider.as_ref(), |provider| {
+            accounts: select_options(
+                accounts.iter().cloned(),
+                filter.account.as_ref(),
+                |account| (account.to_string(), account.to_string()),
+            ),
+            providers: select_options(ProviderId::ALL, filter.provider.as_ref(), |provider| {
                 (provider.as_str().to_owned(), provider.title().to_owned())
             }),
-            kinds: select_options(MediaKind::ALL, url.kind.as_ref(), |kind| {
+            kinds: select_options(MediaKind::ALL, filter.kind.as_ref(), |kind| {
                 (kind.as_str().to_owned(), kind.as_str().to_owned())
             }),
-            search: url.search.clone().unwrap_or_default(),
+            search: search.map_or_else(String::new, |text| text.as_str().to_owned()),
             since: url.since.map(|day| day.to_string()).unwrap_or_default(),
             until: url.until.map(|day| day.to_string()).unwrap_or_default(),
-            hidden: hidden(url),
+            hidden,
         }
     }
 }
@@ -73,18 +87,4 @@ fn select_options<T: PartialEq>(
             }
         })
         .collect()
-}
-
-fn hidden(url: &MessageListUrl) -> Vec<(&'static str, String)> {
-    [
-        ("code", url.code.clone()),
-        ("class", url.class.map(|class| class.to_string())),
-        ("origin", url.origin.map(|origin| origin.to_string())),
-        ("conflict", url.conflict.then(|| "true".to_owned())),
-        ("overdue", url.overdue.then(|| "true".to_owned())),
-        ("resent", url.resent.map(|resent| resent.to_string())),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
-    .collect()
 }

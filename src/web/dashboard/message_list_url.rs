@@ -1,41 +1,21 @@
 //! The state of the message list in its URL: parsed from the query string, written into links.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use form_urlencoded::Serializer;
 
 use crate::domain::delivery_state::DeliveryState;
-use crate::domain::failure::FailureClass;
-use crate::domain::ids::AccountId;
-use crate::domain::media::MediaKind;
-use crate::domain::message::Origin;
-use crate::domain::provider::ProviderId;
-use crate::domain::scope::Visibility;
-use crate::reporting::export::ExportFileFormat;
-use crate::store::messages::{Cursor, MessageFilter};
-use crate::web::api::filter;
-use crate::web::error::FieldError;
+use crate::reporting::export::ExportFormat;
+use crate::reporting::filter_fields::{FILTER_FIELDS, FilterField, print_fields};
+use crate::reporting::message_query::MessageQuery;
+use crate::store::messages::Cursor;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageListUrl {
-    /// Empty for all.
-    pub states: Vec<DeliveryState>,
-    pub account: Option<AccountId>,
-    pub provider: Option<ProviderId>,
-    pub kind: Option<MediaKind>,
-    /// The search box: UUID, wamid, phone or the beginning of a reference.
-    pub search: Option<String>,
+    pub query: MessageQuery,
     pub since: Option<NaiveDate>,
     /// The whole day is included.
     pub until: Option<NaiveDate>,
-    pub code: Option<String>,
-    pub class: Option<FailureClass>,
-    pub origin: Option<Origin>,
-    /// Delivered and reported as failed.
-    pub conflict: bool,
-    pub overdue: bool,
-    /// `true`: only messages that were sent again; `false`: only others.
-    pub resent: Option<bool>,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
     /// Parameters that could not be parsed, as `name=value`. They filter nothing; the page lists
@@ -58,23 +38,15 @@ impl MessageListUrl {
 
     fn set_parameter(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
-            "state" => self.states = parse_states(value)?,
-            "account" => self.account = Some(value.parse().ok()?),
-            "provider" => self.provider = Some(value.parse().ok()?),
-            "kind" => self.kind = Some(value.parse().ok()?),
-            "q" => self.search = Some(value.to_owned()),
             "since" => self.since = Some(value.parse().ok()?),
             "until" => self.until = Some(value.parse().ok()?),
-            "code" => self.code = Some(value.to_owned()),
-            "class" => self.class = Some(value.parse().ok()?),
-            "origin" => self.origin = Some(value.parse().ok()?),
-            "conflict" => self.conflict = value.parse().ok()?,
-            "overdue" => self.overdue = value.parse().ok()?,
-            "resent" => self.resent = Some(value.parse().ok()?),
             "cursor" => self.cursor = Some(parse_cursor(value)?),
             // Sent by the buttons of the export form.
             "format" => {}
-            _ => return None,
+            name => {
+                let field = FILTER_FIELDS.into_iter().find(|field| field.name == name)?;
+                self.query = with_field(&self.query, field, value)?;
+            }
         }
         Some(())
     }
@@ -89,7 +61,7 @@ impl MessageListUrl {
     }
 
     pub fn href(&self) -> String {
-        let mut pairs = self.shared_pairs();
+        let mut pairs = print_fields(&self.query);
         pairs.extend(self.since.map(|day| ("since", day.to_string())));
         pairs.extend(self.until.map(|day| ("until", day.to_string())));
         pairs.extend(self.cursor.map(|cursor| ("cursor", format_cursor(cursor))));
@@ -114,92 +86,51 @@ impl MessageListUrl {
         }
     }
 
-    /// The same filters with other states, first page.
+    /// Other filters, first page.
     #[must_use]
-    pub fn with_states(&self, states: &[DeliveryState]) -> Self {
-        Self {
-            states: states.to_vec(),
-            cursor: None,
-            ..self.clone()
-        }
+    pub fn with(&self, change: impl FnOnce(&mut MessageQuery)) -> Self {
+        let mut url = self.newest();
+        change(&mut url.query);
+        url
     }
 
-    pub fn states_text(&self) -> Option<String> {
-        let states: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
-        (!states.is_empty()).then(|| states.join(","))
+    #[must_use]
+    pub fn with_states(&self, states: &[DeliveryState]) -> Self {
+        self.with(|query| query.filter.states = states.to_vec())
     }
 
     /// URL of the export of exactly these rows.
-    pub fn export(&self, format: ExportFileFormat, zone: Tz) -> String {
+    pub fn export(&self, format: ExportFormat, zone: Tz) -> String {
         with_query(
-            &format!("/api/v1/reports/messages.{}", format.extension()),
-            &self.api_pairs(zone),
+            &format!("/api/v1/reports/messages.{}", format.as_str()),
+            &print_fields(&self.message_query(zone)),
         )
     }
 
-    /// Parses with the API's own parser, so that list and export select the same rows.
-    pub fn filter(
-        &self,
-        zone: Tz,
-        viewer: Visibility,
-        now: DateTime<Utc>,
-    ) -> Result<MessageFilter, Vec<FieldError>> {
-        let pairs: Vec<(String, String)> = self
-            .api_pairs(zone)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        Ok(filter::parse_list(&pairs, viewer, now)?.filter)
+    /// With the days as instants in the time zone of the reports.
+    pub fn message_query(&self, zone: Tz) -> MessageQuery {
+        let mut query = self.query.clone();
+        let filter = &mut query.filter;
+        let since = self.since.and_then(|day| start_of_day(day, zone));
+        filter.created_after = filter.created_after.max(since);
+        // The first instant after `until`.
+        let next_day = self
+            .until
+            .and_then(|day| day.checked_add_days(Days::new(1)));
+        let end = next_day.and_then(|day| start_of_day(day, zone));
+        let ends = filter.created_before.into_iter().chain(end);
+        filter.created_before = ends.min();
+        query
     }
+}
 
-    /// The API's parameters for these filters. Days become instants in the time zone of the
-    /// reports.
-    fn api_pairs(&self, zone: Tz) -> Vec<(&'static str, String)> {
-        let mut pairs = self.shared_pairs();
-        pairs.extend(
-            self.created_after(zone)
-                .map(|at| ("created_after", instant(at))),
-        );
-        pairs.extend(
-            self.created_before(zone)
-                .map(|at| ("created_before", instant(at))),
-        );
-        pairs
+/// `None` if a part of the value is invalid.
+fn with_field(query: &MessageQuery, field: FilterField, value: &str) -> Option<MessageQuery> {
+    let mut query = query.clone();
+    for value in field.split(value) {
+        (field.parse)(&mut query, value).ok()?;
     }
-
-    pub fn created_after(&self, zone: Tz) -> Option<DateTime<Utc>> {
-        self.since.and_then(|day| start_of_day(day, zone))
-    }
-
-    /// The first instant after `until`.
-    pub fn created_before(&self, zone: Tz) -> Option<DateTime<Utc>> {
-        self.until
-            .and_then(|day| day.checked_add_days(Days::new(1)))
-            .and_then(|day| start_of_day(day, zone))
-    }
-
-    fn shared_pairs(&self) -> Vec<(&'static str, String)> {
-        let flag = |set: bool| set.then(|| "true".to_owned());
-        [
-            ("state", self.states_text()),
-            ("account", self.account.as_ref().map(AccountId::to_string)),
-            (
-                "provider",
-                self.provider.map(|provider| provider.to_string()),
-            ),
-            ("kind", self.kind.map(|kind| kind.to_string())),
-            ("q", self.search.clone()),
-            ("code", self.code.clone()),
-            ("class", self.class.map(|class| class.to_string())),
-            ("origin", self.origin.map(|origin| origin.to_string())),
-            ("conflict", flag(self.conflict)),
-            ("overdue", flag(self.overdue)),
-            ("resent", self.resent.map(|resent| resent.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect()
-    }
+    Some(query)
 }
 
 /// Percent-encoded; without `?` if there are no pairs.
@@ -209,13 +140,6 @@ pub fn with_query(path: &str, pairs: &[(&'static str, String)]) -> String {
     }
     let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
     format!("{path}?{query}")
-}
-
-fn parse_states(states: &str) -> Option<Vec<DeliveryState>> {
-    states
-        .split(',')
-        .map(|word| word.trim().parse().ok())
-        .collect()
 }
 
 /// Milliseconds and id of the last message shown.
@@ -229,10 +153,6 @@ fn parse_cursor(text: &str) -> Option<Cursor> {
         created_at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
         id: id.parse().ok()?,
     })
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Midnight, or where the clock skips midnight, the first instant after it.
@@ -264,13 +184,34 @@ mod tests {
         assert!(!url.is_filtered());
         let url = MessageListUrl::parse("state=lost&colour=red");
         assert_eq!(url.ignored, ["state=lost", "colour=red"]);
+        let url = MessageListUrl::parse("state=sent,lost&origin=dry");
+        assert!(!url.is_filtered());
+        assert_eq!(url.ignored, ["state=sent,lost", "origin=dry"]);
+    }
+
+    #[test]
+    fn days_and_instants_both_limit_the_list() {
+        let url = MessageListUrl::parse(
+            "since=2026-11-20&created_after=2026-11-20T06:00:00Z&until=2026-11-20&created_before=2026-12-01T00:00:00Z",
+        );
+        let filter = url.message_query(Tz::UTC).filter;
+        assert_eq!(
+            (
+                filter.created_after.unwrap().to_rfc3339(),
+                filter.created_before.unwrap().to_rfc3339()
+            ),
+            (
+                "2026-11-20T06:00:00+00:00".to_owned(),
+                "2026-11-21T00:00:00+00:00".to_owned()
+            )
+        );
     }
 
     #[test]
     fn an_export_covers_whole_days_of_the_report_zone() {
         let url = MessageListUrl::parse("since=2026-11-20&until=2026-11-20");
         assert_eq!(
-            url.export(ExportFileFormat::Csv, chrono_tz::Asia::Kolkata),
+            url.export(ExportFormat::Csv, chrono_tz::Asia::Kolkata),
             "/api/v1/reports/messages.csv?created_after=2026-11-19T18%3A30%3A00Z&created_before=2026-11-20T18%3A30%3A00Z"
         );
     }

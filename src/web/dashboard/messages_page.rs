@@ -11,7 +11,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::scope::{Caller, Visibility};
-use crate::reporting::export::ExportFileFormat;
+use crate::reporting::export::ExportFormat;
 use crate::services::Services;
 use crate::store::messages::Cursor;
 use crate::web::dashboard::filter_form::FilterForm;
@@ -30,7 +30,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let (now, zone) = (services.clock.now(), services.config.report_time_zone);
     let url = MessageListUrl::parse(request.query_string());
-    let filter = url.filter(zone, caller.visibility(), now)?;
+    let filter = url.message_query(zone).resolve(caller.visibility(), now);
     let listed = services
         .store
         .list_messages(&filter, url.cursor, ROWS_PER_PAGE)
@@ -146,58 +146,54 @@ impl MessagesPage {
             zone: input.zone.name(),
             newest: url.cursor.is_some().then(|| url.newest().href()),
             older: input.next.map(|cursor| url.older(cursor).href()),
-            csv: url.export(ExportFileFormat::Csv, input.zone),
-            ndjson: url.export(ExportFileFormat::Ndjson, input.zone),
+            csv: url.export(ExportFormat::Csv, input.zone),
+            ndjson: url.export(ExportFormat::Ndjson, input.zone),
             url: url.clone(),
         }
     }
 }
 
 fn pills(url: &MessageListUrl) -> Vec<FilterPill> {
-    let plain = MessageListUrl {
-        conflict: false,
-        overdue: false,
-        ..url.with_states(&[])
-    };
+    let plain = url.with(|query| {
+        query.filter.states = Vec::new();
+        query.filter.conflict = None;
+        query.overdue = None;
+    });
+    let (states, conflict) = (&url.query.filter.states, url.query.filter.conflict);
+    let overdue = url.query.overdue;
     let all = FilterPill {
         label: "All",
         icon: None,
         tone: "plain",
         href: plain.href(),
-        current: url.states.is_empty() && !url.conflict && !url.overdue,
+        current: states.is_empty() && conflict.is_none() && overdue.is_none(),
     };
-    let states = DeliveryState::ALL.into_iter().map(|state| FilterPill {
+    let by_state = DeliveryState::ALL.into_iter().map(|state| FilterPill {
         label: state.label(),
         icon: Some(StateIcon::of(state)),
         tone: state.as_str(),
         href: plain.with_states(&[state]).href(),
-        current: url.states.contains(&state),
+        current: states.contains(&state),
     });
-    let overdue = FilterPill {
+    let only_overdue = FilterPill {
         label: "Overdue",
         icon: None,
         tone: "uncertain",
-        href: MessageListUrl {
-            overdue: true,
-            ..plain.clone()
-        }
-        .href(),
-        current: url.overdue,
+        href: plain.with(|query| query.overdue = Some(true)).href(),
+        current: overdue == Some(true),
     };
-    let conflict = FilterPill {
+    let only_conflict = FilterPill {
         label: "Conflict",
         icon: None,
         tone: "uncertain",
-        href: MessageListUrl {
-            conflict: true,
-            ..plain.clone()
-        }
-        .href(),
-        current: url.conflict,
+        href: plain
+            .with(|query| query.filter.conflict = Some(true))
+            .href(),
+        current: conflict == Some(true),
     };
     std::iter::once(all)
-        .chain(states)
-        .chain([overdue, conflict])
+        .chain(by_state)
+        .chain([only_overdue, only_conflict])
         .collect()
 }
 

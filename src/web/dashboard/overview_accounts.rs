@@ -45,10 +45,7 @@ pub(super) fn account_rows(
                 StateTotals::sum([map.get(account).unwrap_or(&empty)])
             };
             let sent = totals(&counts.sent);
-            let list = MessageListUrl {
-                account: Some(account.clone()),
-                ..list.clone()
-            };
+            let list = list.with(|query| query.filter.account = Some(account.clone()));
             let mut cells = vec![AccountCell::new("All", sent.total(), list.href())];
             cells.extend(
                 DeliveryState::ALL
@@ -58,10 +55,7 @@ pub(super) fn account_rows(
             );
             for (label, origin, counts) in separate.iter().filter(|(.., counts)| !counts.is_empty())
             {
-                let list = MessageListUrl {
-                    origin: Some(*origin),
-                    ..list.clone()
-                };
+                let list = list.with(|query| query.filter.origin = Some(*origin));
                 cells.push(AccountCell::new(label, totals(counts).total(), list.href()));
             }
             AccountRow {

@@ -112,13 +112,14 @@ struct StateCount {
 impl OverviewPage {
     pub fn new(input: &OverviewInput<'_>) -> Self {
         let sums = StateTotals::sum(input.counts.sent.values());
-        let list = MessageListUrl {
+        let mut list = MessageListUrl {
             since: Some(input.since),
-            // Without observed and dry-run messages, the unfiltered list holds the same messages.
-            origin: (!input.counts.observed.is_empty() || !input.counts.dry_run.is_empty())
-                .then_some(Origin::Api),
             ..MessageListUrl::default()
         };
+        // Without observed and dry-run messages, the unfiltered list holds the same messages.
+        if !input.counts.observed.is_empty() || !input.counts.dry_run.is_empty() {
+            list.query.filter.origin = Some(Origin::Api);
+        }
         let problems = problem_rows(input.problems);
         let observed = StateTotals::sum(input.counts.observed.values()).total();
         let dry_run = StateTotals::sum(input.counts.dry_run.values()).total();

@@ -6,6 +6,7 @@ use askama::Template;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::domain::scope::{Caller, Visibility};
+use crate::reporting::message_query::MessageQuery;
 use crate::reporting::problem_items::{self, ProblemItems, ProblemList};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
@@ -72,39 +73,27 @@ impl ProblemsPage {
 
 /// The complete list behind a kind of problem.
 pub(super) fn list_href(kind: ProblemKind) -> Option<String> {
-    let open = MessageListUrl {
-        resent: Some(false),
-        ..MessageListUrl::default()
-    };
+    let mut query = MessageQuery::default();
+    query.filter.resent = Some(false);
     match kind {
-        ProblemKind::Uncertain => Some(
-            MessageListUrl {
-                origin: Some(Origin::Api),
-                ..open.with_states(&[DeliveryState::Uncertain])
-            }
-            .href(),
-        ),
-        ProblemKind::Overdue => Some(
-            MessageListUrl {
-                overdue: true,
-                ..open
-            }
-            .href(),
-        ),
-        ProblemKind::Conflicts => Some(
-            MessageListUrl {
-                conflict: true,
-                ..open
-            }
-            .href(),
-        ),
-        ProblemKind::Quarantine => Some("/callbacks?outcome=quarantined".to_owned()),
-        ProblemKind::Unverified => Some("/callbacks?outcome=unverified".to_owned()),
+        ProblemKind::Uncertain => {
+            query.filter.origin = Some(Origin::Api);
+            query.filter.states = vec![DeliveryState::Uncertain];
+        }
+        ProblemKind::Overdue => query.overdue = Some(true),
+        ProblemKind::Conflicts => query.filter.conflict = Some(true),
+        ProblemKind::Quarantine => return Some("/callbacks?outcome=quarantined".to_owned()),
+        ProblemKind::Unverified => return Some("/callbacks?outcome=unverified".to_owned()),
         ProblemKind::PausedAccounts
         | ProblemKind::Orphans
         | ProblemKind::IdConflicts
-        | ProblemKind::Rejected => None,
+        | ProblemKind::Rejected => return None,
     }
+    let list = MessageListUrl {
+        query,
+        ..MessageListUrl::default()
+    };
+    Some(list.href())
 }
 
 impl ProblemSection {

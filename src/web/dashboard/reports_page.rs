@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use crate::domain::ids::AccountId;
-use crate::reporting::export::ExportFileFormat;
+use crate::reporting::export::ExportFormat;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::FilterForm;
 use crate::web::dashboard::message_list_url::MessageListUrl;
@@ -33,10 +33,8 @@ pub(crate) async fn redirect_to_export(
     let query = request.query_string();
     let format = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "format")
-        .map_or(Some(ExportFileFormat::Csv), |(_, value)| {
-            ExportFileFormat::from_extension(&value)
-        })
-        .ok_or_else(|| ApiError::field("format", "is csv or ndjson"))?;
+        .map_or(Ok(ExportFormat::Csv), |(_, value)| value.parse())
+        .map_err(|_| ApiError::field("format", "is csv or ndjson"))?;
     let url = MessageListUrl::parse(query).export(format, services.config.report_time_zone);
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, url))

@@ -1,0 +1,310 @@
+//! The fields of the message filter: one list for the API, the command line, the dashboard's links
+//! and the OpenAPI document.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::domain::provider::ProviderId;
+use crate::reporting::message_query::MessageQuery;
+use crate::reporting::query_values::{
+    parse_account, parse_flag, parse_instant, parse_phone, parse_provider_id, parse_word,
+};
+use crate::reporting::search_text::SearchText;
+
+#[derive(Clone, Copy, Debug)]
+pub struct FilterField {
+    /// Of the query parameter.
+    pub name: &'static str,
+    /// Of the command line, without `--`.
+    pub option: &'static str,
+    /// Stands for the value in the help of the command line.
+    pub value_name: &'static str,
+    pub description: &'static str,
+    /// Whether it accepts several values: given again, or separated by commas.
+    pub repeatable: bool,
+    /// Adds one value. An error continues the field's name.
+    pub parse: fn(&mut MessageQuery, &str) -> Result<(), String>,
+    /// The canonical value, which `parse` accepts.
+    pub print: fn(&MessageQuery) -> Option<String>,
+}
+
+impl FilterField {
+    /// The values in one text.
+    pub fn split(self, text: &str) -> impl Iterator<Item = &str> {
+        text.split(move |letter| self.repeatable && letter == ',')
+            .map(str::trim)
+    }
+}
+
+/// Name and value of every field that is set, in the order of the list.
+pub fn print_fields(query: &MessageQuery) -> Vec<(&'static str, String)> {
+    FILTER_FIELDS
+        .iter()
+        .filter_map(|field| Some((field.name, (field.print)(query)?)))
+        .collect()
+}
+
+/// Links of the dashboard list their parameters in this order.
+pub const FILTER_FIELDS: [FilterField; 17] = [
+    FilterField {
+        name: "state",
+        option: "state",
+        value_name: "STATES",
+        description: "One state, or several with commas: queued, sending, uncertain, submitted, sent, delivered, read, played, failed, cancelled.",
+        repeatable: true,
+        parse: add_state,
+        print: |query| {
+            let states = &query.filter.states;
+            let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+            (!states.is_empty()).then(|| states.join(","))
+        },
+    },
+    FilterField {
+        name: "account",
+        option: "account",
+        value_name: "ID",
+        description: "Account id.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.account, parse_account(text)),
+        print: |query| query.filter.account.as_ref().map(AccountId::to_string),
+    },
+    FilterField {
+        name: "provider",
+        option: "provider",
+        value_name: "PROVIDER",
+        description: "sobot, kaleyra, zixflow or lancepilot.",
+        repeatable: false,
+        parse: |query, text| {
+            let provider = parse_word(text, ProviderId::ALL, ProviderId::as_str);
+            set(&mut query.filter.provider, provider)
+        },
+        print: |query| query.filter.provider.map(|provider| provider.to_string()),
+    },
+    FilterField {
+        name: "from",
+        option: "from",
+        value_name: "PHONE",
+        description: "The business number.",
+        repeatable: false,
+        parse: |query, text| {
+            let number = parse_phone(text).map(|digits| format!("+{digits}"));
+            set(&mut query.filter.sender, number)
+        },
+        print: |query| query.filter.sender.clone(),
+    },
+    FilterField {
+        name: "kind",
+        option: "kind",
+        value_name: "KIND",
+        description: "image or video.",
+        repeatable: false,
+        parse: |query, text| {
+            let kind = parse_word(text, MediaKind::ALL, MediaKind::as_str);
+            set(&mut query.filter.kind, kind)
+        },
+        print: |query| query.filter.kind.map(|kind| kind.to_string()),
+    },
+    FilterField {
+        name: "to",
+        option: "to",
+        value_name: "PHONE",
+        description: "The customer's complete number.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.recipient, parse_phone(text)),
+        print: |query| query.filter.recipient.clone(),
+    },
+    FilterField {
+        name: "ref",
+        option: "ref",
+        value_name: "TEXT",
+        description: "Any of the three references, or the client reference; the complete text.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.reference, Ok(text.to_owned())),
+        print: |query| query.filter.reference.clone(),
+    },
+    FilterField {
+        name: "provider_id",
+        option: "provider-id",
+        value_name: "ID",
+        description: "Any id that the provider uses for the message.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.provider_id, parse_provider_id(text)),
+        print: |query| query.filter.provider_id.clone(),
+    },
+    FilterField {
+        name: "q",
+        option: "q",
+        value_name: "TEXT",
+        description: "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), or the beginning of a reference.",
+        repeatable: false,
+        parse: |query, text| {
+            let text = SearchText::parse(text).map_err(|error| error.to_string());
+            set(&mut query.search, text)
+        },
+        print: |query| Some(query.search.as_ref()?.as_str().to_owned()),
+    },
+    FilterField {
+        name: "code",
+        option: "code",
+        value_name: "CODE",
+        description: "The code of the failure.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.code, Ok(text.to_owned())),
+        print: |query| query.filter.code.clone(),
+    },
+    FilterField {
+        name: "class",
+        option: "class",
+        value_name: "CLASS",
+        description: "The class of the failure: recipient, media, window, policy, account, rate, provider, expired, unknown.",
+        repeatable: false,
+        parse: |query, text| {
+            let class = parse_word(text, FailureClass::ALL, FailureClass::as_str);
+            set(&mut query.filter.class, class)
+        },
+        print: |query| query.filter.class.map(|class| class.to_string()),
+    },
+    FilterField {
+        name: "origin",
+        option: "origin",
+        value_name: "ORIGIN",
+        description: "api, observed or dry-run.",
+        repeatable: false,
+        parse: |query, text| {
+            let listed = [Origin::Api, Origin::Observed, Origin::DryRun];
+            let origin = parse_word(text, listed, Origin::as_str);
+            set(&mut query.filter.origin, origin)
+        },
+        print: |query| query.filter.origin.map(|origin| origin.to_string()),
+    },
+    FilterField {
+        name: "conflict",
+        option: "conflict",
+        value_name: "BOOL",
+        description: "true: delivered, and also reported as failed; false: not.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.conflict, parse_flag(text)),
+        print: |query| query.filter.conflict.map(|flag| flag.to_string()),
+    },
+    FilterField {
+        name: "overdue",
+        option: "overdue",
+        value_name: "BOOL",
+        description: "true: submitted, and no receipt within the account's deadline; false: not.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.overdue, parse_flag(text)),
+        print: |query| query.overdue.map(|flag| flag.to_string()),
+    },
+    FilterField {
+        name: "resent",
+        option: "resent",
+        value_name: "BOOL",
+        description: "true: sent again as a new message; false: not. With false, a list of problems equals its count.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.resent, parse_flag(text)),
+        print: |query| query.filter.resent.map(|flag| flag.to_string()),
+    },
+    FilterField {
+        name: "created_after",
+        option: "created-after",
+        value_name: "INSTANT",
+        description: "An RFC 3339 instant, inclusive.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.created_after, parse_instant(text)),
+        print: |query| query.filter.created_after.map(instant),
+    },
+    FilterField {
+        name: "created_before",
+        option: "created-before",
+        value_name: "INSTANT",
+        description: "An RFC 3339 instant, exclusive.",
+        repeatable: false,
+        parse: |query, text| set(&mut query.filter.created_before, parse_instant(text)),
+        print: |query| query.filter.created_before.map(instant),
+    },
+];
+
+fn set<T>(slot: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+    *slot = Some(value?);
+    Ok(())
+}
+
+/// Sorted, each once: two spellings of one filter are equal.
+fn add_state(query: &mut MessageQuery, text: &str) -> Result<(), String> {
+    let state = parse_word(text, DeliveryState::ALL, DeliveryState::as_str)?;
+    let states = &mut query.filter.states;
+    if let Err(index) = states.binary_search(&state) {
+        states.insert(index, state);
+    }
+    Ok(())
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_prints_what_it_parses() {
+        for (name, text, printed) in [
+            ("state", "read,sent,read", "sent,read"),
+            ("account", "kaleyra-in", "kaleyra-in"),
+            ("provider", "sobot", "sobot"),
+            ("from", "+91 90000-00001", "+919000000001"),
+            ("kind", "video", "video"),
+            ("to", "+91 99701-23456", "919970123456"),
+            ("ref", "a,b", "a,b"),
+            ("provider_id", "wamid.A B", "wamid.A+B"),
+            ("q", " 42 ", "42"),
+            ("code", "131053", "131053"),
+            ("class", "media", "media"),
+            ("origin", "dry-run", "dry-run"),
+            ("conflict", "0", "false"),
+            ("overdue", "1", "true"),
+            ("resent", "false", "false"),
+            (
+                "created_after",
+                "2026-11-20T05:30:00.250+05:30",
+                "2026-11-20T00:00:00.250Z",
+            ),
+            (
+                "created_before",
+                "2026-11-20T00:00:00Z",
+                "2026-11-20T00:00:00Z",
+            ),
+        ] {
+            let field = FILTER_FIELDS.iter().find(|field| field.name == name);
+            let field = field.unwrap();
+            let mut query = MessageQuery::default();
+            for value in field.split(text) {
+                (field.parse)(&mut query, value).unwrap();
+            }
+            assert_eq!(print_fields(&query), [(name, printed.to_owned())]);
+        }
+    }
+
+    #[test]
+    fn an_option_is_named_like_its_parameter() {
+        for field in FILTER_FIELDS {
+            assert_eq!(field.option, field.name.replace('_', "-"));
+        }
+    }
+
+    #[test]
+    fn an_orphan_is_no_origin_to_filter_by() {
+        let origin = FILTER_FIELDS.iter().find(|field| field.name == "origin");
+        let orphan = Origin::Orphan.as_str();
+        let error = (origin.unwrap().parse)(&mut MessageQuery::default(), orphan);
+        assert_eq!(
+            error,
+            Err("must be one of api, observed, dry-run".to_owned())
+        );
+    }
+}

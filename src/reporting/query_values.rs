@@ -1,0 +1,69 @@
+//! Values of query parameters and command line options. Every error continues the name of its
+//! parameter.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::domain::rfc3339;
+
+pub fn parse_word<T: Copy, const N: usize>(
+    text: &str,
+    all: [T; N],
+    as_str: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    all.into_iter()
+        .find(|word| as_str(*word) == text)
+        .ok_or_else(|| format!("must be one of {}", all.map(as_str).join(", ")))
+}
+
+pub fn parse_flag(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+pub fn parse_account(text: &str) -> Result<AccountId, String> {
+    text.parse().map_err(|_| "is not an account id".to_owned())
+}
+
+pub fn parse_provider_id(text: &str) -> Result<String, String> {
+    ProviderMessageId::parse(text)
+        .map(|id| id.as_str().to_owned())
+        .map_err(|error| error.to_string())
+}
+
+/// The digits of a complete phone number.
+pub fn parse_phone(text: &str) -> Result<String, String> {
+    phone_digits(text)
+        .filter(|digits| digits.len() >= 7)
+        .ok_or_else(|| "must be a phone number with country code, 7 to 15 digits".to_owned())
+}
+
+/// A recipient as a report named it: the digits of a phone number; any other id is unchanged.
+pub fn parse_recipient(text: &str) -> String {
+    parse_phone(text).unwrap_or_else(|_| text.to_owned())
+}
+
+/// The digits of a text that is only a phone number or a part of one. In a query string an
+/// unencoded `+` arrives as a space.
+pub fn phone_digits(text: &str) -> Option<String> {
+    let rest = text.trim();
+    let rest = rest.strip_prefix('+').unwrap_or(rest);
+    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    let plain = rest
+        .chars()
+        .all(|c| c.is_ascii_digit() || " -().\u{a0}".contains(c));
+    (plain && !digits.is_empty() && digits.len() <= 15).then_some(digits)
+}
+
+pub fn parse_zone(text: &str) -> Result<Tz, String> {
+    text.parse()
+        .map_err(|_| "must be a time zone such as Asia/Kolkata".to_owned())
+}
+
+pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, String> {
+    rfc3339::parse(text).map_err(|error| error.to_string())
+}
