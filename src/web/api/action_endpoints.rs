@@ -7,20 +7,21 @@ use uuid::Uuid;
 
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::scope::Caller;
-use crate::operating::actions::{self, Decision, OperateError};
+use crate::operating::actions::{self, Decision};
 use crate::operating::dismiss;
-use crate::operating::resend;
-use crate::operating::unmatch;
+use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
+use crate::store::messages::Found;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
-use crate::web::api::message_endpoints::moved;
+use crate::web::api::message_lookup::{MessageError, parse_id};
 use crate::web::api::path_parameters::{CallbackPath, MessagePath};
-use crate::web::error::{ApiError, parse_json};
+use crate::web::error::ApiError;
+use crate::web::request_parsing::parse_json;
 
-#[derive(Deserialize, ToSchema, Debug, Default)]
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MarkFailedRequest {
-    /// Why, in your own words; shown on the message's page.
+    /// Shown on the message's page.
     pub(crate) reason: Option<String>,
 }
 
@@ -55,10 +56,9 @@ pub(crate) async fn cancel(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
-    let done = actions::cancel(&services.store, id, &decision(&services, &caller)).await;
-    answer(&services, &request, done.map(|()| id)).await
+    run(&services, &caller, &request, id, MessageAction::Cancel).await
 }
 
 /// Send a message again, as a new message
@@ -76,17 +76,9 @@ pub(crate) async fn resend(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
-    let done = resend::resend(
-        &services.store,
-        &services.acceptor,
-        id,
-        &decision(&services, &caller),
-    )
-    .await;
-    services.accepted.notify_one();
-    answer(&services, &request, done).await
+    run(&services, &caller, &request, id, MessageAction::Resend).await
 }
 
 /// Declare that a message will not arrive
@@ -104,27 +96,20 @@ pub(crate) async fn mark_failed(
     request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
-    let marking = if body.is_empty() {
-        MarkFailedRequest::default()
+    let reason = if body.is_empty() {
+        None
     } else {
-        parse_json(&body)?
+        parse_json::<MarkFailedRequest>(&body)?.reason
     };
-    if marking
-        .reason
-        .as_ref()
-        .is_some_and(|reason| reason.chars().count() > 1000 || reason.contains('\0'))
-    {
-        return Err(ApiError::field(
-            "reason",
-            "is longer than 1000 characters, or holds a NUL",
-        ));
+    let is_invalid = |reason: &String| reason.chars().count() > 1000 || reason.contains('\0');
+    if reason.as_ref().is_some_and(is_invalid) {
+        let message = "is longer than 1000 characters, or holds a NUL";
+        return Err(ApiError::field("reason", message).into());
     }
-    let reason = marking.reason.as_deref();
-    let done =
-        actions::mark_failed(&services.store, id, reason, &decision(&services, &caller)).await;
-    answer(&services, &request, done.map(|()| id)).await
+    let action = MessageAction::MarkFailed { reason };
+    run(&services, &caller, &request, id, action).await
 }
 
 /// Undo the match of reports with a message
@@ -144,17 +129,14 @@ pub(crate) async fn unmatch(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
-    let done = unmatch::unmatch(&services, id, &decision(&services, &caller)).await;
-    let now_at = done.as_ref().ok().cloned();
-    let done = done.map(|_| id);
-    answer_with(&services, &request, done, now_at).await
+    run(&services, &caller, &request, id, MessageAction::Unmatch).await
 }
 
 /// Dismiss contradicting or unmatched reports from the problems
 ///
-/// For reports that nobody can resolve. A new report makes the message a problem again.
+/// For reports that cannot be resolved. A new report makes the message a problem again.
 #[utoipa::path(
     post,
     path = "/api/v1/messages/{id}/put-aside",
@@ -167,11 +149,9 @@ pub(crate) async fn dismiss_message(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
-    let decision = decision(&services, &caller);
-    let done = dismiss::dismiss_message(&services.store, id, &decision).await;
-    answer(&services, &request, done.map(|()| id)).await
+    run(&services, &caller, &request, id, MessageAction::Dismiss).await
 }
 
 /// Dismiss the quarantined parts of a callback from the problems
@@ -208,13 +188,11 @@ pub(crate) async fn match_orphan(
     request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<HttpResponse, MessageError> {
     let id = parse_id(&id)?;
     let matching: MatchRequest = parse_json(&body)?;
-    let message = MessageId::from(matching.message_id);
-    let done =
-        actions::match_orphan(&services.store, id, message, &decision(&services, &caller)).await;
-    answer(&services, &request, done.map(|()| message)).await
+    let action = MessageAction::Match(matching.message_id.into());
+    run(&services, &caller, &request, id, action).await
 }
 
 /// Resume sending for a paused account
@@ -236,10 +214,6 @@ pub(crate) async fn resume(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn parse_id(text: &str) -> Result<MessageId, ApiError> {
-    text.parse().map_err(|_| ApiError::NotFound)
-}
-
 pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
     Decision {
         actor: &caller.name,
@@ -247,34 +221,24 @@ pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<
     }
 }
 
-async fn answer(
+async fn run(
     services: &Services,
+    caller: &Caller,
     request: &HttpRequest,
-    done: Result<MessageId, OperateError>,
-) -> Result<HttpResponse, ApiError> {
-    answer_with(services, request, done, None).await
-}
-
-async fn answer_with(
-    services: &Services,
-    request: &HttpRequest,
-    done: Result<MessageId, OperateError>,
-    reports_now_at: Option<Vec<MessageId>>,
-) -> Result<HttpResponse, ApiError> {
-    let id = match done {
-        Ok(id) => id,
-        Err(OperateError::Moved(survivor)) => return Ok(moved(request, survivor)),
-        Err(error) => return Err(error.into()),
+    id: MessageId,
+    action: MessageAction,
+) -> Result<HttpResponse, MessageError> {
+    let done = message_actions::run(services, id, action, &decision(services, caller))
+        .await
+        .map_err(|error| MessageError::of_action(request, error))?;
+    let Some(Found::Message(message)) = services.store.find_message(done.message).await? else {
+        return Err(ApiError::NotFound.into());
     };
-    match services.store.find_message(id).await? {
-        Some(crate::store::messages::Found::Message(message)) => {
-            Ok(HttpResponse::Ok().json(DecidedResponse {
-                id: id.uuid(),
-                state: message.state.as_str(),
-                reports_now_at: reports_now_at
-                    .map(|ids| ids.into_iter().map(MessageId::uuid).collect()),
-            }))
-        }
-        _ => Err(ApiError::NotFound),
-    }
+    Ok(HttpResponse::Ok().json(DecidedResponse {
+        id: done.message.uuid(),
+        state: message.state.as_str(),
+        reports_now_at: done
+            .reports_now_at
+            .map(|ids| ids.into_iter().map(MessageId::uuid).collect()),
+    }))
 }

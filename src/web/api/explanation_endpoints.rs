@@ -11,31 +11,30 @@ use crate::domain::scope::Caller;
 use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
-use crate::web::api::message_endpoints::{find, moved};
+use crate::web::api::message_lookup::{MessageError, find};
 use crate::web::api::path_parameters::MessagePath;
-use crate::web::error::ApiError;
 
 /// Why a message's state is what it is.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct ExplanationResponse {
     pub(crate) id: Uuid,
     pub(crate) state: &'static str,
-    /// One or two sentences that stand alone.
+    /// One or two complete sentences.
     pub(crate) summary: String,
-    /// Which facts, and which rule.
+    /// The receipts and the rule that lead to the state.
     pub(crate) because: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<FailureWordsResponse>,
-    /// What happens by itself, and what you can do.
+    /// What happens automatically, and what you can do.
     pub(crate) what_next: Vec<String>,
 }
 
-/// A failure in the provider's words and in ours.
+/// A failure as the provider reported it, and what it means.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct FailureWordsResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
-    /// The provider's own words.
+    /// As the provider reported it.
     pub(crate) words: String,
     pub(crate) class: &'static str,
     pub(crate) meaning: &'static str,
@@ -57,11 +56,8 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let message = match find(&services, &id).await? {
-        Ok(message) => message,
-        Err(survivor) => return Ok(moved(&request, survivor)),
-    };
+) -> Result<HttpResponse, MessageError> {
+    let message = find(&services, &request, &id).await?;
     let explanation = explain_message(&services, &message, caller.visibility()).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::VARY, "Accept"));
@@ -73,7 +69,6 @@ pub(crate) async fn show(
     Ok(response.json(json(message.id, explanation)))
 }
 
-/// Whoever names `text/plain` and not JSON reads with their own eyes.
 fn prefers_text(request: &HttpRequest) -> bool {
     let accepted = request
         .headers()

@@ -1,196 +1,21 @@
-//! `/api/v1/messages`: send, show and list messages.
+//! `GET /api/v1/messages` and `/api/v1/messages/{id}`.
 
-use std::time::Duration;
-
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
-use tokio::sync::broadcast::Receiver;
-use tokio::time::{Instant, timeout_at};
 
 use crate::domain::delivery::fold;
-use crate::domain::delivery_state::DeliveryState;
-use crate::domain::ids::MessageId;
-use crate::domain::message::{Message, Origin};
 use crate::domain::scope::Caller;
-use crate::sending::accept::{RequestRepeat, StoredMessage};
 use crate::services::Services;
-use crate::store::ledger::Change;
-use crate::store::message_acceptance::IdempotencyKey;
-use crate::store::messages::Found;
-use crate::web::api::documented_responses::{IdempotencyKeyReused, MessageMoved};
+use crate::web::api::documented_responses::MessageMoved;
 use crate::web::api::filter::{FilterParameters, parse_list};
 use crate::web::api::list_response::list_response;
-use crate::web::api::parameters::{PageParameters, pairs};
+use crate::web::api::message_lookup::{MessageError, find};
+use crate::web::api::parameters::pairs;
 use crate::web::api::path_parameters::MessagePath;
-use crate::web::api::send_body::{self, SendForm};
-use crate::web::api::wire::{self, AcceptedResponse, MessageResponse, SendRequest};
+use crate::web::api::query_parameter::PageParameters;
+use crate::web::api::wire::message_response::MessageResponse;
 use crate::web::error::ApiError;
 
 list_response!(MessageListResponse, MessageResponse);
-
-/// The longest idempotency key, in characters.
-const KEY_LIMIT: usize = 255;
-/// The longest wait that a caller may prefer.
-const WAIT_LIMIT: Duration = Duration::from_secs(30);
-/// How often the database is asked while a caller waits: another process may send the message.
-const WAIT_STEP: Duration = Duration::from_millis(250);
-
-/// Send an image or a video
-///
-/// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
-/// N seconds for the submission: 201 once the provider accepted the message, else 202 with the state
-/// so far. A repeated `Idempotency-Key` with the same body gets the first response again, with
-/// `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent (LancePilot).
-#[utoipa::path(
-    post,
-    path = "/api/v1/messages",
-    operation_id = "sendMessage",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 ASCII characters, per account; kept as long as messages are."),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`, at most 30 seconds."),
-    ),
-    request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),
-    responses(
-        (status = 201, body = AcceptedResponse, description = "Submitted to the provider."),
-        (status = 202, body = AcceptedResponse, description = "Accepted; it will be submitted."),
-        IdempotencyKeyReused,
-    ),
-)]
-pub(crate) async fn send(
-    services: web::Data<Services>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let key_name = idempotency_key(&request)?;
-    let wait = preferred_wait(&request)?;
-    let received = send_body::receive(&services, &request, payload).await?;
-    let key = key_name.map(|name| IdempotencyKey {
-        name,
-        request_hash: received.hash.clone(),
-    });
-    let changes = services.store.changes();
-    let now = services.clock.now();
-    let account = received.input.account.clone();
-    let receipt = services
-        .acceptor
-        .accept(received.input, key.as_ref(), now)
-        .await?;
-    services.accepted.notify_one();
-    let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
-    answer(&services, &account, &receipt, state).await
-}
-
-async fn answer(
-    services: &Services,
-    account: &str,
-    receipt: &StoredMessage,
-    state: DeliveryState,
-) -> Result<HttpResponse, ApiError> {
-    let created_at = match services.store.find_message(receipt.id).await? {
-        Some(Found::Message(message)) => message.created_at,
-        _ => services.clock.now(),
-    };
-    let body = AcceptedResponse {
-        id: receipt.id.uuid(),
-        state: state.as_str(),
-        account: account.to_owned(),
-        created_at: wire::time(created_at),
-        warnings: receipt.warnings.clone(),
-    };
-    let handed_over = !matches!(
-        state,
-        DeliveryState::Queued
-            | DeliveryState::Sending
-            | DeliveryState::Uncertain
-            | DeliveryState::Failed
-            | DeliveryState::Cancelled
-    );
-    let mut response = HttpResponse::build(if handed_over {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    });
-    response.insert_header(("Location", format!("/api/v1/messages/{}", receipt.id)));
-    if receipt.repeat == RequestRepeat::Repeated {
-        response.insert_header(("Idempotency-Replayed", "true"));
-    }
-    Ok(response.json(body))
-}
-
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
-    let Some(value) = request.headers().get("idempotency-key") else {
-        return Ok(None);
-    };
-    let text = value.to_str().unwrap_or_default().trim();
-    let length = text.chars().count();
-    if (1..=KEY_LIMIT).contains(&length) {
-        Ok(Some(text.to_owned()))
-    } else {
-        Err(ApiError::field(
-            "Idempotency-Key",
-            format!("has {length} characters; use 1 to {KEY_LIMIT} of ASCII"),
-        ))
-    }
-}
-
-/// `Prefer: wait=N`; other preferences are not ours to refuse.
-fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
-    let preferences = request
-        .headers()
-        .get_all("prefer")
-        .filter_map(|value| value.to_str().ok());
-    let wait = preferences
-        .flat_map(|value| value.split([',', ';']))
-        .find_map(|preference| preference.trim().strip_prefix("wait="));
-    let Some(wait) = wait else { return Ok(None) };
-    match wait.trim().parse::<u64>() {
-        Ok(seconds) if Duration::from_secs(seconds) <= WAIT_LIMIT => {
-            Ok(Some(Duration::from_secs(seconds)))
-        }
-        _ => Err(ApiError::field(
-            "Prefer",
-            format!("wait takes whole seconds, at most {}", WAIT_LIMIT.as_secs()),
-        )),
-    }
-}
-
-/// The state when the message left the queue, or when the wait was over; `queued` at once for who does not wait.
-async fn wait_for_outcome(
-    services: &Services,
-    id: MessageId,
-    wait: Option<Duration>,
-    mut changes: Receiver<Change>,
-) -> Result<DeliveryState, ApiError> {
-    let Some(wait) = wait else {
-        return Ok(DeliveryState::Queued);
-    };
-    let end = Instant::now() + wait;
-    loop {
-        let (state, origin) = match services.store.find_message(id).await? {
-            Some(Found::Message(message)) => (message.state, message.origin),
-            _ => return Ok(DeliveryState::Queued),
-        };
-        let moves = matches!(state, DeliveryState::Queued | DeliveryState::Sending)
-            && origin != Origin::DryRun;
-        if !moves || Instant::now() >= end || services.stopping.is_cancelled() {
-            return Ok(state);
-        }
-        let step = end.min(Instant::now() + WAIT_STEP);
-        // A change, a lagging feed, the end of the step or of the process: look again.
-        let this_one = async {
-            while changes
-                .recv()
-                .await
-                .is_ok_and(|change| change.message != id)
-            {}
-        };
-        tokio::select! {
-            _ = timeout_at(step, this_one) => {}
-            () = services.stopping.cancelled() => {}
-        }
-    }
-}
 
 /// List messages, newest first
 #[utoipa::path(
@@ -235,54 +60,15 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let message = match find(&services, &id).await? {
-        Ok(message) => message,
-        Err(survivor) => return Ok(moved(&request, survivor)),
-    };
+) -> Result<HttpResponse, MessageError> {
+    let message = find(&services, &request, &id).await?;
     let receipts = services.store.list_receipts(message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), &receipts);
     let ids = services.store.list_provider_ids(message.id).await?;
     let attempts = services.store.list_attempts(message.id).await?;
     let now = services.clock.now();
     let visibility = caller.visibility();
-    Ok(HttpResponse::Ok().json(MessageResponse::whole(
+    Ok(HttpResponse::Ok().json(MessageResponse::complete(
         &message, &delivery, &ids, &attempts, visibility, now,
     )))
-}
-
-/// The message of an id in a path, or the id it lives on under.
-pub(crate) async fn find(
-    services: &Services,
-    id: &str,
-) -> Result<Result<Message, MessageId>, ApiError> {
-    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
-    match services.store.find_message(id).await? {
-        Some(Found::Message(message)) => Ok(Ok(*message)),
-        Some(Found::Moved(survivor)) => Ok(Err(survivor)),
-        None => Err(ApiError::NotFound),
-    }
-}
-
-/// The old id of a merged message answers with the new one, and keeps what was asked about it.
-pub(crate) fn moved(request: &HttpRequest, survivor: MessageId) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Moved {
-        id: uuid::Uuid,
-    }
-    let about = request.match_pattern().unwrap_or_default();
-    let about = match about.rsplit_once("/messages/{id}") {
-        Some((_, about)) => about,
-        None => "",
-    };
-    let query = match request.query_string() {
-        "" => String::new(),
-        query => format!("?{query}"),
-    };
-    let location = format!("/api/v1/messages/{survivor}{about}{query}");
-    HttpResponse::PermanentRedirect()
-        .insert_header(("Location", location))
-        .json(Moved {
-            id: survivor.uuid(),
-        })
 }

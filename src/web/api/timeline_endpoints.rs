@@ -12,10 +12,9 @@ use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
 use crate::web::api::list_response::list_response;
-use crate::web::api::message_endpoints::{find, moved};
+use crate::web::api::message_lookup::{MessageError, find};
 use crate::web::api::path_parameters::MessagePath;
-use crate::web::api::wire::{self};
-use crate::web::error::ApiError;
+use crate::web::api::wire;
 
 /// One line of a timeline.
 #[derive(Serialize, ToSchema, Debug)]
@@ -60,11 +59,8 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let message = match find(&services, &id).await? {
-        Ok(message) => message,
-        Err(survivor) => return Ok(moved(&request, survivor)),
-    };
+) -> Result<HttpResponse, MessageError> {
+    let message = find(&services, &request, &id).await?;
     let history = MessageHistory::load(&services.store, message.id).await?;
     let visibility = caller.visibility();
     let data: Vec<TimelineResponse> = history

@@ -6,7 +6,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::scope::Caller;
 use crate::operating::actions::{self, OperateError};
 use crate::operating::dismiss;
@@ -16,7 +16,10 @@ use crate::sending::accept::AcceptError;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::action_endpoints::decision;
-use crate::web::dashboard::match_form::{MatchFormError, MatchFormPage, find_target};
+use crate::web::api::message_lookup::parse_id;
+use crate::web::dashboard::match_form::{
+    MatchFormError, MatchFormPage, MatchTargetError, find_target,
+};
 use crate::web::dashboard::message_page;
 use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
 use crate::web::dashboard::problems_page::{PROBLEMS_SHOWN, ProblemsPage};
@@ -128,9 +131,12 @@ pub(crate) async fn match_orphan(
         None => return Err(ApiError::NotFound),
     };
     let (input, from) = (field("message_id"), MatchFormPage::parse(&field("page")));
-    match find_target(&services, &account, orphan, &input).await? {
+    match find_target(&services, &account, orphan, &input).await {
         Ok(message) => run_action(&services, &caller, &id, MessageAction::Match(message)).await,
-        Err(error) => show_match_error(&services, &caller, from, &error).await,
+        Err(MatchTargetError::Input(error)) => {
+            show_match_error(&services, &caller, from, &error).await
+        }
+        Err(MatchTargetError::Store(error)) => Err(error.into()),
     }
 }
 
@@ -165,10 +171,6 @@ pub(crate) async fn resume(
         .map_err(action_error)?;
     services.accepted.notify_one();
     Ok(redirect_to("/accounts".to_owned()))
-}
-
-fn parse_id(id: &str) -> Result<MessageId, ApiError> {
-    id.parse().map_err(|_| ApiError::NotFound)
 }
 
 fn action_error(error: OperateError) -> ApiError {

@@ -7,9 +7,9 @@
 use crate::db;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::scope::Visibility;
+use crate::reporting::search_text::SearchText;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::reporting::search_text::parse_search;
 use crate::web::dashboard::message_summary::short_id;
 
 /// Messages offered when the input matches several.
@@ -48,6 +48,20 @@ impl MatchFormPage {
         } else {
             Self::Report
         }
+    }
+}
+
+/// Why the input names no message to match with.
+#[derive(Debug)]
+pub(super) enum MatchTargetError {
+    /// The form shows it.
+    Input(MatchFormError),
+    Store(db::Error),
+}
+
+impl From<db::Error> for MatchTargetError {
+    fn from(error: db::Error) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -94,23 +108,21 @@ pub(super) async fn find_target(
     account: &AccountId,
     orphan: MessageId,
     input: &str,
-) -> Result<Result<MessageId, MatchFormError>, db::Error> {
-    let error = |text: &str, choices| MatchFormError {
-        orphan,
-        input: input.to_owned(),
-        text: text.to_owned(),
-        choices,
+) -> Result<MessageId, MatchTargetError> {
+    let error = |text: &str, choices| {
+        MatchTargetError::Input(MatchFormError {
+            orphan,
+            input: input.to_owned(),
+            text: text.to_owned(),
+            choices,
+        })
     };
-    // Only callers with the scope `operate` get here.
-    let Ok(search) = parse_search(input, Visibility::Full) else {
-        return Ok(Err(error(
-            "Enter the message that it is about.",
-            Vec::new(),
-        )));
-    };
+    let search = SearchText::parse(input)
+        .map_err(|_| error("Enter the message that it is about.", Vec::new()))?;
     let filter = MessageFilter {
         account: Some(account.clone()),
-        search,
+        // Only callers with the scope `operate` get here.
+        search: search.meanings(Visibility::Full),
         ..MessageFilter::default()
     };
     let page = services
@@ -119,7 +131,7 @@ pub(super) async fn find_target(
         .await?;
     let mut found: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
     found.retain(|id| *id != orphan);
-    Ok(match found.as_slice() {
+    match found.as_slice() {
         [] => Err(error(
             "No message of this account has that id, phone number, wamid or reference.",
             Vec::new(),
@@ -132,5 +144,5 @@ pub(super) async fn find_target(
                 choices,
             ))
         }
-    })
+    }
 }

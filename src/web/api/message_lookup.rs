@@ -1,0 +1,100 @@
+//! The message that a path names. The id of a merged message redirects to the message that it was
+//! merged into.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::db;
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::operating::actions::OperateError;
+use crate::services::Services;
+use crate::store::messages::Found;
+use crate::web::error::ApiError;
+
+#[derive(Debug, Error)]
+pub(crate) enum MessageError {
+    #[error("the message was merged into {survivor}")]
+    Moved {
+        survivor: MessageId,
+        /// The same call on the survivor.
+        location: String,
+    },
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+#[derive(Serialize)]
+struct MovedResponse {
+    id: Uuid,
+}
+
+impl MessageError {
+    fn moved(request: &HttpRequest, survivor: MessageId) -> Self {
+        let pattern = request.match_pattern().unwrap_or_default();
+        let rest = pattern
+            .rsplit_once("/messages/{id}")
+            .map_or("", |(_, rest)| rest);
+        let query = match request.query_string() {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+        Self::Moved {
+            survivor,
+            location: format!("/api/v1/messages/{survivor}{rest}{query}"),
+        }
+    }
+
+    pub(crate) fn of_action(request: &HttpRequest, error: OperateError) -> Self {
+        match error {
+            OperateError::Moved(survivor) => Self::moved(request, survivor),
+            error => Self::Api(error.into()),
+        }
+    }
+}
+
+impl From<db::Error> for MessageError {
+    fn from(error: db::Error) -> Self {
+        Self::Api(error.into())
+    }
+}
+
+impl ResponseError for MessageError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Moved { .. } => StatusCode::PERMANENT_REDIRECT,
+            Self::Api(error) => error.status_code(),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            Self::Moved { survivor, location } => HttpResponse::build(self.status_code())
+                .insert_header((LOCATION, location.as_str()))
+                .json(MovedResponse {
+                    id: survivor.uuid(),
+                }),
+            Self::Api(error) => error.error_response(),
+        }
+    }
+}
+
+pub(crate) fn parse_id(id: &str) -> Result<MessageId, ApiError> {
+    id.parse().map_err(|_| ApiError::NotFound)
+}
+
+pub(crate) async fn find(
+    services: &Services,
+    request: &HttpRequest,
+    id: &str,
+) -> Result<Message, MessageError> {
+    match services.store.find_message(parse_id(id)?).await? {
+        Some(Found::Message(message)) => Ok(*message),
+        Some(Found::Moved(survivor)) => Err(MessageError::moved(request, survivor)),
+        None => Err(ApiError::NotFound.into()),
+    }
+}

@@ -1,0 +1,186 @@
+//! `POST /api/v1/messages`: accepts a message, and waits for its submission if the caller prefers
+//! that.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::MessageId;
+use crate::domain::message::Origin;
+use crate::sending::accept::{RequestRepeat, StoredMessage};
+use crate::services::Services;
+use crate::store::ledger::Change;
+use crate::store::message_acceptance::IdempotencyKey;
+use crate::store::messages::Found;
+use crate::web::api::documented_responses::IdempotencyKeyReused;
+use crate::web::api::send_body::{self, SendForm};
+use crate::web::api::wire;
+use crate::web::api::wire::send_request::{AcceptedResponse, SendRequest};
+use crate::web::error::ApiError;
+
+/// In characters.
+const KEY_LIMIT: usize = 255;
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
+/// Another process may send the message, so the database is read repeatedly.
+const WAIT_STEP: Duration = Duration::from_millis(250);
+
+/// Send an image or a video
+///
+/// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
+/// N seconds for the submission: 201 once the provider accepted the message, else 202 with the
+/// state so far. A repeated `Idempotency-Key` with the same body gets the first response again,
+/// with `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent
+/// (LancePilot).
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages",
+    operation_id = "sendMessage",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 ASCII characters, per account; kept as long as messages are."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`, at most 30 seconds."),
+    ),
+    request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),
+    responses(
+        (status = 201, body = AcceptedResponse, description = "Submitted to the provider."),
+        (status = 202, body = AcceptedResponse, description = "Accepted; it will be submitted."),
+        IdempotencyKeyReused,
+    ),
+)]
+pub(crate) async fn send(
+    services: web::Data<Services>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let key_name = idempotency_key(&request)?;
+    let wait = preferred_wait(&request)?;
+    let received = send_body::receive(&services, &request, payload).await?;
+    let key = key_name.map(|name| IdempotencyKey {
+        name,
+        request_hash: received.hash.clone(),
+    });
+    let changes = services.store.changes();
+    let now = services.clock.now();
+    let account = received.input.account.clone();
+    let receipt = services
+        .acceptor
+        .accept(received.input, key.as_ref(), now)
+        .await?;
+    services.accepted.notify_one();
+    let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
+    answer(&services, &account, &receipt, state).await
+}
+
+async fn answer(
+    services: &Services,
+    account: &str,
+    receipt: &StoredMessage,
+    state: DeliveryState,
+) -> Result<HttpResponse, ApiError> {
+    let created_at = match services.store.find_message(receipt.id).await? {
+        Some(Found::Message(message)) => message.created_at,
+        _ => services.clock.now(),
+    };
+    let body = AcceptedResponse {
+        id: receipt.id.uuid(),
+        state: state.as_str(),
+        account: account.to_owned(),
+        created_at: wire::time(created_at),
+        warnings: receipt.warnings.clone(),
+    };
+    let submitted = !matches!(
+        state,
+        DeliveryState::Queued
+            | DeliveryState::Sending
+            | DeliveryState::Uncertain
+            | DeliveryState::Failed
+            | DeliveryState::Cancelled
+    );
+    let mut response = HttpResponse::build(if submitted {
+        StatusCode::CREATED
+    } else {
+        StatusCode::ACCEPTED
+    });
+    response.insert_header(("Location", format!("/api/v1/messages/{}", receipt.id)));
+    if receipt.repeat == RequestRepeat::Repeated {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    Ok(response.json(body))
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let length = text.chars().count();
+    if (1..=KEY_LIMIT).contains(&length) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(ApiError::field(
+            "Idempotency-Key",
+            format!("has {length} characters; use 1 to {KEY_LIMIT} of ASCII"),
+        ))
+    }
+}
+
+/// Of `Prefer: wait=N`; other preferences are ignored.
+fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
+    let preferences = request
+        .headers()
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
+    let wait = preferences
+        .flat_map(|value| value.split([',', ';']))
+        .find_map(|preference| preference.trim().strip_prefix("wait="));
+    let Some(wait) = wait else { return Ok(None) };
+    match wait.trim().parse::<u64>() {
+        Ok(seconds) if Duration::from_secs(seconds) <= WAIT_LIMIT => {
+            Ok(Some(Duration::from_secs(seconds)))
+        }
+        _ => Err(ApiError::field(
+            "Prefer",
+            format!("wait takes whole seconds, at most {}", WAIT_LIMIT.as_secs()),
+        )),
+    }
+}
+
+/// The state when the message left the queue or the wait ended; `queued` at once without a wait.
+async fn wait_for_outcome(
+    services: &Services,
+    id: MessageId,
+    wait: Option<Duration>,
+    mut changes: Receiver<Change>,
+) -> Result<DeliveryState, ApiError> {
+    let Some(wait) = wait else {
+        return Ok(DeliveryState::Queued);
+    };
+    let end = Instant::now() + wait;
+    loop {
+        let (state, origin) = match services.store.find_message(id).await? {
+            Some(Found::Message(message)) => (message.state, message.origin),
+            _ => return Ok(DeliveryState::Queued),
+        };
+        let in_queue = matches!(state, DeliveryState::Queued | DeliveryState::Sending)
+            && origin != Origin::DryRun;
+        if !in_queue || Instant::now() >= end || services.stopping.is_cancelled() {
+            return Ok(state);
+        }
+        let step = end.min(Instant::now() + WAIT_STEP);
+        // The next read follows a change, a lagging feed, the end of the step or a shutdown.
+        let changed = async {
+            while changes
+                .recv()
+                .await
+                .is_ok_and(|change| change.message != id)
+            {}
+        };
+        tokio::select! {
+            _ = timeout_at(step, changed) => {}
+            () = services.stopping.cancelled() => {}
+        }
+    }
+}
