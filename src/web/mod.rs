@@ -12,11 +12,13 @@ pub mod listener;
 mod metrics_endpoint;
 pub mod page_errors;
 pub mod problem_code;
+pub mod problem_json;
+pub mod request_parsing;
 pub mod route_table;
 pub mod server;
 pub mod sign_in;
 mod static_files;
-mod unread_body;
+mod unfinished_body;
 
 use actix_web::web::ServiceConfig;
 
@@ -25,7 +27,7 @@ use crate::web::api::{
     account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_endpoints, problem_count_endpoints, problem_list_endpoints, replay_endpoints,
-    statistics_endpoints, timeline_endpoints, window_endpoints,
+    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
@@ -35,7 +37,7 @@ use crate::web::route_table::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlTok
 use crate::web::route_table::{RouteEntry, register, route_table};
 
 pub fn configure(config: &mut ServiceConfig) {
-    config.configure(error::configure_extractors);
+    config.configure(request_parsing::configure_extractors);
     register(config, &routes());
 }
 
@@ -52,7 +54,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/openapi.json",                      Anyone,              openapi::show;
         }
         Api {
-            Post "/api/v1/messages",                       Scoped(Send),        message_endpoints::send;
+            Post "/api/v1/messages",                       Scoped(Send),        send_endpoint::send;
             Get  "/api/v1/messages",                       Scoped(Read),        message_endpoints::list;
             Post "/api/v1/messages/observed",              Scoped(Send),        observed_message_endpoints::register;
             Get  "/api/v1/messages/{id}",                  Scoped(Read),        message_endpoints::show;

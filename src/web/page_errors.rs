@@ -1,4 +1,5 @@
-//! Errors of pages: who is not signed in is led to the sign-in page, everything else becomes a page in words.
+//! Errors of pages: a redirect to the sign-in page for visitors who are not signed in, an HTML page
+//! for everything else.
 
 use actix_session::SessionExt;
 use actix_web::body::{BoxBody, MessageBody};
@@ -12,9 +13,9 @@ use form_urlencoded::byte_serialize;
 
 use crate::web::auth;
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
-use crate::web::error::Problem;
+use crate::web::problem_json::Problem;
 
-/// Wraps the scope of pages: turns each problem of the API's form into what a person can read.
+/// Middleware of all pages: replaces the JSON of a problem.
 pub async fn show<B>(
     request: ServiceRequest,
     next: Next<B>,
@@ -46,7 +47,7 @@ where
     })
 }
 
-/// The sign-in page, which leads back to a page that was only looked at.
+/// The sign-in page. After a GET it leads back to the requested page.
 fn login_address(request: &HttpRequest) -> String {
     if !request.method().is_safe() {
         return "/login".to_owned();
@@ -59,27 +60,27 @@ fn login_address(request: &HttpRequest) -> String {
     format!("/login?next={wanted}")
 }
 
-/// Which fields, where it names some: the general words name none.
+/// The invalid fields, if there are any: the detail does not explain them.
 fn reason(problem: &Problem) -> String {
     if problem.errors.is_empty() {
         return problem.detail.clone();
     }
     let fields = problem.errors.iter();
-    let words: Vec<String> = fields
+    let texts: Vec<String> = fields
         .map(|error| format!("{} {}", error.field, error.message))
         .collect();
-    words.join("; ")
+    texts.join("; ")
 }
 
 fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
-    let trouble = match problem.status {
+    let kind = match problem.status {
         404 => ErrorPageKind::NotFound,
         410 => ErrorPageKind::NoLongerKept,
         403 => ErrorPageKind::Forbidden,
         500.. => ErrorPageKind::Internal,
         _ => ErrorPageKind::Refused,
     };
-    let reason = match trouble {
+    let reason = match kind {
         ErrorPageKind::NotFound | ErrorPageKind::Internal => None,
         ErrorPageKind::NoLongerKept | ErrorPageKind::Forbidden | ErrorPageKind::Refused => {
             Some(reason(problem))
@@ -91,7 +92,7 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
         Viewer::SignedOut
     };
     let request_id = problem.request_id.map(|id| id.to_string());
-    ErrorPage::new(trouble, reason, request_id, viewer)
+    ErrorPage::new(kind, reason, request_id, viewer)
         .render()
         .map_err(actix_web::error::ErrorInternalServerError)
 }

@@ -1,50 +1,38 @@
-//! The closed set of codes by which programs tell problems apart. Which error has which code is `error`'s matter.
+//! The closed set of codes that identify a problem to programs.
 
 use actix_web::http::StatusCode;
 
 use crate::domain::enum_words::enum_words;
 
-/// What kind of problem a request met. The words never change their meaning.
+/// A word never changes its meaning.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum ProblemCode {
-    /// The body is no JSON.
     MalformedJson,
-    /// The request cannot be read.
     MalformedRequest,
-    /// No valid token and no session.
     Unauthenticated,
-    /// The caller lacks a scope.
     MissingScope,
-    /// A page of another site used the visitor's session.
     CrossSite,
-    /// No such thing, or no such address.
     NotFound,
-    /// The address does not know the method.
     MethodNotAllowed,
-    /// The idempotency key belongs to another body.
     IdempotencyKeyReused,
-    /// What was asked does not fit the present state.
+    /// Not in the current state.
     NotPossible,
-    /// It was here, and its retention has ended.
+    /// Its retention has ended.
     NoLongerKept,
-    /// The body is too long.
     TooLarge,
-    /// The body's type is not read here.
     UnsupportedMediaType,
-    /// Fields or parameters that are unknown, missing or bad.
+    /// Fields or parameters that are unknown, missing or invalid.
     InvalidRequest,
-    /// Our fault.
     Internal,
-    /// The database cannot be asked now.
+    /// The database does not respond.
     Unavailable,
 }
 enum_words!(ProblemCode);
 
 impl ProblemCode {
-    /// The HTTP status it comes with.
     pub fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson | Self::MalformedRequest => StatusCode::BAD_REQUEST,

@@ -2,20 +2,22 @@
 //! derived from it.
 
 use std::collections::BTreeMap;
+use std::future::{Ready, ready};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{ServiceConfig, resource, scope, to};
-use actix_web::{Error, HttpMessage, Resource, Route, guard};
+use actix_web::{Error, HttpMessage, HttpResponse, Resource, Route, guard};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::ParameterIn;
 
 use crate::domain::scope::{Caller, Scope};
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::parameters::pairs;
-use crate::web::error::{ApiError, FieldError, method_not_allowed, not_found};
+use crate::web::error::ApiError;
 use crate::web::page_errors;
+use crate::web::problem_json::FieldError;
 
 pub(crate) const API_BASE: &str = "/api/v1";
 
@@ -46,7 +48,7 @@ pub enum RouteMethod {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteAccess {
     Anyone,
-    /// Whoever knows the token in the path; the handler verifies it.
+    /// The handler verifies the token in the path.
     UrlToken,
     /// A token or a session that holds the scope.
     Scoped(Scope),
@@ -200,6 +202,14 @@ async fn require_scope(
         // A response and not an `Err`, which would bypass the middleware of pages.
         Err(error) => Ok(request.error_response(error)),
     }
+}
+
+pub fn method_not_allowed() -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::MethodNotAllowed))
+}
+
+pub fn not_found() -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::NotFound))
 }
 
 /// Rejects every parameter of a call that has none.

@@ -1,4 +1,4 @@
-//! `/api/v1/accounts`: how each account stands, and how its provider is set up.
+//! `/api/v1/accounts`: the health of each account, and how its provider is set up.
 
 use actix_web::{HttpResponse, web};
 
@@ -8,7 +8,8 @@ use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
 use crate::web::api::list_response::list_response;
-use crate::web::api::wire::{self, AccountResponse, CapabilitiesResponse};
+use crate::web::api::wire;
+use crate::web::api::wire::account_response::{AccountResponse, CapabilitiesResponse};
 use crate::web::error::ApiError;
 
 list_response!(AccountListResponse, AccountResponse);

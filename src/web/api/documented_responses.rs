@@ -8,8 +8,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Schema};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::web::error::{PROBLEM_JSON, Problem};
 use crate::web::problem_code::ProblemCode;
+use crate::web::problem_json::{PROBLEM_JSON, Problem};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 

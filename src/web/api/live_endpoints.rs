@@ -17,7 +17,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Follow changes of messages as server-sent events
 ///
-/// `message` events carry `id`, `account`, `state` and `updated_at`; `resync` means that some were missed.
+/// `message` events carry `id`, `account`, `state` and `updated_at`; `resync` means that some were
+/// missed.
 #[utoipa::path(
     get,
     path = "/api/v1/live",

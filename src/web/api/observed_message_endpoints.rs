@@ -5,12 +5,13 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::domain::message::References;
 use crate::sending::accept::register_observed::{self, ListingStatus, RegistrationRequest};
 use crate::services::Services;
 use crate::store::messages::Found;
-use crate::web::api::wire::{self, AcceptedResponse, ReferencesBody};
-use crate::web::error::{ApiError, parse_json};
+use crate::web::api::wire;
+use crate::web::api::wire::send_request::{AcceptedResponse, ReferencesBody};
+use crate::web::error::ApiError;
+use crate::web::request_parsing::parse_json;
 
 /// A message sent by other means.
 #[derive(Deserialize, ToSchema, Debug)]
@@ -18,7 +19,7 @@ use crate::web::error::{ApiError, parse_json};
 pub(crate) struct ObservedRequest {
     /// Account id.
     pub(crate) account: String,
-    /// The id that the provider gave it: its reports carry it.
+    /// The id that the provider gave it, as in its reports.
     pub(crate) provider_id: String,
     /// The customer's number, as in `POST /messages`.
     pub(crate) to: Option<String>,
@@ -29,7 +30,8 @@ pub(crate) struct ObservedRequest {
     pub(crate) refs: ReferencesBody,
     /// Your own reference.
     pub(crate) client_reference: Option<String>,
-    /// When it was sent, RFC 3339. When absent nothing is claimed: times come from reports, or from when you told us, marked as inferred.
+    /// When it was sent, RFC 3339. If absent, times come from reports, or from the registration,
+    /// marked as inferred.
     pub(crate) sent_at: Option<String>,
 }
 
@@ -79,11 +81,7 @@ fn observation(request: ObservedRequest) -> RegistrationRequest {
         provider_id: request.provider_id,
         to: request.to,
         kind: request.kind,
-        references: References {
-            reference: request.refs.reference,
-            reference1: request.refs.reference1,
-            reference2: request.refs.reference2,
-        },
+        references: request.refs.into(),
         client_reference: request.client_reference,
         sent_at: request.sent_at,
     }

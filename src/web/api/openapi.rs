@@ -20,8 +20,8 @@ use crate::domain::scope::Scope;
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::documented_responses::problem_responses;
 use crate::web::auth::COOKIE;
-use crate::web::error::{FieldError, Problem};
 use crate::web::problem_code::ProblemCode;
+use crate::web::problem_json::{FieldError, Problem};
 use crate::web::route_table::{API_BASE, RouteAccess, RouteEntry};
 
 /// The document, serialized once per process.

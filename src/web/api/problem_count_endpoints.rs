@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::reporting::alarms::{self, Alarm};
 use crate::services::Services;
-use crate::web::api::wire::{AlarmResponse, ProblemsResponse};
+use crate::web::api::wire::problem_responses::{AlarmResponse, ProblemsResponse};
 use crate::web::error::ApiError;
 
 /// Count what needs attention

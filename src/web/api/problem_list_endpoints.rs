@@ -16,8 +16,9 @@ use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
 use crate::store::quarantine::QuarantinedPart;
-use crate::web::api::filter::{read_place, write_place};
-use crate::web::api::parameters::{PageParameters, Parameters, pairs};
+use crate::web::api::message_cursor::{read_place, write_place};
+use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::query_parameter::PageParameters;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 
@@ -33,7 +34,7 @@ pub(crate) struct ProblemListResponse {
     pub(crate) count: u64,
     pub(crate) why: &'static str,
     pub(crate) next_step: &'static str,
-    /// The newest; always empty for `rejected`, of which nothing is kept.
+    /// The newest; always empty for `rejected`, which is only counted.
     pub(crate) data: Vec<ProblemItemResponse>,
     /// Where the next page starts; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,12 +9,14 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::scope::Caller;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
+use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
 use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
-use crate::web::api::filter::parse_instant;
-use crate::web::error::{ApiError, FieldError, parse_json};
+use crate::web::error::ApiError;
+use crate::web::problem_json::FieldError;
+use crate::web::request_parsing::parse_json;
 
 /// Ids that one request may name.
 const IDS_LIMIT: usize = 500;
@@ -71,8 +73,8 @@ pub(crate) struct MessageChange {
 
 /// Process callbacks again, or show what that would change
 ///
-/// The receipts of each callback are replaced by those that it yields now. At least one condition is
-/// needed; all given conditions must hold. Unverified callbacks are released only by `ids` or by
+/// The receipts of each callback are replaced by those that it yields now. At least one condition
+/// is needed; all given conditions must hold. Unverified callbacks are released only by `ids` or by
 /// `outcome: unverified`. Recorded in the audit log.
 #[utoipa::path(
     post,

@@ -1,4 +1,5 @@
-//! The body of `POST /messages`: JSON, or multipart with the file, streamed to a private temporary file and never held in memory.
+//! The body of `POST /api/v1/messages`: JSON, or multipart with the file, which is streamed to a
+//! temporary file and never held in memory.
 
 use std::io::Write;
 
@@ -16,12 +17,13 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::sending::accept::{MessageInput, ReceivedFile};
 use crate::services::Services;
-use crate::web::api::wire::SendRequest;
-use crate::web::error::{ApiError, parse_json};
+use crate::web::api::wire::send_request::SendRequest;
+use crate::web::error::ApiError;
+use crate::web::request_parsing::parse_json;
 
-/// The longest JSON body, in bytes; every field at its limit fits.
+/// In bytes. Every field at its limit fits.
 const JSON_LIMIT: usize = 256 * 1024;
-/// The largest file that is read before it is refused by its exact size: above every provider's limit.
+/// In bytes, above every provider's limit: the exact limit is checked afterwards.
 const FILE_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The multipart form, for the OpenAPI document.
@@ -43,17 +45,14 @@ impl PartialSchema for SendForm {
 
 impl ToSchema for SendForm {}
 
-/// A request to send, read whole.
 pub(crate) struct Received {
-    /// The message.
     pub(crate) input: MessageInput,
-    /// Tells two bodies apart under one idempotency key.
+    /// Distinguishes bodies with the same idempotency key.
     pub(crate) hash: String,
-    /// Removes the file when it was not taken over.
+    /// Removes the file on drop, unless the message was accepted.
     _file: Option<NamedTempFile>,
 }
 
-/// Reads the body by its type.
 pub(crate) async fn receive(
     services: &Services,
     request: &HttpRequest,
@@ -143,7 +142,7 @@ async fn read_text(part: &mut Field) -> Result<Vec<u8>, ApiError> {
     Ok(body)
 }
 
-/// Streams the file to the folder where it will be kept, so that keeping it is a rename.
+/// Streams the file to the folder of uploads, so that storing it is a rename.
 async fn keep(
     services: &Services,
     part: &mut Field,
@@ -175,7 +174,7 @@ async fn keep(
             ));
         }
         hasher.update(&chunk);
-        // Chunks are small; the page cache takes them at memory speed.
+        // Chunks are small, and writing them to the page cache does not block.
         temporary.write_all(&chunk).map_err(internal)?;
     }
     temporary.as_file().sync_all().map_err(internal)?;

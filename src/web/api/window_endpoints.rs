@@ -52,7 +52,8 @@ pub(crate) async fn show(
     }))
 }
 
-/// A whole number with its country code; here nothing else can be meant, so the `+` may be left out.
+/// A whole number with its country code; here nothing else can be meant, so the `+` may be left
+/// out.
 fn parse_phone(text: &str) -> Result<PhoneNumber, String> {
     let international = format!("+{}", text.trim().trim_start_matches('+'));
     PhoneNumber::parse(&international).map_err(|error| error.to_string())

@@ -1,0 +1,124 @@
+//! The query strings of statistics: a period, and the width of its buckets.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::reporting::bucketed_statistics::{self, BucketWidth, day_end};
+use crate::reporting::export::ByteOrderMark;
+use crate::reporting::query_values::{parse_account, parse_instant, parse_word, parse_zone};
+use crate::services::Services;
+use crate::store::bucket_counts::Period;
+use crate::web::api::filter::parse_mark;
+use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::query_parameter::{ACCOUNT, QueryParameter, query_parameters};
+use crate::web::error::ApiError;
+
+query_parameters!(
+    BucketParameter,
+    [QueryParameter::new(
+        "bucket",
+        "15m, hour or day; default hour."
+    )]
+);
+
+query_parameters!(
+    PeriodParameters,
+    [
+        QueryParameter::new(
+            "from",
+            "An RFC 3339 instant, or a day (2026-11-20) in the zone; inclusive, rounded down to its bucket."
+        ),
+        QueryParameter::new(
+            "to",
+            "An RFC 3339 instant (exclusive), or a day (inclusive); default now."
+        ),
+        QueryParameter::new(
+            "tz",
+            "Zone of days and hours, such as Asia/Kolkata; default the configured one."
+        ),
+        ACCOUNT,
+    ]
+);
+
+/// Per account and kind: a quarter of a year of hours.
+const BUCKET_LIMIT: i64 = 2300;
+
+pub(crate) struct StatisticsQuery {
+    pub(crate) period: Period,
+    pub(crate) width: BucketWidth,
+    pub(crate) zone: Tz,
+    pub(crate) mark: ByteOrderMark,
+}
+
+#[derive(Debug)]
+enum End {
+    Instant(DateTime<Utc>),
+    Day(NaiveDate),
+}
+
+pub(crate) fn parse(
+    services: &Services,
+    query: &str,
+    known: &[&[QueryParameter]],
+    width: BucketWidth,
+    now: DateTime<Utc>,
+) -> Result<StatisticsQuery, ApiError> {
+    let mut parameters = Parameters::read(&pairs(query), known);
+    let width = parameters
+        .parse_with("bucket", |word| {
+            parse_word(word, BucketWidth::ALL, BucketWidth::as_str)
+        })
+        .unwrap_or(width);
+    let zone = parameters
+        .parse_with("tz", parse_zone)
+        .unwrap_or(services.config.report_time_zone);
+    let to = match parameters.parse_with("to", parse_end) {
+        Some(End::Instant(at)) => at,
+        Some(End::Day(day)) => day_end(day, zone),
+        None => now,
+    };
+    let from = match parameters.parse_with("from", parse_end) {
+        Some(End::Instant(at)) => at,
+        Some(End::Day(day)) => bucketed_statistics::day_start(day, zone),
+        None => default_start(width, to),
+    };
+    let account = parameters.parse_with("account", parse_account);
+    let mark = parameters.parse_with("bom", parse_mark);
+    let from = width.start(from, zone);
+    if from >= to {
+        parameters.refuse("from", "is not before `to`");
+    } else if width.count(from, to) > BUCKET_LIMIT {
+        parameters.refuse("from", "is too far from `to` for buckets this narrow");
+    }
+    Ok(parameters.finish(StatisticsQuery {
+        period: Period { from, to, account },
+        width,
+        zone,
+        mark: mark.unwrap_or(ByteOrderMark::Absent),
+    })?)
+}
+
+/// One day of quarters and hours, thirty days of days.
+fn default_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
+    match width {
+        BucketWidth::Quarter | BucketWidth::Hour => to - TimeDelta::days(1),
+        BucketWidth::Day => to.checked_sub_days(Days::new(30)).unwrap_or(to),
+    }
+}
+
+/// A year of five digits is a typing error, and arithmetic with it can overflow.
+fn parse_end(text: &str) -> Result<End, String> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(End::Day);
+    let end = day
+        .or_else(|_| parse_instant(text).map(End::Instant))
+        .map_err(|_| "must be a day (2026-11-20) or an RFC 3339 instant".to_owned())?;
+    let year = match &end {
+        End::Day(day) => day.year(),
+        End::Instant(at) => at.year(),
+    };
+    if (2000..=9000).contains(&year) {
+        Ok(end)
+    } else {
+        Err("must be a year from 2000 to 9000".to_owned())
+    }
+}

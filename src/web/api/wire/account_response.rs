@@ -1,0 +1,74 @@
+//! The JSON of an account.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::provider::ProviderId;
+use crate::providers;
+
+/// One account.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct AccountResponse {
+    pub(crate) id: String,
+    pub(crate) provider: &'static str,
+    /// For the provider's console; with `operate` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_url: Option<String>,
+    /// What to do in the provider's console.
+    pub(crate) setup: Vec<String>,
+    pub(crate) capabilities: CapabilitiesResponse,
+    pub(crate) senders: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_callback_at: Option<String>,
+    /// When the callback URL of the previous generation was last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_callback_url_used_at: Option<String>,
+    /// `ok`, `unconfigured`, `silent`, `refused` or `paused`.
+    pub(crate) health: &'static str,
+    /// Why it is paused, as the provider reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pause_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paused_since: Option<String>,
+    /// `live` or `dry-run`; absent if the account is no longer configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<&'static str>,
+}
+
+/// What an account's provider can do.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct CapabilitiesResponse {
+    pub(crate) kinds: Vec<&'static str>,
+    /// Of `url`, `id`, `upload`.
+    pub(crate) media: Vec<&'static str>,
+    pub(crate) name_required: bool,
+    pub(crate) image_limit_bytes: u64,
+    pub(crate) video_limit_bytes: u64,
+}
+
+impl CapabilitiesResponse {
+    pub(crate) fn of(provider: ProviderId) -> Self {
+        let capabilities = providers::get(provider).capabilities();
+        let sources = capabilities.sources;
+        let media = [
+            ("url", sources.url),
+            ("id", sources.id),
+            ("upload", sources.upload),
+        ];
+        Self {
+            kinds: capabilities
+                .kinds
+                .iter()
+                .map(|kind| kind.as_str())
+                .collect(),
+            media: media
+                .into_iter()
+                .filter(|(_, can)| *can)
+                .map(|(word, _)| word)
+                .collect(),
+            name_required: capabilities.name_required,
+            image_limit_bytes: capabilities.image_limit,
+            video_limit_bytes: capabilities.video_limit,
+        }
+    }
+}

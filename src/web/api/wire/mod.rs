@@ -1,0 +1,27 @@
+//! The JSON of the API, and what of it a caller without `operate` may see. One file per resource.
+
+pub(crate) mod account_response;
+pub(crate) mod callback_responses;
+mod message_parts;
+pub(crate) mod message_response;
+pub(crate) mod problem_responses;
+pub(crate) mod send_request;
+pub(crate) mod statistics_responses;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::phone;
+use crate::domain::scope::Visibility;
+
+/// RFC 3339, UTC, milliseconds.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A phone number, or any other id of a recipient that a callback named.
+pub(crate) fn recipient_text(recipient: &str, visibility: Visibility) -> String {
+    match visibility {
+        Visibility::Full => recipient.to_owned(),
+        Visibility::Masked => phone::mask(recipient),
+    }
+}

@@ -1,0 +1,125 @@
+//! The JSON of `POST /messages`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::message::References;
+use crate::sending::accept::MessageInput;
+
+/// A message to send.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendRequest {
+    /// Account id. Required.
+    #[serde(default)]
+    pub(crate) account: String,
+    /// One of the account's senders; its first when absent.
+    pub(crate) from: Option<String>,
+    /// The customer's number: with `+`, or all international digits, or national if the account
+    /// has a default country. Required.
+    #[serde(default)]
+    pub(crate) to: String,
+    /// The customer's name, 1 to 256 characters.
+    pub(crate) name: Option<String>,
+    /// `image` or `video`. Required.
+    #[serde(default)]
+    pub(crate) kind: String,
+    /// Where the file is; left out when it is uploaded.
+    pub(crate) media: Option<MediaRequest>,
+    /// At most 1024 characters.
+    pub(crate) caption: Option<String>,
+    /// Your own texts, at most 255 characters each; Kaleyra echoes them.
+    #[serde(default)]
+    pub(crate) refs: ReferencesBody,
+    /// Your own reference, never sent.
+    pub(crate) client_reference: Option<String>,
+    /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub(crate) options: BTreeMap<String, serde_json::Value>,
+}
+
+/// Where the file is: exactly one of `url` and `id`.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MediaRequest {
+    /// A public http(s) URL.
+    pub(crate) url: Option<String>,
+    /// The id of an asset uploaded to Kaleyra before.
+    pub(crate) id: Option<String>,
+    /// `image/jpeg`, `image/png`, `video/mp4`, `video/3gp`; otherwise derived from the extension of
+    /// the URL.
+    pub(crate) mime_type: Option<String>,
+}
+
+/// The three references of a message.
+#[derive(Deserialize, Serialize, ToSchema, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReferencesBody {
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    #[serde(rename = "ref1", skip_serializing_if = "Option::is_none")]
+    pub(crate) reference1: Option<String>,
+    #[serde(rename = "ref2", skip_serializing_if = "Option::is_none")]
+    pub(crate) reference2: Option<String>,
+}
+
+impl From<&References> for ReferencesBody {
+    fn from(references: &References) -> Self {
+        Self {
+            reference: references.reference.clone(),
+            reference1: references.reference1.clone(),
+            reference2: references.reference2.clone(),
+        }
+    }
+}
+
+impl From<ReferencesBody> for References {
+    fn from(body: ReferencesBody) -> Self {
+        Self {
+            reference: body.reference,
+            reference1: body.reference1,
+            reference2: body.reference2,
+        }
+    }
+}
+
+impl From<SendRequest> for MessageInput {
+    fn from(request: SendRequest) -> Self {
+        let media = request.media;
+        let (media_url, media_id, mime_type) = media.map_or((None, None, None), |media| {
+            (media.url, media.id, media.mime_type)
+        });
+        Self {
+            account: request.account,
+            from: request.from,
+            to: request.to,
+            name: request.name,
+            kind: request.kind,
+            media_url,
+            media_id,
+            upload: None,
+            mime_type,
+            caption: request.caption,
+            references: request.refs.into(),
+            client_reference: request.client_reference,
+            options: request.options,
+            resend: None,
+        }
+    }
+}
+
+/// A message that was accepted.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct AcceptedResponse {
+    pub(crate) id: Uuid,
+    /// The state so far.
+    pub(crate) state: &'static str,
+    pub(crate) account: String,
+    pub(crate) created_at: String,
+    /// About input that is valid but probably a mistake.
+    pub(crate) warnings: Vec<String>,
+}

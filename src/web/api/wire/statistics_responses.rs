@@ -1,0 +1,164 @@
+//! The JSON of statistics: per bucket, and per day.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time;
+use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::failure::FailureClass;
+use crate::domain::latency::Histogram;
+use crate::reporting::bucketed_statistics::{GroupStatistics, StatisticsGroup};
+
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct StatisticsResponse {
+    /// `15m`, `hour` or `day`.
+    pub(crate) bucket: &'static str,
+    /// The zone of days and hours.
+    pub(crate) tz: &'static str,
+    /// Where the first bucket begins.
+    pub(crate) from: String,
+    /// Messages created at or after it are not counted.
+    pub(crate) to: String,
+    /// When the messages were counted.
+    pub(crate) as_of: String,
+    pub(crate) data: Vec<BucketResponse>,
+}
+
+/// The messages of one bucket, account and kind.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct BucketResponse {
+    /// When the bucket began.
+    pub(crate) at: String,
+    pub(crate) account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<&'static str>,
+    /// Messages that we sent, by state.
+    pub(crate) states: BTreeMap<&'static str, i64>,
+    /// Messages sent elsewhere, by state.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) observed: BTreeMap<&'static str, i64>,
+    /// Messages of accounts in dry-run, by state.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) dry_run: BTreeMap<&'static str, i64>,
+    /// Why messages failed that we sent.
+    pub(crate) failures: FailuresResponse,
+    /// Time from acceptance, by stage: `sent`, `delivered`, `read`.
+    pub(crate) time_to: BTreeMap<&'static str, TimesResponse>,
+}
+
+impl BucketResponse {
+    pub(crate) fn of(group: &StatisticsGroup, figures: &GroupStatistics) -> Self {
+        let classes = figures.classes.iter().filter(|(_, count)| **count != 0);
+        let codes = figures.codes.iter();
+        Self {
+            at: time(group.at),
+            account: group.account.to_string(),
+            kind: Some(group.kind).filter(|kind| !kind.is_empty()),
+            states: states(&figures.states),
+            observed: states(&figures.observed),
+            dry_run: states(&figures.dry_run),
+            failures: FailuresResponse {
+                classes: classes
+                    .map(|(class, count)| (FailureClass::as_str(*class), *count))
+                    .collect(),
+                codes: codes
+                    .filter(|(code, count)| !code.is_empty() && **count != 0)
+                    .map(|(code, count)| (code.clone(), *count))
+                    .collect(),
+            },
+            time_to: times(&figures.latencies),
+        }
+    }
+}
+
+/// Why messages failed.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct FailuresResponse {
+    /// By class.
+    pub(crate) classes: BTreeMap<&'static str, i64>,
+    /// By the provider's code; those without a code are counted by class alone.
+    pub(crate) codes: BTreeMap<String, i64>,
+}
+
+/// Percentiles, in milliseconds.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct TimesResponse {
+    /// How many messages had this stage reported.
+    pub(crate) count: i64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct SummaryResponse {
+    /// When the messages were counted.
+    pub(crate) as_of: String,
+    /// The zone of the days.
+    pub(crate) tz: &'static str,
+    pub(crate) data: Vec<DayResponse>,
+}
+
+/// One day, account and kind.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct DayResponse {
+    pub(crate) day: String,
+    pub(crate) account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<&'static str>,
+    /// How many we sent.
+    pub(crate) messages: i64,
+    /// Those, by state; every state is present.
+    pub(crate) states: BTreeMap<&'static str, i64>,
+    /// How many were sent elsewhere.
+    pub(crate) observed: i64,
+    /// How many belong to accounts in dry-run.
+    pub(crate) dry_run: i64,
+    /// Time from acceptance, by stage.
+    pub(crate) time_to: BTreeMap<&'static str, TimesResponse>,
+}
+
+impl DayResponse {
+    pub(crate) fn of(group: &StatisticsGroup, figures: &GroupStatistics, zone: Tz) -> Self {
+        let every = DeliveryState::ALL.into_iter();
+        Self {
+            day: group.at.with_timezone(&zone).date_naive().to_string(),
+            account: group.account.to_string(),
+            kind: Some(group.kind).filter(|kind| !kind.is_empty()),
+            messages: figures.states.values().sum(),
+            states: every
+                .map(|state| {
+                    let count = figures.states.get(&state).copied().unwrap_or(0);
+                    (state.as_str(), count)
+                })
+                .collect(),
+            observed: figures.observed.values().sum(),
+            dry_run: figures.dry_run.values().sum(),
+            time_to: times(&figures.latencies),
+        }
+    }
+}
+
+fn states(counts: &BTreeMap<DeliveryState, i64>) -> BTreeMap<&'static str, i64> {
+    let counts = counts.iter().filter(|(_, count)| **count != 0);
+    counts
+        .map(|(state, count)| (state.as_str(), *count))
+        .collect()
+}
+
+fn times(histograms: &BTreeMap<Stage, Histogram>) -> BTreeMap<&'static str, TimesResponse> {
+    let reported = histograms.iter().filter_map(|(stage, times)| {
+        let percentile = |percent| times.percentile(percent).map(f64::round);
+        let response = TimesResponse {
+            count: times.count(),
+            p50_ms: percentile(50)?,
+            p95_ms: percentile(95)?,
+            p99_ms: percentile(99)?,
+        };
+        Some((stage.as_str(), response))
+    });
+    reported.collect()
+}

@@ -1,0 +1,46 @@
+//! The body of an error: RFC 9457, with a code and the invalid fields.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error in one field of the body or one parameter.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct FieldError {
+    /// As the caller wrote it: `media.url`, `created_after`.
+    pub field: String,
+    /// Continues the name.
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// An error of the API. Also in the extensions of the response, for `page_errors`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`; `code` is the kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The name of the status.
+    pub title: &'static str,
+    pub status: u16,
+    /// One of a closed set.
+    pub code: &'static str,
+    /// A sentence about this case.
+    pub detail: String,
+    /// The invalid fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Also in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Uuid>,
+}

@@ -1,0 +1,119 @@
+//! JSON bodies, with errors that name the field; the configuration of actix's extractors.
+
+use actix_web::error::PathError;
+use actix_web::web;
+use serde::de::DeserializeOwned;
+
+use crate::web::error::ApiError;
+use crate::web::problem_json::FieldError;
+
+/// An invalid or unknown field is named by its path.
+pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        json_error(&path, error.inner())
+    })?;
+    reader
+        .end()
+        .map_err(|error| ApiError::MalformedJson(error.to_string()))?;
+    Ok(value)
+}
+
+/// The only extractor of actix that handlers use is that of paths.
+pub fn configure_extractors(config: &mut web::ServiceConfig) {
+    config.app_data(web::PathConfig::default().error_handler(|error, _| path_error(&error).into()));
+}
+
+fn json_error(path: &str, error: &serde_json::Error) -> ApiError {
+    if !error.is_data() {
+        return ApiError::MalformedJson(error.to_string());
+    }
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text);
+    ApiError::Invalid(vec![field_error(path, message)])
+}
+
+/// A value of another type in a path is not found.
+fn path_error(error: &PathError) -> ApiError {
+    match error {
+        PathError::Deserialize(_) => ApiError::NotFound,
+        other => ApiError::MalformedRequest(other.to_string()),
+    }
+}
+
+/// Serde reports a missing field by the path of its container, and its name in backticks.
+fn field_error(path: &str, text: &str) -> FieldError {
+    let container = if path == "." { "" } else { path };
+    if let Some(name) = quoted_after(text, "missing field `") {
+        let field = if container.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{container}.{name}")
+        };
+        return FieldError::new(field, "is missing");
+    }
+    let unknown = quoted_after(text, "unknown field `");
+    let field = match (container, unknown) {
+        ("", Some(name)) => name,
+        ("", None) => "request",
+        (container, _) => container,
+    };
+    match unknown {
+        Some(_) => FieldError::new(field, "is not known here"),
+        None => FieldError::new(field, text),
+    }
+}
+
+fn quoted_after<'a>(text: &'a str, opening: &str) -> Option<&'a str> {
+    text.strip_prefix(opening)?.split('`').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::web::problem_code::ProblemCode;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only parsing is tested")]
+        media: Inner,
+    }
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only parsing is tested")]
+        url: String,
+    }
+
+    fn rejected(body: &str) -> ApiError {
+        parse_json::<Outer>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn an_invalid_field_is_named_by_its_path() {
+        for (body, field) in [
+            (r#"{"media":{"url":1}}"#, "media.url"),
+            (r#"{"media":{}}"#, "media.url"),
+            (r#"{"media":{"url":"x","link":"y"}}"#, "media.link"),
+            (r#"{"media":{"url":"x"},"colour":"y"}"#, "colour"),
+            ("{}", "media"),
+        ] {
+            let ApiError::Invalid(errors) = rejected(body) else {
+                panic!("{body} is not invalid");
+            };
+            assert_eq!(errors[0].field, field, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_is_malformed() {
+        for body in ["", "{", "hello", r#"{"media":{"url":"x"}} {}"#] {
+            assert_eq!(rejected(body).code(), ProblemCode::MalformedJson, "{body}");
+        }
+    }
+}
