@@ -1,6 +1,8 @@
-//! `bluetick demo`: `serve` on a temporary database, with four simulated providers and generated traffic.
+//! `bluetick demo`: `serve` on a temporary database, with four simulated providers and generated
+//! traffic.
 //!
-//! Ignores configuration file and environment, listens on 127.0.0.1 only, and deletes its data at the end.
+//! Ignores configuration file and environment, listens on 127.0.0.1 only, and deletes its data at
+//! the end.
 
 use std::net::TcpListener;
 use std::sync::Arc;

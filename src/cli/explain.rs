@@ -15,7 +15,8 @@ use crate::store::messages::Found;
 
 /// Explain the state of a message
 ///
-/// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and what to do.
+/// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
+/// what to do.
 #[derive(Args, Debug)]
 pub struct ExplainArguments {
     /// Message id

@@ -13,11 +13,11 @@ use crate::store::purge_messages::RowCounts;
 
 /// Delete callbacks and messages that are past their retention
 ///
-/// `serve` does the same every ten minutes. Raw callbacks are deleted `retention.callbacks` days after
-/// they were received, unless they are unprocessed; messages and everything that belongs to them
-/// `retention.messages` days after they were created. Counts in reports stay. Can run beside `serve`:
-/// it deletes in batches of about 250 rows. An interrupted purge continues the next time. Only one purge
-/// runs at a time; a second one fails.
+/// `serve` does the same every ten minutes. Raw callbacks are deleted `retention.callbacks` days
+/// after they were received, unless they are unprocessed; messages and everything that belongs to
+/// them `retention.messages` days after they were created. Counts in reports stay. Can run beside
+/// `serve`: it deletes in batches of about 250 rows. An interrupted purge continues the next time.
+/// Only one purge runs at a time; a second one fails.
 #[derive(Args, Debug)]
 pub struct PurgeArguments {
     /// Print what would be deleted, and delete nothing

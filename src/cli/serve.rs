@@ -40,8 +40,8 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     Ok(running.until_stopped().await?)
 }
 
-/// Until the first sign-in, every start creates a one-time link: printed on a terminal, else written to
-/// a file with mode 0600.
+/// Until the first sign-in, every start creates a one-time link: printed on a terminal, else
+/// written to a file with mode 0600.
 async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>, CommandError> {
     let file = services.config.data_dir.join("sign-in-link");
     if services.store.has_signed_in().await? {

@@ -90,7 +90,8 @@ pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
         address: arguments.listen,
         source,
     })?;
-    // Registered before the line below is printed: a caller may send the signal as soon as it reads it.
+    // Registered before the line below is printed: a caller may send the signal as soon as it reads
+    // it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let handle = Simulator::start(settings(arguments)?, listener)?;
     writeln!(io::stdout(), "listening on http://{}", handle.address())?;

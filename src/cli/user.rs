@@ -14,7 +14,8 @@ use crate::store::Store;
 pub enum UserCommand {
     /// Print a one-time sign-in link for the dashboard
     ///
-    /// Valid once, for 15 minutes. Keep it secret: the person who opens it becomes an administrator.
+    /// Valid once, for 15 minutes. Keep it secret: the person who opens it becomes an
+    /// administrator.
     SignInLink,
 }
 

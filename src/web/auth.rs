@@ -1,6 +1,7 @@
-//! Who is calling: a bearer token, or a session of the dashboard.
+//! Identifies the caller by a bearer token or a session of the dashboard.
 //!
-//! **Invariant:** a request that could change something and carries a session must come from our own pages.
+//! **Invariant:** a session authorizes a request that is not GET or HEAD only if it comes from our
+//! own pages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,24 +24,22 @@ use crate::store::Store;
 use crate::store::api_tokens::TOKEN_PREFIX;
 use crate::web::error::ApiError;
 
-/// The session's cookie.
+/// Of the session.
 pub const COOKIE: &str = "bluetick_session";
-/// How long a session lasts after its last use.
+/// After the last use.
 const SESSION_LIFE: TimeDelta = TimeDelta::hours(12);
-/// How stale the noted last use may be before the cookie is written again.
+/// The cookie is renewed when its time of last use is older.
 const SESSION_REFRESH: TimeDelta = TimeDelta::minutes(5);
-/// The name by which the audit knows who signed in by link.
+/// The actor in the audit log.
 pub(super) const SESSION_NAME: &str = "dashboard";
-/// Key of the last use inside the session, milliseconds since the epoch.
+/// Session key of the last use, in milliseconds since the epoch.
 const SEEN_AT: &str = "seen_at";
 
-/// What knowing a caller takes; lives in `web::Data`.
+/// What [`identify`] needs; shared as `web::Data`.
 pub struct Access {
-    /// Where tokens are.
     pub store: Store,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Where browsers reach us; its scheme decides whether cookies need HTTPS.
+    /// With `https`, browsers send cookies over HTTPS only.
     pub public_url: String,
 }
 
@@ -50,7 +49,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// The session's middleware: an encrypted cookie that scripts cannot read.
+/// Sessions in an encrypted cookie that scripts cannot read.
 pub fn session_middleware(
     key: &[u8; 64],
     public_url: &str,
@@ -60,7 +59,7 @@ pub fn session_middleware(
         .cookie_name(COOKIE.to_owned())
         .cookie_secure(public_url.starts_with("https:"))
         .cookie_http_only(true)
-        // Strict would show the sign-in page to whoever follows a link from a chat.
+        // With Strict, a link from a chat would show the sign-in page.
         .cookie_same_site(SameSite::Lax)
         .session_lifecycle(PersistentSession::default().session_ttl(life))
         .build()
@@ -80,10 +79,9 @@ impl FromRequest for Caller {
     }
 }
 
-/// Who a request comes from.
 pub(super) async fn identify(request: &HttpRequest) -> Result<Caller, ApiError> {
     let access = access_of(request)?;
-    // A reverse proxy's own Basic authentication says nothing about our callers.
+    // Basic authentication is that of a reverse proxy.
     match bearer(request.headers()) {
         Some(token) => by_token(&access, token).await,
         None => by_session(&access, request),
@@ -97,7 +95,7 @@ pub(super) fn access_of(request: &HttpRequest) -> Result<web::Data<Access>, ApiE
         .ok_or_else(|| ApiError::Internal("the server was built without Access".into()))
 }
 
-/// What follows `Bearer `; also what is no text, as an empty token.
+/// Empty if the token is not UTF-8.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(7)?;
@@ -120,7 +118,7 @@ async fn by_token(access: &Access, text: &str) -> Result<Caller, ApiError> {
         .record_token_use(&token, access.clock.now())
         .await
     {
-        tracing::warn!(%error, "the last use of a token was not noted");
+        tracing::warn!(%error, "the last use of a token was not stored");
     }
     Ok(Caller {
         name: token.name,
@@ -149,14 +147,14 @@ fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError
     })
 }
 
-/// Begins a session; what was in the cookie before is not carried over.
+/// Discards the previous content of the cookie.
 pub(super) fn sign_in(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
     session.clear();
     session.renew();
     mark_seen(session, now)
 }
 
-/// Whether the cookie holds a session, running or run out.
+/// Also true for an expired session.
 pub(super) fn has_session(session: &Session) -> bool {
     session.contains_key(SEEN_AT)
 }
@@ -172,9 +170,11 @@ fn mark_seen(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
         .map_err(|error| ApiError::Internal(error.to_string().into()))
 }
 
-/// Refuses what a page of another site sent.
+/// Rejects requests that a page of another site sent.
 ///
-/// Browsers say where a POST comes from by `Sec-Fetch-Site` (over HTTPS and on localhost) or by `Origin`; who says neither is no browser, or one that `SameSite=Lax` already kept from sending the cookie.
+/// Browsers send `Sec-Fetch-Site` (over HTTPS and on localhost) or `Origin` with a POST. Without
+/// both, the client is not a browser, or an old one that `SameSite=Lax` keeps from sending the
+/// cookie.
 pub(super) fn refuse_other_sites(access: &Access, request: &HttpRequest) -> Result<(), ApiError> {
     let headers = request.headers();
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));

@@ -1,4 +1,5 @@
-//! Reads a callback's body exactly as it comes over the wire: no unpacking, one limit, room in memory asked for first.
+//! Reads the body of a callback as sent: without decompression, with one size limit, after memory
+//! was reserved.
 
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
@@ -8,21 +9,20 @@ use crate::journal::MemoryPermit;
 use crate::receiving::body_memory::AccountMemoryPermit;
 use crate::receiving::ingest::Ingest;
 
-/// Bytes of a body as sent; Meta documents batches of up to 3 MB.
+/// In bytes, as sent. Meta documents batches of up to 3 MB.
 pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
-/// Why there is no body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BodyError {
     /// More than [`BODY_LIMIT`] bytes.
     TooLarge,
-    /// The client went away or broke the protocol.
-    BrokenOff,
-    /// The journal takes nothing more.
+    /// The client disconnected or violated the protocol.
+    Incomplete,
+    /// The journal is closed.
     Stopping,
 }
 
-/// The body and the leave to hold it; the second one is the account's own share.
+/// The body, with its share of the memory for all callbacks and of the memory for the account.
 pub(super) async fn read_body<'i>(
     ingest: &'i Ingest,
     account: &AccountId,
@@ -33,7 +33,7 @@ pub(super) async fn read_body<'i>(
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(BodyError::TooLarge);
     }
-    // Of a body in chunks nothing is known, so it may become as large as any.
+    // A chunked body may be as long as the limit.
     let most = announced
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
@@ -47,13 +47,13 @@ pub(super) async fn read_body<'i>(
         .map_err(|_| BodyError::Stopping)?;
     let mut body = Vec::with_capacity(announced.map_or(0, |_| most));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| BodyError::BrokenOff)?;
+        let chunk = chunk.map_err(|_| BodyError::Incomplete)?;
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(BodyError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    // Of a body in chunks the most was asked for.
+    // A chunked body is usually shorter than its reservation.
     room.shrink_to(body.len() + head);
     if let Some(account_permit) = &mut account_permit {
         account_permit.shrink_to(body.len() + head);
@@ -61,7 +61,7 @@ pub(super) async fn read_body<'i>(
     Ok((body, room, account_permit))
 }
 
-/// What is kept of a request beside its body.
+/// Bytes that are stored besides the body.
 fn head_bytes(request: &HttpRequest) -> usize {
     let headers = request.headers().iter();
     let headers: usize = headers
@@ -81,7 +81,7 @@ fn announced_length(request: &HttpRequest) -> Option<u64> {
         .ok()
 }
 
-/// Over HTTP/1.1 a body without a length comes in chunks.
+/// In HTTP/1.1 a body without a length is chunked.
 fn has_body(request: &HttpRequest) -> bool {
     request.headers().contains_key(header::TRANSFER_ENCODING)
 }

@@ -1,6 +1,7 @@
-//! Where providers call: `/callbacks/{account}/{token}` and `/reports/{token}`. Answers 200 only when the request is durable.
+//! `/callbacks/{account}/{token}` and `/reports/{token}`, which providers call. The response is 200
+//! only after the request is durable.
 //!
-//! Every answer is constant, so that it tells nothing about accounts, tokens or secrets.
+//! Every response is constant, so that it reveals nothing about accounts, tokens or secrets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,20 +22,17 @@ use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::callback_body::{BodyError, read_body};
 use crate::web::error::RETRY_SECONDS;
 
-/// How long a client may take to send a body.
+/// For a client to send the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the handlers need; shared as `web::Data`.
 pub struct CallbackState {
-    /// Makes requests durable, and counts.
     pub ingest: Arc<Ingest>,
-    /// Verifies the tokens in addresses.
+    /// Verifies the tokens in URLs.
     pub keys: Arc<Keys>,
-    /// Accounts whose addresses work.
     pub accounts: Arc<KnownAccounts>,
-    /// When a request was received.
     pub clock: Arc<dyn Clock>,
-    /// How long a client may take to send a body; [`BODY_TIMEOUT`] but in tests.
+    /// [`BODY_TIMEOUT`] except in tests.
     pub body_timeout: Duration,
 }
 
@@ -46,23 +44,22 @@ pub(crate) async fn receive_callback(
 ) -> HttpResponse {
     let (account, token) = path.into_inner();
     let counters = state.ingest.counters();
-    let Some((account, known, route)) = open_callback(&state, &account, &token) else {
+    let Some((account, known, route)) = verify_callback(&state, &account, &token) else {
         count(&counters.refused);
         return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
-    // Before any check of a signature: the handshake carries none.
+    // Before any check of a signature, because a handshake has none.
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
         let answer = answer_handshake(&state, known, request.query_string());
         return counted(&state, Some(&account), answer);
     }
-    let whose = account.clone();
-    let address = Address {
-        account,
+    let address = CallbackAddress {
+        account: account.clone(),
         route,
         token: Secret::new(token),
     };
     let answer = receive(&state, address, Some(known), &request, payload).await;
-    counted(&state, Some(&whose), answer)
+    counted(&state, Some(&account), answer)
 }
 
 pub(crate) async fn receive_report(
@@ -77,15 +74,14 @@ pub(crate) async fn receive_report(
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
         return counted(&state, None, answer);
     };
-    let whose = account.clone();
-    let known = state.accounts.find(&account);
-    let address = Address {
-        account,
+    let address = CallbackAddress {
+        account: account.clone(),
         route: Route::Report(message),
         token: Secret::new(token),
     };
+    let known = state.accounts.find(&account);
     let answer = receive(&state, address, known, &request, payload).await;
-    counted(&state, Some(&whose), answer)
+    counted(&state, Some(&account), answer)
 }
 
 fn counted(
@@ -98,15 +94,15 @@ fn counted(
     answer
 }
 
-/// What the path said, found good.
-struct Address {
+/// A path whose token was verified.
+struct CallbackAddress {
     account: AccountId,
     route: Route,
     token: Secret,
 }
 
-/// The account whose address this is; nothing tells an unknown account from a wrong token.
-fn open_callback<'s>(
+/// `None` for an unknown account and for a wrong token, so that the response cannot differ.
+fn verify_callback<'s>(
     state: &'s CallbackState,
     account: &str,
     token: &str,
@@ -140,21 +136,21 @@ fn answer_handshake(state: &CallbackState, known: &KnownAccount, query: &str) ->
 
 async fn receive(
     state: &CallbackState,
-    address: Address,
+    address: CallbackAddress,
     known: Option<&KnownAccount>,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
     let counters = state.ingest.counters();
     let reading = read_body(&state.ingest, &address.account, request, payload);
-    // The account's share is held until the answer.
+    // The account's share of the memory is held until the response.
     let (body, room, _share) = match tokio::time::timeout(state.body_timeout, reading).await {
         Ok(Ok(read)) => read,
         Ok(Err(BodyError::TooLarge)) => {
             count(&counters.too_large);
             return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
         }
-        Ok(Err(BodyError::BrokenOff)) => {
+        Ok(Err(BodyError::Incomplete)) => {
             count(&counters.incomplete);
             return answer(StatusCode::BAD_REQUEST, "bad request");
         }
@@ -181,7 +177,7 @@ async fn receive(
         remote: request.peer_addr().map(|peer| peer.ip().to_string()),
         body,
     };
-    let whole_at = Instant::now();
+    let received_at = Instant::now();
     let received = state
         .ingest
         .receive(raw, known, room, state.clock.now())
@@ -189,14 +185,14 @@ async fn receive(
     state
         .ingest
         .responses()
-        .observe_duration(whole_at.elapsed());
+        .observe_duration(received_at.elapsed());
     match received {
         Ok(IngestOutcome::Stored(_)) => answer(StatusCode::OK, "ok"),
         Ok(IngestOutcome::Unverified(_) | IngestOutcome::OverUnverifiedLimit) => {
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
         Ok(IngestOutcome::OverHourlyLimit) => too_many(state.clock.now()),
-        // The journal's writer said it once for all of them.
+        // Logged by the journal writer, once for all concurrent requests.
         Err(Error::NotDurable { .. }) => unavailable(),
         Err(error) => {
             tracing::error!(account.id = %address.account, %error, "a callback could not be made durable");
@@ -205,14 +201,14 @@ async fn receive(
     }
 }
 
-/// Somebody looks whether the address answers; there is nothing to keep.
+/// A test whether the URL responds; it has nothing to store.
 fn is_probe(request: &HttpRequest, body: &[u8]) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.query_string().is_empty()
         && body.is_empty()
 }
 
-/// In the order of their names, those of one name in the order they came.
+/// Sorted by name; headers of one name keep their order.
 fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = request
         .headers()
@@ -223,7 +219,7 @@ fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     headers
 }
 
-/// Text of a header that may be of before UTF-8: then every byte is one character.
+/// Latin-1 if the value is not UTF-8.
 fn header_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -231,7 +227,7 @@ fn header_text(bytes: &[u8]) -> String {
     }
 }
 
-/// Until the hour ends.
+/// `Retry-After` is the end of the hour.
 fn too_many(now: DateTime<Utc>) -> HttpResponse {
     let mut refusal = answer(StatusCode::TOO_MANY_REQUESTS, "too many");
     let wait = 3600 - now.timestamp().rem_euclid(3600);

@@ -1,4 +1,4 @@
-//! Is the process alive, and can it do its work? For load balancers and supervisors; constant answers.
+//! Liveness and readiness, for load balancers and supervisors.
 
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
@@ -6,30 +6,29 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use crate::services::Services;
 use crate::web::error::RETRY_SECONDS;
 
-/// The process answers.
 pub(crate) async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok")
 }
 
-/// Callbacks are taken, by the journal or by the spool. A load balancer that heeds this keeps them coming while a database is away, and goes elsewhere when they would be refused or the process stops.
+/// Ready while callbacks can be stored, in the journal or in the spool: also while a database is
+/// unavailable.
 pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
-    let standing = *services.journal.spool().borrow();
-    let (mut reply, words) = if services.stopping.is_cancelled() {
+    let spool = *services.journal.spool().borrow();
+    let (mut reply, text) = if services.stopping.is_cancelled() {
         (unavailable(), "stopping")
-    } else if standing.refusing {
-        let words = "callbacks are refused: neither journal nor spool takes them";
-        (unavailable(), words)
-    } else if standing.in_use {
-        let words = "ready for callbacks; a database does not take them, the spool does";
-        (HttpResponse::Ok(), words)
+    } else if spool.refusing {
+        let text = "callbacks are refused: neither journal nor spool takes them";
+        (unavailable(), text)
+    } else if spool.in_use {
+        let text = "ready for callbacks; a database does not take them, the spool does";
+        (HttpResponse::Ok(), text)
     } else if services.store.is_refusing() {
-        let words =
-            "ready for callbacks; the main database cannot be written, so sends are refused";
-        (HttpResponse::Ok(), words)
+        let text = "ready for callbacks; the main database cannot be written, so sends are refused";
+        (HttpResponse::Ok(), text)
     } else {
         (HttpResponse::Ok(), "ready")
     };
-    reply.content_type("text/plain").body(words)
+    reply.content_type("text/plain").body(text)
 }
 
 fn unavailable() -> HttpResponseBuilder {

@@ -8,16 +8,17 @@ pub struct Listener {
     pub owner: Owner,
 }
 
-/// Who owns a listening socket, and whether it outlives the process.
+/// Of a listening socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
-    /// The process that started us: connections that wait in the socket are accepted by the next process.
+    /// The process that started this one: connections that wait in the socket are accepted by the
+    /// next process.
     Parent,
-    /// This process: connections that wait in the socket at the end are closed.
+    /// This process: connections that wait in the socket at its end are closed.
     Process,
 }
 
-/// Inherits the socket from systemd (`LISTEN_FDS`), else binds `address`.
+/// Inherits the socket from systemd (`LISTEN_FDS`); without one, binds `address`.
 pub fn open(address: &str) -> std::io::Result<Listener> {
     let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
     let (socket, owner) = match inherited {

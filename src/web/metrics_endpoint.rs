@@ -1,6 +1,5 @@
-//! `/metrics`: who may read it, and the text.
-//!
-//! A token or session with the scope `read`. Where `public_url` is this machine's own, callers on this machine need none.
+//! `/metrics`, for callers with the scope `read`. If `public_url` is a loopback address, local
+//! callers need no token.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,14 +16,13 @@ use crate::web::auth::identify;
 use crate::web::dashboard::accounts_page::PublicUrlReach;
 use crate::web::error::ApiError;
 
-/// What Prometheus is told it reads.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How long the database may take to know a token; a scrape must end within its own time.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a token that was good goes on being good while the database cannot be asked.
+/// For the database to find a token; shorter than the timeout of a scrape.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a token stays accepted while the database is unavailable.
 const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 
-/// The credentials that were last found good: metrics are wanted most while the database is away.
+/// The credentials that were accepted last: metrics matter most while the database is unavailable.
 #[derive(Debug, Default)]
 pub(crate) struct LastReader(Mutex<Option<([u8; 32], DateTime<Utc>)>>);
 
@@ -34,13 +32,12 @@ impl LastReader {
             fingerprint(request).map(|fingerprint| (fingerprint, now));
     }
 
-    fn is(&self, request: &HttpRequest, now: DateTime<Utc>) -> bool {
+    fn matches(&self, request: &HttpRequest, now: DateTime<Utc>) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|(last, at)| now - at < REMEMBERED && fingerprint(request) == Some(last))
     }
 }
 
-/// `GET /metrics`
 pub(crate) async fn show(
     services: web::Data<Services>,
     last: web::Data<LastReader>,
@@ -69,25 +66,25 @@ async fn admit(
     request: &HttpRequest,
 ) -> Result<(), ApiError> {
     let now = services.clock.now();
-    let known = match tokio::time::timeout(PATIENCE, identify(request)).await {
+    let known = match tokio::time::timeout(IDENTIFY_TIMEOUT, identify(request)).await {
         Ok(known) => known,
         Err(slow) => Err(ApiError::Unavailable(slow.into())),
     };
     match known {
         Ok(caller) => {
             caller.require(Scope::Read)?;
-            // A session needs no database and is not remembered.
+            // A session is checked without the database.
             if fingerprint(request).is_some() {
                 last.remember(request, now);
             }
             Ok(())
         }
-        Err(ApiError::Unavailable(_)) if last.is(request, now) => Ok(()),
+        Err(ApiError::Unavailable(_)) if last.matches(request, now) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// The hash of what a bearer presents.
+/// Of the header `Authorization`.
 fn fingerprint(request: &HttpRequest) -> Option<[u8; 32]> {
     let presented = request.headers().get(AUTHORIZATION)?;
     Some(Sha256::digest(presented.as_bytes()).into())

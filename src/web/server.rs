@@ -1,4 +1,4 @@
-//! The HTTP server: its listener, its limits, its way to stop.
+//! The HTTP server and its limits.
 
 use std::net::TcpListener;
 use std::num::NonZero;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::services::Services;
@@ -16,16 +15,18 @@ use crate::web::auth::{Access, session_middleware};
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::connections::{self, Connections};
 use crate::web::metrics_endpoint::LastReader;
-use crate::web::{configure, routes, unread_body};
+use crate::web::{configure, routes, unfinished_body};
 
-/// How long requests in flight may take after a stop was asked for.
-const SHUTDOWN: u64 = 15;
-/// How long a silent connection is kept: longer than most clients do, so that they end it and not we, who might cut off what they are about to write.
+/// For requests in flight at a stop, in seconds.
+const SHUTDOWN_SECONDS: u64 = 15;
+/// Longer than most clients keep an idle connection: if the server closes it, a request that the
+/// client is just sending is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
+
 /// How long clients may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
-    /// For the head of a request, and for a handshake.
+    /// For the head of a request.
     pub head: Duration,
     /// For the body of a callback.
     pub body: Duration,
@@ -40,19 +41,21 @@ impl Default for Deadlines {
     }
 }
 
-/// Connections at once, in all workers. What they hold while they wait, some 130 KiB each at the worst, is bounded by this; callbacks that come in beyond wait in the backlog.
-const CONNECTIONS: usize = 4096;
-/// Files and sockets that are ours: databases, spool, calls to providers.
-const OWN_FILES: u64 = 256;
-/// Connections waiting to be accepted while every worker is busy; a burst of callbacks must not be refused.
+/// In all workers. An idle connection holds up to about 130 KiB. Further connections wait in the
+/// backlog.
+const CONNECTION_LIMIT: usize = 4096;
+/// Files and sockets for other purposes: databases, spool, calls to providers.
+const OTHER_FILES: u64 = 256;
+/// Connections that wait to be accepted. A burst of callbacks must not be refused.
 const BACKLOG: u32 = 1024;
 
-/// Runs a future on the server's own runtime.
+/// Runs a future on actix's runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     actix_web::rt::System::with_tokio_rt(runtime).block_on(future)
 }
 
-/// Threads for everything but HTTP, whose workers have their own: a large callback that is being read must not hold up the journal.
+/// For everything but HTTP: actix's workers have their own threads, so that parsing a large request
+/// does not delay the journal.
 fn runtime() -> tokio::runtime::Runtime {
     let multi = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -63,7 +66,7 @@ fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
-/// Starts serving; the server runs as soon as it is polled. Signals are the caller's, and [`Connections::drain`] is the way to stop.
+/// The server runs while it is polled. It handles no signals; [`Connections::drain`] stops it.
 pub fn start(
     listener: TcpListener,
     services: Services,
@@ -72,7 +75,6 @@ pub fn start(
     start_with(listener, services, open, Deadlines::default())
 }
 
-/// The same, with other deadlines for clients.
 pub fn start_with(
     listener: TcpListener,
     services: Services,
@@ -108,24 +110,24 @@ pub fn start_with(
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(connections::close_on_shutdown))
-            .wrap(from_fn(unread_body::close))
+            .wrap(from_fn(unfinished_body::close))
             .configure(configure)
     })
     .on_connect(connections::count_connections(open))
     .backlog(BACKLOG)
     .workers(workers)
-    .max_connections((connections() / workers).max(1))
+    .max_connections((connection_limit() / workers).max(1))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(deadlines.head)
-    .shutdown_timeout(SHUTDOWN)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
 }
 
-/// How many connections may be open: as many as the operating system's limit of open files leaves, which is raised as far as it may be.
-fn connections() -> usize {
-    let wanted = CONNECTIONS as u64 + OWN_FILES;
+/// Raises the limit of open files as far as possible; what it leaves is the limit of connections.
+fn connection_limit() -> usize {
+    let wanted = CONNECTION_LIMIT as u64 + OTHER_FILES;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = Rlimit {
@@ -137,5 +139,5 @@ fn connections() -> usize {
         }
     }
     let allowed = limit.current.unwrap_or(wanted).min(wanted);
-    usize::try_from(allowed.saturating_sub(OWN_FILES)).unwrap_or(CONNECTIONS)
+    usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(CONNECTION_LIMIT)
 }

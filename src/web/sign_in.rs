@@ -1,6 +1,6 @@
-//! `/login` and `/logout`: a one-time link becomes a session by the press of a button.
+//! `/login` and `/logout`: a one-time link shows a button that starts a session.
 //!
-//! **Invariant:** GET consumes nothing; chat programs open links to preview them.
+//! **Invariant:** GET does not consume the link, because chat programs open links to preview them.
 
 use actix_session::Session;
 use actix_web::http::StatusCode;
@@ -14,10 +14,10 @@ use crate::web::auth;
 use crate::web::dashboard::login_page::{LoginPage, SignInLink};
 use crate::web::error::ApiError;
 
-/// Key of the page that was wanted, inside the session.
+/// Session key of the page to show after signing in.
 const NEXT: &str = "next";
 
-/// `GET /login`: the button. The page that was wanted is remembered until the link is opened, in another tab perhaps.
+/// The session keeps the requested page, because the link may be opened in another tab.
 pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
     let query = request.query_string().as_bytes();
     if let Some(next) = find(query, "next").filter(|next| is_local(next)) {
@@ -29,7 +29,7 @@ pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse
     page(StatusCode::OK, link)
 }
 
-/// `POST /login`: uses the link up and begins a session.
+/// Consumes the link.
 pub async fn sign_in(
     request: HttpRequest,
     session: Session,
@@ -51,7 +51,6 @@ pub async fn sign_in(
     Ok(lead_to(next))
 }
 
-/// `POST /logout`: forgets the session in this browser.
 pub async fn sign_out(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
     let access = auth::access_of(&request)?;
     auth::refuse_other_sites(&access, &request)?;
@@ -79,12 +78,14 @@ fn page(status: StatusCode, link: SignInLink) -> Result<HttpResponse, ApiError> 
     Ok(HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
-        // The address holds the token; nobody else may learn it. `no-referrer` would also hide the Origin of our own POST.
+        // The URL contains the token, which other sites must not see. `no-referrer` would also
+        // remove the `Origin` of our own POST.
         .insert_header((REFERRER_POLICY, "same-origin"))
         .body(html))
 }
 
-/// Whether an address leads to one of our own pages: browsers read `//host`, `/\host` and white space in surprising ways.
+/// Whether it is a path of our own. Browsers take `//host` and `/\host` for other hosts, and ignore
+/// some white space.
 fn is_local(address: &str) -> bool {
     let plain = address
         .chars()

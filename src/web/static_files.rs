@@ -1,4 +1,4 @@
-//! `/static/…`: stylesheet, script and icon out of the binary.
+//! `/static/…`: stylesheet, script and icon, embedded in the binary.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,8 @@ use crate::web::error::ApiError;
 #[folder = "static/"]
 struct Files;
 
-/// One file. The browser asks each time and is told when nothing changed: after an update nobody sees new pages in an old dress.
+/// The browser revalidates the file each time, so that pages never get the stylesheet of an earlier
+/// version.
 pub(crate) async fn show(
     request: HttpRequest,
     name: web::Path<String>,
@@ -43,7 +44,7 @@ pub(crate) async fn show(
         .body(body))
 }
 
-/// Files of other kinds are none of ours.
+/// `None` for other extensions.
 fn content_type(name: &str) -> Option<&'static str> {
     match name.rsplit_once('.')?.1 {
         "css" => Some("text/css; charset=utf-8"),

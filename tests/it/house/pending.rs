@@ -10,7 +10,6 @@ const WORDS: &[&str] = &[
     "src/receiving",
     "src/reporting",
     "src/store",
-    "src/web",
 ];
 
 /// Names of files that occur more than once.

@@ -68,8 +68,8 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "plain technical English",
         &[
-            "are content",
-            "is content",
+            "are content with",
+            "is content with",
             "in words",
             "looks at",
             "look at",

@@ -1,7 +1,7 @@
-//! Bodies in chunks that nobody reads to their end: the answer closes the connection.
+//! Closes the connection after a response that was sent before the end of a chunked body.
 //!
-//! The server does so by itself where a length was announced. A body in chunks whose reader is gone it goes on reading,
-//! for as long as the client likes; so the answer holds the reader until it is written.
+//! actix does so itself for a body with a length. It would read a chunked body whose reader was
+//! dropped for as long as the client sends, so the response keeps the reader until it is written.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -16,10 +16,10 @@ use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage};
 use futures_util::Stream;
 
-/// What is left of a request's body; nothing, once its end was read.
+/// The rest of a request's body; `None` after its end.
 type Rest = Rc<RefCell<Option<Payload>>>;
 
-/// Middleware: an answer before the end of a body in chunks is the last on its connection.
+/// Middleware.
 pub(crate) async fn close(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -29,19 +29,19 @@ pub(crate) async fn close(
     }
     let rest = Rest::new(RefCell::new(Some(request.take_payload())));
     request.set_payload(Payload::Stream {
-        payload: Box::pin(Reading(rest.clone())),
+        payload: Box::pin(BodyReader(rest.clone())),
     });
     let response = next.call(request).await?.map_into_boxed_body();
     if rest.borrow().is_none() {
         return Ok(response);
     }
-    Ok(response.map_body(|_, body| BoxBody::new(Holding { body, _rest: rest })))
+    Ok(response.map_body(|_, body| BoxBody::new(ResponseBody { body, _rest: rest })))
 }
 
-/// The body as the handler reads it.
-struct Reading(Rest);
+/// For the handler.
+struct BodyReader(Rest);
 
-impl Stream for Reading {
+impl Stream for BodyReader {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -57,13 +57,13 @@ impl Stream for Reading {
     }
 }
 
-/// An answer's body, and what is left of the request's.
-struct Holding {
+/// The body of the response, with the rest of the request's.
+struct ResponseBody {
     body: BoxBody,
     _rest: Rest,
 }
 
-impl MessageBody for Holding {
+impl MessageBody for ResponseBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
