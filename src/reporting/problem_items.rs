@@ -6,13 +6,15 @@ use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::message::{Message, Origin};
+use crate::domain::scope::Visibility;
+use crate::reporting::message_query::MessageQuery;
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::store::account_records::Pause;
 use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
-use crate::store::messages::{Cursor, MessageFilter};
+use crate::store::messages::Cursor;
 use crate::store::orphan_list::OrphanFilter;
 use crate::store::page_counts::Problems;
 use crate::store::quarantine::QuarantinedPart;
@@ -89,28 +91,22 @@ fn counted(services: &Services, kind: ProblemKind, counts: &Problems) -> u64 {
 }
 
 /// The messages of a kind; None for kinds that are not about messages.
-pub fn filter(services: &Services, kind: ProblemKind) -> Option<MessageFilter> {
-    let open = MessageFilter {
-        resent: Some(false),
-        ..MessageFilter::default()
-    };
+pub fn message_query(kind: ProblemKind) -> Option<MessageQuery> {
+    let mut query = MessageQuery::default();
+    query.filter.resent = Some(false);
     match kind {
-        ProblemKind::Uncertain => Some(MessageFilter {
-            states: vec![DeliveryState::Uncertain],
-            origin: Some(Origin::Api),
-            ..open
-        }),
-        ProblemKind::Overdue => Some(MessageFilter {
-            overdue_at: Some(services.clock.now()),
-            ..open
-        }),
-        ProblemKind::Conflicts => Some(MessageFilter {
-            conflict: Some(true),
-            put_aside: Some(false),
-            ..open
-        }),
-        _ => None,
+        ProblemKind::Uncertain => {
+            query.filter.states = vec![DeliveryState::Uncertain];
+            query.filter.origin = Some(Origin::Api);
+        }
+        ProblemKind::Overdue => query.overdue = Some(true),
+        ProblemKind::Conflicts => {
+            query.filter.conflict = Some(true);
+            query.filter.put_aside = Some(false);
+        }
+        _ => return None,
     }
+    Some(query)
 }
 
 async fn items(
@@ -126,7 +122,8 @@ async fn items(
         Some(ProblemCursor::Message(cursor)) => Some(*cursor),
         _ => None,
     };
-    if let Some(filter) = filter(services, kind) {
+    if let Some(query) = message_query(kind) {
+        let filter = query.resolve(Visibility::Full, services.clock.now());
         let page = store.list_messages(&filter, cursor, limit).await?;
         return Ok((
             ProblemItems::Messages(page.messages),

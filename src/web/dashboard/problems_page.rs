@@ -3,11 +3,8 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use crate::domain::delivery_state::DeliveryState;
-use crate::domain::message::Origin;
 use crate::domain::scope::{Caller, Visibility};
-use crate::reporting::message_query::MessageQuery;
-use crate::reporting::problem_items::{self, ProblemItems, ProblemList};
+use crate::reporting::problem_items::{self, ProblemItems, ProblemList, message_query};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::web::dashboard::match_form::MatchFormError;
@@ -73,27 +70,17 @@ impl ProblemsPage {
 
 /// The complete list behind a kind of problem.
 pub(super) fn list_href(kind: ProblemKind) -> Option<String> {
-    let mut query = MessageQuery::default();
-    query.filter.resent = Some(false);
     match kind {
-        ProblemKind::Uncertain => {
-            query.filter.origin = Some(Origin::Api);
-            query.filter.states = vec![DeliveryState::Uncertain];
+        ProblemKind::Quarantine => Some("/callbacks?outcome=quarantined".to_owned()),
+        ProblemKind::Unverified => Some("/callbacks?outcome=unverified".to_owned()),
+        kind => {
+            let list = MessageListUrl {
+                query: message_query(kind)?,
+                ..MessageListUrl::default()
+            };
+            Some(list.href())
         }
-        ProblemKind::Overdue => query.overdue = Some(true),
-        ProblemKind::Conflicts => query.filter.conflict = Some(true),
-        ProblemKind::Quarantine => return Some("/callbacks?outcome=quarantined".to_owned()),
-        ProblemKind::Unverified => return Some("/callbacks?outcome=unverified".to_owned()),
-        ProblemKind::PausedAccounts
-        | ProblemKind::Orphans
-        | ProblemKind::IdConflicts
-        | ProblemKind::Rejected => return None,
     }
-    let list = MessageListUrl {
-        query,
-        ..MessageListUrl::default()
-    };
-    Some(list.href())
 }
 
 impl ProblemSection {
