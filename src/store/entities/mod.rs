@@ -5,6 +5,16 @@
     reason = "sea-orm derives its companions of a row as `pub`"
 )]
 
+/// What sea-orm's derives need beside a row. The schema has no foreign keys.
+macro_rules! without_relations {
+    () => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+    };
+}
+
 pub(super) mod account_row;
 pub(super) mod action_row;
 pub(super) mod attempt_row;
