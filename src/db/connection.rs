@@ -116,6 +116,14 @@ impl Pools {
         self.writer.get_database_backend() == DbBackend::Postgres
     }
 
+    /// Calls `observer` with the SQL text of each statement from now on.
+    pub fn observe_statements(&mut self, observer: impl Fn(&str) + Clone + Send + Sync + 'static) {
+        for connection in [&mut self.writer, &mut self.readers] {
+            let observer = observer.clone();
+            connection.set_metric_callback(move |execution| observer(&execution.statement.sql));
+        }
+    }
+
     /// Closes every connection; SQLite checkpoints its WAL.
     pub async fn close(self) -> Result<(), Error> {
         self.readers.close().await?;

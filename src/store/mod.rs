@@ -84,6 +84,14 @@ impl Store {
         })
     }
 
+    /// Calls `observer` with the SQL text of each statement of this store and its later clones, for
+    /// checks of query plans.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Fn(&str) + Clone + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.pools).observe_statements(observer);
+        self
+    }
+
     /// Whether a SQLite database exists at this URL. A server counts as existing.
     pub fn exists(url: &Secret) -> bool {
         match DatabaseLocation::parse(url) {

@@ -35,6 +35,7 @@ mod privacy;
 mod problems;
 mod providers;
 mod quarantine;
+mod query_plans;
 mod rebuilding;
 mod recipients;
 mod reconciliation;

@@ -152,12 +152,12 @@ const ALLOWED: &[&str] = &[
     "\"put_aside\"",
     "`put_aside`",
     "FROM put_aside",
+    "put_aside.facts",
     "put_aside.",
     "put_aside_row",
     "create_put_aside",
     "\"fact\"",
     "\"facts\"",
-    "put_aside.facts",
     "\"handed_over_at\"",
     "adopt_at handed_over_at",
     "r.fact",
@@ -165,6 +165,7 @@ const ALLOWED: &[&str] = &[
     "origin <> 'provisional'",
     "\"provisional\"",
     "`provisional`",
+    "messages_provisional",
     // The stored name of a lease.
     "\"upkeep\"",
     // The user of PostgreSQL's server.

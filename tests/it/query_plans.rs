@@ -1,0 +1,487 @@
+//! SQLite answers each frequent query by an index made for it and does not sort the result.
+//!
+//! Explains the statements that the store executes on an empty database. Texts in too many messages
+//! for a test database are in `src/store/messages/tests.rs`.
+
+use std::sync::{Arc, Mutex};
+
+use bluetick::db::Error;
+use bluetick::domain::delivery_state::DeliveryState;
+use bluetick::domain::failure::FailureClass;
+use bluetick::domain::ids::{MessageId, ProviderMessageId};
+use bluetick::domain::secret::Secret;
+use bluetick::store::Store;
+use bluetick::store::messages::{Cursor, MessageFilter, Search};
+use bluetick::store::orphan_list::OrphanFilter;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use tempfile::TempDir;
+
+use crate::harness::app::noon;
+
+/// Indexes in the order of the lists.
+const IN_ORDER: [&str; 8] = [
+    "messages_created",
+    "messages_account_created",
+    "messages_account_state_created",
+    "messages_state_created",
+    "messages_conflict",
+    "messages_failure_class",
+    "messages_resent",
+    "messages_orphans",
+];
+/// The primary key.
+const BY_ID: &str = "sqlite_autoindex_messages_1";
+const REFERENCES: [&str; 4] = [
+    "messages_reference",
+    "messages_reference1",
+    "messages_reference2",
+    "messages_client_reference",
+];
+
+/// The steps of `EXPLAIN QUERY PLAN`.
+type Plan = Vec<String>;
+
+struct ObservedStore {
+    store: Store,
+    statements: Arc<Mutex<Vec<String>>>,
+    connection: DatabaseConnection,
+    _folder: TempDir,
+}
+
+impl ObservedStore {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
+        let store = Store::open(&Secret::new(url.clone())).await.unwrap();
+        store.migrate().await.unwrap();
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let executed = Arc::clone(&statements);
+        Self {
+            store: store.observed_by(move |sql| executed.lock().unwrap().push(sql.to_owned())),
+            statements,
+            connection: Database::connect(url).await.unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// The plans of the queries that `call` makes of a table.
+    async fn plans<T>(
+        &self,
+        table: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Vec<Plan> {
+        self.statements.lock().unwrap().clear();
+        call.await.unwrap();
+        let statements = std::mem::take(&mut *self.statements.lock().unwrap());
+        let mut plans = Vec::new();
+        for sql in statements.iter().filter(|sql| sql.starts_with("SELECT")) {
+            let plan = self.explain(sql).await;
+            if !reads(&plan, table).is_empty() {
+                plans.push(plan);
+            }
+        }
+        plans
+    }
+
+    async fn explain(&self, sql: &str) -> Plan {
+        let backend = self.connection.get_database_backend();
+        // Values that are not bound are null; the plan does not depend on them.
+        let statement = Statement::from_string(backend, format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = self.connection.query_all_raw(statement).await.unwrap();
+        rows.iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect()
+    }
+
+    /// The plan of a list; earlier queries choose its index.
+    async fn list_plan(&self, filter: &MessageFilter, after: Option<Cursor>) -> Plan {
+        let list = self.store.list_messages(filter, after, 50);
+        self.plans("messages", list).await.pop().unwrap()
+    }
+
+    /// Fails unless the list is read by one of `indexes`, with and without a cursor.
+    async fn check_list(&self, filter: &MessageFilter, indexes: &[&str]) {
+        for after in [None, Some(cursor())] {
+            let plan = self.list_plan(filter, after).await;
+            check(&format!("{filter:?}"), &plan, indexes);
+        }
+    }
+
+    async fn close(self) {
+        self.connection.close().await.unwrap();
+        self.store.close().await.unwrap();
+    }
+}
+
+fn reads<'a>(plan: &'a Plan, table: &str) -> Vec<&'a str> {
+    plan.iter()
+        .map(String::as_str)
+        .filter(|step| step.split(' ').nth(1) == Some(table))
+        .collect()
+}
+
+/// Fails unless each read of messages is by one of `indexes`, without sorting if the only index has
+/// the order of the lists.
+fn check(what: &str, plan: &Plan, indexes: &[&str]) {
+    for step in reads(plan, "messages") {
+        let index = step
+            .split(" INDEX ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        assert!(
+            index.is_some_and(|index| indexes.contains(&index)),
+            "{what} is read by {index:?}, not by {indexes:?}: {plan:#?}"
+        );
+    }
+    if let [only] = indexes
+        && IN_ORDER.contains(only)
+    {
+        assert!(
+            !plan.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{what} is sorted: {plan:#?}"
+        );
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    noon()
+}
+
+fn cursor() -> Cursor {
+    Cursor {
+        created_at: now(),
+        id: MessageId::new(now()),
+    }
+}
+
+fn of_account(filter: &MessageFilter) -> MessageFilter {
+    MessageFilter {
+        account: Some("kaleyra-in".parse().unwrap()),
+        ..filter.clone()
+    }
+}
+
+fn of_states(filter: &MessageFilter, states: &[DeliveryState]) -> MessageFilter {
+    MessageFilter {
+        states: states.to_vec(),
+        ..filter.clone()
+    }
+}
+
+fn of_last_week(filter: &MessageFilter) -> MessageFilter {
+    MessageFilter {
+        created_after: Some(now() - TimeDelta::days(7)),
+        created_before: Some(now()),
+        ..filter.clone()
+    }
+}
+
+fn searching(search: Vec<Search>) -> MessageFilter {
+    MessageFilter {
+        search,
+        ..MessageFilter::default()
+    }
+}
+
+#[tokio::test]
+async fn the_send_queue_is_read_by_its_own_indexes() {
+    let observed = ObservedStore::open().await;
+    let store = &observed.store;
+    let account = "kaleyra-in".parse().unwrap();
+    let due = observed
+        .plans("messages", store.list_due(&account, now(), 50))
+        .await;
+    let expired = observed
+        .plans("messages", store.list_expired(now(), 50))
+        .await;
+    let abandoned = observed
+        .plans("messages", store.list_abandoned(now(), 50))
+        .await;
+    let adoptable = observed
+        .plans("messages", store.list_adoptable(now(), 50))
+        .await;
+    for (what, plans, index) in [
+        ("due", due, "messages_waiting"),
+        ("expired", expired, "messages_expiring"),
+        ("abandoned", abandoned, "messages_leased"),
+        ("adoptable", adoptable, "messages_provisional"),
+    ] {
+        assert_eq!(plans.len(), 1, "{what}");
+        for plan in plans {
+            let searches = |step: &String| step.starts_with("SEARCH messages");
+            assert!(plan.iter().all(searches), "{what}: {plan:#?}");
+            check(what, &plan, &[index]);
+        }
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn problems_are_counted_by_narrow_indexes() {
+    let observed = ObservedStore::open().await;
+    let plans = observed
+        .plans("messages", observed.store.count_problems(now()))
+        .await;
+    let counts = [
+        ("orphans", &["messages_orphans", "messages_provisional"][..]),
+        ("conflicts", &["messages_conflict"]),
+        ("overdue", &["messages_due"]),
+        ("uncertain", &["messages_state_created"]),
+    ];
+    assert_eq!(plans.len(), counts.len());
+    for ((what, indexes), plan) in counts.into_iter().zip(plans) {
+        check(what, &plan, indexes);
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn lists_are_read_in_the_order_of_an_index() {
+    let observed = ObservedStore::open().await;
+    let all = MessageFilter::default();
+    let failed = of_states(&all, &[DeliveryState::Failed]);
+    let conflict = MessageFilter {
+        conflict: Some(true),
+        ..all.clone()
+    };
+    let overdue = MessageFilter {
+        overdue_at: Some(now()),
+        ..all.clone()
+    };
+    let of_today = MessageFilter {
+        created_after: Some(now() - TimeDelta::hours(12)),
+        ..all.clone()
+    };
+    for (filter, index) in [
+        (&all, "messages_created"),
+        (&of_account(&all), "messages_account_created"),
+        (&failed, "messages_state_created"),
+        (&of_account(&failed), "messages_account_state_created"),
+        (&conflict, "messages_conflict"),
+        (&overdue, "messages_overdue"),
+        (&of_today, "messages_created"),
+    ] {
+        observed.check_list(filter, &[index]).await;
+    }
+    for after in [None, Some(cursor())] {
+        let filter = OrphanFilter::default();
+        let orphans = observed.store.list_orphans(&filter, after, 50);
+        let plan = observed.plans("messages", orphans).await.pop().unwrap();
+        check("orphans", &plan, &["messages_orphans"]);
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn of_several_states_each_is_read_in_the_order_of_an_index() {
+    let observed = ObservedStore::open().await;
+    let any = of_states(
+        &MessageFilter::default(),
+        &[
+            DeliveryState::Read,
+            DeliveryState::Delivered,
+            DeliveryState::Read,
+            DeliveryState::Failed,
+        ],
+    );
+    for (filter, after, index) in [
+        (&any, None, "messages_state_created"),
+        (&any, Some(cursor()), "messages_state_created"),
+        (&of_account(&any), None, "messages_account_state_created"),
+        (
+            &of_last_week(&any),
+            Some(cursor()),
+            "messages_state_created",
+        ),
+    ] {
+        let plan = observed.list_plan(filter, after).await;
+        let search = format!("SEARCH messages USING INDEX {index} ");
+        let next_steps: Vec<&String> = plan
+            .windows(2)
+            .filter(|pair| pair[0].starts_with(&search))
+            .map(|pair| &pair[1])
+            .collect();
+        assert_eq!(next_steps.len(), 3, "one search per state: {plan:#?}");
+        let unsorted = |step: &&String| step.starts_with("SCAN");
+        assert!(next_steps.iter().all(unsorted), "one is sorted: {plan:#?}");
+        check("several states", &plan, &[index, BY_ID]);
+    }
+    observed.close().await;
+}
+
+/// Conditions that few messages match, with the index of each.
+fn rare() -> [(MessageFilter, &'static str); 9] {
+    let all = MessageFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    [
+        (
+            MessageFilter {
+                recipient: text("919970123456"),
+                ..all()
+            },
+            "messages_recipient_created",
+        ),
+        (
+            searching(vec![Search::PhoneSuffix("123456".to_owned())]),
+            "messages_recipient_reversed",
+        ),
+        (
+            searching(vec![Search::PhonePrefix("91997".to_owned())]),
+            "messages_recipient_created",
+        ),
+        (
+            MessageFilter {
+                provider_id: text("wamid"),
+                ..all()
+            },
+            BY_ID,
+        ),
+        (
+            MessageFilter {
+                code: text("131026"),
+                ..all()
+            },
+            "messages_failure_code",
+        ),
+        (
+            MessageFilter {
+                class: Some(FailureClass::Policy),
+                ..all()
+            },
+            "messages_failure_class",
+        ),
+        (
+            MessageFilter {
+                resent: Some(true),
+                ..all()
+            },
+            "messages_resent",
+        ),
+        (
+            MessageFilter {
+                conflict: Some(true),
+                ..all()
+            },
+            "messages_conflict",
+        ),
+        (
+            MessageFilter {
+                overdue_at: Some(now()),
+                ..all()
+            },
+            "messages_overdue",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_rare_condition_is_found_by_its_index_whatever_else_is_given() {
+    let observed = ObservedStore::open().await;
+    for (filter, index) in rare() {
+        let of_state = of_states(&filter, &[DeliveryState::Delivered]);
+        let of_both = of_account(&of_state);
+        let of_two_states = of_states(
+            &of_last_week(&of_both),
+            &[DeliveryState::Delivered, DeliveryState::Read],
+        );
+        for filter in [
+            &filter,
+            &of_state,
+            &of_account(&filter),
+            &of_both,
+            &of_last_week(&of_both),
+            &of_two_states,
+        ] {
+            observed.check_list(filter, &[index]).await;
+        }
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn of_several_rare_conditions_the_rarest_chooses_the_index() {
+    let observed = ObservedStore::open().await;
+    for (filter, index) in rare() {
+        if filter.class.is_none() {
+            let both = MessageFilter {
+                class: Some(FailureClass::Recipient),
+                overdue_at: Some(now()),
+                ..filter
+            };
+            observed.check_list(&both, &[index]).await;
+        }
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn any_search_text_is_found_by_an_index() {
+    let observed = ObservedStore::open().await;
+    let every_index: Vec<&str> = REFERENCES
+        .into_iter()
+        .chain([
+            BY_ID,
+            "messages_recipient_created",
+            "messages_recipient_reversed",
+        ])
+        .collect();
+    let digits = || "9199701".to_owned();
+    let text = || "order-42".to_owned();
+    for (search, indexes) in [
+        (vec![Search::Id(MessageId::new(now()))], &[BY_ID][..]),
+        (vec![Search::ProviderId(text())], &[BY_ID]),
+        (
+            vec![Search::Phone(digits())],
+            &["messages_recipient_created"],
+        ),
+        (
+            vec![Search::PhonePrefix(digits())],
+            &["messages_recipient_created"],
+        ),
+        (
+            vec![Search::PhoneSuffix(digits())],
+            &["messages_recipient_reversed"],
+        ),
+        (vec![Search::ReferencePrefix(text())], &REFERENCES),
+        (
+            vec![
+                Search::Id(MessageId::new(now())),
+                Search::ProviderId(digits()),
+                Search::PhonePrefix(digits()),
+                Search::PhoneSuffix(digits()),
+                Search::ReferencePrefix(digits()),
+            ],
+            &every_index,
+        ),
+    ] {
+        observed.check_list(&searching(search), indexes).await;
+    }
+    let reference = MessageFilter {
+        reference: Some(text()),
+        ..MessageFilter::default()
+    };
+    observed.check_list(&reference, &REFERENCES).await;
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn the_holder_of_an_id_is_found_in_the_index_alone() {
+    let observed = ObservedStore::open().await;
+    let id = ProviderMessageId::parse("wamid.HBg").unwrap();
+    let holders = async {
+        let mut ledger = observed.store.ledger(now()).await?;
+        ledger
+            .load_holders(&[("kaleyra-in".parse().unwrap(), id)])
+            .await?;
+        ledger.roll_back().await;
+        Ok(())
+    };
+    let plans = observed.plans("provider_ids", holders).await;
+    assert_eq!(plans.len(), 1);
+    for step in reads(&plans[0], "provider_ids") {
+        let covered = " USING COVERING INDEX provider_ids_holder ";
+        assert!(step.contains(covered), "{:#?}", plans[0]);
+    }
+    observed.close().await;
+}
