@@ -8,12 +8,13 @@ use clap::Args;
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::operating::actions::Decision;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
-use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::OutcomeFilter;
 use crate::web::dashboard::number_format::counted;
 
 /// Replay callbacks: parse them again and replace their receipts

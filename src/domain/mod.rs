@@ -7,6 +7,7 @@ pub mod api_token;
 pub mod attempt_outcome;
 pub mod audit_action;
 pub mod callback_fields;
+pub mod callback_outcome;
 pub mod callback_record;
 pub mod clock;
 pub mod correlation_tag;

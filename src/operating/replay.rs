@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
 use crate::operating::actions::Decision;
 use crate::operating::replay_batch::ReplayBatch;
@@ -16,7 +17,7 @@ pub use crate::operating::replay_report::{OutcomeChange, ReplayReport};
 use crate::operating::replay_report::{PartsOutcome, ReplayChanges};
 use crate::receiving::operator_decisions::{OperatorDecisions, format_release_detail};
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::{CallbackOutcome, OutcomeFilter};
 use crate::store::ledger::Ledger;
 
 /// Limits of a dry run, which holds the writer's lock until its end.

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use crate::db;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::CallbackId;
 use crate::operating::replay_report::ReplayReport;
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::{CallbackOutcome, OutcomeFilter};
 
 /// Callbacks per transaction, and bytes of their bodies.
 const BATCH_ROWS: u64 = 200;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
-use crate::store::callback_outcomes::Outcome;
 use crate::store::ledger::StateChange;
 
 /// A changed outcome. Where only a part became parseable or unparseable, that side counts as

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use crate::db;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::journal::JournalFilter;
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::CallbackOutcome;
 
 /// The method of a callback of which only the body is kept.
 const METHOD_NOT_KEPT: &str = "?";

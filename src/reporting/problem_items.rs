@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::db;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::message::{Message, Origin};
@@ -12,7 +13,7 @@ use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::store::account_records::Pause;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
 use crate::store::orphan_list::OrphanFilter;

@@ -5,55 +5,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::entities::{callback_outcome_row, quarantined_part_row, receipt_row};
 use crate::store::ledger::Ledger;
 use crate::store::quarantine::QuarantinedCopy;
 use crate::store::{Store, account_records, store_settings};
-
-/// What a processed callback contained: the first of these that applies to any of its parts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EnumString, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Outcome {
-    /// It failed authentication and was not parsed.
-    Unverified,
-    /// It reported at least one message.
-    Receipts,
-    /// A customer's message.
-    Inbound,
-    /// Nothing of it could be parsed, except notices.
-    Quarantined,
-    /// Parsed, but not about a message.
-    Notice,
-}
-
-impl Outcome {
-    /// In the order in which they are offered.
-    pub const ALL: [Self; 5] = [
-        Self::Receipts,
-        Self::Inbound,
-        Self::Notice,
-        Self::Quarantined,
-        Self::Unverified,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// All words, for error messages.
-    pub fn words() -> String {
-        Self::ALL.map(Self::as_str).join(", ")
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackOutcome {

@@ -10,11 +10,11 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::callback_outcomes::Outcome;
 use crate::store::dismissals::{callback_is_dismissed, message_is_dismissed};
 use crate::store::entities::{
     account_row, callback_outcome_row, message_count_row, message_row, quarantined_part_row,

@@ -5,8 +5,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::Error;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::receipt::SourceKind;
-use crate::store::callback_outcomes::Outcome;
 use crate::store::entities::{
     attempt_row, callback_outcome_row, merged_message_row, message_row, provider_id_row,
     receipt_row,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
 use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, MessageId};
@@ -17,7 +18,7 @@ use crate::receiving::parsing::{
     CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
 };
 use crate::receiving::reconcile::reconciler::Reconciler;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::inbound_windows::LatestInbound;
 use crate::store::ledger::Ledger;
 use crate::store::quarantine::QuarantinedCopy;

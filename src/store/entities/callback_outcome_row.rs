@@ -2,8 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::AccountId;
-use crate::store::callback_outcomes::Outcome;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "callback_outcomes")]

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -19,7 +20,6 @@ use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::SourceKind;
 use crate::domain::scope::Scopes;
-use crate::store::callback_outcomes::Outcome;
 use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::receipt_row::ReceiptKind;
 

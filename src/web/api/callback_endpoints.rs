@@ -3,12 +3,12 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
 use crate::reporting::query_values::parse_account;
 use crate::services::Services;
-use crate::store::callback_outcomes::Outcome;
 use crate::web::api::documented_responses::NoLongerKept;
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::{Parameters, pairs};

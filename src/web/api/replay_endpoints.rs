@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::domain::scope::Caller;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
-use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::OutcomeFilter;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::error::ApiError;

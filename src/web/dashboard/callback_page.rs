@@ -5,12 +5,12 @@ use std::str;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::FoundCallback;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
-use crate::store::callback_outcomes::Outcome;
 use crate::store::quarantine::UnparsedParts;
 use crate::web::api::callback_endpoints;
 use crate::web::dashboard::callback_row::CallbackRow;

@@ -1,7 +1,7 @@
 //! One callback as a row of a list.
 
+use crate::domain::callback_outcome::Outcome;
 use crate::reporting::callback_views::ListedCallback;
-use crate::store::callback_outcomes::Outcome;
 use crate::web::dashboard::callback_urls::outcome_label;
 use crate::web::dashboard::message_summary::short_id;
 use crate::web::dashboard::number_format;

@@ -1,8 +1,9 @@
 //! The URLs of the callback list and of the replay preview, with their filters.
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::reporting::callback_views::CallbackQuery;
-use crate::store::callback_outcomes::{Outcome, OutcomeFilter};
+use crate::store::callback_outcomes::OutcomeFilter;
 use crate::web::dashboard::message_list_url::with_query;
 
 const PENDING: &str = "pending";

@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::{self, ListedCallback};
 use crate::services::Services;
-use crate::store::callback_outcomes::Outcome;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::callback_urls::{CallbackListUrl, ReplayUrl, outcome_label};
 use crate::web::dashboard::filter_form::SelectOption;

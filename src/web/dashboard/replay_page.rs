@@ -6,12 +6,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
 use crate::operating::replay::{self, ReplayMode, ReplayReport};
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, Outcome};
+use crate::store::callback_outcomes::CallbackOutcome;
 use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
 use crate::web::dashboard::callback_urls::ReplayUrl;
