@@ -14,7 +14,7 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::operating::actions::Decision;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
-use crate::store::callback_outcomes::OutcomeFilter;
+use crate::store::outcome_list::OutcomeFilter;
 use crate::web::dashboard::number_format::counted;
 
 /// Replay callbacks: parse them again and replace their receipts

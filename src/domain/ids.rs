@@ -90,6 +90,13 @@ own_id!(
     TokenId
 );
 
+impl CallbackId {
+    /// The smallest id of a callback received at `at`: an id begins with its time.
+    pub fn first_at(at: DateTime<Utc>) -> Self {
+        Self::derived(at, [0; 10])
+    }
+}
+
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "`{0}` is not an account id: use 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit"

@@ -109,12 +109,6 @@ pub struct OutgoingMessage {
     pub report_url: String,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LearnedId {
-    pub id: ProviderMessageId,
-    pub learned_at: DateTime<Utc>,
-}
-
 /// How a report without a known id was matched to its message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]

@@ -17,8 +17,9 @@ pub use crate::operating::replay_report::{OutcomeChange, ReplayReport};
 use crate::operating::replay_report::{PartsOutcome, ReplayChanges};
 use crate::receiving::operator_decisions::{OperatorDecisions, format_release_detail};
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, OutcomeFilter};
+use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::ledger::Ledger;
+use crate::store::outcome_list::OutcomeFilter;
 
 /// Limits of a dry run, which holds the writer's lock until its end.
 const DRY_RUN_CALLBACKS: u64 = 10_000;
@@ -183,7 +184,7 @@ impl ReplayRun<'_> {
             };
             self.changes.note_callback(id, before, after);
         }
-        for change in ledger.settle().await? {
+        for change in ledger.flush_and_unload().await? {
             self.changes.note_state(change);
         }
         Ok(())

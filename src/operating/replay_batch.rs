@@ -8,7 +8,8 @@ use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::CallbackId;
 use crate::operating::replay_report::ReplayReport;
 use crate::services::Services;
-use crate::store::callback_outcomes::{CallbackOutcome, OutcomeFilter};
+use crate::store::callback_outcomes::CallbackOutcome;
+use crate::store::outcome_list::OutcomeFilter;
 
 /// Callbacks per transaction, and bytes of their bodies.
 const BATCH_ROWS: u64 = 200;

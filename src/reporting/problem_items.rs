@@ -103,7 +103,7 @@ pub fn message_query(kind: ProblemKind) -> Option<MessageQuery> {
         ProblemKind::Overdue => query.overdue = Some(true),
         ProblemKind::Conflicts => {
             query.filter.conflict = Some(true);
-            query.filter.put_aside = Some(false);
+            query.filter.dismissed = Some(false);
         }
         _ => return None,
     }
@@ -140,7 +140,7 @@ async fn items(
         }
         ProblemKind::Orphans => {
             let open = OrphanFilter {
-                put_aside: Some(false),
+                dismissed: Some(false),
                 ..OrphanFilter::default()
             };
             let (orphans, next) = orphan_views::list(store, &open, cursor, limit).await?;

@@ -18,7 +18,7 @@ use crate::domain::provider_account::Account;
 use crate::store::Store;
 use crate::store::entities::account_row::{Column, Entity, Model};
 use crate::store::entities::action_row;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AccountRecord {
@@ -48,7 +48,6 @@ impl Pause {
 }
 
 impl Store {
-    /// Stores the configured accounts.
     pub async fn record_accounts(
         &self,
         accounts: &[Account],
@@ -112,7 +111,7 @@ impl Ledger {
     }
 
     /// The account of a loaded message, and when it was submitted, or `received_at` if unknown.
-    pub fn tried(
+    pub fn find_submission(
         &self,
         message: MessageId,
         received_at: DateTime<Utc>,
@@ -120,31 +119,29 @@ impl Ledger {
         let Some(row) = self.row(message) else {
             return Ok(None);
         };
-        let handed_over = row
-            .handed_over_at
-            .map(|at| instant::read("messages", "handed_over_at", at))
-            .transpose()?;
+        let started_at =
+            instant::read_optional("messages", "handed_over_at", row.submission_started_at)?;
         Ok(Some((
             row.account.clone(),
-            handed_over.unwrap_or(received_at),
+            started_at.unwrap_or(received_at),
         )))
     }
 
-    /// Pauses an account because of a report that the provider rejects it. `tried_at` is when the
-    /// reported message was submitted.
+    /// Pauses an account because of a report that the provider rejects it. `submitted_at` is
+    /// that of the reported message.
     ///
     /// Does nothing if an operator resumed the account since: the cause of the report is fixed.
     /// Returns whether this call paused it.
     pub async fn pause_by_report(
         &mut self,
         account: &AccountId,
-        tried_at: DateTime<Utc>,
+        submitted_at: DateTime<Utc>,
         reason: &str,
     ) -> Result<bool, Error> {
         let resumed_since = action_row::Entity::find()
             .filter(action_row::Column::Verb.eq(Verb::ResumeAccount))
             .filter(action_row::Column::Account.eq(account))
-            .filter(action_row::Column::HappenedAt.gt(instant::write(tried_at)))
+            .filter(action_row::Column::HappenedAt.gt(instant::write(submitted_at)))
             .count(self.transaction())
             .await?;
         if resumed_since > 0 {
@@ -175,13 +172,13 @@ impl Ledger {
             .one(self.transaction())
             .await?;
         let now = instant::write(self.now());
-        let place = row.and_then(|row| row.next_send_at).unwrap_or(now);
-        if place > now {
+        let slot = row.and_then(|row| row.next_send_at).unwrap_or(now);
+        if slot > now {
             return Ok(false);
         }
         let gap = gap.num_milliseconds();
         // Unused slots are not made up for by a burst.
-        let next = Ord::max(place, now - gap) + gap;
+        let next = Ord::max(slot, now - gap) + gap;
         Entity::update_many()
             .col_expr(Column::NextSendAt, Expr::value(next))
             .filter(Column::Id.eq(account))
@@ -205,11 +202,11 @@ pub(crate) async fn record_callback_times(
     last: DateTime<Utc>,
     by_old_address: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
-    let heard = [
+    let times = [
         (Column::LastCallbackAt, Some(last)),
         (Column::OldAddressAt, by_old_address),
     ];
-    for (column, at) in heard {
+    for (column, at) in times {
         let Some(at) = at.map(instant::write) else {
             continue;
         };

@@ -1,13 +1,15 @@
 //! Every exchange with a provider, redacted at write time.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use crate::db::{Error, instant};
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::{AttemptId, MessageId};
-use crate::store::Store;
-use crate::store::entities::attempt_row::{Column, Entity, Model};
+use crate::store::entities::attempt_row::{ActiveModel, Column, Entity, Model};
+use crate::store::ledger::message_ledger::Ledger;
+use crate::store::{Store, store_settings};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
@@ -41,6 +43,92 @@ impl Store {
             .all(self.pools().reader())
             .await?;
         rows.into_iter().map(Attempt::try_from).collect()
+    }
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub outcome: AttemptOutcome,
+    /// Absent without a reply.
+    pub http_status: Option<u16>,
+    pub duration_ms: i64,
+    /// Redacted.
+    pub reply: Option<String>,
+    /// Shown to operators.
+    pub detail: Option<String>,
+}
+
+impl Ledger {
+    /// Records an attempt before its first byte is sent.
+    pub(super) async fn start_attempt(
+        &self,
+        message: MessageId,
+        number: i32,
+        attempt: AttemptId,
+        request: String,
+    ) -> Result<(), Error> {
+        let row = Model {
+            id: attempt.uuid(),
+            message: message.uuid(),
+            number,
+            started_at: instant::write(self.now()),
+            journal_position: store_settings::position(self.transaction()).await?,
+            finished_at: None,
+            outcome: AttemptOutcome::Started,
+            http_status: None,
+            duration_ms: None,
+            request,
+            reply: None,
+            detail: None,
+        };
+        Entity::insert(row.into_active_model())
+            .exec_without_returning(self.transaction())
+            .await?;
+        Ok(())
+    }
+
+    /// Records the outcome of an attempt.
+    pub async fn finish_attempt(
+        &mut self,
+        attempt: AttemptId,
+        exchange: Exchange,
+    ) -> Result<(), Error> {
+        let end = ActiveModel {
+            finished_at: Set(Some(instant::write(self.now()))),
+            outcome: Set(exchange.outcome),
+            http_status: Set(exchange.http_status.map(i32::from)),
+            duration_ms: Set(Some(exchange.duration_ms)),
+            reply: Set(exchange.reply),
+            detail: Set(exchange.detail),
+            ..ActiveModel::default()
+        };
+        let touched = Entity::update_many()
+            .set(end)
+            .filter(Column::Id.eq(attempt.uuid()))
+            .exec(self.transaction())
+            .await?
+            .rows_affected;
+        if touched == 1 {
+            Ok(())
+        } else {
+            Err(Error::UnexpectedRowCount {
+                table: "attempts",
+                expected: 1,
+                touched,
+            })
+        }
+    }
+
+    /// The attempt of a message that was started and has no outcome.
+    pub async fn find_open_attempt(&self, id: MessageId) -> Result<Option<AttemptId>, Error> {
+        let row = Entity::find()
+            .filter(Column::Message.eq(id.uuid()))
+            .filter(Column::FinishedAt.is_null())
+            .order_by_desc(Column::Number)
+            .one(self.transaction())
+            .await?;
+        Ok(row.map(|row| row.id.into()))
     }
 }
 

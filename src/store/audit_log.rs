@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, Select,
 };
 
 use crate::db::{Error, instant};
@@ -10,7 +10,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::MessageId;
 use crate::store::Store;
 use crate::store::entities::action_row::{Column, Entity, Model};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 impl Store {
     /// Records an action that changes no message; otherwise see [`Ledger::record_action`].
@@ -29,42 +29,39 @@ impl Store {
 
     /// The actions on a message, oldest first.
     pub async fn list_actions_of(&self, message: MessageId) -> Result<Vec<Action>, Error> {
-        let rows = Entity::find()
-            .filter(Column::Message.eq(message.uuid()))
-            .order_by_asc(Column::HappenedAt)
-            .order_by_asc(Column::Id)
-            .all(self.pools().reader())
-            .await?;
-        rows.into_iter().map(Action::try_from).collect()
+        let of_message = Entity::find().filter(Column::Message.eq(message.uuid()));
+        list(self.pools().reader(), oldest_first(of_message)).await
     }
 
     /// Every action of these kinds, oldest first.
     pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
-        list_actions_by(self.pools().reader(), verbs).await
+        list(self.pools().reader(), by_verbs(verbs)).await
     }
 
-    /// The newest lines of the audit, newest first.
+    /// Newest first.
     pub async fn list_actions(&self, limit: u64) -> Result<Vec<Action>, Error> {
-        let rows = Entity::find()
+        let newest_first = Entity::find()
             .order_by_desc(Column::HappenedAt)
-            .order_by_desc(Column::Id)
-            .limit(limit)
-            .all(self.pools().reader())
-            .await?;
-        rows.into_iter().map(Action::try_from).collect()
+            .order_by_desc(Column::Id);
+        list(self.pools().reader(), newest_first.limit(limit)).await
     }
 }
 
-async fn list_actions_by(
-    connection: &impl ConnectionTrait,
-    verbs: &[Verb],
-) -> Result<Vec<Action>, Error> {
-    let rows = Entity::find()
-        .filter(Column::Verb.is_in(verbs.iter().copied()))
+fn by_verbs(verbs: &[Verb]) -> Select<Entity> {
+    oldest_first(Entity::find().filter(Column::Verb.is_in(verbs.iter().copied())))
+}
+
+fn oldest_first(query: Select<Entity>) -> Select<Entity> {
+    query
         .order_by_asc(Column::HappenedAt)
         .order_by_asc(Column::Id)
-        .all(connection)
-        .await?;
+}
+
+async fn list(
+    connection: &impl ConnectionTrait,
+    query: Select<Entity>,
+) -> Result<Vec<Action>, Error> {
+    let rows = query.all(connection).await?;
     rows.into_iter().map(Action::try_from).collect()
 }
 
@@ -72,7 +69,7 @@ impl Ledger {
     /// Every action of these kinds, oldest first, including those that this transaction recorded.
     /// The writer's lock excludes concurrent actions.
     pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
-        list_actions_by(self.transaction(), verbs).await
+        list(self.transaction(), by_verbs(verbs)).await
     }
 
     /// Records an action in the transaction that carries it out.

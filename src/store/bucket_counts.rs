@@ -1,7 +1,7 @@
 //! Stored counts per quarter hour, from which statistics of any time zone and period are summed.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait};
 
 use crate::db::{Error, instant};
 use crate::domain::delivery_state::{DeliveryState, Stage};
@@ -35,7 +35,7 @@ pub struct Cohort {
 
 /// The number of messages of a cohort with this origin, state and failure.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct CohortStateCount {
     pub cohort: Cohort,
     pub origin: Origin,
     pub state: DeliveryState,
@@ -46,7 +46,7 @@ pub struct Standing {
 
 /// The number of messages of a cohort that took this long to reach a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Latency {
+pub struct CohortLatencyCount {
     pub cohort: Cohort,
     pub stage: Stage,
     pub latency: LatencyBucket,
@@ -54,35 +54,40 @@ pub struct Latency {
 }
 
 impl Store {
-    pub async fn list_state_counts(&self, period: &Period) -> Result<Vec<Standing>, Error> {
+    pub async fn list_state_counts(&self, period: &Period) -> Result<Vec<CohortStateCount>, Error> {
         use message_count_row::Column;
-        let mut query = message_count_row::Entity::find()
+        let rows = message_count_row::Entity::find()
             .filter(Column::Bucket.gte(instant::write(period.from)))
             .filter(Column::Bucket.lt(instant::write(period.to)))
-            .filter(Column::Messages.ne(0));
-        if let Some(account) = &period.account {
-            query = query.filter(Column::Account.eq(account));
-        }
-        let rows = query.all(self.pools().reader()).await?;
-        rows.into_iter().map(standing).collect()
+            .filter(Column::Messages.ne(0))
+            .apply_if(period.account.as_ref(), |query, account| {
+                query.filter(Column::Account.eq(account))
+            })
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(state_count).collect()
     }
 
-    pub async fn list_latency_counts(&self, period: &Period) -> Result<Vec<Latency>, Error> {
+    pub async fn list_latency_counts(
+        &self,
+        period: &Period,
+    ) -> Result<Vec<CohortLatencyCount>, Error> {
         use latency_count_row::Column;
-        let mut query = latency_count_row::Entity::find()
+        let rows = latency_count_row::Entity::find()
             .filter(Column::Bucket.gte(instant::write(period.from)))
             .filter(Column::Bucket.lt(instant::write(period.to)))
-            .filter(Column::Messages.ne(0));
-        if let Some(account) = &period.account {
-            query = query.filter(Column::Account.eq(account));
-        }
-        let rows = query.all(self.pools().reader()).await?;
-        rows.into_iter().map(latency).collect()
+            .filter(Column::Messages.ne(0))
+            .apply_if(period.account.as_ref(), |query, account| {
+                query.filter(Column::Account.eq(account))
+            })
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(latency_count).collect()
     }
 }
 
-fn standing(row: message_count_row::Model) -> Result<Standing, Error> {
-    Ok(Standing {
+fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error> {
+    Ok(CohortStateCount {
         cohort: Cohort {
             created_at: instant::read("message_counts", "bucket", row.bucket)?,
             account: row.account,
@@ -96,8 +101,8 @@ fn standing(row: message_count_row::Model) -> Result<Standing, Error> {
     })
 }
 
-fn latency(row: latency_count_row::Model) -> Result<Latency, Error> {
-    Ok(Latency {
+fn latency_count(row: latency_count_row::Model) -> Result<CohortLatencyCount, Error> {
+    Ok(CohortLatencyCount {
         cohort: Cohort {
             created_at: instant::read("latency_counts", "bucket", row.bucket)?,
             account: row.account,

@@ -10,7 +10,8 @@ use sea_orm::{
 use crate::db::{Error, instant};
 use crate::store::Store;
 use crate::store::entities::change_row::{Column, Entity, Model};
-use crate::store::ledger::{Change, Ledger};
+use crate::store::ledger::message_change::Change;
+use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below PostgreSQL's limit of 65,535.
 const ROWS_PER_STATEMENT: usize = 4_000;
@@ -52,7 +53,7 @@ impl Store {
             for row in rows {
                 // This process published its own changes at their commit.
                 if row.writer != self.process {
-                    self.tell(Change::try_from(row)?);
+                    self.publish(Change::try_from(row)?);
                 }
             }
         }

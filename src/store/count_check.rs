@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::{latency_count_row, message_count_row, message_row};
-use crate::store::ledger::{BUCKET, Differences};
+use crate::store::ledger::message_counts::{BUCKET, Differences};
 use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 
@@ -32,11 +32,11 @@ impl VerifySnapshot {
         let is_wrong = |bucket: i64, difference: i64| {
             difference > 0 || difference < 0 && purged_before.is_none_or(|before| bucket >= before)
         };
-        let checked = differences.standings.len() + differences.latencies.len();
+        let checked = differences.states.len() + differences.latencies.len();
         let mut found = Vec::new();
-        for (((bucket, account, kind), standing), difference) in &differences.standings {
+        for (((bucket, account, kind), key), difference) in &differences.states {
             if is_wrong(*bucket, *difference) {
-                let (origin, state, code, _) = standing;
+                let (origin, state, code, _) = key;
                 found.push(format!(
                     "quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}`: a recount differs by {difference:+}"
                 ));
@@ -124,8 +124,8 @@ impl VerifySnapshot {
             .await?;
         for row in counts {
             let cohort = (row.bucket, row.account, row.kind);
-            let standing = (row.origin, row.state, row.code, row.class);
-            *differences.standings.entry((cohort, standing)).or_default() -= row.messages;
+            let key = (row.origin, row.state, row.code, row.class);
+            *differences.states.entry((cohort, key)).or_default() -= row.messages;
         }
         let latencies = latency_count_row::Entity::find()
             .filter(latency_count_row::Column::Bucket.gte(first))

@@ -46,8 +46,8 @@ impl Store {
     ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                if let Some(complaint) = foreign_journal(transaction, read, journal).await? {
-                    return Err(Error::Foreign(complaint));
+                if let Some(mismatch) = foreign_journal(transaction, read, journal).await? {
+                    return Err(Error::Foreign(mismatch));
                 }
                 let identity = journal.identity.to_string();
                 set(transaction, name::JOURNAL_IDENTITY, &identity).await?;
@@ -63,7 +63,7 @@ impl Store {
     /// The check of [`Store::claim_journal`], for read-only commands.
     pub async fn check_journal(&self, read: i64, journal: &JournalState) -> Result<(), Error> {
         match foreign_journal(self.pools().reader(), read, journal).await? {
-            Some(complaint) => Err(Error::Foreign(complaint)),
+            Some(mismatch) => Err(Error::Foreign(mismatch)),
             None => Ok(()),
         }
     }
@@ -76,14 +76,14 @@ async fn foreign_journal(
     journal: &JournalState,
 ) -> Result<Option<String>, Error> {
     let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
-        let words = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
+        let text = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
                      journal.db away to start with a new database";
-        return Ok((journal.end > 0).then(|| words.to_owned()));
+        return Ok((journal.end > 0).then(|| text.to_owned()));
     };
     if known != journal.identity.to_string() {
-        let words =
+        let text =
             "journal.db and bluetick.db do not belong together; restore both from one backup";
-        return Ok(Some(words.to_owned()));
+        return Ok(Some(text.to_owned()));
     }
     let end = journal.end;
     if read > end {
@@ -96,6 +96,6 @@ async fn foreign_journal(
         find(connection, name::JOURNAL_MARK).await?,
         find(connection, name::JOURNAL_MARK_NEXT).await?,
     ];
-    let words = "journal.db was used since with a later bluetick.db than this one; restore both from one backup";
-    Ok((!marks.contains(&mark)).then(|| words.to_owned()))
+    let text = "journal.db was used since with a later bluetick.db than this one; restore both from one backup";
+    Ok((!marks.contains(&mark)).then(|| text.to_owned()))
 }

@@ -1,13 +1,13 @@
 //! Dismissed problems: they are not counted or listed until something new is reported.
 
 use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::entities::{dismissal_row, quarantined_part_row, receipt_row};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 /// Selects messages that were dismissed and have no receipt since.
 pub(crate) fn message_is_dismissed() -> SimpleExpr {
@@ -15,6 +15,17 @@ pub(crate) fn message_is_dismissed() -> SimpleExpr {
         "EXISTS (SELECT 1 FROM put_aside WHERE put_aside.subject = messages.id AND put_aside.facts >= \
          (SELECT COUNT(*) FROM receipts WHERE receipts.message = messages.id))",
     )
+}
+
+/// The condition of a list's filter.
+pub(crate) fn dismissal_filter(dismissed: Option<bool>) -> Option<SimpleExpr> {
+    dismissed.map(|dismissed| {
+        if dismissed {
+            message_is_dismissed()
+        } else {
+            message_is_dismissed().not()
+        }
+    })
 }
 
 /// Selects quarantined callbacks that were dismissed.

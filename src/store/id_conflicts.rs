@@ -1,9 +1,9 @@
-//! Provider ids that two sent messages claim.
+//! Lists the provider ids that two sent messages claim.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use crate::db::{Error, instant};
@@ -11,7 +11,6 @@ use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::store::Store;
 use crate::store::entities::id_conflict_row::{Column, Entity};
 
-/// An id that two sent messages claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdConflict {
     pub account: AccountId,
@@ -39,20 +38,19 @@ impl Store {
         after: Option<&IdConflictCursor>,
         limit: u64,
     ) -> Result<Vec<IdConflict>, Error> {
-        let older = after.map(|after| {
-            Expr::tuple([
-                Expr::col(Column::SeenAt),
-                Expr::col(Column::Claimant),
-                Expr::col(Column::ProviderId),
-            ])
-            .lt(Expr::tuple([
-                Expr::value(instant::write(after.seen_at)),
-                Expr::value(after.claimant.uuid()),
-                Expr::value(after.provider_id.as_str()),
-            ]))
-        });
         let rows = Entity::find()
-            .filter(older.into_iter().fold(Condition::all(), Condition::add))
+            .apply_if(after, |query, after| {
+                let place = Expr::tuple([
+                    Expr::col(Column::SeenAt),
+                    Expr::col(Column::Claimant),
+                    Expr::col(Column::ProviderId),
+                ]);
+                query.filter(place.lt(Expr::tuple([
+                    Expr::value(instant::write(after.seen_at)),
+                    Expr::value(after.claimant.uuid()),
+                    Expr::value(after.provider_id.as_str()),
+                ])))
+            })
             .order_by_desc(Column::SeenAt)
             .order_by_desc(Column::Claimant)
             .order_by_desc(Column::ProviderId)

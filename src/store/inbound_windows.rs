@@ -13,7 +13,7 @@ use crate::domain::window::LastInbound;
 use crate::store::Store;
 use crate::store::entities::account_row;
 use crate::store::entities::window_row::{Column, Entity, Model};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below SQLite's limit of 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;

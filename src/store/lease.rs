@@ -80,9 +80,9 @@ impl Store {
             .pools()
             .within(async |transaction| {
                 let known = Entity::find_by_id(lease).one(transaction).await?;
-                let is_anothers =
+                let is_held_by_another =
                     |known: Model| known.holder != holder && known.expires_at > instant::write(now);
-                if known.is_some_and(is_anothers) {
+                if known.is_some_and(is_held_by_another) {
                     return Ok(false);
                 }
                 Entity::insert(row.into_active_model())
@@ -92,7 +92,7 @@ impl Store {
                 Ok(true)
             })
             .await;
-        self.noted(claimed)
+        self.record_write(claimed)
     }
 
     /// Releases a lease if `holder` still holds it.

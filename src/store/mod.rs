@@ -1,5 +1,4 @@
-//! The only place that knows sea-orm and SQL. Takes and returns domain values; entities never leave
-//! it.
+//! The main database. Takes and returns domain values; entities never leave this folder.
 
 pub mod account_records;
 pub mod api_tokens;
@@ -20,9 +19,8 @@ pub mod ledger;
 pub mod message_acceptance;
 pub mod messages;
 pub mod orphan_list;
+pub mod outcome_list;
 pub mod page_counts;
-#[cfg(test)]
-mod plans;
 pub mod provider_ids;
 pub mod purge_expired;
 pub mod purge_messages;
@@ -47,7 +45,8 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use ledger::{Change, Ledger};
+use ledger::message_change::Change;
+use ledger::message_ledger::Ledger;
 
 use crate::db::connect_options::MAIN_WRITER;
 use crate::db::connection::Pools;
@@ -60,7 +59,7 @@ const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
 /// Changes that a slow subscriber may lag behind before it must start over.
 const FEED_LENGTH: usize = 1024;
 
-/// The main database: messages, receipts, accounts and access.
+/// Messages, receipts, accounts, access, settings.
 #[derive(Clone, Debug)]
 pub struct Store {
     // One pointer, because every part of the program holds a clone.
@@ -68,7 +67,7 @@ pub struct Store {
     feed: broadcast::Sender<Change>,
     /// Distinguishes this process's changes from those of others.
     process: Uuid,
-    /// Whether the last write failed.
+    /// See [`Store::is_refusing`].
     refusing: Arc<AtomicBool>,
 }
 
@@ -114,7 +113,7 @@ impl Store {
     }
 
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
-        self.noted(Ledger::begin(&self.pools, self.process, now).await)
+        self.record_write(Ledger::begin(&self.pools, self.process, now).await)
     }
 
     /// [`Store::ledger`] for a waiting caller: [`Error::TooSlow`] when the write lock is not
@@ -122,7 +121,7 @@ impl Store {
     pub async fn ledger_for_caller(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {
         let begun = Ledger::begin(&self.pools, self.process, now);
         // A transaction that has only begun is rolled back when it is dropped.
-        self.noted(in_time(begun).await)
+        self.record_write(in_time(begun).await)
     }
 
     /// Commits what `work` did for a waiting caller, or rolls it back after an error.
@@ -131,7 +130,33 @@ impl Store {
         now: DateTime<Utc>,
         work: impl AsyncFnOnce(&mut Ledger) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut ledger = self.ledger_for_caller(now).await?;
+        let ledger = self.ledger_for_caller(now).await?;
+        self.end(ledger, work).await
+    }
+
+    /// Commits and publishes the changes to the live feed.
+    pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
+        for change in self.record_write(ledger.commit().await)? {
+            self.publish(change);
+        }
+        Ok(())
+    }
+
+    /// [`Store::change`] without a waiting caller.
+    async fn change_in_background<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl AsyncFnOnce(&mut Ledger) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let ledger = self.ledger(now).await?;
+        self.end(ledger, work).await
+    }
+
+    async fn end<T, E: From<Error>>(
+        &self,
+        mut ledger: Ledger,
+        work: impl AsyncFnOnce(&mut Ledger) -> Result<T, E>,
+    ) -> Result<T, E> {
         match work(&mut ledger).await {
             Ok(done) => {
                 self.commit(ledger).await?;
@@ -144,22 +169,14 @@ impl Store {
         }
     }
 
-    /// Commits and publishes the changes to the live feed.
-    pub async fn commit(&self, ledger: Ledger) -> Result<(), Error> {
-        for change in self.noted(ledger.commit().await)? {
-            self.tell(change);
-        }
-        Ok(())
-    }
-
     /// Whether this process's last write failed: the database is locked, full or unreachable. Loops
     /// retry every few seconds.
     pub fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
     }
 
-    /// Records whether a write succeeded.
-    fn noted<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+    /// Records whether the last write failed.
+    fn record_write<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
         match &written {
             Ok(_) => self.refusing.store(false, Ordering::Relaxed),
             Err(Error::Driver { .. } | Error::TooSlow) => {
@@ -170,7 +187,7 @@ impl Store {
         written
     }
 
-    fn tell(&self, change: Change) {
+    fn publish(&self, change: Change) {
         // A feed without subscribers is no error.
         let _ = self.feed.send(change);
     }
@@ -180,7 +197,7 @@ impl Store {
         self.pools.is_shared()
     }
 
-    /// Subscribes to changes.
+    /// The live feed.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.feed.subscribe()
     }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 use uuid::Uuid;
 
@@ -14,10 +15,12 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MATCH_WINDOW, Message, Origin};
 use crate::domain::phone;
 use crate::store::Store;
-use crate::store::dismissals::message_is_dismissed;
+use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::entities::provider_id_row;
-use crate::store::messages::{Cursor, Page, newest_first, older_than, sent_to};
+use crate::store::messages::keyset_page::Page;
+use crate::store::messages::list_query::{newest_first, older_than};
+use crate::store::messages::message_filter::Cursor;
+use crate::store::messages::search_terms::{holds, sent_to};
 
 /// Maximum time between the submission of a suggested message and the orphan's first report.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -27,7 +30,6 @@ const SUGGESTIONS: usize = 5;
 /// realistic load.
 const CANDIDATES: u64 = 2_000;
 
-/// Which orphans to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OrphanFilter {
     pub account: Option<AccountId>,
@@ -36,15 +38,17 @@ pub struct OrphanFilter {
     /// As in the callback.
     pub recipient: Option<String>,
     /// Dismissed by an operator, or not.
-    pub put_aside: Option<bool>,
+    pub dismissed: Option<bool>,
 }
 
 /// A message without a provider id that may be the one an orphan reports.
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 struct Candidate {
-    id: MessageId,
+    id: Uuid,
     account: AccountId,
     recipient: String,
-    handed_over_at: i64,
+    submission_started_at: i64,
 }
 
 impl Candidate {
@@ -56,8 +60,8 @@ impl Candidate {
                 .recipient
                 .as_deref()
                 .is_some_and(|recipient| phone::is_same_recipient(recipient, &self.recipient))
-            && self.handed_over_at >= instant::write(first_report - SUGGESTION_WINDOW)
-            && self.handed_over_at <= instant::write(first_report + MATCH_WINDOW)
+            && self.submission_started_at >= instant::write(first_report - SUGGESTION_WINDOW)
+            && self.submission_started_at <= instant::write(first_report + MATCH_WINDOW)
     }
 }
 
@@ -96,7 +100,7 @@ impl Store {
             let fitting: Vec<MessageId> = candidates
                 .iter()
                 .filter(|candidate| candidate.fits(orphan))
-                .map(|candidate| candidate.id)
+                .map(|candidate| candidate.id.into())
                 .take(SUGGESTIONS)
                 .collect();
             if !fitting.is_empty() {
@@ -117,69 +121,37 @@ impl Store {
         let Some((first, last)) = first_reports().min().zip(first_reports().max()) else {
             return Ok(Vec::new());
         };
-        let rows: Vec<(Uuid, AccountId, String, i64)> = Entity::find()
-            .select_only()
-            .columns([
-                Column::Id,
-                Column::Account,
-                Column::Recipient,
-                Column::HandedOverAt,
-            ])
+        let candidates = Entity::find()
             .filter(Column::Recipient.is_in(recipients))
             .filter(Column::Origin.eq(Origin::Api))
             .filter(Column::ProviderId.is_null())
-            .filter(Column::HandedOverAt.between(
+            .filter(Column::SubmissionStartedAt.between(
                 instant::write(first - SUGGESTION_WINDOW),
                 instant::write(last + MATCH_WINDOW),
             ))
-            .order_by_desc(Column::HandedOverAt)
+            .order_by_desc(Column::SubmissionStartedAt)
             .limit(CANDIDATES)
-            .into_tuple()
+            .into_partial_model()
             .all(self.pools().reader())
             .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, account, recipient, handed_over_at)| Candidate {
-                id: id.into(),
-                account,
-                recipient,
-                handed_over_at,
-            })
-            .collect())
+        Ok(candidates)
     }
 }
 
 /// Matching orphans, newest first, older than `after`.
-pub(crate) fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
-    let holding = filter.provider_id.as_ref().map(|id| {
-        let holders = sea_orm::sea_query::Query::select()
-            .column(provider_id_row::Column::Message)
-            .from(provider_id_row::Entity)
-            .and_where(provider_id_row::Column::ProviderId.eq(id.as_str()))
-            .to_owned();
-        Column::Id.in_subquery(holders)
-    });
-    let account = filter.account.as_ref();
-    let recipient = filter.recipient.as_ref();
-    let fits = [
-        account.map(|account| Column::Account.eq(account)),
-        recipient.map(|recipient| sent_to(recipient)),
-        holding,
-        filter.put_aside.map(|aside| {
-            if aside {
-                message_is_dismissed()
-            } else {
-                message_is_dismissed().not()
-            }
-        }),
-    ];
-    let query = Entity::find()
+fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
+    let orphans = Entity::find()
         .filter(Column::Origin.eq(Origin::Orphan))
-        .filter(
-            fits.into_iter()
-                .flatten()
-                .fold(Condition::all(), Condition::add),
-        )
+        .apply_if(filter.account.as_ref(), |query, account| {
+            query.filter(Column::Account.eq(account))
+        })
+        .apply_if(filter.recipient.as_ref(), |query, recipient| {
+            query.filter(sent_to(recipient))
+        })
+        .apply_if(filter.provider_id.as_ref(), |query, id| {
+            query.filter(holds(id))
+        })
+        .apply_if(dismissal_filter(filter.dismissed), QueryFilter::filter)
         .filter(older_than(Column::CreatedAt.into_expr(), after));
-    newest_first(query)
+    newest_first(orphans)
 }

@@ -19,7 +19,7 @@ use crate::store::dismissals::{callback_is_dismissed, message_is_dismissed};
 use crate::store::entities::{
     account_row, callback_outcome_row, message_count_row, message_row, quarantined_part_row,
 };
-use crate::store::messages::in_conflict;
+use crate::store::messages::list_query::in_conflict;
 
 pub type CountsByState = BTreeMap<DeliveryState, i64>;
 
@@ -47,7 +47,6 @@ pub struct Problems {
     pub id_conflicts: u64,
     /// Submitted, with no report within the deadline.
     pub overdue: u64,
-    /// Submission outcome unknown.
     pub uncertain: u64,
     /// Callbacks with an unparsed part.
     pub quarantine: u64,
@@ -100,7 +99,6 @@ impl Store {
         Ok(counts)
     }
 
-    /// Accounts with overdue messages.
     pub async fn list_overdue_accounts(
         &self,
         now: DateTime<Utc>,
@@ -117,12 +115,8 @@ impl Store {
 
     pub async fn count_problems(&self, now: DateTime<Utc>) -> Result<Problems, Error> {
         let reader = self.pools().reader();
-        let outcome = |outcome: Outcome| {
-            callback_outcome_row::Entity::find()
-                .filter(callback_outcome_row::Column::Outcome.eq(outcome))
-        };
         Ok(Problems {
-            orphans: provisional()
+            orphans: orphans()
                 .filter(message_is_dismissed().not())
                 .count(reader)
                 .await?,
@@ -140,7 +134,10 @@ impl Store {
                 .distinct()
                 .count(reader)
                 .await?,
-            unverified: outcome(Outcome::Unverified).count(reader).await?,
+            unverified: callback_outcome_row::Entity::find()
+                .filter(callback_outcome_row::Column::Outcome.eq(Outcome::Unverified))
+                .count(reader)
+                .await?,
             paused_accounts: account_row::Entity::find()
                 .filter(account_row::Column::PausedAt.is_not_null())
                 .count(reader)
@@ -156,23 +153,19 @@ fn open() -> Select<message_row::Entity> {
         .filter(message_row::Column::ResentAs.is_null())
 }
 
-/// Reports without a message.
-pub(crate) fn provisional() -> Select<message_row::Entity> {
+fn orphans() -> Select<message_row::Entity> {
     message_row::Entity::find().filter(message_row::Column::Origin.eq(Origin::Orphan))
 }
 
-/// Delivered and reported as failed.
-pub(crate) fn conflicts() -> Select<message_row::Entity> {
+fn conflicts() -> Select<message_row::Entity> {
     open().filter(in_conflict())
 }
 
-/// Submitted, with no report within the deadline.
-pub(crate) fn overdue(now: DateTime<Utc>) -> Select<message_row::Entity> {
+fn overdue(now: DateTime<Utc>) -> Select<message_row::Entity> {
     open().filter(message_row::Column::DueAt.lte(instant::write(now)))
 }
 
-/// Submitted by us, outcome unknown, and not resent.
-pub(crate) fn uncertain() -> Select<message_row::Entity> {
+fn uncertain() -> Select<message_row::Entity> {
     open()
         .filter(message_row::Column::Origin.eq(Origin::Api))
         .filter(message_row::Column::State.eq(DeliveryState::Uncertain))

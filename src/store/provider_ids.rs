@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
+use uuid::Uuid;
 
 use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
@@ -66,29 +68,34 @@ impl Store {
             .limit(CONTENDERS)
             .all(reader)
             .await?;
-        let registered = provider_id_row::Entity::find()
-            .filter(provider_id_row::Column::Message.eq(message.uuid()))
-            .filter(provider_id_row::Column::LearnedFrom.eq(IdSource::Registration))
-            .count(reader)
-            .await?;
-        let mut conflicting: Vec<MessageId> = claims
-            .iter()
-            .flat_map(|claim| [claim.message, claim.claimant])
-            .map(MessageId::from)
-            .filter(|other| *other != message)
-            .collect();
-        conflicting.sort();
-        conflicting.dedup();
-        let id_holders = claims
-            .iter()
-            .map(|claim| MessageId::from(claim.message))
-            .filter(|keeper| *keeper != message && conflicting.contains(keeper))
-            .collect::<BTreeSet<_>>();
+        let others = |ids: Vec<Uuid>| -> Vec<MessageId> {
+            let others = ids.into_iter().map(MessageId::from);
+            let others: BTreeSet<MessageId> = others.filter(|other| *other != message).collect();
+            others.into_iter().collect()
+        };
         Ok(Correlation {
             merged,
-            conflicting,
-            id_holders: id_holders.into_iter().collect(),
-            registered: registered > 0,
+            conflicting: others(
+                claims
+                    .iter()
+                    .flat_map(|claim| [claim.message, claim.claimant])
+                    .collect(),
+            ),
+            id_holders: others(claims.iter().map(|claim| claim.message).collect()),
+            registered: is_registered(reader, message).await?,
         })
     }
+}
+
+/// Whether a caller registered a message.
+pub(super) async fn is_registered(
+    connection: &impl ConnectionTrait,
+    message: MessageId,
+) -> Result<bool, Error> {
+    let ids = provider_id_row::Entity::find()
+        .filter(provider_id_row::Column::Message.eq(message.uuid()))
+        .filter(provider_id_row::Column::LearnedFrom.eq(IdSource::Registration))
+        .count(connection)
+        .await?;
+    Ok(ids > 0)
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::db::connection::Pools;
 use crate::db::{Error, instant};
+use crate::domain::ids::CallbackId;
 use crate::store::Store;
-use crate::store::callback_outcomes::first_callback_at;
 use crate::store::purge_statements::{SqlCondition, count, execute};
 
 /// Rows removed in one transaction.
@@ -46,8 +46,7 @@ impl ExpiredRows {
         }
     }
 
-    /// The primary key.
-    fn key(self) -> &'static str {
+    fn primary_key(self) -> &'static str {
         match self {
             Self::Outcomes(..) => "callback",
             Self::Quarantine(_) => "(callback, part)",
@@ -68,11 +67,11 @@ impl ExpiredRows {
                 sql: "seq < $1 AND NOT EXISTS (SELECT 1 FROM quarantine \
                       WHERE quarantine.callback = callback_outcomes.callback AND quarantine.callback >= $2)"
                     .to_owned(),
-                values: vec![seq.into(), first_callback_at(kept_since).into()],
+                values: vec![seq.into(), CallbackId::first_at(kept_since).uuid().into()],
             },
             Self::Quarantine(at) => SqlCondition {
                 sql: "callback < $1".to_owned(),
-                values: vec![first_callback_at(at).into()],
+                values: vec![CallbackId::first_at(at).uuid().into()],
             },
             Self::Actions(at) => SqlCondition {
                 sql: "message IS NULL AND happened_at < $1".to_owned(),
@@ -85,17 +84,14 @@ impl ExpiredRows {
 }
 
 impl Store {
-    /// Whether a rebuild is running: receipts are missing then that will be derived again.
-    pub async fn is_rebuilding(&self) -> Result<bool, Error> {
-        Ok(self.rebuilding_until().await?.is_some())
-    }
-
     /// Removes one batch of rows, or counts them all; returns the number of rows.
     pub async fn purge_expired(&self, expired: ExpiredRows, mode: PurgeMode) -> Result<u64, Error> {
         let (table, condition) = (expired.table(), expired.condition());
         match mode {
             PurgeMode::Count => count(self.pools().reader(), table, condition).await,
-            PurgeMode::Remove => remove_some(self.pools(), table, expired.key(), condition).await,
+            PurgeMode::Remove => {
+                remove_some(self.pools(), table, expired.primary_key(), condition).await
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::ids::{CallbackId, MessageId};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::purge_statements::{SqlCondition, count, execute, query};
 use crate::store::{Store, store_settings};
 
@@ -43,7 +43,6 @@ pub struct MessageCursor {
     id: Uuid,
 }
 
-/// A batch of messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PurgedMessages {
     /// Where the next batch begins.
@@ -63,18 +62,10 @@ impl Store {
         cursor: Option<MessageCursor>,
         now: DateTime<Utc>,
     ) -> Result<Option<PurgedMessages>, Error> {
-        let ledger = self.ledger(now).await?;
-        match remove_messages(&ledger, past, cursor).await {
-            Ok(Some(batch)) => self.commit(ledger).await.map(|()| Some(batch)),
-            Ok(None) => {
-                ledger.roll_back().await;
-                Ok(None)
-            }
-            Err(error) => {
-                ledger.roll_back().await;
-                Err(error)
-            }
-        }
+        self.change_in_background(now, async |ledger| {
+            remove_messages(ledger, past, cursor).await
+        })
+        .await
     }
 
     /// Counts what [`Store::purge_messages`] would remove.

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, OnConflict, Query};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, DerivePartialModel, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::Store;
 use crate::store::dismissals::callback_is_dismissed;
 use crate::store::entities::quarantined_part_row::{Column, Entity, Model};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below SQLite's limit of 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -48,6 +48,17 @@ pub struct QuarantinedPart {
     pub reason: String,
     /// When the callback was received.
     pub quarantined_at: DateTime<Utc>,
+}
+
+/// The columns of a listed part: the content may be megabytes.
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+struct ListedPart {
+    callback: Uuid,
+    part: i32,
+    account: AccountId,
+    reason: String,
+    quarantined_at: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,42 +170,36 @@ impl Store {
             .from(Entity)
             .group_by_col(Column::Callback)
             .to_owned();
-        let rows: Vec<(Uuid, i32, AccountId, String, i64)> = Entity::find()
-            .select_only()
-            .columns([
-                Column::Callback,
-                Column::Part,
-                Column::Account,
-                Column::Reason,
-                Column::QuarantinedAt,
-            ])
+        let listed: Vec<ListedPart> = Entity::find()
             .filter(
                 Expr::tuple([Expr::col(Column::Callback), Expr::col(Column::Part)])
                     .in_subquery(first_parts),
             )
-            .filter(
-                before
-                    .map(|before| Column::Callback.lt(before.uuid()))
-                    .into_iter()
-                    .fold(Condition::all(), Condition::add),
-            )
+            .apply_if(before, |query, before| {
+                query.filter(Column::Callback.lt(before.uuid()))
+            })
             .filter(callback_is_dismissed().not())
             .order_by_desc(Column::Callback)
             .limit(limit)
-            .into_tuple()
+            .into_partial_model()
             .all(self.pools().reader())
             .await?;
-        let listed: Vec<Uuid> = rows.iter().map(|(callback, ..)| *callback).collect();
-        let parts = self.count_parts(&listed).await?;
-        rows.into_iter()
-            .map(|(callback, part, account, reason, at)| {
+        let callbacks: Vec<Uuid> = listed.iter().map(|part| part.callback).collect();
+        let parts = self.count_parts(&callbacks).await?;
+        listed
+            .into_iter()
+            .map(|row| {
                 Ok(QuarantinedPart {
-                    callback: callback.into(),
-                    part,
-                    parts: parts.get(&callback).copied().unwrap_or(1),
-                    account,
-                    reason,
-                    quarantined_at: instant::read("quarantine", "quarantined_at", at)?,
+                    callback: row.callback.into(),
+                    part: row.part,
+                    parts: parts.get(&row.callback).copied().unwrap_or(1),
+                    account: row.account,
+                    reason: row.reason,
+                    quarantined_at: instant::read(
+                        "quarantine",
+                        "quarantined_at",
+                        row.quarantined_at,
+                    )?,
                 })
             })
             .collect()

@@ -34,11 +34,16 @@ impl Store {
         rebuilding_until(self.pools().reader()).await
     }
 
+    /// Whether a rebuild is running. Until its end, receipts are missing.
+    pub async fn is_rebuilding(&self) -> Result<bool, Error> {
+        Ok(self.rebuilding_until().await?.is_some())
+    }
+
     /// Announces that a rebuild will reprocess everything, so that retention keeps it in the
     /// journal.
     pub async fn announce_rebuild(&self) -> Result<(), Error> {
         self.pools()
-            .within(async |transaction| remember_read(transaction).await)
+            .within(async |transaction| record_rebuild_end(transaction).await)
             .await
     }
 }
@@ -74,17 +79,18 @@ pub(crate) async fn position(connection: &impl ConnectionTrait) -> Result<i64, E
         .unwrap_or_default())
 }
 
-/// Sets the position back and stores how far the journal was processed: the rebuild ends there.
+/// Sets the position back to `to`.
 pub(crate) async fn begin_rebuild(connection: &impl ConnectionTrait, to: i64) -> Result<(), Error> {
-    remember_read(connection).await?;
+    record_rebuild_end(connection).await?;
     set(connection, name::POSITION, &to.to_string()).await
 }
 
-/// An interrupted rebuild has already set the position back; its end stays.
-async fn remember_read(connection: &impl ConnectionTrait) -> Result<(), Error> {
-    let read = position(connection).await?;
+/// A rebuild ends where the journal was processed to. An interrupted one has already set the
+/// position back; its end stays.
+async fn record_rebuild_end(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    let processed = position(connection).await?;
     let interrupted = rebuilding_until(connection).await?.unwrap_or_default();
-    let until = Ord::max(read, interrupted);
+    let until = Ord::max(processed, interrupted);
     set(connection, name::REBUILDING_UNTIL, &until.to_string()).await
 }
 

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::db::{Error, statements};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::entities::{callback_outcome_row, message_row, provider_id_row};
-use crate::store::ledger::{chief_id, refold};
+use crate::store::ledger::flush::refold;
+use crate::store::ledger::id_binding::preferred_id;
 use crate::store::{Store, receipts, store_settings};
 
 /// Messages per batch.
@@ -109,7 +110,7 @@ impl VerifySnapshot {
                 &mut derived,
                 receipts.get(&row.id).map_or(&[], Vec::as_slice),
             )?;
-            derived.provider_id = chief_id(provider_ids);
+            derived.provider_id = preferred_id(provider_ids);
             found.extend(compare(row, &derived));
             let foreign = provider_ids.iter().filter(|id| id.account != row.account);
             found.extend(foreign.map(|id| {

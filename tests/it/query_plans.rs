@@ -1,7 +1,7 @@
 //! SQLite answers each frequent query by an index made for it and does not sort the result.
 //!
 //! Explains the statements that the store executes on an empty database. Texts in too many messages
-//! for a test database are in `src/store/messages/tests.rs`.
+//! for a test database are in `src/store/messages/index_hint.rs`.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 use bluetick::store::messages::{Cursor, MessageFilter, Search};
 use bluetick::store::orphan_list::OrphanFilter;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 
@@ -144,14 +144,10 @@ fn check(what: &str, plan: &Plan, indexes: &[&str]) {
     }
 }
 
-fn now() -> DateTime<Utc> {
-    noon()
-}
-
 fn cursor() -> Cursor {
     Cursor {
-        created_at: now(),
-        id: MessageId::new(now()),
+        created_at: noon(),
+        id: MessageId::new(noon()),
     }
 }
 
@@ -171,8 +167,8 @@ fn of_states(filter: &MessageFilter, states: &[DeliveryState]) -> MessageFilter 
 
 fn of_last_week(filter: &MessageFilter) -> MessageFilter {
     MessageFilter {
-        created_after: Some(now() - TimeDelta::days(7)),
-        created_before: Some(now()),
+        created_after: Some(noon() - TimeDelta::days(7)),
+        created_before: Some(noon()),
         ..filter.clone()
     }
 }
@@ -190,16 +186,16 @@ async fn the_send_queue_is_read_by_its_own_indexes() {
     let store = &observed.store;
     let account = "kaleyra-in".parse().unwrap();
     let due = observed
-        .plans("messages", store.list_due(&account, now(), 50))
+        .plans("messages", store.list_due(&account, noon(), 50))
         .await;
     let expired = observed
-        .plans("messages", store.list_expired(now(), 50))
+        .plans("messages", store.list_expired(noon(), 50))
         .await;
     let abandoned = observed
-        .plans("messages", store.list_abandoned(now(), 50))
+        .plans("messages", store.list_abandoned(noon(), 50))
         .await;
     let adoptable = observed
-        .plans("messages", store.list_adoptable(now(), 50))
+        .plans("messages", store.list_adoptable(noon(), 50))
         .await;
     for (what, plans, index) in [
         ("due", due, "messages_waiting"),
@@ -221,7 +217,7 @@ async fn the_send_queue_is_read_by_its_own_indexes() {
 async fn problems_are_counted_by_narrow_indexes() {
     let observed = ObservedStore::open().await;
     let plans = observed
-        .plans("messages", observed.store.count_problems(now()))
+        .plans("messages", observed.store.count_problems(noon()))
         .await;
     let counts = [
         ("orphans", &["messages_orphans", "messages_provisional"][..]),
@@ -246,11 +242,11 @@ async fn lists_are_read_in_the_order_of_an_index() {
         ..all.clone()
     };
     let overdue = MessageFilter {
-        overdue_at: Some(now()),
+        overdue_at: Some(noon()),
         ..all.clone()
     };
     let of_today = MessageFilter {
-        created_after: Some(now() - TimeDelta::hours(12)),
+        created_after: Some(noon() - TimeDelta::hours(12)),
         ..all.clone()
     };
     for (filter, index) in [
@@ -367,7 +363,7 @@ fn rare() -> [(MessageFilter, &'static str); 9] {
         ),
         (
             MessageFilter {
-                overdue_at: Some(now()),
+                overdue_at: Some(noon()),
                 ..all()
             },
             "messages_overdue",
@@ -406,7 +402,7 @@ async fn of_several_rare_conditions_the_rarest_chooses_the_index() {
         if filter.class.is_none() {
             let both = MessageFilter {
                 class: Some(FailureClass::Recipient),
-                overdue_at: Some(now()),
+                overdue_at: Some(noon()),
                 ..filter
             };
             observed.check_list(&both, &[index]).await;
@@ -429,7 +425,7 @@ async fn any_search_text_is_found_by_an_index() {
     let digits = || "9199701".to_owned();
     let text = || "order-42".to_owned();
     for (search, indexes) in [
-        (vec![Search::Id(MessageId::new(now()))], &[BY_ID][..]),
+        (vec![Search::Id(MessageId::new(noon()))], &[BY_ID][..]),
         (vec![Search::ProviderId(text())], &[BY_ID]),
         (
             vec![Search::Phone(digits())],
@@ -446,7 +442,7 @@ async fn any_search_text_is_found_by_an_index() {
         (vec![Search::ReferencePrefix(text())], &REFERENCES),
         (
             vec![
-                Search::Id(MessageId::new(now())),
+                Search::Id(MessageId::new(noon())),
                 Search::ProviderId(digits()),
                 Search::PhonePrefix(digits()),
                 Search::PhoneSuffix(digits()),
@@ -470,7 +466,7 @@ async fn the_holder_of_an_id_is_found_in_the_index_alone() {
     let observed = ObservedStore::open().await;
     let id = ProviderMessageId::parse("wamid.HBg").unwrap();
     let holders = async {
-        let mut ledger = observed.store.ledger(now()).await?;
+        let mut ledger = observed.store.ledger(noon()).await?;
         ledger
             .load_holders(&[("kaleyra-in".parse().unwrap(), id)])
             .await?;

@@ -171,7 +171,9 @@ impl AppliedBatch {
         let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &AccountRejection)> = BTreeMap::new();
         for rejection in &self.rejections {
             let message = ledger.current(rejection.message);
-            let Some((account, tried_at)) = ledger.tried(message, rejection.received_at)? else {
+            let Some((account, tried_at)) =
+                ledger.find_submission(message, rejection.received_at)?
+            else {
                 continue;
             };
             let known = latest.entry(account).or_insert((tried_at, rejection));

@@ -14,7 +14,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage;
 use crate::store::account_records::{AccountRecord, Pause};
-use crate::store::send_queue::Exchange;
+use crate::store::attempts::Exchange;
 
 const SWEEP_LIMIT: u64 = 200;
 

@@ -16,8 +16,8 @@ use crate::domain::send_error::{ProviderAcceptance, Retry, SendError};
 use crate::providers;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
+use crate::store::attempts::Exchange;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
-use crate::store::send_queue::Exchange;
 
 /// Attempts after the first one.
 const RETRY_LIMIT: u32 = 5;
@@ -116,7 +116,7 @@ impl Dispatcher {
         // Another worker may have sent the message since: it must not be queued again.
         let wait = match claim {
             ClaimStatus::Held => {
-                ledger.take_back(id)?;
+                ledger.clear_submission(id)?;
                 wait_before_retry(&work.account, error, ledger.tries(id))
             }
             ClaimStatus::Lost => None,

@@ -8,7 +8,7 @@ use crate::providers::{self, HttpReply, SendStep};
 use crate::sending::dispatch::record_outcome::RecordedOutcome;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::{transcript, upload_storage};
-use crate::store::send_queue::Exchange;
+use crate::store::attempts::Exchange;
 
 /// HTTP calls per attempt; more indicate a loop.
 const CALLS_PER_ATTEMPT: usize = 4;

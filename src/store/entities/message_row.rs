@@ -39,7 +39,10 @@ pub struct Model {
     pub queue: QueueState,
     pub hold: Option<String>,
     pub tries: i32,
-    pub handed_over_at: Option<i64>,
+    /// When the last submission began, unless the provider certainly did not accept it. The stage
+    /// `submitted` has its own instant.
+    #[sea_orm(column_name = "handed_over_at")]
+    pub submission_started_at: Option<i64>,
     pub next_attempt_at: Option<i64>,
     pub lease_holder: Option<Uuid>,
     pub lease_until: Option<i64>,
@@ -75,3 +78,14 @@ pub struct Model {
 }
 
 without_relations!();
+
+impl Model {
+    /// Takes the message out of the send queue and ends its claim.
+    pub fn leave_queue(&mut self, state: QueueState) {
+        self.queue = state;
+        self.hold = None;
+        self.next_attempt_at = None;
+        self.lease_holder = None;
+        self.lease_until = None;
+    }
+}

@@ -1,4 +1,5 @@
-//! The end of a ledger: fold what was touched, count the difference, write few large statements.
+//! Flushes a ledger: folds the touched messages, counts the differences and writes everything in a
+//! few large statements.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,11 +14,12 @@ use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
 use crate::store::entities::{id_conflict_row, message_row, provider_id_row, receipt_row};
-use crate::store::ledger::id_binding::chief_id;
+use crate::store::ledger::id_binding::preferred_id;
+use crate::store::ledger::ledger_entry::LedgerEntry;
+use crate::store::ledger::message_change::Change;
 use crate::store::ledger::message_counts::Differences;
-use crate::store::ledger::message_ledger::{Change, Ledger, LedgerEntry, UpdateTimes};
+use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
 use crate::store::messages::fold_columns;
-use crate::store::send_queue::leave_queue;
 use crate::store::{callback_outcomes, receipts};
 
 impl Ledger {
@@ -30,17 +32,17 @@ impl Ledger {
             .filter(|(_, entry)| entry.touched)
             .map(|(id, _)| *id)
             .collect();
-        self.rename(&touched).await?;
-        let facts = self.write_receipts(&touched).await?;
-        let touched = self.remove_emptied(touched, &facts).await?;
+        self.choose_provider_ids(&touched).await?;
+        let receipts = self.write_receipts(&touched).await?;
+        let touched = self.remove_leftovers(touched, &receipts).await?;
         let mut differences = Differences::default();
         let mut changes = Vec::with_capacity(touched.len());
         for id in &touched {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            refold(&mut entry.row, facts.get(id).map_or(&[], Vec::as_slice))?;
-            if entry.before.as_ref() == Some(&entry.row) {
+            refold(&mut entry.row, receipts.get(id).map_or(&[], Vec::as_slice))?;
+            if !entry.is_changed() {
                 continue;
             }
             if self.times == UpdateTimes::Now {
@@ -48,7 +50,7 @@ impl Ledger {
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
             if entry.row.origin != Origin::Orphan {
-                changes.push(change(entry)?);
+                changes.push(Change::of(&entry.row)?);
             }
         }
         self.write_messages(&touched).await?;
@@ -56,36 +58,36 @@ impl Ledger {
         Ok(changes)
     }
 
-    /// Calls messages whose ids changed by the best of all they have.
-    async fn rename(&mut self, touched: &[Uuid]) -> Result<(), Error> {
-        let renamed: Vec<Uuid> = touched
+    /// Sets `provider_id` of the messages whose ids changed.
+    async fn choose_provider_ids(&mut self, touched: &[Uuid]) -> Result<(), Error> {
+        let changed: Vec<Uuid> = touched
             .iter()
-            .filter(|id| self.entries.get(id).is_some_and(|entry| entry.renamed))
+            .filter(|id| self.entries.get(id).is_some_and(|entry| entry.ids_changed))
             .copied()
             .collect();
         let by_message = provider_id_row::Column::Message;
         let rows =
-            statements::find_by::<provider_id_row::Entity>(&self.transaction, by_message, &renamed)
+            statements::find_by::<provider_id_row::Entity>(&self.transaction, by_message, &changed)
                 .await?;
         let mut ids: HashMap<Uuid, Vec<provider_id_row::Model>> = HashMap::new();
         for row in rows {
             ids.entry(row.message).or_default().push(row);
         }
-        for id in &renamed {
-            let chief = ids.get(id).and_then(|ids| chief_id(ids));
+        for id in &changed {
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.row.provider_id = chief;
+                entry.row.provider_id = ids.get(id).and_then(|ids| preferred_id(ids));
             }
         }
         Ok(())
     }
 
-    /// Of most messages only the fold changed; rewriting such a row whole would rewrite its entry in every index.
+    /// Most messages change only in the columns of the fold. Writing the whole row would rewrite its
+    /// entry in every index.
     async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
         let changed = touched
             .iter()
             .filter_map(|id| self.entries.get(id))
-            .filter(|entry| entry.before.as_ref() != Some(&entry.row));
+            .filter(|entry| entry.is_changed());
         let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
             changed.partition(|entry| entry.only_folded());
         let rows: Vec<&message_row::Model> = folded.iter().map(|entry| &entry.row).collect();
@@ -115,7 +117,7 @@ impl Ledger {
     }
 
     pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {
-        let rows: Vec<provider_id_row::Model> = self.bindings.drain(..).collect();
+        let rows = std::mem::take(&mut self.bindings);
         let rows: Vec<&provider_id_row::Model> = rows.iter().collect();
         statements::insert::<provider_id_row::Entity>(&self.transaction, &rows, "").await?;
         Ok(())
@@ -134,28 +136,29 @@ impl Ledger {
             id_conflict_row::Column::ProviderId,
             id_conflict_row::Column::Claimant,
         ];
-        // Every later callback with that id says it again; it was first seen then.
-        let seen = OnConflict::columns(key).do_nothing_on(key).to_owned();
+        // Later callbacks with the same id change nothing: `seen_at` is the first time.
+        let known = OnConflict::columns(key).do_nothing_on(key).to_owned();
         id_conflict_row::Entity::insert_many(models)
-            .on_conflict(seen)
+            .on_conflict(known)
             .exec_without_returning(&self.transaction)
             .await?;
         Ok(())
     }
 
-    /// Writes what is new and returns every receipt of the messages that were touched. A receipt that is already there (the same source read twice) is left as it is.
+    /// Writes the new receipts; returns all receipts of the touched messages. A stored receipt with
+    /// the same source and part stays.
     async fn write_receipts(
         &mut self,
         touched: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
-        let mut facts = receipts::find_of(&self.transaction, touched).await?;
+        let mut receipts = receipts::find_of(&self.transaction, touched).await?;
         let mut rows = Vec::new();
         let (mut kept, mut left_out) = (HashSet::new(), HashSet::new());
         for (id, entry) in &mut self.entries {
             if entry.added.is_empty() {
                 continue;
             }
-            let known = facts.entry(*id).or_default();
+            let known = receipts.entry(*id).or_default();
             for receipt in entry.added.drain(..) {
                 if receipt_limit::allows(known, &receipt) {
                     kept.insert(receipt.source);
@@ -167,32 +170,26 @@ impl Ledger {
             }
             receipts::sort(known);
         }
-        let unheard: Vec<Uuid> = left_out.difference(&kept).copied().collect();
-        callback_outcomes::mark_repeats(&self.transaction, &unheard).await?;
+        let without_receipt: Vec<Uuid> = left_out.difference(&kept).copied().collect();
+        callback_outcomes::mark_repeats(&self.transaction, &without_receipt).await?;
         let rows: Vec<&receipt_row::Model> = rows.iter().collect();
         let known = "ON CONFLICT (source, part) DO NOTHING";
         let written =
             statements::insert::<receipt_row::Entity>(&self.transaction, &rows, known).await?;
         if written == rows.len() as u64 {
-            return Ok(facts);
+            // Reading what was just written would cost a query per batch.
+            return Ok(receipts);
         }
         receipts::find_of(&self.transaction, touched).await
     }
 }
 
-impl LedgerEntry {
-    /// Whether a row that is there differs in nothing but what the fold says.
-    fn only_folded(&self) -> bool {
-        let before = self.before.as_ref();
-        before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
-    }
-}
-
-/// Writes what the receipts say into a row.
+/// Sets the columns of the fold.
 pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Result<(), Error> {
-    if row.queue == QueueState::Queued && receipts.iter().any(is_told_by_the_provider) {
-        // Whoever reports on a message has it, whatever the answer to our call said: one more hand-over would be a second message.
-        leave_queue(row, QueueState::Done);
+    if row.queue == QueueState::Queued && receipts.iter().any(is_providers_report) {
+        // The provider has the message, whatever the send reply was; another attempt would send it
+        // twice.
+        row.leave_queue(QueueState::Done);
     }
     let created_at = instant::read("messages", "created_at", row.created_at)?;
     let delivery = fold(
@@ -200,20 +197,11 @@ pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Resu
         row.origin.is_ours().then_some(created_at),
         receipts,
     );
-    let heard_at = receipts.iter().map(|receipt| receipt.received_at).max();
-    fold_columns::apply(row, row.provider, &delivery, heard_at);
+    let last_receipt_at = receipts.iter().map(|receipt| receipt.received_at).max();
+    fold_columns::apply(row, row.provider, &delivery, last_receipt_at);
     Ok(())
 }
 
-fn is_told_by_the_provider(receipt: &Receipt) -> bool {
+fn is_providers_report(receipt: &Receipt) -> bool {
     receipt.source_kind == SourceKind::Callback && !matches!(receipt.event, ReceiptEvent::Other(_))
-}
-
-fn change(entry: &LedgerEntry) -> Result<Change, Error> {
-    Ok(Change {
-        message: entry.row.id.into(),
-        account: entry.row.account.clone(),
-        state: entry.row.state,
-        updated_at: instant::read("messages", "updated_at", entry.row.updated_at)?,
-    })
 }

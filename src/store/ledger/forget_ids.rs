@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, IntoColumnRef};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{Condition, EntityTrait, ExprTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::db::statements::IDS_PER_QUERY;
@@ -12,7 +12,7 @@ use crate::db::{Error, instant};
 use crate::domain::callback_record::JournalPosition;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
-use crate::store::entities::{id_conflict_row, merged_message_row, provider_id_row};
+use crate::store::entities::{id_conflict_row, provider_id_row};
 use crate::store::ledger::learned_ids::is_from_callback;
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -92,8 +92,7 @@ impl Ledger {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
-            entry.touched = true;
-            entry.renamed = true;
+            entry.mark_ids_changed();
             if entry.row.matched_by == Some(MatchedBy::Recipient) {
                 entry.row.matched_by = None;
             }
@@ -101,24 +100,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the forwarding of messages that this ledger created again.
-    pub async fn unmerge_recreated(&self) -> Result<(), Error> {
-        let created: Vec<Uuid> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.before.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        for chunk in created.chunks(IDS_PER_QUERY) {
-            merged_message_row::Entity::delete_many()
-                .filter(merged_message_row::Column::Id.is_in(chunk.iter().copied()))
-                .exec(&self.transaction)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Removes the mark that a loaded message was matched.
+    /// Removes how a loaded message was matched.
     pub fn forget_match(&mut self, id: MessageId) -> Result<(), Error> {
         self.edit(id, |row| row.matched_by = None)
     }

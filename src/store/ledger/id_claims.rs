@@ -1,4 +1,5 @@
-//! Ids that two sent messages claim: who holds one keeps it, and the claim of the other waits until it is let go.
+//! Ids that two sent messages claim: the holder keeps the id; the other message's claim is stored
+//! and retried when the holder no longer has it.
 
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
@@ -6,13 +7,13 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::ids::{AccountId, ProviderMessageId};
-use crate::store::entities::provider_id_row::IdSource;
-use crate::store::entities::{id_conflict_row, provider_id_row};
-use crate::store::ledger::id_binding::LearnedFrom;
+use crate::store::entities::id_conflict_row;
+use crate::store::entities::provider_id_row::{self, IdSource};
+use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Notes that a message was told to have an id that another sent message holds.
+    /// Records that a message was reported with an id that another sent message holds.
     pub(super) async fn note_claim(
         &mut self,
         claimant: Uuid,
@@ -26,12 +27,13 @@ impl Ledger {
             message: holder,
             claimant,
             learned_from: learned_from.source(),
-            seen_at: instant::write(learned_from.instant(self.now)),
+            seen_at: instant::write(learned_from.learned_at(self.now)),
         });
         if learned_from.is_callback() {
             return Ok(());
         }
-        // What a callback claimed first is as good as if only the reply had: it must not be forgotten.
+        // A claim from a reply or a registration survives a rebuild, even if a callback made it
+        // first.
         self.write_conflicts().await?;
         id_conflict_row::Entity::update_many()
             .col_expr(
@@ -47,25 +49,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// Hears claims again whose id is not held any more by the message that kept it: the first claimant gets it, unless somebody else holds it now.
+    /// Retries, oldest first, the claims on ids that their holder no longer has. Each becomes a
+    /// binding, or again a claim if another sent message holds the id now.
     pub async fn retry_id_claims(&mut self) -> Result<(), Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
+        let same = |held: provider_id_row::Column, claimed: id_conflict_row::Column| {
+            Expr::col((provider_id_row::Entity, held)).equals((id_conflict_row::Entity, claimed))
+        };
         let holder_still_holds = Query::select()
             .expr(Expr::value(1))
             .from(provider_id_row::Entity)
-            .and_where(
-                Expr::col((provider_id_row::Entity, provider_id_row::Column::Account))
-                    .equals((id_conflict_row::Entity, id_conflict_row::Column::Account)),
-            )
-            .and_where(
-                Expr::col((provider_id_row::Entity, provider_id_row::Column::ProviderId))
-                    .equals((id_conflict_row::Entity, id_conflict_row::Column::ProviderId)),
-            )
-            .and_where(
-                Expr::col((provider_id_row::Entity, provider_id_row::Column::Message))
-                    .equals((id_conflict_row::Entity, id_conflict_row::Column::Message)),
-            )
+            .and_where(same(
+                provider_id_row::Column::Account,
+                id_conflict_row::Column::Account,
+            ))
+            .and_where(same(
+                provider_id_row::Column::ProviderId,
+                id_conflict_row::Column::ProviderId,
+            ))
+            .and_where(same(
+                provider_id_row::Column::Message,
+                id_conflict_row::Column::Message,
+            ))
             .to_owned();
         let open = id_conflict_row::Entity::find()
             .filter(Expr::exists(holder_still_holds).not())

@@ -1,4 +1,5 @@
-//! Counts per quarter hour: every change adds the difference between the row before and the row after.
+//! Counts per quarter hour: each change of a message adds the difference between its row before and
+//! after.
 
 use std::collections::BTreeMap;
 
@@ -16,51 +17,49 @@ use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row::Model;
 use crate::store::entities::{latency_count_row, message_count_row};
-use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
-/// Stages whose time since acceptance is kept.
+/// Stages whose time since the acceptance is counted.
 pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
 /// Quarter hour, account, kind.
-pub(crate) type Cohort = (i64, AccountId, OrEmpty<MediaKind>);
+pub(crate) type CohortKey = (i64, AccountId, OrEmpty<MediaKind>);
 /// Origin, state, failure code and class.
-pub(crate) type Standing = (Origin, DeliveryState, String, OrEmpty<FailureClass>);
+pub(crate) type StateKey = (Origin, DeliveryState, String, OrEmpty<FailureClass>);
 
 /// Differences to be added, by key.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
-    pub(crate) standings: BTreeMap<(Cohort, Standing), i64>,
-    pub(crate) latencies: BTreeMap<(Cohort, Stage, i64), i64>,
+    pub(crate) states: BTreeMap<(CohortKey, StateKey), i64>,
+    pub(crate) latencies: BTreeMap<(CohortKey, Stage, i64), i64>,
 }
 
 impl Differences {
-    /// Takes the row before out and puts the row after in. Provisional messages are counted nowhere.
+    /// Subtracts the row before and adds the row after. Orphans are not counted.
     pub(crate) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
         for (row, step) in [(before, -1), (after, 1)] {
             let Some(row) = row.filter(|row| row.origin != Origin::Orphan) else {
                 continue;
             };
-            let cohort = cohort(row);
+            let cohort = cohort_key(row);
             for (stage, latency) in latencies(row) {
                 let key = (cohort.clone(), stage, latency.number());
                 *self.latencies.entry(key).or_default() += step;
             }
-            *self.standings.entry((cohort, standing(row))).or_default() += step;
+            *self.states.entry((cohort, state_key(row))).or_default() += step;
         }
     }
 
-    /// Adds them to the tables.
     pub(super) async fn write(mut self, connection: &impl ConnectionTrait) -> Result<(), Error> {
-        self.standings.retain(|_, difference| *difference != 0);
+        self.states.retain(|_, difference| *difference != 0);
         self.latencies.retain(|_, difference| *difference != 0);
-        let standings: Vec<message_count_row::Model> =
-            self.standings.into_iter().map(standing_row).collect();
+        let states: Vec<message_count_row::Model> =
+            self.states.into_iter().map(state_row).collect();
         statements::insert::<message_count_row::Entity>(
             connection,
-            &standings.iter().collect::<Vec<_>>(),
+            &states.iter().collect::<Vec<_>>(),
             "ON CONFLICT (bucket, account, kind, origin, state, code, class) \
              DO UPDATE SET messages = message_counts.messages + excluded.messages",
         )
@@ -78,10 +77,11 @@ impl Differences {
     }
 }
 
-fn standing_row(
-    (((bucket, account, kind), standing), messages): ((Cohort, Standing), i64),
+fn state_row(
+    ((cohort, state), messages): ((CohortKey, StateKey), i64),
 ) -> message_count_row::Model {
-    let (origin, state, code, class) = standing;
+    let (bucket, account, kind) = cohort;
+    let (origin, state, code, class) = state;
     message_count_row::Model {
         bucket,
         account,
@@ -95,7 +95,7 @@ fn standing_row(
 }
 
 fn latency_row(
-    (((bucket, account, kind), stage, latency), messages): ((Cohort, Stage, i64), i64),
+    (((bucket, account, kind), stage, latency), messages): ((CohortKey, Stage, i64), i64),
 ) -> latency_count_row::Model {
     latency_count_row::Model {
         bucket,
@@ -107,8 +107,11 @@ fn latency_row(
     }
 }
 
-/// Drops the counts of quarter hours since then, so that they can be added up anew.
-pub(super) async fn forget(connection: &impl ConnectionTrait, since: i64) -> Result<(), Error> {
+/// Deletes the counts of quarter hours that start at or after `since`.
+pub(super) async fn delete_counts(
+    connection: &impl ConnectionTrait,
+    since: i64,
+) -> Result<(), Error> {
     let backend = connection.get_database_backend();
     for table in ["message_counts", "latency_counts"] {
         let sql = format!("DELETE FROM {table} WHERE bucket >= $1");
@@ -118,16 +121,7 @@ pub(super) async fn forget(connection: &impl ConnectionTrait, since: i64) -> Res
     Ok(())
 }
 
-impl Ledger {
-    /// A message left the tables by merging into another.
-    pub(super) async fn count_removal(&self, before: Option<&Model>) -> Result<(), Error> {
-        let mut differences = Differences::default();
-        differences.note(before, None);
-        differences.write(&self.transaction).await
-    }
-}
-
-fn cohort(row: &Model) -> Cohort {
+fn cohort_key(row: &Model) -> CohortKey {
     (
         row.created_at.div_euclid(BUCKET) * BUCKET,
         row.account.clone(),
@@ -135,7 +129,7 @@ fn cohort(row: &Model) -> Cohort {
     )
 }
 
-fn standing(row: &Model) -> Standing {
+fn state_key(row: &Model) -> StateKey {
     let failed = row.failed_at.is_some();
     let code = row.failure_code.clone().filter(|_| failed);
     (
@@ -146,7 +140,8 @@ fn standing(row: &Model) -> Standing {
     )
 }
 
-/// How long each stage took that a fact named. Only what we sent has a beginning.
+/// The time from the acceptance to each stage that a receipt names; none for messages sent
+/// elsewhere.
 fn latencies(row: &Model) -> impl Iterator<Item = (Stage, LatencyBucket)> {
     let sent_by_us = row.origin == Origin::Api;
     TIMED

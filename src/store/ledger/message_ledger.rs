@@ -1,9 +1,9 @@
-//! One write transaction, with the rows it touches as they were before and as they become.
+//! One write transaction: the messages it loads, as they were and as they become.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, TransactionSession};
+use sea_orm::{DatabaseTransaction, TransactionSession};
 use uuid::Uuid;
 
 use crate::db::connection::Pools;
@@ -12,66 +12,39 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::receipt::Receipt;
-use crate::store::entities::{id_holder_row, merged_message_row, message_row, provider_id_row};
+use crate::store::entities::{id_conflict_row, id_holder_row, message_row, provider_id_row};
+use crate::store::ledger::ledger_entry::LedgerEntry;
+use crate::store::ledger::message_change::Change;
 
-/// A change of one message, as the live feed tells it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
-    /// Which message.
-    pub message: MessageId,
-    /// Its account.
-    pub account: AccountId,
-    /// Its state now.
-    pub state: DeliveryState,
-    /// When it changed, by our clock.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// One transaction's worth of changes to messages.
+/// Ids that are not loaded, or were merged away, are absent after a load.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) transaction: DatabaseTransaction,
     pub(super) process: Uuid,
-    pub(super) shared: SharedDatabase,
+    /// Whether other processes read the changes from the database.
+    shared: bool,
     pub(super) now: DateTime<Utc>,
     pub(super) entries: BTreeMap<Uuid, LedgerEntry>,
-    /// Messages that were looked for and are not there.
+    /// Messages that were looked up and do not exist.
     pub(super) absent: HashSet<Uuid>,
-    /// How many ids messages hold, as far as that was asked.
+    /// How many provider ids messages hold, as far as counted.
     pub(super) id_counts: HashMap<Uuid, usize>,
-    /// Which message holds an id; `None` when it was looked for and nobody does.
+    /// The message that holds an id; `None` when it was looked up and no message does.
     pub(super) holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
+    /// Ids to be written.
     pub(super) bindings: Vec<provider_id_row::Model>,
-    pub(super) conflicts: Vec<crate::store::entities::id_conflict_row::Model>,
+    /// Claims to be written.
+    pub(super) conflicts: Vec<id_conflict_row::Model>,
+    /// Pairs of the removed and the surviving message, in order.
     pub(super) merges: Vec<(Uuid, Uuid)>,
-    /// Of parts that were settled before the commit.
+    /// Changes flushed before the commit.
     pub(super) changes: Vec<Change>,
-    /// Messages that were left without facts or merged into others, with their last state.
+    /// Deleted and merged messages, with their stored state.
     pub(super) removed: Vec<(MessageId, DeliveryState)>,
     pub(super) times: UpdateTimes,
 }
 
-/// One message under change.
-#[derive(Debug)]
-pub(super) struct LedgerEntry {
-    pub(super) before: Option<message_row::Model>,
-    pub(super) row: message_row::Model,
-    pub(super) added: Vec<Receipt>,
-    pub(super) touched: bool,
-    /// Its ids changed, so the one it is called by may.
-    pub(super) renamed: bool,
-    /// Facts were taken from it; known only from callbacks and left without any, it goes.
-    pub(super) stripped: bool,
-}
-
-/// Whether other processes want to hear of changes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum SharedDatabase {
-    Yes,
-    No,
-}
-
-/// Whether rows that change get a new `updated_at`.
+/// Whether changed rows get a new `updated_at`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum UpdateTimes {
     Now,
@@ -88,11 +61,7 @@ impl Ledger {
         Ok(Self {
             transaction: pools.begin().await?,
             process,
-            shared: if pools.is_shared() {
-                SharedDatabase::Yes
-            } else {
-                SharedDatabase::No
-            },
+            shared: pools.is_shared(),
             now,
             entries: BTreeMap::new(),
             absent: HashSet::new(),
@@ -107,12 +76,11 @@ impl Ledger {
         })
     }
 
-    /// The transaction, for rows of other tables that must change together with the messages.
+    /// For rows of other tables that change together with the messages.
     pub(crate) fn transaction(&self) -> &DatabaseTransaction {
         &self.transaction
     }
 
-    /// The process that changes something.
     pub(crate) fn process(&self) -> Uuid {
         self.process
     }
@@ -122,7 +90,7 @@ impl Ledger {
         self.now
     }
 
-    /// Loads messages that are not loaded yet; ids that are not there, or were merged away, are simply absent afterwards.
+    /// Loads messages that are not loaded yet.
     pub async fn load(&mut self, ids: &[MessageId]) -> Result<(), Error> {
         let missing: Vec<Uuid> = ids
             .iter()
@@ -135,22 +103,12 @@ impl Ledger {
         self.absent.extend(missing);
         for row in rows {
             self.absent.remove(&row.id);
-            self.entries.insert(
-                row.id,
-                LedgerEntry {
-                    before: Some(row.clone()),
-                    row,
-                    added: Vec::new(),
-                    touched: false,
-                    renamed: false,
-                    stripped: false,
-                },
-            );
+            self.entries.insert(row.id, LedgerEntry::loaded(row));
         }
         Ok(())
     }
 
-    /// Looks up who holds these ids and loads those messages.
+    /// Looks up which messages hold these ids, and loads them.
     pub async fn load_holders(
         &mut self,
         ids: &[(AccountId, ProviderMessageId)],
@@ -187,10 +145,7 @@ impl Ledger {
 
     /// A loaded message as the last fold left it.
     pub fn find(&self, id: MessageId) -> Result<Option<Message>, Error> {
-        self.entries
-            .get(&id.uuid())
-            .map(|entry| Message::try_from(entry.row.clone()))
-            .transpose()
+        self.row(id).cloned().map(Message::try_from).transpose()
     }
 
     pub(crate) fn row(&self, id: MessageId) -> Option<&message_row::Model> {
@@ -199,39 +154,21 @@ impl Ledger {
 
     /// Whether a loaded message belongs to an account.
     pub fn belongs(&self, id: MessageId, account: &AccountId) -> bool {
-        self.entries
-            .get(&id.uuid())
-            .is_some_and(|entry| entry.row.account == *account)
+        self.row(id).is_some_and(|row| row.account == *account)
     }
 
-    /// How we came to know a loaded message.
     pub fn origin(&self, id: MessageId) -> Option<Origin> {
-        self.entries.get(&id.uuid()).map(|entry| entry.row.origin)
+        self.row(id).map(|row| row.origin)
     }
 
-    /// The message that a merged one lives on in, if it was merged.
-    pub async fn survivor(&self, id: MessageId) -> Result<Option<MessageId>, Error> {
-        survivor(&self.transaction, id).await
-    }
-
-    /// Adds a message; its row is complete but for what the fold says.
+    /// Adds a message; the flush sets the columns of the fold.
     pub(crate) fn insert(&mut self, row: message_row::Model) {
         self.absent.remove(&row.id);
         self.id_counts.insert(row.id, 0);
-        self.entries.insert(
-            row.id,
-            LedgerEntry {
-                before: None,
-                row,
-                added: Vec::new(),
-                touched: true,
-                renamed: false,
-                stripped: false,
-            },
-        );
+        self.entries.insert(row.id, LedgerEntry::created(row));
     }
 
-    /// Changes columns of a loaded message that the fold does not own.
+    /// Changes columns of a loaded message that the fold does not write.
     pub(crate) fn edit(
         &mut self,
         id: MessageId,
@@ -243,7 +180,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a fact to a loaded message, with its times as they are stored: what is folded now must be folded the same whenever it is read again.
+    /// Adds a receipt to a loaded message. Its instants are cut to the milliseconds that are stored,
+    /// so that a later fold of the stored receipts has the same result.
     pub fn add(&mut self, id: MessageId, mut receipt: Receipt) -> Result<(), Error> {
         receipt.received_at = receipt.received_at.trunc_subsecs(3);
         receipt.occurred_at = receipt.occurred_at.map(|at| at.trunc_subsecs(3));
@@ -263,9 +201,9 @@ impl Ledger {
             })
     }
 
-    /// Folds, counts, writes and commits; returns what the live feed tells.
+    /// Folds, counts, writes and commits; returns the changes for the live feed.
     pub async fn commit(mut self) -> Result<Vec<Change>, Error> {
-        match self.flush_and_tell().await {
+        match self.flush_all().await {
             Ok(changes) => {
                 self.transaction.commit().await?;
                 Ok(changes)
@@ -277,31 +215,19 @@ impl Ledger {
         }
     }
 
-    async fn flush_and_tell(&mut self) -> Result<Vec<Change>, Error> {
+    async fn flush_all(&mut self) -> Result<Vec<Change>, Error> {
         let last = self.flush().await?;
         let mut changes = std::mem::take(&mut self.changes);
         changes.extend(last);
-        if self.shared == SharedDatabase::Yes {
+        if self.shared {
             self.record_changes(&changes).await?;
         }
         Ok(changes)
     }
 
-    /// Gives everything up.
     pub async fn roll_back(self) {
         if let Err(error) = TransactionSession::rollback(self.transaction).await {
             tracing::warn!(error = %error, "a transaction could not be rolled back");
         }
     }
-}
-
-/// The message that a merged one lives on in.
-pub(crate) async fn survivor(
-    connection: &impl ConnectionTrait,
-    id: MessageId,
-) -> Result<Option<MessageId>, Error> {
-    let row = merged_message_row::Entity::find_by_id(id.uuid())
-        .one(connection)
-        .await?;
-    Ok(row.map(|row| row.survivor.into()))
 }

@@ -1,30 +1,31 @@
-//! The one way in which a message changes: load it, add receipts or ids, and commit. The commit
+//! The only code that changes messages: loads them, adds receipts or ids, and commits. The commit
 //! folds, counts and writes.
 //!
 //! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`,
 //! so counts always equal a recount.
 
-mod flush;
+pub(super) mod flush;
 mod forget_ids;
-mod id_binding;
+pub(super) mod id_binding;
 mod id_claims;
+pub(super) mod learned_from;
 mod learned_ids;
-mod message_counts;
-pub(crate) mod message_ledger;
+mod ledger_entry;
+pub(super) mod merge;
+pub(super) mod message_change;
+pub(super) mod message_counts;
+pub(super) mod message_ledger;
+mod message_sources;
 mod orphan_messages;
 mod rederivation;
 mod registration;
 mod retraction;
 
-pub(crate) use flush::refold;
-pub(crate) use id_binding::chief_id;
-pub use id_binding::{BindOutcome, LearnedFrom};
-pub use learned_ids::{CallbackIds, LearnedId, MessageSources};
-pub(crate) use message_counts::{BUCKET, Differences};
-pub(crate) use message_ledger::survivor;
-pub use message_ledger::{Change, Ledger};
-#[cfg(test)]
-pub(crate) use orphan_messages::adoptable;
+pub use id_binding::BindOutcome;
+pub use learned_from::LearnedFrom;
+pub use learned_ids::{CallbackIds, LearnedId};
+pub use message_change::{Change, StateChange};
+pub use message_ledger::Ledger;
+pub use message_sources::MessageSources;
 pub use orphan_messages::{Orphan, format_match_time};
-pub use registration::{Entered, RecipientGiven, Registration};
-pub use retraction::StateChange;
+pub use registration::{RecipientGiven, Registered, Registration};

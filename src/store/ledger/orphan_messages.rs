@@ -1,4 +1,4 @@
-//! Messages known only from callbacks: orphan of, matched, adopted.
+//! Orphans: created by a report, matched with a sent message, or adopted as sent elsewhere.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -22,37 +22,34 @@ use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::entities::{action_row, attempt_row, provider_id_row};
 use crate::store::ledger::message_ledger::Ledger;
+use crate::store::messages::message_lookup::list_ids;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
-use crate::store::messages::sent_to;
+use crate::store::messages::search_terms::sent_to;
 
-/// How long a message without id keeps its recipient's unmatched reports from being adopted.
+/// How long a sent message without provider id delays the adoption of its recipient's orphans.
 const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
 
 const MATCHED_SINCE: &str = "matched since ";
 
-/// A message that a report was the first to tell of.
+/// A message known only from a callback.
 #[derive(Clone, Copy, Debug)]
 pub struct Orphan<'a> {
     /// Derived from the callback and its part.
     pub id: MessageId,
-    /// Its account.
     pub account: &'a AccountId,
-    /// That account's provider.
     pub provider: ProviderId,
     /// When the report was received.
     pub at: DateTime<Utc>,
-    /// When it becomes a message of its own; never when absent.
+    /// When it is adopted as sent elsewhere; never if absent.
     pub adopt_at: Option<DateTime<Utc>>,
-    /// How long silence after hand-over is normal.
+    /// How long after the submission a missing report is normal.
     pub silence_limit: TimeDelta,
-    /// The customer, where named.
     pub recipient: Option<&'a str>,
-    /// Image or video, where named.
     pub kind: Option<MediaKind>,
 }
 
 impl Ledger {
-    /// Adds a provisional message, or takes the one that the same report made before.
+    /// Adds an orphan, or updates the one that the same report created before.
     pub async fn upsert_orphan(&mut self, orphan: Orphan<'_>) -> Result<(), Error> {
         self.load(&[orphan.id]).await?;
         if self.row(orphan.id).is_some() {
@@ -71,21 +68,20 @@ impl Ledger {
             send_before: None,
             silence_limit: orphan.silence_limit,
         };
-        let mut model = new.bare(orphan.account, orphan.provider, Origin::Orphan);
-        model.adopt_at = orphan.adopt_at.map(instant::write);
-        model.kind = orphan.kind;
-        set_recipient(&mut model, orphan.recipient);
-        self.insert(model);
+        let mut row = new.bare(orphan.account, orphan.provider, Origin::Orphan);
+        row.adopt_at = orphan.adopt_at.map(instant::write);
+        row.kind = orphan.kind;
+        set_recipient(&mut row, orphan.recipient);
+        self.insert(row);
         Ok(())
     }
 
-    /// Messages to a recipient that were submitted within `period`, before the callback at `seq`
-    /// was processed, and had no provider id at the end of `period`; of this kind, where one is
-    /// named.
+    /// Messages to a recipient that were submitted within `period`, before the callback at `seq` was
+    /// processed, and had no provider id at the end of `period`; of this kind, if one is given.
     ///
-    /// A message whose matches an operator undid counts again for later callbacks: it makes a
-    /// report ambiguous. Anything that became known after the callback was first processed is
-    /// ignored, so that processing it again has the same result.
+    /// Later ids and operator decisions do not count, so that reprocessing the callback finds the
+    /// same messages. A message whose match an operator undid before is found: it makes later
+    /// reports ambiguous.
     pub async fn list_without_id(
         &mut self,
         account: &AccountId,
@@ -99,7 +95,7 @@ impl Ledger {
             instant::write(*period.start()),
             instant::write(*period.end()),
         );
-        let named_by_then = Query::select()
+        let has_id_by_then = Query::select()
             .expr(Expr::value(1))
             .from(provider_id_row::Entity)
             .and_where(
@@ -108,7 +104,7 @@ impl Ledger {
             )
             .and_where(provider_id_row::Column::LearnedAt.lte(to))
             .to_owned();
-        // Times alone cannot tell: a submission may begin in the millisecond in which the callback
+        // Times are not enough: a submission may begin in the millisecond in which the callback
         // arrived, or be committed after it was processed.
         let submitted_since = Query::select()
             .expr(Expr::value(1))
@@ -119,22 +115,18 @@ impl Ledger {
             )
             .and_where(attempt_row::Column::JournalPosition.gte(seq))
             .to_owned();
-        let ids: Vec<Uuid> = Entity::find()
-            .select_only()
-            .column(Column::Id)
+        let candidates = Entity::find()
             .filter(Column::Account.eq(account))
             .filter(sent_to(recipient))
             .filter(Column::Origin.eq(Origin::Api))
-            .filter(Expr::exists(named_by_then).not())
+            .filter(Expr::exists(has_id_by_then).not())
             .filter(Expr::exists(submitted_since).not())
-            .filter(Column::HandedOverAt.between(from, to))
+            .filter(Column::SubmissionStartedAt.between(from, to))
             .order_by_asc(Column::Id)
-            .limit(10)
-            .into_tuple()
-            .all(self.transaction())
-            .await?;
+            // Two that fit make a report ambiguous.
+            .limit(10);
+        let ids = list_ids(self.transaction(), candidates).await?;
         let matched = self.list_matched_at(to, &ids).await?;
-        let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
         self.load(&ids).await?;
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
@@ -146,9 +138,9 @@ impl Ledger {
     }
 
     /// Which of these messages had a match at that time (ms) that an operator has undone since.
-    async fn list_matched_at(&self, at: i64, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+    async fn list_matched_at(&self, at: i64, ids: &[MessageId]) -> Result<HashSet<Uuid>, Error> {
         let undone = action_row::Entity::find()
-            .filter(action_row::Column::Message.is_in(ids.iter().copied()))
+            .filter(action_row::Column::Message.is_in(ids.iter().map(|id| id.uuid())))
             .filter(action_row::Column::Verb.eq(Verb::Unmatch))
             .filter(action_row::Column::HappenedAt.gt(at))
             .all(self.transaction())
@@ -163,7 +155,7 @@ impl Ledger {
             .collect())
     }
 
-    /// Whether an operator undid matches of a message: it is never matched by its recipient again.
+    /// Whether an operator undid a match of this message; it is never matched by recipient again.
     pub async fn was_unmatched(&self, id: MessageId) -> Result<bool, Error> {
         let undone = action_row::Entity::find()
             .filter(action_row::Column::Message.eq(id.uuid()))
@@ -173,34 +165,24 @@ impl Ledger {
         Ok(undone > 0)
     }
 
-    /// Marks how a loaded message was found by a report without a known id.
+    /// Records how a loaded message was matched with a report without a known id. An operator's
+    /// decision stays.
     pub fn set_matched_by(&mut self, id: MessageId, matched_by: MatchedBy) -> Result<(), Error> {
         self.edit(id, |row| {
-            // A person's decision stays, whatever fits besides.
             if row.matched_by != Some(MatchedBy::Operator) {
                 row.matched_by = Some(matched_by);
             }
         })
     }
 
-    /// The message itself, or the one it was merged into by this ledger.
-    pub fn current(&self, id: MessageId) -> MessageId {
-        let mut current = id.uuid();
-        for (gone, survivor) in &self.merges {
-            if *gone == current {
-                current = *survivor;
-            }
-        }
-        current.into()
-    }
-
-    /// Makes a loaded provisional message one "sent elsewhere"; put off while a message without id went to the same recipient.
+    /// Makes a loaded orphan a message of origin `observed`. Delays it while a message without
+    /// provider id was sent to the same recipient.
     pub async fn adopt(&mut self, id: MessageId) -> Result<(), Error> {
-        let Some(model) = self.row(id).filter(|row| row.origin == Origin::Orphan) else {
+        let Some(row) = self.row(id).filter(|row| row.origin == Origin::Orphan) else {
             return Ok(());
         };
-        let account = model.account.clone();
-        if let Some(recipient) = model.recipient.clone() {
+        let account = row.account.clone();
+        if let Some(recipient) = row.recipient.clone() {
             let period = self.now() - ADOPTION_HOLD..=self.now();
             if !self
                 .list_without_id(&account, &recipient, None, period, i64::MAX)
@@ -219,20 +201,13 @@ impl Ledger {
 }
 
 impl Store {
-    /// Provisional messages whose time has come.
+    /// Orphans that are due for adoption, longest due first.
     pub async fn list_adoptable(
         &self,
         now: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        let ids: Vec<Uuid> = adoptable(now)
-            .select_only()
-            .column(Column::Id)
-            .limit(limit)
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
-        Ok(ids.into_iter().map(MessageId::from).collect())
+        list_ids(self.pools().reader(), adoptable(now).limit(limit)).await
     }
 }
 
@@ -247,8 +222,8 @@ fn parse_match_time(detail: &str) -> Option<DateTime<Utc>> {
     detail.strip_prefix(MATCHED_SINCE)?.parse().ok()
 }
 
-/// Provisional messages whose time has come, the longest waiting first. One of which no report says how far it got is none: it has no state that would be true.
-pub(crate) fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
+/// Excludes orphans whose reports name no stage: as listed messages they would have no true state.
+fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.eq(Origin::Orphan))
         .filter(Column::State.ne(DeliveryState::Uncertain))

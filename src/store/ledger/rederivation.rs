@@ -1,8 +1,9 @@
-//! Dropping what is derived, so that reading the journal again derives it anew; and the end of that, when leftovers go.
+//! The two ends of a rebuild: deletes what callbacks produced, so that reprocessing the journal
+//! produces it again, and finally deletes what was not produced again.
 //!
-//! Kept are the roots: sent and registered messages, attempts, ids from replies and registrations, operator decisions, and whatever came from
-//! callbacks that the journal does not hold any more. Messages known only from callbacks keep their rows until the end, so that one adopted
-//! before is adopted afterwards; those that nothing tells of again go then.
+//! Kept are sent and registered messages, attempts, ids from replies and registrations, operator
+//! decisions, and the effects of callbacks that the journal no longer has. Orphans and observed
+//! messages keep their rows until the end, so that an adopted one stays adopted.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
@@ -11,7 +12,6 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::callback_record::JournalPosition;
-use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::receipt::SourceKind;
 use crate::store::entities::{
@@ -20,42 +20,38 @@ use crate::store::entities::{
 use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
 use crate::store::ledger::message_counts::{self, BUCKET};
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
+use crate::store::messages::message_lookup::list_ids;
 use crate::store::{Store, store_settings};
 
-/// Messages folded in one go.
+/// Messages loaded at a time.
 const CHUNK: u64 = 400;
 
 impl Ledger {
-    /// Leaves `updated_at` as it is: what is derived again did not change now.
+    /// Keeps `updated_at`: reprocessing is no new change.
     pub fn keep_times(&mut self) {
         self.times = UpdateTimes::Kept;
     }
 
-    /// Takes back whatever came from callbacks that the journal still holds; returns how many messages were folded anew.
-    pub(crate) async fn strip(&mut self, start: JournalPosition) -> Result<u64, Error> {
+    /// Deletes the effects of callbacks in the journal; returns the number of folded messages.
+    async fn delete_derived(&mut self, start: JournalPosition) -> Result<u64, Error> {
         self.keep_times();
         self.forget_callbacks(start).await?;
         let mut after = Uuid::nil();
         let mut folded = 0;
         loop {
-            let ids: Vec<Uuid> = message_row::Entity::find()
-                .select_only()
-                .column(message_row::Column::Id)
+            let next = message_row::Entity::find()
                 .filter(message_row::Column::Id.gt(after))
                 .order_by_asc(message_row::Column::Id)
-                .limit(CHUNK)
-                .into_tuple()
-                .all(&self.transaction)
-                .await?;
+                .limit(CHUNK);
+            let ids = list_ids(&self.transaction, next).await?;
             let Some(last) = ids.last() else {
                 return Ok(folded);
             };
-            after = *last;
+            after = last.uuid();
             folded += u64::try_from(ids.len()).unwrap_or_default();
-            let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
             self.load(&ids).await?;
-            self.strip_loaded(start);
-            self.settle().await?;
+            self.reset_loaded(start);
+            self.flush_and_unload().await?;
         }
     }
 
@@ -78,62 +74,57 @@ impl Ledger {
         self.forget_ids(ForgetScope::Since(start)).await
     }
 
-    fn strip_loaded(&mut self, start: JournalPosition) {
+    fn reset_loaded(&mut self, start: JournalPosition) {
         let horizon = instant::write(start.received_at);
         for entry in self.entries.values_mut() {
-            entry.touched = true;
-            entry.renamed = true;
+            entry.mark_ids_changed();
             let by_recipient = entry.row.matched_by == Some(MatchedBy::Recipient);
-            // The report that matched came after the hand-over, so it was not purged either.
-            let again =
-                start.seq == FIRST_SEQ || entry.row.handed_over_at.is_some_and(|at| at > horizon);
-            if by_recipient && again {
+            // The report that matched arrived after the submission, so the journal has it.
+            let submitted_at = entry.row.submission_started_at;
+            let is_matched_again =
+                start.seq == FIRST_SEQ || submitted_at.is_some_and(|at| at > horizon);
+            if by_recipient && is_matched_again {
                 entry.row.matched_by = None;
             }
         }
     }
 
-    /// Removes what nothing told of again: messages known only from callbacks without a fact, and whatever points to messages that are gone.
-    pub(crate) async fn sweep_leftovers(&mut self) -> Result<(), Error> {
+    /// Deletes orphans and observed messages without receipts, and references to deleted messages.
+    async fn delete_leftovers(&mut self) -> Result<(), Error> {
         self.keep_times();
         let mut after = Uuid::nil();
         loop {
-            let ids: Vec<Uuid> = message_row::Entity::find()
-                .select_only()
-                .column(message_row::Column::Id)
+            let next = message_row::Entity::find()
                 .filter(message_row::Column::Id.gt(after))
                 .filter(message_row::Column::Origin.is_in([Origin::Orphan, Origin::Observed]))
-                .filter(Expr::exists(facts_of_the_message()).not())
+                .filter(Expr::exists(receipts_of_message()).not())
                 .order_by_asc(message_row::Column::Id)
-                .limit(CHUNK)
-                .into_tuple()
-                .all(&self.transaction)
-                .await?;
+                .limit(CHUNK);
+            let ids = list_ids(&self.transaction, next).await?;
             let Some(last) = ids.last() else { break };
-            after = *last;
-            let ids: Vec<MessageId> = ids.into_iter().map(MessageId::from).collect();
+            after = last.uuid();
             self.load(&ids).await?;
             for entry in self.entries.values_mut() {
                 entry.touched = true;
-                entry.stripped = true;
+                entry.receipts_removed = true;
             }
-            self.settle().await?;
+            self.flush_and_unload().await?;
         }
         self.retry_id_claims().await?;
-        self.settle().await?;
-        self.sweep_pointers().await
+        self.flush_and_unload().await?;
+        self.delete_dangling_merges().await
     }
 
-    /// Counts everything anew but quarter hours of which messages were purged: purging subtracts nothing.
+    /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
     async fn recount(&self) -> Result<(), Error> {
         let transaction = &self.transaction;
         let since = store_settings::purged_before(transaction)
             .await?
             .unwrap_or_default();
-        // Whole quarter hours: of one that was purged in part nobody knows the rest.
+        // The first quarter hour without purged messages.
         let since =
             since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
-        message_counts::forget(transaction, since).await?;
+        message_counts::delete_counts(transaction, since).await?;
         let mut after = Uuid::nil();
         loop {
             let rows = message_row::Entity::find()
@@ -155,7 +146,7 @@ impl Ledger {
         }
     }
 
-    async fn sweep_pointers(&self) -> Result<(), Error> {
+    async fn delete_dangling_merges(&self) -> Result<(), Error> {
         let transaction = &self.transaction;
         let every_message = || {
             Query::select()
@@ -175,7 +166,8 @@ impl Ledger {
     }
 }
 
-/// What the journal still holds. Whole days leave PostgreSQL's, so places after its first may be gone: their ids lie below the smallest.
+/// Callbacks in the journal. PostgreSQL purges whole days, so a `seq` after the first may be gone; its
+/// id is below the smallest.
 fn callbacks_since(start: JournalPosition) -> SelectStatement {
     Query::select()
         .column(callback_outcome_row::Column::Callback)
@@ -185,7 +177,7 @@ fn callbacks_since(start: JournalPosition) -> SelectStatement {
         .to_owned()
 }
 
-fn facts_of_the_message() -> SelectStatement {
+fn receipts_of_message() -> SelectStatement {
     Query::select()
         .expr(Expr::value(1))
         .from(receipt_row::Entity)
@@ -197,45 +189,31 @@ fn facts_of_the_message() -> SelectStatement {
 }
 
 impl Store {
-    /// Drops what is derived from callbacks since `start` (the lowest place and, whichever callback's it is, the smallest id), and sets the position before them; reading on to where it stood derives it again.
+    /// Deletes the effects of callbacks since `start`, which has the lowest `seq` and the smallest id
+    /// of the journal, and sets the position before it. Returns the number of folded messages.
     ///
-    /// One transaction: an interrupted rebuild is either not begun, or an unread backlog that the next reconciler reads.
+    /// One transaction: an interrupted rebuild has either not begun or is a backlog for the next
+    /// reconciler.
     pub async fn begin_rebuild(
         &self,
         start: JournalPosition,
         now: DateTime<Utc>,
     ) -> Result<u64, Error> {
-        let mut ledger = self.ledger(now).await?;
-        let begun = async {
-            let folded = ledger.strip(start).await?;
+        self.change_in_background(now, async |ledger| {
+            let folded = ledger.delete_derived(start).await?;
             store_settings::begin_rebuild(ledger.transaction(), start.seq - 1).await?;
             Ok(folded)
-        }
-        .await;
-        match begun {
-            Ok(folded) => self.commit(ledger).await.map(|()| folded),
-            Err(error) => {
-                ledger.roll_back().await;
-                Err(error)
-            }
-        }
+        })
+        .await
     }
 
-    /// Ends a rebuild that has read everything: what nothing told of again goes.
+    /// Ends a rebuild after the last callback was reprocessed.
     pub async fn finish_rebuild(&self, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut ledger = self.ledger(now).await?;
-        let ended = async {
-            ledger.sweep_leftovers().await?;
+        self.change_in_background(now, async |ledger| {
+            ledger.delete_leftovers().await?;
             ledger.recount().await?;
             store_settings::end_rebuild(ledger.transaction()).await
-        }
-        .await;
-        match ended {
-            Ok(()) => self.commit(ledger).await,
-            Err(error) => {
-                ledger.roll_back().await;
-                Err(error)
-            }
-        }
+        })
+        .await
     }
 }

@@ -1,7 +1,6 @@
 //! Messages that a caller registers rather than sends.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::db::{Error, instant};
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
@@ -12,64 +11,55 @@ use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use crate::store::entities::message_row::Model;
-use crate::store::entities::provider_id_row::{self, IdSource};
-use crate::store::ledger::id_binding::LearnedFrom;
+use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
+use crate::store::provider_ids::is_registered;
 
-/// A checked registration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registration {
-    /// Its account.
     pub account: AccountId,
-    /// That account's provider.
     pub provider: ProviderId,
-    /// The id that the provider gave it.
     pub provider_id: ProviderMessageId,
-    /// The customer's number, digits.
+    /// Digits.
     pub recipient: Option<String>,
-    /// Image or video.
     pub kind: Option<MediaKind>,
-    /// The caller's texts.
     pub references: References,
-    /// The caller's own reference.
     pub client_reference: Option<String>,
-    /// When it was handed to the provider, where the caller says it.
+    /// When it was submitted, if the caller states it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// How long silence is normal.
+    /// How long after the submission a missing report is normal.
     pub silence_limit: TimeDelta,
 }
 
-/// What a registration came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entered {
-    /// The message that holds the id.
+pub struct Registered {
+    /// The message with the provider id.
     pub id: MessageId,
-    /// Whether it was listed before.
+    /// Whether it was listed before the registration.
     pub was_listed: bool,
-    /// What became of a recipient that is not the one known before.
     pub recipient: RecipientGiven,
 }
 
-/// How the recipient of a registration stands to what was known.
+/// The recipient of a registration, compared with the known one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecipientGiven {
-    /// Nothing contradicts it.
+    /// The same, or none was known or given.
     Fits,
-    /// The message is known with another one, which stays.
+    /// Another recipient is known and stays.
     Dropped,
-    /// Reports named another one; the caller's is shown.
+    /// Reports named another recipient; it is replaced.
     Replaces,
 }
 
 impl Ledger {
-    /// Registers a message, or finds the one that holds its id.
-    pub async fn register(&mut self, new: &Registration) -> Result<Entered, Error> {
+    /// Registers a message, or finds the one with its id.
+    pub async fn register(&mut self, new: &Registration) -> Result<Registered, Error> {
         let key = (new.account.clone(), new.provider_id.clone());
         self.load_holders(std::slice::from_ref(&key)).await?;
         let holder = self.holder(&new.account, &new.provider_id);
         let contradicted = holder.is_some_and(|id| self.contradicts(id, new));
-        let kept = |id| Entered {
+        let kept = |id| Registered {
             id,
             was_listed: true,
             recipient: if contradicted {
@@ -78,30 +68,31 @@ impl Ledger {
                 RecipientGiven::Fits
             },
         };
-        let (id, was_listed) = match holder
-            .and_then(|id| self.origin(id).map(|origin| (id, origin)))
-        {
-            Some((id, Origin::Api | Origin::DryRun)) => return Ok(kept(id)),
-            Some((id, Origin::Observed)) if self.is_registered(id).await? => return Ok(kept(id)),
-            Some((id, origin)) => {
-                self.edit(id, |row| take_over(row, new))?;
-                (id, origin == Origin::Observed)
-            }
-            None => {
-                let id = MessageId::new(self.now());
-                let bare = NewMessage {
-                    id,
-                    created_at: new.sent_at.unwrap_or(self.now()),
-                    queue: QueueState::Done,
-                    send_before: None,
-                    silence_limit: new.silence_limit,
-                };
-                let mut row = bare.bare(&new.account, new.provider, Origin::Observed);
-                take_over(&mut row, new);
-                self.insert(row);
-                (id, false)
-            }
-        };
+        let (id, was_listed) =
+            match holder.and_then(|id| self.origin(id).map(|origin| (id, origin))) {
+                Some((id, Origin::Api | Origin::DryRun)) => return Ok(kept(id)),
+                Some((id, Origin::Observed)) if self.is_registered(id).await? => {
+                    return Ok(kept(id));
+                }
+                Some((id, origin)) => {
+                    self.edit(id, |row| apply_registration(row, new))?;
+                    (id, origin == Origin::Observed)
+                }
+                None => {
+                    let id = MessageId::new(self.now());
+                    let bare = NewMessage {
+                        id,
+                        created_at: new.sent_at.unwrap_or(self.now()),
+                        queue: QueueState::Done,
+                        send_before: None,
+                        silence_limit: new.silence_limit,
+                    };
+                    let mut row = bare.bare(&new.account, new.provider, Origin::Observed);
+                    apply_registration(&mut row, new);
+                    self.insert(row);
+                    (id, false)
+                }
+            };
         self.bind(
             id,
             &new.account,
@@ -109,12 +100,12 @@ impl Ledger {
             LearnedFrom::Registration,
         )
         .await?;
-        // Without a time of the caller's, reports that are there already tell more truly when the provider had it.
+        // Reports date the submission better than this registration.
         if new.sent_at.is_some() || !self.is_reported(id) {
             let receipt = submitted(new.sent_at, self.now());
             self.add(id, receipt)?;
         }
-        Ok(Entered {
+        Ok(Registered {
             id,
             was_listed,
             recipient: if contradicted {
@@ -125,7 +116,11 @@ impl Ledger {
         })
     }
 
-    /// Whether a loaded message is known with another recipient than a registration names.
+    pub async fn is_registered(&self, id: MessageId) -> Result<bool, Error> {
+        is_registered(&self.transaction, id).await
+    }
+
+    /// Whether the recipients of a loaded message and a registration differ.
     fn contradicts(&self, id: MessageId, new: &Registration) -> bool {
         let known = self.row(id).and_then(|row| row.recipient.as_deref());
         known
@@ -133,26 +128,16 @@ impl Ledger {
             .is_some_and(|(known, given)| !phone::is_same_recipient(known, given))
     }
 
-    /// Whether a fact about a loaded message says how far it got.
+    /// Whether a receipt of a loaded message names a stage.
     fn is_reported(&self, id: MessageId) -> bool {
         self.row(id).is_some_and(|row| {
             row.state != DeliveryState::Uncertain && row.state != DeliveryState::Queued
         })
     }
-
-    /// Whether a caller registered a message.
-    pub(crate) async fn is_registered(&self, id: MessageId) -> Result<bool, Error> {
-        let ids = provider_id_row::Entity::find()
-            .filter(provider_id_row::Column::Message.eq(id.uuid()))
-            .filter(provider_id_row::Column::LearnedFrom.eq(IdSource::Registration))
-            .count(self.transaction())
-            .await?;
-        Ok(ids > 0)
-    }
 }
 
-/// What the caller knows beats what a callback guessed.
-fn take_over(row: &mut Model, new: &Registration) {
+/// The caller's values replace those from callbacks.
+fn apply_registration(row: &mut Model, new: &Registration) {
     row.origin = Origin::Observed;
     row.adopt_at = None;
     if let Some(sent_at) = new.sent_at {
@@ -170,7 +155,8 @@ fn take_over(row: &mut Model, new: &Registration) {
     row.client_reference.clone_from(&new.client_reference);
 }
 
-/// The caller's word that the provider has it; without the caller's time it is inferred from when we were told.
+/// A receipt that the provider has the message. Without the caller's time, its time is that of the
+/// registration.
 fn submitted(sent_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Receipt {
     Receipt {
         source_kind: SourceKind::Action,

@@ -1,4 +1,5 @@
-//! Taking facts back so that their source can be read again, and telling what a ledger would change.
+//! Removes receipts so that their callbacks can be applied again, and deletes messages that are left
+//! without any.
 
 use std::collections::HashMap;
 
@@ -9,27 +10,19 @@ use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
-use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::store::entities::{
     id_conflict_row, merged_message_row, message_row, provider_id_row, quarantined_part_row,
     receipt_row,
 };
-use crate::store::ledger::message_ledger::{Ledger, LedgerEntry};
-
-/// What a ledger made of one message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StateChange {
-    /// The message.
-    pub message: MessageId,
-    /// Its state before; absent when it did not exist.
-    pub before: Option<DeliveryState>,
-    /// Its state after; absent when it is gone.
-    pub after: Option<DeliveryState>,
-}
+use crate::store::ledger::ledger_entry::LedgerEntry;
+use crate::store::ledger::message_change::StateChange;
+use crate::store::ledger::message_counts::Differences;
+use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Takes back every fact that these callbacks told, and what was kept of their unreadable parts; the messages are folded anew at the flush.
+    /// Deletes the receipts and quarantined parts of these callbacks. The flush folds their messages
+    /// again.
     pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
         for chunk in callbacks.chunks(IDS_PER_QUERY) {
             let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
@@ -57,15 +50,16 @@ impl Ledger {
             for id in &touched {
                 if let Some(entry) = self.entries.get_mut(id) {
                     entry.touched = true;
-                    entry.stripped = true;
+                    entry.receipts_removed = true;
                 }
             }
         }
         Ok(())
     }
 
-    /// Flushes what was done so far and forgets the rows, so that a long ledger holds little; tells which states changed.
-    pub async fn settle(&mut self) -> Result<Vec<StateChange>, Error> {
+    /// Flushes the changes made so far and unloads all messages, so that a long transaction needs
+    /// little memory. Returns the changed states.
+    pub async fn flush_and_unload(&mut self) -> Result<Vec<StateChange>, Error> {
         let merged: Vec<Uuid> = self.merges.iter().map(|(gone, _)| *gone).collect();
         let changes = self.flush().await?;
         self.changes.extend(changes);
@@ -75,7 +69,7 @@ impl Ledger {
         for entry in std::mem::take(&mut self.entries).into_values() {
             let before = match &entry.before {
                 Some(row) => Some(row.state),
-                // It went and came again.
+                // It was deleted and created again.
                 None => removed.remove(&entry.row.id.into()),
             };
             let after = Some(entry.row.state);
@@ -87,14 +81,13 @@ impl Ledger {
                 });
             }
         }
-        for (id, before) in removed {
-            differences.push(StateChange {
-                message: id,
-                before: Some(before),
-                after: None,
-            });
-        }
-        differences.retain(|one| one.before.is_some() || !merged.contains(&one.message.uuid()));
+        differences.extend(removed.into_iter().map(|(message, before)| StateChange {
+            message,
+            before: Some(before),
+            after: None,
+        }));
+        differences
+            .retain(|change| change.before.is_some() || !merged.contains(&change.message.uuid()));
         self.absent.clear();
         self.id_counts.clear();
         self.holders.clear();
@@ -102,17 +95,22 @@ impl Ledger {
         Ok(differences)
     }
 
-    /// Removes messages known only from callbacks that were left without any fact.
-    pub(super) async fn remove_emptied(
+    /// Deletes orphans and observed messages without receipts, except registered ones; returns the
+    /// other touched messages.
+    pub(super) async fn remove_leftovers(
         &mut self,
         touched: Vec<Uuid>,
-        facts: &HashMap<Uuid, Vec<Receipt>>,
+        receipts: &HashMap<Uuid, Vec<Receipt>>,
     ) -> Result<Vec<Uuid>, Error> {
-        let emptied = |id: &Uuid| {
-            facts.get(id).is_none_or(Vec::is_empty)
-                && self.entries.get(id).is_some_and(LedgerEntry::is_left_over)
+        let is_leftover = |id: &Uuid| {
+            receipts.get(id).is_none_or(Vec::is_empty)
+                && self.entries.get(id).is_some_and(LedgerEntry::is_leftover)
         };
-        let candidates: Vec<Uuid> = touched.iter().filter(|id| emptied(id)).copied().collect();
+        let candidates: Vec<Uuid> = touched
+            .iter()
+            .filter(|id| is_leftover(id))
+            .copied()
+            .collect();
         if candidates.is_empty() {
             return Ok(touched);
         }
@@ -135,7 +133,7 @@ impl Ledger {
         };
         self.absent.insert(id);
         self.id_counts.remove(&id);
-        self.count_removal(entry.before.as_ref()).await?;
+        self.count_removal(id, entry.before.as_ref()).await?;
         let transaction = &self.transaction;
         provider_id_row::Entity::delete_many()
             .filter(provider_id_row::Column::Message.eq(id))
@@ -156,22 +154,22 @@ impl Ledger {
         message_row::Entity::delete_by_id(id)
             .exec(transaction)
             .await?;
-        self.note_removed(id, entry.before.as_ref());
         Ok(())
     }
 
-    /// Records the last state of a deleted message, unless this ledger created it.
-    pub(super) fn note_removed(&mut self, id: Uuid, before: Option<&message_row::Model>) {
-        if let Some(before) = before {
-            self.removed.push((id.into(), before.state));
-        }
-    }
-}
-
-impl LedgerEntry {
-    /// Known only from callbacks, and robbed of facts.
-    fn is_left_over(&self) -> bool {
-        let heard_of = [Origin::Orphan, Origin::Observed];
-        self.stripped && heard_of.contains(&self.row.origin)
+    /// Subtracts a deleted or merged message from the counts, and records its stored state. Does
+    /// nothing for one that this ledger created.
+    pub(super) async fn count_removal(
+        &mut self,
+        id: Uuid,
+        before: Option<&message_row::Model>,
+    ) -> Result<(), Error> {
+        let Some(before) = before else {
+            return Ok(());
+        };
+        self.removed.push((id.into(), before.state));
+        let mut differences = Differences::default();
+        differences.note(Some(before), None);
+        differences.write(&self.transaction).await
     }
 }

@@ -18,8 +18,7 @@ pub(crate) const RARE: u64 = 100_000;
 /// The condition whose index is used: the rarest, or else the list's own order.
 ///
 /// SQLite would scan all messages in list order rather than find few and sort them. So the columns
-/// of
-/// the other conditions are wrapped in an expression, which no index covers.
+/// of the other conditions are wrapped in an expression, which no index covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IndexHint {
     /// Our id, or a provider's.
@@ -48,7 +47,6 @@ pub(crate) struct Common {
 }
 
 impl IndexHint {
-    /// The rarest given condition.
     pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
         let searched = !filter.search.is_empty() && !common.search;
         let referred = filter.reference.is_some() && !common.reference;
@@ -150,4 +148,109 @@ pub(crate) fn beyond_reference(
 fn beyond(range: Condition, rare: u64) -> Select<Entity> {
     let one = Entity::find().select_only().expr_as(Expr::cust("1"), "one");
     one.filter(range).offset(rare).limit(1)
+}
+
+/// `tests/it/query_plans.rs` has the plans of other filters. More than [`RARE`] messages are too
+/// many for a test database, so the hint is given here.
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+
+    use super::*;
+    use crate::domain::delivery_state::DeliveryState;
+    use crate::domain::ids::MessageId;
+    use crate::domain::secret::Secret;
+    use crate::store::messages::list_query::listed;
+    use crate::store::messages::message_filter::Cursor;
+
+    async fn plan(store: &Store, query: Select<Entity>) -> Vec<String> {
+        let built = query.build(DbBackend::Sqlite);
+        let statement = Statement {
+            sql: format!("EXPLAIN QUERY PLAN {}", built.sql),
+            ..built
+        };
+        let rows = store.pools().reader().query_all_raw(statement).await;
+        rows.unwrap()
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect()
+    }
+
+    /// The index of each read of messages.
+    fn indexes(plan: &[String]) -> Vec<&str> {
+        let reads = plan.iter().filter(|step| step.contains(" messages "));
+        reads
+            .map(|step| step.split_once(" INDEX ").unwrap_or_default().1)
+            .map(|index| index.split(' ').next().unwrap_or_default())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_text_in_too_many_messages_is_found_by_reading_the_list_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
+        let store = Store::open(&Secret::new(url)).await.unwrap();
+        store.migrate().await.unwrap();
+        let search = MessageFilter {
+            search: vec![
+                Search::ProviderId("919".to_owned()),
+                Search::PhonePrefix("919".to_owned()),
+                Search::ReferencePrefix("919".to_owned()),
+            ],
+            ..MessageFilter::default()
+        };
+        let reference = MessageFilter {
+            reference: Some("summer".to_owned()),
+            ..MessageFilter::default()
+        };
+        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let (created_at, id) = (now, MessageId::new(now));
+        let after = Some(Cursor { created_at, id });
+        let common = Common {
+            search: true,
+            reference: true,
+        };
+        let both = MessageFilter {
+            search: vec![Search::PhonePrefix("919".to_owned())],
+            ..reference.clone()
+        };
+        let rare_reference = Common {
+            search: true,
+            reference: false,
+        };
+        let hint = IndexHint::of(&both, rare_reference);
+        let steps = plan(&store, listed(&both, hint, None, 51)).await;
+        let is_of_reference = |index: &&str| index.contains("_reference");
+        assert!(indexes(&steps).iter().all(is_of_reference), "{steps:#?}");
+        for filter in [search, reference] {
+            let of_account = MessageFilter {
+                account: Some("kaleyra-in".parse().unwrap()),
+                ..filter.clone()
+            };
+            let of_state = MessageFilter {
+                states: vec![DeliveryState::Failed],
+                ..of_account.clone()
+            };
+            for (filter, index) in [
+                (&filter, "messages_created"),
+                (&of_account, "messages_account_created"),
+                (&of_state, "messages_account_state_created"),
+            ] {
+                for after in [None, after] {
+                    let query = listed(filter, IndexHint::of(filter, common), after, 51);
+                    let steps = plan(&store, query).await;
+                    assert_eq!(indexes(&steps), [index], "{filter:?}: {steps:#?}");
+                    let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));
+                    assert!(!sorts, "{filter:?}: {steps:#?}");
+                }
+            }
+            for query in beyond_search(&filter, RARE).chain(beyond_reference(&filter, RARE)) {
+                let steps = plan(&store, query).await;
+                let covered = |step: &String| step.contains(" USING COVERING INDEX ");
+                assert!(steps.iter().all(covered), "{filter:?}: {steps:#?}");
+            }
+        }
+        store.close().await.unwrap();
+    }
 }

@@ -37,7 +37,7 @@ pub struct MessageFilter {
     /// Resent as a new message, or not.
     pub resent: Option<bool>,
     /// Dismissed by an operator, or not.
-    pub put_aside: Option<bool>,
+    pub dismissed: Option<bool>,
     /// Inclusive.
     pub created_after: Option<DateTime<Utc>>,
     /// Exclusive.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use crate::db::{Error, instant};
 use crate::domain::failure::Failure;
 use crate::domain::ids::ProviderMessageId;
@@ -11,7 +13,7 @@ use crate::domain::receipt::Pricing;
 use crate::store::entities::message_row::Model;
 
 /// The table's name in errors.
-pub(crate) const TABLE: &str = "messages";
+pub(super) const TABLE: &str = "messages";
 
 impl TryFrom<Model> for Message {
     type Error = Error;
@@ -44,12 +46,7 @@ impl TryFrom<Model> for Message {
             failure: listed_failure(&row)?,
             queue: row.queue,
             state: row.state,
-            provider_id: row
-                .provider_id
-                .as_deref()
-                .map(ProviderMessageId::parse)
-                .transpose()
-                .map_err(|_| Error::inconsistent(TABLE, "provider_id", row.id))?,
+            provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             matched_by: row.matched_by,
             account: row.account,
             sender: row.sender,
@@ -84,6 +81,15 @@ impl TryFrom<Model> for Message {
             updated_at: instant::read(TABLE, "updated_at", row.updated_at)?,
         })
     }
+}
+
+pub(super) fn parse_provider_id(
+    message: Uuid,
+    text: Option<&str>,
+) -> Result<Option<ProviderMessageId>, Error> {
+    text.map(ProviderMessageId::parse)
+        .transpose()
+        .map_err(|_| Error::inconsistent(TABLE, "provider_id", message))
 }
 
 fn media_source(row: &Model) -> Option<MediaSource> {

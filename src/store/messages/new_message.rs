@@ -78,7 +78,7 @@ impl NewMessage {
             queue: self.queue,
             hold: None,
             tries: 0,
-            handed_over_at: None,
+            submission_started_at: None,
             next_attempt_at: (self.queue == QueueState::Queued)
                 .then(|| instant::write(self.created_at)),
             lease_holder: None,

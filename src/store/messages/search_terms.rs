@@ -51,8 +51,8 @@ fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
         .add(column.clone().lt(format!("{prefix}\u{10FFFF}")))
 }
 
-/// Has this provider id.
-pub(super) fn holds(id: &str) -> SimpleExpr {
+/// Has this provider id, among others.
+pub(crate) fn holds(id: &str) -> SimpleExpr {
     Column::Id.in_subquery(
         Query::select()
             .column(provider_id_row::Column::Message)

@@ -12,7 +12,7 @@ use crate::domain::scope::Caller;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
-use crate::store::callback_outcomes::OutcomeFilter;
+use crate::store::outcome_list::OutcomeFilter;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::error::ApiError;

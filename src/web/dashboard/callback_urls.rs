@@ -3,7 +3,7 @@
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::reporting::callback_views::CallbackQuery;
-use crate::store::callback_outcomes::OutcomeFilter;
+use crate::store::outcome_list::OutcomeFilter;
 use crate::web::dashboard::message_list_url::with_query;
 
 const PENDING: &str = "pending";

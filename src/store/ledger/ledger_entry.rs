@@ -1,0 +1,64 @@
+//! A message under change: its row before and after, and its new receipts.
+
+use crate::domain::message::Origin;
+use crate::domain::receipt::Receipt;
+use crate::store::entities::message_row;
+use crate::store::messages::fold_columns;
+
+#[derive(Debug)]
+pub(super) struct LedgerEntry {
+    /// As stored; absent for a message that the ledger created.
+    pub(super) before: Option<message_row::Model>,
+    pub(super) row: message_row::Model,
+    pub(super) added: Vec<Receipt>,
+    /// Whether the flush folds it.
+    pub(super) touched: bool,
+    /// Whether the flush chooses `provider_id` again.
+    pub(super) ids_changed: bool,
+    /// Whether receipts were removed: an orphan without any left is deleted.
+    pub(super) receipts_removed: bool,
+}
+
+impl LedgerEntry {
+    pub(super) fn loaded(row: message_row::Model) -> Self {
+        Self {
+            before: Some(row.clone()),
+            row,
+            added: Vec::new(),
+            touched: false,
+            ids_changed: false,
+            receipts_removed: false,
+        }
+    }
+
+    pub(super) fn created(row: message_row::Model) -> Self {
+        Self {
+            before: None,
+            row,
+            added: Vec::new(),
+            touched: true,
+            ids_changed: false,
+            receipts_removed: false,
+        }
+    }
+
+    pub(super) fn mark_ids_changed(&mut self) {
+        self.touched = true;
+        self.ids_changed = true;
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        self.before.as_ref() != Some(&self.row)
+    }
+
+    /// Whether a stored row changed only in the columns that the fold writes.
+    pub(super) fn only_folded(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
+    }
+
+    /// Whether it is known only from callbacks and lost receipts.
+    pub(super) fn is_leftover(&self) -> bool {
+        self.receipts_removed && matches!(self.row.origin, Origin::Orphan | Origin::Observed)
+    }
+}
