@@ -6,10 +6,7 @@ use std::path::Path;
 const CIRCLES: &[&str] = &[];
 
 /// Folders and files with replaced words.
-const WORDS: &[&str] = &[
-    "src/receiving",
-    "src/reporting",
-];
+const WORDS: &[&str] = &["src/receiving", "src/reporting"];
 
 /// Names of files that occur more than once.
 const FILES: &[&str] = &[];
