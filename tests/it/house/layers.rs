@@ -69,7 +69,7 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/keys.rs", &[&["domain"]]),
     ("src/data_dir.rs", &[&["config", "domain"]]),
     ("src/http_client.rs", &[&["domain"]]),
-    ("src/telemetry.rs", &[&["config"]]),
+    ("src/telemetry", &[&["config"]]),
     ("src/db", &[&["db", "domain"]]),
     ("src/journal", &[&["db", "domain", "journal"]]),
     ("src/store", &[&["db", "domain", "store"]]),

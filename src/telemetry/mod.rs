@@ -118,7 +118,7 @@ mod tests {
         panic::set_hook(before);
         assert!(result.is_err());
         let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert!(logged.contains("src/telemetry.rs:"), "{logged}");
+        assert!(logged.contains("src/telemetry/mod.rs:"), "{logged}");
         assert!(
             !logged.contains("Ines") && !logged.contains("447700900123"),
             "{logged}"
