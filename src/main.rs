@@ -15,11 +15,14 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     disable_huge_pages();
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            telemetry::flush();
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
-            for line in failure.to_string().lines() {
-                eprintln!("bluetick: {line}");
-            }
+            let failure = failure.to_string();
+            let lines = failure.lines().map(|line| format!("bluetick: {line}\n"));
+            telemetry::print_and_flush(&lines.collect::<String>());
             ExitCode::FAILURE
         }
     }

@@ -69,16 +69,14 @@ async fn run_demo() -> Result<(), CommandError> {
         .store
         .create_sign_in_link(services.clock.now())
         .await?;
-    announce(&format!("listening on http://{address}"))?;
-    announce("four simulated providers; Ctrl-C stops the demo and deletes its data")?;
-    announce(&format!(
-        "sign-in link (valid once, for 15 minutes): http://{address}/login?token={}",
-        link.expose()
-    ))?;
-    announce(&format!(
-        "new sign-in link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link",
+    announce(format!(
+        "listening on http://{address}\n\
+         four simulated providers; Ctrl-C stops the demo and deletes its data\n\
+         sign-in link (valid once, for 15 minutes): http://{address}/login?token={}\n\
+         new sign-in link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link\n",
+        link.expose(),
         folder.path().display()
-    ))?;
+    ));
     let ended = running.until_stopped().await;
     stop.cancel();
     if let Ok(Err(error)) = traffic.await {

@@ -31,12 +31,11 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     let services = app::open(config, Arc::new(SystemClock)).await?;
     let sign_in_link = create_first_sign_in_link(&services).await?;
     let running = app::start(listener, services)?;
-    announce(&format!("listening on http://{address}"))?;
+    let mut lines = format!("listening on http://{address}\n");
     if let Some(link) = sign_in_link {
-        announce(&format!(
-            "sign-in link (valid once, for 15 minutes): {link}"
-        ))?;
+        lines += &format!("sign-in link (valid once, for 15 minutes): {link}\n");
     }
+    announce(lines);
     Ok(running.until_stopped().await?)
 }
 
@@ -62,9 +61,17 @@ async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>
     Ok(None)
 }
 
-/// Prints a line that other programs wait for.
-pub(crate) fn announce(line: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+/// Prints lines that other programs wait for. A stdout that is full, closed or not read neither ends
+/// nor delays this one.
+pub(crate) fn announce(lines: String) {
+    let print = move || {
+        let mut out = std::io::stdout().lock();
+        let printed = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = printed {
+            tracing::warn!(%error, "stdout does not accept the line that says where this process listens");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().spawn(print) {
+        tracing::warn!(%error, "no thread could be started that prints where this process listens");
+    }
 }

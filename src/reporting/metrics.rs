@@ -20,6 +20,7 @@ use crate::domain::ids::AccountId;
 use crate::reporting::alarms::{self, AlarmKind};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
+use crate::telemetry;
 
 /// Without an answer in this time, `/metrics` shows everything else.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +36,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     services.journal.metrics().register(&mut registry);
     services.ingest.responses().register(&mut registry);
     services.dispatcher.attempt_counter.register(&mut registry);
+    log(&mut registry);
     callbacks(services, &mut registry);
     spool(services, &mut registry);
     files(services, &mut registry);
@@ -58,6 +60,16 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+fn log(registry: &mut Registry) {
+    let dropped: Counter = Counter::default();
+    dropped.inc_by(telemetry::dropped_lines());
+    registry.register(
+        "log_lines_dropped",
+        "Log lines that stderr did not accept, or not in time",
+        dropped,
+    );
 }
 
 fn callbacks(services: &Services, registry: &mut Registry) {

@@ -1,16 +1,32 @@
-//! The log, on stderr: text on a terminal, JSON lines otherwise.
+//! The log, on stderr: text on a terminal, JSON lines otherwise. Written by its own thread.
 //!
 //! **Invariant:** phone numbers, wamids, names, captions, tokens and bodies are never logged; types
 //! that hold them print masked.
 
+mod log_queue;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
+use std::thread;
+use std::time::Duration;
 
+use chrono::SecondsFormat;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
+use crate::domain::clock::{Clock, SystemClock};
+use crate::telemetry::log_queue::{LogOutput, LogQueue};
+
+/// How long the end of the program waits for lines that are not written yet.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Precedes the first line that is written after lines were dropped.
+const NOTICE: &str = "log lines were dropped: stderr was full, closed or not read";
+
+static LOG_QUEUE: LogQueue = LogQueue::new();
 
 /// Libraries that log too much at `info`, possibly private data. `actix_http` logs broken requests
 /// and connections of clients as errors.
@@ -23,6 +39,8 @@ pub enum TelemetryError {
         variable: &'static str,
         filter: String,
     },
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Thread(#[from] io::Error),
     /// A log was started before.
     #[error("the log cannot be started: {0}")]
     AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
@@ -30,10 +48,24 @@ pub enum TelemetryError {
 
 /// Starts the log of this process. `BLUETICK_LOG`, else `RUST_LOG`, extends the default filter.
 pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
+    let is_terminal = io::stderr().is_terminal();
+    let notice = if is_terminal {
+        notice_text
+    } else {
+        notice_json
+    };
+    thread::Builder::new().name("log".into()).spawn(move || {
+        let mut output = LogOutput::new(io::stderr());
+        loop {
+            LOG_QUEUE.write_next(&mut output, notice);
+        }
+    })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(environment)?)
-        .with_writer(io::stderr);
-    if io::stderr().is_terminal() {
+        // It reports them with `eprintln!`, which panics on a full disk.
+        .log_internal_errors(false)
+        .with_writer(|| &LOG_QUEUE);
+    if is_terminal {
         subscriber.with_target(false).finish().try_init()?;
     } else {
         subscriber
@@ -45,6 +77,43 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Log lines that were not written, since the start.
+pub fn dropped_lines() -> u64 {
+    LOG_QUEUE.dropped()
+}
+
+/// Prints lines to stderr as they are, after the log, and waits at most a second for both.
+pub fn print_and_flush(lines: &str) {
+    LOG_QUEUE.push(lines.as_bytes());
+    flush();
+}
+
+/// Waits until the log is written, at most a second.
+pub fn flush() {
+    LOG_QUEUE.flush(FLUSH_TIMEOUT);
+}
+
+fn notice_json(dropped: u64) -> String {
+    let line = json!({
+        "timestamp": now(),
+        "level": "WARN",
+        "message": NOTICE,
+        "dropped": dropped,
+        "target": module_path!(),
+    });
+    format!("{line}\n")
+}
+
+fn notice_text(dropped: u64) -> String {
+    format!("{}  WARN {NOTICE} dropped={dropped}\n", now())
+}
+
+fn now() -> String {
+    SystemClock
+        .now()
+        .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Logs the location of a panic but not its message, which may quote private data. `RUST_BACKTRACE=1`

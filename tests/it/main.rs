@@ -25,6 +25,7 @@ mod house;
 mod journal;
 mod kills;
 mod limits;
+mod log_output;
 mod lost_and_wrong;
 mod maintenance;
 mod matching;

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,12 +30,12 @@ const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
 const ACCOUNT: &str = "sobot-main";
 
 /// A folder with a configuration, and a database.
-struct Place {
-    database: TestDatabase,
+pub(crate) struct Place {
+    pub(crate) database: TestDatabase,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let place = Self {
             database: TestDatabase::new().await,
         };
@@ -43,7 +44,7 @@ impl Place {
     }
 
     /// Writes the configuration: these lines, a free port, the database, one account.
-    fn configure(&self, lines: &str) {
+    pub(crate) fn configure(&self, lines: &str) {
         let text = format!(
             "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\ndatabase_url = \"{}\"\n{lines}\n\
              [[accounts]]\nid = \"{ACCOUNT}\"\nprovider = \"sobot\"\napi_key = \"key-0815-4711\"\napi_secret = \"secret-0815-4711\"\n\
@@ -54,32 +55,37 @@ impl Place {
         fs::write(self.file(), text).unwrap();
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.database.folder().join("bluetick.toml")
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.database.folder().join("data")
     }
 
-    fn serve(&self) -> Program {
+    pub(crate) fn serve(&self) -> Program {
         self.serve_logging("")
     }
 
     /// With this as `BLUETICK_LOG`.
     fn serve_logging(&self, filter: &str) -> Program {
-        let variables: [(&str, &Path); 2] = [
-            ("BLUETICK_CONFIG", &self.file()),
-            ("BLUETICK_LOG", Path::new(filter)),
-        ];
         Program::start(
-            command(&["serve"], &variables),
+            self.serve_command(filter),
             &self.database.folder().join("stderr"),
         )
     }
 
+    /// With this as `BLUETICK_LOG`.
+    pub(crate) fn serve_command(&self, filter: &str) -> Command {
+        let variables: [(&str, &Path); 2] = [
+            ("BLUETICK_CONFIG", &self.file()),
+            ("BLUETICK_LOG", Path::new(filter)),
+        ];
+        command(&["serve"], &variables)
+    }
+
     /// Runs a command to its end: exit code, stdout, stderr.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = run_to_end(command(arguments, &[("BLUETICK_CONFIG", &self.file())]));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
@@ -99,13 +105,13 @@ impl Place {
 }
 
 /// Where Sobot calls back.
-fn callback_url(program: &Program) -> String {
+pub(crate) fn callback_url(program: &Program) -> String {
     let keys = Keys::derive(&Secret::new(KEY), &[]);
     let token = keys.callback_token(&ACCOUNT.parse().unwrap(), 1);
     format!("{}/callbacks/{ACCOUNT}/{token}", program.address)
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     bluetick::http_client::builder().build().unwrap()
 }
 

@@ -47,21 +47,30 @@ pub(crate) fn run_to_end(mut command: Command) -> Output {
 
 impl Program {
     /// Starts it and waits until it says where it listens; stderr goes to a file.
-    pub(crate) fn start(mut command: Command, stderr: &Path) -> Self {
+    pub(crate) fn start(command: Command, stderr: &Path) -> Self {
         let log = std::fs::File::create(stderr).unwrap();
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        Self::start_logging_to(command, log.into(), stderr)
+    }
+
+    /// The same with any stderr; `file` holds what can be read of it.
+    pub(crate) fn start_logging_to(mut command: Command, stderr: Stdio, file: &Path) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next();
         let Some(Ok(line)) = first else {
             child.wait().unwrap();
-            panic!("it ended: {}", std::fs::read_to_string(stderr).unwrap());
+            panic!("it ended: {}", std::fs::read_to_string(file).unwrap());
         };
         let address = line.strip_prefix("listening on ").unwrap().to_owned();
         assert!(address.starts_with("http://127.0.0.1:"), "{line}");
         Self {
             child,
             lines,
-            stderr: stderr.to_owned(),
+            stderr: file.to_owned(),
             address,
         }
     }
@@ -91,11 +100,15 @@ impl Program {
 
     /// Asks it to stop.
     pub(crate) fn ask_to_stop(&self) {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+        self.send_signal("TERM");
+    }
+
+    pub(crate) fn send_signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
             .status()
             .unwrap();
-        assert!(asked.success());
+        assert!(sent.success());
     }
 
     /// Asks it to stop and waits until it did.
