@@ -1,5 +1,7 @@
 //! A serving process: HTTP server, background jobs, and their shutdown.
 
+use std::fs;
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
@@ -22,13 +24,20 @@ pub struct Running {
     jobs: Jobs,
     terminate: Signal,
     interrupt: Signal,
+    /// `None` under `nohup`, which ignores SIGHUP.
+    hangup: Option<Signal>,
 }
 
-/// Starts the server and every job. From now on SIGTERM and SIGINT only end
+/// Starts the server and every job. From now on SIGTERM, SIGINT and SIGHUP only end
 /// [`Running::until_stopped`].
 pub fn start(listener: Listener, services: Services) -> io::Result<Running> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
+    let hangup = if ignores_hangup() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
     let connections = Connections::default();
     let server = server::start(listener.socket, services.clone(), &connections)?;
     let jobs = Jobs::new(&services);
@@ -41,11 +50,32 @@ pub fn start(listener: Listener, services: Services) -> io::Result<Running> {
         jobs,
         terminate,
         interrupt,
+        hangup,
     })
 }
 
+/// Whether this process was started with SIGHUP ignored. Known on Linux only.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The lowest bit stands for signal 1.
+    ignored.is_some_and(|mask| mask & 1 == 1)
+}
+
+async fn receive(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => pending().await,
+    }
+}
+
 impl Running {
-    /// Runs until SIGTERM or SIGINT. Then starts nothing new, finishes what is running, and closes
+    /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and closes
     /// the journal and the databases.
     pub async fn until_stopped(mut self) -> io::Result<()> {
         let handle = self.server.handle();
@@ -54,6 +84,7 @@ impl Running {
             joined = &mut server => joined.map_err(io::Error::other).and_then(|result| result),
             _ = self.terminate.recv() => Ok(()),
             _ = self.interrupt.recv() => Ok(()),
+            () = receive(self.hangup.as_mut()) => Ok(()),
         };
         tracing::info!("stopping");
         self.services.stopping.cancel();

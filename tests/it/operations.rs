@@ -186,6 +186,30 @@ async fn serve_says_where_it_listens_and_a_signal_ends_it_cleanly() {
 }
 
 #[actix_web::test]
+async fn a_closed_terminal_ends_it_like_sigterm_but_not_under_nohup() {
+    let place = Place::new().await;
+    let program = place.serve();
+    program.send_signal("HUP");
+    let (status, stderr) = program.wait();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("\"stopping\""), "{stderr}");
+
+    let serve = place.serve_command("");
+    let mut nohup = Command::new("nohup");
+    nohup.arg(serve.get_program()).args(serve.get_args());
+    nohup.env_clear();
+    for (name, value) in serve.get_envs() {
+        nohup.env(name, value.unwrap());
+    }
+    let program = Program::start(nohup, &place.database.folder().join("stderr"));
+    program.send_signal("HUP");
+    let health = format!("{}/healthz", program.address);
+    assert_eq!(client().get(health).send().await.unwrap().status(), 200);
+    let (status, stderr) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[actix_web::test]
 async fn a_signal_right_after_the_listening_line_ends_it_cleanly_too() {
     let place = Place::new().await;
     for _ in 0..5 {
