@@ -4,13 +4,15 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nix::unistd::{Uid, User};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tempfile::NamedTempFile;
 
 use crate::config::SECRET_KEY_BYTES;
@@ -36,6 +38,15 @@ pub enum DataDirError {
         path: PathBuf,
         source: io::Error,
     },
+    #[error(
+        "{} belongs to {owner}, but this process runs as {process}; run it as {owner}, or change the owner of the folder and everything in it (chown -R)",
+        path.display()
+    )]
+    ForeignOwner {
+        path: PathBuf,
+        owner: String,
+        process: String,
+    },
     /// A new key would break every URL in use.
     #[error(
         "the secret key {} is missing; restore it, or set secret_key to the key this database was created with",
@@ -46,14 +57,18 @@ pub enum DataDirError {
     KeyTooShort(PathBuf),
 }
 
-/// Creates the folder if it is missing, and restricts it to mode 0700.
+/// Creates the folder if it is missing, restricts it to mode 0700, and checks that files can be
+/// created in it.
 pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(folder)
         .map_err(io_error("create", folder))?;
-    restrict(folder, FOLDER_MODE)
+    restrict(folder, FOLDER_MODE)?;
+    let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    accessat(CWD, folder, access, AtFlags::EACCESS)
+        .map_err(|error| denied("use", folder)(error.into()))
 }
 
 /// Reads the secret key from the folder. Creates it, with mode 0600, if it is missing and the
@@ -76,7 +91,7 @@ pub fn load_or_create_secret_key(
             DatabaseAge::New => create_secret_key(folder, &path),
             DatabaseAge::Existing => Err(DataDirError::KeyMissing(path)),
         },
-        Err(error) => Err(io_error("read", &path)(error)),
+        Err(error) => Err(denied("read", &path)(error)),
     }
 }
 
@@ -107,7 +122,31 @@ fn restrict(path: &Path, mode: u32) -> Result<(), DataDirError> {
     if current & mode == current {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io_error("protect", path))
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(denied("protect", path))
+}
+
+/// Names the owner of an existing path that this process may not use.
+fn denied(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    move |source| {
+        let process = Uid::effective();
+        match fs::metadata(path).map(|metadata| Uid::from_raw(metadata.uid())) {
+            Ok(owner) if source.kind() == io::ErrorKind::PermissionDenied && owner != process => {
+                DataDirError::ForeignOwner {
+                    path: path.to_owned(),
+                    owner: user_name(owner),
+                    process: user_name(process),
+                }
+            }
+            _ => io_error(action, path)(source),
+        }
+    }
+}
+
+fn user_name(uid: Uid) -> String {
+    match User::from_uid(uid) {
+        Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+        _ => format!("uid {uid}"),
+    }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {

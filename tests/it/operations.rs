@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -207,6 +208,44 @@ async fn a_closed_terminal_ends_it_like_sigterm_but_not_under_nohup() {
     assert_eq!(client().get(health).send().await.unwrap().status(), 200);
     let (status, stderr) = program.terminate();
     assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[test]
+fn a_data_folder_of_another_user_is_refused_with_both_names() {
+    if !nix::unistd::geteuid().is_root() {
+        // Only root can start a process as another user.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(folder.path(), 0o755);
+    // The other user may not reach the folder that holds it.
+    let program = folder.path().join("bluetick");
+    fs::copy(env!("CARGO_BIN_EXE_bluetick"), &program).unwrap();
+    for mode in [0o755, 0o700] {
+        let data = folder.path().join(format!("data-{mode:o}"));
+        fs::create_dir(&data).unwrap();
+        allow(&data, mode);
+        let mut command = Command::new(&program);
+        command
+            .arg("serve")
+            .env_clear()
+            .env("BLUETICK_DATA_DIR", &data)
+            .env("BLUETICK_LISTEN", "127.0.0.1:0")
+            .current_dir("/")
+            .uid(54321);
+        let output = run_to_end(command);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let expected = format!(
+            "bluetick: {} belongs to root (uid 0), but this process runs as uid 54321; run it as root (uid 0), \
+             or change the owner of the folder and everything in it (chown -R)",
+            data.display()
+        );
+        assert_eq!(printed_lines(&stderr), [expected]);
+    }
 }
 
 #[actix_web::test]
