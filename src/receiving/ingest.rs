@@ -1,10 +1,6 @@
 //! Stores a callback: checks its authenticity, redacts secrets, appends it to the journal. Never
 //! parses.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
@@ -15,16 +11,12 @@ use crate::domain::secret::Secret;
 use crate::journal::{Journal, MemoryPermit};
 use crate::providers::authenticity;
 use crate::receiving::body_memory::BodyMemory;
+use crate::receiving::ingest_counters::{IngestCounters, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::limits::TrafficLimits;
 use crate::receiving::redaction::Redaction;
 use crate::receiving::response_counts::CallbackResponseCounts;
-
-/// Unverified callbacks stored per account and hour, so that callers of a leaked URL cannot fill
-/// the disk.
-const UNVERIFIED_PER_HOUR: u32 = 1_000;
-/// Bytes of unverified bodies stored per account and hour.
-const UNVERIFIED_BYTES_PER_HOUR: usize = 64 * 1024 * 1024;
+use crate::receiving::unverified_limit::UnverifiedLimit;
 
 /// One request as it was received, with a valid token.
 #[derive(Debug)]
@@ -64,72 +56,21 @@ pub enum IngestOutcome {
     OverHourlyLimit,
 }
 
-/// Counts since the process started.
-#[derive(Debug, Default)]
-pub struct IngestCounters {
-    /// Stored and verified.
-    pub kept: AtomicU64,
-    /// Stored but unverified.
-    pub unverified: AtomicU64,
-    /// Unverified callbacks over the hourly limit; not stored.
-    pub over_budget: AtomicU64,
-    /// Callbacks of accounts over their hourly limit; not stored.
-    pub over_ceiling: AtomicU64,
-    /// GET or HEAD without query and body.
-    pub probes: AtomicU64,
-    /// Subscription handshakes answered with their challenge.
-    pub handshakes: AtomicU64,
-    /// Requests with an unknown account, a wrong token, or a wrong handshake.
-    pub refused: AtomicU64,
-    pub too_large: AtomicU64,
-    /// Bodies that timed out or ended early.
-    pub incomplete: AtomicU64,
-    /// Callbacks that could not be stored.
-    pub failed: AtomicU64,
-}
-
-impl IngestCounters {
-    /// Every count with its label value in `/metrics`.
-    pub fn list(&self) -> [(&'static str, u64); 10] {
-        [
-            ("kept", &self.kept),
-            ("unverified", &self.unverified),
-            ("over_budget", &self.over_budget),
-            ("over_ceiling", &self.over_ceiling),
-            ("probe", &self.probes),
-            ("handshake", &self.handshakes),
-            ("refused", &self.refused),
-            ("too_large", &self.too_large),
-            ("incomplete", &self.incomplete),
-            ("failed", &self.failed),
-        ]
-        .map(|(word, counter)| (word, counter.load(Ordering::Relaxed)))
-    }
-}
-
 #[derive(Debug)]
 pub struct Ingest {
     journal: Journal,
-    unverified: Mutex<HashMap<AccountId, UnverifiedUsage>>,
+    unverified: UnverifiedLimit,
     counters: IngestCounters,
     responses: CallbackResponseCounts,
     limits: TrafficLimits,
     body_memory: BodyMemory,
 }
 
-/// How much of the hourly limit for unverified callbacks an account has used.
-#[derive(Clone, Copy, Debug, Default)]
-struct UnverifiedUsage {
-    hour: i64,
-    callbacks: u32,
-    bytes: usize,
-}
-
 impl Ingest {
     pub fn new(journal: Journal, accounts: &KnownAccounts, limits: TrafficLimits) -> Self {
         Self {
             journal,
-            unverified: Mutex::default(),
+            unverified: UnverifiedLimit::default(),
             counters: IngestCounters::default(),
             responses: CallbackResponseCounts::new(accounts),
             limits,
@@ -164,22 +105,26 @@ impl Ingest {
         &self,
         request: RawRequest,
         known: Option<&KnownAccount>,
-        room: MemoryPermit,
+        memory: MemoryPermit,
         now: DateTime<Utc>,
     ) -> Result<IngestOutcome, Error> {
         let authenticity = authenticity_of(&request, known);
         let verified = authenticity == Authenticity::Verified;
-        if !verified && !self.within_unverified_limit(&request, now) {
-            count(&self.counters.over_budget);
+        if !verified
+            && !self
+                .unverified
+                .admit(&request.account, request.body.len(), now)
+        {
+            count(&self.counters.over_unverified_limit);
             return Ok(IngestOutcome::OverUnverifiedLimit);
         }
         if !self.limits.admit(&request.account, request.size(), now) {
-            count(&self.counters.over_ceiling);
+            count(&self.counters.over_hourly_limit);
             return Ok(IngestOutcome::OverHourlyLimit);
         }
         let record = redacted_record(request, known, authenticity, now);
         let id = record.id;
-        if let Err(error) = self.journal.append(record, room).await {
+        if let Err(error) = self.journal.append(record, memory).await {
             count(&self.counters.failed);
             return Err(error);
         }
@@ -191,32 +136,6 @@ impl Ingest {
             Ok(IngestOutcome::Unverified(id))
         }
     }
-
-    fn within_unverified_limit(&self, request: &RawRequest, now: DateTime<Utc>) -> bool {
-        let hour = now.timestamp().div_euclid(3600);
-        let mut accounts = self
-            .unverified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let usage = accounts.entry(request.account.clone()).or_default();
-        if usage.hour != hour {
-            *usage = UnverifiedUsage {
-                hour,
-                ..UnverifiedUsage::default()
-            };
-        }
-        let bytes = usage.bytes.saturating_add(request.body.len());
-        if usage.callbacks >= UNVERIFIED_PER_HOUR || bytes > UNVERIFIED_BYTES_PER_HOUR {
-            return false;
-        }
-        usage.callbacks += 1;
-        usage.bytes = bytes;
-        true
-    }
-}
-
-pub fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// A signed report URL is sufficient: providers call it unchanged and do not add the account's own

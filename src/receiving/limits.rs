@@ -3,36 +3,24 @@
 //!
 //! Counts in memory; processes share their counts through the database every few seconds.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::db::disk::Disk;
 use crate::domain::ids::AccountId;
-use crate::journal::spool::SpoolLimits;
+use crate::receiving::hourly_ceiling::measure_ceiling;
+use crate::receiving::hourly_usage::{AccountLimiter, CallbackVolume, hour_of, start_of_hour};
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
 use crate::store::callback_hours::CallbackHour;
 
-/// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
-/// free disk space.
-const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
-const CEILING_DISK_FRACTION: u64 = 10;
 /// Half of the ceiling is a spike: it raises an alarm before callbacks are refused.
 const SPIKE_CEILING_FRACTION: u64 = 2;
 /// Stored hours are deleted after this time; only the current one is used.
 const HOURS_KEPT: TimeDelta = TimeDelta::days(1);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct CallbackVolume {
-    pub callbacks: u64,
-    /// Bytes of bodies, queries and headers.
-    pub bytes: u64,
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrafficSpike {
@@ -57,28 +45,7 @@ pub struct TrafficLimits {
     folder: PathBuf,
 }
 
-#[derive(Debug, Default)]
-struct AccountLimiter(Mutex<HourlyUsage>);
-
-impl AccountLimiter {
-    fn lock(&self) -> MutexGuard<'_, HourlyUsage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug, Default)]
-struct HourlyUsage {
-    /// Hours since 1970.
-    hour: i64,
-    /// Of the current hour, as stored in the database.
-    recorded: CallbackVolume,
-    /// By hour; not stored yet.
-    unsaved: BTreeMap<i64, CallbackVolume>,
-    refused: u64,
-}
-
 impl TrafficLimits {
-    /// `folder` is on the disk that stores the callbacks.
     pub fn new(accounts: &KnownAccounts, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self {
@@ -87,20 +54,20 @@ impl TrafficLimits {
                 .map(|id| (id.clone(), AccountLimiter::default()))
                 .collect(),
             unknown_accounts: AccountLimiter::default(),
-            ceiling: AtomicU64::new(hourly_ceiling(free_bytes(&folder))),
+            ceiling: AtomicU64::new(measure_ceiling(&folder)),
             folder,
         }
     }
 
-    fn limiter(&self, account: &AccountId) -> &AccountLimiter {
-        self.accounts.get(account).unwrap_or(&self.unknown_accounts)
+    fn limiter_of(&self, account: Option<&AccountId>) -> &AccountLimiter {
+        account
+            .and_then(|account| self.accounts.get(account))
+            .unwrap_or(&self.unknown_accounts)
     }
 
     fn limiters(&self) -> impl Iterator<Item = (Option<&AccountId>, &AccountLimiter)> {
-        let known = self
-            .accounts
-            .iter()
-            .map(|(id, limiter)| (Some(id), limiter));
+        let known = self.accounts.iter();
+        let known = known.map(|(id, limiter)| (Some(id), limiter));
         known.chain([(None, &self.unknown_accounts)])
     }
 
@@ -108,7 +75,7 @@ impl TrafficLimits {
     /// does.
     pub fn admit(&self, account: &AccountId, bytes: usize, now: DateTime<Utc>) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let mut usage = self.limiter(account).lock();
+        let mut usage = self.limiter_of(Some(account)).lock();
         usage.start_hour(hour_of(now));
         if usage.used().bytes.saturating_add(bytes) > self.ceiling.load(Ordering::Relaxed) {
             usage.refused += 1;
@@ -161,28 +128,25 @@ impl TrafficLimits {
                 .add_callback_hours(hours.collect(), now - HOURS_KEPT)
                 .await?;
             for (account, hour, volume) in unsaved {
-                let limiter = account.map_or(&self.unknown_accounts, |id| self.limiter(&id));
-                limiter.lock().mark_saved(hour, volume);
+                self.limiter_of(account.as_ref())
+                    .lock()
+                    .mark_saved(hour, volume);
             }
         }
         let hour = hour_of(now);
         for stored in store.list_callback_hours(start_of_hour(hour)).await? {
             if hour_of(stored.hour) == hour {
-                let limiter = stored
-                    .account
-                    .as_ref()
-                    .map_or(&self.unknown_accounts, |id| self.limiter(id));
-                limiter.lock().set_recorded(
-                    hour,
-                    CallbackVolume {
-                        callbacks: stored.callbacks,
-                        bytes: stored.bytes,
-                    },
-                );
+                let volume = CallbackVolume {
+                    callbacks: stored.callbacks,
+                    bytes: stored.bytes,
+                };
+                self.limiter_of(stored.account.as_ref())
+                    .lock()
+                    .set_recorded(hour, volume);
             }
         }
         self.ceiling
-            .store(hourly_ceiling(free_bytes(&self.folder)), Ordering::Relaxed);
+            .store(measure_ceiling(&self.folder), Ordering::Relaxed);
         Ok(())
     }
 
@@ -197,66 +161,11 @@ impl TrafficLimits {
     }
 }
 
-impl HourlyUsage {
-    /// Also goes back if the clock was set back.
-    fn start_hour(&mut self, hour: i64) {
-        if hour != self.hour {
-            self.hour = hour;
-            self.recorded = CallbackVolume::default();
-            self.refused = 0;
-        }
-    }
-
-    fn used(&self) -> CallbackVolume {
-        let unsaved = self.unsaved.get(&self.hour).copied().unwrap_or_default();
-        CallbackVolume {
-            callbacks: self.recorded.callbacks + unsaved.callbacks,
-            bytes: self.recorded.bytes + unsaved.bytes,
-        }
-    }
-
-    fn mark_saved(&mut self, hour: i64, volume: CallbackVolume) {
-        let Some(unsaved) = self.unsaved.get_mut(&hour) else {
-            return;
-        };
-        unsaved.callbacks -= volume.callbacks.min(unsaved.callbacks);
-        unsaved.bytes -= volume.bytes.min(unsaved.bytes);
-        if *unsaved == CallbackVolume::default() {
-            self.unsaved.remove(&hour);
-        }
-        if hour == self.hour {
-            self.recorded.callbacks += volume.callbacks;
-            self.recorded.bytes += volume.bytes;
-        }
-    }
-
-    fn set_recorded(&mut self, hour: i64, volume: CallbackVolume) {
-        self.start_hour(hour);
-        self.recorded = volume;
-    }
-}
-
-fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
-    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
-}
-
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let disk = Disk::measure(folder).ok()?;
-    Some(disk.free_above(SpoolLimits::default().free_percent))
-}
-
-fn hour_of(at: DateTime<Utc>) -> i64 {
-    at.timestamp().div_euclid(3600)
-}
-
-fn start_of_hour(hour: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(hour.saturating_mul(3600), 0).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::provider::ProviderId;
+    use crate::receiving::hourly_ceiling::MINIMUM_CEILING;
     use crate::receiving::known_accounts::KnownAccount;
 
     fn shop() -> AccountId {
@@ -307,14 +216,6 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_grows_with_the_disk() {
-        assert_eq!(hourly_ceiling(None), MINIMUM_CEILING);
-        assert_eq!(hourly_ceiling(Some(5 * MINIMUM_CEILING)), MINIMUM_CEILING);
-        let large = 1_000 * MINIMUM_CEILING;
-        assert_eq!(hourly_ceiling(Some(large)), 100 * MINIMUM_CEILING);
-    }
-
-    #[test]
     fn half_of_the_ceiling_is_a_spike() {
         let limits = limits();
         let half = usize::try_from(MINIMUM_CEILING / 2).unwrap();
@@ -334,21 +235,21 @@ mod tests {
         }
         let unsaved = limits.unsaved();
         assert!(limits.admit(&shop(), 10, noon()));
-        for (_, hour, volume) in unsaved {
-            limits.limiter(&shop()).lock().mark_saved(hour, volume);
+        for (account, hour, volume) in unsaved {
+            limits
+                .limiter_of(account.as_ref())
+                .lock()
+                .mark_saved(hour, volume);
         }
-        let used = || limits.limiter(&shop()).lock().used().callbacks;
-        assert_eq!(used(), 4);
+        let usage = || limits.limiter_of(Some(&shop())).lock();
+        assert_eq!(usage().used().callbacks, 4);
         assert_eq!(limits.unsaved()[0].2.callbacks, 1);
         // Another process counted five in the same hour.
         let volume = CallbackVolume {
             callbacks: 8,
             bytes: 80,
         };
-        limits
-            .limiter(&shop())
-            .lock()
-            .set_recorded(hour_of(noon()), volume);
-        assert_eq!(used(), 9);
+        usage().set_recorded(hour_of(noon()), volume);
+        assert_eq!(usage().used().callbacks, 9);
     }
 }

@@ -3,7 +3,10 @@
 
 pub mod body_memory;
 pub mod correlate;
+mod hourly_ceiling;
+mod hourly_usage;
 pub mod ingest;
+pub mod ingest_counters;
 pub mod known_accounts;
 pub mod limits;
 pub mod operator_decisions;
@@ -12,3 +15,4 @@ pub mod reconcile;
 pub mod redaction;
 pub mod response_counts;
 pub mod unpack;
+mod unverified_limit;

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::domain::ids::AccountId;
 use crate::receiving::known_accounts::KnownAccounts;
 
-/// One label for all unknown accounts, so that strangers cannot create time series.
+/// One label for all unknown accounts, so that outsiders cannot create time series.
 const UNKNOWN_ACCOUNT: &str = "";
 /// Every error status in use; each is exported from the start.
 const ERROR_STATUSES: [u16; 8] = [400, 401, 403, 404, 408, 413, 429, 503];

@@ -6,29 +6,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::db;
 use crate::db::disk::Disk;
-use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::alarms::{self, AlarmKind};
-use crate::reporting::problem_kind::ProblemKind;
+use crate::reporting::database_metrics;
+use crate::reporting::gauges::{GaugeFamily, LabelSet, register_gauge, signed};
 use crate::services::Services;
 use crate::telemetry;
 
 /// Without an answer in this time, `/metrics` shows everything else.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Age of the messages that are counted, as a sum over the rollups of one day.
-const MESSAGE_AGE: TimeDelta = TimeDelta::hours(24);
-
-type LabelSet<const N: usize> = [(&'static str, String); N];
-type GaugeFamily<const N: usize> = Family<LabelSet<N>, Gauge>;
 
 /// In the text format of Prometheus.
 pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
@@ -42,7 +35,8 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     files(services, &mut registry);
     disks(services, &mut registry);
     alarms(services, &mut registry);
-    let answered = tokio::time::timeout(DATABASE_TIMEOUT, databases(services, &mut registry)).await;
+    let databases = database_metrics::register(services, &mut registry);
+    let answered = tokio::time::timeout(DATABASE_TIMEOUT, databases).await;
     let up = match answered {
         Ok(Ok(())) => i64::from(!services.store.is_refusing()),
         Ok(Err(error)) => {
@@ -51,7 +45,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
         }
         Err(_) => 0,
     };
-    gauge(
+    register_gauge(
         &mut registry,
         "databases_up",
         "Whether both databases answer and the last write to the main one succeeded",
@@ -84,13 +78,13 @@ fn callbacks(services: &Services, registry: &mut Registry) {
 
 fn spool(services: &Services, registry: &mut Registry) {
     let status = *services.journal.spool().borrow();
-    gauge(
+    register_gauge(
         registry,
         "spool_in_use",
         "Whether the spool holds callbacks, or receives them because the journal does not accept them",
         i64::from(status.depth > 0 || status.in_use && !status.refusing),
     );
-    gauge(
+    register_gauge(
         registry,
         "spool_records",
         "Callbacks in the spool that are not in the journal yet",
@@ -187,84 +181,4 @@ fn alarms(services: &Services, registry: &mut Registry) {
         set(alarm.kind, alarm.account.as_ref(), 1);
     }
     registry.register("alarms", "1 while the alarm is active", active);
-}
-
-async fn databases(services: &Services, registry: &mut Registry) -> Result<(), db::Error> {
-    let now = services.clock.now();
-    let store = &services.store;
-    let position = store.position().await?;
-    let end = services.journal.end().await?;
-    let oldest = services.journal.list_positions(position, 1).await?;
-    let lag = oldest.first().map(|position| now - position.received_at);
-    let counts = store.count_messages(now - MESSAGE_AGE).await?;
-    let problems = store.count_problems(now).await?;
-
-    gauge(
-        registry,
-        "reconcile_backlog_rows",
-        "Journal positions that are not processed yet; a few may be empty",
-        // Positions after the last row may never have been committed.
-        if lag.is_none() { 0 } else { end - position },
-    );
-    let seconds = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-    let lag = lag.unwrap_or_default().max(TimeDelta::zero());
-    seconds.set(lag.as_seconds_f64());
-    registry.register_with_unit(
-        "reconcile_lag",
-        "Age of the oldest callback that is not processed yet",
-        Unit::Seconds,
-        seconds,
-    );
-    let messages = GaugeFamily::<3>::default();
-    let of = |account: &AccountId, origin: &str, state: DeliveryState| {
-        [
-            ("account", account.to_string()),
-            ("origin", origin.to_owned()),
-            ("state", state.to_string()),
-        ]
-    };
-    // Configured accounts are always present; observed and dry-run messages once there are some.
-    for account in services.accounts.keys() {
-        for state in DeliveryState::ALL {
-            messages.get_or_create(&of(account, "api", state)).set(0);
-        }
-    }
-    for (origin, accounts) in [
-        ("api", &counts.sent),
-        ("observed", &counts.observed),
-        ("dry-run", &counts.dry_run),
-    ] {
-        for (account, states) in accounts {
-            for (state, number) in states {
-                messages
-                    .get_or_create(&of(account, origin, *state))
-                    .set(*number);
-            }
-        }
-    }
-    registry.register(
-        "messages_last_day",
-        "Messages created in the last 24 hours, by the state they are in now",
-        messages,
-    );
-    let open = GaugeFamily::<1>::default();
-    for kind in ProblemKind::ALL {
-        if kind != ProblemKind::Rejected {
-            let label = [("kind", kind.as_str().to_owned())];
-            open.get_or_create(&label)
-                .set(signed(kind.count(&problems)));
-        }
-    }
-    registry.register("problems", "Open problems", open);
-    Ok(())
-}
-
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
-    let gauge: Gauge = Gauge::default();
-    gauge.set(value);
-    registry.register(name, help, gauge);
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,9 @@
 //! Applies parsed callbacks to a ledger: receipts, ids, quarantine, conversation windows.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
-
 use crate::db;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
 use crate::domain::failure_codes;
-use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
 use crate::providers::{CallbackPart, Inbound, Report};
@@ -17,6 +12,7 @@ use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{
     CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
 };
+use crate::receiving::reconcile::account_rejections::AccountRejection;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::inbound_windows::LatestInbound;
@@ -27,7 +23,7 @@ use crate::store::quarantine::QuarantinedCopy;
 pub(super) struct AppliedBatch {
     pub(super) outcomes: Vec<CallbackOutcome>,
     pub(super) quarantined: Vec<QuarantinedCopy>,
-    rejections: Vec<AccountRejection>,
+    pub(super) rejections: Vec<AccountRejection>,
 }
 
 /// What the callbacks of a batch contain beside receipts.
@@ -36,13 +32,6 @@ struct CollectedEffects {
     quarantined: Vec<QuarantinedCopy>,
     inbound: LatestInbound,
     rejections: Vec<AccountRejection>,
-}
-
-/// A report in which the provider rejects the account, not only the message.
-struct AccountRejection {
-    message: MessageId,
-    received_at: DateTime<Utc>,
-    reason: String,
 }
 
 /// Whether quarantine keeps the body with a part.
@@ -122,10 +111,10 @@ impl Reconciler {
             };
             if result == Outcome::Quarantined {
                 // One copy of the body per callback.
-                let is_kept = results
+                let has_copy = results
                     .iter()
-                    .any(|(known, _)| *known == Outcome::Quarantined);
-                let copy = if is_kept {
+                    .any(|(earlier, _)| *earlier == Outcome::Quarantined);
+                let copy = if has_copy {
                     QuarantineCopy::Nothing
                 } else {
                     QuarantineCopy::Body
@@ -137,11 +126,12 @@ impl Reconciler {
             }
             results.push((result, detail));
         }
-        let (chief, detail) = results
+        // The outcome of the callback is the first one in the order of `Outcome`.
+        let (first, detail) = results
             .into_iter()
             .min_by_key(|(result, _)| *result)
             .unwrap_or((Outcome::Quarantined, None));
-        Ok(outcome(entry, chief, detail))
+        Ok(outcome(entry, first, detail))
     }
 }
 
@@ -159,37 +149,6 @@ impl CollectedEffects {
             .entry((record.account.clone(), phone))
             .or_insert(at);
         *latest = (*latest).max(at);
-    }
-}
-
-impl AppliedBatch {
-    /// Pauses the accounts that their providers rejected in this batch: other sends would be
-    /// rejected, too.
-    ///
-    /// The report on the message that was attempted last decides; a callback may hold thousands.
-    pub(super) async fn pause_accounts(&self, ledger: &mut Ledger) -> Result<(), db::Error> {
-        let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &AccountRejection)> = BTreeMap::new();
-        for rejection in &self.rejections {
-            let message = ledger.current(rejection.message);
-            let Some((account, tried_at)) =
-                ledger.find_submission(message, rejection.received_at)?
-            else {
-                continue;
-            };
-            let known = latest.entry(account).or_insert((tried_at, rejection));
-            if tried_at > known.0 {
-                *known = (tried_at, rejection);
-            }
-        }
-        for (account, (tried_at, rejection)) in latest {
-            let paused = ledger
-                .pause_by_report(&account, tried_at, &rejection.reason)
-                .await?;
-            if paused {
-                tracing::warn!(account.id = %account, message.id = %rejection.message, "the provider rejected the account by a report; sending is paused");
-            }
-        }
-        Ok(())
     }
 }
 

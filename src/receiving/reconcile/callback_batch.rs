@@ -25,6 +25,14 @@ pub(super) struct CallbackBatch {
 #[derive(Clone, Default)]
 pub(super) struct PrefetchedBatch(Arc<Mutex<Option<(i64, CallbackBatch)>>>);
 
+/// Whether callbacks are processed for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProcessingPass {
+    First,
+    /// During a rebuild: operators may have decided about them since.
+    Repeated,
+}
+
 impl CallbackBatch {
     /// Parses as many entries as may be unpacked at a time, at least one.
     pub(super) fn parse(

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::pending::may_be_missing;
 use super::sources::{files, read, root};
 
 /// Beginnings of code spans that are paths.
@@ -31,10 +30,7 @@ fn documents_name_only_paths_and_headings_that_exist() {
             let links = links(&text)
                 .into_iter()
                 .filter(|link| !leads_somewhere(&document, link));
-            let gone: Vec<String> = paths
-                .chain(links)
-                .filter(|path| !may_be_missing(path))
-                .collect();
+            let gone: Vec<String> = paths.chain(links).collect();
             gone.into_iter()
                 .map(move |path| format!("{}: {path}", document.display()))
         })

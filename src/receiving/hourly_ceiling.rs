@@ -1,0 +1,38 @@
+//! The bytes of callbacks that one account may send per hour.
+
+use std::path::Path;
+
+use crate::db::disk::Disk;
+use crate::journal::spool::SpoolLimits;
+
+/// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
+/// free disk space.
+pub(super) const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
+const CEILING_DISK_FRACTION: u64 = 10;
+
+/// `folder` is on the disk that stores the callbacks.
+pub(super) fn measure_ceiling(folder: &Path) -> u64 {
+    hourly_ceiling(free_bytes(folder))
+}
+
+fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
+    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = Disk::measure(folder).ok()?;
+    Some(disk.free_above(SpoolLimits::default().free_percent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_grows_with_the_disk() {
+        assert_eq!(hourly_ceiling(None), MINIMUM_CEILING);
+        assert_eq!(hourly_ceiling(Some(5 * MINIMUM_CEILING)), MINIMUM_CEILING);
+        let large = 1_000 * MINIMUM_CEILING;
+        assert_eq!(hourly_ceiling(Some(large)), 100 * MINIMUM_CEILING);
+    }
+}

@@ -1,0 +1,46 @@
+//! Pauses accounts that their providers rejected in reports.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::db;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::store::ledger::Ledger;
+
+/// A report in which the provider rejects the account, not only the message.
+pub(super) struct AccountRejection {
+    pub(super) message: MessageId,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) reason: String,
+}
+
+/// Pauses the accounts that their providers rejected in this batch: other sends would be
+/// rejected, too.
+///
+/// The report on the message that was attempted last decides; a callback may hold thousands.
+pub(super) async fn pause_accounts(
+    ledger: &mut Ledger,
+    rejections: &[AccountRejection],
+) -> Result<(), db::Error> {
+    let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &AccountRejection)> = BTreeMap::new();
+    for rejection in rejections {
+        let message = ledger.current(rejection.message);
+        let Some((account, tried_at)) = ledger.find_submission(message, rejection.received_at)? else {
+            continue;
+        };
+        let known = latest.entry(account).or_insert((tried_at, rejection));
+        if tried_at > known.0 {
+            *known = (tried_at, rejection);
+        }
+    }
+    for (account, (tried_at, rejection)) in latest {
+        let paused = ledger
+            .pause_by_report(&account, tried_at, &rejection.reason)
+            .await?;
+        if paused {
+            tracing::warn!(account.id = %account, message.id = %rejection.message, "the provider rejected the account by a report; sending is paused");
+        }
+    }
+    Ok(())
+}

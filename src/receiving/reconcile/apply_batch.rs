@@ -1,0 +1,141 @@
+//! Applies a batch of callbacks in one transaction with the position, or one by one if that fails.
+
+use std::borrow::Cow;
+
+use crate::db;
+use crate::domain::callback_record::JournalEntry;
+use crate::receiving::operator_decisions::OperatorDecisions;
+use crate::receiving::parsing::{CallbackContent, ParsedCallback};
+use crate::receiving::reconcile::account_rejections::pause_accounts;
+use crate::receiving::reconcile::callback_batch::{CallbackBatch, ProcessingPass};
+use crate::receiving::reconcile::reconciler::Reconciler;
+use crate::store::ledger::Ledger;
+
+impl Reconciler {
+    /// Applies a batch in one transaction, or one by one if that fails.
+    pub(super) async fn apply_batch(
+        &self,
+        position: i64,
+        batch: &CallbackBatch,
+        pass: ProcessingPass,
+    ) -> Result<(), db::Error> {
+        match self.apply(position, &batch.parsed(), pass).await {
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(%error, "a batch of callbacks could not be applied; applying them one by one");
+                self.apply_singly(position, &batch.parsed(), pass).await
+            }
+            applied => applied,
+        }
+    }
+
+    async fn apply(
+        &self,
+        position: i64,
+        batch: &[ParsedCallback<'_>],
+        pass: ProcessingPass,
+    ) -> Result<(), db::Error> {
+        let Some(last) = batch.last() else {
+            return Ok(());
+        };
+        let position = (position, last.entry.seq);
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let applied = match pass {
+            ProcessingPass::First => self.apply_first_pass(&mut ledger, batch, position).await,
+            ProcessingPass::Repeated => self.apply_repeated(&mut ledger, batch, position).await,
+        };
+        self.finish(ledger, applied).await
+    }
+
+    /// Commits on success, rolls back on failure.
+    pub(super) async fn finish(
+        &self,
+        ledger: Ledger,
+        done: Result<(), db::Error>,
+    ) -> Result<(), db::Error> {
+        match done {
+            Ok(()) => self.store.commit(ledger).await,
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn apply_first_pass(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[ParsedCallback<'_>],
+        position: (i64, i64),
+    ) -> Result<(), db::Error> {
+        let applied = self
+            .apply_all(ledger, batch, &OperatorDecisions::default())
+            .await?;
+        pause_accounts(ledger, &applied.rejections).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
+    }
+
+    /// Includes callbacks that operators released since. Does not pause accounts: a rejection that
+    /// was processed before is out of date.
+    async fn apply_repeated(
+        &self,
+        ledger: &mut Ledger,
+        batch: &[ParsedCallback<'_>],
+        position: (i64, i64),
+    ) -> Result<(), db::Error> {
+        ledger.keep_times();
+        let decisions = OperatorDecisions::load(ledger).await?;
+        let parsed: Vec<ParsedCallback<'_>> = batch
+            .iter()
+            .map(|parsed| ParsedCallback {
+                entry: parsed.entry,
+                content: match parsed.content.as_ref() {
+                    CallbackContent::Unverified { .. } => {
+                        Cow::Owned(self.parse(parsed.entry, Some(&decisions)))
+                    }
+                    content => Cow::Borrowed(content),
+                },
+            })
+            .collect();
+        let applied = self.apply_all(ledger, &parsed, &decisions).await?;
+        ledger
+            .record_outcomes(applied.outcomes, applied.quarantined, position)
+            .await
+    }
+
+    /// A callback that fails alone is quarantined as internal, so that it does not block the others.
+    async fn apply_singly(
+        &self,
+        position: i64,
+        batch: &[ParsedCallback<'_>],
+        pass: ProcessingPass,
+    ) -> Result<(), db::Error> {
+        let mut from = position;
+        for parsed in batch {
+            let entry = parsed.entry;
+            match self.apply(from, std::slice::from_ref(parsed), pass).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, callback.id = %entry.record.id, "a callback could not be applied");
+                    self.quarantine_alone(from, entry).await?;
+                }
+            }
+            from = entry.seq;
+        }
+        Ok(())
+    }
+
+    async fn quarantine_alone(&self, from: i64, entry: &JournalEntry) -> Result<(), db::Error> {
+        let content = Cow::Owned(CallbackContent::Unsupported {
+            reason: "internal: it could not be applied; see the log",
+        });
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let position = (from, entry.seq);
+        let applied = self
+            .apply_first_pass(&mut ledger, &[ParsedCallback { entry, content }], position)
+            .await;
+        self.finish(ledger, applied).await
+    }
+}

@@ -1,0 +1,90 @@
+//! The numbers in `/metrics` that come from the databases: backlog, messages by state, problems.
+//!
+//! **Invariant:** no query scans a table of messages or callbacks.
+
+use chrono::TimeDelta;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::db;
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
+use crate::reporting::gauges::{GaugeFamily, register_gauge, signed};
+use crate::reporting::problem_kind::ProblemKind;
+use crate::services::Services;
+
+/// Age of the messages that are counted, as a sum over the rollups of one day.
+const MESSAGE_AGE: TimeDelta = TimeDelta::hours(24);
+
+pub(super) async fn register(
+    services: &Services,
+    registry: &mut Registry,
+) -> Result<(), db::Error> {
+    let now = services.clock.now();
+    let store = &services.store;
+    let position = store.position().await?;
+    let end = services.journal.end().await?;
+    let oldest = services.journal.list_positions(position, 1).await?;
+    let lag = oldest.first().map(|position| now - position.received_at);
+    let counts = store.count_messages(now - MESSAGE_AGE).await?;
+    let problems = store.count_problems(now).await?;
+
+    register_gauge(
+        registry,
+        "reconcile_backlog_rows",
+        "Journal positions that are not processed yet; a few may be empty",
+        // Positions after the last row may never have been committed.
+        if lag.is_none() { 0 } else { end - position },
+    );
+    let seconds = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+    let lag = lag.unwrap_or_default().max(TimeDelta::zero());
+    seconds.set(lag.as_seconds_f64());
+    registry.register_with_unit(
+        "reconcile_lag",
+        "Age of the oldest callback that is not processed yet",
+        Unit::Seconds,
+        seconds,
+    );
+    let messages = GaugeFamily::<3>::default();
+    let of = |account: &AccountId, origin: &str, state: DeliveryState| {
+        [
+            ("account", account.to_string()),
+            ("origin", origin.to_owned()),
+            ("state", state.to_string()),
+        ]
+    };
+    // Configured accounts are always present; observed and dry-run messages once there are some.
+    for account in services.accounts.keys() {
+        for state in DeliveryState::ALL {
+            messages.get_or_create(&of(account, "api", state)).set(0);
+        }
+    }
+    for (origin, accounts) in [
+        ("api", &counts.sent),
+        ("observed", &counts.observed),
+        ("dry-run", &counts.dry_run),
+    ] {
+        for (account, states) in accounts {
+            for (state, number) in states {
+                messages
+                    .get_or_create(&of(account, origin, *state))
+                    .set(*number);
+            }
+        }
+    }
+    registry.register(
+        "messages_last_day",
+        "Messages created in the last 24 hours, by the state they are in now",
+        messages,
+    );
+    let open = GaugeFamily::<1>::default();
+    for kind in ProblemKind::ALL {
+        if kind != ProblemKind::Rejected {
+            let label = [("kind", kind.as_str().to_owned())];
+            open.get_or_create(&label)
+                .set(signed(kind.count(&problems)));
+        }
+    }
+    registry.register("problems", "Open problems", open);
+    Ok(())
+}
