@@ -26,7 +26,8 @@ pub(super) async fn pause_accounts(
     let mut latest: BTreeMap<AccountId, (DateTime<Utc>, &AccountRejection)> = BTreeMap::new();
     for rejection in rejections {
         let message = ledger.current(rejection.message);
-        let Some((account, tried_at)) = ledger.find_submission(message, rejection.received_at)? else {
+        let Some((account, tried_at)) = ledger.find_submission(message, rejection.received_at)?
+        else {
             continue;
         };
         let known = latest.entry(account).or_insert((tried_at, rejection));
