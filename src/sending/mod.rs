@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod dispatch;
 pub mod pace;
+pub mod recipient_number;
 pub mod transcript;
 pub mod transport;
 pub mod upload_storage;

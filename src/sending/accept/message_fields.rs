@@ -12,7 +12,8 @@ use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
 use crate::sending::accept::accept_error::InvalidField;
 use crate::sending::accept::message_input::MessageInput;
-use crate::sending::accept::{media_fields, option_fields, recipient_number};
+use crate::sending::accept::{media_fields, option_fields};
+use crate::sending::recipient_number;
 
 pub(super) struct CheckedMessage<'a> {
     pub(super) account: &'a Account,

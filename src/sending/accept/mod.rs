@@ -6,7 +6,6 @@ mod media_fields;
 mod message_fields;
 mod message_input;
 mod option_fields;
-mod recipient_number;
 pub mod register_observed;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use crate::domain::provider_account::Account;
 use crate::domain::rfc3339;
 use crate::sending::accept::accept_error::{AcceptError, InvalidField};
 use crate::sending::accept::message_fields::{check_length, collect_error, find_account};
-use crate::sending::accept::recipient_number;
+use crate::sending::recipient_number;
 use crate::store::Store;
 use crate::store::ledger::{RecipientGiven, Registration};
 

@@ -3,7 +3,7 @@
 use crate::domain::phone::{BadPhoneNumber, PhoneNumber};
 
 /// `country` (ISO 3166, `IN`) is the account's default country.
-pub(super) fn parse(text: &str, country: Option<&str>) -> Result<PhoneNumber, BadPhoneNumber> {
+pub fn parse(text: &str, country: Option<&str>) -> Result<PhoneNumber, BadPhoneNumber> {
     let country = country.and_then(|code| code.parse::<phonenumber::country::Id>().ok());
     if let Some(country) = country
         && !text.trim_start().starts_with('+')
