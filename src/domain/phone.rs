@@ -2,49 +2,24 @@
 
 use std::fmt;
 
-use thiserror::Error;
-
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum BadPhoneNumber {
-    #[error("is empty")]
-    Empty,
-    #[error("has the character `{0}`; use digits, spaces, - ( ) . and one leading +")]
-    Character(char),
-    /// Too short to include a country code, and without `+`.
-    #[error("write the country code")]
-    NoCountryCode,
-    #[error("has {0} digits; an international number has 7 to 15")]
-    Length(usize),
-    #[error("begins with 0; write the country code")]
-    LeadingZero,
-}
+use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
 
 /// An international number: 7 to 15 digits, country code first. `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Parses a number with country code. `+` and separators are allowed; without `+`, at least 11
-    /// digits are required.
+    /// Parses a number with country code. Without `+`, at least 11 digits are required. Trunk
+    /// prefixes are not removed.
     pub fn parse(text: &str) -> Result<Self, BadPhoneNumber> {
-        let text = text.trim();
-        let (plus, rest) = match text.strip_prefix('+') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        if let Some(odd) = rest
-            .chars()
-            .find(|c| !(c.is_ascii_digit() || matches!(c, ' ' | '-' | '(' | ')' | '.' | '\u{a0}')))
-        {
-            return Err(BadPhoneNumber::Character(odd));
-        }
-        let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-        match digits.len() {
-            0 => Err(BadPhoneNumber::Empty),
-            _ if digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero),
-            length if !plus && length < 11 => Err(BadPhoneNumber::NoCountryCode),
+        let written = PhoneText::parse(text)?;
+        match written.digits.len() {
+            _ if written.digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero),
+            length if written.start == NumberStart::Unknown && length < 11 => {
+                Err(BadPhoneNumber::NoCountryCode)
+            }
             length if !(7..=15).contains(&length) => Err(BadPhoneNumber::Length(length)),
-            _ => Ok(Self(digits)),
+            _ => Ok(Self(written.digits)),
         }
     }
 

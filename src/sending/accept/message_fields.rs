@@ -6,7 +6,7 @@ use crate::domain::correlation_tag;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MessageDraft, NAME_LIMIT, Origin, REFERENCE_LIMIT, References};
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone_text::PhoneText;
 use crate::domain::provider::Capabilities;
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
@@ -150,12 +150,16 @@ fn find_sender(
             .filter(char::is_ascii_digit)
             .collect::<String>()
     };
-    let is_number =
-        PhoneNumber::parse(wanted).is_ok() || PhoneNumber::parse(&format!("+{wanted}")).is_ok();
+    let given = [
+        PhoneText::parse(wanted).ok().map(|written| written.digits),
+        recipient_number::parse(wanted, account.default_country.as_deref())
+            .ok()
+            .map(|number| number.digits().to_owned()),
+    ];
     let found = account
         .senders
         .iter()
-        .find(|sender| is_number && digits(sender) == digits(wanted));
+        .find(|sender| given.contains(&Some(digits(sender))));
     if found.is_none() {
         let message = if account.senders.is_empty() {
             format!(

@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::AccountId;
-use crate::domain::phone::PhoneNumber;
 use crate::domain::window::Window;
+use crate::sending::recipient_number;
 use crate::services::Services;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
@@ -43,18 +43,12 @@ pub(crate) async fn show(
     if !services.store.list_accounts().await?.contains_key(&account) {
         return Err(ApiError::NotFound);
     }
-    let phone = parse_phone(&phone).map_err(|message| ApiError::field("phone", message))?;
+    let phone = recipient_number::parse_stored(&phone)
+        .map_err(|error| ApiError::field("phone", error.to_string()))?;
     let last = services.store.find_last_inbound(&account, &phone).await?;
     let window = Window::at(services.clock.now(), last);
     Ok(HttpResponse::Ok().json(WindowResponse {
         state: window.as_str(),
         expires_at: window.expires_at().map(wire::time),
     }))
-}
-
-/// A whole number with its country code; here nothing else can be meant, so the `+` may be left
-/// out.
-fn parse_phone(text: &str) -> Result<PhoneNumber, String> {
-    let international = format!("+{}", text.trim().trim_start_matches('+'));
-    PhoneNumber::parse(&international).map_err(|error| error.to_string())
 }
