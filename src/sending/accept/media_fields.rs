@@ -5,10 +5,8 @@ use crate::domain::media::{
 };
 use crate::domain::provider::{Capabilities, ProviderId};
 use crate::sending::accept::accept_error::InvalidField;
+use crate::sending::accept::media_url;
 use crate::sending::accept::message_input::MessageInput;
-
-/// Bytes.
-const URL_LIMIT: usize = 2048;
 
 /// Returns `None` and adds to `errors` if a field is invalid.
 pub(super) fn check_media(
@@ -35,7 +33,7 @@ pub(super) fn check_media(
     let mime_type = match (&source, find_given_type(input)) {
         // Without a source there is already an error, and no file name to guess from.
         (None, None) => None,
-        _ => check_mime_type(input, kind, capabilities, errors),
+        _ => check_mime_type(input, source.as_ref(), kind, capabilities, errors),
     };
     if let Some(upload) = &input.upload {
         check_size(upload.size, kind, provider, capabilities, errors);
@@ -98,8 +96,8 @@ fn check_source(
         }
     }
     if let Some(url) = &input.media_url {
-        return match check_url(url) {
-            Ok(()) => Some(MediaSource::Url(url.clone())),
+        return match media_url::encode(url) {
+            Ok(encoded) => Some(MediaSource::Url(encoded)),
             Err(message) => {
                 errors.push(InvalidField::new("media.url", message));
                 None
@@ -124,29 +122,6 @@ fn check_source(
     })
 }
 
-fn check_url(text: &str) -> Result<(), String> {
-    if text.len() > URL_LIMIT {
-        return Err(format!(
-            "has {} bytes; at most {URL_LIMIT} are allowed",
-            text.len()
-        ));
-    }
-    let url = url::Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "has the scheme `{}`; providers fetch only http and https",
-            url.scheme()
-        ));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("has no host".to_owned());
-    }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("contains white space; percent-encode it".to_owned());
-    }
-    Ok(())
-}
-
 /// The caller's MIME type, with the field it was given in.
 fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
     let from_file = || {
@@ -164,6 +139,7 @@ fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
 /// fit the kind.
 fn check_mime_type(
     input: &MessageInput,
+    source: Option<&MediaSource>,
     kind: MediaKind,
     capabilities: &Capabilities,
     errors: &mut Vec<InvalidField>,
@@ -182,15 +158,15 @@ fn check_mime_type(
         return None;
     }
     let (field, name) = match (
-        &input.media_url,
+        source,
         uploaded.and_then(|upload| upload.file_name.as_deref()),
     ) {
-        (Some(url), _) => (
+        (Some(MediaSource::Url(url)), _) => (
             "media.url",
             url::Url::parse(url).ok().map(|url| url.path().to_owned()),
         ),
-        (None, Some(name)) => ("file", Some(name.to_owned())),
-        (None, None) => ("media.mime_type", None),
+        (_, Some(name)) => ("file", Some(name.to_owned())),
+        (_, None) => ("media.mime_type", None),
     };
     match name.as_deref().and_then(mime_type_of_extension) {
         Some(guessed) if kind.mime_types().contains(&guessed) => Some(guessed.to_owned()),

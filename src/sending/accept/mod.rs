@@ -3,6 +3,7 @@
 
 mod accept_error;
 mod media_fields;
+mod media_url;
 mod message_fields;
 mod message_input;
 mod option_fields;
