@@ -11,8 +11,19 @@ pub enum Route {
     Callback,
     /// A callback URL of the previous generation or of an earlier secret key. It still works.
     OldCallback,
+    /// The account's callback URL with a mistake in it.
+    MistypedCallback(UrlMistake),
     /// The signed report URL of one message: every callback to it belongs to that message.
     Report(MessageId),
+}
+
+/// How a callback URL at the provider differs from the account's. It still works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UrlMistake {
+    /// White space or invisible characters around a part of the path.
+    WhiteSpace,
+    /// Two slashes or more in a row.
+    DoubledSlash,
 }
 
 /// Whether a callback passed the account's `callback_auth`, beyond the token in the URL.

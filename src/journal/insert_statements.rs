@@ -71,7 +71,7 @@ fn text(backend: DbBackend, rows: usize) -> String {
 fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
     let (authenticity, refusal) = authenticity_words(&record.authenticity);
     let report_message = match record.route {
-        Route::Callback | Route::OldCallback => None,
+        Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => None,
         Route::Report(message) => Some(message.uuid()),
     };
     [

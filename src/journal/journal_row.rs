@@ -6,7 +6,7 @@ use sea_orm::{DerivePartialModel, FromQueryResult};
 
 use crate::db::Error;
 use crate::domain::callback_record::{
-    Authenticity, CallbackRecord, CallbackSummary, JournalEntry, Route,
+    Authenticity, CallbackRecord, CallbackSummary, JournalEntry, Route, UrlMistake,
 };
 use crate::domain::ids::{CallbackId, MessageId};
 
@@ -65,6 +65,8 @@ pub(super) fn route_word(route: Route) -> &'static str {
     match route {
         Route::Callback => "callback",
         Route::OldCallback => "old-callback",
+        Route::MistypedCallback(UrlMistake::WhiteSpace) => "callback-with-space",
+        Route::MistypedCallback(UrlMistake::DoubledSlash) => "callback-with-slash",
         Route::Report(_) => "report",
     }
 }
@@ -81,6 +83,8 @@ fn read_route(seq: i64, word: &str, message: Option<Uuid>) -> Result<Route, Erro
     match (word, message) {
         ("callback", None) => Ok(Route::Callback),
         ("old-callback", None) => Ok(Route::OldCallback),
+        ("callback-with-space", None) => Ok(Route::MistypedCallback(UrlMistake::WhiteSpace)),
+        ("callback-with-slash", None) => Ok(Route::MistypedCallback(UrlMistake::DoubledSlash)),
         ("report", Some(message)) => Ok(Route::Report(MessageId::from(message))),
         _ => Err(Error::inconsistent(TABLE, "route", seq)),
     }

@@ -102,7 +102,7 @@ fn find_by_report_url_or_tag(
 fn named_messages(record: &CallbackRecord, report: &Report) -> impl Iterator<Item = MessageId> {
     let by_report_url = match record.route {
         Route::Report(id) => Some(id),
-        Route::Callback | Route::OldCallback => None,
+        Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => None,
     };
     [by_report_url, report.tag].into_iter().flatten()
 }

@@ -107,6 +107,8 @@ mod tests {
             pause: None,
             last_callback_at: None,
             old_address_at: None,
+            url_space_at: None,
+            url_slash_at: None,
             next_send_at: None,
         };
         (id, record)

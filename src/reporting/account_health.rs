@@ -8,6 +8,7 @@ use crate::db;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::AccountMode;
+use crate::reporting::account_warnings::{AccountWarning, list_warnings};
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
 
@@ -52,6 +53,7 @@ pub struct AccountStatus {
     pub last_callback_at: Option<DateTime<Utc>>,
     /// When a callback URL of an earlier generation was last used.
     pub old_address_at: Option<DateTime<Utc>>,
+    pub warnings: Vec<AccountWarning>,
 }
 
 /// Every account ever known; configured ones with their configuration.
@@ -68,6 +70,7 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));
         AccountStatus {
             health: inputs.health(&record, silent_since),
+            warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
             senders: configured

@@ -1,6 +1,7 @@
 //! Read models: statistics, exports, metrics, problems, alarms, account health.
 
 pub mod account_health;
+pub mod account_warnings;
 pub mod alarms;
 pub mod bucketed_statistics;
 pub mod callback_views;

@@ -12,6 +12,7 @@ use sea_orm::{
 
 use crate::db::{Error, instant};
 use crate::domain::audit_action::Verb;
+use crate::domain::callback_record::{Route, UrlMistake};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
@@ -29,6 +30,10 @@ pub struct AccountRecord {
     pub pause: Option<Pause>,
     pub last_callback_at: Option<DateTime<Utc>>,
     pub old_address_at: Option<DateTime<Utc>>,
+    /// When a callback last came to its URL with white space pasted into it.
+    pub url_space_at: Option<DateTime<Utc>>,
+    /// When a callback last came to its URL with a doubled slash.
+    pub url_slash_at: Option<DateTime<Utc>>,
     /// When an account with a rate limit may send next.
     pub next_send_at: Option<DateTime<Utc>>,
 }
@@ -64,6 +69,8 @@ impl Store {
                         pause_reason: None,
                         last_callback_at: None,
                         old_address_at: None,
+                        url_space_at: None,
+                        url_slash_at: None,
                         last_inbound_at: None,
                         first_seen_at: instant::write(now),
                         next_send_at: None,
@@ -195,18 +202,41 @@ impl Ledger {
     }
 }
 
-/// Stores when a callback last arrived, and when one last used an earlier address.
+/// When an account's callbacks last arrived, by how they were addressed.
+#[derive(Debug, Default)]
+pub(crate) struct CallbackTimes {
+    last: Option<DateTime<Utc>>,
+    old_address: Option<DateTime<Utc>>,
+    url_space: Option<DateTime<Utc>>,
+    url_slash: Option<DateTime<Utc>>,
+}
+
+impl CallbackTimes {
+    pub(crate) fn add(&mut self, route: Option<Route>, received_at: DateTime<Utc>) {
+        let of_route = match route {
+            Some(Route::OldCallback) => Some(&mut self.old_address),
+            Some(Route::MistypedCallback(UrlMistake::WhiteSpace)) => Some(&mut self.url_space),
+            Some(Route::MistypedCallback(UrlMistake::DoubledSlash)) => Some(&mut self.url_slash),
+            Some(Route::Callback | Route::Report(_)) | None => None,
+        };
+        for time in [Some(&mut self.last), of_route].into_iter().flatten() {
+            *time = Ord::max(*time, Some(received_at));
+        }
+    }
+}
+
 pub(crate) async fn record_callback_times(
     connection: &impl ConnectionTrait,
     account: &AccountId,
-    last: DateTime<Utc>,
-    by_old_address: Option<DateTime<Utc>>,
+    times: &CallbackTimes,
 ) -> Result<(), Error> {
-    let times = [
-        (Column::LastCallbackAt, Some(last)),
-        (Column::OldAddressAt, by_old_address),
+    let columns = [
+        (Column::LastCallbackAt, times.last),
+        (Column::OldAddressAt, times.old_address),
+        (Column::UrlSpaceAt, times.url_space),
+        (Column::UrlSlashAt, times.url_slash),
     ];
-    for (column, at) in times {
+    for (column, at) in columns {
         let Some(at) = at.map(instant::write) else {
             continue;
         };
@@ -245,6 +275,8 @@ impl TryFrom<Model> for AccountRecord {
                 "old_address_at",
                 row.old_address_at,
             )?,
+            url_space_at: instant::read_optional("accounts", "url_space_at", row.url_space_at)?,
+            url_slash_at: instant::read_optional("accounts", "url_slash_at", row.url_slash_at)?,
             next_send_at: instant::read_optional("accounts", "next_send_at", row.next_send_at)?,
         })
     }

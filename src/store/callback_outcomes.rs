@@ -9,11 +9,13 @@ use uuid::Uuid;
 
 use crate::db::{Error, instant, statements};
 use crate::domain::callback_outcome::Outcome;
+use crate::domain::callback_record::Route;
 use crate::domain::ids::{AccountId, CallbackId};
+use crate::store::account_records::{self, CallbackTimes};
 use crate::store::entities::callback_outcome_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::quarantine::QuarantinedCopy;
-use crate::store::{Store, account_records, store_settings};
+use crate::store::{Store, store_settings};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackOutcome {
@@ -22,8 +24,8 @@ pub struct CallbackOutcome {
     pub seq: i64,
     pub account: AccountId,
     pub received_at: DateTime<Utc>,
-    /// Whether it was sent to an earlier callback address. Only set when recorded; not stored.
-    pub by_old_address: bool,
+    /// Only set when recorded; not stored.
+    pub route: Option<Route>,
     pub outcome: Outcome,
     /// Without personal data.
     pub detail: Option<String>,
@@ -37,25 +39,16 @@ impl Ledger {
         quarantined: Vec<QuarantinedCopy>,
         position: (i64, i64),
     ) -> Result<(), Error> {
-        let mut times: HashMap<AccountId, (DateTime<Utc>, Option<DateTime<Utc>>)> = HashMap::new();
+        let mut accounts: HashMap<AccountId, CallbackTimes> = HashMap::new();
         for outcome in &outcomes {
-            let (last, by_old_address) = times
+            accounts
                 .entry(outcome.account.clone())
-                .or_insert((outcome.received_at, None));
-            *last = Ord::max(*last, outcome.received_at);
-            if outcome.by_old_address {
-                *by_old_address = Ord::max(*by_old_address, Some(outcome.received_at));
-            }
+                .or_default()
+                .add(outcome.route, outcome.received_at);
         }
         self.replace_outcomes(outcomes, quarantined).await?;
-        for (account, (last, by_old_address)) in times {
-            account_records::record_callback_times(
-                self.transaction(),
-                &account,
-                last,
-                by_old_address,
-            )
-            .await?;
+        for (account, times) in accounts {
+            account_records::record_callback_times(self.transaction(), &account, &times).await?;
         }
         store_settings::move_position(self.transaction(), position.0, position.1).await
     }
@@ -148,7 +141,7 @@ impl TryFrom<Model> for CallbackOutcome {
             seq: row.seq,
             account: row.account,
             received_at: instant::read("callback_outcomes", "received_at", row.received_at)?,
-            by_old_address: false,
+            route: None,
             outcome: row.outcome,
             detail: row.detail,
         })

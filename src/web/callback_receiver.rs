@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use crate::db::Error;
 use crate::domain::callback_record::Route;
@@ -21,6 +22,7 @@ use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::callback_body::{BodyError, read_body};
 use crate::web::error::RETRY_SECONDS;
+use crate::web::pasted_url::{find_mistake, trim_part};
 
 /// For a client to send the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,15 +38,30 @@ pub struct CallbackState {
     pub body_timeout: Duration,
 }
 
+/// The variable parts of `/callbacks/{account}/{token}`, decoded.
+#[derive(Deserialize)]
+pub(crate) struct CallbackUrlParts {
+    account: String,
+    token: String,
+}
+
+/// The variable part of `/reports/{token}`, decoded.
+#[derive(Deserialize)]
+pub(crate) struct ReportUrlParts {
+    token: String,
+}
+
 pub(crate) async fn receive_callback(
     state: web::Data<CallbackState>,
-    path: web::Path<(String, String)>,
+    path: web::Path<CallbackUrlParts>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (account, token) = path.into_inner();
+    let mistake = find_mistake(&request, [&path.account, &path.token]);
+    let token = trim_part(&path.token).to_owned();
     let counters = state.ingest.counters();
-    let Some((account, known, route)) = verify_callback(&state, &account, &token) else {
+    let Some((account, known, age)) = verify_callback(&state, trim_part(&path.account), &token)
+    else {
         count(&counters.refused);
         return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
@@ -55,7 +72,11 @@ pub(crate) async fn receive_callback(
     }
     let address = CallbackAddress {
         account: account.clone(),
-        route,
+        route: match (age, mistake) {
+            (UrlAge::Old, _) => Route::OldCallback,
+            (UrlAge::Current, Some(mistake)) => Route::MistypedCallback(mistake),
+            (UrlAge::Current, None) => Route::Callback,
+        },
         token: Secret::new(token),
     };
     let answer = receive(&state, address, Some(known), &request, payload).await;
@@ -64,11 +85,11 @@ pub(crate) async fn receive_callback(
 
 pub(crate) async fn receive_report(
     state: web::Data<CallbackState>,
-    path: web::Path<String>,
+    path: web::Path<ReportUrlParts>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let token = path.into_inner();
+    let token = trim_part(&path.token).to_owned();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
@@ -106,18 +127,14 @@ fn verify_callback<'s>(
     state: &'s CallbackState,
     account: &str,
     token: &str,
-) -> Option<(AccountId, &'s KnownAccount, Route)> {
+) -> Option<(AccountId, &'s KnownAccount, UrlAge)> {
     let account: AccountId = account.parse().ok()?;
     let known = state.accounts.find(&account)?;
     let url =
         state
             .keys
             .verify_callback_token(&account, known.generation, &known.retired, token)?;
-    let route = match url.age {
-        UrlAge::Current => Route::Callback,
-        UrlAge::Old => Route::OldCallback,
-    };
-    Some((account, known, route))
+    Some((account, known, url.age))
 }
 
 fn answer_handshake(state: &CallbackState, known: &KnownAccount, query: &str) -> HttpResponse {

@@ -11,6 +11,7 @@ mod health_endpoints;
 pub mod listener;
 mod metrics_endpoint;
 pub mod page_errors;
+mod pasted_url;
 pub mod problem_code;
 pub mod problem_json;
 pub mod request_parsing;

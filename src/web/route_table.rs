@@ -17,6 +17,7 @@ use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::parameters::pairs;
 use crate::web::error::ApiError;
 use crate::web::page_errors;
+use crate::web::pasted_url;
 use crate::web::problem_json::FieldError;
 
 pub(crate) const API_BASE: &str = "/api/v1";
@@ -173,8 +174,7 @@ fn resources(table: &[RouteEntry], group: RouteGroup) -> Vec<Resource> {
 
 fn new_resource(path: &str, access: RouteAccess) -> Resource {
     match access {
-        // A slash pasted at the end of a callback URL must not lose every callback.
-        RouteAccess::UrlToken => resource([path.to_owned(), format!("{path}/")]),
+        RouteAccess::UrlToken => resource(pasted_url::pattern(path)),
         RouteAccess::Anyone | RouteAccess::Scoped(_) | RouteAccess::ScopedOrLocal(_) => {
             resource(path)
         }

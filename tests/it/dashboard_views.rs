@@ -836,6 +836,7 @@ fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStat
         last_callback_at: (health != Health::Unconfigured).then(|| now() - TimeDelta::seconds(42)),
         health,
         old_address_at: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ mod m20261121_000301_cover_holders;
 mod m20261121_000401_index_overdue;
 mod m20261121_000501_index_rare_lists;
 mod m20261128_000201_order_attempts;
+mod m20261128_000301_note_mistyped_urls;
 
 use sea_orm_migration::prelude::*;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000401_index_overdue::Migration),
             Box::new(m20261121_000501_index_rare_lists::Migration),
             Box::new(m20261128_000201_order_attempts::Migration),
+            Box::new(m20261128_000301_note_mistyped_urls::Migration),
         ]
     }
 

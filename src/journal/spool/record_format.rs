@@ -9,7 +9,7 @@ use std::io;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::callback_record::{Authenticity, CallbackRecord, Route};
+use crate::domain::callback_record::{Authenticity, CallbackRecord, Route, UrlMistake};
 
 /// Random bytes at the start of a file and of each record. They are secret, so a body cannot
 /// imitate a record.
@@ -48,6 +48,8 @@ struct RecordMetadata<'a> {
 enum StoredRoute<'a> {
     Callback,
     OldCallback,
+    CallbackWithSpace,
+    CallbackWithSlash,
     Report(Cow<'a, str>),
 }
 
@@ -142,6 +144,8 @@ impl<'a> From<&'a CallbackRecord> for RecordMetadata<'a> {
             route: match record.route {
                 Route::Callback => StoredRoute::Callback,
                 Route::OldCallback => StoredRoute::OldCallback,
+                Route::MistypedCallback(UrlMistake::WhiteSpace) => StoredRoute::CallbackWithSpace,
+                Route::MistypedCallback(UrlMistake::DoubledSlash) => StoredRoute::CallbackWithSlash,
                 Route::Report(message) => StoredRoute::Report(message.to_string().into()),
             },
             method: record.method.as_str().into(),
@@ -165,6 +169,8 @@ impl RecordMetadata<'_> {
             route: match self.route {
                 StoredRoute::Callback => Route::Callback,
                 StoredRoute::OldCallback => Route::OldCallback,
+                StoredRoute::CallbackWithSpace => Route::MistypedCallback(UrlMistake::WhiteSpace),
+                StoredRoute::CallbackWithSlash => Route::MistypedCallback(UrlMistake::DoubledSlash),
                 StoredRoute::Report(message) => Route::Report(message.parse().ok()?),
             },
             method: self.method.into_owned(),
@@ -197,6 +203,8 @@ mod tests {
         let route = prop_oneof![
             Just(Route::Callback),
             Just(Route::OldCallback),
+            Just(Route::MistypedCallback(UrlMistake::WhiteSpace)),
+            Just(Route::MistypedCallback(UrlMistake::DoubledSlash)),
             any::<u128>().prop_map(|id| Route::Report(MessageId::from(Uuid::from_u128(id)))),
         ];
         let authenticity = prop_oneof![

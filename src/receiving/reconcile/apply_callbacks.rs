@@ -2,7 +2,7 @@
 
 use crate::db;
 use crate::domain::callback_outcome::Outcome;
-use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
+use crate::domain::callback_record::{CallbackRecord, JournalEntry};
 use crate::domain::failure_codes;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
@@ -232,7 +232,7 @@ fn outcome(entry: &JournalEntry, outcome: Outcome, detail: Option<String>) -> Ca
         seq: entry.seq,
         account: entry.record.account.clone(),
         received_at: entry.record.received_at,
-        by_old_address: entry.record.route == Route::OldCallback,
+        route: Some(entry.record.route),
         outcome,
         detail,
     }

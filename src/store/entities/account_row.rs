@@ -16,6 +16,8 @@ pub struct Model {
     pub pause_reason: Option<String>,
     pub last_callback_at: Option<i64>,
     pub old_address_at: Option<i64>,
+    pub url_space_at: Option<i64>,
+    pub url_slash_at: Option<i64>,
     pub last_inbound_at: Option<i64>,
     pub first_seen_at: i64,
     pub next_send_at: Option<i64>,

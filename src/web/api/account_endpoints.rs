@@ -9,7 +9,9 @@ use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
 use crate::web::api::list_response::list_response;
 use crate::web::api::wire;
-use crate::web::api::wire::account_response::{AccountResponse, CapabilitiesResponse};
+use crate::web::api::wire::account_response::{
+    AccountResponse, AccountWarningResponse, CapabilitiesResponse,
+};
 use crate::web::error::ApiError;
 
 list_response!(AccountListResponse, AccountResponse);
@@ -63,6 +65,15 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         last_callback_at: standing.last_callback_at.map(wire::time),
         old_callback_url_used_at: standing.old_address_at.map(wire::time),
         health: standing.health.as_str(),
+        warnings: standing
+            .warnings
+            .iter()
+            .map(|warning| AccountWarningResponse {
+                code: warning.code,
+                message: warning.message.clone(),
+                last_seen_at: wire::time(warning.last_seen_at),
+            })
+            .collect(),
         pause_reason,
         paused_since,
         mode: standing.mode.map(|mode| match mode {

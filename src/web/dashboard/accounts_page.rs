@@ -113,6 +113,7 @@ struct AccountCard {
     dry_run: bool,
     last_callback: Option<(TimeElement, String)>,
     old_address: Option<TimeElement>,
+    warnings: Vec<(String, TimeElement)>,
     messages: String,
     callbacks: String,
     resume: bool,
@@ -178,6 +179,16 @@ impl AccountCard {
                 .last_callback_at
                 .map(|at| (TimeElement::new(at), ago(now - at))),
             old_address: account.old_address_at.map(TimeElement::new),
+            warnings: account
+                .warnings
+                .iter()
+                .map(|warning| {
+                    (
+                        warning.message.clone(),
+                        TimeElement::new(warning.last_seen_at),
+                    )
+                })
+                .collect(),
             messages: format!("/messages?account={}", account.id),
             callbacks: format!("/callbacks?account={}", account.id),
             resume: operator && matches!(account.health, Health::Paused { .. }),

@@ -25,6 +25,9 @@ pub(crate) struct AccountResponse {
     pub(crate) old_callback_url_used_at: Option<String>,
     /// `ok`, `unconfigured`, `silent`, `refused` or `paused`.
     pub(crate) health: &'static str,
+    /// What works although it is set up wrongly at the provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<AccountWarningResponse>,
     /// Why it is paused, as the provider reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pause_reason: Option<String>,
@@ -33,6 +36,15 @@ pub(crate) struct AccountResponse {
     /// `live` or `dry-run`; absent if the account is no longer configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<&'static str>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct AccountWarningResponse {
+    /// `callback_url_white_space` or `callback_url_doubled_slash`.
+    pub(crate) code: &'static str,
+    /// What to correct.
+    pub(crate) message: String,
+    pub(crate) last_seen_at: String,
 }
 
 /// What an account's provider can do.

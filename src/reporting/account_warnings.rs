@@ -1,0 +1,52 @@
+//! What works although it is set up wrongly at an account's provider, with what to correct there.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::store::account_records::AccountRecord;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountWarning {
+    /// Stable.
+    pub code: &'static str,
+    /// What was seen, and what to correct.
+    pub message: String,
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// A mistake that no callback has had for this long has been corrected.
+const CORRECTED_AFTER: TimeDelta = TimeDelta::hours(24);
+
+pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
+    let console = format!("{}'s console", record.provider.title());
+    [
+        (
+            "callback_url_white_space",
+            record.url_space_at,
+            format!(
+                "Callbacks come to the callback URL with a space behind it. They are accepted. \
+                 Correct the URL in {console}: delete the space at its end."
+            ),
+        ),
+        (
+            "callback_url_doubled_slash",
+            record.url_slash_at,
+            format!(
+                "Callbacks come to the callback URL with a doubled slash in its path. They are \
+                 accepted. Correct the URL in {console}: copy it from here again."
+            ),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(code, seen_at, message)| {
+        let last_seen_at = seen_at?;
+        let is_current = record
+            .last_callback_at
+            .is_none_or(|last| last - last_seen_at < CORRECTED_AFTER);
+        is_current.then_some(AccountWarning {
+            code,
+            message,
+            last_seen_at,
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,36 @@
+//! Callback URLs as people paste them at a provider: with white space, doubled slashes or a slash at
+//! the end. A mistake in a URL must not lose every callback.
+
+use actix_web::HttpRequest;
+
+use crate::domain::callback_record::UrlMistake;
+use crate::domain::invisible_characters;
+
+/// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end.
+pub(crate) fn pattern(path: &str) -> String {
+    let segments = path.split('/').skip(1).enumerate();
+    let pattern: String = segments
+        .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))
+        .collect();
+    pattern + "{slashes:/*}"
+}
+
+/// A part of the path without what was pasted around it.
+pub(crate) fn trim_part(part: &str) -> &str {
+    part.trim_matches('/')
+        .trim_matches(is_blank)
+        .trim_matches('/')
+}
+
+/// `parts` are the variable parts of the path. Slashes at the end are no mistake.
+pub(crate) fn find_mistake(request: &HttpRequest, parts: [&str; 2]) -> Option<UrlMistake> {
+    if parts.iter().any(|part| part.contains(is_blank)) {
+        return Some(UrlMistake::WhiteSpace);
+    }
+    let path = request.uri().path().trim_end_matches('/');
+    path.contains("//").then_some(UrlMistake::DoubledSlash)
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || invisible_characters::is_invisible(c)
+}
