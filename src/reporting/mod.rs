@@ -13,6 +13,7 @@ pub mod message_history;
 pub mod message_query;
 pub mod metrics;
 pub mod orphan_views;
+pub mod phone_search;
 pub mod problem_items;
 pub mod problem_kind;
 pub mod query_values;

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::rfc3339;
+use crate::sending::recipient_number;
 
 pub fn parse_word<T: Copy, const N: usize>(
     text: &str,
@@ -35,28 +36,16 @@ pub fn parse_provider_id(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The digits of a complete phone number.
+/// The digits of a complete phone number. In a query string an unencoded `+` arrives as a space.
 pub fn parse_phone(text: &str) -> Result<String, String> {
-    phone_digits(text)
-        .filter(|digits| digits.len() >= 7)
-        .ok_or_else(|| "must be a phone number with country code, 7 to 15 digits".to_owned())
+    recipient_number::parse_stored(text)
+        .map(|number| number.digits().to_owned())
+        .map_err(|_| "must be a phone number with country code, 7 to 15 digits".to_owned())
 }
 
 /// A recipient as a report named it: the digits of a phone number; any other id is unchanged.
 pub fn parse_recipient(text: &str) -> String {
     parse_phone(text).unwrap_or_else(|_| text.to_owned())
-}
-
-/// The digits of a text that is only a phone number or a part of one. In a query string an
-/// unencoded `+` arrives as a space.
-pub fn phone_digits(text: &str) -> Option<String> {
-    let rest = text.trim();
-    let rest = rest.strip_prefix('+').unwrap_or(rest);
-    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-    let plain = rest
-        .chars()
-        .all(|c| c.is_ascii_digit() || " -().\u{a0}".contains(c));
-    (plain && !digits.is_empty() && digits.len() <= 15).then_some(digits)
 }
 
 pub fn parse_zone(text: &str) -> Result<Tz, String> {

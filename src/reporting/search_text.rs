@@ -1,15 +1,11 @@
 //! The text of the search box, and everything that it can mean.
 
 use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::phone;
+use crate::domain::invisible_characters::{is_invisible, trim};
 use crate::domain::scope::Visibility;
-use crate::reporting::query_values::phone_digits;
+use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
 
-/// Fewer digits at the end of a number match too many messages.
-const SUFFIX_DIGITS: usize = 7;
-/// Fewer digits at the beginning of a number are only a country code.
-const PREFIX_DIGITS: usize = 3;
 /// In characters; no id or reference is longer.
 const LIMIT: usize = 512;
 
@@ -21,13 +17,13 @@ pub enum BadSearch {
     TooLong,
 }
 
-/// 1 to 512 characters, without surrounding spaces.
+/// 1 to 512 characters, without surrounding spaces and invisible characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SearchText(String);
 
 impl SearchText {
     pub fn parse(text: &str) -> Result<Self, BadSearch> {
-        let text = text.trim();
+        let text = trim(text);
         if text.is_empty() {
             return Err(BadSearch::Empty);
         }
@@ -46,41 +42,17 @@ impl SearchText {
     pub fn meanings(&self, visibility: Visibility) -> Vec<Search> {
         let text = self.as_str();
         let mut meanings = Vec::new();
-        if let Ok(id) = text.parse::<MessageId>() {
+        let without_marks: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        if let Ok(id) = without_marks.parse::<MessageId>() {
             meanings.push(Search::Id(id));
         }
-        if let Some(digits) = phone_digits(text) {
-            meanings.extend(phone_meanings(&digits, visibility));
-        }
-        if let Ok(id) = ProviderMessageId::parse(text) {
+        meanings.extend(phone_meanings(text, visibility));
+        if let Ok(id) = ProviderMessageId::parse(&without_marks) {
             meanings.push(Search::ProviderId(id.as_str().to_owned()));
         }
         meanings.push(Search::ReferencePrefix(text.to_owned()));
         meanings
     }
-}
-
-fn phone_meanings(digits: &str, visibility: Visibility) -> Vec<Search> {
-    if visibility == Visibility::Masked {
-        return vec![Search::Phone(digits.to_owned())];
-    }
-    let mut meanings = Vec::new();
-    if digits.len() >= PREFIX_DIGITS {
-        meanings.push(Search::PhonePrefix(digits.to_owned()));
-    }
-    if phone::spellings(digits).len() > 1 {
-        meanings.push(Search::Phone(digits.to_owned()));
-    }
-    // National numbers are often written with a zero that the international form has not.
-    let mut suffixes = vec![digits, digits.trim_start_matches('0')];
-    suffixes.dedup();
-    suffixes.retain(|suffix| suffix.len() >= SUFFIX_DIGITS);
-    meanings.extend(
-        suffixes
-            .into_iter()
-            .map(|suffix| Search::PhoneSuffix(suffix.to_owned())),
-    );
-    meanings
 }
 
 #[cfg(test)]

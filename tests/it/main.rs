@@ -32,6 +32,7 @@ mod matching;
 mod metrics;
 mod operations;
 mod outages;
+mod pasted_input;
 mod privacy;
 mod problems;
 mod providers;
