@@ -23,7 +23,8 @@ impl Reconciler {
     ///
     /// If a message holds an id that its callback no longer names, unrelated messages may have been
     /// merged by it. Every callback behind such a message is then reprocessed in journal order, as
-    /// a rebuild would.
+    /// a rebuild would. Leaving that case to a rebuild would remove little code: an unmatch needs
+    /// the same callbacks.
     pub(crate) async fn reprocess(
         &self,
         ledger: &mut Ledger,
