@@ -29,8 +29,8 @@ const NOTICE: &str = "log lines were dropped: stderr was full, closed or not rea
 static LOG_QUEUE: LogQueue = LogQueue::new();
 
 /// Libraries that log too much at `info`, possibly private data. `actix_http` logs broken requests
-/// and connections of clients as errors.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+/// and connections of clients as errors, and `actix_session` warns of every invalid cookie.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,actix_session=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -211,6 +211,7 @@ mod tests {
         let plain = filtered(&[]).unwrap();
         assert!(directives(&plain).contains(&"sqlx=warn"), "{plain}");
         assert!(directives(&plain).contains(&"info"), "{plain}");
+        assert!(directives(&plain).contains(&"actix_session=off"), "{plain}");
         let louder =
             filtered(&[("BLUETICK_LOG", "debug,sqlx=info"), ("RUST_LOG", "error")]).unwrap();
         let louder = directives(&louder);

@@ -15,7 +15,7 @@ use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;
 use crate::web::problem_code::ProblemCode;
-use crate::web::problem_json::{FieldError, PROBLEM_JSON, Problem};
+use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
 
 /// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
 /// next process runs.
@@ -108,7 +108,7 @@ impl ApiError {
             code: self.code().as_str(),
             detail: self.to_string(),
             errors: match self {
-                Self::Invalid(errors) => errors.clone(),
+                Self::Invalid(errors) => problem_json::shorten(errors),
                 _ => Vec::new(),
             },
             request_id,
@@ -212,11 +212,16 @@ impl From<MissingScope> for ApiError {
 }
 
 fn fields(errors: &[FieldError]) -> String {
-    let names: Vec<String> = errors
+    let listed = problem_json::shorten(errors);
+    let names: Vec<String> = listed
         .iter()
         .map(|error| format!("`{}`", error.field))
         .collect();
-    names.join(", ")
+    let names = names.join(", ");
+    match errors.len() - listed.len() {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }
 
 #[cfg(test)]

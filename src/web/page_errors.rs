@@ -14,6 +14,7 @@ use form_urlencoded::byte_serialize;
 use crate::web::auth;
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use crate::web::problem_json::Problem;
+use crate::web::sign_in;
 
 /// Middleware of all pages: replaces the JSON of a problem.
 pub async fn show<B>(
@@ -47,7 +48,7 @@ where
     })
 }
 
-/// The sign-in page. After a GET it leads back to the requested page.
+/// The sign-in page. After a GET it leads back to the requested page, unless its address is too long.
 fn login_address(request: &HttpRequest) -> String {
     if !request.method().is_safe() {
         return "/login".to_owned();
@@ -56,6 +57,9 @@ fn login_address(request: &HttpRequest) -> String {
         .uri()
         .path_and_query()
         .map_or("/", |address| address.as_str());
+    if wanted.len() > sign_in::NEXT_LIMIT {
+        return "/login".to_owned();
+    }
     let wanted: String = byte_serialize(wanted.as_bytes()).collect();
     format!("/login?next={wanted}")
 }

@@ -5,6 +5,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub const PROBLEM_JSON: &str = "application/problem+json";
+/// Characters of all listed errors together: a long query must not have a much longer response.
+const ERRORS_LIMIT: usize = 3_000;
+/// Characters of one field's name or message.
+const TEXT_LIMIT: usize = 500;
 
 /// An error in one field of the body or one parameter.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -21,6 +25,29 @@ impl FieldError {
             field: field.into(),
             message: message.into(),
         }
+    }
+}
+
+/// As many errors as fit into a response, with shortened texts.
+pub(super) fn shorten(errors: &[FieldError]) -> Vec<FieldError> {
+    let mut length = 0;
+    errors
+        .iter()
+        .map(|error| FieldError {
+            field: shorten_text(&error.field),
+            message: shorten_text(&error.message),
+        })
+        .take_while(|error| {
+            length += error.field.chars().count() + error.message.chars().count();
+            length <= ERRORS_LIMIT
+        })
+        .collect()
+}
+
+fn shorten_text(text: &str) -> String {
+    match text.char_indices().nth(TEXT_LIMIT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::web::error::ApiError;
 
 /// Session key of the page to show after signing in.
 const NEXT: &str = "next";
+/// In bytes: browsers accept 4,096 bytes of a cookie, which holds the session encrypted.
+pub(super) const NEXT_LIMIT: usize = 1_024;
 
 /// The session keeps the requested page, because the link may be opened in another tab.
 pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
@@ -84,7 +86,7 @@ fn page(status: StatusCode, link: SignInLink) -> Result<HttpResponse, ApiError> 
         .body(html))
 }
 
-/// Whether it is a path of our own. Browsers take `//host` and `/\host` for other hosts, and ignore
+/// Whether it is a path of our own that fits into a session. Browsers take `//host` and `/\host` for other hosts, and ignore
 /// some white space.
 fn is_local(address: &str) -> bool {
     let plain = address
@@ -94,6 +96,7 @@ fn is_local(address: &str) -> bool {
         return false;
     };
     plain
+        && address.len() <= NEXT_LIMIT
         && address.starts_with('/')
         && !address.starts_with("//")
         && base

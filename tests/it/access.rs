@@ -422,6 +422,19 @@ async fn posts_of_other_sites_are_refused_though_they_carry_the_session() {
 }
 
 #[actix_web::test]
+async fn an_address_that_is_too_long_for_a_session_is_not_remembered() {
+    let place = place().await;
+    let server = place.server().await;
+    let long = format!("/messages?q={}", "a".repeat(6_000));
+    let led = ask(&server, TestRequest::get().uri(&long)).await;
+    assert_eq!(led.header("Location"), "/login");
+    let login = format!("/login?next={}", long.replace('?', "%3F"));
+    let shown = ask(&server, TestRequest::get().uri(&login)).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    assert!(shown.cookie.is_none());
+}
+
+#[actix_web::test]
 async fn a_forged_cookie_is_anonymous() {
     let place = place().await;
     let mut cookie = signed_in(&place).await;

@@ -395,6 +395,23 @@ async fn every_list_names_its_invalid_parameters() {
 }
 
 #[actix_web::test]
+async fn a_long_list_of_invalid_parameters_has_a_short_response() {
+    let app = start_app().await;
+    let many: Vec<String> = (0..6_000).map(|number| format!("x{number}=1")).collect();
+    let long = format!("{}=1", "y".repeat(60_000));
+    for query in [many.join("&"), long] {
+        let path = format!("/api/v1/messages?{query}");
+        let response = app.request("GET", &path).send().await.unwrap();
+        assert_eq!(response.status(), 422);
+        let body = response.text().await.unwrap();
+        assert!(body.len() < 10_000, "{} bytes", body.len());
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert!(!problem["errors"].as_array().unwrap().is_empty());
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn orphans_are_found_by_their_recipient_in_any_spelling() {
     let app = start_app().await;
     let mut body = status(&json!(WAMID), "sent", 1);
