@@ -7,7 +7,7 @@ use crate::domain::enum_words::{UnknownWord, enum_words};
 /// The title of a failure that an operator recorded: whether the message arrived is not known.
 pub const OPERATOR_MARK_TITLE: &str = "marked as failed by an operator";
 
-/// A failure as its source reported it. All texts are the provider's, complete.
+/// A failure as its source reported it. All texts are the provider's, complete up to 1 KiB.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Failure {
     /// The provider's or WhatsApp's code, such as `131053` or `WA-401`. Absent for an operator's

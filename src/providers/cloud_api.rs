@@ -10,9 +10,13 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::receipt::Pricing;
 use crate::providers::meta_failure::{parse_error, parse_failure};
-use crate::providers::payload::{add_id, first, items, plain_word, recipient, text};
+use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient, text};
 use crate::providers::protocol::{CallbackPart, Inbound, Report};
+use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::{self, Meaning, parse_time};
+
+/// Bytes of a category, a model or a price that are kept.
+pub(super) const PRICING_WORD_LIMIT: usize = 64;
 
 /// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
 ///
@@ -31,24 +35,22 @@ pub(super) fn parse(payload: &Value) -> Option<Vec<CallbackPart>> {
 }
 
 fn parse_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
-    let parsed: Vec<_> = elements.iter().map(parse).collect();
-    if parsed.iter().all(Option::is_none) {
-        return None;
-    }
     let unknown = || vec![CallbackPart::unparseable("an element of unknown shape")];
-    Some(
-        parsed
-            .into_iter()
-            .flat_map(|parts| parts.unwrap_or_else(unknown))
-            .collect(),
-    )
+    let mut is_known = false;
+    let parts = elements.iter().flat_map(|element| {
+        let parts = parse(element);
+        is_known |= parts.is_some();
+        parts.unwrap_or_else(unknown)
+    });
+    let parts = collect_parts(parts);
+    is_known.then_some(parts)
 }
 
 fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     let has = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
     if has("entry") {
         let entries = items(object.get("entry")).iter();
-        return Some(entries.flat_map(parse_entry).collect());
+        return Some(collect_parts(entries.flat_map(parse_entry)));
     }
     if has("changes") {
         return Some(parse_entry(object));
@@ -65,7 +67,7 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
 
 fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
     match entry.get("changes") {
-        Some(changes) => items(Some(changes)).iter().flat_map(parse_change).collect(),
+        Some(changes) => collect_parts(items(Some(changes)).iter().flat_map(parse_change)),
         None => parse(entry)
             .unwrap_or_else(|| vec![CallbackPart::unparseable("an entry without changes")]),
     }
@@ -94,16 +96,15 @@ fn notice_of_field(field: &str, value: &Value) -> CallbackPart {
 
 fn parse_value(value: &Value) -> Vec<CallbackPart> {
     let statuses = items(value.get("statuses"));
-    let mut parts: Vec<_> = statuses
-        .iter()
-        .map(|status| parse_status(status, value))
-        .collect();
-    parts.extend(items(value.get("messages")).iter().map(parse_message));
+    let messages = items(value.get("messages"));
+    let reports = statuses.iter().map(|status| parse_status(status, value));
+    let mut parts = collect_parts(reports.chain(messages.iter().map(parse_message)));
     let explains_a_status = statuses
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
     if !explains_a_status {
-        parts.extend(items(value.get("errors")).iter().map(notice_of_error));
+        let errors = items(value.get("errors")).iter().map(notice_of_error);
+        parts = collect_parts(parts.into_iter().chain(errors));
     }
     if parts.is_empty() {
         parts.push(CallbackPart::unparseable("an empty value"));
@@ -181,15 +182,16 @@ fn parse_recipient(status: &Value, around: &Value) -> Option<String> {
 /// The pricing in a status, or in the wrapper around it.
 pub(super) fn parse_pricing(object: &Value) -> Pricing {
     let pricing = object.get("pricing").unwrap_or(&Value::Null);
+    let word = |text: String| shorten(text, PRICING_WORD_LIMIT);
     let price = |object: &Value| match object.get("price") {
         Some(Value::Number(number)) => Some(number.to_string()),
-        Some(value) => text(value),
+        Some(value) => text(value).map(word),
         None => None,
     };
     Pricing {
         billable: pricing.get("billable").and_then(Value::as_bool),
-        category: first(pricing, &["category"]),
-        model: first(pricing, &["pricing_model"]),
+        category: first(pricing, &["category"]).map(word),
+        model: first(pricing, &["pricing_model"]).map(word),
         price: price(pricing).or_else(|| price(object)),
     }
 }

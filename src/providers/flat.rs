@@ -118,14 +118,14 @@ fn find_time(
     names: &FieldNames,
     meaning: Option<Meaning>,
 ) -> Option<DateTime<Utc>> {
-    let of_its_own: &[&str] = match meaning {
+    let stage_times: &[&str] = match meaning {
         Some(Meaning::Reached(Stage::Sent)) => &["sentAt", "sent_at"],
         Some(Meaning::Reached(Stage::Delivered)) => &["deliveredAt", "delivered_at"],
         Some(Meaning::Reached(Stage::Read)) => &["readAt", "read_at", "seenAt", "seen_at"],
         Some(Meaning::Failed) => &["failedAt", "failed_at"],
         _ => &[],
     };
-    find(chain, of_its_own)
+    find(chain, stage_times)
         .or_else(|| find(chain, names.times))
         .and_then(|text| parse_time(&text))
 }

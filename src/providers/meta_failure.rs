@@ -5,7 +5,14 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::providers::payload::{first, items, text};
+use crate::providers::reading_budget::shorten;
 
+/// Errors of one report that are read; a batch may repeat many thousand of them for each report.
+const ERRORS_LIMIT: usize = 16;
+/// Bytes of a title and of a detail that are kept.
+const FAILURE_TEXT_LIMIT: usize = 1024;
+/// Bytes of a code that are kept.
+const FAILURE_CODE_LIMIT: usize = 64;
 /// In characters; a longer text is not a code.
 const CODE_LIMIT: usize = 32;
 
@@ -15,18 +22,28 @@ pub(super) fn parse_failure(places: &[&Value]) -> Failure {
         let mut errors = ["errors", "error"]
             .iter()
             .flat_map(|name| items(place.get(name)))
+            .take(ERRORS_LIMIT)
             .map(parse_error)
             .filter(|failure| *failure != Failure::default());
         errors.next().map(|first| with_further(first, errors))
     });
-    named
-        .or_else(|| {
-            places
-                .iter()
-                .map(|place| parse_loose_failure(place))
-                .find(|failure| *failure != Failure::default())
-        })
-        .unwrap_or_default()
+    let found = named.or_else(|| {
+        places
+            .iter()
+            .map(|place| parse_loose_failure(place))
+            .find(|failure| *failure != Failure::default())
+    });
+    found.map_or_else(Failure::default, shorten_texts)
+}
+
+fn shorten_texts(failure: Failure) -> Failure {
+    let text = |text: String| shorten(text, FAILURE_TEXT_LIMIT);
+    Failure {
+        code: failure.code.map(|code| shorten(code, FAILURE_CODE_LIMIT)),
+        title: failure.title.map(text),
+        detail: failure.detail.map(text),
+        key: failure.key,
+    }
 }
 
 /// The first error of a report is its failure; further errors are appended to its detail.
@@ -138,7 +155,7 @@ pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
     } else {
         Failure {
             code: code_in_text(&words),
-            title: Some(words),
+            title: Some(shorten(words, FAILURE_TEXT_LIMIT)),
             ..Failure::default()
         }
     })

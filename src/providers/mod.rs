@@ -6,12 +6,16 @@
 pub mod authenticity;
 pub mod cloud_api;
 mod flat;
+mod form;
+mod json;
 pub mod kaleyra;
 pub mod lancepilot;
 mod meta_failure;
 mod payload;
+mod payload_format;
 mod profile;
 mod protocol;
+mod reading_budget;
 mod replies;
 pub mod sobot;
 pub mod vocabulary;
@@ -22,8 +26,8 @@ use crate::domain::callback_fields::CallbackFields;
 use crate::domain::provider::ProviderId;
 
 pub use crate::providers::protocol::{
-    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, Provider,
-    Report, SendStep,
+    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
+    Provider, Report, SendStep,
 };
 
 /// The list of providers.
@@ -46,13 +50,16 @@ pub fn parse_callback(
         return provider.parse_callback(callback);
     }
     let chosen = |callback: &Callback| {
-        let payload = payload::parse(callback).ok()?;
+        let payload = payload_format::parse(callback).ok()?;
         profile::parse(&payload, fields, provider.exceptions())
     };
     let of_the_query = || {
         chosen(&Callback {
+            method: callback.method.clone(),
+            query: callback.query.clone(),
+            content_type: callback.content_type.clone(),
             body: Vec::new(),
-            ..callback.clone()
+            received_at: callback.received_at,
         })
     };
     chosen(callback)

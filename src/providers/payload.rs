@@ -1,107 +1,14 @@
-//! Converts a callback of any format to one JSON value, and extracts loosely typed values from it.
-//! Field names of providers are in their files.
+//! Extracts loosely typed values from a payload. Field names of providers are in their files.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
-use crate::providers::protocol::{Callback, CallbackPart};
-use crate::providers::xml;
+use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;
-
-/// Parses the body as JSON, XML, form fields or lines of `name: value`; without a body, the query
-/// string as form fields. The error is a reason without personal data.
-pub(super) fn parse(callback: &Callback) -> Result<Value, String> {
-    let body = callback
-        .body
-        .strip_prefix("\u{feff}".as_bytes())
-        .unwrap_or(&callback.body)
-        .trim_ascii();
-    if body.is_empty() {
-        return match fields(callback.query.as_bytes()) {
-            Some(fields) => Ok(fields),
-            None => Err("neither a body nor a query string".to_owned()),
-        };
-    }
-    let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
-    let is_form = callback
-        .content_type
-        .as_deref()
-        .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
-    match body.first() {
-        Some(b'{' | b'[') => parse_json(text),
-        Some(b'<') => xml::parse(text),
-        _ if !is_form && text.lines().count() > 1 => lines(text),
-        _ if is_form || text.contains('=') => {
-            fields(body).ok_or_else(|| "an empty form".to_owned())
-        }
-        _ => parse_json(text),
-    }
-}
-
-/// Tolerates a comma before a closing bracket, as in hand-written callback templates.
-fn parse_json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text)
-        .or_else(|error| serde_json::from_str(&without_trailing_commas(text)).map_err(|_| error))
-        .map_err(|error| {
-            let what = if error.is_eof() {
-                "it ends too early"
-            } else {
-                "it goes wrong"
-            };
-            format!(
-                "not JSON: {what} at line {}, column {}",
-                error.line(),
-                error.column()
-            )
-        })
-}
-
-fn without_trailing_commas(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        let closes_next = || text[at + 1..].trim_start().starts_with(['}', ']']);
-        if !quoted && c == ',' && closes_next() {
-            continue;
-        }
-        kept.push(c);
-        quoted ^= c == '"' && !escaped;
-        escaped = quoted && c == '\\' && !escaped;
-    }
-    kept
-}
-
-fn fields(encoded: &[u8]) -> Option<Value> {
-    let mut fields = Map::new();
-    for (name, value) in form_urlencoded::parse(encoded) {
-        add_field(&mut fields, &name, &value);
-    }
-    (!fields.is_empty()).then_some(Value::Object(fields))
-}
-
-/// Plain text of a callback profile: lines of `name: value` or `name=value`.
-fn lines(text: &str) -> Result<Value, String> {
-    let mut fields = Map::new();
-    for (name, value) in text.lines().filter_map(|line| line.split_once([':', '='])) {
-        add_field(&mut fields, name.trim(), value.trim());
-    }
-    if fields.is_empty() {
-        return Err("text without names and values".to_owned());
-    }
-    Ok(Value::Object(fields))
-}
-
-/// Of a repeated name, the first value that is not empty stays.
-fn add_field(fields: &mut Map<String, Value>, name: &str, value: &str) {
-    let has_value = fields.get(name).and_then(text).is_some();
-    if !has_value {
-        fields.insert(name.to_owned(), Value::from(value));
-    }
-}
 
 /// A text, or an integer as text. Empty texts, unfilled `<placeholders>` and inexact numbers are
 /// absent.
@@ -158,6 +65,11 @@ pub(super) fn recipient(text: &str) -> Option<String> {
     }
 }
 
+/// Collects parts, at most one more than are applied: it shows that there are more.
+pub(super) fn collect_parts(parts: impl IntoIterator<Item = CallbackPart>) -> Vec<CallbackPart> {
+    parts.into_iter().take(PARTS_LIMIT + 1).collect()
+}
+
 /// Replaces reports without id and tag by [`CallbackPart::Unparseable`], and an empty list by one.
 pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     let mut parts: Vec<_> = parts
@@ -188,17 +100,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn trailing_commas_are_dropped_only_outside_of_texts() {
-        assert_eq!(
-            parse_json("{\"a\": \"x,]\\\",}\", \"b\": [1, 2, ],\n}").unwrap(),
-            json!({"a": "x,]\",}", "b": [1, 2]})
-        );
-        assert!(parse_json("{\"a\" 1}").is_err());
-        let cut = parse_json("{\"a\": ").unwrap_err();
-        assert!(cut.starts_with("not JSON: it ends too early"), "{cut}");
-    }
 
     #[test]
     fn unfilled_placeholders_and_inexact_numbers_are_absent() {

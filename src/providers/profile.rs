@@ -12,10 +12,11 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::message::References;
 use crate::domain::receipt::Pricing;
-use crate::providers::cloud_api::parse_pricing;
+use crate::providers::cloud_api::{PRICING_WORD_LIMIT, parse_pricing};
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
 use crate::providers::payload::{add_id, first, recipient, text};
-use crate::providers::protocol::{CallbackPart, Report};
+use crate::providers::protocol::{CallbackPart, PARTS_LIMIT, Report};
+use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::{self, Exceptions, parse_time};
 
 // Default names.
@@ -27,7 +28,9 @@ const RECIPIENTS: &[&str] = &["recipient", "recipient_id", "mobile", "to"];
 /// Nesting depth; a profile has two or three levels.
 const DEPTH_LIMIT: usize = 16;
 /// Objects searched per report, which bounds the cost of a payload with many reports.
-const HOLDING_LIMIT: usize = 64;
+const PLACES_LIMIT: usize = 64;
+/// Fields searched for a tag per report.
+const TAG_FIELDS_LIMIT: usize = 256;
 
 /// Parses the reports of a payload that uses a chosen name; `None` if it uses none.
 pub(super) fn parse(
@@ -70,7 +73,7 @@ impl Profile<'_> {
     /// Parses an object that has a status, else the objects inside it. `around` has the enclosing
     /// objects, innermost first.
     fn collect(&self, value: &Value, around: &[&Value], parts: &mut Vec<CallbackPart>) {
-        if around.len() > DEPTH_LIMIT {
+        if around.len() > DEPTH_LIMIT || parts.len() > PARTS_LIMIT {
             return;
         }
         if let Value::Array(elements) = value {
@@ -84,8 +87,9 @@ impl Profile<'_> {
             .chain(around.iter().copied())
             .collect();
         if let Some(word) = self.word(value) {
-            if self.uses_a_chosen_name(&chain) {
-                parts.push(CallbackPart::Report(self.report(&word, &chain)));
+            let places = self.list_places(&chain);
+            if self.uses_a_chosen_name(&places) {
+                parts.push(CallbackPart::Report(self.report(&word, &places)));
             }
             return;
         }
@@ -96,22 +100,19 @@ impl Profile<'_> {
 
     /// In a list with at least one report, elements without a report are unparseable.
     fn collect_each(&self, elements: &[Value], around: &[&Value], parts: &mut Vec<CallbackPart>) {
-        let of_each: Vec<Vec<CallbackPart>> = elements
-            .iter()
-            .map(|element| {
-                let mut found = Vec::new();
-                self.collect(element, around, &mut found);
-                found
-            })
-            .collect();
-        if of_each.iter().all(Vec::is_empty) {
-            return;
-        }
-        for mut found in of_each {
-            if found.is_empty() {
+        let mut found = Vec::new();
+        let mut has_report = false;
+        for element in elements {
+            let before = found.len();
+            self.collect(element, around, &mut found);
+            if found.len() > before {
+                has_report = true;
+            } else if found.len() <= PARTS_LIMIT {
                 let reason = "an element without a status under the configured names";
                 found.push(CallbackPart::Unparseable(reason.to_owned()));
             }
+        }
+        if has_report {
             parts.append(&mut found);
         }
     }
@@ -120,70 +121,71 @@ impl Profile<'_> {
         first(object, &names(self.fields.status.as_ref(), WORDS))
     }
 
-    fn uses_a_chosen_name(&self, chain: &[&Value]) -> bool {
+    fn uses_a_chosen_name(&self, places: &[&Value]) -> bool {
         self.fields
             .named()
             .into_iter()
             .filter_map(|(_, name)| name)
-            .any(|name| self.holding(chain).any(|object| object.get(name).is_some()))
+            .any(|name| places.iter().any(|object| object.get(name).is_some()))
     }
 
-    fn report(&self, word: &str, chain: &[&Value]) -> Report {
+    fn report(&self, word: &str, places: &[&Value]) -> Report {
         let fields = self.fields;
         let mut ids = Vec::new();
-        add_id(&mut ids, self.find(chain, fields.id.as_ref(), IDS));
+        add_id(&mut ids, find(places, fields.id.as_ref(), IDS));
         Report {
             ids,
-            tag: self.tag(chain),
-            recipient: self
-                .find(chain, fields.recipient.as_ref(), RECIPIENTS)
+            tag: self.tag(places),
+            recipient: find(places, fields.recipient.as_ref(), RECIPIENTS)
                 .and_then(|text| recipient(&text)),
             kind: None,
             event: Some(vocabulary::parse_status_word(word, self.exceptions, || {
-                self.failure(chain)
+                self.failure(places)
             })),
-            occurred_at: self
-                .find(chain, fields.time.as_ref(), TIMES)
+            occurred_at: find(places, fields.time.as_ref(), TIMES)
                 .and_then(|text| parse_time(&text)),
-            pricing: self.pricing(chain),
+            pricing: self.pricing(places),
         }
     }
 
     /// The last tag in a reference, else a tag in any field.
-    fn tag(&self, chain: &[&Value]) -> Option<MessageId> {
-        let slot =
-            |chosen: &Option<String>, usual: &str| self.find(chain, chosen.as_ref(), &[usual]);
+    fn tag(&self, places: &[&Value]) -> Option<MessageId> {
+        let slot = |chosen: &Option<String>, usual: &str| find(places, chosen.as_ref(), &[usual]);
         let references = References {
             reference: slot(&self.fields.reference, "ref"),
             reference1: slot(&self.fields.reference1, "ref1"),
             reference2: slot(&self.fields.reference2, "ref2"),
         };
         correlation_tag::find_in_references(&references).or_else(|| {
-            self.holding(chain)
-                .filter_map(Value::as_object)
+            places
+                .iter()
+                .filter_map(|object| object.as_object())
                 .flat_map(serde_json::Map::values)
+                .take(TAG_FIELDS_LIMIT)
                 .filter_map(text)
                 .find_map(|text| correlation_tag::find(&text))
         })
     }
 
-    fn failure(&self, chain: &[&Value]) -> Failure {
+    fn failure(&self, places: &[&Value]) -> Failure {
         let chosen = self.fields.error.as_deref().and_then(|name| {
-            self.holding(chain)
+            places
+                .iter()
                 .find_map(|object| object.get(name))
                 .and_then(parse_any_error)
         });
-        chosen.unwrap_or_else(|| parse_failure(&self.holding(chain).collect::<Vec<_>>()))
+        chosen.unwrap_or_else(|| parse_failure(places))
     }
 
-    fn pricing(&self, chain: &[&Value]) -> Pricing {
-        let mut pricing = self
-            .holding(chain)
-            .map(parse_pricing)
+    fn pricing(&self, places: &[&Value]) -> Pricing {
+        let mut pricing = places
+            .iter()
+            .map(|object| parse_pricing(object))
             .find(|pricing| !pricing.is_empty())
             .unwrap_or_default();
         let chosen = self.fields.price.as_deref().and_then(|name| {
-            self.holding(chain)
+            places
+                .iter()
                 .find_map(|object| object.get(name))
                 .and_then(number_or_text)
         });
@@ -191,24 +193,18 @@ impl Profile<'_> {
         pricing
     }
 
-    /// The first text under the chosen name, or under the default ones.
-    fn find(&self, chain: &[&Value], chosen: Option<&String>, usual: &[&str]) -> Option<String> {
-        let names = names(chosen, usual);
-        self.holding(chain).find_map(|object| first(object, &names))
-    }
-
     /// The objects that may have values of a report: its own, the enclosing ones, and the objects
     /// inside these that are not reports themselves.
-    fn holding<'v>(&self, chain: &[&'v Value]) -> impl Iterator<Item = &'v Value> {
+    fn list_places<'v>(&self, chain: &[&'v Value]) -> Vec<&'v Value> {
         let mut found = Vec::new();
         for object in chain {
-            self.add_holding(object, &mut found);
+            self.add_places(object, &mut found);
         }
-        found.into_iter()
+        found
     }
 
-    fn add_holding<'v>(&self, object: &'v Value, found: &mut Vec<&'v Value>) {
-        if found.len() >= HOLDING_LIMIT {
+    fn add_places<'v>(&self, object: &'v Value, found: &mut Vec<&'v Value>) {
+        if found.len() >= PLACES_LIMIT {
             return;
         }
         found.push(object);
@@ -216,13 +212,19 @@ impl Profile<'_> {
             .as_object()
             .into_iter()
             .flat_map(serde_json::Map::values)
-            .take(HOLDING_LIMIT)
+            .take(PLACES_LIMIT)
         {
             if inner.is_object() && self.word(inner).is_none() {
-                self.add_holding(inner, found);
+                self.add_places(inner, found);
             }
         }
     }
+}
+
+/// The first text under the chosen name, or under the default ones.
+fn find(places: &[&Value], chosen: Option<&String>, usual: &[&str]) -> Option<String> {
+    let names = names(chosen, usual);
+    places.iter().find_map(|object| first(object, &names))
 }
 
 fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
@@ -235,6 +237,6 @@ fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
 fn number_or_text(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
-        other => text(other),
+        other => text(other).map(|text| shorten(text, PRICING_WORD_LIMIT)),
     }
 }

@@ -112,6 +112,9 @@ pub struct Callback {
     pub received_at: DateTime<Utc>,
 }
 
+/// The most parts of one callback that are applied; providers send batches of a few hundred.
+pub const PARTS_LIMIT: usize = 5_000;
+
 /// One part of a parsed callback.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
@@ -177,8 +180,8 @@ pub trait Provider: Send + Sync {
     fn send(&self, account: &Account, message: &OutgoingMessage, replies: &[HttpReply])
     -> SendStep;
 
-    /// Parses a callback into its parts, in order. Never empty: an empty callback is
-    /// [`CallbackPart::Unparseable`].
+    /// Parses a callback into its parts, in order; those beyond [`PARTS_LIMIT`] may be left out.
+    /// Never empty: an empty callback is [`CallbackPart::Unparseable`].
     fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
 
     /// Status words with another meaning for this provider, for callbacks with the operator's field

@@ -18,10 +18,10 @@ use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
-use crate::providers::payload::{self, first, require_ids};
+use crate::providers::payload::{first, require_ids};
 use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::vocabulary::{self, Meaning};
-use crate::providers::{cloud_api, replies};
+use crate::providers::{cloud_api, payload_format, replies};
 
 #[derive(Debug)]
 pub struct Sobot;
@@ -80,7 +80,7 @@ impl Provider for Sobot {
     }
 
     fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        let parts = payload::parse(callback).and_then(|payload| {
+        let parts = payload_format::parse(callback).and_then(|payload| {
             cloud_api::parse(&payload)
                 .ok_or_else(|| "neither a status nor a list of changes".to_owned())
         });

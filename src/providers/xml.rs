@@ -10,8 +10,9 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-/// Nesting depth; a report needs three or four levels.
-const DEPTH_LIMIT: usize = 64;
+use crate::providers::reading_budget::{ReadingBudget, TEXT_LIMIT, cut};
+
+const MALFORMED: &str = "not well-formed XML";
 
 /// An open element.
 #[derive(Default)]
@@ -23,24 +24,23 @@ struct Element {
 
 /// Returns the content of the root element. Errors contain nothing of the text.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let broken = || "not well-formed XML".to_owned();
+    let budget = ReadingBudget::default();
     let mut reader = Reader::from_str(text);
     // The document itself is the outermost element.
     let mut open = vec![Element::default()];
     loop {
-        let event = reader.read_event().map_err(|_| broken())?;
+        let event = reader.read_event().map_err(|_| MALFORMED)?;
+        budget.count_value().map_err(|limit| limit.to_string())?;
         match event {
-            Event::Start(_) if open.len() > DEPTH_LIMIT => {
-                return Err(format!("XML nested deeper than {DEPTH_LIMIT}"));
+            Event::Start(start) => {
+                let depth = budget.check_depth(open.len());
+                depth.map_err(|limit| limit.to_string())?;
+                open.push(begin(&start, &budget)?);
             }
-            Event::Start(start) => open.push(begin(&start).ok_or_else(broken)?),
-            Event::Empty(start) => {
-                let element = begin(&start).ok_or_else(broken)?;
-                end(&mut open, element).ok_or_else(broken)?;
-            }
+            Event::Empty(start) => end(&mut open, begin(&start, &budget)?)?,
             Event::End(_) => {
-                let element = open.pop().ok_or_else(broken)?;
-                end(&mut open, element).ok_or_else(broken)?;
+                let element = open.pop().ok_or(MALFORMED)?;
+                end(&mut open, element)?;
             }
             Event::Text(text) => add_text(&mut open, &text.xml10_content()),
             Event::CData(text) => add_text(&mut open, &text.xml10_content()),
@@ -56,41 +56,52 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
             Event::Eof => break,
         }
     }
-    let [document] = <[Element; 1]>::try_from(open).map_err(|_| broken())?;
-    let (_, root) = document.children.into_iter().next().ok_or_else(broken)?;
+    let [document] = <[Element; 1]>::try_from(open).map_err(|_| MALFORMED)?;
+    let (_, root) = document.children.into_iter().next().ok_or(MALFORMED)?;
     Ok(root)
 }
 
-fn begin(start: &BytesStart<'_>) -> Option<Element> {
+fn begin(start: &BytesStart<'_>, budget: &ReadingBudget) -> Result<Element, String> {
     let mut element = Element {
-        name: start.local_name().as_ref().to_owned(),
+        name: cut(start.local_name().as_ref()).to_owned(),
         ..Element::default()
     };
     for attribute in start.attributes() {
-        let attribute = attribute.ok()?;
-        let value = attribute.normalized_value(Implicit1_0).ok()?;
+        budget.count_value().map_err(|limit| limit.to_string())?;
+        let attribute = attribute.map_err(|_| MALFORMED)?;
+        let value = attribute.normalized_value(Implicit1_0);
+        let value = value.map_err(|_| MALFORMED)?;
         add(
             &mut element.children,
-            attribute.key.local_name().as_ref(),
-            Value::from(value.as_ref()),
+            cut(attribute.key.local_name().as_ref()),
+            Value::from(cut(&value)),
         );
     }
-    Some(element)
+    Ok(element)
 }
 
-fn end(open: &mut [Element], element: Element) -> Option<()> {
+fn end(open: &mut [Element], element: Element) -> Result<(), &'static str> {
     let value = if element.children.is_empty() {
         Value::from(element.text.trim())
     } else {
         Value::Object(element.children)
     };
-    add(&mut open.last_mut()?.children, &element.name, value);
-    Some(())
+    let parent = open.last_mut().ok_or(MALFORMED)?;
+    add(&mut parent.children, &element.name, value);
+    Ok(())
 }
 
 fn add_text(open: &mut [Element], text: &str) {
     if let Some(element) = open.last_mut() {
-        element.text.push_str(text);
+        let text = if element.text.is_empty() {
+            text.trim_start()
+        } else {
+            text
+        };
+        let free = TEXT_LIMIT.saturating_sub(element.text.len());
+        element
+            .text
+            .push_str(&text[..text.floor_char_boundary(free)]);
     }
 }
 
@@ -135,7 +146,25 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn reading_ends_at_the_limits() {
         let deep = "<a>".repeat(100_000);
         assert!(parse(&deep).unwrap_err().contains("deeper"));
+        let attributes: String = (0..200_000)
+            .map(|number| format!(" a{number}=''"))
+            .collect();
+        for text in [
+            format!("<r>{}</r>", "<a/>".repeat(200_000)),
+            format!("<r{attributes}/>"),
+            format!("<r>{}</r>", "&amp;".repeat(200_000)),
+        ] {
+            let reason = parse(&text).unwrap_err();
+            assert!(reason.contains("too_many_values"), "{reason}");
+        }
+        let long = format!("<r><a>\n {0} </a><b>{0}</b></r>", "ä".repeat(TEXT_LIMIT));
+        let kept = "ä".repeat(TEXT_LIMIT / 2);
+        assert_eq!(parse(&long).unwrap(), json!({"a": kept, "b": kept}));
     }
 }

@@ -10,15 +10,12 @@ use crate::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry,
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
-use crate::providers::{self, Callback, CallbackPart, Report};
+use crate::providers::{self, Callback, CallbackPart, PARTS_LIMIT, Report};
 use crate::receiving::correlate;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::unpack::unpack;
 use crate::store::ledger::Ledger;
-
-/// The most parts of one callback that are applied; providers send batches of a few hundred.
-const PARTS_LIMIT: usize = 5_000;
 
 pub(super) struct ParsedCallback<'a> {
     pub(super) entry: &'a JournalEntry,
@@ -36,6 +33,15 @@ pub(super) enum CallbackContent {
         reason: &'static str,
     },
     Parts(ProviderId, Vec<CallbackPart>),
+}
+
+impl CallbackContent {
+    pub(super) fn part_count(&self) -> usize {
+        match self {
+            Self::Parts(_, parts) => parts.len(),
+            Self::Unverified { .. } | Self::Unsupported { .. } => 1,
+        }
+    }
 }
 
 /// Unpacks and parses a callback.
@@ -80,7 +86,7 @@ fn parse_parts(
         method: record.method.clone(),
         query: record.query.clone(),
         content_type: record.header("content-type").map(ToOwned::to_owned),
-        body,
+        body: body.into_owned(),
         received_at: record.received_at,
     };
     let provider = providers::get(provider);
@@ -108,11 +114,10 @@ fn limit_parts(mut parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
             "the callback was parsed but has no content".to_owned(),
         ));
     }
-    let number = parts.len();
-    if number > PARTS_LIMIT {
+    if parts.len() > PARTS_LIMIT {
         parts.truncate(PARTS_LIMIT);
         parts.push(CallbackPart::Unparseable(format!(
-            "the callback has {number} parts; only the first {PARTS_LIMIT} were applied"
+            "the callback has more than {PARTS_LIMIT} parts; only the first {PARTS_LIMIT} were applied"
         )));
     }
     parts
@@ -195,6 +200,7 @@ mod tests {
         let notice = CallbackPart::Notice("quality rating".to_owned());
         assert_eq!(catch_parser_panic(|| vec![notice.clone()]), [notice]);
     }
+
     #[test]
     fn an_unverified_callback_is_not_parsed_until_it_is_released() {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();

@@ -8,6 +8,8 @@ mod access;
 mod api;
 mod api_description;
 mod batches;
+#[cfg(target_os = "linux")]
+mod bounded_reading;
 mod callbacks;
 mod chaos;
 mod concurrency;

@@ -10,14 +10,18 @@ use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::kaleyra::kaleyra_wrapper;
 use crate::providers::payload::{
-    self, add_id, first, items, plain_word, recipient, require_ids, text,
+    add_id, collect_parts, first, items, plain_word, recipient, require_ids, text,
 };
+use crate::providers::payload_format;
 use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    match payload::parse(callback) {
-        Ok(payload) => require_ids(items(Some(&payload)).iter().flat_map(parse_one).collect()),
+    match payload_format::parse(callback) {
+        Ok(payload) => {
+            let elements = items(Some(&payload)).iter();
+            require_ids(collect_parts(elements.flat_map(parse_one)))
+        }
         Err(reason) => vec![CallbackPart::Unparseable(reason)],
     }
 }
@@ -90,7 +94,7 @@ fn is_fallback_flow(payload: &Value) -> bool {
 
 /// The result of a fallback flow has one entry per channel; only those of WhatsApp are used.
 fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
-    let channels: Vec<_> = result
+    let channels = result
         .as_object()
         .into_iter()
         .flat_map(serde_json::Map::values)
@@ -105,8 +109,8 @@ fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
                 || CallbackPart::unparseable("a fallback flow's channel without a status"),
                 CallbackPart::Report,
             )
-        })
-        .collect();
+        });
+    let channels = collect_parts(channels);
     if channels.is_empty() {
         return vec![CallbackPart::Notice(
             "fallback flow without WhatsApp".to_owned(),
@@ -142,15 +146,15 @@ fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
 
 /// A callback profile may nest one or several reports in an element.
 fn parse_inner(payload: &Value) -> Vec<CallbackPart> {
-    let inner: Vec<_> = payload
+    let inner = payload
         .as_object()
         .into_iter()
         .flat_map(serde_json::Map::values)
         .filter(|value| value.is_object() || value.is_array())
         .flat_map(|value| items(Some(value)))
         .filter(|value| value.is_object())
-        .flat_map(parse_one)
-        .collect();
+        .flat_map(parse_one);
+    let inner = collect_parts(inner);
     if inner
         .iter()
         .any(|part| !matches!(part, CallbackPart::Unparseable(_)))

@@ -1,5 +1,7 @@
 //! Kaleyra's wrapper around Meta's object: its ids, tag and price complete the statuses inside.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
@@ -87,7 +89,7 @@ fn complete_report(report: Report, payload: &Value) -> Report {
 }
 
 /// The conversation ids of all statuses.
-fn conversations(payload: &Value) -> Vec<String> {
+fn conversations(payload: &Value) -> HashSet<String> {
     items(payload.pointer("/meta_object/value/statuses"))
         .iter()
         .filter_map(|status| first(status.get("conversation")?, &["id"]))
@@ -96,9 +98,9 @@ fn conversations(payload: &Value) -> Vec<String> {
 
 /// Removes conversation ids. Kaleyra puts one into `statuses[].id`, even without a `conversation`:
 /// 32 letters and digits.
-fn without(conversations: &[String], ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
+fn without(conversations: &HashSet<String>, ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
     let is_conversation = |id: &str| {
-        conversations.iter().any(|known| known == id)
+        conversations.contains(id)
             || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     };
     ids.into_iter()

@@ -8,17 +8,18 @@ use crate::providers::flat;
 use crate::providers::lancepilot::lancepilot_fields::{
     EXCEPTIONS, NAMES, contact_number, find_ids, find_kind, find_recipient,
 };
-use crate::providers::payload::{self, add_id, first, items, plain_word, recipient};
-use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
+use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient};
+use crate::providers::payload_format;
+use crate::providers::protocol::{Callback, CallbackPart, Inbound, PARTS_LIMIT, Report};
 use crate::providers::vocabulary::{self, parse_time};
 use crate::providers::{cloud_api, meta_failure};
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    let payload = match payload::parse(callback) {
+    let payload = match payload_format::parse(callback) {
         Ok(payload) => payload,
         Err(reason) => return vec![CallbackPart::Unparseable(reason)],
     };
-    let parts: Vec<_> = items(Some(&payload)).iter().flat_map(parse_event).collect();
+    let parts = collect_parts(items(Some(&payload)).iter().flat_map(parse_event));
     if parts.is_empty() {
         return vec![CallbackPart::unparseable("an empty list")];
     }
@@ -42,25 +43,31 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
             "an element that is not an object",
         )];
     }
+    if let Some(parts) = parse_meta(payload) {
+        return parts;
+    }
     match payload.get("data") {
-        Some(Value::Array(list)) if !list.is_empty() => list
-            .iter()
-            .flat_map(|data| parse_resource(payload, data))
-            .collect(),
+        Some(Value::Array(list)) if !list.is_empty() => {
+            collect_parts(list.iter().flat_map(|data| parse_resource(payload, data)))
+        }
         data => parse_resource(payload, data.unwrap_or(&Value::Null)),
     }
+}
+
+/// Parses Meta's object, if this is one.
+fn parse_meta(object: &Value) -> Option<Vec<CallbackPart>> {
+    ["entry", "changes", "value"]
+        .iter()
+        .any(|name| object.get(name).is_some())
+        .then(|| cloud_api::parse(object))
+        .flatten()
 }
 
 /// One JSON:API resource of an event.
 fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
-    for place in [payload, data, attributes] {
-        let is_meta = ["entry", "changes", "value"]
-            .iter()
-            .any(|name| place.get(name).is_some());
-        if is_meta && let Some(parts) = cloud_api::parse(place) {
-            return parts;
-        }
+    if let Some(parts) = parse_meta(data).or_else(|| parse_meta(attributes)) {
+        return parts;
     }
     let Some(event) = first(payload, &["event", "type", "name"]) else {
         return vec![CallbackPart::unparseable("an event without a name")];
@@ -144,6 +151,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
     if !statuses.is_empty() {
         let mut reports: Vec<_> = statuses
             .iter()
+            .take(PARTS_LIMIT + 1)
             .map(|status| flat::parse(&[status], &NAMES))
             .collect();
         if are_about_one_message(&reports) {

@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
-use crate::providers::payload::{self, first, items, plain_word, recipient};
+use crate::providers::payload::{collect_parts, first, items, plain_word, recipient};
+use crate::providers::payload_format;
 use crate::providers::protocol::{Callback, CallbackPart, Inbound};
 use crate::providers::vocabulary::parse_time;
 
 pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    match payload::parse(callback) {
+    match payload_format::parse(callback) {
         Ok(payload) => parse_nested(&payload, &[]),
         Err(reason) => vec![CallbackPart::Unparseable(reason)],
     }
@@ -60,10 +61,8 @@ const NESTS: &[&str] = &["data", "payload", "message", "report"];
 /// Parses an object, or those inside it. `around` has the enclosing objects, innermost first.
 fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     if let Value::Array(elements) = payload {
-        let parts: Vec<_> = elements
-            .iter()
-            .flat_map(|element| parse_nested(element, around))
-            .collect();
+        let elements = elements.iter();
+        let parts = collect_parts(elements.flat_map(|element| parse_nested(element, around)));
         return if parts.is_empty() {
             vec![CallbackPart::unparseable("an empty list")]
         } else {
@@ -98,10 +97,8 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
             CallbackPart::Report,
         )];
     }
-    inner
-        .into_iter()
-        .flat_map(|value| parse_nested(value, &chain))
-        .collect()
+    let inner = inner.into_iter();
+    collect_parts(inner.flat_map(|value| parse_nested(value, &chain)))
 }
 
 /// Channels of post-backs that are not about WhatsApp.

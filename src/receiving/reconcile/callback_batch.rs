@@ -13,6 +13,8 @@ pub(super) const BATCH_ROWS: u64 = 2048;
 pub(super) const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to. Two batches are in memory at the same time.
 const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
+/// No callback is added to a batch that has this many parts.
+const BATCH_PARTS: usize = 10_000;
 
 /// Callbacks that follow each other in the journal, with their parsed content.
 #[derive(Default)]
@@ -34,13 +36,23 @@ pub(super) enum ProcessingPass {
 }
 
 impl CallbackBatch {
-    /// Parses as many entries as may be unpacked at a time, at least one.
+    /// Parses as many entries as may be in memory at a time, at least one.
     pub(super) fn parse(
         mut entries: Vec<JournalEntry>,
         parse: impl Fn(&JournalEntry) -> CallbackContent,
     ) -> Self {
         entries.truncate(count_unpackable(&entries));
-        let contents = entries.iter().map(parse).collect();
+        let mut contents = Vec::with_capacity(entries.len());
+        let mut parts = 0;
+        for entry in &entries {
+            let content = parse(entry);
+            parts += content.part_count();
+            contents.push(content);
+            if parts >= BATCH_PARTS {
+                break;
+            }
+        }
+        entries.truncate(contents.len());
         Self { entries, contents }
     }
 

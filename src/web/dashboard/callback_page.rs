@@ -46,6 +46,9 @@ pub(crate) async fn show(
 /// Longer text is cut; the download has all of it.
 const TEXT_SHOWN: usize = 256 * 1024;
 
+/// JSON that needs more bytes when indented is shown as text.
+const INDENTED_SHOWN: usize = 4 * TEXT_SHOWN;
+
 /// Longer bodies are cut. A hex dump is five times as long as its bytes.
 const HEX_SHOWN: usize = 32 * 1024;
 
@@ -190,7 +193,7 @@ impl RawBody {
             });
         };
         if text.len() <= TEXT_SHOWN
-            && let Some(indented) = indent_json(text)
+            && let Some(indented) = indent_json(text, INDENTED_SHOWN)
         {
             return Self::Json {
                 indented: visible_block(&indented),

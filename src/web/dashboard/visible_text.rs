@@ -71,8 +71,9 @@ pub fn hex_dump(bytes: &[u8]) -> String {
 }
 
 /// One value per line, every token exactly as received: numbers keep their digits, keys their
-/// order. None if the text is not a JSON object or array.
-pub fn indent_json(text: &str) -> Option<String> {
+/// order. None if the text is not a JSON object or array, or needs more than `limit` bytes: many
+/// values deep inside have long indents.
+pub fn indent_json(text: &str, limit: usize) -> Option<String> {
     let trimmed = text.trim();
     if !trimmed.starts_with(['{', '[']) {
         return None;
@@ -84,6 +85,9 @@ pub fn indent_json(text: &str) -> Option<String> {
     let mut escaped = false;
     let mut characters = trimmed.chars().peekable();
     while let Some(c) = characters.next() {
+        if indented.len() > limit {
+            return None;
+        }
         if quoted {
             indented.push(c);
             quoted = escaped || c != '"';
@@ -148,10 +152,11 @@ mod tests {
     fn indented_json_keeps_every_token() {
         let text = r#"{"id":12345678901234567890,"a":[ ],"b":[1.0,"x, \"{y\\"],"c":{}}"#;
         assert_eq!(
-            indent_json(text).unwrap(),
+            indent_json(text, 1_000).unwrap(),
             "{\n  \"id\": 12345678901234567890,\n  \"a\": [],\n  \"b\": [\n    1.0,\n    \"x, \\\"{y\\\\\"\n  ],\n  \"c\": {}\n}"
         );
-        assert_eq!(indent_json("status=sent"), None);
-        assert_eq!(indent_json("{broken"), None);
+        assert_eq!(indent_json("status=sent", 1_000), None);
+        assert_eq!(indent_json("{broken", 1_000), None);
+        assert_eq!(indent_json(text, 50), None);
     }
 }

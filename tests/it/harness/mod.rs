@@ -7,6 +7,8 @@ pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod fleet;
 pub(crate) mod golden;
+#[cfg(target_os = "linux")]
+pub(crate) mod hostile_callbacks;
 pub(crate) mod program;
 pub(crate) mod recount;
 pub(crate) mod trial;

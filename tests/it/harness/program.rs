@@ -98,6 +98,11 @@ impl Program {
         }
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop.
     pub(crate) fn ask_to_stop(&self) {
         self.send_signal("TERM");

@@ -7,6 +7,7 @@ mod kaleyra;
 mod lancepilot;
 mod profiles;
 mod shapes;
+mod siblings;
 mod sobot;
 mod zixflow;
 

@@ -1,0 +1,182 @@
+//! Payloads in which something is repeated thousands of times, at any level: no provider multiplies them.
+
+use std::time::{Duration, Instant};
+
+use bluetick::domain::callback_fields::CallbackFields;
+use bluetick::domain::provider::ProviderId;
+use bluetick::domain::receipt::ReceiptEvent;
+use bluetick::providers::{CallbackPart, PARTS_LIMIT, get, parse_callback};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::callback;
+
+/// Names that any parser knows.
+const NAMES: &[&str] = &[
+    "attributes",
+    "biz_opaque_callback_data",
+    "changes",
+    "code",
+    "contacts",
+    "conversation",
+    "data",
+    "entry",
+    "error",
+    "errors",
+    "event",
+    "extra_info",
+    "field",
+    "id",
+    "message",
+    "message_id",
+    "messages",
+    "meta_object",
+    "payload",
+    "pricing",
+    "recipient",
+    "ref",
+    "report",
+    "result",
+    "status",
+    "statuses",
+    "timestamp",
+    "title",
+    "type",
+    "value",
+    "workflowInvocationId",
+];
+const WORDS: &[&str] = &[
+    "null",
+    "1",
+    "1763600000",
+    "true",
+    "\"x\"",
+    "\"failed\"",
+    "\"read\"",
+    "\"whatsapp\"",
+    "\"message.status\"",
+    "{}",
+    "[]",
+];
+/// How often an element of a list is repeated.
+const REPEATS: &[usize] = &[1, 1, 2, 70, 8_000];
+const NODES: usize = 60_000;
+/// Code that is not optimised, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of one part.
+const PART_SIZE: usize = 36 * 1024;
+
+#[derive(Clone, Debug)]
+enum Payload {
+    Scalar(String),
+    List(Vec<Payload>, usize),
+    Object(Vec<(&'static str, Payload)>),
+}
+
+impl Payload {
+    fn nodes(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 1,
+            Self::List(elements, repeats) => {
+                1 + repeats * elements.iter().map(Self::nodes).sum::<usize>()
+            }
+            Self::Object(members) => {
+                2 + members
+                    .iter()
+                    .map(|(_, member)| member.nodes())
+                    .sum::<usize>()
+            }
+        }
+    }
+
+    fn json(&self) -> String {
+        match self {
+            Self::Scalar(text) => text.clone(),
+            Self::List(elements, repeats) => {
+                let once: Vec<String> = elements.iter().map(Self::json).collect();
+                format!("[{}]", vec![once.join(","); *repeats].join(","))
+            }
+            Self::Object(members) => {
+                let members = members
+                    .iter()
+                    .map(|(name, member)| format!("\"{name}\":{}", member.json()));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+fn payloads() -> impl Strategy<Value = Payload> {
+    let scalar = prop_oneof![
+        8 => select(WORDS).prop_map(ToOwned::to_owned),
+        1 => Just(format!("\"{}\"", "long ".repeat(1_000))),
+    ];
+    scalar
+        .prop_map(Payload::Scalar)
+        .prop_recursive(6, 40, 5, |inner| {
+            let member = (select(NAMES), inner.clone());
+            prop_oneof![
+                (prop::collection::vec(inner, 1..3), select(REPEATS))
+                    .prop_map(|(elements, repeats)| Payload::List(elements, repeats)),
+                prop::collection::vec(member, 1..6).prop_map(Payload::Object),
+            ]
+        })
+}
+
+/// Bytes of the texts of a part.
+fn size(part: &CallbackPart) -> usize {
+    let texts = |texts: &[&Option<String>]| {
+        texts
+            .iter()
+            .map(|text| text.as_ref().map_or(0, String::len))
+            .sum::<usize>()
+    };
+    match part {
+        CallbackPart::Report(report) => {
+            let ids: usize = report.ids.iter().map(|id| id.as_str().len()).sum();
+            let pricing = &report.pricing;
+            let event = match &report.event {
+                Some(ReceiptEvent::Failure(failure)) => {
+                    texts(&[&failure.code, &failure.title, &failure.detail, &failure.key])
+                }
+                Some(ReceiptEvent::Other(word)) => word.len(),
+                _ => 0,
+            };
+            ids + event
+                + texts(&[
+                    &report.recipient,
+                    &pricing.category,
+                    &pricing.model,
+                    &pricing.price,
+                ])
+        }
+        CallbackPart::Inbound(inbound) => texts(&[&inbound.sender]),
+        CallbackPart::Notice(text) | CallbackPart::Unparseable(text) => text.len(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn parts_are_few_and_small_whatever_is_repeated(
+        payload in payloads().prop_filter("small enough", |payload| payload.nodes() < NODES)
+    ) {
+        let sample = callback(payload.json(), Some("application/json"));
+        let chosen = CallbackFields {
+            id: Some("id".to_owned()),
+            error: Some("errors".to_owned()),
+            ..CallbackFields::default()
+        };
+        for provider in ProviderId::ALL {
+            for fields in [&CallbackFields::default(), &chosen] {
+                let begun = Instant::now();
+                let parts = parse_callback(get(provider), fields, &sample);
+                prop_assert!(begun.elapsed() < PATIENCE, "{provider}: {:?}", begun.elapsed());
+                prop_assert!(parts.len() <= PARTS_LIMIT + 1, "{provider}: {} parts", parts.len());
+                let largest = parts.iter().map(size).max();
+                prop_assert!(largest.is_some_and(|size| size <= PART_SIZE), "{provider}: {largest:?} bytes");
+            }
+        }
+    }
+}
