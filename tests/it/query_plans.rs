@@ -114,7 +114,7 @@ impl ObservedStore {
     }
 }
 
-fn reads<'a>(plan: &'a Plan, table: &str) -> Vec<&'a str> {
+fn reads<'a>(plan: &'a [String], table: &str) -> Vec<&'a str> {
     plan.iter()
         .map(String::as_str)
         .filter(|step| step.split(' ').nth(1) == Some(table))
@@ -123,7 +123,7 @@ fn reads<'a>(plan: &'a Plan, table: &str) -> Vec<&'a str> {
 
 /// Fails unless each read of messages is by one of `indexes`, without sorting if the only index has
 /// the order of the lists.
-fn check(what: &str, plan: &Plan, indexes: &[&str]) {
+fn check(what: &str, plan: &[String], indexes: &[&str]) {
     for step in reads(plan, "messages") {
         let index = step
             .split(" INDEX ")
