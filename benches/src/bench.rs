@@ -114,7 +114,7 @@ impl<'a> Bench<'a> {
         let url = Secret::new(installation.database_url.as_str());
         Ok(Subject {
             server,
-            store: self.runtime.block_on(Store::open(&url))?,
+            store: self.runtime.block_on(Store::open(&url, 12))?,
             installation,
             callbacks: Arc::new(Callbacks::new(population, Order::Scattered)?),
             next: AtomicU64::new(0),

@@ -3,8 +3,8 @@
 use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
+use crate::db;
 use crate::db::connection::Pools;
-use crate::domain::secret::Secret;
 use crate::journal::{self, Journal};
 use crate::keys::Keys;
 use crate::store::Store;
@@ -19,20 +19,26 @@ pub struct Databases {
 
 /// Applies missing migrations. Rejects a secret key that the database was not created with.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
-    let age = find_age(&config.database_url).await?;
+    let (url, connections) = (&config.database_url, config.database_connections);
+    let age = find_age(config).await?;
     data_dir::prepare(&config.data_dir)?;
     let secret = match &config.secret_key {
         Some(secret) => secret.clone(),
         None => data_dir::load_or_create_secret_key(&config.data_dir, age)?,
     };
     let keys = Keys::derive(&secret, &config.secret_key_previous);
-    let journal = journal::connect(&config.database_url)
+    if config.uses_postgres() {
+        db::check_server(url, connections)
+            .await
+            .map_err(StartError::main_database)?;
+    }
+    let journal = journal::connect(url, connections)
         .await
         .map_err(StartError::journal)?;
     journal::migrate(&journal)
         .await
         .map_err(StartError::journal)?;
-    let store = Store::open(&config.database_url)
+    let store = Store::open(url, connections)
         .await
         .map_err(StartError::main_database)?;
     store.migrate().await.map_err(StartError::main_database)?;
@@ -48,14 +54,16 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
 }
 
 /// Creates nothing. Rejects one database without the other.
-async fn find_age(url: &Secret) -> Result<DatabaseAge, StartError> {
+async fn find_age(config: &Config) -> Result<DatabaseAge, StartError> {
+    let url = &config.database_url;
     match (Store::exists(url), journal::exists(url)) {
         (true, true) => Ok(DatabaseAge::Existing),
         // The first start creates the journal before the main database.
         (true, false) => Err(StartError::NoJournal),
         (false, false) => Ok(DatabaseAge::New),
         (false, true) => {
-            if journal::was_used(url).await.map_err(StartError::journal)? {
+            let used = journal::was_used(url, config.database_connections).await;
+            if used.map_err(StartError::journal)? {
                 return Err(StartError::NoMainDatabase);
             }
             // An interrupted first start.
@@ -71,7 +79,9 @@ pub async fn open_read_only(config: &Config) -> Result<Store, StartError> {
     if !Store::exists(url) {
         return Err(StartError::NoDatabase);
     }
-    let store = Store::open(url).await.map_err(StartError::main_database)?;
+    let store = Store::open(url, config.database_connections)
+        .await
+        .map_err(StartError::main_database)?;
     store
         .check_migrated()
         .await
@@ -85,13 +95,13 @@ pub async fn open_journal_read_only(config: &Config, store: &Store) -> Result<Jo
     if !journal::exists(url) {
         return Err(StartError::NoDatabase);
     }
-    open_checked_journal(url, store)
+    open_checked_journal(config, store)
         .await
         .map_err(StartError::journal)
 }
 
-async fn open_checked_journal(url: &Secret, store: &Store) -> Result<Journal, crate::db::Error> {
-    let pools = journal::connect(url).await?;
+async fn open_checked_journal(config: &Config, store: &Store) -> Result<Journal, db::Error> {
+    let pools = journal::connect(&config.database_url, config.database_connections).await?;
     journal::check_migrated(&pools).await?;
     // Without a spool, which only writers need.
     let journal = Journal::open(pools).await?;

@@ -10,6 +10,7 @@ use crate::domain::secret::Secret;
 pub const SECRET_KEY_BYTES: usize = 32;
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub(super) const DEFAULT_DATA_DIR: &str = "data";
+pub(super) const DEFAULT_DATABASE_CONNECTIONS: u32 = 12;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -20,6 +21,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: Secret,
+    /// Limit of this process's PostgreSQL connections, in all pools together.
+    pub database_connections: u32,
     /// Every other key is derived from it. `None`: generated in `data_dir` for a new SQLite
     /// database.
     pub secret_key: Option<Secret>,
@@ -55,6 +58,7 @@ impl Config {
             listen: DEFAULT_LISTEN.to_owned(),
             public_url: format!("http://{DEFAULT_LISTEN}"),
             database_url: default_database(&data_dir),
+            database_connections: DEFAULT_DATABASE_CONNECTIONS,
             data_dir,
             secret_key: None,
             secret_key_previous: Vec::new(),

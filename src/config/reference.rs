@@ -56,6 +56,7 @@ pub const KEYS: &[ConfigKey] = &[
     overridable("public_url", "`http://{listen}`", "Public URL of Bluetick. May have a path that the proxy strips (pages then need a host or port of their own)."),
     overridable("data_dir", "`data`", "Folder (0700) for databases, spool, uploads and the generated secret key (files 0600)."),
     overridable("database_url", "`sqlite://{data_dir}/bluetick.db`", "`sqlite://PATH` or `postgres://…`."),
+    overridable("database_connections", "`12`", "Most PostgreSQL connections of one process, at least 4."),
     overridable("secret_key", "generated in `data_dir` for a new SQLite database", "At least 32 bytes; callback URLs, report URLs and sessions are derived from it. Required with PostgreSQL."),
     file_only("secret_key_previous", "`[]`", "Earlier secret keys whose URLs still work."),
     overridable("report_time_zone", "`UTC`", "Time zone of report days, such as `Asia/Kolkata`."),

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
 use crate::config::configuration::{
-    Config, DEFAULT_DATA_DIR, DEFAULT_LISTEN, RetentionDays, SECRET_KEY_BYTES, default_database,
-    is_postgres,
+    Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
+    SECRET_KEY_BYTES, default_database, is_postgres,
 };
 use crate::config::table_reader::TableReader;
 use crate::domain::secret::Secret;
 
+/// Main database and journal each need one for writing and one for reading.
+const MIN_DATABASE_CONNECTIONS: u32 = 4;
+/// More is a typing error.
+const MAX_DATABASE_CONNECTIONS: u32 = 1000;
 /// A hundred years, in days. A larger number is a typing error.
 const MAX_RETENTION: u32 = 36_500;
 
@@ -26,6 +30,10 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         .unwrap_or_else(|| DEFAULT_DATA_DIR.to_owned());
     let data_dir = top.resolve(&data_dir);
     let database_url = read_database(top).unwrap_or_else(|| default_database(&data_dir));
+    let database_connections = top.whole_number(
+        "database_connections",
+        MIN_DATABASE_CONNECTIONS..=MAX_DATABASE_CONNECTIONS,
+    );
     let secret_key = read_secret_key(top, &database_url);
     let report_time_zone = top.parse("report_time_zone", |text| {
         text.parse::<chrono_tz::Tz>()
@@ -40,6 +48,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         public_url,
         data_dir,
         database_url,
+        database_connections: database_connections.unwrap_or(DEFAULT_DATABASE_CONNECTIONS),
         secret_key,
         secret_key_previous,
         report_time_zone: report_time_zone.unwrap_or(chrono_tz::UTC),

@@ -1,10 +1,8 @@
-//! Every pragma, pool size and time-out of a connection, with its reason.
+//! Every pragma, pool size and time-out of a SQLite connection, with its reason.
 
 use std::time::Duration;
 
 use sea_orm::ConnectOptions;
-
-use crate::domain::secret::Secret;
 
 /// How long the journal writer waits for another process's lock. Longer would delay the reply to a
 /// callback.
@@ -14,12 +12,7 @@ pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite readers: two pages, an export and the API at once. More would share the same two cores.
 const SQLITE_READERS: u32 = 4;
 /// How long a write waits for the single writer connection, after which the API answers 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// PostgreSQL connections for reading; waiting writers do not use them.
-pub(super) const POSTGRES_READERS: u32 = 6;
-/// PostgreSQL connections for writing: one at a time, and one spare in case a silent server blocks
-/// the first.
-pub(super) const POSTGRES_WRITERS: u32 = 2;
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The journal is appended to, and callers wait for each commit. 4000 pages gave the highest rate:
 /// with fewer, pages are rewritten too often; with more, single replies are late.
 pub const JOURNAL_WRITER: WriterSettings = WriterSettings {
@@ -58,28 +51,6 @@ pub(super) enum ConnectionUse {
     Creating,
     Writing,
     Reading,
-}
-
-pub(super) fn postgres_options(url: &Secret, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url.expose());
-    options
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .sqlx_logging(false)
-        .set_application_name("bluetick");
-    if let Some(schema) = schema_name(url.expose()) {
-        options.set_schema_search_path(schema);
-    }
-    options
-}
-
-/// The value of `?schema=NAME`; each test uses its own schema.
-fn schema_name(url: &str) -> Option<String> {
-    let (_, query) = url.split_once('?')?;
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("schema="))
-        .map(ToOwned::to_owned)
 }
 
 pub(super) fn sqlite_options(

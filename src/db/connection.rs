@@ -7,14 +7,11 @@ use sea_orm::{
     ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement, Value,
 };
 
-use crate::db::connect_options::{
-    ConnectionUse, POSTGRES_READERS, POSTGRES_WRITERS, WriterSettings, postgres_options,
-    sqlite_options,
-};
+use crate::db::connect_options::{ConnectionUse, WriterSettings, sqlite_options};
 use crate::db::database_location::DatabaseLocation;
 use crate::db::error::Error;
+use crate::db::postgres_pools::PostgresPools;
 use crate::db::private_file::create_private_file;
-use crate::domain::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct Pools {
@@ -37,8 +34,9 @@ impl Pools {
     ) -> Result<Self, Error> {
         match location {
             DatabaseLocation::File(path) => Self::open_sqlite(path, writer_lock, writer).await,
-            DatabaseLocation::Server(url) => {
-                Self::open_postgres(url, writer_lock, writer.busy_timeout).await
+            DatabaseLocation::Server { url, connections } => {
+                let pools = PostgresPools::open(url, *connections).await?;
+                Ok(Self::of_server(pools, writer_lock, writer.busy_timeout))
             }
         }
     }
@@ -70,19 +68,15 @@ impl Pools {
 
     /// An advisory lock allows one writer at a time; a writer that does not get it within
     /// `lock_timeout` gets a retryable error.
-    async fn open_postgres(
-        url: &Secret,
-        writer_lock: i64,
-        lock_timeout: Duration,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            writer: Database::connect(postgres_options(url, POSTGRES_WRITERS)).await?,
-            readers: Database::connect(postgres_options(url, POSTGRES_READERS)).await?,
+    fn of_server(pools: PostgresPools, writer_lock: i64, lock_timeout: Duration) -> Self {
+        Self {
+            writer: pools.writer,
+            readers: pools.readers,
             writer_lock,
             lock_timeout,
             file: None,
             checkpoint_pages: None,
-        })
+        }
     }
 
     /// For reading; never blocks the writer.

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum Error {
-    #[error("database error: {source}")]
+    #[error("database error: {}", describe(source))]
     Driver {
         /// Logged, never shown to callers.
         #[source]
@@ -37,6 +37,9 @@ pub enum Error {
     /// The database belongs to another key, another journal or another point in time.
     #[error("{0}")]
     Foreign(String),
+    /// A setting of the server, the database, the role or a pooler. Says which, and what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// The work would need too much memory, or hold the writer's lock for too long.
     #[error("{0}")]
     TooMuch(&'static str),
@@ -63,6 +66,12 @@ impl From<DbErr> for Error {
             DbErr::TryIntoErr { .. } | DbErr::Json(_) => Self::InvalidValue { source },
             source => Self::Driver { source },
         }
+    }
+}
+
+impl From<SqlxError> for Error {
+    fn from(source: SqlxError) -> Self {
+        DbErr::Query(RuntimeErr::SqlxError(source.into())).into()
     }
 }
 
@@ -144,6 +153,31 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
+    }
+}
+
+/// The driver adds the line of PostgreSQL's own source.
+fn describe(source: &DbErr) -> String {
+    let Some(SqlxError::Database(refusal)) = sqlx_error(source) else {
+        return source.to_string();
+    };
+    let code = refusal.code();
+    let message = refusal.message();
+    match code.as_deref().unwrap_or_default() {
+        // Duplicate prepared statement; no such prepared statement.
+        "42P05" | "26000" => format!(
+            "{message}: a pooler (PgBouncer in transaction mode) shares connections between \
+             transactions; set pool_mode = session, or name the server itself in database_url"
+        ),
+        // A startup parameter that a pooler does not accept.
+        "08P01" => {
+            format!("{message}: with PgBouncer add the parameter to ignore_startup_parameters")
+        }
+        "53300" => format!(
+            "{message}: raise CONNECTION LIMIT of the role or the database, or max_connections of \
+             the server, or lower database_connections"
+        ),
+        _ => message.to_owned(),
     }
 }
 

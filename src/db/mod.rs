@@ -10,8 +10,11 @@ mod error;
 mod free_pages;
 pub(crate) mod instant;
 mod journal_state;
+mod postgres_connection;
+mod postgres_pools;
 pub mod private_file;
 pub mod serve_lock;
+mod server_check;
 pub(crate) mod statements;
 mod transaction;
 
@@ -20,6 +23,7 @@ use std::path::Path;
 pub use checkpoint::CheckpointResult;
 pub use error::Error;
 pub use journal_state::JournalState;
+pub use server_check::check_server;
 pub(crate) use transaction::in_time;
 
 /// Error of commands that apply no migrations.

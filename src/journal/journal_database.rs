@@ -20,9 +20,11 @@ fn location(database_url: &Secret) -> DatabaseLocation {
     DatabaseLocation::parse(database_url).beside("journal.db")
 }
 
-/// Opens the journal of a main database. Applies no migrations; see [`migrate`].
-pub async fn connect(database_url: &Secret) -> Result<Pools, Error> {
-    Pools::open(&location(database_url), JOURNAL_LOCK, JOURNAL_WRITER).await
+/// Opens the journal of a main database. Applies no migrations; see [`migrate`]. On a server it uses
+/// half of the `connections` of the process.
+pub async fn connect(database_url: &Secret, connections: u32) -> Result<Pools, Error> {
+    let location = location(database_url).with_connections(connections);
+    Pools::open(&location, JOURNAL_LOCK, JOURNAL_WRITER).await
 }
 
 /// Applies missing migrations, one process at a time. Without missing ones a lock held elsewhere
@@ -59,14 +61,14 @@ pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
 pub fn exists(database_url: &Secret) -> bool {
     match location(database_url) {
         DatabaseLocation::File(path) => path.exists(),
-        DatabaseLocation::Server(_) => true,
+        DatabaseLocation::Server { .. } => true,
     }
 }
 
 /// Whether the journal was ever used with a main database: it has callbacks or the mark of a start.
 /// Applies no migrations.
-pub async fn was_used(database_url: &Secret) -> Result<bool, Error> {
-    let pools = connect(database_url).await?;
+pub async fn was_used(database_url: &Secret, connections: u32) -> Result<bool, Error> {
+    let pools = connect(database_url, connections).await?;
     let used = was_used_in(&pools).await;
     pools.close().await?;
     used

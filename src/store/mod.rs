@@ -73,8 +73,10 @@ pub struct Store {
 
 impl Store {
     /// Opens `bluetick.db` or connects to a server, without migrations; see [`Store::migrate`].
-    pub async fn open(url: &Secret) -> Result<Self, Error> {
-        let pools = Pools::open(&DatabaseLocation::parse(url), MAIN_LOCK, MAIN_WRITER).await?;
+    /// On a server it uses half of the `connections` of the process.
+    pub async fn open(url: &Secret, connections: u32) -> Result<Self, Error> {
+        let location = DatabaseLocation::parse(url).with_connections(connections);
+        let pools = Pools::open(&location, MAIN_LOCK, MAIN_WRITER).await?;
         Ok(Self {
             pools: Arc::new(pools),
             feed: broadcast::Sender::new(FEED_LENGTH),
@@ -95,7 +97,7 @@ impl Store {
     pub fn exists(url: &Secret) -> bool {
         match DatabaseLocation::parse(url) {
             DatabaseLocation::File(path) => exists_with_content(&path),
-            DatabaseLocation::Server(_) => true,
+            DatabaseLocation::Server { .. } => true,
         }
     }
 

@@ -33,6 +33,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
         &["database_url"],
         r#"database_url = "sqlite://data/bluetick.db""#,
     ),
+    (&["database_connections"], "database_connections = 12"),
     (&["secret_key"], r#"secret_key = "env:SECRET_KEY""#),
     (
         &["secret_key_previous"],

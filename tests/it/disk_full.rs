@@ -140,7 +140,7 @@ impl Provider {
 
 async fn bodies(disk: &SmallDisk) -> Vec<String> {
     let url = format!("sqlite://{}/data/bluetick.db", disk.path().display());
-    let pools = journal::connect(&Secret::new(url)).await.unwrap();
+    let pools = journal::connect(&Secret::new(url), 4).await.unwrap();
     let journal = Journal::open(pools).await.unwrap();
     let entries = journal.read_after(0, 100_000, u64::MAX).await.unwrap();
     entries

@@ -35,6 +35,7 @@ mod metrics;
 mod operations;
 mod outages;
 mod pasted_input;
+mod postgres;
 mod privacy;
 mod problems;
 mod providers;

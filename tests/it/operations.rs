@@ -524,7 +524,9 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
 async fn a_purge_beside_another_says_who_may_be_at_it() {
     let place = Place::new().await;
     assert_eq!(place.run(&["migrate"]).0, Some(0));
-    let store = Store::open(&place.database.url_in("data")).await.unwrap();
+    let store = Store::open(&place.database.url_in("data"), 4)
+        .await
+        .unwrap();
     let (other, now) = (Uuid::from_bytes([7; 16]), SystemClock.now());
     let lease = store.claim_lease("retention", other, now, TimeDelta::minutes(1));
     assert!(lease.await.unwrap());
@@ -648,7 +650,7 @@ async fn every_callback_answered_2xx_survives_kill_9() {
     .await;
     assert_eq!(program.terminate().0.code(), Some(0));
 
-    let pools = bluetick::journal::connect(&place.database.url_in("data"))
+    let pools = bluetick::journal::connect(&place.database.url_in("data"), 4)
         .await
         .unwrap();
     let journal = Journal::open(pools).await.unwrap();

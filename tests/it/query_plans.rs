@@ -53,7 +53,7 @@ impl ObservedStore {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
-        let store = Store::open(&Secret::new(url.clone())).await.unwrap();
+        let store = Store::open(&Secret::new(url.clone()), 12).await.unwrap();
         store.migrate().await.unwrap();
         let statements = Arc::new(Mutex::new(Vec::new()));
         let executed = Arc::clone(&statements);

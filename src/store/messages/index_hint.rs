@@ -190,7 +190,7 @@ mod tests {
     async fn a_text_in_too_many_messages_is_found_by_reading_the_list_in_its_order() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("bluetick.db").display());
-        let store = Store::open(&Secret::new(url)).await.unwrap();
+        let store = Store::open(&Secret::new(url), 12).await.unwrap();
         store.migrate().await.unwrap();
         let search = MessageFilter {
             search: vec![

@@ -22,7 +22,7 @@ use crate::store::messages::new_message::{NewMessage, set_recipient};
 /// Two hundred messages; many share an instant, a text, an account or a state.
 async fn filled(folder: &std::path::Path) -> Store {
     let url = format!("sqlite://{}", folder.join("bluetick.db").display());
-    let store = Store::open(&Secret::new(url)).await.unwrap();
+    let store = Store::open(&Secret::new(url), 12).await.unwrap();
     store.migrate().await.unwrap();
     let start: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
     let mut rows = Vec::new();

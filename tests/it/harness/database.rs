@@ -16,6 +16,8 @@ use sea_orm::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+/// As configured by default.
+const CONNECTIONS: u32 = 12;
 /// The main database's writer lock on PostgreSQL.
 const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
 const LOCK_TABLES: &str = "LOCK TABLE settings, messages, receipts, callback_outcomes, accounts, leases, tokens \
@@ -113,7 +115,7 @@ impl TestDatabase {
     /// The journal, not migrated.
     pub(crate) async fn empty_journal(&self) -> Pools {
         loop {
-            match journal::connect(&self.url()).await {
+            match journal::connect(&self.url(), CONNECTIONS).await {
                 Ok(pools) => return pools,
                 // A writer is active, on a disk that is slow for a moment.
                 Err(error) if error.is_transient() => tokio::task::yield_now().await,
@@ -136,7 +138,7 @@ impl TestDatabase {
 
     /// For a journal in use; `None` if the lock is not released in time.
     pub(crate) async fn try_hold_journal(&self) -> Option<HeldLock> {
-        let other = journal::connect(&self.url()).await.ok()?;
+        let other = journal::connect(&self.url(), CONNECTIONS).await.ok()?;
         let lock = if self.is_postgres() {
             other.begin().await.ok()?
         } else {
@@ -171,7 +173,7 @@ impl TestDatabase {
 
     /// The main database with its tables.
     pub(crate) async fn main(&self) -> Store {
-        let store = Store::open(&self.url()).await.unwrap();
+        let store = Store::open(&self.url(), CONNECTIONS).await.unwrap();
         store.migrate().await.unwrap();
         store
     }

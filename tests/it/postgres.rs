@@ -1,0 +1,279 @@
+//! PostgreSQL as operators run it: limits, privileges and defaults that were set for other programs.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use sea_orm::sqlx::postgres::PgConnection;
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor};
+use serde_json::json;
+use tempfile::TempDir;
+use url::Url;
+use uuid::Uuid;
+
+use crate::harness::program::{Program, command, run_to_end};
+use crate::operations::{callback_url, client};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const PASSWORD: &str = "app";
+
+/// A database of its own, and a role like those of hosted servers: no superuser, owner of nothing.
+struct OwnDatabase {
+    server: String,
+    name: String,
+    folder: TempDir,
+}
+
+impl OwnDatabase {
+    /// `None` without a server. `options` of CREATE DATABASE.
+    async fn create(options: &str) -> Option<Self> {
+        let server = std::env::var("TEST_DATABASE_URL").ok()?;
+        let database = Self {
+            server,
+            name: format!("app_{}", Uuid::from_bytes(rand::random()).simple()),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let name = &database.name;
+        let statements = [
+            format!("CREATE DATABASE {name} TEMPLATE template0 {options}"),
+            format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"),
+        ];
+        for statement in statements {
+            execute(&database.server, &statement).await;
+        }
+        Some(database)
+    }
+
+    /// As superuser, within the database; `{name}` is the name of database and role.
+    async fn execute(&self, statement: &str) {
+        let statement = statement.replace("{name}", &self.name);
+        execute(self.superuser_url().as_str(), &statement).await;
+    }
+
+    fn superuser_url(&self) -> Url {
+        let mut url = Url::parse(&self.server).unwrap();
+        url.set_path(&self.name);
+        url
+    }
+
+    fn url(&self) -> String {
+        let mut url = self.superuser_url();
+        url.set_username(&self.name).unwrap();
+        url.set_password(Some(PASSWORD)).unwrap();
+        url.into()
+    }
+
+    /// Runs `serve`, which is refused; its reason.
+    fn refusal(&self, connections: &str) -> String {
+        let refused = refusal(&self.url(), connections, self.folder.path());
+        refused.replace(&self.name, "{name}")
+    }
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // The test's own runtime is busy with this very drop.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                execute(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                execute(&server, &format!("DROP ROLE {name}")).await;
+            });
+        });
+        if dropped.join().is_err() {
+            eprintln!("database {} is left behind", self.name);
+        }
+    }
+}
+
+async fn execute(url: &str, statement: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let statement = AssertSqlSafe(statement.to_owned());
+    connection.execute(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn refusal(url: &str, connections: &str, folder: &Path) -> String {
+    let output = run_to_end(command(
+        &["serve"],
+        &[
+            ("BLUETICK_DATABASE_URL", Path::new(url)),
+            ("BLUETICK_DATABASE_CONNECTIONS", Path::new(connections)),
+            ("BLUETICK_DATA_DIR", &folder.join("data")),
+            ("BLUETICK_LISTEN", Path::new("127.0.0.1:0")),
+            ("BLUETICK_SECRET_KEY", Path::new(KEY)),
+        ],
+    ));
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let reason = stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("bluetick: "));
+    reason.unwrap_or_else(|| panic!("{stderr}")).to_owned()
+}
+
+#[actix_web::test]
+async fn each_unsuitable_setting_is_named_with_what_to_do() {
+    const SCHEMA: &str =
+        "CREATE SCHEMA bluetick AUTHORIZATION {name}; ALTER ROLE {name} SET search_path = bluetick";
+    let cases = [
+        (
+            "ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc",
+            "",
+            "12",
+            "the database: encoding is LATIN1, must be UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, \
+             and name the new database in database_url"
+                .to_owned(),
+        ),
+        (
+            "",
+            "",
+            "12",
+            format!(
+                "the database: role {{name}} may not create tables in schema public: \
+                 GRANT CREATE ON SCHEMA public TO {{name}}, or give it a schema of its own: {SCHEMA}"
+            ),
+        ),
+        (
+            "",
+            "ALTER ROLE {name} SET search_path = nowhere",
+            "12",
+            format!(
+                "the database: no schema of search_path (nowhere) exists and may be used by role {{name}}: {SCHEMA}"
+            ),
+        ),
+        (
+            "",
+            "ALTER ROLE {name} SET default_transaction_read_only = on",
+            "12",
+            "the database: default_transaction_read_only is on: \
+             ALTER ROLE {name} IN DATABASE {name} SET default_transaction_read_only = off"
+                .to_owned(),
+        ),
+        (
+            "",
+            "GRANT CREATE ON SCHEMA public TO {name}; ALTER ROLE {name} CONNECTION LIMIT 4",
+            "12",
+            "the database: role {name} (CONNECTION LIMIT) allows 4 connections, database_connections is 12: \
+             ALTER ROLE {name} CONNECTION LIMIT 12, or lower database_connections (at least 4)"
+                .to_owned(),
+        ),
+        (
+            "CONNECTION LIMIT 1",
+            "GRANT CREATE ON SCHEMA public TO {name}",
+            "4",
+            "the database: database {name} (CONNECTION LIMIT) allows 1 connections, database_connections is 4: \
+             ALTER DATABASE {name} CONNECTION LIMIT 4, or lower database_connections (at least 4)"
+                .to_owned(),
+        ),
+    ];
+    for (options, setup, connections, expected) in cases {
+        let Some(database) = OwnDatabase::create(options).await else {
+            return;
+        };
+        if !setup.is_empty() {
+            database.execute(setup).await;
+        }
+        assert_eq!(database.refusal(connections), expected);
+    }
+}
+
+#[actix_web::test]
+async fn four_connections_of_a_limited_role_are_enough() {
+    let Some(database) = OwnDatabase::create("").await else {
+        return;
+    };
+    database
+        .execute(
+            "CREATE SCHEMA bluetick AUTHORIZATION {name}; ALTER ROLE {name} SET search_path = bluetick; \
+             ALTER ROLE {name} CONNECTION LIMIT 4; \
+             ALTER ROLE {name} SET default_transaction_isolation = 'repeatable read'; \
+             ALTER ROLE {name} SET synchronous_commit = off",
+        )
+        .await;
+    let file = database.folder.path().join("bluetick.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\nsecret_key = \"{KEY}\"\n\
+         database_url = \"{}\"\ndatabase_connections = 4\n\
+         [[accounts]]\nid = \"sobot-main\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\n",
+        database.url()
+    );
+    std::fs::write(&file, text).unwrap();
+    let serve = command(&["serve"], &[("BLUETICK_CONFIG", &file)]);
+    let program = Program::start(serve, &database.folder.path().join("stderr"));
+    let url = callback_url(&program);
+    let client = client();
+    let posts = (0..200).map(|number| {
+        let body = json!({ "id": format!("wamid.{number}"), "status": "sent" });
+        post(&client, &url, body)
+    });
+    for status in futures_util::future::join_all(posts).await {
+        assert_eq!(status, 200);
+    }
+    applied(&client, &program).await;
+    let (status, stderr) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("\"ERROR\""), "{stderr}");
+}
+
+async fn post(client: &Client, url: &str, body: serde_json::Value) -> u16 {
+    let reply = client.post(url).json(&body).send().await.unwrap();
+    reply.status().as_u16()
+}
+
+/// Waits until no callback is unprocessed.
+async fn applied(client: &Client, program: &Program) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let url = format!("{}/metrics", program.address);
+    loop {
+        let text = client.get(&url).send().await.unwrap().text().await.unwrap();
+        if text.contains("\nbluetick_reconcile_backlog_rows 0\n") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named_within_five_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_address = silent.local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed_address = closed.local_addr().unwrap();
+    drop(closed);
+    for (address, cause) in [
+        (closed_address, "connection refused"),
+        (silent_address, "timed out"),
+    ] {
+        let began = Instant::now();
+        let url = format!("postgres://app:secret@{address}/whatsapp");
+        let reason = refusal(&url, "12", folder.path());
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(reason, format!("the database: {cause} at {address}"));
+    }
+}
+
+#[actix_web::test]
+async fn a_wrong_password_is_reported_without_lines_of_the_servers_source() {
+    let Some(database) = OwnDatabase::create("").await else {
+        return;
+    };
+    let mut url = Url::parse(&database.url()).unwrap();
+    url.set_password(Some("wrong")).unwrap();
+    let reason = refusal(url.as_str(), "12", database.folder.path());
+    let name = &database.name;
+    assert_eq!(
+        reason,
+        format!("the database: database error: password authentication failed for user \"{name}\"")
+    );
+}
