@@ -48,6 +48,19 @@ impl Subject {
         Ok(self)
     }
 
+    /// Over TLS; without it before.
+    pub fn restart_with_tls(mut self) -> Result<Self, BenchError> {
+        self.server.stop()?;
+        let url = &self.installation.database_url;
+        let mut command = self.installation.command(&["serve"]);
+        command.env(
+            "BLUETICK_DATABASE_URL",
+            url.replace("sslmode=disable", "sslmode=require"),
+        );
+        self.server = Server::start(&mut command)?;
+        Ok(self)
+    }
+
     pub fn in_campaign(self) -> Result<Self, BenchError> {
         let population = self.callbacks.population();
         let callbacks = Arc::new(Callbacks::new(population, Order::Campaign)?);

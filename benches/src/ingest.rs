@@ -185,6 +185,15 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> 
         shown,
         Target::None,
     );
+    let subject = subject.restart_with_tls()?;
+    let encrypted = bench.send(&subject, 64, Pace::Saturating)?;
+    bench.drain(&subject)?;
+    table.add(
+        "PostgreSQL: ack over TLS ÷ without, 64 connections",
+        encrypted.rate() / acked.rate(),
+        percentiles(&encrypted),
+        Target::AtLeast(0.667, 0.9),
+    );
     subject.server.stop()
 }
 

@@ -1,6 +1,7 @@
 //! Opens databases: a single writer and a pool of readers each.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
@@ -12,6 +13,7 @@ use crate::db::database_location::DatabaseLocation;
 use crate::db::error::Error;
 use crate::db::postgres_pools::PostgresPools;
 use crate::db::private_file::create_private_file;
+use crate::db::socket_relay::SocketRelay;
 
 #[derive(Clone, Debug)]
 pub struct Pools {
@@ -23,6 +25,7 @@ pub struct Pools {
     file: Option<PathBuf>,
     /// WAL size in pages at which a separate connection checkpoints.
     pub(super) checkpoint_pages: Option<u32>,
+    _relay: Option<Arc<SocketRelay>>,
 }
 
 impl Pools {
@@ -63,6 +66,7 @@ impl Pools {
             lock_timeout: writer.busy_timeout,
             file: Some(path.to_owned()),
             checkpoint_pages: writer.checkpoint_pages,
+            _relay: None,
         })
     }
 
@@ -76,6 +80,7 @@ impl Pools {
             lock_timeout,
             file: None,
             checkpoint_pages: None,
+            _relay: pools.relay,
         }
     }
 

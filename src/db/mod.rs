@@ -15,6 +15,7 @@ mod postgres_pools;
 pub mod private_file;
 pub mod serve_lock;
 mod server_check;
+mod socket_relay;
 pub(crate) mod statements;
 mod transaction;
 

@@ -1,0 +1,93 @@
+//! A Unix socket that forwards to a PostgreSQL server over TCP with `TCP_NODELAY`.
+//!
+//! sqlx 0.9.0 does not set the option (<https://github.com/launchbadge/sqlx/issues/4335>). Under TLS
+//! it writes records of 16 KiB one by one, so that the end of a longer batch waits 40 ms for an
+//! acknowledgement. To be removed with a release of sqlx that sets it.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use tokio::io::copy_bidirectional_with_sizes;
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+/// Four TLS records.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// After a failure.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Forwards until it is dropped.
+#[derive(Debug)]
+pub(super) struct SocketRelay {
+    folder: String,
+    _stop: DropGuard,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ServerAddress {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl SocketRelay {
+    /// Runs on a thread of its own, so that it does not wait for the tasks that wait for it.
+    pub(super) fn start(server: ServerAddress) -> io::Result<Self> {
+        // A leading NUL makes it an abstract socket of Linux, which leaves no file behind.
+        let folder = format!("\0bluetick-{}", Uuid::from_bytes(rand::random()));
+        let path = format!("{folder}/.s.PGSQL.{}", server.port);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _context = runtime.enter();
+            UnixListener::bind(path)?
+        };
+        let stop = CancellationToken::new();
+        let forwarding = stop
+            .clone()
+            .run_until_cancelled_owned(forward_all(listener, server));
+        thread::Builder::new()
+            .name("postgres".into())
+            .spawn(move || runtime.block_on(forwarding))?;
+        Ok(Self {
+            folder,
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// For `PgConnectOptions::socket`.
+    pub(super) fn folder(&self) -> &str {
+        &self.folder
+    }
+}
+
+async fn forward_all(listener: UnixListener, server: ServerAddress) {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                tokio::spawn(forward(client, server.clone()));
+            }
+            // Most likely too many files are open.
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection to PostgreSQL");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The driver receives the end of the stream if the server cannot be reached.
+async fn forward(mut client: UnixStream, server: ServerAddress) -> io::Result<()> {
+    // Every user of the machine can find an abstract socket.
+    if client.peer_cred()?.uid() != geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+    stream.set_nodelay(true)?;
+    copy_bidirectional_with_sizes(&mut client, &mut stream, BUFFER_BYTES, BUFFER_BYTES).await?;
+    Ok(())
+}
