@@ -1,6 +1,7 @@
 # A temporary PostgreSQL server for test scripts: source this file, then call start_postgres and stop_postgres.
 # Expects a function `fail MESSAGE`. Sets TEST_DATABASE_URL. Stops the server when the script ends.
-# Set `postgres_settings` before to replace the default, which does not wait for the disk.
+# Set `postgres_settings` before to replace the default, which does not wait for the disk, and `postgres_defaults=usual`
+# for a server with the defaults of PostgreSQL.
 # shellcheck shell=bash
 
 # Prints the folder of PostgreSQL's server programs, which are not on the PATH on Debian.
@@ -19,6 +20,7 @@ postgres_bin=
 postgres_folder=
 # Test data need not survive a power failure.
 : "${postgres_settings=-c fsync=off -c full_page_writes=off}"
+: "${postgres_defaults=unusual}"
 
 # PostgreSQL refuses to run as root.
 as_postgres() {
@@ -41,6 +43,23 @@ is_free() {
   ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# TLS as on every hosted server. Unusual defaults, which an operator may have chosen for other programs.
+write_postgres_configuration() {
+  (
+    cd "$postgres_folder"
+    openssl req -new -x509 -days 30 -nodes -subj /CN=localhost -out server.crt -keyout server.key 2>/dev/null
+    chmod 600 server.key
+    ((EUID != 0)) || chown "$postgres_user" server.crt server.key
+    {
+      printf "ssl = on\nssl_cert_file = '%s/server.crt'\nssl_key_file = '%s/server.key'\n" "$PWD" "$PWD"
+      if [[ $postgres_defaults == unusual ]]; then
+        printf '%s\n' "default_transaction_isolation = 'serializable'" "timezone = 'Asia/Kolkata'" \
+          "datestyle = 'German, DMY'" "standard_conforming_strings = off"
+      fi
+    } >>data/postgresql.conf
+  )
+}
+
 start_postgres() {
   postgres_bin=$(find_postgres)
   postgres_user=postgres
@@ -50,8 +69,14 @@ start_postgres() {
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   printf '%s\n' "$password" >"$postgres_folder/password"
   ((EUID != 0)) || chown -R "$postgres_user" "$postgres_folder"
-  as_postgres "$postgres_bin/initdb" -D "$postgres_folder/data" -U bluetick -E UTF8 --locale=C \
+  local locale=(--locale=C)
+  # Since PostgreSQL 15.
+  if "$postgres_bin/initdb" --help | grep -q -e --icu-locale; then
+    locale+=(--locale-provider=icu --icu-locale=sv-SE)
+  fi
+  as_postgres "$postgres_bin/initdb" -D "$postgres_folder/data" -U bluetick -E UTF8 "${locale[@]}" \
     --auth=scram-sha-256 --pwfile="$postgres_folder/password" --no-sync >/dev/null
+  write_postgres_configuration
   for attempt in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 20000))
     is_free "$port" || continue
