@@ -33,7 +33,9 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     let running = app::start(listener, services)?;
     let mut lines = format!("listening on http://{address}\n");
     if let Some(link) = sign_in_link {
-        lines += &format!("sign-in link (valid once, for 15 minutes): {link}\n");
+        lines.push_str("sign-in link (valid once, for 15 minutes): ");
+        lines.push_str(&link);
+        lines.push('\n');
     }
     announce(lines);
     Ok(running.until_stopped().await?)

@@ -158,11 +158,11 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
 
 /// The driver adds the line of PostgreSQL's own source.
 fn describe(source: &DbErr) -> String {
-    let Some(SqlxError::Database(refusal)) = sqlx_error(source) else {
+    let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
         return source.to_string();
     };
-    let code = refusal.code();
-    let message = refusal.message();
+    let code = rejection.code();
+    let message = rejection.message();
     match code.as_deref().unwrap_or_default() {
         // Duplicate prepared statement; no such prepared statement.
         "42P05" | "26000" => format!(

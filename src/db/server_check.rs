@@ -51,8 +51,8 @@ pub async fn check_server(url: &Secret, connections: u32) -> Result<(), Error> {
     if let Some(obstacle) = ServerState::read(&row)?.obstacle(connections) {
         return Err(Error::Unusable(obstacle));
     }
-    // A pooler that lends one connection to both fails here: both number their prepared statements
-    // from one.
+    // Fails behind a pooler that gives both the same connection: each numbers its prepared
+    // statements from one.
     let mut second = connect(url, &options).await?;
     query("SELECT 1").execute(&mut second).await?;
     second.close().await?;

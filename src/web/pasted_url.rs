@@ -9,10 +9,10 @@ use crate::domain::invisible_characters;
 /// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end.
 pub(crate) fn pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
-    let pattern: String = segments
+    let segments: Vec<String> = segments
         .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))
         .collect();
-    pattern + "{slashes:/*}"
+    segments.concat() + "{slashes:/*}"
 }
 
 /// A part of the path without what was pasted around it.

@@ -94,7 +94,10 @@ impl Server {
         let reply = request.send().await.unwrap();
         assert_eq!(reply.status(), 200, "{}", shape.name);
         self.wait_for_outcomes(earlier + 1).await;
-        let (time, peak) = (self.processor_time() - begun, self.memory("VmHWM:"));
+        let (time, peak) = (
+            self.processor_time().saturating_sub(begun),
+            self.memory("VmHWM:"),
+        );
 
         let list = self.get("/api/v1/callbacks?limit=1").await;
         let list: Value = serde_json::from_str(&list).unwrap();

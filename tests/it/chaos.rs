@@ -224,7 +224,7 @@ impl Run {
         let checked = verify(
             &services.store,
             &services.journal,
-            &mut |discrepancy| found.push(discrepancy.to_string()),
+            &mut |discrepancy| found.push(discrepancy),
             &mut |_| {},
         )
         .await

@@ -63,7 +63,7 @@ async fn stays_fast(program: &Program) -> u64 {
     send_bad_requests(program, BAD_REQUESTS).await;
     send_callbacks(program, &client).await;
     assert!(
-        began.elapsed() < Duration::from_secs(60),
+        began.elapsed() < Duration::from_mins(1),
         "{:?}",
         began.elapsed()
     );

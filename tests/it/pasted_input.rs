@@ -121,9 +121,9 @@ async fn a_number_is_found_however_it_is_written() {
 #[actix_web::test]
 async fn a_number_without_plus_that_two_countries_have_is_refused() {
     let app = start_app_with(|_, accounts| {
-        accounts
-            .iter_mut()
-            .for_each(|account| account.default_country = Some("IN".to_owned()));
+        for account in accounts {
+            account.default_country = Some("IN".to_owned());
+        }
     })
     .await;
     // +91 65912 34567, or +65 9123 4567.

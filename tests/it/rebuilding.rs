@@ -104,7 +104,7 @@ pub(crate) async fn verified(app: &App) -> (VerifyReport, Vec<String>) {
     let checked = verify(
         &app.services.store,
         &app.services.journal,
-        &mut |discrepancy| found.push(discrepancy.to_string()),
+        &mut |discrepancy| found.push(discrepancy),
         &mut |_| {},
     )
     .await

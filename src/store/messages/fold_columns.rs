@@ -172,14 +172,14 @@ mod tests {
     #[test]
     fn every_column_is_either_folded_or_compared() {
         let kept = KEPT.iter().map(|field| field.replace('_', ""));
-        let all: Vec<String> = FOLDED.iter().map(field).chain(kept).collect();
+        let all: Vec<String> = FOLDED.iter().copied().map(field).chain(kept).collect();
         let once: BTreeSet<String> = all.iter().cloned().collect();
         assert_eq!(all.len(), once.len());
-        assert_eq!(once, Column::iter().map(|column| field(&column)).collect());
+        assert_eq!(once, Column::iter().map(field).collect());
     }
 
     /// The column's field without underscores; some columns have another name in the database.
-    fn field(column: &Column) -> String {
+    fn field(column: Column) -> String {
         format!("{column:?}").to_lowercase()
     }
 }

@@ -13,7 +13,7 @@ use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
-use crate::web::api::message_lookup::{MessageError, parse_id};
+use crate::web::api::find_message::{MessageError, parse_id};
 use crate::web::api::path_parameters::{CallbackPath, MessagePath};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;

@@ -11,7 +11,7 @@ use crate::domain::scope::Caller;
 use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
-use crate::web::api::message_lookup::{MessageError, find};
+use crate::web::api::find_message::{MessageError, find};
 use crate::web::api::path_parameters::MessagePath;
 
 /// Why a message's state is what it is.

@@ -171,7 +171,7 @@ async fn wait_for_outcome(
         }
         let step = end.min(Instant::now() + WAIT_STEP);
         // The next read follows a change, a lagging feed, the end of the step or a shutdown.
-        let changed = async {
+        let next_change = async {
             while changes
                 .recv()
                 .await
@@ -179,7 +179,7 @@ async fn wait_for_outcome(
             {}
         };
         tokio::select! {
-            _ = timeout_at(step, changed) => {}
+            _ = timeout_at(step, next_change) => {}
             () = services.stopping.cancelled() => {}
         }
     }

@@ -11,8 +11,8 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
+use crate::web::api::find_message::{MessageError, find};
 use crate::web::api::list_response::list_response;
-use crate::web::api::message_lookup::{MessageError, find};
 use crate::web::api::path_parameters::MessagePath;
 use crate::web::api::wire;
 

@@ -16,7 +16,7 @@ use crate::sending::accept::AcceptError;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::action_endpoints::decision;
-use crate::web::api::message_lookup::parse_id;
+use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::match_form::{
     MatchFormError, MatchFormPage, MatchTargetError, find_target,
 };

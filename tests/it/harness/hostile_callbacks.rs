@@ -94,6 +94,7 @@ pub(crate) fn hostile_callbacks() -> impl Iterator<Item = Shape> {
     json_shapes()
         .into_iter()
         .chain(multiplying)
+        .chain(compressed_shapes())
         .chain(other_shapes())
 }
 
@@ -168,7 +169,8 @@ fn json_shapes() -> Vec<Shape> {
             "quarantined",
         ),
         Shape::gzip("blanks", gzip("[", " \n", "]"), "quarantined"),
-        Shape::gzip("trailing commas", gzip("[", ", ", "]"), "quarantined").because("JSON: it goes wrong"),
+        Shape::gzip("trailing commas", gzip("[", ", ", "]"), "quarantined")
+            .because("JSON: it goes wrong"),
         Shape::gzip(
             "elements without meaning",
             gzip("[", words, "1]"),
@@ -281,9 +283,7 @@ fn multiplying_shapes() -> Vec<Shape> {
     ]
 }
 
-fn other_shapes() -> Vec<Shape> {
-    let xml = "application/xml";
-    let form = "application/x-www-form-urlencoded";
+fn compressed_shapes() -> Vec<Shape> {
     let arrays = format!("[{}1]", "[],".repeat(10 * MIB));
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
     zlib.write_all(arrays.as_bytes()).unwrap();
@@ -294,10 +294,6 @@ fn other_shapes() -> Vec<Shape> {
     let empty = GzEncoder::new(Vec::new(), Compression::fast())
         .finish()
         .unwrap();
-    let attributes = (0..240_000).fold(String::new(), |mut text, n| {
-        write!(text, " a{n}=''").unwrap();
-        text
-    });
     let encoded = |encoding, shape: Shape| Shape {
         encoding: Some(encoding),
         ..shape
@@ -322,6 +318,17 @@ fn other_shapes() -> Vec<Shape> {
         ),
         Shape::gzip("over 32 MiB", gzip("", " ", "").repeat(2), "quarantined")
             .because("more than 32 MiB"),
+    ]
+}
+
+fn other_shapes() -> Vec<Shape> {
+    let xml = "application/xml";
+    let form = "application/x-www-form-urlencoded";
+    let attributes = (0..240_000).fold(String::new(), |mut text, n| {
+        write!(text, " a{n}=''").unwrap();
+        text
+    });
+    vec![
         Shape::gzip("wide XML", gzip("<r>", "<a/>", "</r>"), "quarantined")
             .of_type(xml)
             .because(TOO_MANY),
@@ -356,7 +363,10 @@ fn other_shapes() -> Vec<Shape> {
             .because(TOO_MANY),
         Shape::new(
             "different form fields",
-            (0..190_000).map(|n| format!("{n}=1&")).collect::<String>(),
+            (0..190_000)
+                .map(|n| format!("{n}=1&"))
+                .collect::<Vec<_>>()
+                .concat(),
             "quarantined",
         )
         .of_type(form),
