@@ -5,7 +5,6 @@ mod documents;
 mod layers;
 mod names;
 mod paths;
-mod pending;
 pub(crate) mod sources;
 mod words;
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 use super::paths::tokens;
-use super::pending::may_use_replaced_words;
 use super::sources::{files, read, root, rust_files};
 
 /// Replaced in all texts, names included, with what stands for them. `told` also matches `told_at`; `put aside` also `PutAside`.
@@ -175,15 +174,10 @@ const ALLOWED: &[&str] = &[
 #[test]
 fn replaced_words_do_not_come_back() {
     let mut found = Vec::new();
-    for path in texts()
-        .into_iter()
-        .filter(|path| !may_use_replaced_words(path))
-    {
+    for path in texts() {
         found.extend(replaced_words(&path, &read(&path)));
     }
-    let mut sources = rust_files(&["src", "tests/it", "tests/fuzz", "benches"]);
-    sources.retain(|path| !may_use_replaced_words(path));
-    for path in sources {
+    for path in rust_files(&["src", "tests/it", "tests/fuzz", "benches"]) {
         found.extend(replaced_names(&path, tokens(&path, &read(&path))));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
