@@ -35,7 +35,7 @@ pub(super) const SESSION_NAME: &str = "dashboard";
 /// Session key of the last use, in milliseconds since the epoch.
 const SEEN_AT: &str = "seen_at";
 
-/// What [`identify`] needs; shared as `web::Data`.
+/// What `identify` needs; shared as `web::Data`.
 pub struct Access {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
