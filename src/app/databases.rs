@@ -4,7 +4,7 @@ use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
 use crate::db;
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 use crate::journal::{self, Journal};
 use crate::keys::Keys;
 use crate::store::Store;

@@ -80,7 +80,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Rejects unknown ids and accounts: a typing error must not select nothing silently.
+/// Rejects unknown ids and accounts: a typo must not silently select nothing.
 async fn check_selection(
     arguments: &ReplayArguments,
     services: &Services,

@@ -63,17 +63,17 @@ async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>
     Ok(None)
 }
 
-/// Prints lines that other programs wait for. A stdout that is full, closed or not read neither ends
-/// nor delays this one.
+/// Prints lines that other programs wait for. A full, closed or unread stdout neither stops nor
+/// delays this process.
 pub(crate) fn announce(lines: String) {
     let print = move || {
         let mut out = std::io::stdout().lock();
         let printed = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
         if let Err(error) = printed {
-            tracing::warn!(%error, "stdout does not accept the line that says where this process listens");
+            tracing::warn!(%error, "cannot print the listening address to stdout");
         }
     };
     if let Err(error) = std::thread::Builder::new().spawn(print) {
-        tracing::warn!(%error, "no thread could be started that prints where this process listens");
+        tracing::warn!(%error, "cannot start the thread that prints the listening address");
     }
 }

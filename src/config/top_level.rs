@@ -13,9 +13,9 @@ use crate::domain::secret::Secret;
 
 /// Main database and journal each need one for writing and one for reading.
 const MIN_DATABASE_CONNECTIONS: u32 = 4;
-/// More is a typing error.
+/// More is a typo.
 const MAX_DATABASE_CONNECTIONS: u32 = 1000;
-/// A hundred years, in days. A larger number is a typing error.
+/// A hundred years, in days. A larger number is a typo.
 const MAX_RETENTION: u32 = 36_500;
 
 pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {

@@ -9,8 +9,8 @@
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use crate::db::connection::Pools;
 use crate::db::error::Error;
+use crate::db::pools::Pools;
 
 /// How often the second connection checkpoints new pages before the writer has to wait for the
 /// rest. The reconciler commits a few times per second, so that usually nothing is left.

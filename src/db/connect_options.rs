@@ -37,7 +37,7 @@ pub struct WriterSettings {
     pub busy_timeout: Duration,
     /// WAL size in pages at which another connection checkpoints; see [`Pools::checkpoint`].
     ///
-    /// [`Pools::checkpoint`]: crate::db::connection::Pools::checkpoint
+    /// [`Pools::checkpoint`]: crate::db::pools::Pools::checkpoint
     pub checkpoint_pages: Option<u32>,
     /// WAL size in pages at which the writer checkpoints at a commit.
     pub writer_checkpoint_pages: u32,

@@ -35,14 +35,17 @@ pub(crate) struct DiskReserve {
 }
 
 impl DiskReserve {
-    /// Fails like a full disk if `bytes` would use the reserve.
+    /// `StorageFull` if `bytes` would use the reserve; a reserve of 0 % is not checked.
     pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
         if self.percent == 0 || Disk::measure(&self.folder)?.free_above(self.percent) > bytes {
             return Ok(());
         }
         Err(io::Error::new(
             io::ErrorKind::StorageFull,
-            format!("less than {} % of the disk is free", self.percent),
+            format!(
+                "the write would leave less than {} % of the disk free",
+                self.percent
+            ),
         ))
     }
 }
@@ -72,6 +75,9 @@ mod tests {
         assert!(reserve(0).check(u64::MAX).is_ok());
         let error = reserve(101).check(0).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(error.to_string(), "less than 101 % of the disk is free");
+        assert_eq!(
+            error.to_string(),
+            "the write would leave less than 101 % of the disk free"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::db::connection::Pools;
 use crate::db::error::Error;
+use crate::db::pools::Pools;
 
 impl Pools {
     /// Returns up to `pages` free pages to the file system; returns how many are left.

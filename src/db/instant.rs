@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::db::error::Error;
 
-pub(crate) fn write(at: DateTime<Utc>) -> i64 {
+pub(crate) fn to_millis(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
 }
 
-pub(crate) fn read(
+pub(crate) fn from_millis(
     table: &'static str,
     column: &'static str,
     millis: i64,
@@ -17,10 +17,12 @@ pub(crate) fn read(
         .ok_or_else(|| Error::inconsistent(table, column, millis))
 }
 
-pub(crate) fn read_optional(
+pub(crate) fn from_optional_millis(
     table: &'static str,
     column: &'static str,
     millis: Option<i64>,
 ) -> Result<Option<DateTime<Utc>>, Error> {
-    millis.map(|millis| read(table, column, millis)).transpose()
+    millis
+        .map(|millis| from_millis(table, column, millis))
+        .transpose()
 }

@@ -3,13 +3,13 @@
 
 mod checkpoint;
 pub mod connect_options;
-pub mod connection;
 pub mod database_location;
 pub mod disk;
 mod error;
 mod free_pages;
 pub(crate) mod instant;
 mod journal_state;
+pub mod pools;
 mod postgres_connection;
 mod postgres_pools;
 pub mod private_file;

@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use crate::db::connect_options::MAIN_BUSY_TIMEOUT;
-use crate::db::connection::Pools;
 use crate::db::error::Error;
+use crate::db::pools::Pools;
 
 impl Pools {
     /// Begins a write transaction: IMMEDIATE on SQLite, under the advisory lock on PostgreSQL.

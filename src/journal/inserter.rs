@@ -1,7 +1,7 @@
 //! Writes to the journal table, one attempt at a time, without blocking the writer task longer than
 //! a reply may take.
 //!
-//! The writer and the fallback decide what happens after a failure.
+//! The writer and the spool switch decide what happens after a failure.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio::time::Instant;
 
 use crate::db::Error;
-use crate::db::connection::Pools;
 use crate::db::disk::DiskReserve;
+use crate::db::pools::Pools;
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert_statements::InsertStatements;
-use crate::journal::maintenance::{self, MaintenanceRequest};
 use crate::journal::spool::Chunk;
+use crate::journal::sqlite_maintenance::{self, MaintenanceRequest};
 
 /// How long PostgreSQL may not answer before its connection is dropped. SQLite always answers.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
@@ -94,7 +94,7 @@ impl JournalInserter {
     pub(super) fn start_maintenance(&mut self, request: MaintenanceRequest) {
         let pools = self.pools.clone();
         let attempt = async move {
-            let result = maintenance::run(&pools, request.task).await;
+            let result = sqlite_maintenance::run(&pools, request.task).await;
             // The requester may be gone, and it handles the result.
             drop(request.reply.send(result));
             Ok(())

@@ -6,8 +6,8 @@ use sea_orm_migration::SchemaManager;
 use crate::db;
 use crate::db::Error;
 use crate::db::connect_options::{JOURNAL_WRITER, MAIN_BUSY_TIMEOUT};
-use crate::db::connection::Pools;
 use crate::db::database_location::DatabaseLocation;
+use crate::db::pools::Pools;
 use crate::domain::secret::Secret;
 use crate::journal::pairing;
 

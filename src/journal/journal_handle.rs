@@ -9,18 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::db::connection::Pools;
 use crate::db::disk::DiskReserve;
+use crate::db::pools::Pools;
 use crate::db::{Error, JournalState};
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::batch::QueuedRecord;
-use crate::journal::fallback::Fallback;
 use crate::journal::inserter::JournalInserter;
 use crate::journal::journal_metrics::JournalMetrics;
 use crate::journal::latest_received::LatestReceived;
-use crate::journal::maintenance::{MaintenanceRequest, MaintenanceTask};
 use crate::journal::memory_limit::{MemoryLimit, MemoryPermit};
 use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
+use crate::journal::spool_switch::SpoolSwitch;
+use crate::journal::sqlite_maintenance::{MaintenanceRequest, MaintenanceTask};
 use crate::journal::writer::Writer;
 use crate::journal::{pairing, partitions};
 
@@ -67,23 +67,23 @@ impl Journal {
         });
         let spool = Spool::open(settings, identity).await?;
         let inserter = JournalInserter::new(pools.clone(), reserve.clone());
-        let fallback = match inserter.probe().await {
-            Ok(()) => Fallback::new(spool),
+        let spool_switch = match inserter.probe().await {
+            Ok(()) => SpoolSwitch::new(spool),
             Err(error) if error.is_busy() || error.is_disk_full() => {
-                Fallback::in_use(spool, &error)
+                SpoolSwitch::in_use(spool, &error)
             }
             Err(error) => {
                 spool.close().await;
                 return Err(error);
             }
         };
-        Ok(Self::start(pools, identity, Some(fallback), reserve))
+        Ok(Self::start(pools, identity, Some(spool_switch), reserve))
     }
 
     fn start(
         pools: Pools,
         identity: Uuid,
-        fallback: Option<Fallback>,
+        spool_switch: Option<SpoolSwitch>,
         reserve: Option<DiskReserve>,
     ) -> Self {
         let (queue, queued) = mpsc::channel(QUEUED_RECORDS);
@@ -91,15 +91,15 @@ impl Journal {
         let (sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
         let metrics = JournalMetrics::default();
-        let spool = match &fallback {
-            Some(fallback) => fallback.status(),
+        let spool = match &spool_switch {
+            Some(spool_switch) => spool_switch.status(),
             None => watch::channel(SpoolStatus::default()).1,
         };
         let writer = Writer {
             inserter: JournalInserter::new(pools.clone(), reserve),
             queue: queued,
             appended: sender,
-            fallback,
+            spool_switch,
             metrics: metrics.clone(),
             maintenance: requests,
             stop: stop.clone(),

@@ -25,7 +25,7 @@ impl LatestReceived {
     pub(super) fn update(&self, entries: &[JournalEntry]) {
         let earliest = entries.iter().map(|entry| entry.record.received_at).min();
         if let Some(at) = earliest {
-            self.0.store(instant::write(at), Ordering::Relaxed);
+            self.0.store(instant::to_millis(at), Ordering::Relaxed);
         }
     }
 }

@@ -4,7 +4,6 @@
 //! positions.
 
 mod batch;
-mod fallback;
 mod insert_statements;
 mod inserter;
 mod journal_database;
@@ -13,7 +12,6 @@ mod journal_metrics;
 mod journal_row;
 mod latest_received;
 mod lookup;
-mod maintenance;
 mod memory_limit;
 mod pairing;
 mod partitions;
@@ -22,6 +20,8 @@ mod purge_batch;
 mod purge_partitions;
 mod reader;
 pub mod spool;
+mod spool_switch;
+mod sqlite_maintenance;
 mod writer;
 
 pub use journal_database::{check_migrated, connect, exists, migrate, was_used};

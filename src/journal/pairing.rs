@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 
 pub(super) async fn read_identity(pools: &Pools) -> Result<Uuid, Error> {
     let sql = "SELECT id FROM journal_identity WHERE one = 1";

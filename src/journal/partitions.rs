@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 
 /// Prefix of partition names, followed by the date.
 const PREFIX: &str = "journal_";

@@ -11,9 +11,9 @@ use crate::db::Error;
 use crate::db::instant;
 use crate::domain::ids::CallbackId;
 use crate::journal::journal_handle::Journal;
-use crate::journal::maintenance::MaintenanceTask;
 use crate::journal::purge_batch::{PURGE_BATCH_ROWS, PurgeBatch, PurgeLimit, PurgeRange};
 use crate::journal::purge_partitions;
+use crate::journal::sqlite_maintenance::MaintenanceTask;
 
 /// Bytes of bodies per purge batch: each page of a large body must be read to be freed.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
@@ -53,7 +53,7 @@ impl Journal {
         let sql = "SELECT seq, received_at, size FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
         let values = vec![after.into(), limit.position.into(), PURGE_BATCH_ROWS.into()];
         let rows = self.pools().query(sql, values).await?;
-        let before = instant::write(limit.received_before);
+        let before = instant::to_millis(limit.received_before);
         let (mut batch, mut bytes) = (None, 0_i64);
         for (number, row) in (1..).zip(&rows) {
             let (seq, received_at, size): (i64, i64, i64) = (

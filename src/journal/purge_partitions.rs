@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 use crate::journal::partitions::{self, DEFAULT_PARTITION, PartitionDay};
 use crate::journal::purge_batch::{PURGE_BATCH_ROWS, PurgeBatch, PurgeLimit, PurgeRange};
 

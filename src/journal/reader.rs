@@ -58,7 +58,7 @@ impl Journal {
                 Ok(JournalPosition {
                     seq,
                     id: id.into(),
-                    received_at: instant::read("journal", "received_at", received_at)?,
+                    received_at: instant::from_millis("journal", "received_at", received_at)?,
                 })
             })
             .collect()

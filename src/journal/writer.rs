@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::Error;
 use crate::journal::batch::{Batch, QueuedRecord};
-use crate::journal::fallback::{Fallback, SpoolTask};
 use crate::journal::inserter::{AttemptPurpose, InserterState, JournalInserter};
 use crate::journal::journal_metrics::{CommitTarget, JournalMetrics};
-use crate::journal::maintenance::MaintenanceRequest;
+use crate::journal::spool_switch::{SpoolSwitch, SpoolTask};
+use crate::journal::sqlite_maintenance::MaintenanceRequest;
 
 /// How long a batch waits for the journal before it goes to the spool, so that the reply comes
 /// within a second. A lock fails earlier.
@@ -24,7 +24,7 @@ pub(super) struct Writer {
     pub(super) inserter: JournalInserter,
     pub(super) queue: mpsc::Receiver<QueuedRecord>,
     pub(super) appended: watch::Sender<()>,
-    pub(super) fallback: Option<Fallback>,
+    pub(super) spool_switch: Option<SpoolSwitch>,
     pub(super) metrics: JournalMetrics,
     /// One at a time, between batches.
     pub(super) maintenance: mpsc::Receiver<MaintenanceRequest>,
@@ -35,7 +35,7 @@ enum WriterEvent {
     Queued(QueuedRecord),
     AttemptEnded(Result<(), Error>, AttemptPurpose),
     Maintenance(MaintenanceRequest),
-    /// The fallback has work.
+    /// The spool has work.
     Due,
     Stopped,
 }
@@ -67,9 +67,9 @@ impl Writer {
     async fn next_event(&mut self) -> WriterEvent {
         let state = self.inserter.state();
         let due_at = self
-            .fallback
+            .spool_switch
             .as_ref()
-            .map(|fallback| fallback.due_at(state));
+            .map(|spool_switch| spool_switch.due_at(state));
         let accepts_maintenance = self.accepts_maintenance();
         loop {
             tokio::select! {
@@ -93,7 +93,10 @@ impl Writer {
 
     /// Also on a full disk: a purge frees space.
     fn accepts_maintenance(&self) -> bool {
-        let is_disk_full = self.fallback.as_ref().is_some_and(Fallback::is_disk_full);
+        let is_disk_full = self
+            .spool_switch
+            .as_ref()
+            .is_some_and(SpoolSwitch::is_disk_full);
         self.inserter.state() == InserterState::Idle && (is_disk_full || self.is_journal_open())
     }
 
@@ -124,7 +127,7 @@ impl Writer {
             return Err(Error::TooSlow);
         }
         self.inserter.start_batch(batch.records());
-        let Some(fallback) = &mut self.fallback else {
+        let Some(spool_switch) = &mut self.spool_switch else {
             return self.inserter.ended().await.0;
         };
         let result = match timeout_at(deadline, self.inserter.ended()).await {
@@ -132,14 +135,14 @@ impl Writer {
             Err(_) => Err(Error::TooSlow),
         };
         match &result {
-            Err(error) if !error.is_about_content() => fallback.journal_refused(error),
+            Err(error) if !error.is_about_content() => spool_switch.journal_refused(error),
             _ => {}
         }
         result
     }
 
     fn is_journal_open(&self) -> bool {
-        let refusal = self.fallback.as_ref().and_then(Fallback::refusal);
+        let refusal = self.spool_switch.as_ref().and_then(SpoolSwitch::refusal);
         refusal.is_none()
     }
 
@@ -151,8 +154,8 @@ impl Writer {
         match timeout_at(deadline, self.inserter.ended()).await {
             Ok((result, purpose)) => self.attempt_ended(result, purpose).await,
             Err(_) => {
-                if let Some(fallback) = &mut self.fallback {
-                    fallback.journal_refused(&Error::TooSlow);
+                if let Some(spool_switch) = &mut self.spool_switch {
+                    spool_switch.journal_refused(&Error::TooSlow);
                 }
             }
         }
@@ -160,17 +163,19 @@ impl Writer {
     }
 
     async fn write_to_spool(&mut self, batch: Batch, error: &Error) {
-        let Some(fallback) = &mut self.fallback else {
+        let Some(spool_switch) = &mut self.spool_switch else {
             return batch.reply(|| Err(copy(error)));
         };
         let started = Instant::now();
-        match fallback.write_to_spool(batch.records()).await {
+        match spool_switch.write_to_spool(batch.records()).await {
             Ok(()) => {
                 self.observe(CommitTarget::Spool, &batch, started);
                 batch.reply(|| Ok(()));
             }
             Err(spool) => {
-                let journal = fallback.refusal().map_or(error.to_string(), str::to_owned);
+                let journal = spool_switch
+                    .refusal()
+                    .map_or(error.to_string(), str::to_owned);
                 batch.reply(|| {
                     Err(Error::NotDurable {
                         journal: journal.clone(),
@@ -189,15 +194,17 @@ impl Writer {
     /// An attempt that no batch waits for has ended: a probe, a chunk of the spool, maintenance, or
     /// a batch that was too slow.
     async fn attempt_ended(&mut self, result: Result<(), Error>, purpose: AttemptPurpose) {
-        let Some(fallback) = &mut self.fallback else {
+        let Some(spool_switch) = &mut self.spool_switch else {
             return;
         };
         match (&result, purpose) {
             (_, AttemptPurpose::Maintenance) => return,
-            (_, AttemptPurpose::Drain(chunk)) => fallback.chunk_ended(&chunk, &result).await,
-            (Ok(()), AttemptPurpose::Batch | AttemptPurpose::Probe) => fallback.journal_accepted(),
+            (_, AttemptPurpose::Drain(chunk)) => spool_switch.chunk_ended(&chunk, &result).await,
+            (Ok(()), AttemptPurpose::Batch | AttemptPurpose::Probe) => {
+                spool_switch.journal_accepted();
+            }
             (Err(error), AttemptPurpose::Batch | AttemptPurpose::Probe) => {
-                fallback.journal_refused(error);
+                spool_switch.journal_refused(error);
             }
         }
         if result.is_ok() {
@@ -208,10 +215,10 @@ impl Writer {
     async fn start_spool_task(&mut self) {
         self.inserter.drop_unanswered();
         let state = self.inserter.state();
-        let Some(fallback) = &mut self.fallback else {
+        let Some(spool_switch) = &mut self.spool_switch else {
             return;
         };
-        match fallback.next_task(state).await {
+        match spool_switch.next_task(state).await {
             Some(SpoolTask::Probe) => self.inserter.start_probe(),
             Some(SpoolTask::Drain(chunk)) => self.inserter.start_drain(chunk),
             None => {}
@@ -221,8 +228,8 @@ impl Writer {
     /// Drains the spool while the journal accepts it and time is left.
     async fn finish(mut self) {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
-        if let Some(fallback) = &mut self.fallback {
-            fallback.probe_now();
+        if let Some(spool_switch) = &mut self.spool_switch {
+            spool_switch.probe_now();
         }
         self.start_spool_task().await;
         while self.inserter.state() == InserterState::Busy {
@@ -235,8 +242,8 @@ impl Writer {
             }
             self.start_spool_task().await;
         }
-        if let Some(fallback) = self.fallback {
-            fallback.close().await;
+        if let Some(spool_switch) = self.spool_switch {
+            spool_switch.close().await;
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::providers::authenticity;
 use crate::receiving::body_memory::BodyMemory;
 use crate::receiving::ingest_counters::{IngestCounters, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use crate::receiving::limits::TrafficLimits;
 use crate::receiving::redaction::Redaction;
 use crate::receiving::response_counts::CallbackResponseCounts;
+use crate::receiving::traffic_limits::TrafficLimits;
 use crate::receiving::unverified_limit::UnverifiedLimit;
 
 /// One request as it was received, with a valid token.

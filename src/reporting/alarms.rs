@@ -8,7 +8,7 @@ use crate::db::disk::Disk;
 use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use crate::journal::spool::SpoolLimits;
-use crate::receiving::limits::TrafficSpike;
+use crate::receiving::traffic_limits::TrafficSpike;
 use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;

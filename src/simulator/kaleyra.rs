@@ -8,19 +8,19 @@ use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::ApiReply;
-use crate::simulator::provider_api::{
-    ANSWERS, ApiCall, CallbackBody, ProviderApi, cloud_status, is_address, is_caption, is_digits,
-    read_kind,
-};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
+use crate::simulator::simulated_provider::{
+    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, cloud_status, is_address, is_caption,
+    is_digits, read_kind,
+};
 
 pub(crate) struct SimulatedKaleyra;
 
 const WABA: &str = "120000034512345";
 const PHONE_NUMBER_ID: &str = "104600000000060";
 
-impl ProviderApi for SimulatedKaleyra {
+impl SimulatedProvider for SimulatedKaleyra {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         if let Some(refusal) = refuse_account(call) {
             return refusal;

@@ -11,15 +11,15 @@ use crate::domain::media::{CAPTION_LIMIT, MediaKind};
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
-use crate::simulator::provider_api::{
-    ANSWERS, ApiCall, CallbackBody, ProviderApi, is_address, is_digits,
-};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
+use crate::simulator::simulated_provider::{
+    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, is_address, is_digits,
+};
 
 pub(crate) struct SimulatedLancePilot;
 
-impl ProviderApi for SimulatedLancePilot {
+impl SimulatedProvider for SimulatedLancePilot {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let settings = &call.settings.lancepilot;
         let request = call.request;

@@ -8,16 +8,16 @@ use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
 use crate::simulator::exchange::ApiReply;
-use crate::simulator::provider_api::{
-    ANSWERS, ApiCall, CallbackBody, ProviderApi, cloud_errors, cloud_status, is_address,
-    is_caption, is_digits, read_kind,
-};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
+use crate::simulator::simulated_provider::{
+    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, cloud_errors, cloud_status, is_address,
+    is_caption, is_digits, read_kind,
+};
 
 pub(crate) struct SimulatedSobot;
 
-impl ProviderApi for SimulatedSobot {
+impl SimulatedProvider for SimulatedSobot {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         let account = &call.settings.sobot;
         let request = call.request;

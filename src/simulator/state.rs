@@ -13,10 +13,10 @@ use crate::simulator::event_plan::{self, AcceptedMessage, EventKind};
 use crate::simulator::exchange::{ApiReply, ForcedReply, MultipartForm, ReceivedRequest};
 use crate::simulator::faults::{self, PlannedCallback};
 use crate::simulator::oracle::{Oracle, ReplyResult, ReportedStatus};
-use crate::simulator::provider_api::ApiCall;
-use crate::simulator::provider_apis;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{CallbackTargets, PlannedOutcome, Settings};
+use crate::simulator::simulated_provider::ApiCall;
+use crate::simulator::simulated_providers;
 
 /// Pause between two copies of a callback.
 const COPY_PAUSE: Duration = Duration::from_millis(150);
@@ -101,7 +101,7 @@ impl SimulatorState {
     ) -> ApiReply {
         let mut state = lock(self.provider_state(request.provider));
         state.requests += 1;
-        let answer = provider_apis::get(request.provider).answer(&ApiCall {
+        let answer = simulated_providers::get(request.provider).answer(&ApiCall {
             settings: &self.settings,
             request,
             form,
@@ -155,7 +155,7 @@ impl SimulatorState {
         callback: &PlannedCallback,
         index: usize,
     ) -> Option<QueuedCallback> {
-        let provider_api = provider_apis::get(message.provider);
+        let provider = simulated_providers::get(message.provider);
         let mut rng = SeededRng::new(
             self.settings.seed,
             message.provider.as_str(),
@@ -171,9 +171,9 @@ impl SimulatorState {
         };
         let mut body = if inbound {
             let at = first.at.unwrap_or(message.at);
-            provider_api.inbound(&self.settings, message, at, &mut rng)
+            provider.inbound(&self.settings, message, at, &mut rng)
         } else {
-            provider_api.report(&self.settings, message, &callback.events, &mut rng)
+            provider.report(&self.settings, message, &callback.events, &mut rng)
         };
         if callback.corrupt {
             faults::corrupt_body(&mut body.body);

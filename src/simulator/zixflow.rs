@@ -10,15 +10,15 @@ use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, PlannedEvent};
 use crate::simulator::exchange::ApiReply;
-use crate::simulator::provider_api::{
-    ANSWERS, ApiCall, CallbackBody, ProviderApi, is_address, is_caption, is_digits, read_kind,
-};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
+use crate::simulator::simulated_provider::{
+    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, is_address, is_caption, is_digits, read_kind,
+};
 
 pub(crate) struct SimulatedZixflow;
 
-impl ProviderApi for SimulatedZixflow {
+impl SimulatedProvider for SimulatedZixflow {
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
         match call.request.bearer() {
             None => return refuse(401, "No token provided"),

@@ -72,7 +72,7 @@ impl Store {
                         url_space_at: None,
                         url_slash_at: None,
                         last_inbound_at: None,
-                        first_seen_at: instant::write(now),
+                        first_seen_at: instant::to_millis(now),
                         next_send_at: None,
                     };
                     let renew = OnConflict::column(Column::Id)
@@ -109,7 +109,10 @@ impl Ledger {
         reason: &str,
     ) -> Result<bool, Error> {
         let paused = Entity::update_many()
-            .col_expr(Column::PausedAt, Expr::value(instant::write(self.now())))
+            .col_expr(
+                Column::PausedAt,
+                Expr::value(instant::to_millis(self.now())),
+            )
             .col_expr(Column::PauseReason, Expr::value(reason))
             .filter(Column::Id.eq(account).and(Column::PausedAt.is_null()))
             .exec(self.transaction())
@@ -127,7 +130,7 @@ impl Ledger {
             return Ok(None);
         };
         let started_at =
-            instant::read_optional("messages", "handed_over_at", row.submission_started_at)?;
+            instant::from_optional_millis("messages", "handed_over_at", row.submission_started_at)?;
         Ok(Some((
             row.account.clone(),
             started_at.unwrap_or(received_at),
@@ -148,7 +151,7 @@ impl Ledger {
         let resumed_since = action_row::Entity::find()
             .filter(action_row::Column::Verb.eq(Verb::ResumeAccount))
             .filter(action_row::Column::Account.eq(account))
-            .filter(action_row::Column::HappenedAt.gt(instant::write(submitted_at)))
+            .filter(action_row::Column::HappenedAt.gt(instant::to_millis(submitted_at)))
             .count(self.transaction())
             .await?;
         if resumed_since > 0 {
@@ -178,7 +181,7 @@ impl Ledger {
         let row = Entity::find_by_id(account.clone())
             .one(self.transaction())
             .await?;
-        let now = instant::write(self.now());
+        let now = instant::to_millis(self.now());
         let slot = row.and_then(|row| row.next_send_at).unwrap_or(now);
         if slot > now {
             return Ok(false);
@@ -237,7 +240,7 @@ pub(crate) async fn record_callback_times(
         (Column::UrlSlashAt, times.url_slash),
     ];
     for (column, at) in columns {
-        let Some(at) = at.map(instant::write) else {
+        let Some(at) = at.map(instant::to_millis) else {
             continue;
         };
         // A callback from the spool or a replay may be older than the stored time.
@@ -255,7 +258,7 @@ impl TryFrom<Model> for AccountRecord {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let since = instant::read_optional("accounts", "paused_at", row.paused_at)?;
+        let since = instant::from_optional_millis("accounts", "paused_at", row.paused_at)?;
         Ok(Self {
             generation: u32::try_from(row.generation)
                 .map_err(|_| Error::inconsistent("accounts", "generation", &row.id))?,
@@ -265,19 +268,31 @@ impl TryFrom<Model> for AccountRecord {
                 since,
                 reason: row.pause_reason.clone().unwrap_or_default(),
             }),
-            last_callback_at: instant::read_optional(
+            last_callback_at: instant::from_optional_millis(
                 "accounts",
                 "last_callback_at",
                 row.last_callback_at,
             )?,
-            old_address_at: instant::read_optional(
+            old_address_at: instant::from_optional_millis(
                 "accounts",
                 "old_address_at",
                 row.old_address_at,
             )?,
-            url_space_at: instant::read_optional("accounts", "url_space_at", row.url_space_at)?,
-            url_slash_at: instant::read_optional("accounts", "url_slash_at", row.url_slash_at)?,
-            next_send_at: instant::read_optional("accounts", "next_send_at", row.next_send_at)?,
+            url_space_at: instant::from_optional_millis(
+                "accounts",
+                "url_space_at",
+                row.url_space_at,
+            )?,
+            url_slash_at: instant::from_optional_millis(
+                "accounts",
+                "url_slash_at",
+                row.url_slash_at,
+            )?,
+            next_send_at: instant::from_optional_millis(
+                "accounts",
+                "next_send_at",
+                row.next_send_at,
+            )?,
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::entities::token_row::{Column, Entity, Model};
-use crate::store::random_secret::{hash, random_text};
+use crate::store::random_secret::{generate_secret, hash};
 
 /// How every token begins, so that scanners and operators recognise a leaked one.
 pub const TOKEN_PREFIX: &str = "bt_";
@@ -40,13 +40,13 @@ impl Store {
         scopes: &Scopes,
         now: DateTime<Utc>,
     ) -> Result<TokenCreation, Error> {
-        let text = Secret::new(format!("{TOKEN_PREFIX}{}", random_text()));
+        let text = Secret::new(format!("{TOKEN_PREFIX}{}", generate_secret()));
         let row = Model {
             id: TokenId::new(now).uuid(),
             name: name.to_owned(),
             hash: hash(text.expose()),
             scopes: scopes.clone(),
-            created_at: instant::write(now),
+            created_at: instant::to_millis(now),
             revoked_at: None,
             last_used_at: None,
         };
@@ -81,7 +81,10 @@ impl Store {
     /// Revokes a valid token; false when there is none of this id.
     pub async fn revoke_token(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
         let revocation = Entity::update_many()
-            .col_expr(Column::RevokedAt, Expr::value(Some(instant::write(now))))
+            .col_expr(
+                Column::RevokedAt,
+                Expr::value(Some(instant::to_millis(now))),
+            )
             .filter(Column::Id.eq(id.uuid()))
             .filter(Column::RevokedAt.is_null());
         self.pools()
@@ -113,7 +116,7 @@ impl Store {
         if token.last_used_at.is_some_and(|at| at >= minute) {
             return Ok(());
         }
-        let minute = instant::write(minute);
+        let minute = instant::to_millis(minute);
         let note = Entity::update_many()
             .col_expr(Column::LastUsedAt, Expr::value(Some(minute)))
             .filter(Column::Id.eq(token.id.uuid()))
@@ -132,12 +135,12 @@ impl TryFrom<Model> for ApiToken {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let time = |column, millis| instant::read_optional("tokens", column, millis);
+        let time = |column, millis| instant::from_optional_millis("tokens", column, millis);
         Ok(Self {
             id: row.id.into(),
             scopes: row.scopes,
             name: row.name,
-            created_at: instant::read("tokens", "created_at", row.created_at)?,
+            created_at: instant::from_millis("tokens", "created_at", row.created_at)?,
             revoked_at: time("revoked_at", row.revoked_at)?,
             last_used_at: time("last_used_at", row.last_used_at)?,
         })

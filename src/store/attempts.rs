@@ -72,7 +72,7 @@ impl Ledger {
             id: attempt.uuid(),
             message: message.uuid(),
             number,
-            started_at: instant::write(self.now()),
+            started_at: instant::to_millis(self.now()),
             journal_position: store_settings::position(self.transaction()).await?,
             finished_at: None,
             outcome: AttemptOutcome::Started,
@@ -95,7 +95,7 @@ impl Ledger {
         exchange: Exchange,
     ) -> Result<(), Error> {
         let end = ActiveModel {
-            finished_at: Set(Some(instant::write(self.now()))),
+            finished_at: Set(Some(instant::to_millis(self.now()))),
             outcome: Set(exchange.outcome),
             http_status: Set(exchange.http_status.map(i32::from)),
             duration_ms: Set(Some(exchange.duration_ms)),
@@ -140,8 +140,8 @@ impl TryFrom<Model> for Attempt {
             id: row.id.into(),
             message: row.message.into(),
             number: row.number,
-            started_at: instant::read("attempts", "started_at", row.started_at)?,
-            finished_at: instant::read_optional("attempts", "finished_at", row.finished_at)?,
+            started_at: instant::from_millis("attempts", "started_at", row.started_at)?,
+            finished_at: instant::from_optional_millis("attempts", "finished_at", row.finished_at)?,
             outcome: row.outcome,
             http_status: row
                 .http_status

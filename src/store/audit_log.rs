@@ -89,7 +89,7 @@ pub(super) async fn insert_action(
         actor: action.actor.clone(),
         verb: action.verb,
         detail: action.detail.clone(),
-        happened_at: instant::write(action.happened_at),
+        happened_at: instant::to_millis(action.happened_at),
     };
     Entity::insert(row.into_active_model())
         .exec_without_returning(connection)
@@ -108,7 +108,7 @@ impl TryFrom<Model> for Action {
             account: row.account,
             actor: row.actor,
             detail: row.detail,
-            happened_at: instant::read("actions", "happened_at", row.happened_at)?,
+            happened_at: instant::from_millis("actions", "happened_at", row.happened_at)?,
         })
     }
 }

@@ -57,8 +57,8 @@ impl Store {
     pub async fn list_state_counts(&self, period: &Period) -> Result<Vec<CohortStateCount>, Error> {
         use message_count_row::Column;
         let rows = message_count_row::Entity::find()
-            .filter(Column::Bucket.gte(instant::write(period.from)))
-            .filter(Column::Bucket.lt(instant::write(period.to)))
+            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
+            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
             .filter(Column::Messages.ne(0))
             .apply_if(period.account.as_ref(), |query, account| {
                 query.filter(Column::Account.eq(account))
@@ -74,8 +74,8 @@ impl Store {
     ) -> Result<Vec<CohortLatencyCount>, Error> {
         use latency_count_row::Column;
         let rows = latency_count_row::Entity::find()
-            .filter(Column::Bucket.gte(instant::write(period.from)))
-            .filter(Column::Bucket.lt(instant::write(period.to)))
+            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
+            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
             .filter(Column::Messages.ne(0))
             .apply_if(period.account.as_ref(), |query, account| {
                 query.filter(Column::Account.eq(account))
@@ -89,7 +89,7 @@ impl Store {
 fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error> {
     Ok(CohortStateCount {
         cohort: Cohort {
-            created_at: instant::read("message_counts", "bucket", row.bucket)?,
+            created_at: instant::from_millis("message_counts", "bucket", row.bucket)?,
             account: row.account,
             kind: row.kind.0,
         },
@@ -104,7 +104,7 @@ fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error>
 fn latency_count(row: latency_count_row::Model) -> Result<CohortLatencyCount, Error> {
     Ok(CohortLatencyCount {
         cohort: Cohort {
-            created_at: instant::read("latency_counts", "bucket", row.bucket)?,
+            created_at: instant::from_millis("latency_counts", "bucket", row.bucket)?,
             account: row.account,
             kind: row.kind.0,
         },

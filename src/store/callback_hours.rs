@@ -36,7 +36,7 @@ impl Store {
             .within(async |transaction| {
                 for hour in hours {
                     let row = Model {
-                        hour: instant::write(hour.hour),
+                        hour: instant::to_millis(hour.hour),
                         account: OrEmpty(hour.account),
                         callbacks: i64::try_from(hour.callbacks).unwrap_or(i64::MAX),
                         bytes: i64::try_from(hour.bytes).unwrap_or(i64::MAX),
@@ -47,7 +47,7 @@ impl Store {
                         .await?;
                 }
                 Entity::delete_many()
-                    .filter(Column::Hour.lt(instant::write(kept_since)))
+                    .filter(Column::Hour.lt(instant::to_millis(kept_since)))
                     .exec(transaction)
                     .await?;
                 Ok(())
@@ -61,7 +61,7 @@ impl Store {
         since: DateTime<Utc>,
     ) -> Result<Vec<CallbackHour>, Error> {
         let rows = Entity::find()
-            .filter(Column::Hour.gte(instant::write(since)))
+            .filter(Column::Hour.gte(instant::to_millis(since)))
             .all(self.pools().reader())
             .await?;
         rows.into_iter().map(CallbackHour::try_from).collect()
@@ -74,7 +74,7 @@ impl TryFrom<Model> for CallbackHour {
     fn try_from(row: Model) -> Result<Self, Error> {
         let bad = |column| Error::inconsistent("callback_hours", column, row.hour);
         Ok(Self {
-            hour: instant::read("callback_hours", "hour", row.hour)?,
+            hour: instant::from_millis("callback_hours", "hour", row.hour)?,
             account: row.account.0,
             callbacks: u64::try_from(row.callbacks).map_err(|_| bad("callbacks"))?,
             bytes: u64::try_from(row.bytes).map_err(|_| bad("bytes"))?,

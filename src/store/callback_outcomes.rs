@@ -125,7 +125,7 @@ impl From<CallbackOutcome> for Model {
             callback: outcome.callback.uuid(),
             seq: outcome.seq,
             account: outcome.account,
-            received_at: instant::write(outcome.received_at),
+            received_at: instant::to_millis(outcome.received_at),
             outcome: outcome.outcome,
             detail: outcome.detail,
         }
@@ -140,7 +140,7 @@ impl TryFrom<Model> for CallbackOutcome {
             callback: row.callback.into(),
             seq: row.seq,
             account: row.account,
-            received_at: instant::read("callback_outcomes", "received_at", row.received_at)?,
+            received_at: instant::from_millis("callback_outcomes", "received_at", row.received_at)?,
             route: None,
             outcome: row.outcome,
             detail: row.detail,

@@ -84,7 +84,7 @@ impl Ledger {
                     message: change.message.uuid(),
                     account: change.account.clone(),
                     state: change.state,
-                    updated_at: instant::write(change.updated_at),
+                    updated_at: instant::to_millis(change.updated_at),
                 };
                 let mut row = row.into_active_model();
                 row.seq = ActiveValue::NotSet;
@@ -106,7 +106,7 @@ impl TryFrom<Model> for Change {
             message: row.message.into(),
             account: row.account,
             state: row.state,
-            updated_at: instant::read("changes", "updated_at", row.updated_at)?,
+            updated_at: instant::from_millis("changes", "updated_at", row.updated_at)?,
         })
     }
 }

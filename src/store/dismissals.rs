@@ -61,7 +61,7 @@ async fn write(ledger: &Ledger, subject: Uuid, receipts: i32) -> Result<(), Erro
     let row = dismissal_row::Model {
         subject,
         receipts,
-        dismissed_at: instant::write(ledger.now()),
+        dismissed_at: instant::to_millis(ledger.now()),
     };
     let again = OnConflict::column(dismissal_row::Column::Subject)
         .update_columns([

@@ -46,7 +46,7 @@ impl Store {
                     Expr::col(Column::ProviderId),
                 ]);
                 query.filter(place.lt(Expr::tuple([
-                    Expr::value(instant::write(after.seen_at)),
+                    Expr::value(instant::to_millis(after.seen_at)),
                     Expr::value(after.claimant.uuid()),
                     Expr::value(after.provider_id.as_str()),
                 ])))
@@ -66,7 +66,7 @@ impl Store {
                     })?,
                     message: row.message.into(),
                     claimant: row.claimant.into(),
-                    seen_at: instant::read("id_conflicts", "seen_at", row.seen_at)?,
+                    seen_at: instant::from_millis("id_conflicts", "seen_at", row.seen_at)?,
                 })
             })
             .collect()

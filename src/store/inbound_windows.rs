@@ -30,7 +30,7 @@ impl Ledger {
                 Model {
                     account: account.clone(),
                     phone: phone.digits().to_owned(),
-                    last_inbound_at: instant::write(at),
+                    last_inbound_at: instant::to_millis(at),
                 }
                 .into_active_model(),
             );
@@ -53,9 +53,9 @@ impl Ledger {
         for (account, at) in of_accounts {
             let column = account_row::Column::LastInboundAt;
             account_row::Entity::update_many()
-                .col_expr(column, Expr::value(instant::write(at)))
+                .col_expr(column, Expr::value(instant::to_millis(at)))
                 .filter(account_row::Column::Id.eq(account))
-                .filter(column.is_null().or(column.lt(instant::write(at))))
+                .filter(column.is_null().or(column.lt(instant::to_millis(at))))
                 .exec(self.transaction())
                 .await?;
         }
@@ -79,7 +79,7 @@ impl Store {
         let known = account_row::Entity::find_by_id(account.clone())
             .one(reader)
             .await?;
-        let read = |column, millis| instant::read_optional("windows", column, millis);
+        let read = |column, millis| instant::from_optional_millis("windows", column, millis);
         Ok(LastInbound {
             to_account: read("account", known.and_then(|known| known.last_inbound_at))?,
             of_customer: read(

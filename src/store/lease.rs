@@ -71,7 +71,7 @@ impl Store {
         let row = Model {
             name: lease.to_owned(),
             holder,
-            expires_at: instant::write(now + length),
+            expires_at: instant::to_millis(now + length),
         };
         let renew = OnConflict::column(Column::Name)
             .update_columns([Column::Holder, Column::ExpiresAt])
@@ -80,8 +80,9 @@ impl Store {
             .pools()
             .within(async |transaction| {
                 let known = Entity::find_by_id(lease).one(transaction).await?;
-                let is_held_by_another =
-                    |known: Model| known.holder != holder && known.expires_at > instant::write(now);
+                let is_held_by_another = |known: Model| {
+                    known.holder != holder && known.expires_at > instant::to_millis(now)
+                };
                 if known.is_some_and(is_held_by_another) {
                     return Ok(false);
                 }

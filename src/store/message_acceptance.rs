@@ -70,7 +70,7 @@ impl Store {
                 name: key.name.clone(),
                 request_hash: key.request_hash.clone(),
                 message: acceptance.id.uuid(),
-                created_at: instant::write(now),
+                created_at: instant::to_millis(now),
             };
             idempotency_key_row::Entity::insert(record.into_active_model())
                 .exec_without_returning(ledger.transaction())

@@ -49,8 +49,8 @@ use ledger::message_change::Change;
 use ledger::message_ledger::Ledger;
 
 use crate::db::connect_options::MAIN_WRITER;
-use crate::db::connection::Pools;
 use crate::db::database_location::DatabaseLocation;
+use crate::db::pools::Pools;
 use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_missing};
 use crate::domain::secret::Secret;
 

@@ -20,7 +20,7 @@ use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::keyset_page::Page;
 use crate::store::messages::list_query::{newest_first, older_than};
 use crate::store::messages::message_filter::Cursor;
-use crate::store::messages::search_terms::{holds, sent_to};
+use crate::store::messages::search_conditions::{holds, sent_to};
 
 /// Maximum time between the submission of a suggested message and the orphan's first report.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -60,8 +60,8 @@ impl Candidate {
                 .recipient
                 .as_deref()
                 .is_some_and(|recipient| phone::is_same_recipient(recipient, &self.recipient))
-            && self.submission_started_at >= instant::write(first_report - SUGGESTION_WINDOW)
-            && self.submission_started_at <= instant::write(first_report + MATCH_WINDOW)
+            && self.submission_started_at >= instant::to_millis(first_report - SUGGESTION_WINDOW)
+            && self.submission_started_at <= instant::to_millis(first_report + MATCH_WINDOW)
     }
 }
 
@@ -126,8 +126,8 @@ impl Store {
             .filter(Column::Origin.eq(Origin::Api))
             .filter(Column::ProviderId.is_null())
             .filter(Column::SubmissionStartedAt.between(
-                instant::write(first - SUGGESTION_WINDOW),
-                instant::write(last + MATCH_WINDOW),
+                instant::to_millis(first - SUGGESTION_WINDOW),
+                instant::to_millis(last + MATCH_WINDOW),
             ))
             .order_by_desc(Column::SubmissionStartedAt)
             .limit(CANDIDATES)

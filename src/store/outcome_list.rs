@@ -104,7 +104,7 @@ impl Store {
             .await?;
         rows.into_iter()
             .map(|(account, last)| {
-                let last = instant::read("callback_outcomes", "received_at", last)?;
+                let last = instant::from_millis("callback_outcomes", "received_at", last)?;
                 Ok((account, last))
             })
             .collect()
@@ -134,8 +134,8 @@ impl Store {
 }
 
 fn selected(filter: &OutcomeFilter) -> Select<Entity> {
-    let received_after = filter.received_after.map(instant::write);
-    let received_before = filter.received_before.map(instant::write);
+    let received_after = filter.received_after.map(instant::to_millis);
+    let received_before = filter.received_before.map(instant::to_millis);
     Entity::find()
         .apply_if(filter.ids.as_ref(), |query, ids| {
             query.filter(Column::Callback.is_in(ids.iter().map(|id| id.uuid())))

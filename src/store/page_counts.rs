@@ -70,7 +70,7 @@ impl Store {
                         .cast_as("bigint"),
                     "messages",
                 )
-                .filter(message_count_row::Column::Bucket.gte(instant::write(since)))
+                .filter(message_count_row::Column::Bucket.gte(instant::to_millis(since)))
                 .group_by(message_count_row::Column::Account)
                 .group_by(message_count_row::Column::Origin)
                 .group_by(message_count_row::Column::State)
@@ -162,7 +162,7 @@ fn conflicts() -> Select<message_row::Entity> {
 }
 
 fn overdue(now: DateTime<Utc>) -> Select<message_row::Entity> {
-    open().filter(message_row::Column::DueAt.lte(instant::write(now)))
+    open().filter(message_row::Column::DueAt.lte(instant::to_millis(now)))
 }
 
 fn uncertain() -> Select<message_row::Entity> {

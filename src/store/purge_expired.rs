@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 use crate::db::{Error, instant};
 use crate::domain::ids::CallbackId;
 use crate::store::Store;
@@ -60,7 +60,7 @@ impl ExpiredRows {
     fn condition(self) -> SqlCondition {
         let before = |column: &str, at: DateTime<Utc>| SqlCondition {
             sql: format!("{column} < $1"),
-            values: vec![instant::write(at).into()],
+            values: vec![instant::to_millis(at).into()],
         };
         match self {
             Self::Outcomes(seq, kept_since) => SqlCondition {

@@ -99,7 +99,7 @@ impl Ledger {
     /// Whether a missing message was purged, judged by its creation time.
     pub async fn was_purged(&self, message: MessageId) -> Result<bool, Error> {
         let before = store_settings::purged_before(self.transaction()).await?;
-        let created_at = message.created_at().map(instant::write);
+        let created_at = message.created_at().map(instant::to_millis);
         Ok(created_at
             .zip(before)
             .is_some_and(|(created_at, before)| created_at < before))
@@ -151,7 +151,7 @@ async fn find_batch(
     });
     let first_callback = past.first_callback.map_or(Uuid::max(), CallbackId::uuid);
     let values = vec![
-        instant::write(past.created_before).into(),
+        instant::to_millis(past.created_before).into(),
         cursor.created_at.into(),
         cursor.id.into(),
         first_callback.into(),

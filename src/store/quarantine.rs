@@ -97,7 +97,7 @@ impl Ledger {
                 account: part.account,
                 reason: part.reason,
                 content: part.content,
-                quarantined_at: instant::write(part.received_at),
+                quarantined_at: instant::to_millis(part.received_at),
             })
             .map(IntoActiveModel::into_active_model)
             .collect();
@@ -195,7 +195,7 @@ impl Store {
                     parts: parts.get(&row.callback).copied().unwrap_or(1),
                     account: row.account,
                     reason: row.reason,
-                    quarantined_at: instant::read(
+                    quarantined_at: instant::from_millis(
                         "quarantine",
                         "quarantined_at",
                         row.quarantined_at,

@@ -47,7 +47,7 @@ impl Store {
         let row = Entity::find_by_id(id.uuid())
             .one(self.pools().reader())
             .await?;
-        let time = |column, millis| instant::read_optional("messages", column, millis);
+        let time = |column, millis| instant::from_optional_millis("messages", column, millis);
         row.map_or(Ok(QueueTiming::default()), |row| {
             Ok(QueueTiming {
                 next_attempt_at: time("next_attempt_at", row.next_attempt_at)?,
@@ -86,7 +86,7 @@ impl Store {
 }
 
 fn due(account: &AccountId, now: DateTime<Utc>) -> Select<Entity> {
-    let now = instant::write(now);
+    let now = instant::to_millis(now);
     Entity::find()
         .filter(Column::Queue.eq(QueueState::Queued))
         .filter(Column::Account.eq(account))
@@ -100,14 +100,14 @@ fn expired(now: DateTime<Utc>) -> Select<Entity> {
         .filter(Column::Queue.eq(QueueState::Queued))
         // Lets the planner use the partial index of queued messages.
         .filter(Column::NextAttemptAt.is_not_null())
-        .filter(Column::SendBefore.lt(instant::write(now)))
+        .filter(Column::SendBefore.lt(instant::to_millis(now)))
         .order_by_asc(Column::SendBefore)
 }
 
 fn abandoned(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
         .filter(Column::Queue.eq(QueueState::Sending))
-        .filter(Column::LeaseUntil.lt(instant::write(now)))
+        .filter(Column::LeaseUntil.lt(instant::to_millis(now)))
         .order_by_asc(Column::LeaseUntil)
 }
 
@@ -124,9 +124,9 @@ impl Ledger {
             number = row.tries;
             row.queue = QueueState::Sending;
             row.hold = None;
-            row.submission_started_at = Some(instant::write(now));
+            row.submission_started_at = Some(instant::to_millis(now));
             row.lease_holder = Some(claim.holder);
-            row.lease_until = Some(instant::write(claim.lease_until));
+            row.lease_until = Some(instant::to_millis(claim.lease_until));
         })?;
         self.start_attempt(id, number, claim.attempt, claim.request.clone())
             .await?;
@@ -170,7 +170,7 @@ impl Ledger {
         self.edit(id, |row| {
             row.queue = QueueState::Queued;
             row.hold = Some(reason.to_owned());
-            row.next_attempt_at = Some(instant::write(at));
+            row.next_attempt_at = Some(instant::to_millis(at));
             row.lease_holder = None;
             row.lease_until = None;
         })

@@ -25,7 +25,7 @@ impl Store {
         let row = Model {
             message: message.uuid(),
             content,
-            created_at: instant::write(now),
+            created_at: instant::to_millis(now),
         };
         let insert = Entity::insert(row.into_active_model());
         // The caller waits. A file written after the timeout has no message and is deleted later.
@@ -58,7 +58,7 @@ impl Store {
             .filter(message_row::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
         let over = Condition::any()
             .add(Expr::exists(known.into_query()))
-            .add(Column::CreatedAt.lt(instant::write(before)));
+            .add(Column::CreatedAt.lt(instant::to_millis(before)));
         let dropped = Entity::delete_many()
             .filter(over)
             .filter(Expr::not_exists(waiting.into_query()))

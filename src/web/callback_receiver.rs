@@ -1,7 +1,7 @@
-//! `/callbacks/{account}/{token}` and `/reports/{token}`, which providers call. The response is 200
-//! only after the request is durable.
+//! `/callbacks/{account}/{token}` and `/reports/{token}`, which providers call. A callback is
+//! answered with 200 only after it is durable; probes and subscription handshakes store nothing.
 //!
-//! Every response is constant, so that it reveals nothing about accounts, tokens or secrets.
+//! Rejections are constant, so that they reveal nothing about accounts, tokens or secrets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -161,26 +161,27 @@ async fn receive(
 ) -> HttpResponse {
     let counters = state.ingest.counters();
     let reading = read_body(&state.ingest, &address.account, request, payload);
-    // The account's share of the memory is held until the response.
-    let (body, room, _share) = match tokio::time::timeout(state.body_timeout, reading).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(BodyError::TooLarge)) => {
-            count(&counters.too_large);
-            return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
-        }
-        Ok(Err(BodyError::Incomplete)) => {
-            count(&counters.incomplete);
-            return answer(StatusCode::BAD_REQUEST, "bad request");
-        }
-        Ok(Err(BodyError::Stopping)) => {
-            count(&counters.failed);
-            return unavailable();
-        }
-        Err(_) => {
-            count(&counters.incomplete);
-            return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
-        }
-    };
+    // Both permits for memory are held until the response.
+    let (body, permit, _account_permit) =
+        match tokio::time::timeout(state.body_timeout, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(BodyError::TooLarge)) => {
+                count(&counters.too_large);
+                return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
+            }
+            Ok(Err(BodyError::Incomplete)) => {
+                count(&counters.incomplete);
+                return answer(StatusCode::BAD_REQUEST, "bad request");
+            }
+            Ok(Err(BodyError::Stopping)) => {
+                count(&counters.failed);
+                return unavailable();
+            }
+            Err(_) => {
+                count(&counters.incomplete);
+                return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
+            }
+        };
     if is_probe(request, &body) {
         count(&counters.probes);
         return answer(StatusCode::OK, "ok");
@@ -195,15 +196,12 @@ async fn receive(
         remote: request.peer_addr().map(|peer| peer.ip().to_string()),
         body,
     };
-    let received_at = Instant::now();
+    let started = Instant::now();
     let received = state
         .ingest
-        .receive(raw, known, room, state.clock.now())
+        .receive(raw, known, permit, state.clock.now())
         .await;
-    state
-        .ingest
-        .responses()
-        .observe_duration(received_at.elapsed());
+    state.ingest.responses().observe_duration(started.elapsed());
     match received {
         Ok(IngestOutcome::Stored(_)) => answer(StatusCode::OK, "ok"),
         Ok(IngestOutcome::Unverified(_) | IngestOutcome::OverUnverifiedLimit) => {

@@ -15,7 +15,7 @@ mod pasted_url;
 pub mod problem_code;
 pub mod problem_json;
 pub mod request_parsing;
-pub mod route_table;
+pub mod route_registration;
 pub mod server;
 pub mod sign_in;
 mod static_files;
@@ -34,8 +34,8 @@ use crate::web::dashboard::{
     accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
     overview_page, problems_page, replay_page, reports_page,
 };
-use crate::web::route_table::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
-use crate::web::route_table::{RouteEntry, register, route_table};
+use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
+use crate::web::route_registration::{RouteEntry, register, route_table};
 
 pub fn configure(config: &mut ServiceConfig) {
     config.configure(request_parsing::configure_extractors);

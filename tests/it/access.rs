@@ -20,7 +20,7 @@ use bluetick::store::api_tokens::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
 use bluetick::web::error::ApiError;
 use bluetick::web::request_parsing::configure_extractors;
-use bluetick::web::route_table::not_found;
+use bluetick::web::route_registration::not_found;
 use bluetick::web::{page_errors, sign_in};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;

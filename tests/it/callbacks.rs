@@ -18,7 +18,7 @@ use bluetick::journal::spool::SpoolSettings;
 use bluetick::keys::Keys;
 use bluetick::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use bluetick::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use bluetick::receiving::limits::TrafficLimits;
+use bluetick::receiving::traffic_limits::TrafficLimits;
 use bluetick::web::callback_body::BODY_LIMIT;
 use bluetick::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use bluetick::web::configure;

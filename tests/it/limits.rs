@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bluetick::domain::ids::AccountId;
-use bluetick::receiving::limits::TrafficLimits;
+use bluetick::receiving::traffic_limits::TrafficLimits;
 use bluetick::web::connections::Connections;
 use bluetick::web::server::{self, Deadlines};
 use chrono::TimeDelta;

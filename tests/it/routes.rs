@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bluetick::domain::scope::Scope;
-use bluetick::web::route_table::{RouteAccess, RouteEntry, RouteGroup, RouteMethod};
+use bluetick::web::route_registration::{RouteAccess, RouteEntry, RouteGroup, RouteMethod};
 use bluetick::web::routes;
 use reqwest::{Client, StatusCode, redirect};
 use utoipa::openapi::HttpMethod;
@@ -52,7 +52,7 @@ fn no_route_is_registered_outside_the_table() {
     let files = sources(&folder);
     assert!(files.len() > 50);
     for file in files {
-        if file.ends_with("route_table.rs") {
+        if file.ends_with("route_registration.rs") {
             continue;
         }
         let source = std::fs::read_to_string(&file).unwrap();

@@ -1,5 +1,5 @@
-//! Fsynced fallback files for callbacks while the journal accepts none: one file of this process,
-//! and the files of ended processes.
+//! Fsynced files for callbacks while the journal accepts none: one file of this process, and the
+//! files of ended processes.
 //!
 //! Owns the files and their size limit. The journal writer decides when records come here and when
 //! they move to the journal.

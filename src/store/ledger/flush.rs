@@ -46,7 +46,7 @@ impl Ledger {
                 continue;
             }
             if self.times == UpdateTimes::Now {
-                entry.row.updated_at = instant::write(self.now);
+                entry.row.updated_at = instant::to_millis(self.now);
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
             if entry.row.origin != Origin::Orphan {
@@ -191,7 +191,7 @@ pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Resu
         // twice.
         row.leave_queue(QueueState::Done);
     }
-    let created_at = instant::read("messages", "created_at", row.created_at)?;
+    let created_at = instant::from_millis("messages", "created_at", row.created_at)?;
     let delivery = fold(
         row.queue,
         row.origin.is_ours().then_some(created_at),

@@ -36,7 +36,7 @@ impl ForgetScope<'_> {
                 .add(message.is_in(messages.iter().copied()))
                 .add(at.is_in(times.iter().copied())),
             Self::Since(start) => {
-                let first = instant::write(start.received_at);
+                let first = instant::to_millis(start.received_at);
                 // A purged callback may have arrived within the same millisecond as the first kept.
                 Condition::all().add(if start.seq == FIRST_SEQ {
                     at.gte(first)
@@ -81,7 +81,7 @@ impl Ledger {
         times: &HashSet<DateTime<Utc>>,
     ) -> Result<(), Error> {
         self.load(messages).await?;
-        let times: HashSet<i64> = times.iter().copied().map(instant::write).collect();
+        let times: HashSet<i64> = times.iter().copied().map(instant::to_millis).collect();
         let ids: Vec<Uuid> = messages.iter().map(|id| id.uuid()).collect();
         for chunk in ids.chunks(IDS_PER_QUERY) {
             self.forget_ids(ForgetScope::Messages(chunk, &times))

@@ -98,7 +98,7 @@ impl Ledger {
             provider_id: id.as_str().to_owned(),
             message,
             learned_from: learned_from.source(),
-            learned_at: instant::write(learned_from.learned_at(self.now)),
+            learned_at: instant::to_millis(learned_from.learned_at(self.now)),
         });
         self.holders
             .insert((account.clone(), id.clone()), Some(message));

@@ -27,7 +27,7 @@ impl Ledger {
             message: holder,
             claimant,
             learned_from: learned_from.source(),
-            seen_at: instant::write(learned_from.learned_at(self.now)),
+            seen_at: instant::to_millis(learned_from.learned_at(self.now)),
         });
         if learned_from.is_callback() {
             return Ok(());
@@ -88,7 +88,7 @@ impl Ledger {
     async fn retry_id_claim(&mut self, claim: id_conflict_row::Model) -> Result<(), Error> {
         let id = ProviderMessageId::parse(&claim.provider_id)
             .map_err(|_| Error::inconsistent("id_conflicts", "provider_id", claim.claimant))?;
-        let seen_at = instant::read("id_conflicts", "seen_at", claim.seen_at)?;
+        let seen_at = instant::from_millis("id_conflicts", "seen_at", claim.seen_at)?;
         let learned_from = LearnedFrom::new(claim.learned_from, seen_at);
         let claimant = claim.claimant.into();
         id_conflict_row::Entity::delete_by_id((

@@ -31,7 +31,7 @@ impl CallbackIds<'_> {
     pub fn includes(&self, learned: &LearnedId) -> bool {
         learned.relation == IdRelation::Holds
             && *self.account == learned.account
-            && instant::write(self.received_at) == learned.at
+            && instant::to_millis(self.received_at) == learned.at
             && self.ids.iter().any(|id| id.as_str() == learned.provider_id)
     }
 }
@@ -75,7 +75,7 @@ impl Ledger {
         let mut times: BTreeMap<&AccountId, BTreeSet<i64>> = BTreeMap::new();
         for callback in callbacks {
             let of_account = times.entry(callback.account).or_default();
-            of_account.insert(instant::write(callback.received_at));
+            of_account.insert(instant::to_millis(callback.received_at));
         }
         let mut stale = Vec::new();
         for (account, times) in times {

@@ -34,7 +34,7 @@ impl Ledger {
         let record = merged_message_row::Model {
             id: gone,
             survivor,
-            merged_at: instant::write(self.now),
+            merged_at: instant::to_millis(self.now),
         };
         let again = OnConflict::column(merged_message_row::Column::Id)
             .update_columns([

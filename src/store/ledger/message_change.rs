@@ -22,7 +22,7 @@ impl Change {
             message: row.id.into(),
             account: row.account.clone(),
             state: row.state,
-            updated_at: instant::read("messages", "updated_at", row.updated_at)?,
+            updated_at: instant::from_millis("messages", "updated_at", row.updated_at)?,
         })
     }
 }

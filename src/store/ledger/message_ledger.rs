@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{DatabaseTransaction, TransactionSession};
 use uuid::Uuid;
 
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 use crate::db::{Error, statements};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};

@@ -86,7 +86,7 @@ impl Ledger {
         for chunk in moments.chunks(INSTANTS_PER_QUERY) {
             let mut received_then = Condition::any();
             for (account, at) in chunk {
-                let at = instant::read("provider_ids", "learned_at", *at)?;
+                let at = instant::from_millis("provider_ids", "learned_at", *at)?;
                 let next = at + TimeDelta::milliseconds(1);
                 received_then = received_then.add(
                     callback_outcome_row::Column::Callback

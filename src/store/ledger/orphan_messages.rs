@@ -24,7 +24,7 @@ use crate::store::entities::{action_row, attempt_row, provider_id_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
-use crate::store::messages::search_terms::sent_to;
+use crate::store::messages::search_conditions::sent_to;
 
 /// How long a sent message without provider id delays the adoption of its recipient's orphans.
 const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
@@ -69,7 +69,7 @@ impl Ledger {
             silence_limit: orphan.silence_limit,
         };
         let mut row = new.bare(orphan.account, orphan.provider, Origin::Orphan);
-        row.adopt_at = orphan.adopt_at.map(instant::write);
+        row.adopt_at = orphan.adopt_at.map(instant::to_millis);
         row.kind = orphan.kind;
         set_recipient(&mut row, orphan.recipient);
         self.insert(row);
@@ -92,8 +92,8 @@ impl Ledger {
     ) -> Result<Vec<MessageId>, Error> {
         self.write_bindings().await?;
         let (from, to) = (
-            instant::write(*period.start()),
-            instant::write(*period.end()),
+            instant::to_millis(*period.start()),
+            instant::to_millis(*period.end()),
         );
         let has_id_by_then = Query::select()
             .expr(Expr::value(1))
@@ -149,7 +149,7 @@ impl Ledger {
             .into_iter()
             .filter(|action| {
                 let since = action.detail.as_deref().and_then(parse_match_time);
-                since.is_none_or(|since| instant::write(since) <= at)
+                since.is_none_or(|since| instant::to_millis(since) <= at)
             })
             .filter_map(|action| action.message)
             .collect())
@@ -189,7 +189,7 @@ impl Ledger {
                 .await?
                 .is_empty()
             {
-                let later = instant::write(self.now() + TimeDelta::minutes(10));
+                let later = instant::to_millis(self.now() + TimeDelta::minutes(10));
                 return self.edit(id, |row| row.adopt_at = Some(later));
             }
         }
@@ -227,6 +227,6 @@ fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.eq(Origin::Orphan))
         .filter(Column::State.ne(DeliveryState::Uncertain))
-        .filter(Column::AdoptAt.lte(instant::write(now)))
+        .filter(Column::AdoptAt.lte(instant::to_millis(now)))
         .order_by_asc(Column::AdoptAt)
 }

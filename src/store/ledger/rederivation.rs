@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     fn reset_loaded(&mut self, start: JournalPosition) {
-        let horizon = instant::write(start.received_at);
+        let horizon = instant::to_millis(start.received_at);
         for entry in self.entries.values_mut() {
             entry.mark_ids_changed();
             let by_recipient = entry.row.matched_by == Some(MatchedBy::Recipient);

@@ -141,7 +141,7 @@ fn apply_registration(row: &mut Model, new: &Registration) {
     row.origin = Origin::Observed;
     row.adopt_at = None;
     if let Some(sent_at) = new.sent_at {
-        row.created_at = instant::write(sent_at);
+        row.created_at = instant::to_millis(sent_at);
     }
     if let Some(recipient) = &new.recipient {
         set_recipient(row, Some(recipient));

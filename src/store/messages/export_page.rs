@@ -126,7 +126,7 @@ impl ExportPage {
         };
         let last = last?;
         Ok(Some(Cursor {
-            created_at: instant::read(TABLE, "created_at", last.created_at)?,
+            created_at: instant::from_millis(TABLE, "created_at", last.created_at)?,
             id: last.id.into(),
         }))
     }
@@ -144,7 +144,7 @@ impl TryFrom<Model> for ExportedMessage {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let time = |column, millis| instant::read_optional(TABLE, column, millis);
+        let time = |column, millis| instant::from_optional_millis(TABLE, column, millis);
         let failure = time("failed_at", row.failed_at)?
             .zip(row.failure_class)
             .map(|(at, class)| ExportedFailure {
@@ -180,7 +180,7 @@ impl TryFrom<Model> for ExportedMessage {
             pricing_category: row.pricing_category,
             price: row.price,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
-            created_at: instant::read(TABLE, "created_at", row.created_at)?,
+            created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
         })
     }
 }

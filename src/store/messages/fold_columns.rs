@@ -98,7 +98,7 @@ pub(crate) fn apply(
     let at = |stage: Stage| {
         delivery
             .stage(stage)
-            .map(|reached| instant::write(reached.at))
+            .map(|reached| instant::to_millis(reached.at))
     };
     row.state = delivery.state;
     row.conflict = delivery.conflict;
@@ -112,7 +112,7 @@ pub(crate) fn apply(
     let failure = failed
         .map(|failed| failed.failure.clone())
         .unwrap_or_default();
-    row.failed_at = failed.map(|failed| instant::write(failed.at));
+    row.failed_at = failed.map(|failed| instant::to_millis(failed.at));
     row.failure_class =
         failed.map(|failed| failure_codes::describe(provider, &failed.failure).class);
     row.failure_code = failure.code;
@@ -129,7 +129,7 @@ pub(crate) fn apply(
     );
     row.due_at = last_receipt_at
         .filter(|_| awaited)
-        .map(|at| instant::write(at) + row.silence_limit);
+        .map(|at| instant::to_millis(at) + row.silence_limit);
 }
 
 /// One bit per stage that no receipt names, at its index in [`Stage::ALL`].

@@ -9,7 +9,7 @@ use crate::db::Error;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::message_filter::{MessageFilter, Search};
-use crate::store::messages::search_terms::{ranges, references};
+use crate::store::messages::search_conditions::{ranges, references};
 
 /// This many rows are found by an index and sorted within half a second. With more matches, a scan
 /// in list order finds a page sooner, unless all matches are old.

@@ -15,7 +15,7 @@ use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::index_hint::IndexHint;
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
-use crate::store::messages::search_terms::{holds, ranges, references, sent_to};
+use crate::store::messages::search_conditions::{holds, ranges, references, sent_to};
 
 /// At most `limit` matching messages, newest first, older than `after`.
 pub(crate) fn listed(
@@ -49,7 +49,7 @@ pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
 pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condition {
     let older = after.map(|after| {
         let place = Expr::tuple([created_at, Expr::col((Entity, Column::Id))]);
-        let (created_at, id) = (instant::write(after.created_at), after.id.uuid());
+        let (created_at, id) = (instant::to_millis(after.created_at), after.id.uuid());
         place.lt(Expr::tuple([Expr::value(created_at), Expr::value(id)]))
     });
     older.into_iter().fold(Condition::all(), Condition::add)
@@ -135,11 +135,11 @@ fn time_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     let due = index_hint.column(IndexHint::Overdue, Column::DueAt);
     let created = || index_hint.created_at();
     let given = [
-        (filter.created_after).map(|at| created().gte(instant::write(at))),
-        (filter.created_before).map(|at| created().lt(instant::write(at))),
-        (filter.overdue_at).map(|now| due.lte(instant::write(now))),
+        (filter.created_after).map(|at| created().gte(instant::to_millis(at))),
+        (filter.created_before).map(|at| created().lt(instant::to_millis(at))),
+        (filter.overdue_at).map(|now| due.lte(instant::to_millis(now))),
         (filter.on_time_at).map(|now| {
-            let later = Column::DueAt.gt(instant::write(now));
+            let later = Column::DueAt.gt(instant::to_millis(now));
             Column::DueAt.is_null().or(later)
         }),
     ];

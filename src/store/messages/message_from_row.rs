@@ -28,8 +28,8 @@ impl TryFrom<Model> for Message {
                 mime_type: row.mime_type.clone(),
                 caption: row.caption.clone(),
             });
-        let time = |column, millis| instant::read_optional(TABLE, column, millis);
-        let created_at = instant::read(TABLE, "created_at", row.created_at)?;
+        let time = |column, millis| instant::from_optional_millis(TABLE, column, millis);
+        let created_at = instant::from_millis(TABLE, "created_at", row.created_at)?;
         let queued_at = row.origin.is_ours().then_some(created_at);
         let stages = [
             queued_at,
@@ -78,7 +78,7 @@ impl TryFrom<Model> for Message {
             resend_of: row.resend_of.map(Into::into),
             resent_as: row.resent_as.map(Into::into),
             created_at,
-            updated_at: instant::read(TABLE, "updated_at", row.updated_at)?,
+            updated_at: instant::from_millis(TABLE, "updated_at", row.updated_at)?,
         })
     }
 }
@@ -108,7 +108,7 @@ fn media_source(row: &Model) -> Option<MediaSource> {
 }
 
 fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
-    let Some(at) = instant::read_optional(TABLE, "failed_at", row.failed_at)? else {
+    let Some(at) = instant::from_optional_millis(TABLE, "failed_at", row.failed_at)? else {
         return Ok(None);
     };
     let failure = Failure {

@@ -80,10 +80,10 @@ impl NewMessage {
             tries: 0,
             submission_started_at: None,
             next_attempt_at: (self.queue == QueueState::Queued)
-                .then(|| instant::write(self.created_at)),
+                .then(|| instant::to_millis(self.created_at)),
             lease_holder: None,
             lease_until: None,
-            send_before: self.send_before.map(instant::write),
+            send_before: self.send_before.map(instant::to_millis),
             state: DeliveryState::Queued,
             conflict: false,
             silence_limit: self.silence_limit.num_milliseconds(),
@@ -109,8 +109,8 @@ impl NewMessage {
             matched_by: None,
             resend_of: None,
             resent_as: None,
-            created_at: instant::write(self.created_at),
-            updated_at: instant::write(self.created_at),
+            created_at: instant::to_millis(self.created_at),
+            updated_at: instant::to_millis(self.created_at),
         }
     }
 }

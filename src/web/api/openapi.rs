@@ -22,7 +22,7 @@ use crate::web::api::documented_responses::problem_responses;
 use crate::web::auth::COOKIE;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{FieldError, Problem};
-use crate::web::route_table::{API_BASE, RouteAccess, RouteEntry};
+use crate::web::route_registration::{API_BASE, RouteAccess, RouteEntry};
 
 /// The document, serialized once per process.
 #[derive(Clone, Debug)]

@@ -106,7 +106,7 @@ fn default_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-/// A year of five digits is a typing error, and arithmetic with it can overflow.
+/// A year of five digits is a typo, and arithmetic with it can overflow.
 fn parse_end(text: &str) -> Result<End, String> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(End::Day);
     let end = day

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bluetick::db::connect_options::MAIN_WRITER;
-use bluetick::db::connection::Pools;
 use bluetick::db::database_location::DatabaseLocation;
+use bluetick::db::pools::Pools;
 use bluetick::domain::secret::Secret;
 use bluetick::journal;
 use bluetick::store::Store;

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::sync::oneshot;
 
 use crate::db::Error;
-use crate::db::connection::Pools;
+use crate::db::pools::Pools;
 
 /// Pages released per step: each step moves another page.
 const RELEASED_PAGES: u32 = 64;

@@ -22,7 +22,7 @@ const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 const SEARCH_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
-pub(super) struct Fallback {
+pub(super) struct SpoolSwitch {
     spool: Spool,
     /// Why the journal refuses records now.
     refusal: Option<String>,
@@ -44,7 +44,7 @@ pub(super) enum SpoolTask {
     Drain(Chunk),
 }
 
-impl Fallback {
+impl SpoolSwitch {
     pub(super) fn new(spool: Spool) -> Self {
         let now = Instant::now();
         Self {
@@ -60,9 +60,9 @@ impl Fallback {
 
     /// Starts with a journal that refuses writes.
     pub(super) fn in_use(spool: Spool, error: &Error) -> Self {
-        let mut fallback = Self::new(spool);
-        fallback.journal_refused(error);
-        fallback
+        let mut spool_switch = Self::new(spool);
+        spool_switch.journal_refused(error);
+        spool_switch
     }
 
     pub(super) fn status(&self) -> watch::Receiver<SpoolStatus> {

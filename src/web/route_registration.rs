@@ -75,9 +75,9 @@ macro_rules! route_table {
     ($($group:ident {
         $($method:ident $path:literal, $access:expr, $($handler:ident)::+;)+
     })+) => {
-        vec![$($($crate::web::route_table::RouteEntry {
-            group: $crate::web::route_table::RouteGroup::$group,
-            method: $crate::web::route_table::RouteMethod::$method,
+        vec![$($($crate::web::route_registration::RouteEntry {
+            group: $crate::web::route_registration::RouteGroup::$group,
+            method: $crate::web::route_registration::RouteMethod::$method,
             path: $path,
             access: $access,
             handler: || ::actix_web::web::to($($handler)::+),

@@ -25,6 +25,7 @@ pub struct Pools {
     file: Option<PathBuf>,
     /// WAL size in pages at which a separate connection checkpoints.
     pub(super) checkpoint_pages: Option<u32>,
+    /// Runs as long as the pools exist.
     _relay: Option<Arc<SocketRelay>>,
 }
 

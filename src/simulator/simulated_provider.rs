@@ -50,7 +50,7 @@ impl CallbackBody {
     }
 }
 
-pub(crate) trait ProviderApi {
+pub(crate) trait SimulatedProvider {
     /// Validates a request as documented.
     fn answer(&self, call: &ApiCall<'_>) -> ApiReply;
 
