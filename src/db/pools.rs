@@ -116,11 +116,14 @@ impl Pools {
         self.writer.get_database_backend() == DbBackend::Postgres
     }
 
-    /// Calls `observer` with the SQL text of each statement from now on.
-    pub fn observe_statements(&mut self, observer: impl Fn(&str) + Clone + Send + Sync + 'static) {
+    /// Calls `observer` with each statement and its values from now on.
+    pub fn observe_statements(
+        &mut self,
+        observer: impl Fn(&Statement) + Clone + Send + Sync + 'static,
+    ) {
         for connection in [&mut self.writer, &mut self.readers] {
             let observer = observer.clone();
-            connection.set_metric_callback(move |execution| observer(&execution.statement.sql));
+            connection.set_metric_callback(move |execution| observer(execution.statement));
         }
     }
 

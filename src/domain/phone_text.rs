@@ -12,7 +12,7 @@ use crate::domain::invisible_characters::{describe, is_invisible, trim};
 pub enum BadPhoneNumber {
     #[error("is empty")]
     Empty,
-    #[error("has the character {}; use digits, spaces, - ( ) . and one leading +", describe(*.0))]
+    #[error("has the character {}; use digits, spaces, - ( ) . / and one leading +", describe(*.0))]
     Character(char),
     /// Too short to include a country code, and without `+`.
     #[error("write the country code")]
@@ -174,10 +174,7 @@ fn is_plus(c: char) -> bool {
 }
 
 fn is_separator(c: char) -> bool {
-    matches!(
-        narrow(c),
-        '-' | '(' | ')' | '.' | '/' | '[' | ']' | '_' | '~' | '·' | '•'
-    )
+    matches!(narrow(c), '-' | '(' | ')' | '.' | '/' | '[' | ']' | '~')
 }
 
 /// The ASCII form of brackets, dots, slashes and the many dashes.

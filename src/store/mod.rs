@@ -85,10 +85,13 @@ impl Store {
         })
     }
 
-    /// Calls `observer` with the SQL text of each statement of this store and its later clones, for
-    /// checks of query plans.
+    /// Calls `observer` with each statement of this store and its later clones, for checks of query
+    /// plans.
     #[must_use]
-    pub fn observed_by(mut self, observer: impl Fn(&str) + Clone + Send + Sync + 'static) -> Self {
+    pub fn observed_by(
+        mut self,
+        observer: impl Fn(&sea_orm::Statement) + Clone + Send + Sync + 'static,
+    ) -> Self {
         Arc::make_mut(&mut self.pools).observe_statements(observer);
         self
     }

@@ -29,8 +29,9 @@ const NOTICE: &str = "log lines were dropped: stderr was full, closed or not rea
 static LOG_QUEUE: LogQueue = LogQueue::new();
 
 /// Libraries that log too much at `info`, possibly private data. `actix_http` logs broken requests
-/// and connections of clients as errors, and `actix_session` warns of every invalid cookie.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,actix_session=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+/// and connections of clients as errors, and `actix_session` warns of every invalid cookie. sqlx
+/// prints the values of parameters of `database_url` that it does not know.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,sqlx_postgres::options=error,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,actix_session=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -117,7 +118,7 @@ fn now() -> String {
 }
 
 /// Logs the location of a panic but not its message, which may quote private data. `RUST_BACKTRACE=1`
-/// adds the backtrace.
+/// adds the backtrace. A panic of the main thread ends the process, so its line is written first.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic
         .location()
@@ -127,6 +128,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         tracing::error!(location, %backtrace, "panicked; this is a defect");
     } else {
         tracing::error!(location, "panicked; this is a defect");
+    }
+    if thread::current().name() == Some("main") {
+        flush();
     }
 }
 

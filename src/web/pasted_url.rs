@@ -6,13 +6,14 @@ use actix_web::HttpRequest;
 use crate::domain::callback_record::UrlMistake;
 use crate::domain::invisible_characters;
 
-/// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end.
+/// A pattern of actix that accepts any number of slashes wherever `path` has one, and slashes and
+/// white space at its end.
 pub(crate) fn pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
     let segments: Vec<String> = segments
         .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))
         .collect();
-    segments.concat() + "{slashes:/*}"
+    segments.concat() + r"{end:[/\s]*}"
 }
 
 /// A part of the path without what was pasted around it.
@@ -25,6 +26,10 @@ pub(crate) fn trim_part(part: &str) -> &str {
 /// `parts` are the variable parts of the path. Slashes at the end are no mistake.
 pub(crate) fn find_mistake(request: &HttpRequest, parts: [&str; 2]) -> Option<UrlMistake> {
     if parts.iter().any(|part| part.contains(is_blank)) {
+        return Some(UrlMistake::WhiteSpace);
+    }
+    let end = request.match_info().get("end").unwrap_or_default();
+    if end.contains(is_blank) {
         return Some(UrlMistake::WhiteSpace);
     }
     let path = request.uri().path().trim_end_matches('/');

@@ -189,20 +189,25 @@ async fn serve_says_where_it_listens_and_a_signal_ends_it_cleanly() {
 #[actix_web::test]
 async fn a_closed_terminal_ends_it_like_sigterm_but_not_under_nohup() {
     let place = Place::new().await;
-    let program = place.serve();
+    let started_by = |starter: &[&str]| {
+        let serve = place.serve_command("");
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]);
+        command.arg(serve.get_program()).args(serve.get_args());
+        command.env_clear();
+        for (name, value) in serve.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        Program::start(command, &place.database.folder().join("stderr"))
+    };
+    // The tests themselves may run under nohup.
+    let program = started_by(&["env", "--default-signal=HUP"]);
     program.send_signal("HUP");
     let (status, stderr) = program.wait();
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("\"stopping\""), "{stderr}");
 
-    let serve = place.serve_command("");
-    let mut nohup = Command::new("nohup");
-    nohup.arg(serve.get_program()).args(serve.get_args());
-    nohup.env_clear();
-    for (name, value) in serve.get_envs() {
-        nohup.env(name, value.unwrap());
-    }
-    let program = Program::start(nohup, &place.database.folder().join("stderr"));
+    let program = started_by(&["nohup"]);
     program.send_signal("HUP");
     let health = format!("{}/healthz", program.address);
     assert_eq!(client().get(health).send().await.unwrap().status(), 200);

@@ -44,7 +44,7 @@ type Plan = Vec<String>;
 
 struct ObservedStore {
     store: Store,
-    statements: Arc<Mutex<Vec<String>>>,
+    statements: Arc<Mutex<Vec<Statement>>>,
     connection: DatabaseConnection,
     _folder: TempDir,
 }
@@ -58,7 +58,8 @@ impl ObservedStore {
         let statements = Arc::new(Mutex::new(Vec::new()));
         let executed = Arc::clone(&statements);
         Self {
-            store: store.observed_by(move |sql| executed.lock().unwrap().push(sql.to_owned())),
+            store: store
+                .observed_by(move |statement| executed.lock().unwrap().push(statement.clone())),
             statements,
             connection: Database::connect(url).await.unwrap(),
             _folder: folder,
@@ -75,8 +76,11 @@ impl ObservedStore {
         call.await.unwrap();
         let statements = std::mem::take(&mut *self.statements.lock().unwrap());
         let mut plans = Vec::new();
-        for sql in statements.iter().filter(|sql| sql.starts_with("SELECT")) {
-            let plan = self.explain(sql).await;
+        for statement in statements {
+            if !statement.sql.starts_with("SELECT") {
+                continue;
+            }
+            let plan = self.explain(statement).await;
             if !reads(&plan, table).is_empty() {
                 plans.push(plan);
             }
@@ -84,10 +88,12 @@ impl ObservedStore {
         plans
     }
 
-    async fn explain(&self, sql: &str) -> Plan {
-        let backend = self.connection.get_database_backend();
-        // Values that are not bound are null; the plan does not depend on them.
-        let statement = Statement::from_string(backend, format!("EXPLAIN QUERY PLAN {sql}"));
+    /// With the values: whether SQLite can use a partial index depends on them.
+    async fn explain(&self, statement: Statement) -> Plan {
+        let statement = Statement {
+            sql: format!("EXPLAIN QUERY PLAN {}", statement.sql),
+            ..statement
+        };
         let rows = self.connection.query_all_raw(statement).await.unwrap();
         rows.iter()
             .map(|row| row.try_get("", "detail").unwrap())
