@@ -63,8 +63,8 @@ async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>
     Ok(None)
 }
 
-/// Prints lines that other programs wait for. A full, closed or unread stdout neither stops nor
-/// delays this process.
+/// Prints lines that other programs wait for. A stdout that is full, closed or not read
+/// neither stops nor delays this process.
 pub(crate) fn announce(lines: String) {
     let print = move || {
         let mut out = std::io::stdout().lock();

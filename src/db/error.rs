@@ -156,6 +156,9 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
     }
 }
 
+pub(super) const POOLER_HINT: &str = "a pooler (PgBouncer in transaction mode) shares connections between \
+     transactions; set pool_mode = session, or name the server itself in database_url";
+
 /// The driver adds the line of PostgreSQL's own source.
 fn describe(source: &DbErr) -> String {
     let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
@@ -165,12 +168,9 @@ fn describe(source: &DbErr) -> String {
     let message = rejection.message();
     match code.as_deref().unwrap_or_default() {
         // Duplicate prepared statement; no such prepared statement.
-        "42P05" | "26000" => format!(
-            "{message}: a pooler (PgBouncer in transaction mode) shares connections between \
-             transactions; set pool_mode = session, or name the server itself in database_url"
-        ),
+        "42P05" | "26000" => format!("{message}: {POOLER_HINT}"),
         // A startup parameter that a pooler does not accept.
-        "08P01" => {
+        "08P01" if message.contains("startup parameter") => {
             format!("{message}: with PgBouncer add the parameter to ignore_startup_parameters")
         }
         "53300" => format!(

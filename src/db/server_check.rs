@@ -1,12 +1,18 @@
 //! Whether a PostgreSQL server, database and role can be used, before anything is created there.
 
+use std::time::Duration;
+
 use sea_orm::SqlxError;
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::sqlx::{Connection, Row, query};
+use sea_orm::sqlx::{Connection, Row, query, query_scalar};
+use tokio::time::timeout;
 
-use crate::db::error::Error;
+use crate::db::error::{Error, POOLER_HINT};
 use crate::db::postgres_connection::{connect, parse_options};
 use crate::domain::secret::Secret;
+
+/// Longer than a connection may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Identifiers are quoted as a statement needs them.
 const STATE: &str = "SELECT \
@@ -45,16 +51,32 @@ struct ServerState {
 
 /// Rejects a server, database or role whose settings would make something fail later.
 pub async fn check_server(url: &Secret, connections: u32) -> Result<(), Error> {
+    timeout(CHECK_TIMEOUT, check(url, connections))
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = CHECK_TIMEOUT.as_secs();
+            Err(Error::Unusable(format!(
+                "database_url: the server accepts connections but does not answer within {seconds} s"
+            )))
+        })
+}
+
+async fn check(url: &Secret, connections: u32) -> Result<(), Error> {
     let options = parse_options(url)?;
     let mut first = connect(url, &options).await?;
     let row = query(STATE).fetch_one(&mut first).await?;
     if let Some(obstacle) = ServerState::read(&row)?.obstacle(connections) {
         return Err(Error::Unusable(obstacle));
     }
-    // Fails behind a pooler that gives both the same connection: each numbers its prepared
-    // statements from one.
+    // A pooler in transaction mode gives both the same connection. An old one fails instead: each of
+    // the two numbers its prepared statements from one.
     let mut second = connect(url, &options).await?;
-    query("SELECT 1").execute(&mut second).await?;
+    let pid = "SELECT pg_backend_pid()";
+    let first_pid: i32 = query_scalar(pid).fetch_one(&mut first).await?;
+    let second_pid: i32 = query_scalar(pid).fetch_one(&mut second).await?;
+    if first_pid == second_pid {
+        return Err(Error::Unusable(POOLER_HINT.to_owned()));
+    }
     second.close().await?;
     first.close().await?;
     Ok(())

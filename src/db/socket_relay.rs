@@ -11,12 +11,15 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 /// Four TLS records.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// How long a server that is starting is waited for, as the driver does without a relay.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// After a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -86,8 +89,32 @@ async fn forward(mut client: UnixStream, server: ServerAddress) -> io::Result<()
     if client.peer_cred()?.uid() != geteuid().as_raw() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let mut stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+    let mut stream = match connect(&server).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let ServerAddress { host, port } = server;
+            tracing::warn!(%error, "cannot connect to PostgreSQL at {host}:{port}");
+            return Err(error);
+        }
+    };
     stream.set_nodelay(true)?;
     copy_bidirectional_with_sizes(&mut client, &mut stream, BUFFER_BYTES, BUFFER_BYTES).await?;
     Ok(())
+}
+
+async fn connect(server: &ServerAddress) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
+    loop {
+        let connecting = TcpStream::connect((server.host.as_str(), server.port));
+        let error = match timeout_at(deadline, connecting).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        let is_starting = error.kind() == io::ErrorKind::ConnectionRefused;
+        if !is_starting || Instant::now() + CONNECT_PAUSE > deadline {
+            return Err(error);
+        }
+        sleep(CONNECT_PAUSE).await;
+    }
 }

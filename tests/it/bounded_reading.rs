@@ -24,7 +24,11 @@ async fn no_callback_takes_much_memory_or_time() {
     let fleet = Fleet::new(1, NOWHERE).await;
     let mut server = Server {
         token: fleet.token(),
-        client: Client::new(),
+        // Each request may meet another process.
+        client: bluetick::http_client::builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap(),
         program: fleet.start(0),
         fleet,
     };
