@@ -22,6 +22,8 @@ pub mod vocabulary;
 mod xml;
 pub mod zixflow;
 
+use serde_json::Value;
+
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::provider::ProviderId;
 
@@ -40,29 +42,24 @@ pub fn get(id: ProviderId) -> &'static dyn Provider {
     }
 }
 
-/// Parses a callback of an account, with the operator's field names where it uses them.
+/// Parses a callback of an account, with the operator's field names where it uses them: in the body,
+/// or else in the query string.
 pub fn parse_callback(
     provider: &dyn Provider,
     fields: &CallbackFields,
     callback: &Callback,
 ) -> Vec<CallbackPart> {
-    if fields.is_empty() {
-        return provider.parse_callback(callback);
+    let payload = payload_format::parse(callback);
+    if !fields.is_empty() {
+        let chosen = |payload: &Value| profile::parse(payload, fields, provider.exceptions());
+        let of_the_query = || chosen(&payload_format::parse_query(&callback.query).ok()?);
+        let parts = payload.as_ref().ok().and_then(chosen);
+        if let Some(parts) = parts.or_else(of_the_query) {
+            return parts;
+        }
     }
-    let chosen = |callback: &Callback| {
-        let payload = payload_format::parse(callback).ok()?;
-        profile::parse(&payload, fields, provider.exceptions())
-    };
-    let of_the_query = || {
-        chosen(&Callback {
-            method: callback.method.clone(),
-            query: callback.query.clone(),
-            content_type: callback.content_type.clone(),
-            body: Vec::new(),
-            received_at: callback.received_at,
-        })
-    };
-    chosen(callback)
-        .or_else(of_the_query)
-        .unwrap_or_else(|| provider.parse_callback(callback))
+    match payload {
+        Ok(payload) => provider.parse_payload(&payload),
+        Err(reason) => vec![CallbackPart::Unparseable(reason)],
+    }
 }

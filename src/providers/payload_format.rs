@@ -15,8 +15,7 @@ pub(super) fn parse(callback: &Callback) -> Result<Value, String> {
         .unwrap_or(&callback.body)
         .trim_ascii();
     if body.is_empty() {
-        let fields = form::parse(callback.query.as_bytes());
-        return object(fields, "neither a body nor a query string");
+        return parse_query(&callback.query);
     }
     let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
     let is_form = callback
@@ -34,6 +33,14 @@ pub(super) fn parse(callback: &Callback) -> Result<Value, String> {
     }
 }
 
+/// Parses the query string as form fields.
+pub(super) fn parse_query(query: &str) -> Result<Value, String> {
+    object(
+        form::parse(query.as_bytes()),
+        "neither a body nor a query string",
+    )
+}
+
 fn object(
     fields: Result<Map<String, Value>, ReadingLimit>,
     reason_if_empty: &str,
@@ -41,6 +48,6 @@ fn object(
     match fields {
         Ok(fields) if fields.is_empty() => Err(reason_if_empty.to_owned()),
         Ok(fields) => Ok(Value::Object(fields)),
-        Err(limit) => Err(limit.to_string()),
+        Err(limit) => Err(limit.into()),
     }
 }

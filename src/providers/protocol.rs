@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use http::Method;
+use serde_json::Value;
 
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::{MediaKind, Upload};
@@ -180,9 +181,9 @@ pub trait Provider: Send + Sync {
     fn send(&self, account: &Account, message: &OutgoingMessage, replies: &[HttpReply])
     -> SendStep;
 
-    /// Parses a callback into its parts, in order; those beyond [`PARTS_LIMIT`] may be left out.
-    /// Never empty: an empty callback is [`CallbackPart::Unparseable`].
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart>;
+    /// Parses the content of a callback into its parts, in order; those beyond [`PARTS_LIMIT`] may
+    /// be left out. Never empty: an empty callback is [`CallbackPart::Unparseable`].
+    fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart>;
 
     /// Status words with another meaning for this provider, for callbacks with the operator's field
     /// names.

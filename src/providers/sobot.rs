@@ -12,6 +12,7 @@
 //! would be passed through.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
@@ -19,9 +20,9 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::providers::payload::{first, require_ids};
-use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::vocabulary::{self, Meaning};
-use crate::providers::{cloud_api, payload_format, replies};
+use crate::providers::{cloud_api, replies};
 
 #[derive(Debug)]
 pub struct Sobot;
@@ -79,14 +80,12 @@ impl Provider for Sobot {
         }
     }
 
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        let parts = payload_format::parse(callback).and_then(|payload| {
-            cloud_api::parse(&payload)
-                .ok_or_else(|| "neither a status nor a list of changes".to_owned())
-        });
-        match parts {
-            Ok(parts) => require_ids(parts),
-            Err(reason) => vec![CallbackPart::Unparseable(reason)],
+    fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart> {
+        match cloud_api::parse(payload) {
+            Some(parts) => require_ids(parts),
+            None => vec![CallbackPart::unparseable(
+                "neither a status nor a list of changes",
+            )],
         }
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::domain::callback_fields::CallbackFields;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider::ProviderId;
@@ -90,9 +91,10 @@ fn parse_parts(
         received_at: record.received_at,
     };
     let provider = providers::get(provider);
-    limit_parts(catch_parser_panic(|| match configured {
-        Some(account) => providers::parse_callback(provider, &account.callback_fields, &callback),
-        None => provider.parse_callback(&callback),
+    let usual_names = CallbackFields::default();
+    let fields = configured.map_or(&usual_names, |account| &account.callback_fields);
+    limit_parts(catch_parser_panic(|| {
+        providers::parse_callback(provider, fields, &callback)
     }))
 }
 

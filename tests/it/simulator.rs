@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use bluetick::domain::callback_fields::CallbackFields;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::providers::{self, Callback, CallbackPart};
@@ -757,7 +758,11 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
             body: post.body.clone(),
             received_at: chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
         };
-        let parts = providers::get(post.provider).parse_callback(&callback);
+        let parts = providers::parse_callback(
+            providers::get(post.provider),
+            &CallbackFields::default(),
+            &callback,
+        );
         let found: Vec<String> = parts
             .iter()
             .filter_map(|part| match part {

@@ -12,18 +12,12 @@ use crate::providers::kaleyra::kaleyra_wrapper;
 use crate::providers::payload::{
     add_id, collect_parts, first, items, plain_word, recipient, require_ids, text,
 };
-use crate::providers::payload_format;
-use crate::providers::protocol::{Callback, CallbackPart, Inbound, Report};
+use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
 
-pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    match payload_format::parse(callback) {
-        Ok(payload) => {
-            let elements = items(Some(&payload)).iter();
-            require_ids(collect_parts(elements.flat_map(parse_one)))
-        }
-        Err(reason) => vec![CallbackPart::Unparseable(reason)],
-    }
+pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
+    let elements = items(Some(payload)).iter();
+    require_ids(collect_parts(elements.flat_map(parse_one)))
 }
 
 /// The word of the "submit" webhooks.

@@ -19,13 +19,14 @@ mod kaleyra_wrapper;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::correlation_tag;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
-use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
 use crate::providers::vocabulary::Exceptions;
 
@@ -137,8 +138,8 @@ impl Provider for Kaleyra {
         }
     }
 
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        kaleyra_callback::parse(callback)
+    fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart> {
+        kaleyra_callback::parse(payload)
     }
 
     fn exceptions(&self) -> Exceptions {

@@ -9,17 +9,12 @@ use crate::providers::lancepilot::lancepilot_fields::{
     EXCEPTIONS, NAMES, contact_number, find_ids, find_kind, find_recipient,
 };
 use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient};
-use crate::providers::payload_format;
-use crate::providers::protocol::{Callback, CallbackPart, Inbound, PARTS_LIMIT, Report};
+use crate::providers::protocol::{CallbackPart, Inbound, PARTS_LIMIT, Report};
 use crate::providers::vocabulary::{self, parse_time};
 use crate::providers::{cloud_api, meta_failure};
 
-pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    let payload = match payload_format::parse(callback) {
-        Ok(payload) => payload,
-        Err(reason) => return vec![CallbackPart::Unparseable(reason)],
-    };
-    let parts = collect_parts(items(Some(&payload)).iter().flat_map(parse_event));
+pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
+    let parts = collect_parts(items(Some(payload)).iter().flat_map(parse_event));
     if parts.is_empty() {
         return vec![CallbackPart::unparseable("an empty list")];
     }

@@ -24,7 +24,7 @@ use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
 use crate::providers::protocol::{
-    CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
+    CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
 };
 use crate::providers::replies;
 use crate::providers::vocabulary::Exceptions;
@@ -80,8 +80,8 @@ impl Provider for LancePilot {
         }
     }
 
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        lancepilot_callback::parse(callback)
+    fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart> {
+        lancepilot_callback::parse(payload)
     }
 
     fn exceptions(&self) -> Exceptions {

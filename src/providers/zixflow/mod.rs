@@ -23,7 +23,7 @@ use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderI
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::send_error::SendError;
 use crate::providers::payload::first;
-use crate::providers::protocol::{Callback, CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
 
 #[derive(Debug)]
@@ -99,8 +99,8 @@ impl Provider for Zixflow {
         }
     }
 
-    fn parse_callback(&self, callback: &Callback) -> Vec<CallbackPart> {
-        zixflow_callback::parse(callback)
+    fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart> {
+        zixflow_callback::parse(payload)
     }
 
     fn setup(&self) -> &'static [&'static str] {

@@ -6,15 +6,11 @@ use serde_json::Value;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::payload::{collect_parts, first, items, plain_word, recipient};
-use crate::providers::payload_format;
-use crate::providers::protocol::{Callback, CallbackPart, Inbound};
+use crate::providers::protocol::{CallbackPart, Inbound};
 use crate::providers::vocabulary::parse_time;
 
-pub(super) fn parse(callback: &Callback) -> Vec<CallbackPart> {
-    match payload_format::parse(callback) {
-        Ok(payload) => parse_nested(&payload, &[]),
-        Err(reason) => vec![CallbackPart::Unparseable(reason)],
-    }
+pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
+    parse_nested(payload, &[])
 }
 
 /// Names in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many

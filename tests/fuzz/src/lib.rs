@@ -14,6 +14,7 @@ pub mod providers;
 #[path = "../../../src/receiving/unpack.rs"]
 pub mod unpack;
 
+use crate::domain::callback_fields::CallbackFields;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::ReceiptEvent;
 use crate::providers::{Callback, CallbackPart, Report};
@@ -24,14 +25,22 @@ const LONGEST_ID: usize = 512;
 /// Parses `input` as every possible callback and checks the parts.
 pub fn check_callback(provider: ProviderId, input: &[u8]) {
     for callback in callbacks(input) {
-        let parts = providers::get(provider).parse_callback(&callback);
+        let parts = providers::parse_callback(
+            providers::get(provider),
+            &CallbackFields::default(),
+            &callback,
+        );
         assert!(!parts.is_empty(), "a callback always yields a part");
         // Every part needs at least one byte.
         assert!(parts.len() <= input.len() + 1, "more parts than bytes");
         for part in &parts {
             check_part(part);
         }
-        let second = providers::get(provider).parse_callback(&callback);
+        let second = providers::parse_callback(
+            providers::get(provider),
+            &CallbackFields::default(),
+            &callback,
+        );
         assert_eq!(parts, second, "parsing is a function of the bytes");
     }
 }

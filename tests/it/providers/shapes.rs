@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use bluetick::domain::callback_fields::CallbackFields;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::ReceiptEvent;
-use bluetick::providers::{Callback, CallbackPart, get};
+use bluetick::providers::{Callback, CallbackPart, get, parse_callback};
 
 use super::{callback_of_fixture, fixture, fixtures};
 
@@ -51,7 +52,7 @@ fn meaning(word: &str) -> &str {
 
 /// The events of a callback's reports, in order; an echo has none.
 fn said(provider: ProviderId, callback: &Callback) -> Vec<&'static str> {
-    let parts = get(provider).parse_callback(callback);
+    let parts = parse_callback(get(provider), &CallbackFields::default(), callback);
     let events = parts.iter().filter_map(|part| match part {
         CallbackPart::Report(report) => report.event.as_ref(),
         _ => None,
