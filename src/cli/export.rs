@@ -3,25 +3,21 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::TryStreamExt;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::filter_arguments::FilterArguments;
+use crate::cli::progress::ProgressLine;
 use crate::domain::scope::Visibility;
 use crate::reporting::export::{self, ExportFormat};
 use crate::store::Store;
 use crate::web::api::filter;
 use crate::web::problem_json::FieldError;
-
-/// Exports that end sooner show no progress.
-const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 /// Write messages as CSV or NDJSON
 ///
@@ -69,7 +65,7 @@ pub async fn run(
     pairs.extend(arguments.tz.map(|zone| ("tz".to_owned(), zone)));
     pairs.extend(arguments.bom.then(|| ("bom".to_owned(), "1".to_owned())));
     let export = filter::parse_export(&pairs, arguments.format, Visibility::Full, now)
-        .map_err(|errors| flag_messages(&errors))?;
+        .map_err(|errors| describe_options(&errors))?;
     match arguments.output {
         None => match write(store, export, &mut io::stdout().lock()).await {
             // The reader, such as `| head`, closed the pipe.
@@ -105,25 +101,20 @@ async fn write(
     export: export::ExportRequest,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(
-        ProgressStyle::with_template("{spinner} {human_pos} messages exported")?,
-    );
-    let started = Instant::now();
+    let progress = ProgressLine::new()?;
+    let mut messages = 0;
     let mut chunks = pin!(export::stream(store.clone(), export));
     while let Some(chunk) = chunks.try_next().await? {
         out.write_all(&chunk.bytes)?;
-        progress.inc(chunk.messages);
-        if progress.is_hidden() && started.elapsed() > PROGRESS_DELAY {
-            // Draws nothing unless stderr is a terminal.
-            progress.set_draw_target(ProgressDrawTarget::stderr());
-        }
+        messages += chunk.messages;
+        progress.update(messages, "messages exported");
     }
     out.flush()?;
-    progress.finish_and_clear();
+    progress.finish();
     Ok(())
 }
 
-fn flag_messages(errors: &[FieldError]) -> String {
+fn describe_options(errors: &[FieldError]) -> String {
     let lines: Vec<String> = errors
         .iter()
         .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))

@@ -27,9 +27,13 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
 /// Without white space and invisible characters at both ends.
 pub fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+    text.trim_matches(is_blank)
 }
 
 /// A character for an error message: visible ones in backticks, others by their code point.
@@ -37,7 +41,7 @@ pub fn describe(c: char) -> String {
     let code = format!("U+{:04X}", u32::from(c));
     if c.is_ascii_graphic() || c == ' ' {
         format!("`{c}`")
-    } else if is_invisible(c) || c.is_whitespace() || c.escape_debug().count() > 1 {
+    } else if is_blank(c) || c.escape_debug().count() > 1 {
         code
     } else {
         format!("`{c}` ({code})")

@@ -1,8 +1,14 @@
 //! Phone numbers in international format.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
+
+/// Digits of an international number, country code included.
+pub const NUMBER_DIGITS: RangeInclusive<usize> = 7..=15;
+/// A number with fewer digits and without `+` is taken for a national one.
+pub const LEAST_DIGITS_WITHOUT_PLUS: usize = 11;
 
 /// An international number: 7 to 15 digits, country code first. `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,10 +21,12 @@ impl PhoneNumber {
         let written = PhoneText::parse(text)?;
         match written.digits.len() {
             _ if written.digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero),
-            length if written.start == NumberStart::Unknown && length < 11 => {
+            length
+                if written.start == NumberStart::Unknown && length < LEAST_DIGITS_WITHOUT_PLUS =>
+            {
                 Err(BadPhoneNumber::NoCountryCode)
             }
-            length if !(7..=15).contains(&length) => Err(BadPhoneNumber::Length(length)),
+            length if !NUMBER_DIGITS.contains(&length) => Err(BadPhoneNumber::Length(length)),
             _ => Ok(Self(written.digits)),
         }
     }
@@ -41,7 +49,7 @@ impl PhoneNumber {
 
 /// Whether these are the digits of an international number, without `+`.
 pub fn are_digits(text: &str) -> bool {
-    (7..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    NUMBER_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Masks a possible phone number: of more than seven characters, the first four and last three

@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use crate::domain::invisible_characters::{describe, is_invisible, trim};
+use crate::domain::invisible_characters::{describe, is_blank, trim};
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BadPhoneNumber {
@@ -62,7 +62,7 @@ impl PhoneText {
                     start = NumberStart::CountryCode;
                     continue;
                 }
-                None if is_invisible(c) || c.is_whitespace() => continue,
+                None if is_blank(c) => continue,
                 None if is_separator(c) => narrow(c),
                 None => return Err(BadPhoneNumber::Character(c)),
             };

@@ -12,11 +12,11 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     let error = match read(text) {
         Ok(value) => return Ok(value),
-        Err(JsonError::Limit(limit)) => return Err(limit.to_string()),
+        Err(JsonError::Limit(limit)) => return Err(limit.into()),
         Err(JsonError::Syntax(error)) => error,
     };
     read(&without_trailing_commas(text)).map_err(|second| match second {
-        JsonError::Limit(limit) => limit.to_string(),
+        JsonError::Limit(limit) => limit.into(),
         JsonError::Syntax(_) => {
             let what = if error.is_eof() {
                 "it ends too early"

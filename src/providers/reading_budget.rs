@@ -21,6 +21,12 @@ pub(super) enum ReadingLimit {
     TooDeep,
 }
 
+impl From<ReadingLimit> for String {
+    fn from(limit: ReadingLimit) -> Self {
+        limit.to_string()
+    }
+}
+
 /// What one reader has used of the limits.
 #[derive(Debug, Default)]
 pub(super) struct ReadingBudget {
@@ -71,9 +77,5 @@ pub(super) fn shorten(text: String, limit: usize) -> String {
 /// The beginning of a text, up to [`TEXT_LIMIT`].
 #[inline]
 pub(super) fn cut(text: &str) -> &str {
-    if text.len() > TEXT_LIMIT {
-        &text[..text.floor_char_boundary(TEXT_LIMIT)]
-    } else {
-        text
-    }
+    &text[..text.floor_char_boundary(TEXT_LIMIT)]
 }

@@ -30,11 +30,10 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     let mut open = vec![Element::default()];
     loop {
         let event = reader.read_event().map_err(|_| MALFORMED)?;
-        budget.count_value().map_err(|limit| limit.to_string())?;
+        budget.count_value()?;
         match event {
             Event::Start(start) => {
-                let depth = budget.check_depth(open.len());
-                depth.map_err(|limit| limit.to_string())?;
+                budget.check_depth(open.len())?;
                 open.push(begin(&start, &budget)?);
             }
             Event::Empty(start) => end(&mut open, begin(&start, &budget)?)?,
@@ -67,7 +66,7 @@ fn begin(start: &BytesStart<'_>, budget: &ReadingBudget) -> Result<Element, Stri
         ..Element::default()
     };
     for attribute in start.attributes() {
-        budget.count_value().map_err(|limit| limit.to_string())?;
+        budget.count_value()?;
         let attribute = attribute.map_err(|_| MALFORMED)?;
         let value = attribute.normalized_value(Implicit1_0);
         let value = value.map_err(|_| MALFORMED)?;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::AccountId;
+use crate::receiving::hourly_usage::hour_of;
 
 /// Callbacks per account and hour.
 const CALLBACKS_PER_HOUR: u32 = 1_000;
@@ -27,7 +28,7 @@ struct UnverifiedUsage {
 impl UnverifiedLimit {
     /// Counts a callback if the account's hourly limit allows it; returns whether it does.
     pub(super) fn admit(&self, account: &AccountId, body_bytes: usize, now: DateTime<Utc>) -> bool {
-        let hour = now.timestamp().div_euclid(3600);
+        let hour = hour_of(now);
         let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = accounts.entry(account.clone()).or_default();
         if usage.hour != hour {

@@ -27,10 +27,13 @@ pub struct FilterField {
     /// Whether it accepts several values: given again, or separated by commas.
     pub repeatable: bool,
     /// Adds one value. An error continues the field's name.
-    pub parse: fn(&mut MessageQuery, &str) -> Result<(), String>,
+    pub parse: ParseFunction,
     /// The canonical value, which `parse` accepts.
-    pub print: fn(&MessageQuery) -> Option<String>,
+    pub print: PrintFunction,
 }
+
+type ParseFunction = fn(&mut MessageQuery, &str) -> Result<(), String>;
+type PrintFunction = fn(&MessageQuery) -> Option<String>;
 
 impl FilterField {
     /// The values in one text.
@@ -51,123 +54,107 @@ pub fn print_fields(query: &MessageQuery) -> Vec<(&'static str, String)> {
 /// Links of the dashboard list their parameters in this order.
 pub const FILTER_FIELDS: [FilterField; 17] = [
     FilterField {
-        name: "state",
-        option: "state",
-        value_name: "STATES",
-        description: "One state, or several with commas: queued, sending, uncertain, submitted, sent, delivered, read, played, failed, cancelled.",
         repeatable: true,
-        parse: add_state,
-        print: |query| {
-            let states = &query.filter.states;
-            let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            (!states.is_empty()).then(|| states.join(","))
-        },
+        ..field(
+            "state",
+            "STATES",
+            "One state, or several with commas: queued, sending, uncertain, submitted, sent, delivered, read, played, failed, cancelled.",
+            add_state,
+            |query| {
+                let states = &query.filter.states;
+                let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+                (!states.is_empty()).then(|| states.join(","))
+            },
+        )
     },
-    FilterField {
-        name: "account",
-        option: "account",
-        value_name: "ID",
-        description: "Account id.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.account, parse_account(text)),
-        print: |query| query.filter.account.as_ref().map(AccountId::to_string),
-    },
-    FilterField {
-        name: "provider",
-        option: "provider",
-        value_name: "PROVIDER",
-        description: "sobot, kaleyra, zixflow or lancepilot.",
-        repeatable: false,
-        parse: |query, text| {
+    field(
+        "account",
+        "ID",
+        "Account id.",
+        |query, text| set(&mut query.filter.account, parse_account(text)),
+        |query| query.filter.account.as_ref().map(AccountId::to_string),
+    ),
+    field(
+        "provider",
+        "PROVIDER",
+        "sobot, kaleyra, zixflow or lancepilot.",
+        |query, text| {
             let provider = parse_word(text, ProviderId::ALL, ProviderId::as_str);
             set(&mut query.filter.provider, provider)
         },
-        print: |query| query.filter.provider.map(|provider| provider.to_string()),
-    },
-    FilterField {
-        name: "from",
-        option: "from",
-        value_name: "PHONE",
-        description: "The business number.",
-        repeatable: false,
-        parse: |query, text| {
+        |query| query.filter.provider.map(|provider| provider.to_string()),
+    ),
+    field(
+        "from",
+        "PHONE",
+        "The business number.",
+        |query, text| {
             let number = parse_phone(text).map(|digits| format!("+{digits}"));
             set(&mut query.filter.sender, number)
         },
-        print: |query| query.filter.sender.clone(),
-    },
-    FilterField {
-        name: "kind",
-        option: "kind",
-        value_name: "KIND",
-        description: "image or video.",
-        repeatable: false,
-        parse: |query, text| {
+        |query| query.filter.sender.clone(),
+    ),
+    field(
+        "kind",
+        "KIND",
+        "image or video.",
+        |query, text| {
             let kind = parse_word(text, MediaKind::ALL, MediaKind::as_str);
             set(&mut query.filter.kind, kind)
         },
-        print: |query| query.filter.kind.map(|kind| kind.to_string()),
-    },
+        |query| query.filter.kind.map(|kind| kind.to_string()),
+    ),
+    field(
+        "to",
+        "PHONE",
+        "The customer's complete number.",
+        |query, text| set(&mut query.filter.recipient, parse_phone(text)),
+        |query| query.filter.recipient.clone(),
+    ),
+    field(
+        "ref",
+        "TEXT",
+        "Any of the three references, or the client reference; the complete text.",
+        |query, text| set(&mut query.filter.reference, Ok(text.to_owned())),
+        |query| query.filter.reference.clone(),
+    ),
     FilterField {
-        name: "to",
-        option: "to",
-        value_name: "PHONE",
-        description: "The customer's complete number.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.recipient, parse_phone(text)),
-        print: |query| query.filter.recipient.clone(),
-    },
-    FilterField {
-        name: "ref",
-        option: "ref",
-        value_name: "TEXT",
-        description: "Any of the three references, or the client reference; the complete text.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.reference, Ok(text.to_owned())),
-        print: |query| query.filter.reference.clone(),
-    },
-    FilterField {
-        name: "provider_id",
         option: "provider-id",
-        value_name: "ID",
-        description: "Any id that the provider uses for the message.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.provider_id, parse_provider_id(text)),
-        print: |query| query.filter.provider_id.clone(),
+        ..field(
+            "provider_id",
+            "ID",
+            "Any id that the provider uses for the message.",
+            |query, text| set(&mut query.filter.provider_id, parse_provider_id(text)),
+            |query| query.filter.provider_id.clone(),
+        )
     },
-    FilterField {
-        name: "q",
-        option: "q",
-        value_name: "TEXT",
-        description: "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), or the beginning of a reference.",
-        repeatable: false,
-        parse: |query, text| {
+    field(
+        "q",
+        "TEXT",
+        "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), or the beginning of a reference.",
+        |query, text| {
             let text = SearchText::parse(text).map_err(|error| error.to_string());
             set(&mut query.search, text)
         },
-        print: |query| Some(query.search.as_ref()?.as_str().to_owned()),
-    },
-    FilterField {
-        name: "code",
-        option: "code",
-        value_name: "CODE",
-        description: "The code of the failure.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.code, Ok(text.to_owned())),
-        print: |query| query.filter.code.clone(),
-    },
-    FilterField {
-        name: "class",
-        option: "class",
-        value_name: "CLASS",
-        description: "The class of the failure: recipient, media, window, policy, account, rate, provider, expired, unknown.",
-        repeatable: false,
-        parse: |query, text| {
+        |query| Some(query.search.as_ref()?.as_str().to_owned()),
+    ),
+    field(
+        "code",
+        "CODE",
+        "The code of the failure.",
+        |query, text| set(&mut query.filter.code, Ok(text.to_owned())),
+        |query| query.filter.code.clone(),
+    ),
+    field(
+        "class",
+        "CLASS",
+        "The class of the failure: recipient, media, window, policy, account, rate, provider, expired, unknown.",
+        |query, text| {
             let class = parse_word(text, FailureClass::ALL, FailureClass::as_str);
             set(&mut query.filter.class, class)
         },
-        print: |query| query.filter.class.map(|class| class.to_string()),
-    },
+        |query| query.filter.class.map(|class| class.to_string()),
+    ),
     FilterField {
         name: "origin",
         option: "origin",
@@ -227,6 +214,25 @@ pub const FILTER_FIELDS: [FilterField; 17] = [
         print: |query| query.filter.created_before.map(instant),
     },
 ];
+
+/// A field with one value, whose option has the name of the parameter.
+const fn field(
+    name: &'static str,
+    value_name: &'static str,
+    description: &'static str,
+    parse: ParseFunction,
+    print: PrintFunction,
+) -> FilterField {
+    FilterField {
+        name,
+        option: name,
+        value_name,
+        description,
+        repeatable: false,
+        parse,
+        print,
+    }
+}
 
 fn set<T>(slot: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
     *slot = Some(value?);

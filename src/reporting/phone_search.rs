@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::phone::spellings;
+use crate::domain::phone::{NUMBER_DIGITS, spellings};
 use crate::domain::phone_text::PhoneText;
 use crate::domain::scope::Visibility;
 use crate::sending::recipient_number;
@@ -13,8 +13,6 @@ use crate::store::messages::Search;
 const SUFFIX_DIGITS: usize = 7;
 /// Fewer digits at the beginning of a number are only a country code.
 const PREFIX_DIGITS: usize = 3;
-/// Of a number with its country code.
-const LONGEST: usize = 15;
 
 /// Nothing if the text is no number. With masked numbers only a complete number matches: otherwise
 /// a caller could guess it digit by digit.
@@ -56,7 +54,9 @@ pub fn phone_meanings(text: &str, visibility: Visibility) -> Vec<Search> {
 }
 
 fn within_length(numbers: BTreeSet<String>) -> impl Iterator<Item = String> {
-    numbers.into_iter().filter(|number| number.len() <= LONGEST)
+    numbers
+        .into_iter()
+        .filter(|number| number.len() <= *NUMBER_DIGITS.end())
 }
 
 #[cfg(test)]

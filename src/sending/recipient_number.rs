@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone::{LEAST_DIGITS_WITHOUT_PLUS, NUMBER_DIGITS, PhoneNumber};
 use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
 use crate::sending::numbering_plan::{
     NotPlanned, PlannedNumber, after_international_prefix, read_international, read_national,
@@ -21,9 +21,6 @@ pub enum BadRecipient {
     #[error("can be a national or an international number; write + and the country code")]
     Ambiguous,
 }
-
-/// Without `+` or an international prefix, shorter numbers are taken for national ones.
-const LEAST_DIGITS: usize = 11;
 
 /// `country` (ISO 3166, `IN`) is the account's default country.
 pub fn parse(text: &str, country: Option<&str>) -> Result<PhoneNumber, BadRecipient> {
@@ -84,7 +81,7 @@ fn parse_without_plus(
     let unmarked = read_international(digits, written.without_bracketed_zero().as_deref());
     let international = parse_prefixed(written, country).or_else(|| {
         let number = unmarked.as_ref().ok()?;
-        let is_short = digits.len() < LEAST_DIGITS;
+        let is_short = digits.len() < LEAST_DIGITS_WITHOUT_PLUS;
         let counts = !is_short || (national.is_some() && number.is_assigned());
         counts.then(|| number.clone())
     });
@@ -92,7 +89,9 @@ fn parse_without_plus(
         (Some(national), Some(international)) => choose(national, international, digits.len()),
         (Some(number), None) | (None, Some(number)) => Ok(number),
         (None, None) if digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero.into()),
-        (None, None) if digits.len() < LEAST_DIGITS => Err(BadPhoneNumber::NoCountryCode.into()),
+        (None, None) if digits.len() < LEAST_DIGITS_WITHOUT_PLUS => {
+            Err(BadPhoneNumber::NoCountryCode.into())
+        }
         (None, None) => Err(match unmarked {
             Err(error) => refusal(error, digits),
             Ok(number) => BadRecipient::NotAllowed(number.country_code),
@@ -112,7 +111,7 @@ fn choose(
     }
     match (national.is_assigned(), international.is_assigned()) {
         (true, false) => Ok(national),
-        (false, true) if length >= LEAST_DIGITS => Ok(international),
+        (false, true) if length >= LEAST_DIGITS_WITHOUT_PLUS => Ok(international),
         _ => Err(BadRecipient::Ambiguous),
     }
 }
@@ -120,7 +119,7 @@ fn choose(
 /// A wrong number of digits is named before a wrong plan.
 fn refusal(error: NotPlanned, digits: &str) -> BadRecipient {
     match (error, digits.len()) {
-        (_, length) if !(7..=15).contains(&length) => BadPhoneNumber::Length(length).into(),
+        (_, length) if !NUMBER_DIGITS.contains(&length) => BadPhoneNumber::Length(length).into(),
         _ if digits.starts_with('0') => BadPhoneNumber::LeadingZero.into(),
         (NotPlanned::UnknownCountryCode, _) => BadRecipient::UnknownCountryCode,
         (NotPlanned::NotAllowed(code), _) => BadRecipient::NotAllowed(code),

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 
 use crate::domain::callback_record::UrlMistake;
-use crate::domain::invisible_characters;
+use crate::domain::invisible_characters::is_blank;
 
 /// A pattern of actix that accepts any number of slashes wherever `path` has one, and slashes and
 /// white space at its end.
@@ -19,23 +19,23 @@ pub(crate) fn pattern(path: &str) -> String {
 /// A part of the path without what was pasted around it.
 pub(crate) fn trim_part(part: &str) -> &str {
     part.trim_matches('/')
-        .trim_matches(is_blank)
+        .trim_matches(is_pasted)
         .trim_matches('/')
 }
 
 /// `parts` are the variable parts of the path. Slashes at the end are no mistake.
 pub(crate) fn find_mistake(request: &HttpRequest, parts: [&str; 2]) -> Option<UrlMistake> {
-    if parts.iter().any(|part| part.contains(is_blank)) {
+    if parts.iter().any(|part| part.contains(is_pasted)) {
         return Some(UrlMistake::WhiteSpace);
     }
     let end = request.match_info().get("end").unwrap_or_default();
-    if end.contains(is_blank) {
+    if end.contains(is_pasted) {
         return Some(UrlMistake::WhiteSpace);
     }
     let path = request.uri().path().trim_end_matches('/');
     path.contains("//").then_some(UrlMistake::DoubledSlash)
 }
 
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || invisible_characters::is_invisible(c)
+fn is_pasted(c: char) -> bool {
+    is_blank(c) || c.is_control()
 }

@@ -16,6 +16,7 @@ use crate::reporting::callback_views::{self, ListedCallback};
 use crate::reporting::message_history::MessageHistory;
 use crate::services::Services;
 use crate::store::messages::Found;
+use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::explanation_section::{ExplanationSection, SentencePart};
 use crate::web::dashboard::masked_text::MediaText;
@@ -42,7 +43,7 @@ pub(crate) async fn show(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let id = parse_id(&id)?;
     let message = match services.store.find_message(id).await? {
         Some(Found::Message(message)) => message,
         Some(Found::Moved(survivor)) => {
