@@ -126,6 +126,9 @@ impl Ledger {
             // Two that fit make a report ambiguous.
             .limit(10);
         let ids = list_ids(self.transaction(), candidates).await?;
+        if ids.is_empty() {
+            return Ok(ids);
+        }
         let matched = self.list_matched_at(to, &ids).await?;
         self.load(&ids).await?;
         let fits = |id: &MessageId| {
