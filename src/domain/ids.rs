@@ -193,25 +193,6 @@ impl ProviderMessageId {
     pub fn is_wamid(&self) -> bool {
         is_wamid(&self.0)
     }
-
-    /// `wamid.…` and the last eight characters: distinguishable, but not decodable to a phone
-    /// number.
-    pub fn masked(&self) -> String {
-        let tail: String = self
-            .0
-            .chars()
-            .rev()
-            .take(8)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect();
-        if self.is_wamid() {
-            format!("wamid.…{tail}")
-        } else {
-            format!("…{tail}")
-        }
-    }
 }
 
 fn is_wamid(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Masking of personal data in free text, ids and codes.
 
 use crate::domain::ids::ProviderMessageId;
-use crate::domain::phone;
+use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::scope::Visibility;
 
 const WAMID: &str = "wamid.";
@@ -35,7 +35,7 @@ impl Visibility {
     pub fn mask_phone(self, text: &str) -> String {
         let digits = text.strip_prefix('+').unwrap_or(text);
         match self {
-            Self::Masked => phone::mask(digits),
+            Self::Masked => mask_middle(digits),
             Self::Full if phone::are_digits(digits) => format!("+{digits}"),
             Self::Full => text.to_owned(),
         }
@@ -48,6 +48,47 @@ impl Visibility {
             _ => id.as_str().to_owned(),
         }
     }
+}
+
+impl PhoneNumber {
+    /// `9199•••••456`: hidden, but distinguishable.
+    pub fn masked(&self) -> String {
+        mask_middle(self.digits())
+    }
+}
+
+impl ProviderMessageId {
+    /// `wamid.…` and the last eight characters: distinguishable, but not decodable to a phone
+    /// number.
+    pub fn masked(&self) -> String {
+        let tail: String = self
+            .as_str()
+            .chars()
+            .rev()
+            .take(8)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect();
+        if self.is_wamid() {
+            format!("wamid.…{tail}")
+        } else {
+            format!("…{tail}")
+        }
+    }
+}
+
+/// Masks a possible phone number: of more than seven characters, the first four and last three
+/// stay.
+pub fn mask_middle(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= 7 {
+        return "•".repeat(characters.len());
+    }
+    let hidden = characters.len() - 7;
+    let head: String = characters[..4].iter().collect();
+    let tail: String = characters[characters.len() - 3..].iter().collect();
+    format!("{head}{}{tail}", "•".repeat(hidden))
 }
 
 /// Masks every phone number and wamid in a text.
@@ -98,11 +139,11 @@ fn mask_number(text: &str) -> (usize, String) {
         CERTAIN_DIGITS
     };
     if digits.len() >= enough {
-        return (apart, phone::mask(&digits));
+        return (apart, mask_middle(&digits));
     }
     let whole = &text[..together];
     if together - sign >= PHONE_DIGITS {
-        (together, phone::mask(&whole[sign..]))
+        (together, mask_middle(&whole[sign..]))
     } else {
         (together, whole.to_owned())
     }
@@ -126,6 +167,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_masked_number_shows_its_ends() {
+        assert_eq!(
+            PhoneNumber::parse("919970123456").unwrap().masked(),
+            "9199•••••456"
+        );
+    }
 
     #[test]
     fn numbers_and_wamids_are_masked_and_codes_are_not() {

@@ -40,29 +40,11 @@ impl PhoneNumber {
     pub fn e164(&self) -> String {
         format!("+{}", self.0)
     }
-
-    /// `9199•••••456`: hidden, but distinguishable.
-    pub fn masked(&self) -> String {
-        mask(&self.0)
-    }
 }
 
 /// Whether these are the digits of an international number, without `+`.
 pub fn are_digits(text: &str) -> bool {
     NUMBER_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Masks a possible phone number: of more than seven characters, the first four and last three
-/// stay.
-pub fn mask(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= 7 {
-        return "•".repeat(characters.len());
-    }
-    let hidden = characters.len() - 7;
-    let head: String = characters[..4].iter().collect();
-    let tail: String = characters[characters.len() - 3..].iter().collect();
-    format!("{head}{}{tail}", "•".repeat(hidden))
 }
 
 /// A country whose mobile numbers are written with and without an extra digit: Brazil's ninth
@@ -217,13 +199,5 @@ mod tests {
         for alone in ["447700900123", "US.13491208655", "", "55", "55é1187654321"] {
             assert_eq!(spellings(alone), [alone]);
         }
-    }
-
-    #[test]
-    fn a_masked_number_shows_its_ends() {
-        assert_eq!(
-            PhoneNumber::parse("919970123456").unwrap().masked(),
-            "9199•••••456"
-        );
     }
 }

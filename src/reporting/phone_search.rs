@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::domain::phone::{NUMBER_DIGITS, spellings};
 use crate::domain::phone_text::PhoneText;
 use crate::domain::scope::Visibility;
+use crate::sending::numbering_plan::after_international_prefix;
 use crate::sending::recipient_number;
 use crate::store::messages::Search;
 
@@ -29,9 +30,8 @@ pub fn phone_meanings(text: &str, visibility: Visibility) -> Vec<Search> {
     }
     numbers.extend(written.without_bracketed_zero());
     numbers.extend(
-        ["00", "011"]
-            .iter()
-            .filter_map(|prefix| digits.strip_prefix(prefix))
+        after_international_prefix(digits, None)
+            .into_iter()
             .map(str::to_owned),
     );
     let mut meanings = Vec::new();

@@ -2,7 +2,7 @@
 
 pub mod accept;
 pub mod dispatch;
-mod numbering_plan;
+pub mod numbering_plan;
 pub mod pace;
 pub mod recipient_number;
 pub mod transcript;

@@ -78,10 +78,7 @@ pub(super) fn read_national(digits: &str, country: &str) -> Option<PlannedNumber
 const INTERNATIONAL_PREFIXES: [&str; 4] = ["00", "011", "0011", "010"];
 
 /// The digits after each international prefix with which these begin. `country` is the caller's.
-pub(super) fn after_international_prefix<'a>(
-    digits: &'a str,
-    country: Option<&str>,
-) -> Vec<&'a str> {
+pub fn after_international_prefix<'a>(digits: &'a str, country: Option<&str>) -> Vec<&'a str> {
     let known = INTERNATIONAL_PREFIXES
         .iter()
         .filter_map(|prefix| digits.strip_prefix(prefix));

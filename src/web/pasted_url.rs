@@ -18,9 +18,7 @@ pub(crate) fn pattern(path: &str) -> String {
 
 /// A part of the path without what was pasted around it.
 pub(crate) fn trim_part(part: &str) -> &str {
-    part.trim_matches('/')
-        .trim_matches(is_pasted)
-        .trim_matches('/')
+    part.trim_matches(|c| c == '/' || is_pasted(c))
 }
 
 /// `parts` are the variable parts of the path. Slashes at the end are no mistake.

@@ -10,7 +10,7 @@ pub(crate) mod statistics_responses;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::phone;
+use crate::domain::masking::mask_middle;
 use crate::domain::scope::Visibility;
 
 /// RFC 3339, UTC, milliseconds.
@@ -22,6 +22,6 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
 pub(crate) fn recipient_text(recipient: &str, visibility: Visibility) -> String {
     match visibility {
         Visibility::Full => recipient.to_owned(),
-        Visibility::Masked => phone::mask(recipient),
+        Visibility::Masked => mask_middle(recipient),
     }
 }
