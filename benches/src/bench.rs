@@ -146,7 +146,19 @@ impl<'a> Bench<'a> {
         connections: u32,
         pace: Pace,
     ) -> Result<Measured, BenchError> {
+        self.send_for(subject, connections, pace, Duration::ZERO)
+    }
+
+    /// Measures at least `shortest`.
+    pub fn send_for(
+        &self,
+        subject: &Subject,
+        connections: u32,
+        pace: Pace,
+        shortest: Duration,
+    ) -> Result<Measured, BenchError> {
         let plan = self.plan(connections, pace, subject.next.load(Ordering::Relaxed));
+        let plan = plan.lasting(shortest);
         let requests: Arc<dyn Requests> = subject.callbacks.clone();
         let before = subject.server.processor_time()?;
         let mut measured = run(subject.server.address, &plan, requests)?;

@@ -41,6 +41,14 @@ pub struct Plan {
     pub first: u64,
 }
 
+impl Plan {
+    /// Measures at least this long.
+    pub fn lasting(self, shortest: Duration) -> Self {
+        let measured = self.measured.max(shortest);
+        Self { measured, ..self }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// 2xx responses within the measured time.

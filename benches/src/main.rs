@@ -14,6 +14,7 @@ mod error;
 mod ingest;
 mod journal_rows;
 mod load;
+mod paced;
 mod population;
 mod process;
 mod reads;
@@ -88,10 +89,11 @@ fn main() -> Result<(), BenchError> {
                 .iter()
                 .any(|only| part.starts_with(only.as_str()))
     };
-    let parts: [(&str, Measure); 6] = [
+    let parts: [(&str, Measure); 7] = [
         ("naive", ingest::naive),
         ("small", ingest::small),
         ("campaign", ingest::campaign),
+        ("paced", paced::paced),
         ("postgres", ingest::postgres),
         ("large", ingest::large),
         (SOAK, soak::soak),

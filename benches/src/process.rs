@@ -1,4 +1,4 @@
-//! Memory and processor time of a process, from `/proc`.
+//! Memory, processor time and context switches of a process, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -24,4 +24,23 @@ pub fn processor_time(process: u32) -> Result<Duration, BenchError> {
         || -> Result<u64, BenchError> { Ok(fields.next().ok_or("too short")?.parse()?) };
     // The unit is always a hundredth of a second on Linux.
     Ok(Duration::from_millis((ticks()? + ticks()?) * 10))
+}
+
+/// Context switches of a process, of all threads that still run.
+pub fn context_switches(process: u32) -> Result<u64, BenchError> {
+    let mut switches = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else {
+            continue;
+        };
+        for line in status.lines() {
+            if let Some((key, value)) = line.split_once(':')
+                && key.ends_with("_ctxt_switches")
+            {
+                switches += value.trim().parse::<u64>()?;
+            }
+        }
+    }
+    Ok(switches)
 }

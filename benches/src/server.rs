@@ -11,7 +11,7 @@ use bluetick::domain::clock::{Clock, SystemClock};
 
 use crate::error::BenchError;
 use crate::population::{ACCOUNTS, SECRET_KEY};
-use crate::process::{memory, processor_time};
+use crate::process::{context_switches, memory, processor_time};
 
 pub struct Server {
     child: Child,
@@ -52,6 +52,10 @@ impl Server {
 
     pub fn processor_time(&self) -> Result<Duration, BenchError> {
         processor_time(self.child.id())
+    }
+
+    pub fn context_switches(&self) -> Result<u64, BenchError> {
+        context_switches(self.child.id())
     }
 
     /// In MB.

@@ -63,9 +63,9 @@ async fn derive(
     };
     loop {
         match services.reconciler.step().await? {
-            ReconcileStep::Applied(0) => return Ok(rebuilt),
-            ReconcileStep::Applied(read) => {
-                rebuilt.callbacks += u64::try_from(read).unwrap_or_default();
+            ReconcileStep::Applied { callbacks: 0, .. } => return Ok(rebuilt),
+            ReconcileStep::Applied { callbacks, .. } => {
+                rebuilt.callbacks += u64::try_from(callbacks).unwrap_or_default();
                 progress(rebuilt.callbacks);
             }
             ReconcileStep::LeaseHeldElsewhere => return Err(RebuildError::ServeRunning),

@@ -23,6 +23,15 @@ pub(super) mod name {
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
 }
 
+/// How far the journal is processed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReconcileProgress {
+    /// The last processed `seq`; 0 before the first.
+    pub position: i64,
+    /// The `seq` up to which a rebuild reprocesses, while one is running.
+    pub rebuilding_until: Option<i64>,
+}
+
 impl Store {
     /// The last processed journal `seq`; 0 before the first.
     pub async fn position(&self) -> Result<i64, Error> {
@@ -32,6 +41,22 @@ impl Store {
     /// The journal `seq` up to which a rebuild reprocesses, while one is running.
     pub async fn rebuilding_until(&self) -> Result<Option<i64>, Error> {
         rebuilding_until(self.pools().reader()).await
+    }
+
+    /// The position, and the `seq` up to which a rebuild reprocesses, while one is running.
+    pub async fn reconcile_progress(&self) -> Result<ReconcileProgress, Error> {
+        let rows = setting_row::Entity::find()
+            .filter(setting_row::Column::Name.is_in([name::POSITION, name::REBUILDING_UNTIL]))
+            .all(self.pools().reader())
+            .await?;
+        let number = |name: &'static str| {
+            let row = rows.iter().find(|row| row.name == name);
+            row.map(|row| parse_number(&row.value, name)).transpose()
+        };
+        Ok(ReconcileProgress {
+            position: number(name::POSITION)?.unwrap_or_default(),
+            rebuilding_until: number(name::REBUILDING_UNTIL)?,
+        })
     }
 
     /// Whether a rebuild is running. Until its end, receipts are missing.
@@ -132,11 +157,12 @@ async fn find_number(
     name: &'static str,
 ) -> Result<Option<i64>, Error> {
     let text = find(connection, name).await?;
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| Error::inconsistent("settings", "value", name))
-    })
-    .transpose()
+    text.map(|text| parse_number(&text, name)).transpose()
+}
+
+fn parse_number(text: &str, name: &'static str) -> Result<i64, Error> {
+    text.parse()
+        .map_err(|_| Error::inconsistent("settings", "value", name))
 }
 
 pub(super) async fn find(

@@ -181,7 +181,10 @@ async fn when_the_one_that_reconciles_dies_another_follows_within_seconds() {
     app.advance(TimeDelta::seconds(7));
     assert_eq!(
         another.reconciler.step().await.unwrap(),
-        ReconcileStep::Applied(1)
+        ReconcileStep::Applied {
+            callbacks: 1,
+            caught_up: true
+        }
     );
     assert!(!another.reconciler.is_behind().await.unwrap());
     another.reconciler.release().await.unwrap();

@@ -11,6 +11,10 @@ use crate::receiving::unpack::max_unpacked_size;
 /// page that many callbacks change only once.
 pub(super) const BATCH_ROWS: u64 = 2048;
 pub(super) const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// A batch with fewer rows and bytes was not cut by a limit of the read: what is read stays within
+/// the limit in bytes by less than one body.
+const SMALL_ROWS: usize = 256;
+const SMALL_BYTES: usize = 1024 * 1024;
 /// Bytes that the bodies of a batch may unpack to. Two batches are in memory at the same time.
 const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
 /// No callback is added to a batch that has this many parts.
@@ -21,6 +25,8 @@ const BATCH_PARTS: usize = 10_000;
 pub(super) struct CallbackBatch {
     pub(super) entries: Vec<JournalEntry>,
     contents: Vec<CallbackContent>,
+    /// Whether it has fewer entries than were read.
+    is_cut: bool,
 }
 
 /// The batch that follows a journal position, if it was read already.
@@ -41,6 +47,7 @@ impl CallbackBatch {
         mut entries: Vec<JournalEntry>,
         parse: impl Fn(&JournalEntry) -> CallbackContent,
     ) -> Self {
+        let read = entries.len();
         entries.truncate(count_unpackable(&entries));
         let mut contents = Vec::with_capacity(entries.len());
         let mut parts = 0;
@@ -53,7 +60,11 @@ impl CallbackBatch {
             }
         }
         entries.truncate(contents.len());
-        Self { entries, contents }
+        Self {
+            is_cut: entries.len() < read,
+            entries,
+            contents,
+        }
     }
 
     /// Whether it has the maximum number of callbacks. One that was cut for its bytes is not full:
@@ -62,7 +73,14 @@ impl CallbackBatch {
         self.entries.len() as u64 == BATCH_ROWS
     }
 
+    /// Whether it is so small that the journal held nothing more when it was read.
+    pub(super) fn is_small(&self) -> bool {
+        let bytes: usize = self.entries.iter().map(|e| e.record.body.len()).sum();
+        !self.is_cut && self.entries.len() < SMALL_ROWS && bytes < SMALL_BYTES
+    }
+
     pub(super) fn truncate(&mut self, number: usize) {
+        self.is_cut |= number < self.entries.len();
         self.entries.truncate(number);
         self.contents.truncate(number);
     }

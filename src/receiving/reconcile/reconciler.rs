@@ -20,6 +20,7 @@ use crate::receiving::reconcile::callback_batch::{
 };
 use crate::store::Store;
 use crate::store::lease::Lease;
+use crate::store::store_settings::ReconcileProgress;
 
 /// Follows the journal while it holds the lease. Losing the lease is harmless: the position moves
 /// by a conditional update.
@@ -37,8 +38,11 @@ pub struct Reconciler {
 /// The result of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReconcileStep {
-    /// Number of callbacks applied.
-    Applied(usize),
+    Applied {
+        callbacks: usize,
+        /// Whether these were all that the journal held after the position.
+        caught_up: bool,
+    },
     /// Another process holds the lease.
     LeaseHeldElsewhere,
 }
@@ -88,21 +92,30 @@ impl Reconciler {
             self.prefetched.forget();
             return Ok(ReconcileStep::LeaseHeldElsewhere);
         }
-        let position = self.store.position().await?;
+        let ReconcileProgress {
+            position,
+            rebuilding_until,
+        } = self.store.reconcile_progress().await?;
         let mut batch = match self.prefetched.take(position) {
             Some(batch) => batch,
             None => self.read_batch(position).await?,
         };
-        let pass = self.find_pass(&mut batch).await?;
+        let pass = self.find_pass(rebuilding_until, &mut batch).await?;
         let Some(last) = batch.entries.last() else {
-            return Ok(ReconcileStep::Applied(0));
+            return Ok(ReconcileStep::Applied {
+                callbacks: 0,
+                caught_up: true,
+            });
         };
         let (applied, ()) = tokio::join!(
             self.apply_batch(position, &batch, pass),
             self.prefetch(&batch, last.seq)
         );
         applied?;
-        Ok(ReconcileStep::Applied(batch.entries.len()))
+        Ok(ReconcileStep::Applied {
+            callbacks: batch.entries.len(),
+            caught_up: batch.is_small(),
+        })
     }
 
     async fn read_batch(&self, position: i64) -> Result<CallbackBatch, db::Error> {
@@ -132,8 +145,12 @@ impl Reconciler {
 
     /// Whether the batch was processed before a rebuild began; cuts it where that ends. Ends a
     /// rebuild, also one that another process began, once everything is processed again.
-    async fn find_pass(&self, batch: &mut CallbackBatch) -> Result<ProcessingPass, db::Error> {
-        let Some(until) = self.store.rebuilding_until().await? else {
+    async fn find_pass(
+        &self,
+        rebuilding_until: Option<i64>,
+        batch: &mut CallbackBatch,
+    ) -> Result<ProcessingPass, db::Error> {
+        let Some(until) = rebuilding_until else {
             return Ok(ProcessingPass::First);
         };
         let repeated = batch.entries.partition_point(|entry| entry.seq <= until);

@@ -347,7 +347,7 @@ impl App {
     /// Applies what is in the journal and nothing else; returns how many callbacks that were.
     pub(crate) async fn apply_callbacks(&self) -> usize {
         match self.services.reconciler.step().await.unwrap() {
-            ReconcileStep::Applied(applied) => applied,
+            ReconcileStep::Applied { callbacks, .. } => callbacks,
             ReconcileStep::LeaseHeldElsewhere => panic!("another process holds the lease"),
         }
     }

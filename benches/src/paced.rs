@@ -1,0 +1,106 @@
+//! The cost of a callback at ordinary rates, compared with the naive baseline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bench::{Bench, Subject, check_all_accepted};
+use crate::callback_requests::BaselineCallbacks;
+use crate::error::BenchError;
+use crate::load::{Measured, Pace};
+use crate::population::Population;
+use crate::server::{Reconciling, Server};
+use crate::table::{Table, Target};
+
+/// At a low rate a short run has too few callbacks.
+const FEWEST_CALLBACKS: u64 = 400;
+const CONNECTIONS: u32 = 16;
+
+/// Callbacks a second, how many times the naive processor time each may cost, and how many context
+/// switches: floor and goal.
+const RATES: [(u32, Target, Target); 5] = [
+    (20, Target::None, Target::None),
+    (100, Target::AtMost(5.0, 3.0), Target::None),
+    (300, Target::None, Target::AtMost(20.0, 10.0)),
+    (500, Target::AtMost(3.0, 2.0), Target::None),
+    (2000, Target::None, Target::None),
+];
+
+/// What a server spent on each callback.
+struct Cost {
+    micros: f64,
+    switches: f64,
+}
+
+pub fn paced(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
+    let population = Population::new(bench.scale.server);
+    let subject = bench.start_subject("paced", None, &population)?;
+    let subject = subject.restart(Reconciling::Here)?;
+    for (rate, time, switches) in RATES {
+        let naive = measure_naive(bench, rate)?;
+        let (cost, measured) = measure(bench, &subject, rate)?;
+        let shown = format!(
+            "{:.0} µs, naive {:.0}; p99 {:.1} ms",
+            cost.micros,
+            naive.micros,
+            measured.percentile(0.99)
+        );
+        let what = format!("processor time at {rate} per second ÷ naive");
+        table.add(&what, cost.micros / naive.micros, shown, time);
+        let what = format!("context switches of a callback at {rate} per second");
+        let shown = format!("naive {:.1}", naive.switches);
+        table.add(&what, cost.switches, shown, switches);
+    }
+    subject.server.stop()
+}
+
+fn measure_naive(bench: &Bench<'_>, rate: u32) -> Result<Cost, BenchError> {
+    let database = bench.folder.join(format!("naive-{rate}.db"));
+    let server = Server::baseline(&["naive", &database.display().to_string()])?;
+    let plan = bench.plan(CONNECTIONS, Pace::Steady(rate), 0);
+    let plan = plan.lasting(shortest(rate));
+    let before = Spent::of(&server)?;
+    let measured = crate::load::run(server.address, &plan, Arc::new(BaselineCallbacks))?;
+    check_all_accepted(&measured)?;
+    Spent::of(&server)?.since(&before, &measured)
+}
+
+/// Includes the time until everything is applied.
+fn measure(
+    bench: &Bench<'_>,
+    subject: &Subject,
+    rate: u32,
+) -> Result<(Cost, Measured), BenchError> {
+    let before = Spent::of(&subject.server)?;
+    let measured = bench.send_for(subject, CONNECTIONS, Pace::Steady(rate), shortest(rate))?;
+    bench.drain(subject)?;
+    let cost = Spent::of(&subject.server)?.since(&before, &measured)?;
+    Ok((cost, measured))
+}
+
+fn shortest(rate: u32) -> Duration {
+    Duration::from_millis(FEWEST_CALLBACKS * 1000 / u64::from(rate))
+}
+
+struct Spent {
+    processor: Duration,
+    switches: u64,
+}
+
+impl Spent {
+    fn of(server: &Server) -> Result<Self, BenchError> {
+        Ok(Self {
+            processor: server.processor_time()?,
+            switches: server.context_switches()?,
+        })
+    }
+
+    fn since(&self, before: &Self, measured: &Measured) -> Result<Cost, BenchError> {
+        let callbacks = f64::from(u32::try_from(measured.all)?);
+        let processor = self.processor.saturating_sub(before.processor);
+        let switches = u32::try_from(self.switches.saturating_sub(before.switches))?;
+        Ok(Cost {
+            micros: processor.as_secs_f64() * 1e6 / callbacks,
+            switches: f64::from(switches) / callbacks,
+        })
+    }
+}
