@@ -803,7 +803,7 @@ async fn commands_that_only_look_apply_no_migration() {
     // As an older program left it.
     let older =
         "DELETE FROM main_migrations WHERE version = (SELECT max(version) FROM main_migrations)";
-    place.database.spoil_in("data", older).await;
+    place.database.execute_in("data", older).await;
     for look in looks {
         let (code, _, errors) = place.run(look);
         assert_eq!(code, Some(1));
