@@ -9,12 +9,12 @@ use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 
 use crate::bulk;
-use crate::callback_requests::{BaselineCallbacks, Callbacks, Order};
+use crate::callback_requests::{BaselineCallbacks, Callbacks, ReadOrder};
 use crate::error::BenchError;
 use crate::load::{Measured, Pace, Plan, Requests, run};
 use crate::population::Population;
 use crate::scale::Scale;
-use crate::server::{Installation, Reconciling, Server};
+use crate::server::{Installation, Reconciliation, Server};
 
 /// Maximum number of callbacks acknowledged and not yet applied while the sustained rate is
 /// measured.
@@ -41,9 +41,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn restart(mut self, reconciling: Reconciling) -> Result<Self, BenchError> {
+    pub fn restart(mut self, reconciliation: Reconciliation) -> Result<Self, BenchError> {
         self.server.stop()?;
-        self.installation.assign_reconciliation(reconciling)?;
+        self.installation.assign_reconciliation(reconciliation)?;
         self.server = Server::bluetick(&self.installation)?;
         Ok(self)
     }
@@ -63,7 +63,7 @@ impl Subject {
 
     pub fn in_campaign(self) -> Result<Self, BenchError> {
         let population = self.callbacks.population();
-        let callbacks = Arc::new(Callbacks::new(population, Order::Campaign)?);
+        let callbacks = Arc::new(Callbacks::new(population, ReadOrder::Campaign)?);
         Ok(Self { callbacks, ..self })
     }
 
@@ -129,7 +129,7 @@ impl<'a> Bench<'a> {
             server,
             store: self.runtime.block_on(Store::open(&url, 12))?,
             installation,
-            callbacks: Arc::new(Callbacks::new(population, Order::Scattered)?),
+            callbacks: Arc::new(Callbacks::new(population, ReadOrder::Scattered)?),
             next: AtomicU64::new(0),
         })
     }

@@ -16,32 +16,33 @@ use crate::population::{
     ACCOUNTS, Dialect, Population, SECRET_KEY, account, recipient, second_id, wamid,
 };
 
-/// Messages among which `delivered` comes in disorder; divides every measured size.
+/// `delivered` callbacks are shuffled within blocks of this many messages. Every population size
+/// must be a multiple of it.
 const BLOCK: u64 = 10_000;
 /// The stage that every second callback reports.
 const DELIVERED: &str = "delivered";
 
-/// The order of `read` reports. `delivered` always follows the order of the messages, with some
-/// seconds of disorder.
+/// The order of `read` callbacks. `delivered` callbacks always come in message order, shuffled
+/// within blocks of `BLOCK`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
+pub enum ReadOrder {
     /// Anywhere among the messages of the last hours.
     Scattered,
     /// Among the messages being delivered, as in the first minutes of a campaign.
     Campaign,
 }
 
-/// One `delivered` and one `read` for each open message, in turns.
+/// One `delivered` and one `read` for each open message, alternating.
 pub struct Callbacks {
     population: Population,
-    order: Order,
+    order: ReadOrder,
     keys: Keys,
     tokens: Vec<String>,
     millis: i64,
 }
 
 impl Callbacks {
-    pub fn new(population: &Population, order: Order) -> Result<Self, BenchError> {
+    pub fn new(population: &Population, order: ReadOrder) -> Result<Self, BenchError> {
         let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
         let tokens = ACCOUNTS
             .iter()
@@ -65,19 +66,20 @@ impl Callbacks {
         2 * self.population.open
     }
 
+    /// The number of the message that callback `number` reports on.
     pub fn message(&self, number: u64) -> u64 {
         let open = self.population.open;
-        let place = number / 2 % open;
-        // Coprime to 2, 3 and 5: every place of a round decimal size occurs once.
-        let scattered = |place: u64, size: u64| place * 7_368_787 % size;
-        let block = place / BLOCK * BLOCK;
-        let nearby = |place: u64| block + scattered(place % BLOCK, BLOCK);
-        let nth = match (Self::stage(number), self.order) {
-            (DELIVERED, _) => nearby(place),
-            (_, Order::Campaign) => nearby(place + BLOCK / 2),
-            (_, Order::Scattered) => scattered(place, open),
+        let position = number / 2 % open;
+        // The factor is a prime that divides no size, so every position occurs once.
+        let scattered = |position: u64, size: u64| position * 7_368_787 % size;
+        let block = position / BLOCK * BLOCK;
+        let nearby = |position: u64| block + scattered(position % BLOCK, BLOCK);
+        let open_message = match (Self::stage(number), self.order) {
+            (DELIVERED, _) => nearby(position),
+            (_, ReadOrder::Campaign) => nearby(position + BLOCK / 2),
+            (_, ReadOrder::Scattered) => scattered(position, open),
         };
-        self.population.size - open + nth
+        self.population.size - open + open_message
     }
 
     pub fn stage(number: u64) -> &'static str {

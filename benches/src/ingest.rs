@@ -9,7 +9,7 @@ use crate::error::BenchError;
 use crate::load::{Measured, Pace, run};
 use crate::population::Population;
 use crate::reads;
-use crate::server::{Reconciling, Server};
+use crate::server::{Reconciliation, Server};
 use crate::table::{Table, Target};
 
 const NAIVE: &str = "naive actix + sea-orm, per second";
@@ -37,7 +37,7 @@ pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
 pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
     let subject = bench.start_subject("small", None, &population)?;
-    let subject = subject.restart(Reconciling::Elsewhere)?;
+    let subject = subject.restart(Reconciliation::Disabled)?;
     for (connections, target) in [(64, Target::AtLeast(0.25, 0.5)), (256, Target::None)] {
         let reference = ReferenceRate::measure(bench, connections)?;
         let acked = bench.send(&subject, connections, Pace::Saturating)?;
@@ -50,7 +50,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
             table.add(what, acked.rate() / naive, "", Target::None);
         }
     }
-    let subject = subject.restart(Reconciling::Here)?;
+    let subject = subject.restart(Reconciliation::Enabled)?;
     let drained = bench.drain(&subject)?;
     table.add(
         "a backlog alone is applied, per second",
@@ -80,7 +80,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
 pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
     let subject = bench.start_subject("campaign", None, &population)?;
-    let subject = subject.restart(Reconciling::Here)?.in_campaign()?;
+    let subject = subject.restart(Reconciliation::Enabled)?.in_campaign()?;
     sustained(bench, &subject, "a campaign: sustained", table)?;
     subject.server.stop()
 }
@@ -119,7 +119,7 @@ pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.large);
     let subject = bench.start_subject("large", None, &population)?;
     let receipts = &format!("{} receipts", bench.scale.large);
-    let subject = subject.restart(Reconciling::Here)?;
+    let subject = subject.restart(Reconciliation::Enabled)?;
     let started_in = subject.server.started_in.as_secs_f64();
     table.add(
         "start, s",

@@ -32,7 +32,9 @@ impl Server {
         let address = line.trim().strip_prefix("listening on http://");
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
             child.kill()?;
-            return Err(format!("{command:?} does not listen: {line:?}").into());
+            return Err(
+                format!("{command:?} did not report its address; it printed {line:?}").into(),
+            );
         };
         Ok(Self {
             child,
@@ -74,7 +76,7 @@ impl Server {
             .arg(self.child.id().to_string())
             .status()?;
         if !signalled.success() {
-            return Err("the server is gone".into());
+            return Err("cannot signal the server; it may have exited".into());
         }
         self.child.wait()?;
         Ok(())
@@ -83,7 +85,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Fails after `stop`, when the process is gone already.
+        // Does nothing after `stop`; errors cannot be reported from `drop`.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -91,10 +93,10 @@ impl Drop for Server {
 
 /// Whether the server applies the callbacks that it acknowledges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reconciling {
-    Here,
-    /// Another process holds the lease.
-    Elsewhere,
+pub enum Reconciliation {
+    Enabled,
+    /// The lease is assigned to a process that does not exist.
+    Disabled,
 }
 
 /// A folder with configuration and, on SQLite, databases.
@@ -105,7 +107,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Writes the configuration and creates the databases: on SQLite without a URL.
+    /// Writes the configuration and creates the databases; without `database_url`, on SQLite.
     pub fn create(
         binary: &Path,
         folder: &Path,
@@ -118,17 +120,17 @@ impl Installation {
             folder: folder.to_owned(),
             database_url: database_url.map_or(file, str::to_owned),
         };
-        fs::write(installation.configuration(), installation.settings())?;
+        fs::write(installation.config_path(), installation.config_text())?;
         // The first start creates the tables.
         Server::bluetick(&installation)?.stop()?;
         Ok(installation)
     }
 
-    fn configuration(&self) -> PathBuf {
+    fn config_path(&self) -> PathBuf {
         self.folder.join("bluetick.toml")
     }
 
-    fn settings(&self) -> String {
+    fn config_text(&self) -> String {
         let data_dir = self.folder.join("data");
         let mut text = format!(
             "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\ndatabase_url = {:?}\nsecret_key = {SECRET_KEY:?}\n",
@@ -148,7 +150,7 @@ impl Installation {
             .env_clear()
             .env("RUST_LOG", "error")
             .arg("--config")
-            .arg(self.configuration())
+            .arg(self.config_path())
             .args(arguments);
         command
     }
@@ -164,10 +166,10 @@ impl Installation {
 
     /// Assigns the reconciler's lease to a process that does not exist, or releases it. The server
     /// must be stopped.
-    pub fn assign_reconciliation(&self, reconciling: Reconciling) -> Result<(), BenchError> {
+    pub fn assign_reconciliation(&self, reconciliation: Reconciliation) -> Result<(), BenchError> {
         let database = rusqlite::Connection::open(self.folder.join("bluetick.db"))?;
         database.execute("DELETE FROM leases WHERE name = 'reconcile'", [])?;
-        if reconciling == Reconciling::Elsewhere {
+        if reconciliation == Reconciliation::Disabled {
             let in_an_hour = SystemClock.now().timestamp_millis() + 3_600_000;
             database.execute(
                 "INSERT INTO leases (name, holder, expires_at) VALUES ('reconcile', randomblob(16), ?)",
@@ -179,8 +181,8 @@ impl Installation {
 
     /// Effective from the next start.
     pub fn set_callback_retention(&self, days: u32) -> Result<(), BenchError> {
-        let text = format!("{}[retention]\ncallbacks = {days}\n", self.settings());
-        Ok(fs::write(self.configuration(), text)?)
+        let text = format!("{}[retention]\ncallbacks = {days}\n", self.config_text());
+        Ok(fs::write(self.config_path(), text)?)
     }
 
     /// Sequence number of the oldest callback in the journal.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::bench::Bench;
 use crate::error::BenchError;
 use crate::population::Population;
-use crate::server::Reconciling;
+use crate::server::Reconciliation;
 use crate::table::{Table, Target};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 pub fn soak(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::all_open(bench.scale.small);
     let subject = bench.start_subject("soak", None, &population)?;
-    let subject = subject.restart(Reconciling::Here)?;
+    let subject = subject.restart(Reconciliation::Enabled)?;
     let (samples, done) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let (rate, measured) = std::thread::scope(|scope| {
         let sampling = scope.spawn(|| -> Result<(), BenchError> {

@@ -93,7 +93,7 @@ pub async fn open_read_only(config: &Config) -> Result<Store, StartError> {
 pub async fn open_journal_read_only(config: &Config, store: &Store) -> Result<Journal, StartError> {
     let url = &config.database_url;
     if !journal::exists(url) {
-        return Err(StartError::NoDatabase);
+        return Err(StartError::NoJournal);
     }
     open_checked_journal(config, store)
         .await

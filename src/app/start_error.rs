@@ -22,17 +22,17 @@ pub enum StartError {
     },
     #[error("there is no database yet; `serve` creates it")]
     NoDatabase,
-    /// Only the main database exists. A new journal would hide the loss, and the files beside it
-    /// (`-wal`) would damage the restored one.
-    #[error("journal.db is missing beside bluetick.db; restore both from one backup")]
+    /// Only the main database exists. Creating a new journal would hide the loss, and its `-wal`
+    /// file would corrupt a journal.db restored from a backup.
+    #[error("journal.db is missing, but bluetick.db exists; restore both from one backup")]
     NoJournal,
     /// Only a journal that was used exists. Its callbacks belong to messages of the missing
     /// database.
     #[error(
-        "bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to start with a new database"
+        "bluetick.db is missing, but the journal already has callbacks; restore both from one backup, or move journal.db away to start with a new database"
     )]
     NoMainDatabase,
-    #[error("another bluetick serve runs on {}", .0.display())]
+    #[error("another `bluetick serve` is already running on {}", .0.display())]
     AlreadyServed(PathBuf),
     #[error("cannot store uploads in {}: {source}", .folder.display())]
     Uploads {

@@ -2,5 +2,5 @@
 
 use std::error::Error;
 
-/// Printed on stderr, one line per line of its text.
+/// `main` prints each line of it on stderr, prefixed with `bluetick: `.
 pub type CommandError = Box<dyn Error + Send + Sync>;

@@ -46,7 +46,7 @@ impl ProviderId {
     }
 }
 
-/// Ways to give media to a provider.
+/// How media can be passed to a provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MediaSources {
     pub url: bool,
@@ -54,15 +54,15 @@ pub struct MediaSources {
     pub upload: bool,
 }
 
-/// An option of one provider.
+/// An option that only one provider accepts in a send request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KnownOption {
+pub enum SendOption {
     WaSource,
     Source,
     LinkWithRecord,
 }
 
-/// What a provider supports according to its documentation; checked before a message is accepted.
+/// What a provider supports, according to its documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -71,20 +71,17 @@ pub enum KnownOption {
 pub struct Capabilities {
     pub kinds: &'static [MediaKind],
     pub sources: MediaSources,
-    pub name_required: bool,
-    /// The type is given, or derived from the URL's extension.
+    pub recipient_name_required: bool,
+    /// A message without a MIME type is rejected unless the URL's extension implies one.
     pub mime_type_required: bool,
     pub sender_required: bool,
     /// Whether callbacks echo references, so that one can carry the correlation tag.
     pub carries_references: bool,
-    pub options: &'static [KnownOption],
+    pub options: &'static [SendOption],
     /// In bytes, inclusive.
     pub image_limit: u64,
     /// In bytes, inclusive.
     pub video_limit: u64,
-    pub receipts_by_callback: bool,
-    /// Whether the status can be polled.
-    pub status_query: bool,
     /// Documented delays before the second, third, … attempt, for a reply that asks for a retry
     /// without a time. Empty: our own back-off.
     pub retry_schedule: &'static [Duration],

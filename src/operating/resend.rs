@@ -77,7 +77,7 @@ fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, Oper
         account: message.account.to_string(),
         from: message.sender.clone(),
         to: format!("+{recipient}"),
-        name: message.name.clone(),
+        recipient_name: message.name.clone(),
         kind: media.kind.to_string(),
         media_url,
         media_id,

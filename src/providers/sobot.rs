@@ -34,15 +34,13 @@ static CAPABILITIES: Capabilities = Capabilities {
         id: false,
         upload: false,
     },
-    name_required: true,
+    recipient_name_required: true,
     mime_type_required: true,
     sender_required: false,
     carries_references: false,
     options: &[],
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,
-    receipts_by_callback: true,
-    status_query: false,
     retry_schedule: &[],
 };
 

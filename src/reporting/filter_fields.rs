@@ -11,7 +11,7 @@ use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{
-    parse_account, parse_flag, parse_instant, parse_phone, parse_provider_id, parse_word,
+    parse_account, parse_flag, parse_instant, parse_phone, parse_provider_message_id, parse_word,
 };
 use crate::reporting::search_text::SearchText;
 
@@ -124,7 +124,12 @@ pub const FILTER_FIELDS: [FilterField; 17] = [
             "provider_id",
             "ID",
             "Any id that the provider uses for the message.",
-            |query, text| set(&mut query.filter.provider_id, parse_provider_id(text)),
+            |query, text| {
+                set(
+                    &mut query.filter.provider_id,
+                    parse_provider_message_id(text),
+                )
+            },
             |query| query.filter.provider_id.clone(),
         )
     },

@@ -1,5 +1,5 @@
-//! Values of query parameters and command line options. Every error continues the name of its
-//! parameter.
+//! Values of query parameters and command line options. Error texts have no subject: callers put
+//! the parameter's name before them (`from` + `must be …`).
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -30,7 +30,7 @@ pub fn parse_account(text: &str) -> Result<AccountId, String> {
     text.parse().map_err(|_| "is not an account id".to_owned())
 }
 
-pub fn parse_provider_id(text: &str) -> Result<String, String> {
+pub fn parse_provider_message_id(text: &str) -> Result<String, String> {
     ProviderMessageId::parse(text)
         .map(|id| id.as_str().to_owned())
         .map_err(|error| error.to_string())

@@ -62,7 +62,7 @@ pub(crate) enum EventKind {
     /// An unknown status word.
     Unknown(&'static str),
     /// The customer replied.
-    Answered,
+    CustomerReply,
 }
 
 impl EventKind {
@@ -77,7 +77,7 @@ impl EventKind {
             Self::Failed(_) => "failed",
             Self::NotSent(_) => "not sent",
             Self::Unknown(word) => word,
-            Self::Answered => "received",
+            Self::CustomerReply => "received",
         }
     }
 
@@ -114,9 +114,9 @@ pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec
     };
     plan.run(settings.outcome.unwrap_or(random), &mut rng);
     if matches!(plan.last(), Some(EventKind::Read | EventKind::Played))
-        && rng.chance(settings.answered_share)
+        && rng.chance(settings.customer_reply_share)
     {
-        plan.add(EventKind::Answered, rng.between(2.0, 9.0));
+        plan.add(EventKind::CustomerReply, rng.between(2.0, 9.0));
     }
     plan.events
 }

@@ -16,7 +16,7 @@ pub struct FaultRates {
     /// A callback body is truncated and corrupted.
     pub corrupt: f64,
     /// The first callback arrives before the reply to the send request.
-    pub orphan_first: f64,
+    pub callback_before_reply: f64,
     /// A timestamp is wrong by hours or decades.
     pub skewed_clocks: f64,
     pub missing_timestamps: f64,
@@ -42,7 +42,9 @@ pub(crate) const FAULTS: [Fault; 12] = [
     ("drop", |rates| (&mut rates.drop, 0.1)),
     ("batch", |rates| (&mut rates.batch, 0.3)),
     ("corrupt", |rates| (&mut rates.corrupt, 0.05)),
-    ("orphan-first", |rates| (&mut rates.orphan_first, 0.2)),
+    ("orphan-first", |rates| {
+        (&mut rates.callback_before_reply, 0.2)
+    }),
     ("skewed-clocks", |rates| (&mut rates.skewed_clocks, 0.2)),
     ("missing-timestamps", |rates| {
         (&mut rates.missing_timestamps, 0.2)

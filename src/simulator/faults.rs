@@ -65,7 +65,7 @@ pub(crate) fn apply_faults(
         }
         callback.corrupt = corrupt.chance(rates.corrupt);
     }
-    if rng("orphan-first").chance(rates.orphan_first)
+    if rng("orphan-first").chance(rates.callback_before_reply)
         && let Some(first) = planned.iter_mut().min_by_key(|callback| callback.after)
     {
         first.before_reply = true;

@@ -11,8 +11,8 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, cloud_status, is_address, is_caption,
-    is_digits, read_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_address,
+    is_caption, is_digits, read_kind,
 };
 
 pub(crate) struct SimulatedKaleyra;
@@ -21,7 +21,7 @@ const WABA: &str = "120000034512345";
 const PHONE_NUMBER_ID: &str = "104600000000060";
 
 impl SimulatedProvider for SimulatedKaleyra {
-    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
+    fn reply(&self, call: &ApiCall<'_>) -> ApiReply {
         if let Some(refusal) = refuse_account(call) {
             return refusal;
         }
@@ -84,7 +84,7 @@ impl SimulatedProvider for SimulatedKaleyra {
                     "id": rng.wamid(&message.recipient),
                     "timestamp": at.timestamp().to_string(),
                     "type": "text",
-                    "text": { "body": rng.pick(&ANSWERS) },
+                    "text": { "body": rng.pick(&CUSTOMER_REPLIES) },
                 }],
             }, "field": "messages" },
             "extra_info": extra,

@@ -14,13 +14,13 @@ use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, is_address, is_digits,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_address, is_digits,
 };
 
 pub(crate) struct SimulatedLancePilot;
 
 impl SimulatedProvider for SimulatedLancePilot {
-    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
+    fn reply(&self, call: &ApiCall<'_>) -> ApiReply {
         let settings = &call.settings.lancepilot;
         let request = call.request;
         if request.bearer() != Some(&settings.token) {
@@ -94,7 +94,7 @@ impl SimulatedProvider for SimulatedLancePilot {
                     "source": "contact",
                     "from": format!("+{}", message.recipient),
                     "to": format!("+{}", settings.lancepilot.number),
-                    "message": { "type": "text", "text": { "body": rng.pick(&ANSWERS) } },
+                    "message": { "type": "text", "text": { "body": rng.pick(&CUSTOMER_REPLIES) } },
                     "created_at": laravel_time(at),
                 },
                 "relationships": contact(message),

@@ -152,7 +152,7 @@ impl SimulatorHandle {
     }
 
     /// Posts the next `count` queued callbacks one by one, due or not; returns how many there were.
-    pub async fn deliver_due(&self, count: usize) -> usize {
+    pub async fn deliver_next(&self, count: usize) -> usize {
         self.state.queue.deliver_next(count).await
     }
 

@@ -24,7 +24,7 @@ impl ReportedStatus {
     /// event, which only contains ids.
     pub fn description(&self) -> Option<String> {
         Some(match self.kind {
-            EventKind::Echo | EventKind::Answered => return None,
+            EventKind::Echo | EventKind::CustomerReply => return None,
             EventKind::Unknown(_) => "other".to_owned(),
             EventKind::Failed(reason) | EventKind::NotSent(reason) => {
                 format!("failed {}", reason.code)
@@ -36,7 +36,7 @@ impl ReportedStatus {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PostResult {
-    /// Answered with 2xx.
+    /// The response was 2xx.
     Confirmed,
     /// Sent, but there was no reply.
     Unconfirmed,

@@ -109,17 +109,17 @@ async fn exchange(
             .json(json!({ "message": "Too many callbacks are waiting.", "status": 503 }));
     }
     let form = read_form(http, body).await;
-    let answer = state.answer(&request, form.as_ref());
-    if let Some(message) = &answer.accepted {
-        let reply = match forced {
+    let documented = state.reply_to(&request, form.as_ref());
+    if let Some(message) = &documented.accepted {
+        let result = match forced {
             Some(_) => ReplyResult::Other,
             None => ReplyResult::Accepted,
         };
-        post_before_reply(state.queue_callbacks(message, reply), state, runtime).await;
+        post_before_reply(state.queue_callbacks(message, result), state, runtime).await;
     }
     match forced {
         Some(reply) => send_forced(&reply, http, state).await,
-        None => HttpResponse::build(status(answer.status)).json(answer.body),
+        None => HttpResponse::build(status(documented.status)).json(documented.body),
     }
 }
 

@@ -40,12 +40,12 @@ pub struct Settings {
     /// Outcome of every message; `None`: random.
     pub outcome: Option<PlannedOutcome>,
     /// Share of read messages that the customer replies to, which creates an inbound callback.
-    pub answered_share: f64,
+    pub customer_reply_share: f64,
     /// NDJSON file for the expected states; also updated while the simulator is idle.
     pub oracle: Option<PathBuf>,
     /// Number of requests kept for [`crate::simulator::SimulatorHandle::received`].
     pub remembered_requests: usize,
-    /// With more queued callbacks than this the send APIs answer 503.
+    /// With more queued callbacks than this the send APIs reply 503.
     pub queue_limit: usize,
     /// Maximum number of callbacks being posted at the same time.
     pub concurrency: usize,
@@ -67,7 +67,7 @@ impl Default for Settings {
             lancepilot: LancePilotSettings::default(),
             faults: FaultRates::none(),
             outcome: None,
-            answered_share: 0.1,
+            customer_reply_share: 0.1,
             oracle: None,
             remembered_requests: 1_000,
             queue_limit: 200_000,
@@ -93,7 +93,7 @@ impl fmt::Debug for Settings {
 pub enum CallbackRelease {
     /// When they are due.
     Timed,
-    /// Only by `deliver_due` and `deliver_all`, in order.
+    /// Only by `deliver_next` and `deliver_all`, in order.
     Manual,
 }
 
@@ -180,7 +180,7 @@ pub struct KaleyraSettings {
     pub older_senders: Vec<String>,
     /// Number of messages before `E110`; `None`: unlimited.
     pub balance: Option<u64>,
-    /// Share of send requests answered with `WA500`.
+    /// Share of send requests whose reply is `WA500`.
     pub internal_error_share: f64,
     /// Share of messages that Kaleyra does not submit ("not sent": the number opted out).
     pub not_sent_share: f64,

@@ -52,7 +52,7 @@ impl CallbackBody {
 
 pub(crate) trait SimulatedProvider {
     /// Validates a request as documented.
-    fn answer(&self, call: &ApiCall<'_>) -> ApiReply;
+    fn reply(&self, call: &ApiCall<'_>) -> ApiReply;
 
     /// Reports one or more (batched) events of one message.
     fn report(
@@ -109,7 +109,7 @@ pub(crate) fn cloud_errors(event: &PlannedEvent) -> Option<Value> {
 }
 
 /// Texts of customers' replies.
-pub(crate) const ANSWERS: [&str; 6] = [
+pub(crate) const CUSTOMER_REPLIES: [&str; 6] = [
     "Thank you!",
     "Received, looks great",
     "Can you deliver tomorrow instead?",

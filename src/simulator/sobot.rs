@@ -11,14 +11,14 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 use crate::simulator::simulated_provider::{
-    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, cloud_errors, cloud_status, is_address,
-    is_caption, is_digits, read_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_errors, cloud_status,
+    is_address, is_caption, is_digits, read_kind,
 };
 
 pub(crate) struct SimulatedSobot;
 
 impl SimulatedProvider for SimulatedSobot {
-    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
+    fn reply(&self, call: &ApiCall<'_>) -> ApiReply {
         let account = &call.settings.sobot;
         let request = call.request;
         if request.header("x-api-key") != Some(&account.api_key)
@@ -74,7 +74,7 @@ impl SimulatedProvider for SimulatedSobot {
                 "url": format!("https://assets.sobot.example/videos/{id}"),
             });
         } else {
-            written["text"] = json!({ "body": rng.pick(&ANSWERS) });
+            written["text"] = json!({ "body": rng.pick(&CUSTOMER_REPLIES) });
             written["type"] = json!("text");
         }
         CallbackBody::json(&json!([{

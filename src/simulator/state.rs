@@ -94,14 +94,14 @@ impl SimulatorState {
         *lock(&self.targets) = targets;
     }
 
-    pub(crate) fn answer(
+    pub(crate) fn reply_to(
         &self,
         request: &ReceivedRequest,
         form: Option<&MultipartForm>,
     ) -> ApiReply {
         let mut state = lock(self.provider_state(request.provider));
         state.requests += 1;
-        let answer = simulated_providers::get(request.provider).answer(&ApiCall {
+        let reply = simulated_providers::get(request.provider).reply(&ApiCall {
             settings: &self.settings,
             request,
             form,
@@ -109,10 +109,10 @@ impl SimulatorState {
             accepted: state.accepted,
             now: self.settings.clock.now(),
         });
-        if answer.accepted.is_some() {
+        if reply.accepted.is_some() {
             state.accepted += 1;
         }
-        answer
+        reply
     }
 
     /// Queues the callbacks of an accepted message. Returns those that must be posted before the
@@ -163,7 +163,7 @@ impl SimulatorState {
             &format!("callback/{index}"),
         );
         let first = callback.events.first()?;
-        let inbound = first.kind == EventKind::Answered;
+        let inbound = first.kind == EventKind::CustomerReply;
         let target = lock(&self.targets).find(message.provider).cloned();
         let (url, extra) = match (message.provider, inbound) {
             (ProviderId::Zixflow, false) => (message.report_url.clone()?, Vec::new()),
@@ -204,7 +204,7 @@ fn reported(message: &AcceptedMessage, callback: &PlannedCallback) -> Vec<Report
     callback
         .events
         .iter()
-        .filter(|event| event.kind != EventKind::Answered)
+        .filter(|event| event.kind != EventKind::CustomerReply)
         .map(|event| ReportedStatus {
             provider: message.provider,
             ordinal: message.ordinal,

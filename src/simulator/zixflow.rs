@@ -13,13 +13,14 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ANSWERS, ApiCall, CallbackBody, SimulatedProvider, is_address, is_caption, is_digits, read_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_address, is_caption, is_digits,
+    read_kind,
 };
 
 pub(crate) struct SimulatedZixflow;
 
 impl SimulatedProvider for SimulatedZixflow {
-    fn answer(&self, call: &ApiCall<'_>) -> ApiReply {
+    fn reply(&self, call: &ApiCall<'_>) -> ApiReply {
         match call.request.bearer() {
             None => return refuse(401, "No token provided"),
             Some(token) if token != call.settings.zixflow.token => {
@@ -70,7 +71,7 @@ impl SimulatedProvider for SimulatedZixflow {
             "wabaId": "120000000000266",
             "messageId": rng.wamid(&message.recipient),
             "sender": { "name": "Customer", "number": message.recipient },
-            "message": { "type": "text", "text": { "body": rng.pick(&ANSWERS) } },
+            "message": { "type": "text", "text": { "body": rng.pick(&CUSTOMER_REPLIES) } },
         }))
     }
 }

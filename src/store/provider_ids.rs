@@ -17,7 +17,7 @@ use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::{id_conflict_row, merged_message_row, provider_id_row};
 
 /// Conflicts examined per message.
-const CONTENDERS: u64 = 20;
+const MAX_CONFLICTS: u64 = 20;
 
 impl Store {
     /// In the order in which they were learned.
@@ -51,7 +51,8 @@ impl Store {
         Ok(ids)
     }
 
-    /// How a message got receipts that were not reported under its own id.
+    /// What explains which ids and receipts a message has: merged orphans, conflicting claims,
+    /// registration.
     pub async fn find_correlation(&self, message: MessageId) -> Result<Correlation, Error> {
         let reader = self.pools().reader();
         let merged = merged_message_row::Entity::find()
@@ -65,7 +66,7 @@ impl Store {
                     .or(id_conflict_row::Column::Claimant.eq(message.uuid())),
             )
             .order_by_asc(id_conflict_row::Column::SeenAt)
-            .limit(CONTENDERS)
+            .limit(MAX_CONFLICTS)
             .all(reader)
             .await?;
         let others = |ids: Vec<Uuid>| -> Vec<MessageId> {
@@ -87,7 +88,7 @@ impl Store {
     }
 }
 
-/// Whether a caller registered a message.
+/// Whether the message was registered by a caller (sent by other means).
 pub(super) async fn is_registered(
     connection: &impl ConnectionTrait,
     message: MessageId,

@@ -135,6 +135,32 @@ async fn every_reference_of_the_document_leads_somewhere_and_names_are_unique() 
 }
 
 #[actix_web::test]
+async fn the_required_fields_of_a_message_are_described_and_reported_together() {
+    let app = start_app().await;
+    let document = document(&app).await;
+    let described = &document["components"]["schemas"]["SendRequest"]["required"];
+    let described: BTreeSet<&str> = described
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert_eq!(described, BTreeSet::from(["account", "kind", "to"]));
+    let (status, problem) = app
+        .post_json("/api/v1/messages", &Value::Object(Map::new()))
+        .await;
+    assert_eq!(status, 422);
+    let reported: BTreeSet<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    assert!(described.is_subset(&reported), "{problem}");
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn who_knows_the_document_is_not_sent_it_again() {
     let app = start_app().await;
     let url = app.url("/api/openapi.json");

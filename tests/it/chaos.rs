@@ -1,4 +1,4 @@
-//! Everything at once: every switch of the simulator's chaos, all four accounts, and at the end what is shown equals the simulator's answer key.
+//! Everything at once: every switch of the simulator's chaos, all four accounts, and at the end what is shown equals the oracle's expected states.
 //!
 //! `CHAOS_SEEDS=1-50 CHAOS_MESSAGES=500` runs more of it; `scripts/chaos` does so on both engines.
 
@@ -17,11 +17,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::harness::answer_key::{
-    assert_same, known_by_the_oracle, known_by_us, name, orphans_known, text,
-};
 use crate::harness::app::{ACCOUNTS, App, provider_of, start_app_with};
 use crate::harness::dump::dump;
+use crate::harness::oracle_comparison::{
+    assert_same, expected_by_oracle, known_to_program, name, orphans_known_to_program, text,
+};
 
 #[actix_web::test]
 async fn with_every_chaos_switch_on_the_final_states_equal_the_oracles() {
@@ -137,7 +137,7 @@ impl Run {
         }
         let queued = self.app.simulator.queued().len();
         let count = self.rng.random_range(0..=queued);
-        self.app.simulator.deliver_due(count).await;
+        self.app.simulator.deliver_next(count).await;
         if self.rng.random_bool(0.6) {
             self.app.apply_callbacks().await;
         }
@@ -177,7 +177,7 @@ impl Run {
         let mut unmatched = BTreeMap::new();
         for line in &oracle {
             assert_eq!(line["doubtful"], 0, "every callback was answered");
-            let known = known_by_the_oracle(line);
+            let known = expected_by_oracle(line);
             let ours = if is_unmatchable(line) {
                 if !known.1.is_empty() {
                     unmatched.insert(text(&line["callback_ids"][0]), known);
@@ -189,8 +189,11 @@ impl Run {
             let before = expected.insert(name(line), ours);
             assert!(before.is_none(), "a provider got a message twice");
         }
-        assert_same(&expected, &known_by_us(&self.app.database).await);
-        assert_same(&unmatched, &orphans_known(&self.app.database).await);
+        assert_same(&expected, &known_to_program(&self.app.database).await);
+        assert_same(
+            &unmatched,
+            &orphans_known_to_program(&self.app.database).await,
+        );
         let receipts = expected.values().chain(unmatched.values());
         Compared {
             messages: expected.len(),
@@ -240,7 +243,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
         pace: 1.0,
         faults: FaultRates::all(),
         outcome: None,
-        answered_share: 0.2,
+        customer_reply_share: 0.2,
         ..settings.clone()
     };
     settings.zixflow.bare_reply_share = 0.25;

@@ -122,7 +122,7 @@ impl Server {
             account: "sobot-shop".to_owned(),
             from: None,
             to: to.to_owned(),
-            name: Some(name.to_owned()),
+            recipient_name: Some(name.to_owned()),
             kind: "image".to_owned(),
             media_url: Some("https://cdn.example.com/a.jpg".to_owned()),
             media_id: None,

@@ -46,7 +46,7 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         seed: 11,
         pause: 30..1_200,
         stop: Arc::clone(&stop),
-        most: kills,
+        max_kills: kills,
     };
     let (end, victims) = (End(Arc::clone(&stop)), Arc::clone(&fleet));
     let killed = rt::task::spawn_blocking(move || {
@@ -61,7 +61,7 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
     let (running, killed) = killed.await.unwrap();
     trial.settle(running).await;
 
-    let mut kept = fleet.journalled().await;
+    let mut kept = fleet.callback_ids().await;
     // The simulator's are posted more than once, on purpose.
     kept.retain(|id| id.starts_with("wamid.poured"));
     let once: BTreeSet<String> = kept.iter().cloned().collect();
@@ -74,11 +74,11 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         noted.len()
     );
     let purged = purge(&fleet).await;
-    let spooled = fleet.logs_with("writing to the spool");
-    let survey = trial.finish(sent).await;
+    let spooled = fleet.count_logs_with("writing to the spool");
+    let counts = trial.finish(sent).await;
     eprintln!(
         "killed {killed} times: {} callbacks acknowledged and found by id, journal locked {locks} times, spool used in {spooled} lives, \
-         {purged}; {sent} messages: {survey:?}",
+         {purged}; {sent} messages: {counts:?}",
         noted.len(),
     );
     assert_eq!(killed, kills);
@@ -161,7 +161,7 @@ async fn lock(fleet: &Fleet, stopped: &impl Fn() -> bool) -> usize {
 /// Purges to the end, where this program can; what was past its retention is gone then.
 async fn purge(fleet: &Arc<Fleet>) -> String {
     // The holders are dead and their leases expired.
-    fleet.database.spoil("DELETE FROM leases").await;
+    fleet.database.execute("DELETE FROM leases").await;
     let runner = Arc::clone(fleet);
     let purged = rt::task::spawn_blocking(move || {
         let (known, _) = runner.run(&["purge", "--help"]);
@@ -171,7 +171,7 @@ async fn purge(fleet: &Arc<Fleet>) -> String {
         return "nothing purged".to_owned();
     };
     assert!(well, "{said}");
-    let kept = fleet.journalled().await;
+    let kept = fleet.callback_ids().await;
     let old = kept.iter().filter(|id| id.starts_with("wamid.old"));
     assert_eq!(old.count(), 0, "{said}");
     format!("{OLD} old callbacks purged")

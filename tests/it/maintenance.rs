@@ -44,19 +44,20 @@ async fn pause(app: &App) {
 async fn a_row_that_cannot_be_read_keeps_no_other_message_from_expiring() {
     let app = start_app().await;
     pause(&app).await;
-    let spoilt = app.send_image(SOBOT).await;
+    let unreadable = app.send_image(SOBOT).await;
     app.advance(TimeDelta::seconds(1));
     let sound = app.send_image(SOBOT).await;
-    let id = literal(&app, &json!(spoilt));
-    let spoil = |word: &str| format!("UPDATE messages SET matched_by = {word} WHERE id = {id}");
-    app.database.spoil(&spoil("'magic'")).await;
-    let (status, _) = app.get(&format!("/api/v1/messages/{spoilt}")).await;
+    let id = literal(&app, &json!(unreadable));
+    let set_matched_by =
+        |word: &str| format!("UPDATE messages SET matched_by = {word} WHERE id = {id}");
+    app.database.execute(&set_matched_by("'magic'")).await;
+    let (status, _) = app.get(&format!("/api/v1/messages/{unreadable}")).await;
     assert_eq!(status, 500, "an unknown word is not taken for another");
     app.advance(TimeDelta::hours(2));
     app.services.dispatcher.sweep().await.unwrap();
     assert_eq!(app.state(&sound).await, "failed");
-    app.database.spoil(&spoil("NULL")).await;
-    assert_eq!(app.state(&spoilt).await, "queued");
+    app.database.execute(&set_matched_by("NULL")).await;
+    assert_eq!(app.state(&unreadable).await, "queued");
     app.finish().await;
 }
 
@@ -71,7 +72,7 @@ async fn a_row_that_cannot_be_read_keeps_no_other_report_from_being_adopted() {
     assert_eq!(orphans.len(), 3);
     let id = literal(&app, &orphans[1]["id"]);
     app.database
-        .spoil(&format!(
+        .execute(&format!(
             "UPDATE messages SET provider = 'pigeon' WHERE id = {id}"
         ))
         .await;
@@ -105,14 +106,14 @@ async fn nothing_is_sent_again_or_resumed_without_its_line_in_the_audit() {
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, DeliveryState::Failed.as_str());
     let hide = |from: &str, to: &str| format!("ALTER TABLE {from} RENAME TO {to}");
-    app.database.spoil(&hide("actions", "hidden")).await;
+    app.database.execute(&hide("actions", "hidden")).await;
     let resend = format!("/api/v1/messages/{id}/resend");
     let resume = format!("/api/v1/accounts/{SOBOT}/resume");
     for path in [&resend, &resume] {
         let (status, body) = app.post(path).await;
         assert_eq!(status, 500, "{path}: {body}");
     }
-    app.database.spoil(&hide("hidden", "actions")).await;
+    app.database.execute(&hide("hidden", "actions")).await;
     let all = app.found("/api/v1/messages").await;
     assert_eq!(all["data"].as_array().unwrap().len(), 1);
     assert_eq!(account(&app, SOBOT).await["health"], "paused");

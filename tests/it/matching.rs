@@ -230,7 +230,7 @@ async fn a_match_whose_echo_is_not_kept_any_more_is_not_undone_in_part() {
     let app = start_app().await;
     let id = sent(&app).await;
     echoed(&app, FIRST).await;
-    app.database.spoil_journal("DELETE FROM journal").await;
+    app.database.execute_in_journal("DELETE FROM journal").await;
     let (status, body) = app.post(&format!("/api/v1/messages/{id}/unmatch")).await;
     assert_eq!(status, 409, "{body}");
     assert_eq!(app.message(&id).await["provider_ids"], json!([FIRST]));

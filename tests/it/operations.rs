@@ -478,13 +478,31 @@ async fn a_lost_database_is_refused_before_anything_is_made_however_often_it_is_
         assert_eq!(
             printed_lines(&stderr),
             [
-                "bluetick: bluetick.db is missing beside journal.db; restore both from one backup, or move journal.db away to start with a new database"
+                "bluetick: bluetick.db is missing, but the journal already has callbacks; restore both from one backup, or move journal.db away to start with a new database"
             ]
         );
         assert_eq!(names(&place), left, "{command} made something");
     }
     fs::remove_file(place.data().join("journal.db")).unwrap();
     assert_eq!(place.serve().terminate().0.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_read_only_command_names_the_missing_journal() {
+    let place = Place::new().await;
+    if place.database.is_postgres() {
+        return;
+    }
+    place.configure("");
+    place.serve().terminate();
+    fs::remove_file(place.data().join("journal.db")).unwrap();
+    let (code, stdout, stderr) = place.run(&["verify"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert_eq!(
+        printed_lines(&stderr),
+        ["bluetick: journal.db is missing, but bluetick.db exists; restore both from one backup"]
+    );
+    assert!(!names(&place).contains("journal.db"));
 }
 
 #[actix_web::test]
@@ -499,7 +517,7 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     let folder = fs::canonicalize(place.data()).unwrap();
     let line = format!(
-        "bluetick: another bluetick serve runs on {}",
+        "bluetick: another `bluetick serve` is already running on {}",
         folder.display()
     );
     assert_eq!(printed_lines(&stderr), [line]);
@@ -803,7 +821,7 @@ async fn commands_that_only_look_apply_no_migration() {
     // As an older program left it.
     let older =
         "DELETE FROM main_migrations WHERE version = (SELECT max(version) FROM main_migrations)";
-    place.database.spoil_in("data", older).await;
+    place.database.execute_in("data", older).await;
     for look in looks {
         let (code, _, errors) = place.run(look);
         assert_eq!(code, Some(1));

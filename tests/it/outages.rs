@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
-use crate::harness::cable::{Cable, Way};
 use crate::harness::database::TestDatabase;
 use crate::harness::program::{Program, command};
+use crate::harness::relay::{Relay, RelayMode};
 
 const SECRET_KEY: &str = "a secret key of more than 32 bytes";
 /// Callbacks a second, from so many connections.
@@ -223,40 +223,40 @@ async fn another_process_holds_the_main_database() {
 
 #[actix_web::test]
 async fn the_server_is_stopped() {
-    away("server stopped", Way::Cut).await;
+    away("server stopped", RelayMode::Closing).await;
 }
 
 #[actix_web::test]
 async fn the_server_hangs() {
-    away("server silent", Way::Silent).await;
+    away("server silent", RelayMode::Silent).await;
 }
 
-async fn away(what: &str, how: Way) {
+async fn away(what: &str, mode: RelayMode) {
     let database = TestDatabase::new().await;
-    let mut cable = None;
-    let by_cable = database.by_way_of(|server| {
-        let made = Cable::to(server);
-        let address = made.address;
-        cable = Some(made);
+    let mut relay = None;
+    let relayed_url = database.url_through(|server| {
+        let started = Relay::to(server);
+        let address = started.address;
+        relay = Some(started);
         address
     });
-    let (Some(url), Some(cable)) = (by_cable, cable) else {
+    let (Some(url), Some(relay)) = (relayed_url, relay) else {
         // SQLite has no server.
         return;
     };
     let stop = std::env::var("OUTAGE_STOP")
         .ok()
-        .filter(|_| how == Way::Cut);
+        .filter(|_| mode == RelayMode::Closing);
     let start = std::env::var("OUTAGE_START").ok();
     survive(what, &database, &url, async |time| {
         match &stop {
             Some(stop) => run(stop.clone()).await,
-            None => cable.set(how),
+            None => relay.set(mode),
         }
         pass(time).await;
         match (&stop, &start) {
             (Some(_), Some(start)) => run(start.clone()).await,
-            _ => cable.set(Way::Open),
+            _ => relay.set(RelayMode::Forwarding),
         }
     })
     .await;

@@ -19,7 +19,7 @@ pub(crate) async fn start_chaos(seed: u64) -> App {
         settings.seed = seed;
         settings.faults = FaultRates::all();
         settings.outcome = None;
-        settings.answered_share = 0.3;
+        settings.customer_reply_share = 0.3;
         settings.kaleyra.not_sent_share = 0.1;
         settings.zixflow.bare_reply_share = 0.3;
     })
@@ -39,7 +39,7 @@ pub(crate) async fn live(app: &App) {
         }
         app.run_jobs_until_idle().await;
         app.advance(TimeDelta::seconds(20));
-        app.simulator.deliver_due(15).await;
+        app.simulator.deliver_next(15).await;
         app.run_jobs_until_idle().await;
         app.advance(TimeDelta::seconds(40));
     }
@@ -313,7 +313,7 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
     ];
     for (damage, words) in damages {
         let (_, before) = verified(&app).await;
-        app.database.spoil(&damage).await;
+        app.database.execute(&damage).await;
         let (_, after) = verified(&app).await;
         let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
         assert!(
@@ -341,7 +341,7 @@ async fn rebuild_repairs_damaged_states_receipts_and_counts() {
         "UPDATE message_counts SET messages = messages + 5",
         "DELETE FROM quarantine",
     ] {
-        app.database.spoil(damage).await;
+        app.database.execute(damage).await;
     }
     let (_, found) = verified(&app).await;
     assert!(found.len() > 20, "{found:#?}");
@@ -359,7 +359,7 @@ async fn rebuild_keeps_what_came_from_callbacks_that_were_purged() {
     let before = dump(&app.database).await;
     let half = app.services.journal.end().await.unwrap() / 2;
     app.database
-        .spoil_journal(&format!("DELETE FROM journal WHERE seq <= {half}"))
+        .execute_in_journal(&format!("DELETE FROM journal WHERE seq <= {half}"))
         .await;
     let rebuilt = rebuild(&app.services, &mut |_| {}).await.unwrap();
     assert!(rebuilt.callbacks > 20);

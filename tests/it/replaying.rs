@@ -183,13 +183,13 @@ async fn what_a_callback_no_longer_reports_is_retracted() {
     );
     let orphan = app.orphans().await[0]["id"].clone();
     // As if the parser that read them first had been wrong about both.
-    let spoilt = r#"{"id":"x","status":"#;
+    let truncated = r#"{"id":"x","status":"#;
     let blank = if app.database.is_postgres() {
-        format!("UPDATE journal SET content = convert_to('{spoilt}', 'UTF8')")
+        format!("UPDATE journal SET content = convert_to('{truncated}', 'UTF8')")
     } else {
-        format!("UPDATE journal SET content = CAST('{spoilt}' AS BLOB)")
+        format!("UPDATE journal SET content = CAST('{truncated}' AS BLOB)")
     };
-    app.database.spoil_journal(&blank).await;
+    app.database.execute_in_journal(&blank).await;
 
     let done = replayed(&app, &json!({ "outcome": "receipts" })).await;
     assert_eq!(app.state(&id).await, "submitted");
@@ -216,7 +216,7 @@ async fn reword(app: &App, from: &str, to: &str) {
             "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '{from}', '{to}') AS BLOB)"
         )
     };
-    app.database.spoil_journal(&reworded).await;
+    app.database.execute_in_journal(&reworded).await;
 }
 
 #[actix_web::test]
@@ -297,7 +297,7 @@ async fn messages_that_a_wrong_id_tied_together_come_apart_again() {
     } else {
         "UPDATE journal SET content = CAST(replace(CAST(content AS TEXT), '\"shared\"', '\"\"') AS BLOB)"
     };
-    app.database.spoil_journal(fixed).await;
+    app.database.execute_in_journal(fixed).await;
 
     // Reading one of them again is enough: the others are its neighbours.
     let first = app.callbacks().await.pop().unwrap()["id"].clone();

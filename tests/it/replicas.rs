@@ -34,7 +34,7 @@ async fn replicas_of_which_one_after_the_other_is_killed_send_each_message_once_
             seed: replicas as u64,
             pause: 1_000..3_000,
             stop: Arc::clone(&stop),
-            most: usize::MAX,
+            max_kills: usize::MAX,
         };
         let fleet = Arc::clone(&trial.fleet);
         let killing = rt::task::spawn_blocking(move || killer.run(&fleet, running));
@@ -44,8 +44,8 @@ async fn replicas_of_which_one_after_the_other_is_killed_send_each_message_once_
         stop.store(true, Ordering::Relaxed);
         let (running, killed) = killing.await.unwrap();
         trial.settle(running).await;
-        let survey = trial.finish(sent).await;
-        eprintln!("{replicas} replicas, {killed} killed, {sent} messages: {survey:?}");
+        let counts = trial.finish(sent).await;
+        eprintln!("{replicas} replicas, {killed} killed, {sent} messages: {counts:?}");
         assert!(killed > 0);
     }
 }

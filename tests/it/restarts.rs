@@ -136,7 +136,7 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
         end(program);
     }
 
-    let kept = fleet.journalled().await;
+    let kept = fleet.callback_ids().await;
     let once: BTreeSet<String> = kept.iter().cloned().collect();
     let lost: Vec<_> = sent.taken.difference(&once).collect();
     eprintln!(
@@ -228,7 +228,7 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
     let text = body("wamid.slow");
     slow.write_head(&fleet, text.len());
     slow.write(&text[..5]);
-    program.ask_to_stop();
+    program.request_stop();
     program.wait_for_log("stopping").await;
     let head = kept.post(&fleet, &body("wamid.last"));
     assert!(head.starts_with("http/1.1 200"), "{head}");
@@ -248,7 +248,7 @@ async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_ne
     assert!(head.starts_with("http/1.1 200"), "{head}");
     end(next);
     assert_eq!(
-        fleet.journalled().await,
+        fleet.callback_ids().await,
         ["wamid.kept", "wamid.last", "wamid.slow", "wamid.early"]
     );
 }

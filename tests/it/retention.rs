@@ -378,7 +378,7 @@ async fn windows_links_leases_and_the_audit_have_their_ends() {
     assert!(store.claim_lease("old", other, now, hour).await.unwrap());
     let millis = now.timestamp_millis();
     app.database
-        .spoil(&format!(
+        .execute(&format!(
             "INSERT INTO windows (account, phone, last_inbound_at) VALUES ('sobot-main', '1', {millis})"
         ))
         .await;

@@ -22,14 +22,14 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const TO: &str = "919812300001";
 const ALL: [ProviderId; 4] = ProviderId::ALL;
 
-/// A simulator whose callbacks wait for us, and someone who receives them.
-struct Stage {
+/// A simulator that posts callbacks on demand, and a receiver for them.
+struct SimulatorFixture {
     simulator: SimulatorHandle,
     receiver: MockServer,
     client: reqwest::Client,
 }
 
-impl Stage {
+impl SimulatorFixture {
     async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -42,7 +42,7 @@ impl Stage {
             .await;
         let mut settings = Settings {
             release: CallbackRelease::Manual,
-            answered_share: 0.0,
+            customer_reply_share: 0.0,
             targets: ALL
                 .iter()
                 .fold(CallbackTargets::default(), |all, provider| {
@@ -92,7 +92,7 @@ impl Stage {
         .bearer_auth("lancepilot-token")
     }
 
-    /// One good message through a provider.
+    /// Sends a valid message to a provider.
     async fn send(&self, provider: ProviderId) -> (u16, Value) {
         let request = match provider {
             ProviderId::Sobot => self.sobot(&sobot_image()),
@@ -167,9 +167,9 @@ fn changed(mut body: Value, pointer: &str, value: Value) -> Value {
 }
 
 #[actix_web::test]
-async fn sobot_takes_a_good_message_and_names_its_wamid() {
-    let stage = Stage::start().await;
-    let (status, body) = stage.send(ProviderId::Sobot).await;
+async fn sobot_accepts_a_valid_message_and_returns_its_wamid() {
+    let fixture = SimulatorFixture::start().await;
+    let (status, body) = fixture.send(ProviderId::Sobot).await;
     assert_eq!(status, 200);
     assert_eq!(body["message"], "Message sent successfully.");
     assert_eq!(body["code"], 200);
@@ -178,9 +178,9 @@ async fn sobot_takes_a_good_message_and_names_its_wamid() {
 }
 
 #[actix_web::test]
-async fn sobot_refuses_flatly_with_message_and_code() {
-    let stage = Stage::start().await;
-    let wrong_key = stage.post("/message/").json(&sobot_image());
+async fn sobot_errors_have_only_message_and_code() {
+    let fixture = SimulatorFixture::start().await;
+    let wrong_key = fixture.post("/message/").json(&sobot_image());
     let (status, body) = ask(wrong_key).await;
     assert_eq!((status, &body["code"]), (401, &json!(401)));
     let cases = [
@@ -195,23 +195,24 @@ async fn sobot_refuses_flatly_with_message_and_code() {
         ("/customer_name", json!(""), "Customer name is required"),
     ];
     for (pointer, value, words) in cases {
-        let reply = ask(stage.sobot(&changed(sobot_image(), pointer, value))).await;
+        let reply = ask(fixture.sobot(&changed(sobot_image(), pointer, value))).await;
         assert_eq!(reply, (400, json!({ "message": words, "code": 400 })));
     }
 }
 
 #[actix_web::test]
-async fn sobot_can_refuse_under_a_200() {
-    let stage = Stage::with(|s| s.sobot.refusal_status = RefusalStatus::AlwaysOk).await;
+async fn sobot_can_reject_with_http_200() {
+    let fixture =
+        SimulatorFixture::with(|s| s.sobot.refusal_status = RefusalStatus::AlwaysOk).await;
     let body = changed(sobot_image(), "/type", json!("text"));
-    let (status, reply) = ask(stage.sobot(&body)).await;
+    let (status, reply) = ask(fixture.sobot(&body)).await;
     assert_eq!((status, &reply["code"]), (200, &json!(400)));
 }
 
 #[actix_web::test]
-async fn kaleyra_takes_a_good_message_with_an_id_of_its_own() {
-    let stage = Stage::start().await;
-    let (status, body) = stage.send(ProviderId::Kaleyra).await;
+async fn kaleyra_accepts_a_valid_message_and_returns_its_own_id() {
+    let fixture = SimulatorFixture::start().await;
+    let (status, body) = fixture.send(ProviderId::Kaleyra).await;
     assert_eq!(status, 202);
     assert_eq!(body["code"], "WA202");
     assert_eq!(body["error"], json!({}));
@@ -225,9 +226,9 @@ async fn kaleyra_takes_a_good_message_with_an_id_of_its_own() {
 
 #[actix_web::test]
 async fn kaleyra_has_seven_error_bodies() {
-    let stage = Stage::with(|s| s.kaleyra.balance = Some(1)).await;
+    let fixture = SimulatorFixture::with(|s| s.kaleyra.balance = Some(1)).await;
     let to = |path: &str, key: &str| {
-        stage
+        fixture
             .post(path)
             .header("api-key", key)
             .json(&kaleyra_video())
@@ -258,7 +259,7 @@ async fn kaleyra_has_seven_error_bodies() {
         "/messaging_object/video",
         json!({ "id": "1", "link": "https://media.example/a.mp4" }),
     );
-    let (status, body) = ask(stage.kaleyra(&both)).await;
+    let (status, body) = ask(fixture.kaleyra(&both)).await;
     assert_eq!((status, &body["code"]), (400, &json!("WA400")));
     assert_eq!(body["error"]["payload"], "Incorrect payload format");
 
@@ -266,34 +267,38 @@ async fn kaleyra_has_seven_error_bodies() {
     let (status, body) = ask(to(good, "kaleyra-key")).await;
     assert_eq!((status, &body["code"]), (400, &json!("E110")));
 
-    let stage = Stage::with(|s| s.kaleyra.internal_error_share = 1.0).await;
-    let (status, body) = stage.send(ProviderId::Kaleyra).await;
+    let fixture = SimulatorFixture::with(|s| s.kaleyra.internal_error_share = 1.0).await;
+    let (status, body) = fixture.send(ProviderId::Kaleyra).await;
     assert_eq!((status, &body["code"]), (500, &json!("WA500")));
     assert_eq!(body["error"]["error"], "Internal server error");
 }
 
 #[actix_web::test]
-async fn zixflow_names_ids_or_leaves_them_out() {
-    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 0.0).await;
-    let (status, body) = stage.send(ProviderId::Zixflow).await;
+async fn zixflow_replies_with_or_without_ids() {
+    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 0.0).await;
+    let (status, body) = fixture.send(ProviderId::Zixflow).await;
     assert_eq!((status, &body["status"]), (200, &json!(true)));
     assert_eq!(body["messageId"].as_str().unwrap().len(), 24);
     assert_ne!(body["messageId"], body["campaignId"]);
 
     let bare = json!({ "status": true, "message": "Message sent successfully" });
-    let hasty = changed(stage.zixflow_image(), "/submissionStatus", json!(false));
-    assert_eq!(ask(stage.zixflow(&hasty)).await, (200, bare.clone()));
-    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 1.0).await;
-    assert_eq!(stage.send(ProviderId::Zixflow).await, (200, bare));
+    let without_submission_status =
+        changed(fixture.zixflow_image(), "/submissionStatus", json!(false));
+    assert_eq!(
+        ask(fixture.zixflow(&without_submission_status)).await,
+        (200, bare.clone())
+    );
+    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    assert_eq!(fixture.send(ProviderId::Zixflow).await, (200, bare));
 }
 
 #[actix_web::test]
-async fn zixflow_refuses_wrong_tokens_and_wrong_data() {
-    let stage = Stage::start().await;
-    let wrong_token = stage
+async fn zixflow_rejects_wrong_tokens_and_invalid_data() {
+    let fixture = SimulatorFixture::start().await;
+    let wrong_token = fixture
         .post("/api/v1/campaign/whatsapp/message/send")
         .bearer_auth("other")
-        .json(&stage.zixflow_image());
+        .json(&fixture.zixflow_image());
     let unauthorised = json!({ "status": false, "message": "Unauthorised" });
     assert_eq!(ask(wrong_token).await, (401, unauthorised));
     let invalid = (
@@ -307,25 +312,25 @@ async fn zixflow_refuses_wrong_tokens_and_wrong_data() {
         ("/submissionStatus", json!("true")),
     ];
     for (pointer, value) in cases {
-        let body = changed(stage.zixflow_image(), pointer, value);
-        assert_eq!(ask(stage.zixflow(&body)).await, invalid);
+        let body = changed(fixture.zixflow_image(), pointer, value);
+        assert_eq!(ask(fixture.zixflow(&body)).await, invalid);
     }
 }
 
 #[actix_web::test]
-async fn lancepilot_takes_an_address_and_names_nothing() {
-    let stage = Stage::start().await;
+async fn lancepilot_accepts_a_media_url_and_returns_no_id() {
+    let fixture = SimulatorFixture::start().await;
     let created = json!({ "status": 201, "message": "Resource created successfully.", "data": {} });
-    assert_eq!(stage.send(ProviderId::LancePilot).await, (201, created));
+    assert_eq!(fixture.send(ProviderId::LancePilot).await, (201, created));
 }
 
 #[actix_web::test]
-async fn lancepilot_answers_401_404_and_422_per_field() {
-    let stage = Stage::start().await;
+async fn lancepilot_replies_401_404_and_422_per_field() {
+    let fixture = SimulatorFixture::start().await;
     let file = json!({ "file": "https://media.example/a.mp4" });
     let path = "/api/v3/workspaces/9c0e1b1e-ffff-4000-8000-000000000000/contacts/number/919812300001/messages/video";
-    let elsewhere = stage.post(path).bearer_auth("lancepilot-token");
-    let unauthenticated = stage.post(path).json(&file);
+    let elsewhere = fixture.post(path).bearer_auth("lancepilot-token");
+    let unauthenticated = fixture.post(path).json(&file);
     assert_eq!(
         ask(unauthenticated).await,
         (401, json!({ "message": "Unauthenticated." }))
@@ -338,7 +343,7 @@ async fn lancepilot_answers_401_404_and_422_per_field() {
         )
     );
     let wrong = json!({ "file": "nowhere", "caption": "x".repeat(1025) });
-    let (status, body) = ask(stage.lancepilot("video").json(&wrong)).await;
+    let (status, body) = ask(fixture.lancepilot("video").json(&wrong)).await;
     assert_eq!(
         (status, &body["message"]),
         (422, &json!("Validation error"))
@@ -359,9 +364,9 @@ fn upload(name: &str, mime_type: &str, size: usize) -> multipart::Form {
 }
 
 #[actix_web::test]
-async fn lancepilot_takes_uploads_up_to_the_last_byte() {
-    let stage = Stage::start().await;
-    let send = async |kind: &str, form| ask(stage.lancepilot(kind).multipart(form)).await;
+async fn lancepilot_accepts_uploads_up_to_the_size_limit() {
+    let fixture = SimulatorFixture::start().await;
+    let send = async |kind: &str, form| ask(fixture.lancepilot(kind).multipart(form)).await;
     let image = 5120 * 1024;
     let video = 16384 * 1024;
     assert_eq!(
@@ -397,16 +402,16 @@ async fn lancepilot_takes_uploads_up_to_the_last_byte() {
 }
 
 #[actix_web::test]
-async fn sobot_reports_flat_under_the_replys_id() {
-    let stage = Stage::start().await;
-    stage
+async fn sobot_callbacks_are_flat_and_use_the_id_of_the_reply() {
+    let fixture = SimulatorFixture::start().await;
+    fixture
         .simulator
         .force_outcome(ProviderId::Sobot, PlannedOutcome::Read);
-    let (_, reply) = stage.send(ProviderId::Sobot).await;
-    assert!(stage.callbacks().await.is_empty());
-    assert_eq!(stage.simulator.deliver_due(1).await, 1);
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    let (_, reply) = fixture.send(ProviderId::Sobot).await;
+    assert!(fixture.callbacks().await.is_empty());
+    assert_eq!(fixture.simulator.deliver_next(1).await, 1);
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     let words: Vec<&str> = callbacks
         .iter()
         .map(|(_, body)| body["status"].as_str().unwrap())
@@ -421,14 +426,14 @@ async fn sobot_reports_flat_under_the_replys_id() {
 }
 
 #[actix_web::test]
-async fn kaleyra_reports_under_other_ids_and_echoes_the_references() {
-    let stage = Stage::start().await;
-    stage
+async fn kaleyra_callbacks_use_other_ids_and_echo_the_references() {
+    let fixture = SimulatorFixture::start().await;
+    fixture
         .simulator
         .force_outcome(ProviderId::Kaleyra, PlannedOutcome::Delivered);
-    let (_, reply) = stage.send(ProviderId::Kaleyra).await;
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    let (_, reply) = fixture.send(ProviderId::Kaleyra).await;
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     assert_eq!(callbacks.len(), 2);
     for (_, body) in &callbacks {
         let status = &body["meta_object"]["value"]["statuses"][0];
@@ -450,31 +455,31 @@ async fn kaleyra_reports_under_other_ids_and_echoes_the_references() {
 }
 
 #[actix_web::test]
-async fn kaleyra_says_not_sent_without_time_and_recipient() {
-    let stage = Stage::start().await;
-    stage
+async fn kaleyra_reports_not_sent_without_time_and_recipient() {
+    let fixture = SimulatorFixture::start().await;
+    fixture
         .simulator
         .force_outcome(ProviderId::Kaleyra, PlannedOutcome::NotSent);
-    stage.send(ProviderId::Kaleyra).await;
-    stage.simulator.deliver_all().await;
-    let (_, body) = stage.callbacks().await.remove(0);
+    fixture.send(ProviderId::Kaleyra).await;
+    fixture.simulator.deliver_all().await;
+    let (_, body) = fixture.callbacks().await.remove(0);
     assert_eq!(
         (&body["code"], &body["status"]),
         (&json!("131050"), &json!("not sent"))
     );
     assert!(body["meta_object"].is_null() && !body.to_string().contains("timestamp"));
-    assert_eq!(stage.simulator.oracle()[0]["state"], "failed");
+    assert_eq!(fixture.simulator.oracle()[0]["state"], "failed");
 }
 
 #[actix_web::test]
-async fn zixflow_reports_to_the_address_of_the_message() {
-    let stage = Stage::with(|s| s.zixflow.bare_reply_share = 1.0).await;
-    stage
+async fn zixflow_posts_to_the_report_url_of_the_message() {
+    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    fixture
         .simulator
         .force_outcome(ProviderId::Zixflow, PlannedOutcome::Delivered);
-    stage.send(ProviderId::Zixflow).await;
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    fixture.send(ProviderId::Zixflow).await;
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     assert_eq!(callbacks.len(), 2);
     for (path, body) in &callbacks {
         assert_eq!(path, "/report/abc");
@@ -485,14 +490,19 @@ async fn zixflow_reports_to_the_address_of_the_message() {
 }
 
 #[actix_web::test]
-async fn zixflow_reports_as_a_form_too() {
-    let stage = Stage::with(|s| s.zixflow.form_report_share = 1.0).await;
-    stage
+async fn zixflow_can_report_as_a_form() {
+    let fixture = SimulatorFixture::with(|s| s.zixflow.form_report_share = 1.0).await;
+    fixture
         .simulator
         .force_outcome(ProviderId::Zixflow, PlannedOutcome::Sent);
-    stage.send(ProviderId::Zixflow).await;
-    stage.simulator.deliver_all().await;
-    let request = stage.receiver.received_requests().await.unwrap().remove(0);
+    fixture.send(ProviderId::Zixflow).await;
+    fixture.simulator.deliver_all().await;
+    let request = fixture
+        .receiver
+        .received_requests()
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         request.headers["content-type"],
         "application/x-www-form-urlencoded"
@@ -505,13 +515,13 @@ async fn zixflow_reports_as_a_form_too() {
 
 #[actix_web::test]
 async fn lancepilot_echoes_the_message_and_then_reports_on_it() {
-    let stage = Stage::start().await;
-    stage
+    let fixture = SimulatorFixture::start().await;
+    fixture
         .simulator
         .force_outcome(ProviderId::LancePilot, PlannedOutcome::Delivered);
-    stage.send(ProviderId::LancePilot).await;
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    fixture.send(ProviderId::LancePilot).await;
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     let bodies: Vec<&Value> = callbacks.iter().map(|(_, body)| body).collect();
     assert_eq!(bodies.len(), 3);
     assert_eq!(bodies[0]["event"], "message.outgoing");
@@ -530,16 +540,16 @@ async fn lancepilot_echoes_the_message_and_then_reports_on_it() {
 }
 
 #[actix_web::test]
-async fn customers_answer_in_every_dialect() {
-    let stage = Stage::with(|s| s.answered_share = 1.0).await;
+async fn customer_replies_arrive_in_each_providers_format() {
+    let fixture = SimulatorFixture::with(|s| s.customer_reply_share = 1.0).await;
     for provider in ALL {
-        stage
+        fixture
             .simulator
             .force_outcome(provider, PlannedOutcome::Read);
-        stage.send(provider).await;
+        fixture.send(provider).await;
     }
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     let found = |path: &str, pointer: &str| {
         callbacks
             .iter()
@@ -554,32 +564,32 @@ async fn customers_answer_in_every_dialect() {
 }
 
 #[actix_web::test]
-async fn a_refused_callback_is_repeated_except_by_sobot() {
+async fn kaleyra_but_not_sobot_retries_a_rejected_callback() {
     let receiver = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(503))
         .mount(&receiver)
         .await;
     for (provider, attempts) in [(ProviderId::Sobot, 1), (ProviderId::Kaleyra, 5)] {
-        let stage = Stage::start().await;
-        stage
+        let fixture = SimulatorFixture::start().await;
+        fixture
             .simulator
             .set_targets(CallbackTargets::default().with(provider, receiver.uri()));
-        stage
+        fixture
             .simulator
             .force_outcome(provider, PlannedOutcome::Sent);
-        stage.send(provider).await;
-        assert_eq!(stage.simulator.deliver_all().await, attempts);
-        // Nothing was accepted, so nothing must be known beyond the reply.
-        assert_eq!(stage.simulator.oracle()[0]["state"], "submitted");
+        fixture.send(provider).await;
+        assert_eq!(fixture.simulator.deliver_all().await, attempts);
+        // No callback was accepted, so the oracle must know only the reply.
+        assert_eq!(fixture.simulator.oracle()[0]["state"], "submitted");
     }
 }
 
 #[actix_web::test]
 async fn a_reply_can_be_forced() {
-    let stage = Stage::start().await;
+    let fixture = SimulatorFixture::start().await;
     let sobot = ProviderId::Sobot;
-    let simulator = &stage.simulator;
+    let simulator = &fixture.simulator;
     simulator.force(sobot, ForcedReply::json(200, &json!({ "code": 500 })));
     simulator.force(
         sobot,
@@ -587,7 +597,7 @@ async fn a_reply_can_be_forced() {
     );
     simulator.force(sobot, ForcedReply::hang_up());
     simulator.force(sobot, ForcedReply::silence());
-    assert_eq!(stage.send(sobot).await, (200, json!({ "code": 500 })));
+    assert_eq!(fixture.send(sobot).await, (200, json!({ "code": 500 })));
     let client = bluetick::http_client::builder().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
     let url = format!("{}/message/", simulator.base_url());
@@ -596,30 +606,30 @@ async fn a_reply_can_be_forced() {
     assert!(client.post(&url).body("x").send().await.is_err());
     let silent = client.post(&url).timeout(Duration::from_millis(200));
     assert!(silent.send().await.unwrap_err().is_timeout());
-    assert_eq!(stage.send(sobot).await.0, 200);
+    assert_eq!(fixture.send(sobot).await.0, 200);
     assert_eq!(simulator.received().len(), 5);
 }
 
 #[actix_web::test]
-async fn a_message_can_be_taken_although_the_line_went_dead() {
-    let stage = Stage::start().await;
+async fn a_message_can_be_accepted_although_the_connection_was_closed() {
+    let fixture = SimulatorFixture::start().await;
     let reply = ForcedReply::hang_up().although_accepted();
-    stage.simulator.force(ProviderId::Sobot, reply);
-    stage
+    fixture.simulator.force(ProviderId::Sobot, reply);
+    fixture
         .simulator
         .force_outcome(ProviderId::Sobot, PlannedOutcome::Sent);
-    assert!(stage.sobot(&sobot_image()).send().await.is_err());
-    assert_eq!(stage.simulator.oracle()[0]["state"], "uncertain");
-    stage.simulator.deliver_all().await;
-    assert_eq!(stage.callbacks().await.len(), 1);
-    assert_eq!(stage.simulator.oracle()[0]["state"], "sent");
+    assert!(fixture.sobot(&sobot_image()).send().await.is_err());
+    assert_eq!(fixture.simulator.oracle()[0]["state"], "uncertain");
+    fixture.simulator.deliver_all().await;
+    assert_eq!(fixture.callbacks().await.len(), 1);
+    assert_eq!(fixture.simulator.oracle()[0]["state"], "sent");
 }
 
 #[actix_web::test]
-async fn requests_are_remembered_as_they_came() {
-    let stage = Stage::start().await;
-    stage.send(ProviderId::Kaleyra).await;
-    let request = stage.simulator.received().remove(0);
+async fn received_requests_are_recorded_unchanged() {
+    let fixture = SimulatorFixture::start().await;
+    fixture.send(ProviderId::Kaleyra).await;
+    let request = fixture.simulator.received().remove(0);
     assert_eq!(request.method, "POST");
     assert_eq!(
         request.path,
@@ -629,12 +639,12 @@ async fn requests_are_remembered_as_they_came() {
     assert_eq!(request.json(), kaleyra_video());
 }
 
-/// Every callback and answer key of some sends, without what depends on the clock and on ports.
+/// The callbacks and expected states of 60 sends under a fixed clock, without URLs.
 async fn outcomes(seed: u64) -> (Vec<String>, Vec<Value>) {
-    let stage = Stage::with(|settings| {
+    let fixture = SimulatorFixture::with(|settings| {
         settings.seed = seed;
         settings.faults = FaultRates::all();
-        settings.answered_share = 0.3;
+        settings.customer_reply_share = 0.3;
         settings.clock = std::sync::Arc::new(bluetick::domain::clock::FixedClock::at(
             chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
         ));
@@ -642,18 +652,18 @@ async fn outcomes(seed: u64) -> (Vec<String>, Vec<Value>) {
     .await;
     for _ in 0..15 {
         for provider in ALL {
-            stage.send(provider).await;
+            fixture.send(provider).await;
         }
     }
-    let mut queued: Vec<String> = stage
+    let mut queued: Vec<String> = fixture
         .simulator
         .queued()
         .iter()
         .map(|post| format!("{} {}", post.provider, String::from_utf8_lossy(&post.body)))
         .collect();
     queued.sort();
-    stage.simulator.deliver_all().await;
-    (queued, stage.simulator.oracle())
+    fixture.simulator.deliver_all().await;
+    (queued, fixture.simulator.oracle())
 }
 
 #[actix_web::test]
@@ -665,28 +675,28 @@ async fn the_same_seed_gives_the_same_outcomes() {
 }
 
 #[actix_web::test]
-async fn an_orphan_comes_before_the_reply() {
+async fn a_callback_can_arrive_before_the_reply() {
     for provider in ALL {
-        let stage = Stage::with(|s| s.faults.orphan_first = 1.0).await;
-        stage
+        let fixture = SimulatorFixture::with(|s| s.faults.callback_before_reply = 1.0).await;
+        fixture
             .simulator
             .force_outcome(provider, PlannedOutcome::Delivered);
-        stage.send(provider).await;
-        assert_eq!(stage.callbacks().await.len(), 1);
+        fixture.send(provider).await;
+        assert_eq!(fixture.callbacks().await.len(), 1);
     }
 }
 
 #[actix_web::test]
-async fn a_batch_holds_every_status_in_the_companys_own_shape() {
-    let stage = Stage::with(|s| s.faults.batch = 1.0).await;
+async fn a_batch_contains_every_status_in_the_providers_format() {
+    let fixture = SimulatorFixture::with(|s| s.faults.batch = 1.0).await;
     for provider in ALL {
-        stage
+        fixture
             .simulator
             .force_outcome(provider, PlannedOutcome::Delivered);
-        stage.send(provider).await;
+        fixture.send(provider).await;
     }
-    stage.simulator.deliver_all().await;
-    let callbacks = stage.callbacks().await;
+    fixture.simulator.deliver_all().await;
+    let callbacks = fixture.callbacks().await;
     let holds = |path: &str, pointer: &str| {
         let word = |(_, body): &(String, Value)| body.pointer(pointer).cloned();
         let at = callbacks.iter().filter(|(at, _)| at == path);
@@ -696,30 +706,30 @@ async fn a_batch_holds_every_status_in_the_companys_own_shape() {
     assert!(holds("/kaleyra", "/1/meta_object/value/statuses/0/status"));
     assert!(holds("/report/abc", "/1/status"));
     assert!(holds("/lancepilot", "/data/attributes/statuses/1/status"));
-    for line in stage.simulator.oracle() {
+    for line in fixture.simulator.oracle() {
         assert_eq!(line["state"], "delivered");
     }
 }
 
 #[actix_web::test]
-async fn a_damaged_callback_reports_nothing_and_the_oracle_knows() {
-    let stage = Stage::with(|s| s.faults.corrupt = 1.0).await;
+async fn a_corrupt_callback_does_not_change_the_expected_state() {
+    let fixture = SimulatorFixture::with(|s| s.faults.corrupt = 1.0).await;
     for provider in ALL {
-        stage
+        fixture
             .simulator
             .force_outcome(provider, PlannedOutcome::Read);
-        stage.send(provider).await;
+        fixture.send(provider).await;
     }
-    assert!(stage.simulator.deliver_all().await >= 8);
-    for (_, body) in stage.callbacks().await {
+    assert!(fixture.simulator.deliver_all().await >= 8);
+    for (_, body) in fixture.callbacks().await {
         assert_eq!(body, Value::Null);
     }
-    for line in stage.simulator.oracle() {
+    for line in fixture.simulator.oracle() {
         assert_eq!(line["state"], "submitted");
     }
 }
 
-/// What a event is called in the answer key.
+/// The oracle's word for an event.
 fn word(event: &ReceiptEvent) -> String {
     match event {
         ReceiptEvent::Stage(stage) => stage.as_str().to_owned(),
@@ -731,8 +741,8 @@ fn word(event: &ReceiptEvent) -> String {
 }
 
 #[actix_web::test]
-async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
-    let stage = Stage::with(|settings| {
+async fn our_parsers_read_every_simulated_callback_as_intended() {
+    let fixture = SimulatorFixture::with(|settings| {
         settings.faults = FaultRates {
             corrupt: 0.1,
             drop: 0.0,
@@ -740,15 +750,15 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
         };
         settings.zixflow.form_report_share = 0.5;
         settings.kaleyra.not_sent_share = 0.2;
-        settings.answered_share = 0.5;
+        settings.customer_reply_share = 0.5;
     })
     .await;
     for _ in 0..60 {
         for provider in ALL {
-            stage.send(provider).await;
+            fixture.send(provider).await;
         }
     }
-    let posts = stage.simulator.queued();
+    let posts = fixture.simulator.queued();
     assert!(posts.len() > 600);
     for post in posts {
         let callback = Callback {
@@ -781,11 +791,11 @@ async fn our_own_readers_find_in_every_callback_what_the_simulator_meant() {
 }
 
 #[actix_web::test]
-async fn time_delivers_by_itself_and_stopping_drains() {
+async fn timed_callbacks_are_posted_when_due_and_stop_drains_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let oracle = folder.path().join("oracle.ndjson");
     let file = oracle.clone();
-    let stage = Stage::with(move |settings| {
+    let fixture = SimulatorFixture::with(move |settings| {
         settings.release = CallbackRelease::Timed;
         settings.pace = 0.01;
         settings.outcome = Some(PlannedOutcome::Delivered);
@@ -793,12 +803,12 @@ async fn time_delivers_by_itself_and_stopping_drains() {
     })
     .await;
     for provider in ALL {
-        stage.send(provider).await;
+        fixture.send(provider).await;
     }
-    stage.simulator.idle().await;
-    assert_eq!(stage.callbacks().await.len(), 9);
-    stage.send(ProviderId::Sobot).await;
-    stage.simulator.stop().await.unwrap();
+    fixture.simulator.idle().await;
+    assert_eq!(fixture.callbacks().await.len(), 9);
+    fixture.send(ProviderId::Sobot).await;
+    fixture.simulator.stop().await.unwrap();
     let lines: Vec<Value> = std::fs::read_to_string(oracle)
         .unwrap()
         .lines()

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::harness::app::{App, SOBOT, ZIXFLOW, noon, start_app};
 use crate::harness::database::TestDatabase;
-use crate::harness::recount::check_rollups;
+use crate::harness::recount::assert_counts_match_recount;
 
 fn account() -> AccountId {
     "sobot-main".parse().unwrap()
@@ -165,7 +165,7 @@ async fn counts_and_histograms_equal_a_recount_for_any_events_in_any_order() {
                 }
             }
             if source % 15 == 0 {
-                check_rollups(&database).await;
+                assert_counts_match_recount(&database).await;
             }
         }
         assert!(sent.len() > 4, "seed {seed} sent nothing");

@@ -1,4 +1,4 @@
-//! Creates the hourly callback traffic of each account.
+//! Creates `callback_hours`: callbacks and bytes per account and hour.
 
 use sea_orm_migration::prelude::*;
 

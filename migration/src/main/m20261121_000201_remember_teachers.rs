@@ -1,4 +1,5 @@
-//! Indexes ids learned from callbacks by time, and adds the source of conflicting claims.
+//! Indexes ids learned from callbacks by time, and adds the source of conflicting claims. The names
+//! of this migration and its indexes are kept since they were released.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,7 +19,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// The source of existing claims is unknown; claims of replies are never retracted.
+/// Existing rows did not record their source. They default to `reply`, because a replay never
+/// retracts those.
 const UP: &str = r"
 CREATE INDEX provider_ids_taught ON provider_ids (account, learned_at) WHERE learned_from = 'callback';
 ALTER TABLE id_conflicts ADD COLUMN learned_from {text} NOT NULL DEFAULT 'reply';

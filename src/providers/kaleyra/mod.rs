@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
-use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
+use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
@@ -40,15 +40,13 @@ static CAPABILITIES: Capabilities = Capabilities {
         id: true,
         upload: false,
     },
-    name_required: false,
+    recipient_name_required: false,
     mime_type_required: false,
     sender_required: true,
     carries_references: true,
-    options: &[KnownOption::WaSource],
+    options: &[SendOption::WaSource],
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,
-    receipts_by_callback: true,
-    status_query: false,
     // WA500: "3 retries with intervals of 5, 10 and 15 minutes".
     retry_schedule: &[
         Duration::from_mins(5),

@@ -39,15 +39,13 @@ static CAPABILITIES: Capabilities = Capabilities {
         id: false,
         upload: true,
     },
-    name_required: false,
+    recipient_name_required: false,
     mime_type_required: false,
     sender_required: false,
     carries_references: false,
     options: &[],
     image_limit: 5120 * 1024,
     video_limit: 16384 * 1024,
-    receipts_by_callback: true,
-    status_query: false,
     retry_schedule: &[],
 };
 

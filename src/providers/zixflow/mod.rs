@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
-use crate::domain::provider::{Capabilities, KnownOption, MediaSources, ProviderId};
+use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::send_error::SendError;
 use crate::providers::payload::first;
@@ -36,15 +36,13 @@ static CAPABILITIES: Capabilities = Capabilities {
         id: false,
         upload: false,
     },
-    name_required: false,
+    recipient_name_required: false,
     mime_type_required: false,
     sender_required: false,
     carries_references: false,
-    options: &[KnownOption::Source, KnownOption::LinkWithRecord],
+    options: &[SendOption::Source, SendOption::LinkWithRecord],
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,
-    receipts_by_callback: true,
-    status_query: false,
     retry_schedule: &[],
 };
 

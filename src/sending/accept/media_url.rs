@@ -7,8 +7,8 @@ use crate::domain::invisible_characters::{describe, is_invisible, trim};
 
 /// Bytes.
 const URL_LIMIT: usize = 2048;
-/// Joiners and variation selectors are part of words and emoji.
-const WORD_CHARACTERS: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe0f}'];
+/// Invisible, but legitimate inside words and emoji: joiners and variation selectors.
+const ALLOWED_INVISIBLE: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe0f}'];
 
 /// **Invariant:** a URL that is already encoded is returned byte for byte, since a signature may
 /// cover it.
@@ -25,9 +25,9 @@ pub(super) fn encode(text: &str) -> Result<String, String> {
         return Err("has no host".to_owned());
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("contains white space; percent-encode it".to_owned());
+        return Err("contains white space or a control character; percent-encode it".to_owned());
     }
-    let hidden = |c: &char| is_invisible(*c) && !WORD_CHARACTERS.contains(c);
+    let hidden = |c: &char| is_invisible(*c) && !ALLOWED_INVISIBLE.contains(c);
     if let Some(mark) = text.chars().find(hidden) {
         return Err(format!(
             "has the invisible character {}; remove it",

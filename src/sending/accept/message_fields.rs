@@ -113,7 +113,7 @@ fn reject_nul(input: &MessageInput, errors: &mut Vec<InvalidField>) {
     let fields = [
         ("to", Some(&input.to)),
         ("from", input.from.as_ref()),
-        ("name", input.name.as_ref()),
+        ("name", input.recipient_name.as_ref()),
         ("caption", input.caption.as_ref()),
         ("media.url", input.media_url.as_ref()),
         ("media.id", input.media_id.as_ref()),
@@ -184,7 +184,10 @@ fn check_name(
     capabilities: &Capabilities,
     errors: &mut Vec<InvalidField>,
 ) -> Option<String> {
-    let name = input.name.clone().filter(|name| !name.trim().is_empty());
+    let name = input
+        .recipient_name
+        .clone()
+        .filter(|name| !name.trim().is_empty());
     let length = name.as_ref().map_or(0, |name| name.chars().count());
     if length > NAME_LIMIT {
         errors.push(InvalidField::new(
@@ -192,7 +195,7 @@ fn check_name(
             format!("has {length} characters; at most {NAME_LIMIT} are allowed"),
         ));
     }
-    if name.is_none() && capabilities.name_required {
+    if name.is_none() && capabilities.recipient_name_required {
         let message = format!(
             "is missing; {} requires the recipient's name, 1 to {NAME_LIMIT} characters",
             account.provider().title()

@@ -13,7 +13,7 @@ pub struct MessageInput {
     /// One of the account's senders; absent means the first.
     pub from: Option<String>,
     pub to: String,
-    pub name: Option<String>,
+    pub recipient_name: Option<String>,
     /// `image` or `video`.
     pub kind: String,
     /// A public URL of the file.
@@ -27,7 +27,7 @@ pub struct MessageInput {
     /// Never sent to the provider.
     pub client_reference: Option<String>,
     pub options: BTreeMap<String, serde_json::Value>,
-    /// The message that this one repeats.
+    /// Set if this is a resend: of which message, by whom.
     pub resend: Option<Resend>,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::message::SendOptions;
-use crate::domain::provider::{Capabilities, KnownOption};
+use crate::domain::provider::{Capabilities, SendOption};
 use crate::domain::provider_account::Account;
 use crate::providers::kaleyra::WA_SOURCES;
 use crate::sending::accept::accept_error::InvalidField;
@@ -19,9 +19,9 @@ pub(super) fn check_options(
     for (name, value) in &input.options {
         let field = format!("options.{name}");
         let known = match name.as_str() {
-            "wa_source" => Some(KnownOption::WaSource),
-            "source" => Some(KnownOption::Source),
-            "linkWithRecord" => Some(KnownOption::LinkWithRecord),
+            "wa_source" => Some(SendOption::WaSource),
+            "source" => Some(SendOption::Source),
+            "linkWithRecord" => Some(SendOption::LinkWithRecord),
             _ => None,
         };
         let Some(known) = known.filter(|known| capabilities.options.contains(known)) else {
@@ -32,29 +32,29 @@ pub(super) fn check_options(
             continue;
         };
         match (known, value) {
-            (KnownOption::WaSource, Value::String(text)) if WA_SOURCES.contains(&text.as_str()) => {
+            (SendOption::WaSource, Value::String(text)) if WA_SOURCES.contains(&text.as_str()) => {
                 options.wa_source = Some(text.clone());
             }
-            (KnownOption::WaSource, _) => {
+            (SendOption::WaSource, _) => {
                 let message = format!(
                     "{value} is not a source of Kaleyra; use one of {}",
                     WA_SOURCES.join(", ")
                 );
                 errors.push(InvalidField::new(&field, message));
             }
-            (KnownOption::Source, Value::String(text))
+            (SendOption::Source, Value::String(text))
                 if !text.is_empty() && text.chars().count() <= 255 && !text.contains('\0') =>
             {
                 options.source = Some(text.clone());
             }
-            (KnownOption::Source, _) => errors.push(InvalidField::new(
+            (SendOption::Source, _) => errors.push(InvalidField::new(
                 &field,
                 "is not a string of 1 to 255 characters",
             )),
-            (KnownOption::LinkWithRecord, Value::Bool(given)) => {
+            (SendOption::LinkWithRecord, Value::Bool(given)) => {
                 options.link_with_record = Some(*given);
             }
-            (KnownOption::LinkWithRecord, _) => {
+            (SendOption::LinkWithRecord, _) => {
                 errors.push(InvalidField::new(
                     &field,
                     format!("{value} is not true or false"),

@@ -1,4 +1,5 @@
-//! The columns of `provider_ids` that the index `provider_ids_holder` covers.
+//! The columns of `provider_ids` that the index `provider_ids_holder` covers. A separate entity, so
+//! that looking up the holder of an id reads only the index.
 
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;

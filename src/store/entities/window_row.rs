@@ -1,4 +1,5 @@
-//! Row of `windows`. When a customer last wrote to an account.
+//! Row of `windows`. Last inbound message of each customer; opens WhatsApp's 24-hour customer
+//! service window (domain/window.rs).
 
 use sea_orm::entity::prelude::*;
 

@@ -13,7 +13,7 @@ use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
-use crate::web::api::find_message::{MessageError, parse_id};
+use crate::web::api::find_message::{FindMessageError, parse_id};
 use crate::web::api::path_parameters::{CallbackPath, MessagePath};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
@@ -56,7 +56,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     run(&services, &caller, &request, id, MessageAction::Cancel).await
 }
@@ -76,7 +76,7 @@ pub(crate) async fn resend(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     run(&services, &caller, &request, id, MessageAction::Resend).await
 }
@@ -96,7 +96,7 @@ pub(crate) async fn mark_failed(
     request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     let reason = if body.is_empty() {
         None
@@ -129,7 +129,7 @@ pub(crate) async fn unmatch(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     run(&services, &caller, &request, id, MessageAction::Unmatch).await
 }
@@ -149,7 +149,7 @@ pub(crate) async fn dismiss_message(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     run(&services, &caller, &request, id, MessageAction::Dismiss).await
 }
@@ -188,7 +188,7 @@ pub(crate) async fn match_orphan(
     request: HttpRequest,
     id: web::Path<String>,
     body: web::Bytes,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
     let matching: MatchRequest = parse_json(&body)?;
     let action = MessageAction::Match(matching.message_id.into());
@@ -227,10 +227,10 @@ async fn run(
     request: &HttpRequest,
     id: MessageId,
     action: MessageAction,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let done = message_actions::run(services, id, action, &decision(services, caller))
         .await
-        .map_err(|error| MessageError::of_action(request, error))?;
+        .map_err(|error| FindMessageError::from_action(request, error))?;
     let Some(Found::Message(message)) = services.store.find_message(done.message).await? else {
         return Err(ApiError::NotFound.into());
     };

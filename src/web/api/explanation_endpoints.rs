@@ -11,7 +11,7 @@ use crate::domain::scope::Caller;
 use crate::operating::explain::{ExplainedFailure, Explanation, explain_message};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
-use crate::web::api::find_message::{MessageError, find};
+use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::path_parameters::MessagePath;
 
 /// Why a message's state is what it is.
@@ -56,7 +56,7 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let message = find(&services, &request, &id).await?;
     let explanation = explain_message(&services, &message, caller.visibility()).await?;
     let mut response = HttpResponse::Ok();

@@ -17,11 +17,11 @@ use crate::store::messages::Found;
 use crate::web::error::ApiError;
 
 #[derive(Debug, Error)]
-pub(crate) enum MessageError {
+pub(crate) enum FindMessageError {
     #[error("the message was merged into {survivor}")]
-    Moved {
+    Merged {
         survivor: MessageId,
-        /// The same call on the survivor.
+        /// The same request for the message it was merged into.
         location: String,
     },
     #[error(transparent)]
@@ -29,12 +29,12 @@ pub(crate) enum MessageError {
 }
 
 #[derive(Serialize)]
-struct MovedResponse {
+struct MergedResponse {
     id: Uuid,
 }
 
-impl MessageError {
-    fn moved(request: &HttpRequest, survivor: MessageId) -> Self {
+impl FindMessageError {
+    fn merged(request: &HttpRequest, survivor: MessageId) -> Self {
         let pattern = request.match_pattern().unwrap_or_default();
         let rest = pattern
             .rsplit_once("/messages/{id}")
@@ -43,39 +43,39 @@ impl MessageError {
             "" => String::new(),
             query => format!("?{query}"),
         };
-        Self::Moved {
+        Self::Merged {
             survivor,
             location: format!("/api/v1/messages/{survivor}{rest}{query}"),
         }
     }
 
-    pub(crate) fn of_action(request: &HttpRequest, error: OperateError) -> Self {
+    pub(crate) fn from_action(request: &HttpRequest, error: OperateError) -> Self {
         match error {
-            OperateError::Moved(survivor) => Self::moved(request, survivor),
+            OperateError::Moved(survivor) => Self::merged(request, survivor),
             error => Self::Api(error.into()),
         }
     }
 }
 
-impl From<db::Error> for MessageError {
+impl From<db::Error> for FindMessageError {
     fn from(error: db::Error) -> Self {
         Self::Api(error.into())
     }
 }
 
-impl ResponseError for MessageError {
+impl ResponseError for FindMessageError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Moved { .. } => StatusCode::PERMANENT_REDIRECT,
+            Self::Merged { .. } => StatusCode::PERMANENT_REDIRECT,
             Self::Api(error) => error.status_code(),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            Self::Moved { survivor, location } => HttpResponse::build(self.status_code())
+            Self::Merged { survivor, location } => HttpResponse::build(self.status_code())
                 .insert_header((LOCATION, location.as_str()))
-                .json(MovedResponse {
+                .json(MergedResponse {
                     id: survivor.uuid(),
                 }),
             Self::Api(error) => error.error_response(),
@@ -91,10 +91,10 @@ pub(crate) async fn find(
     services: &Services,
     request: &HttpRequest,
     id: &str,
-) -> Result<Message, MessageError> {
+) -> Result<Message, FindMessageError> {
     match services.store.find_message(parse_id(id)?).await? {
         Some(Found::Message(message)) => Ok(*message),
-        Some(Found::Moved(survivor)) => Err(MessageError::moved(request, survivor)),
+        Some(Found::Moved(survivor)) => Err(FindMessageError::merged(request, survivor)),
         None => Err(ApiError::NotFound.into()),
     }
 }

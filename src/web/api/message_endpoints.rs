@@ -7,7 +7,7 @@ use crate::domain::scope::Caller;
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
 use crate::web::api::filter::{FilterParameters, parse_list};
-use crate::web::api::find_message::{MessageError, find};
+use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::pairs;
 use crate::web::api::path_parameters::MessagePath;
@@ -60,7 +60,7 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let message = find(&services, &request, &id).await?;
     let receipts = services.store.list_receipts(message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), &receipts);

@@ -9,7 +9,7 @@ use crate::sending::accept::register_observed::{self, ListingStatus, Registratio
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::wire;
-use crate::web::api::wire::send_request::{AcceptedResponse, ReferencesBody};
+use crate::web::api::wire::send_request::{ReferencesBody, StoredMessageResponse};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
 
@@ -25,10 +25,10 @@ pub(crate) struct ObservedRequest {
     pub(crate) to: Option<String>,
     /// `image` or `video`.
     pub(crate) kind: Option<String>,
-    /// Your own texts.
+    /// Your references, at most 255 characters each.
     #[serde(default)]
     pub(crate) refs: ReferencesBody,
-    /// Your own reference.
+    /// Your own reference, never sent to the provider; at most 255 characters.
     pub(crate) client_reference: Option<String>,
     /// When it was sent, RFC 3339. If absent, times come from reports, or from the registration,
     /// marked as inferred.
@@ -44,8 +44,8 @@ pub(crate) struct ObservedRequest {
     operation_id = "registerMessage",
     request_body = ObservedRequest,
     responses(
-        (status = 201, body = AcceptedResponse, description = "Listed from now on."),
-        (status = 200, body = AcceptedResponse, description = "Was known before."),
+        (status = 201, body = StoredMessageResponse, description = "Listed from now on."),
+        (status = 200, body = StoredMessageResponse, description = "Was known before."),
     ),
 )]
 pub(crate) async fn register(
@@ -66,7 +66,7 @@ pub(crate) async fn register(
     };
     Ok(HttpResponse::build(status)
         .insert_header(("Location", format!("/api/v1/messages/{id}")))
-        .json(AcceptedResponse {
+        .json(StoredMessageResponse {
             id: id.uuid(),
             state: message.state.as_str(),
             account: message.account.to_string(),

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::delivery_state::Stage;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::{self, ListedOrphan};
-use crate::reporting::query_values::{parse_account, parse_provider_id, parse_recipient};
+use crate::reporting::query_values::{parse_account, parse_provider_message_id, parse_recipient};
 use crate::services::Services;
 use crate::store::orphan_list::OrphanFilter;
 use crate::web::api::list_response::list_response;
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let filter = OrphanFilter {
         account: parameters.parse_with("account", parse_account),
-        provider_id: parameters.parse_with("provider_id", parse_provider_id),
+        provider_id: parameters.parse_with("provider_id", parse_provider_message_id),
         recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
         ..OrphanFilter::default()
     };

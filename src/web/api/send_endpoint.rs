@@ -19,7 +19,7 @@ use crate::store::messages::Found;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
 use crate::web::api::wire;
-use crate::web::api::wire::send_request::{AcceptedResponse, SendRequest};
+use crate::web::api::wire::send_request::{SendRequest, StoredMessageResponse};
 use crate::web::error::ApiError;
 
 /// In characters.
@@ -45,8 +45,8 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
     ),
     request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),
     responses(
-        (status = 201, body = AcceptedResponse, description = "Submitted to the provider."),
-        (status = 202, body = AcceptedResponse, description = "Accepted; it will be submitted."),
+        (status = 201, body = StoredMessageResponse, description = "Submitted to the provider."),
+        (status = 202, body = StoredMessageResponse, description = "Accepted; it will be submitted."),
         IdempotencyKeyReused,
     ),
 )]
@@ -84,7 +84,7 @@ async fn answer(
         Some(Found::Message(message)) => message.created_at,
         _ => services.clock.now(),
     };
-    let body = AcceptedResponse {
+    let body = StoredMessageResponse {
         id: receipt.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),

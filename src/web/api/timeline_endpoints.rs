@@ -11,7 +11,7 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::message_history::{MessageHistory, TimelineEvent};
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
-use crate::web::api::find_message::{MessageError, find};
+use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::list_response::list_response;
 use crate::web::api::path_parameters::MessagePath;
 use crate::web::api::wire;
@@ -59,7 +59,7 @@ pub(crate) async fn show(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-) -> Result<HttpResponse, MessageError> {
+) -> Result<HttpResponse, FindMessageError> {
     let message = find(&services, &request, &id).await?;
     let history = MessageHistory::load(&services.store, message.id).await?;
     let visibility = caller.visibility();

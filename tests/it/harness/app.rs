@@ -1,6 +1,6 @@
-//! The whole program for a test: a real server on a free port, databases of its own, a clock that stands still, four simulated providers.
+//! The whole program for a test: a real server on a free port, a fresh database, a fixed clock, four simulated providers.
 //!
-//! No loop runs: [`App::run_jobs_until_idle`] steps the jobs, so nothing has to be waited for.
+//! No background jobs run: [`App::run_jobs_until_idle`] runs them in steps, so that tests never wait.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -29,26 +29,26 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::harness::database::TestDatabase;
-use crate::harness::recount::check_rollups;
+use crate::harness::recount::assert_counts_match_recount;
 
-/// One account a provider, by provider.
+/// One account of each provider.
 pub(crate) const SOBOT: &str = "sobot-main";
 pub(crate) const KALEYRA: &str = "kaleyra-in";
 pub(crate) const ZIXFLOW: &str = "zixflow-main";
 pub(crate) const LANCEPILOT: &str = "lancepilot-br";
 pub(crate) const ACCOUNTS: [&str; 4] = [SOBOT, KALEYRA, ZIXFLOW, LANCEPILOT];
-/// The customer where a test does not care.
+/// The recipient where it does not matter.
 pub(crate) const CUSTOMER: &str = "+44 7700 900123";
 
-/// Where every clock starts.
+/// The time at which every clock starts.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-/// A status and a JSON body; null where the body is none.
+/// A status and a JSON body; null if the body is not JSON.
 pub(crate) type Reply = (u16, Value);
 
-/// A running program and its surroundings.
+/// A running program with its database and simulated providers.
 pub(crate) struct App {
     pub(crate) services: Services,
     pub(crate) simulator: SimulatorHandle,
@@ -59,12 +59,12 @@ pub(crate) struct App {
     server: ServerHandle,
 }
 
-/// The program as most tests want it.
+/// The program with the usual settings.
 pub(crate) async fn start_app() -> App {
     start_app_with(|_, _| {}).await
 }
 
-/// The program after a change of the simulator's settings and of the accounts.
+/// The program with changed settings of the simulator and changed accounts.
 pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<Account>)) -> App {
     let database = TestDatabase::new().await;
     let clock = Arc::new(FixedClock::at(noon()));
@@ -74,7 +74,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
         release: CallbackRelease::Manual,
         pace: 0.0,
         outcome: Some(PlannedOutcome::Read),
-        answered_share: 0.0,
+        customer_reply_share: 0.0,
         clock: clock.clone(),
         ..Settings::default()
     };
@@ -111,7 +111,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
         tokens,
         server,
     };
-    app.aim_callbacks();
+    app.set_callback_targets();
     app
 }
 
@@ -188,7 +188,7 @@ pub(crate) fn image_to(account: &str, to: &str) -> Value {
 }
 
 impl App {
-    // --- Verbs of a caller ---------------------------------------------------
+    // --- API calls ---------------------------------------------------
 
     /// Sends an image to [`CUSTOMER`] and returns the message's id.
     pub(crate) async fn send_image(&self, account: &str) -> String {
@@ -207,34 +207,34 @@ impl App {
         reply["id"].as_str().unwrap().to_owned()
     }
 
-    /// POSTs JSON with all rights.
+    /// POSTs JSON with the scope `admin`.
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Reply {
         read(self.request("POST", path).json(body)).await
     }
 
-    /// POSTs nothing with all rights.
+    /// POSTs without a body, with the scope `admin`.
     pub(crate) async fn post(&self, path: &str) -> Reply {
         read(self.request("POST", path)).await
     }
 
-    /// GETs with all rights.
+    /// GETs with the scope `admin`.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         read(self.request("GET", path)).await
     }
 
-    /// GETs what must be there.
+    /// GETs JSON; the status must be 200.
     pub(crate) async fn found(&self, path: &str) -> Value {
         let (status, body) = self.get(path).await;
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
-    /// A request with all rights.
+    /// A request with the scope `admin`.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.request_as(Scope::Admin, method, path)
     }
 
-    /// A request with the token of one scope.
+    /// A request with this scope.
     pub(crate) fn request_as(&self, scope: Scope, method: &str, path: &str) -> RequestBuilder {
         self.client
             .request(method.parse().unwrap(), self.url(path))
@@ -246,12 +246,12 @@ impl App {
         &self.tokens[scope.as_str()]
     }
 
-    /// The complete address of a path.
+    /// The complete URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.services.config.public_url)
     }
 
-    /// One message as the API shows it to who may see everything.
+    /// One message as the API shows it with the scope `admin`.
     pub(crate) async fn message(&self, id: &str) -> Value {
         self.found(&format!("/api/v1/messages/{id}")).await
     }
@@ -261,7 +261,7 @@ impl App {
         self.message(id).await["state"].as_str().unwrap().to_owned()
     }
 
-    /// The unmatched reports.
+    /// The orphans.
     pub(crate) async fn orphans(&self) -> Vec<Value> {
         let list = self.found("/api/v1/orphans").await;
         list["data"].as_array().unwrap().clone()
@@ -273,7 +273,7 @@ impl App {
         list["data"].as_array().unwrap().clone()
     }
 
-    /// The alarms but for that of this machine's own disk, which is not what a test is about.
+    /// The alarms without `disk_low`, which depends on the machine.
     pub(crate) async fn alarms(&self) -> Vec<Value> {
         let problems = self.found("/api/v1/problems").await;
         let mut alarms = problems["alarms"].as_array().unwrap().clone();
@@ -281,29 +281,29 @@ impl App {
         alarms
     }
 
-    // --- Verbs of a provider -------------------------------------------------
+    // --- Providers -------------------------------------------------
 
-    /// Where a provider calls back for an account.
+    /// The callback URL of an account.
     pub(crate) fn callback_url(&self, account: &str) -> String {
         let id: AccountId = account.parse().unwrap();
         let generation = self.services.accounts[&id].callback_generation;
         self.services.callback_url(&id, generation)
     }
 
-    /// Posts a callback as JSON; it must be taken.
+    /// Posts a callback as JSON; it must be accepted.
     pub(crate) async fn deliver_callback(&self, account: &str, body: &Value) {
         let url = self.callback_url(account);
         let reply = self.client.post(url).json(body).send().await.unwrap();
         assert_eq!(reply.status(), 200);
     }
 
-    /// Posts every callback that the simulator has ready, then applies them.
+    /// Posts all of the simulator's queued callbacks, then runs the jobs.
     pub(crate) async fn deliver_simulated(&self) {
         self.simulator.deliver_all().await;
         self.run_jobs_until_idle().await;
     }
 
-    /// The next request to an account's provider gets this reply.
+    /// Forces the reply to the next request to an account's provider.
     pub(crate) fn force(&self, account: &str, reply: ForcedReply) {
         self.simulator.force(provider_of(account), reply);
     }
@@ -327,7 +327,7 @@ impl App {
         self.clock.now()
     }
 
-    /// Runs the jobs once: submit, apply callbacks, sweep, adopt.
+    /// Submits, applies callbacks, sweeps and adopts until nothing is left to submit or apply.
     pub(crate) async fn run_jobs_until_idle(&self) {
         loop {
             let claimed = self.services.dispatcher.claim_due().await.unwrap();
@@ -344,7 +344,7 @@ impl App {
         }
     }
 
-    /// Applies what is in the journal and nothing else; returns how many callbacks that were.
+    /// Applies one batch of callbacks from the journal; returns their number.
     pub(crate) async fn apply_callbacks(&self) -> usize {
         match self.services.reconciler.step().await.unwrap() {
             ReconcileStep::Applied { callbacks, .. } => callbacks,
@@ -352,12 +352,12 @@ impl App {
         }
     }
 
-    /// The process dies and another starts on the same databases, with the same configuration on another port.
+    /// Replaces the process by another on the same database, with the same configuration and another port.
     pub(crate) async fn restart(self) -> Self {
         let config = (*self.services.config).clone();
         self.server.stop(false).await;
         app::close(self.services).await;
-        // The dead process gave no lease back.
+        // The old process did not release its leases.
         self.clock.advance(TimeDelta::seconds(31));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (services, server) = serve(config, listener, self.clock.clone()).await;
@@ -366,11 +366,11 @@ impl App {
             server,
             ..self
         };
-        app.aim_callbacks();
+        app.set_callback_targets();
         app
     }
 
-    fn aim_callbacks(&self) {
+    fn set_callback_targets(&self) {
         let targets = ACCOUNTS
             .iter()
             .fold(CallbackTargets::default(), |targets, account| {
@@ -379,24 +379,24 @@ impl App {
         self.simulator.set_targets(targets);
     }
 
-    // --- The end -------------------------------------------------------------
+    // --- Shutdown -------------------------------------------------------------
 
-    /// Checks what must hold after every scenario, and stops everything.
+    /// Checks the count tables, then stops everything.
     pub(crate) async fn finish(self) {
         self.check_counts().await;
         self.stop().await;
     }
 
-    /// Stops everything unchecked: counts outlive the messages that a test purged.
+    /// Stops everything without that check, for tests that purge messages: their counts are kept.
     pub(crate) async fn stop(self) {
         self.server.stop(false).await;
         app::close(self.services).await;
         self.simulator.stop().await.unwrap();
     }
 
-    /// The rollups equal a recount of the messages.
+    /// The counts equal a recount of the messages.
     async fn check_counts(&self) {
-        let recounted = check_rollups(&self.database).await;
+        let recounted = assert_counts_match_recount(&self.database).await;
         let counts = self
             .services
             .store

@@ -23,7 +23,7 @@ const MAIN_LOCK: i64 = 0x626c_7565_7469_636b;
 const LOCK_TABLES: &str = "LOCK TABLE settings, messages, receipts, callback_outcomes, accounts, leases, tokens \
      IN ACCESS EXCLUSIVE MODE";
 
-/// Databases that vanish with this value.
+/// Databases that are deleted when this value is dropped.
 pub(crate) struct TestDatabase {
     folder: TempDir,
     schema: Option<Schema>,
@@ -41,7 +41,7 @@ pub(crate) struct HeldLock {
 }
 
 impl HeldLock {
-    /// Gives it back.
+    /// Releases the lock.
     pub(crate) async fn release(self) {
         self.lock.rollback().await.unwrap();
     }
@@ -56,7 +56,7 @@ async fn exclusive(pools: &Pools) -> Result<DatabaseTransaction, DbErr> {
 }
 
 impl TestDatabase {
-    /// Makes the place; no tables yet.
+    /// Creates the folder, and on PostgreSQL the schema, without tables.
     pub(crate) async fn new() -> Self {
         let schema = match std::env::var("TEST_DATABASE_URL") {
             Ok(server) => Some(Schema::create(server).await),
@@ -68,19 +68,19 @@ impl TestDatabase {
         }
     }
 
-    /// Where the files are.
+    /// The folder of the database files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where the server listens, and the main database's address by another way there.
-    pub(crate) fn by_way_of(&self, way: impl FnOnce(String) -> SocketAddr) -> Option<Secret> {
+    /// The main database's URL with another address of the server, which `relay` returns for the original one. `None` on SQLite.
+    pub(crate) fn url_through(&self, relay: impl FnOnce(String) -> SocketAddr) -> Option<Secret> {
         let url = self.url();
         let text = url.expose();
         self.schema.as_ref()?;
         let begin = text.rfind('@')? + 1;
         let end = begin + text[begin..].find('/')?;
-        let other = way(text[begin..end].to_owned());
+        let other = relay(text[begin..end].to_owned());
         Some(Secret::new(format!(
             "{}{other}{}",
             &text[..begin],
@@ -93,7 +93,7 @@ impl TestDatabase {
         self.schema.is_some()
     }
 
-    /// The main database's address, as configuration writes it.
+    /// The main database's URL, as in the configuration.
     pub(crate) fn url(&self) -> Secret {
         match &self.schema {
             Some(schema) => schema.url(),
@@ -101,7 +101,7 @@ impl TestDatabase {
         }
     }
 
-    /// For a program whose data is in a subfolder.
+    /// Like [`Self::url`], if the data folder of the program is this subfolder.
     pub(crate) fn url_in(&self, folder: &str) -> Secret {
         match &self.schema {
             Some(schema) => schema.url(),
@@ -131,12 +131,12 @@ impl TestDatabase {
         pools
     }
 
-    /// Takes the lock of the journal like another process; no one else can write there until it is released.
+    /// Locks the journal as another process would. Nothing else can write to it until the lock is released.
     pub(crate) async fn hold_journal(&self) -> HeldLock {
         self.try_hold_journal().await.unwrap()
     }
 
-    /// For a journal in use; `None` if the lock is not released in time.
+    /// Like [`Self::hold_journal`], while the journal is in use; `None` if the lock does not become free in time.
     pub(crate) async fn try_hold_journal(&self) -> Option<HeldLock> {
         let other = journal::connect(&self.url(), CONNECTIONS).await.ok()?;
         let lock = if self.is_postgres() {
@@ -150,7 +150,7 @@ impl TestDatabase {
         })
     }
 
-    /// For the main database; on PostgreSQL its busiest tables cannot even be read.
+    /// Locks the main database. On PostgreSQL its most used tables cannot be read either.
     pub(crate) async fn hold_main(&self) -> HeldLock {
         let location = DatabaseLocation::parse(&self.url());
         let other = Pools::open(&location, MAIN_LOCK, MAIN_WRITER)
@@ -178,12 +178,12 @@ impl TestDatabase {
         store
     }
 
-    /// The column `line` of a query of the main database, past every layer.
+    /// Runs SQL directly on the main database and returns the column `line`.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
         self.query_in("", sql).await
     }
 
-    /// The same of a program whose data lies in a folder inside.
+    /// Like [`Self::query`], if the data folder of the program is this subfolder.
     pub(crate) async fn query_in(&self, folder: &str, sql: &str) -> Vec<String> {
         let connection = self.connect(folder).await;
         let statement = Statement::from_string(connection.get_database_backend(), sql);
@@ -194,24 +194,24 @@ impl TestDatabase {
             .collect()
     }
 
-    /// Changes the main database past every layer, as nothing of ours would.
-    pub(crate) async fn spoil(&self, sql: &str) {
+    /// Runs SQL directly on the main database, to create states that the program itself does not.
+    pub(crate) async fn execute(&self, sql: &str) {
         let connection = self.connect("").await;
         connection.execute_unprepared(sql).await.unwrap();
         connection.close().await.unwrap();
     }
 
-    /// The same in a database in a folder of its own.
-    pub(crate) async fn spoil_in(&self, folder: &str, sql: &str) {
+    /// Like [`Self::execute`], if the data folder of the program is this subfolder.
+    pub(crate) async fn execute_in(&self, folder: &str, sql: &str) {
         let connection = self.connect(folder).await;
         connection.execute_unprepared(sql).await.unwrap();
         connection.close().await.unwrap();
     }
 
-    /// Changes the journal past every layer.
-    pub(crate) async fn spoil_journal(&self, sql: &str) {
+    /// Runs SQL directly on the journal.
+    pub(crate) async fn execute_in_journal(&self, sql: &str) {
         if self.is_postgres() {
-            return self.spoil(sql).await;
+            return self.execute(sql).await;
         }
         let url = format!("sqlite://{}", self.folder().join("journal.db").display());
         let connection = Database::connect(url).await.unwrap();
@@ -254,7 +254,7 @@ impl Drop for Schema {
     fn drop(&mut self) {
         let server = self.server.clone();
         let statement = format!("DROP SCHEMA {} CASCADE", self.name);
-        // The test's own runtime is busy with this very drop.
+        // The runtime of the test is blocked by this `drop`.
         let dropped = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -264,7 +264,7 @@ impl Drop for Schema {
         })
         .join();
         if dropped.is_err() {
-            eprintln!("schema {} is left behind", self.name);
+            eprintln!("schema {} could not be dropped", self.name);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::database::TestDatabase;
 
-/// Tables and the compared columns. `adopt_at` of a waiting message and the position change with time.
+/// Tables with their id columns and other columns.
 const TABLES: [(&str, &str, &str); 9] = [
     (
         "messages",
@@ -50,7 +50,7 @@ const TABLES: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// One sorted line a row.
+/// One line per row, sorted.
 pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
     let mut lines = Vec::new();
     for (table, ids, columns) in TABLES {

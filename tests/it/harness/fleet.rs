@@ -1,4 +1,4 @@
-//! Real processes that take turns, or work side by side, on one database and one listening socket that outlives them all.
+//! Real processes, one after the other or in parallel, on one database and one listening socket that stays open throughout.
 
 use std::fmt::Write;
 use std::net::TcpListener;
@@ -19,10 +19,10 @@ use crate::harness::program::{Program, command, run_to_end};
 
 const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// A database, a socket, and as many configurations as processes may run at a time.
+/// A database, a socket, and one configuration per replica.
 pub(crate) struct Fleet {
     pub(crate) database: TestDatabase,
-    /// Where all of them answer, `http://127.0.0.1:…`.
+    /// Base URL of all replicas, `http://127.0.0.1:…`.
     pub(crate) address: String,
     socket: TcpListener,
     replicas: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// On PostgreSQL so many replicas; on SQLite there is only ever one. Providers are called at `base_url`.
+    /// On SQLite there is only one replica. Providers are called at `base_url`.
     pub(crate) async fn new(replicas: usize, base_url: &str) -> Self {
         let database = TestDatabase::new().await;
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -53,7 +53,7 @@ impl Fleet {
         0..self.replicas
     }
 
-    /// Starts one on the common socket, as systemd would; it has said that it listens.
+    /// Starts a replica on the shared socket, as systemd would, and waits until it listens.
     pub(crate) fn start(&self, replica: usize) -> Program {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.data_dir(replica).join(format!("{number}.log"));
@@ -61,16 +61,16 @@ impl Fleet {
         Program::start(self.with_socket(&serve), &log)
     }
 
-    /// Runs a command with the first replica's configuration: whether it went well, and all that it said.
+    /// Runs a command with the first replica's configuration. Returns whether it succeeded, and its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = command(&self.arguments(0, arguments), &[])
             .output()
             .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(said).unwrap())
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
     }
 
-    /// A token with every right.
+    /// A new token with the scope `admin`.
     pub(crate) fn token(&self) -> String {
         let create = ["token", "create", "--name", "t", "--scopes", "admin"];
         let output = run_to_end(command(&self.arguments(0, &create), &[]));
@@ -78,14 +78,14 @@ impl Fleet {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Where the provider of an account calls back.
+    /// The callback URL of an account.
     pub(crate) fn callback_url(&self, account: &str) -> String {
         let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
         let token = keys.callback_token(&account.parse().unwrap(), 1);
         format!("{}/callbacks/{account}/{token}", self.address)
     }
 
-    /// Of all four.
+    /// The callback URLs of all four accounts.
     pub(crate) fn callback_targets(&self) -> CallbackTargets {
         ACCOUNTS
             .iter()
@@ -94,8 +94,8 @@ impl Fleet {
             })
     }
 
-    /// The ids in the bodies of the journal, in order; of bodies that can be read.
-    pub(crate) async fn journalled(&self) -> Vec<String> {
+    /// The `id` of every callback in the journal, in order; bodies that are not JSON are skipped.
+    pub(crate) async fn callback_ids(&self) -> Vec<String> {
         let journal = Journal::open(self.database.journal().await).await.unwrap();
         let mut ids = Vec::new();
         let mut position = 0;
@@ -113,8 +113,8 @@ impl Fleet {
         ids
     }
 
-    /// How many lives have said this.
-    pub(crate) fn logs_with(&self, words: &str) -> usize {
+    /// The number of processes, ended ones included, whose log contains this.
+    pub(crate) fn count_logs_with(&self, words: &str) -> usize {
         let logs = self.replicas().flat_map(|replica| {
             let files = std::fs::read_dir(self.data_dir(replica)).unwrap();
             files.map(|file| file.unwrap().path())
@@ -124,7 +124,7 @@ impl Fleet {
             .count()
     }
 
-    /// The folder of a replica; the first one's is the database's on SQLite.
+    /// The data folder of a replica. The first one's is the folder of the database files.
     pub(crate) fn data_dir(&self, replica: usize) -> PathBuf {
         match replica {
             0 => self.database.folder().to_owned(),
@@ -143,7 +143,8 @@ impl Fleet {
         arguments
     }
 
-    /// The same command with the socket as descriptor 3. The shell takes it from stdin and becomes the program, so the process id stays.
+    /// The same command with the socket as descriptor 3. The shell moves it there from stdin and then executes the program under its own
+    /// process id.
     fn with_socket(&self, inner: &Command) -> Command {
         let socket = OwnedFd::from(self.socket.try_clone().unwrap());
         let mut command = Command::new("/bin/sh");

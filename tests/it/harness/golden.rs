@@ -1,4 +1,4 @@
-//! Approved texts: compared with a file, rewritten with `UPDATE_GOLDEN=1`.
+//! Approved texts: each is compared with a file, which `UPDATE_GOLDEN=1` rewrites.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// A folder of approved texts; every file must be used.
 pub(crate) struct Goldens {
     folder: PathBuf,
-    asked: BTreeSet<String>,
-    wrong: Vec<String>,
+    checked: BTreeSet<String>,
+    errors: Vec<String>,
 }
 
 impl Goldens {
@@ -20,20 +20,20 @@ impl Goldens {
         fs::create_dir_all(&folder).unwrap();
         Self {
             folder,
-            asked: BTreeSet::new(),
-            wrong: Vec::new(),
+            checked: BTreeSet::new(),
+            errors: Vec::new(),
         }
     }
 
-    /// Compares a text with the approved one, or rewrites that.
+    /// Compares a text with the approved one, or replaces the approved one.
     pub(crate) fn check(&mut self, name: &str, text: &str) {
         let file = format!("{name}.txt");
         let path = self.folder.join(&file);
-        assert!(self.asked.insert(file), "{name} is used twice");
+        assert!(self.checked.insert(file), "{name} is used twice");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&path, text).unwrap();
         } else if fs::read_to_string(&path).unwrap_or_default() != text {
-            self.wrong
+            self.errors
                 .push(format!("{} differs from:\n{text}", path.display()));
         }
     }
@@ -42,10 +42,10 @@ impl Goldens {
     pub(crate) fn finish(mut self) {
         for entry in fs::read_dir(&self.folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if !self.asked.contains(&name) {
-                self.wrong.push(format!("no test uses {name}"));
+            if !self.checked.contains(&name) {
+                self.errors.push(format!("no test uses {name}"));
             }
         }
-        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n\n"));
+        assert!(self.errors.is_empty(), "{}", self.errors.join("\n\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! Callbacks of every form that take little to send and could take much to process.
+//! Callbacks in every format that are cheap to send and could be expensive to process.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use crate::harness::app::{KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW};
 
 const MIB: usize = 1024 * 1024;
-/// As sent.
+/// Maximum size of a body as sent.
 pub(crate) const SENT_LIMIT: usize = 3 * MIB;
 const UNPACKED_LIMIT: usize = 32 * MIB;
 
@@ -20,7 +20,7 @@ pub(crate) struct Shape {
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
     pub(crate) outcome: &'static str,
-    /// Part of the reason of a part that was not applied.
+    /// Substring of the reason why a part was not applied; empty if all were applied.
     pub(crate) reason: &'static str,
 }
 
@@ -62,7 +62,7 @@ impl Shape {
 
 const TOO_MANY: &str = "more than 200000 values (too_many_values)";
 
-/// gzip of `start`, `middle` as often as fits, and `end`. Members can be repeated, so that little has to be compressed.
+/// gzip of `start`, `middle` as often as it fits, and `end`. Repeats a gzip member, so that only little is compressed.
 fn gzip(start: &str, middle: &str, end: &str) -> Vec<u8> {
     let member = |text: &str| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -77,7 +77,7 @@ fn gzip(start: &str, middle: &str, end: &str) -> Vec<u8> {
     packed
 }
 
-/// `start`, `middle` as often as fits into a body as sent, and `end`.
+/// `start`, `middle` as often as it fits into a body as sent, and `end`.
 fn plain(start: &str, middle: &str, end: &str) -> String {
     let count = (SENT_LIMIT - start.len() - end.len()) / middle.len();
     format!("{start}{}{end}", middle.repeat(count))
@@ -88,7 +88,7 @@ fn numbered(count: usize, item: impl Fn(usize) -> String) -> String {
     items.join(",")
 }
 
-/// All of them.
+/// Callbacks of all formats.
 pub(crate) fn hostile_callbacks() -> impl Iterator<Item = Shape> {
     let multiplying = multiplying_shapes().into_iter();
     json_shapes()
@@ -200,7 +200,7 @@ fn json_shapes() -> Vec<Shape> {
     ]
 }
 
-/// Bodies that are small, and that a parser could multiply.
+/// Small bodies from which a parser could produce much more data.
 fn multiplying_shapes() -> Vec<Shape> {
     let failed = numbered(5_000, |n| {
         format!(r#"{{"id":"wamid.failed-{n}","status":"failed"}}"#)

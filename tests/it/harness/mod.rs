@@ -1,14 +1,14 @@
-//! What tests stand on: databases of their own, the whole program around them, and texts approved once.
+//! What the tests share: a database for each, the whole program, the real binary, and approved texts.
 
-pub(crate) mod answer_key;
 pub(crate) mod app;
-pub(crate) mod cable;
 pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod fleet;
 pub(crate) mod golden;
 #[cfg(target_os = "linux")]
 pub(crate) mod hostile_callbacks;
+pub(crate) mod oracle_comparison;
 pub(crate) mod program;
 pub(crate) mod recount;
+pub(crate) mod relay;
 pub(crate) mod trial;

@@ -1,12 +1,12 @@
-//! The real binary as an operator starts it, with its output watched.
+//! The real binary as an operator starts it, with its output captured.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, not even on a disk that others keep busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Maximum time of every step; long enough for a busy disk.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A running `bluetick`; killed when dropped.
 pub(crate) struct Program {
@@ -16,7 +16,7 @@ pub(crate) struct Program {
     pub(crate) address: String,
 }
 
-/// The binary with these arguments and nothing of our environment but `variables`.
+/// The binary with these arguments and only these environment variables.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &Path)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bluetick"));
     command
@@ -27,18 +27,21 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &Path)]) -> Comman
     command
 }
 
-/// Runs a command that ends by itself; one that does not is killed and fails the test.
+/// Runs a command that exits by itself. One that does not is killed, and the test fails.
 pub(crate) fn run_to_end(mut command: Command) -> Output {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("it does not end: {:?}", child.wait_with_output().unwrap());
+            panic!(
+                "the command does not exit: {:?}",
+                child.wait_with_output().unwrap()
+            );
         }
         std::thread::yield_now();
     }
@@ -46,13 +49,13 @@ pub(crate) fn run_to_end(mut command: Command) -> Output {
 }
 
 impl Program {
-    /// Starts it and waits until it says where it listens; stderr goes to a file.
+    /// Starts the program and waits until it prints its address. Writes stderr to a file.
     pub(crate) fn start(command: Command, stderr: &Path) -> Self {
         let log = std::fs::File::create(stderr).unwrap();
         Self::start_logging_to(command, log.into(), stderr)
     }
 
-    /// The same with any stderr; `file` holds what can be read of it.
+    /// The same with any stderr. Whatever of it can be read is in `file`.
     pub(crate) fn start_logging_to(mut command: Command, stderr: Stdio, file: &Path) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
@@ -63,7 +66,10 @@ impl Program {
         let first = lines.next();
         let Some(Ok(line)) = first else {
             child.wait().unwrap();
-            panic!("it ended: {}", std::fs::read_to_string(file).unwrap());
+            panic!(
+                "the program exited: {}",
+                std::fs::read_to_string(file).unwrap()
+            );
         };
         let address = line.strip_prefix("listening on ").unwrap().to_owned();
         assert!(address.starts_with("http://127.0.0.1:"), "{line}");
@@ -85,26 +91,26 @@ impl Program {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until its log contains these words.
+    /// Waits until the log contains this text.
     pub(crate) async fn wait_for_log(&self, words: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !self.stderr().contains(words) {
             assert!(
                 Instant::now() < deadline,
-                "its log never says {words:?}: {}",
+                "{words:?} is not logged: {}",
                 self.stderr()
             );
             tokio::task::yield_now().await;
         }
     }
 
-    /// Of the process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to stop.
-    pub(crate) fn ask_to_stop(&self) {
+    /// Sends SIGTERM.
+    pub(crate) fn request_stop(&self) {
         self.send_signal("TERM");
     }
 
@@ -116,22 +122,22 @@ impl Program {
         assert!(sent.success());
     }
 
-    /// Asks it to stop and waits until it did.
+    /// Sends SIGTERM and waits for the exit. Returns the status and stderr.
     pub(crate) fn terminate(self) -> (ExitStatus, String) {
-        self.ask_to_stop();
+        self.request_stop();
         self.wait()
     }
 
-    /// Waits until it has ended by itself, or because it was asked to.
+    /// Waits for the exit. Returns the status and stderr.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
             assert!(
                 Instant::now() < deadline,
-                "it does not stop: {}",
+                "the program does not exit: {}",
                 self.stderr()
             );
             std::thread::yield_now();
@@ -139,7 +145,7 @@ impl Program {
         (status, self.stderr())
     }
 
-    /// Kills it with SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -148,7 +154,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

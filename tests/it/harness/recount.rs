@@ -1,30 +1,34 @@
-//! Compares count tables with a recount of messages and receipts in plain SQL.
+//! Compares the count tables with a recount of messages and receipts in plain SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::database::TestDatabase;
 
+/// The time that one row of the count tables covers.
+const PERIOD_MILLIS: i64 = 15 * 60 * 1000;
+
 /// Fails unless counts and histograms equal a recount; returns how many messages are counted.
-pub(crate) async fn check_rollups(database: &TestDatabase) -> i64 {
+pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 {
     check_latencies(database).await;
     let counted = database
-        .query(
-            "SELECT CAST(bucket / 900000 AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
+        .query(&format!(
+            "SELECT CAST(bucket / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
              || '|' || code || '|' || class || '|' || CAST(messages AS TEXT) AS line FROM message_counts WHERE messages <> 0",
-        )
+        ))
         .await;
+    // `provisional` is the stored word of an orphan.
     let recounted = database
-        .query(
+        .query(&format!(
             "SELECT names || '|' || CAST(COUNT(*) AS TEXT) AS line FROM (\
-             SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
+             SELECT CAST(created_at / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
              || '|' || state || '|' || CASE WHEN failed_at IS NULL THEN '' ELSE COALESCE(failure_code, '') END \
              || '|' || COALESCE(failure_class, '') AS names \
              FROM messages WHERE origin <> 'provisional') AS named GROUP BY names",
-        )
+        ))
         .await;
     let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
     let recounted = sorted(recounted);
-    assert_eq!(sorted(counted), recounted, "rollups differ from a recount");
+    assert_eq!(sorted(counted), recounted, "counts differ from a recount");
     let numbers = recounted.iter().map(|line| {
         let (_, number) = line.rsplit_once('|').unwrap();
         number.parse::<i64>().unwrap()
@@ -32,19 +36,19 @@ pub(crate) async fn check_rollups(database: &TestDatabase) -> i64 {
     numbers.sum()
 }
 
-/// A stage is timed when a receipt names it. Buckets are computed in another way than in the program.
+/// Only stages that a receipt reports have a latency. The bucket is computed independently of `LatencyBucket`.
 async fn check_latencies(database: &TestDatabase) {
     let counted = database
-        .query(
-            "SELECT CAST(bucket / 900000 AS TEXT) || '|' || account || '|' || kind || '|' || stage || '|' \
+        .query(&format!(
+            "SELECT CAST(bucket / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || kind || '|' || stage || '|' \
              || CAST(latency AS TEXT) || '|' || CAST(messages AS TEXT) AS line FROM latency_counts WHERE messages <> 0",
-        )
+        ))
         .await;
     let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
     for stage in ["sent", "delivered", "read"] {
         let reported = database
             .query(&format!(
-                "SELECT CAST(created_at / 900000 AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
+                "SELECT CAST(created_at / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
                  || CAST({stage}_at - created_at AS TEXT) AS line FROM messages \
                  WHERE origin = 'api' AND EXISTS (SELECT 1 FROM receipts \
                  WHERE receipts.message = messages.id AND receipts.stage = '{stage}')",
@@ -52,7 +56,7 @@ async fn check_latencies(database: &TestDatabase) {
             .await;
         for line in reported {
             let (names, millis) = line.rsplit_once('|').unwrap();
-            let bucket = bucket(millis.parse().unwrap());
+            let bucket = latency_bucket(millis.parse().unwrap());
             *recounted.entry(format!("{names}|{bucket}")).or_default() += 1;
         }
     }
@@ -64,8 +68,8 @@ async fn check_latencies(database: &TestDatabase) {
     assert_eq!(counted, recounted, "histograms differ from a recount");
 }
 
-/// Eight equal steps to every doubling of milliseconds.
-fn bucket(millis: i64) -> i64 {
+/// Eight equal buckets per doubling.
+fn latency_bucket(millis: i64) -> i64 {
     let (mut doublings, mut low) = (0, 1);
     while low * 2 <= millis.max(1) {
         low *= 2;

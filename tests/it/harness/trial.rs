@@ -1,4 +1,5 @@
-//! A fleet under load: the simulator with all its chaos, a shop that sends, a killer, and at the end the comparison.
+//! A fleet under load: a simulator with all faults, a shop that sends, processes that are killed, and at the end a comparison with the
+//! oracle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::interval;
 
-use crate::harness::answer_key::{Survey, survey};
 use crate::harness::app::{ACCOUNTS, provider_of};
 use crate::harness::fleet::Fleet;
+use crate::harness::oracle_comparison::{KillRunCounts, compare_after_kills};
 use crate::harness::program::Program;
 
-/// A fleet and its surroundings.
+/// A fleet, the simulator of its providers, and the messages to send.
 pub(crate) struct Trial {
     pub(crate) fleet: Arc<Fleet>,
     simulator: SimulatorHandle,
@@ -26,7 +27,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Everything but the processes.
+    /// Prepares everything and starts no process.
     pub(crate) async fn prepare(replicas: usize, seed: u64) -> Self {
         let settings = Settings {
             seed,
@@ -53,7 +54,8 @@ impl Trial {
         }
     }
 
-    /// Sends so many messages a second until it is enough; each until it is taken, under a key that makes it one. Returns how many.
+    /// Sends messages at this rate until `enough` holds for their number, which is returned. Each request is repeated until it succeeds,
+    /// with an idempotency key.
     pub(crate) async fn send(&self, per_second: u32, enough: impl Fn(u64) -> bool) -> u64 {
         let client = bluetick::http_client::builder()
             .timeout(Duration::from_secs(20))
@@ -75,7 +77,7 @@ impl Trial {
                     match reply {
                         Ok(reply) if reply.status().is_success() => return,
                         Ok(reply) => assert_eq!(reply.status(), 503, "{:?}", reply.text().await),
-                        // The process was killed, or is not there yet.
+                        // The process was killed or has not started yet.
                         Err(_) => rt::task::yield_now().await,
                     }
                 }
@@ -88,7 +90,7 @@ impl Trial {
         count
     }
 
-    /// Stops every process, waits for the leases of killed ones, and starts again until everything is reported and applied.
+    /// Submits everything, restarts all processes without the leases of killed ones, and waits until every callback is applied.
     pub(crate) async fn settle(&self, running: Vec<Program>) {
         let database = &self.fleet.database;
         let queued = "SELECT state AS line FROM messages WHERE queue = 'queued'";
@@ -96,9 +98,9 @@ impl Trial {
             rt::task::yield_now().await;
         }
         self.terminate(running).await;
-        // No process holds them any more: their leases have expired.
-        let run_out = "UPDATE messages SET lease_until = 0 WHERE queue = 'sending'";
-        database.spoil(run_out).await;
+        // No process is running, so no lease is in use.
+        let expire = "UPDATE messages SET lease_until = 0 WHERE queue = 'sending'";
+        database.execute(expire).await;
         let running = self.start_all().await;
         let waiting = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
         while !database.query(waiting).await.is_empty() {
@@ -116,18 +118,18 @@ impl Trial {
     }
 
     /// Compares what is stored with what was reported, runs `verify`, and stops the simulator.
-    pub(crate) async fn finish(self, sent: u64) -> Survey {
-        let survey = survey(&self.fleet.database, &self.simulator.oracle()).await;
-        assert_eq!((survey.taken + survey.never_sent) as u64, sent);
+    pub(crate) async fn finish(self, sent: u64) -> KillRunCounts {
+        let counts = compare_after_kills(&self.fleet.database, &self.simulator.oracle()).await;
+        assert_eq!((counts.accepted + counts.never_sent) as u64, sent);
         let fleet = Arc::clone(&self.fleet);
         let verified = rt::task::spawn_blocking(move || fleet.run(&["verify"])).await;
-        let (well, said) = verified.unwrap();
-        assert!(well, "{said}");
+        let (succeeded, output) = verified.unwrap();
+        assert!(succeeded, "{output}");
         self.simulator.stop().await.unwrap();
-        survey
+        counts
     }
 
-    /// Starts every replica. Other tasks continue meanwhile.
+    /// Starts every replica without blocking other tasks.
     pub(crate) async fn start_all(&self) -> Vec<Program> {
         let fleet = Arc::clone(&self.fleet);
         let start = move || {
@@ -139,7 +141,7 @@ impl Trial {
         rt::task::spawn_blocking(start).await.unwrap()
     }
 
-    /// Ends processes in order.
+    /// Stops processes one after the other; each must exit with 0.
     pub(crate) async fn terminate(&self, running: Vec<Program>) {
         let terminate = || {
             for program in running {
@@ -151,23 +153,24 @@ impl Trial {
     }
 }
 
-/// Kills one process after the other and starts it again at once.
+/// Kills random processes and restarts each immediately.
 pub(crate) struct Killer {
     pub(crate) seed: u64,
-    /// Random time between two kills.
+    /// Range of the random pause before each kill, in milliseconds.
     pub(crate) pause: std::ops::Range<u64>,
-    /// Enough is killed when this says so.
+    /// Ends the run when set.
     pub(crate) stop: Arc<AtomicBool>,
-    pub(crate) most: usize,
+    /// Ends the run after this many kills.
+    pub(crate) max_kills: usize,
 }
 
 impl Killer {
-    /// Kills until stopped, or often enough; returns the survivors and the number of kills. Blocks its thread.
+    /// Returns the running processes and the number of kills. Blocks its thread.
     pub(crate) fn run(self, fleet: &Fleet, mut running: Vec<Program>) -> (Vec<Program>, usize) {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut killed = 0;
-        while killed < self.most {
-            // Not a wait for anything: the moment of the kill is what is chosen here.
+        while killed < self.max_kills {
+            // Not a wait for a condition: this chooses the moment of the kill.
             std::thread::sleep(Duration::from_millis(rng.random_range(self.pause.clone())));
             if self.stop.load(Ordering::Relaxed) {
                 break;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::sources::{files, read, root};
 
-/// Beginnings of code spans that are paths.
-const FOLDERS: &[&str] = &[
+/// A code span that starts with one of these is a path.
+const PATH_PREFIXES: &[&str] = &[
     "src/",
     "tests/",
     "scripts/",
@@ -20,7 +20,7 @@ const FOLDERS: &[&str] = &[
 
 #[test]
 fn documents_name_only_paths_and_headings_that_exist() {
-    let gone: Vec<String> = documents()
+    let missing: Vec<String> = documents()
         .into_iter()
         .flat_map(|document| {
             let text = read(&document);
@@ -29,17 +29,18 @@ fn documents_name_only_paths_and_headings_that_exist() {
                 .filter(|path| !root().join(path).exists());
             let links = links(&text)
                 .into_iter()
-                .filter(|link| !leads_somewhere(&document, link));
-            let gone: Vec<String> = paths.chain(links).collect();
-            gone.into_iter()
+                .filter(|link| !link_resolves(&document, link));
+            let missing: Vec<String> = paths.chain(links).collect();
+            missing
+                .into_iter()
                 .map(move |path| format!("{}: {path}", document.display()))
         })
         .collect();
-    assert!(gone.is_empty(), "{}", gone.join("\n"));
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]
-fn paths_are_read_from_spans_braces_and_blocks() {
+fn paths_are_found_in_code_spans_and_code_blocks() {
     let text = "See `src/domain/` and `cargo test`.\n```text\nsrc/sending/{accept,dispatch}.rs   use cases\n  scripts/test  the tests\n```\n";
     assert_eq!(
         paths(text),
@@ -53,12 +54,12 @@ fn paths_are_read_from_spans_braces_and_blocks() {
 }
 
 #[test]
-fn links_lead_to_files_and_headings() {
+fn links_resolve_to_files_and_headings() {
     let text = "[a](docs/api.md#list-messages) `[b](c)` ![d](e.png)\n[f](https://x.example/)\n";
     assert_eq!(links(text), ["docs/api.md#list-messages", "e.png"]);
-    assert!(leads_somewhere("docs/api.md".as_ref(), "../README.md"));
-    assert!(!leads_somewhere("docs/api.md".as_ref(), "README.md"));
-    assert!(!leads_somewhere(
+    assert!(link_resolves("docs/api.md".as_ref(), "../README.md"));
+    assert!(!link_resolves("docs/api.md".as_ref(), "README.md"));
+    assert!(!link_resolves(
         "README.md".as_ref(),
         "docs/api.md#no-such-heading"
     ));
@@ -96,7 +97,7 @@ fn paths(text: &str) -> Vec<String> {
             found.extend(line.split('`').skip(1).step_by(2).flat_map(expand));
         }
     }
-    found.retain(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    found.retain(|path| PATH_PREFIXES.iter().any(|prefix| path.starts_with(prefix)));
     found.retain(|path| !path.contains([' ', '<', '*', '…']));
     found
 }
@@ -113,7 +114,7 @@ fn links(text: &str) -> Vec<String> {
 }
 
 /// Whether a link from a document names a file, and a heading of it if it has an anchor.
-fn leads_somewhere(document: &Path, link: &str) -> bool {
+fn link_resolves(document: &Path, link: &str) -> bool {
     let (path, heading) = link.split_once('#').unwrap_or((link, ""));
     let target = match path {
         "" => document.to_owned(),
@@ -128,7 +129,7 @@ fn leads_somewhere(document: &Path, link: &str) -> bool {
                 .any(|title| anchor(title) == heading))
 }
 
-/// As GitHub makes it from a heading.
+/// The anchor that GitHub generates for a heading.
 fn anchor(title: &str) -> String {
     title
         .to_lowercase()

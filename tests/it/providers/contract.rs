@@ -102,7 +102,6 @@ fn every_provider_has_capabilities_and_set_up_steps_with_the_url() {
             provider.capabilities().size_limit(MediaKind::Video),
             16_777_216
         );
-        assert!(provider.capabilities().receipts_by_callback);
         assert!(provider.setup().iter().any(|step| step.contains("{url}")));
     }
 }

@@ -78,7 +78,7 @@ impl CapabilitiesResponse {
                 .filter(|(_, can)| *can)
                 .map(|(word, _)| word)
                 .collect(),
-            name_required: capabilities.name_required,
+            name_required: capabilities.recipient_name_required,
             image_limit_bytes: capabilities.image_limit,
             video_limit_bytes: capabilities.video_limit,
         }

@@ -10,31 +10,36 @@ use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
 
 /// A message to send.
+// Defaults let validation report all missing fields at once.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendRequest {
-    /// Account id. Required.
+    /// Account id.
     #[serde(default)]
+    #[schema(required)]
     pub(crate) account: String,
     /// One of the account's senders; its first when absent.
     pub(crate) from: Option<String>,
     /// The customer's number: with `+`, or all international digits, or national if the account
-    /// has a default country. Required.
+    /// has a default country.
     #[serde(default)]
+    #[schema(required)]
     pub(crate) to: String,
     /// The customer's name, 1 to 256 characters.
     pub(crate) name: Option<String>,
-    /// `image` or `video`. Required.
+    /// `image` or `video`.
     #[serde(default)]
+    #[schema(required)]
     pub(crate) kind: String,
     /// Where the file is; left out when it is uploaded.
     pub(crate) media: Option<MediaRequest>,
     /// At most 1024 characters.
     pub(crate) caption: Option<String>,
-    /// Your own texts, at most 255 characters each; Kaleyra echoes them.
+    /// Your references, at most 255 characters each. Kaleyra echoes them in callbacks; for other
+    /// providers they are only stored.
     #[serde(default)]
     pub(crate) refs: ReferencesBody,
-    /// Your own reference, never sent.
+    /// Your own reference, never sent to the provider; at most 255 characters.
     pub(crate) client_reference: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
     #[serde(default)]
@@ -50,8 +55,8 @@ pub(crate) struct MediaRequest {
     pub(crate) url: Option<String>,
     /// The id of an asset uploaded to Kaleyra before.
     pub(crate) id: Option<String>,
-    /// `image/jpeg`, `image/png`, `video/mp4`, `video/3gp`; otherwise derived from the extension of
-    /// the URL.
+    /// `image/jpeg`, `image/png`, `video/mp4`, `video/3gp`; if absent, derived from the extension
+    /// of the URL.
     pub(crate) mime_type: Option<String>,
 }
 
@@ -97,7 +102,7 @@ impl From<SendRequest> for MessageInput {
             account: request.account,
             from: request.from,
             to: request.to,
-            name: request.name,
+            recipient_name: request.name,
             kind: request.kind,
             media_url,
             media_id,
@@ -112,14 +117,14 @@ impl From<SendRequest> for MessageInput {
     }
 }
 
-/// A message that was accepted.
+/// A message that was accepted or registered.
 #[derive(Serialize, ToSchema, Debug)]
-pub(crate) struct AcceptedResponse {
+pub(crate) struct StoredMessageResponse {
     pub(crate) id: Uuid,
-    /// The state so far.
+    /// Current delivery state.
     pub(crate) state: &'static str,
     pub(crate) account: String,
     pub(crate) created_at: String,
-    /// About input that is valid but probably a mistake.
+    /// Warnings about valid input that is probably a mistake.
     pub(crate) warnings: Vec<String>,
 }

@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use crate::harness::database::TestDatabase;
 
-/// Identifies a message in a run: its provider and its customer, who gets no other.
+/// Identifies a message in a run: its provider and its recipient, who gets only one message.
 pub(crate) type Name = (String, String);
-/// What is known of a message: its state, conflict and failure in a line, and each receipt with its count.
+/// What is known about a message: its state, conflict and failure in one line, and each receipt with its count.
 pub(crate) type Known = (String, BTreeMap<String, u64>);
 
-/// What we show of the messages that we sent.
-pub(crate) async fn known_by_us(database: &TestDatabase) -> BTreeMap<Name, Known> {
+/// What the program shows of the messages that it sent.
+pub(crate) async fn known_to_program(database: &TestDatabase) -> BTreeMap<Name, Known> {
     let of = |row: &[&str]| (row[0].to_owned(), row[1].to_owned());
     let key = "m.provider || '|' || COALESCE(m.recipient, '')";
     known(database, key, "=", of).await
 }
 
 /// Orphans as the program shows them, by one of their ids.
-pub(crate) async fn orphans_known(database: &TestDatabase) -> BTreeMap<String, Known> {
+pub(crate) async fn orphans_known_to_program(database: &TestDatabase) -> BTreeMap<String, Known> {
     let of = |row: &[&str]| row[1].to_owned();
     let key = "m.provider || '|' || COALESCE(m.provider_id, '')";
     known(database, key, "<>", of).await
@@ -45,7 +45,7 @@ async fn known<K: Ord>(
     for line in database.query(&states).await {
         let row: Vec<&str> = line.split('|').collect();
         let before = known.insert(of(&row), (row[2..].join("|"), BTreeMap::new()));
-        assert!(before.is_none(), "two messages of one name");
+        assert!(before.is_none(), "two messages to one recipient");
     }
     for line in database.query(&receipts).await {
         let row: Vec<&str> = line.split('|').collect();
@@ -55,13 +55,13 @@ async fn known<K: Ord>(
     known
 }
 
-/// Whose line it is.
+/// The message that a line of the oracle is about.
 pub(crate) fn name(line: &Value) -> Name {
     (text(&line["provider"]), text(&line["recipient"]))
 }
 
-/// The oracle's words in ours.
-pub(crate) fn known_by_the_oracle(line: &Value) -> Known {
+/// A line of the oracle in the form of [`Known`].
+pub(crate) fn expected_by_oracle(line: &Value) -> Known {
     let mut receipts = BTreeMap::new();
     for (words, count) in line["facts"].as_object().unwrap() {
         let (word, code) = match words.strip_prefix("not sent ") {
@@ -73,7 +73,7 @@ pub(crate) fn known_by_the_oracle(line: &Value) -> Known {
             "failed" => format!("failure {code}"),
             // An echo contributes ids only.
             "outgoing" => continue,
-            strange => format!("other {strange}"),
+            unknown => format!("other {unknown}"),
         };
         receipts.insert(receipt, count.as_u64().unwrap());
     }
@@ -97,7 +97,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// Names the differences, not the thousands that agree.
+/// Fails with only the messages that differ.
 pub(crate) fn assert_same<K: Ord + std::fmt::Debug>(
     expected: &BTreeMap<K, Known>,
     shown: &BTreeMap<K, Known>,
@@ -114,44 +114,47 @@ pub(crate) fn assert_same<K: Ord + std::fmt::Debug>(
     );
 }
 
-/// What came of a run in which processes were killed.
+/// Counts of a run in which processes were killed.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
-    /// Messages that the providers took, each once.
-    pub(crate) taken: usize,
+pub(crate) struct KillRunCounts {
+    /// Messages that the providers accepted, each once.
+    pub(crate) accepted: usize,
     /// Receipts of these messages.
     pub(crate) receipts: u64,
     /// Messages whose reply was lost.
-    pub(crate) untold: usize,
-    /// Messages with callbacks that were posted and not answered: they may or may not be known.
-    pub(crate) doubtful: usize,
-    /// Messages that died with their process before the provider had them; they are not sent again by themselves.
+    pub(crate) reply_lost: usize,
+    /// Messages with callbacks that got no response and therefore may not be stored.
+    pub(crate) unconfirmed: usize,
+    /// Messages whose process was killed before the provider received them. They are not sent again automatically.
     pub(crate) never_sent: usize,
 }
 
-/// Compares every message with the oracle's word on it, after a run in which processes were killed.
+/// Compares every message with the state that the oracle expects, after a run in which processes were killed.
 ///
-/// Such a run differs from an orderly one in three ways: a reply may have come to a dead process; a callback that was not answered is
-/// posted again, so that a receipt may be there more often than it was acknowledged; and one that is not posted again (Sobot's) may or may
-/// not have been taken.
-pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey {
-    let ours = known_by_us(database).await;
-    let unmatched = orphans_known(database).await;
-    let reported = reported(database).await;
-    let (mut survey, mut wrong) = (Survey::default(), Vec::new());
+/// Such a run differs from others in three ways: a reply may be lost with its process; a callback without a response is posted again, so
+/// that a receipt may be stored more often than it was acknowledged; and one that is not posted again (Sobot's) may or may not have been
+/// stored.
+pub(crate) async fn compare_after_kills(
+    database: &TestDatabase,
+    oracle: &[Value],
+) -> KillRunCounts {
+    let ours = known_to_program(database).await;
+    let unmatched = orphans_known_to_program(database).await;
+    let replied = with_recorded_reply(database).await;
+    let (mut counts, mut wrong) = (KillRunCounts::default(), Vec::new());
     let mut names = BTreeSet::new();
     let nothing = || ("uncertain||".to_owned(), BTreeMap::new());
     for line in oracle {
         let name = name(line);
         assert!(names.insert(name.clone()), "{name:?} was sent twice");
-        let mut expected = known_by_the_oracle(line);
-        survey.receipts += expected.1.values().sum::<u64>();
+        let mut expected = expected_by_oracle(line);
+        counts.receipts += expected.1.values().sum::<u64>();
         let mut pairs = Vec::new();
         let mine = ours.get(&name).cloned();
-        if reported.contains(&name) {
+        if replied.contains(&name) {
             pairs.push((expected, mine));
         } else if name.0 == "sobot" {
-            survey.untold += 1;
+            counts.reply_lost += 1;
             pairs.push((nothing(), mine));
             if !expected.1.is_empty() {
                 expected.0 = expected.0.replace("submitted|", "uncertain|");
@@ -159,22 +162,22 @@ pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey 
                 pairs.push((expected, unmatched.get(&id).cloned()));
             }
         } else {
-            survey.untold += 1;
+            counts.reply_lost += 1;
             expected.0 = expected.0.replace("submitted|", "uncertain|");
             pairs.push((expected, mine));
         }
-        let doubtful = line["doubtful"] != 0;
-        survey.doubtful += usize::from(doubtful);
+        let unconfirmed = line["doubtful"] != 0;
+        counts.unconfirmed += usize::from(unconfirmed);
         for (expected, shown) in pairs {
-            if !agrees(&expected, shown.as_ref(), doubtful) {
+            if !agrees(&expected, shown.as_ref(), unconfirmed) {
                 wrong.push((name.clone(), expected, shown));
             }
         }
     }
-    survey.taken = names.len();
-    let never_taken = ours.iter().filter(|(name, _)| !names.contains(name));
-    for (name, known) in never_taken {
-        survey.never_sent += 1;
+    counts.accepted = names.len();
+    let never_accepted = ours.iter().filter(|(name, _)| !names.contains(name));
+    for (name, known) in never_accepted {
+        counts.never_sent += 1;
         if *known != nothing() {
             wrong.push((name.clone(), nothing(), Some(known.clone())));
         }
@@ -184,10 +187,10 @@ pub(crate) async fn survey(database: &TestDatabase, oracle: &[Value]) -> Survey 
         "{} differ (oracle, shown): {wrong:#?}",
         wrong.len()
     );
-    survey
+    counts
 }
 
-fn agrees((state, receipts): &Known, shown: Option<&Known>, doubtful: bool) -> bool {
+fn agrees((state, receipts): &Known, shown: Option<&Known>, unconfirmed: bool) -> bool {
     let Some((shown_state, shown_receipts)) = shown else {
         return false;
     };
@@ -196,14 +199,14 @@ fn agrees((state, receipts): &Known, shown: Option<&Known>, doubtful: bool) -> b
             .get(receipt)
             .is_some_and(|shown| shown >= count)
     });
-    none_lost && (doubtful || (state == shown_state && receipts.len() == shown_receipts.len()))
+    none_lost && (unconfirmed || (state == shown_state && receipts.len() == shown_receipts.len()))
 }
 
 /// Messages whose provider's reply was recorded.
-async fn reported(database: &TestDatabase) -> BTreeSet<Name> {
-    let reported = "SELECT m.provider || '|' || m.recipient AS line FROM messages m WHERE EXISTS \
+async fn with_recorded_reply(database: &TestDatabase) -> BTreeSet<Name> {
+    let replied = "SELECT m.provider || '|' || m.recipient AS line FROM messages m WHERE EXISTS \
                 (SELECT 1 FROM attempts a WHERE a.message = m.id AND a.outcome = 'accepted')";
-    let lines = database.query(reported).await;
+    let lines = database.query(replied).await;
     let name = |line: &String| {
         let (provider, recipient) = line.split_once('|').unwrap();
         (provider.to_owned(), recipient.to_owned())
