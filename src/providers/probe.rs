@@ -22,7 +22,10 @@ pub(super) fn is_probe(document: &Value) -> bool {
             let is_test = |(name, value): (&String, &Value)| {
                 let words = text(value);
                 let is_scalar = !value.is_object() && !value.is_array();
-                is_scalar && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
+                let is_id = name.to_ascii_lowercase().ends_with("id");
+                is_scalar
+                    && !is_id
+                    && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
             };
             let is_neutral = |(name, _): (&String, &Value)| NEUTRAL.contains(&name.as_str());
             members.len() <= MEMBERS_LIMIT
@@ -81,6 +84,7 @@ mod tests {
         for other in [
             json!({"id": "wamid.1", "status": "delivered"}),
             json!({"id": "test", "status": "delivered"}),
+            json!({"messageId": "wamid.test"}),
             json!({"status": "delivered"}),
             json!({"timestamp": "1763600000"}),
             json!({"test": {"id": "wamid.1"}}),

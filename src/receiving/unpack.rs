@@ -19,7 +19,9 @@ const INTERMEDIATE_LIMIT: u64 = 4 * 1024 * 1024;
 const ENCODINGS_LIMIT: usize = 3;
 /// Deflate's maximum compression ratio.
 const DEFLATE_RATIO: u64 = 1032;
-/// Bytes in which a body without meaning has a control character.
+/// Of random bytes, every ninth is a control character: more than one in this many is no text.
+const CONTROL_SHARE: usize = 16;
+/// Bytes in which control characters are counted.
 const SAMPLE: usize = 256;
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -115,13 +117,16 @@ impl Labels<'_> {
 
     /// Names the encoding of bytes that are neither text nor a known compression.
     fn check_text(&self, bytes: &[u8]) -> Result<(), UnpackError> {
-        let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
         let is_utf16 = matches!(
             bytes,
             [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..]
         );
-        let is_json_or_xml = matches!(bytes, [b'{' | b'[' | b'"' | b'<', ..]);
-        if is_utf16 || is_json_or_xml || !bytes.iter().take(SAMPLE).any(is_control) {
+        if is_utf16 || str::from_utf8(bytes).is_ok() {
+            return Ok(());
+        }
+        let sample = &bytes[..bytes.len().min(SAMPLE)];
+        let is_control = |byte: &&u8| **byte < b' ' && !byte.is_ascii_whitespace();
+        if sample.iter().filter(is_control).count() * CONTROL_SHARE <= sample.len() {
             return Ok(());
         }
         match self.names().last().as_deref() {
