@@ -29,7 +29,7 @@ pub struct ReplayArguments {
     /// Callbacks of this account
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
-    /// receipts, inbound, notice, quarantined or unverified
+    /// receipts, inbound, notice, probe, quarantined or unverified
     #[arg(long, value_parser = parse_outcome)]
     pub outcome: Option<Outcome>,
     /// Received at or after this instant, RFC 3339

@@ -16,14 +16,17 @@ pub enum Outcome {
     Quarantined,
     /// Parsed, but not about a message.
     Notice,
+    /// A test whether the URL works.
+    Probe,
 }
 
 impl Outcome {
     /// In the order in which they are offered.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Receipts,
         Self::Inbound,
         Self::Notice,
+        Self::Probe,
         Self::Quarantined,
         Self::Unverified,
     ];

@@ -205,6 +205,9 @@ fn fold_pricing(receipts: &[Receipt]) -> Pricing {
         billable: pick(receipts, |pricing| pricing.billable.as_ref()),
         category: pick(receipts, |pricing| pricing.category.as_ref()),
         model: pick(receipts, |pricing| pricing.model.as_ref()),
+        kind: pick(receipts, |pricing| pricing.kind.as_ref()),
+        currency: pick(receipts, |pricing| pricing.currency.as_ref()),
         price: pick(receipts, |pricing| pricing.price.as_ref()),
+        raw: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::enum_words::{UnknownWord, enum_words};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::domain::delivery_state::Stage;
+use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::Failure;
 
 /// What one receipt reports.
@@ -22,18 +22,44 @@ pub enum ReceiptEvent {
 /// What a message cost, as far as it was reported.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Pricing {
+    /// As reported, with any status. [`Pricing::is_charged`] says what it means for a message.
     pub billable: Option<bool>,
     /// `service`, `marketing`, `utility` …
     pub category: Option<String>,
     /// `CBP`, `PMP` …
     pub model: Option<String>,
+    /// Meta's `type`: `regular`, `free_customer_service`, `free_entry_point` …
+    pub kind: Option<String>,
+    pub currency: Option<String>,
     /// The price, exactly as written.
     pub price: Option<String>,
+    /// The provider's pricing object as JSON; of one receipt only.
+    pub raw: Option<String>,
 }
 
 impl Pricing {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a message in this state is charged. Providers announce a charge with `sent`, and make
+    /// it when the message is delivered; absent while that is open.
+    pub fn is_charged(&self, state: DeliveryState) -> Option<bool> {
+        is_charged(self.billable, state)
+    }
+}
+
+/// [`Pricing::is_charged`] of a reported `billable`.
+pub fn is_charged(billable: Option<bool>, state: DeliveryState) -> Option<bool> {
+    match state {
+        _ if billable != Some(true) => billable,
+        DeliveryState::Delivered | DeliveryState::Read | DeliveryState::Played => Some(true),
+        DeliveryState::Failed | DeliveryState::Cancelled => Some(false),
+        DeliveryState::Queued
+        | DeliveryState::Sending
+        | DeliveryState::Uncertain
+        | DeliveryState::Submitted
+        | DeliveryState::Sent => None,
     }
 }
 
@@ -121,6 +147,18 @@ impl Receipt {
             },
         }
     }
+}
+
+/// The word of the latest reply that neither confirms nor refuses the message, such as
+/// `held_for_quality_assessment`.
+pub fn find_reply_word(receipts: &[Receipt]) -> Option<&str> {
+    let words = receipts.iter().filter_map(|receipt| match &receipt.event {
+        ReceiptEvent::Other(word) if receipt.source_kind == SourceKind::Attempt => {
+            Some((receipt.received_at, word.as_str()))
+        }
+        _ => None,
+    });
+    words.max().map(|(_, word)| word)
 }
 
 /// The reported time, if it is not before 2009 and not more than a day after `received_at`.

@@ -12,6 +12,8 @@ pub struct ProviderAcceptance {
     pub ids: Vec<ProviderMessageId>,
     /// Oddities of the reply, such as an id that is too long to store.
     pub warnings: Vec<String>,
+    /// A word that neither confirms nor refuses the message: `held_for_quality_assessment`.
+    pub word: Option<String>,
 }
 
 /// Every way in which sending can fail. Callers branch on the methods, never on text.

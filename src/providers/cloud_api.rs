@@ -17,6 +17,8 @@ use crate::providers::vocabulary::{self, Meaning, parse_time};
 
 /// Bytes of a category, a model or a price that are kept.
 pub(super) const PRICING_WORD_LIMIT: usize = 64;
+/// Bytes of a pricing object that are kept; a longer one is not kept.
+const RAW_PRICING_LIMIT: usize = 1024;
 
 /// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
 ///
@@ -189,9 +191,36 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
         None => None,
     };
     Pricing {
-        billable: pricing.get("billable").and_then(Value::as_bool),
+        billable: pricing.get("billable").and_then(flag),
         category: first(pricing, &["category"]).map(word),
         model: first(pricing, &["pricing_model"]).map(word),
+        kind: first(pricing, &["type"]).map(word),
+        currency: first(pricing, &["currency"])
+            .or_else(|| first(object, &["currency"]))
+            .map(word),
         price: price(pricing).or_else(|| price(object)),
+        raw: raw_object(pricing),
     }
+}
+
+/// A boolean, also as a text or a number.
+fn flag(value: &Value) -> Option<bool> {
+    match text(value) {
+        None => value.as_bool(),
+        Some(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        },
+    }
+}
+
+fn raw_object(pricing: &Value) -> Option<String> {
+    pricing
+        .as_object()
+        .filter(|object| !object.is_empty())
+        .and_then(|object| serde_json::to_string(object).ok())
+        .filter(|raw| raw.len() <= RAW_PRICING_LIMIT)
+        // PostgreSQL does not store NUL in texts, and JSON escapes it.
+        .map(|raw| raw.replace("\\u0000", "␀"))
 }

@@ -3,43 +3,138 @@
 
 use serde_json::{Map, Value};
 
-use crate::providers::payload::text;
+use crate::providers::json_in_text::{begins_json, may_hold_json};
+use crate::providers::json_value::read_held;
+use crate::providers::nested_names::{insert, split_path, with_lists};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, cut};
 
 /// Bytes of a pair as sent: a name and a value of which every byte is encoded in three.
 const PAIR_LIMIT: usize = 2 * 3 * TEXT_LIMIT;
+/// The name of JSON that is the only field.
+const ONLY_FIELD: &str = "payload";
+
+/// The fields of a form. Of a repeated name, the first value that is not empty stays.
+pub(super) struct FormFields<'b> {
+    budget: &'b ReadingBudget,
+    fields: Map<String, Value>,
+    has_paths: bool,
+}
 
 /// `name=value&…`, of a body or a query string.
-pub(super) fn parse(encoded: &[u8]) -> Result<Map<String, Value>, ReadingLimit> {
-    let budget = ReadingBudget::default();
-    let mut fields = Map::new();
-    for pair in encoded.split(|byte| *byte == b'&') {
-        let pair = pair.get(..PAIR_LIMIT).unwrap_or(pair);
+pub(super) fn parse<'b>(
+    encoded: &str,
+    budget: &'b ReadingBudget,
+) -> Result<FormFields<'b>, ReadingLimit> {
+    let mut form = FormFields::new(budget);
+    // JSON that was not encoded: `&`, `+` and `%` are its own.
+    if let Some((name, value)) = encoded.split_once('=')
+        && begins_json(value)
+        && may_hold_json(name)
+        && form.add_json(name, value)?
+    {
+        return Ok(form);
+    }
+    let is_only = !encoded.contains('&');
+    for pair in encoded.trim_start_matches('?').split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let pair = match pair.as_bytes().get(..PAIR_LIMIT) {
+            Some(start) if !begins_encoded_json(name) && !begins_encoded_json(value) => start,
+            _ => pair.as_bytes(),
+        };
         for (name, value) in form_urlencoded::parse(pair) {
-            budget.count_value()?;
-            add_field(&mut fields, &name, &value);
+            // A body of JSON with the type of a form becomes a name.
+            if is_only && value.is_empty() && form.add_json(ONLY_FIELD, &name)? {
+                break;
+            }
+            if is_only {
+                form.add_only(&name, &value)?;
+            } else {
+                form.add(&name, &value)?;
+            }
         }
     }
-    Ok(fields)
+    Ok(form)
 }
 
 /// Plain text of a callback profile: lines of `name: value` or `name=value`.
-pub(super) fn parse_lines(text: &str) -> Result<Map<String, Value>, ReadingLimit> {
-    let budget = ReadingBudget::default();
-    let mut fields = Map::new();
+pub(super) fn parse_lines<'b>(
+    text: &str,
+    budget: &'b ReadingBudget,
+) -> Result<FormFields<'b>, ReadingLimit> {
+    let mut form = FormFields::new(budget);
     for (name, value) in text.lines().filter_map(|line| line.split_once([':', '='])) {
-        budget.count_value()?;
-        add_field(&mut fields, name.trim(), value.trim());
+        form.add(name.trim(), value.trim())?;
     }
-    Ok(fields)
+    Ok(form)
 }
 
-/// Of a repeated name, the first value that is not empty stays.
-fn add_field(fields: &mut Map<String, Value>, name: &str, value: &str) {
-    let name = cut(name);
-    let has_value = fields.get(name).and_then(text).is_some();
-    if !has_value {
-        fields.insert(name.to_owned(), Value::from(cut(value)));
+fn begins_encoded_json(text: &str) -> bool {
+    let start = text.trim_start_matches('+').trim_start_matches("%20");
+    begins_json(text)
+        || ["%7B", "%7b", "%5B", "%5b", "{", "["]
+            .iter()
+            .any(|bracket| start.starts_with(bracket))
+}
+
+impl<'b> FormFields<'b> {
+    pub(super) fn new(budget: &'b ReadingBudget) -> Self {
+        Self {
+            budget,
+            fields: Map::new(),
+            has_paths: false,
+        }
+    }
+
+    /// Adds a decoded field.
+    pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), ReadingLimit> {
+        let path = split_path(cut(name));
+        let is_holder = path.last().is_some_and(|name| may_hold_json(name));
+        for _ in &path {
+            self.budget.count_value()?;
+        }
+        self.has_paths |= path.len() > 1;
+        let held = if is_holder && begins_json(value) {
+            read_held(value, self.budget)?
+        } else {
+            None
+        };
+        let value = held.unwrap_or_else(|| Value::from(cut(value)));
+        insert(&mut self.fields, &path, value);
+        Ok(())
+    }
+
+    /// Adds the only field: its text may be JSON whatever its name.
+    pub(super) fn add_only(&mut self, name: &str, value: &str) -> Result<(), ReadingLimit> {
+        if self.add_json(ONLY_FIELD, value)? {
+            return Ok(());
+        }
+        self.add(name, value)
+    }
+
+    /// Adds a field if its text is JSON.
+    fn add_json(&mut self, name: &str, text: &str) -> Result<bool, ReadingLimit> {
+        if !begins_json(text) {
+            return Ok(false);
+        }
+        self.budget.count_value()?;
+        let held = read_held(text, self.budget)?;
+        Ok(held.is_some_and(|held| {
+            self.fields.insert(name.to_owned(), held);
+            true
+        }))
+    }
+
+    /// One object; `None` without fields.
+    pub(super) fn finish(self) -> Option<Value> {
+        let fields = self.fields.into_iter();
+        let object: Map<String, Value> = if self.has_paths {
+            fields
+                .map(|(name, value)| (name, with_lists(value)))
+                .collect()
+        } else {
+            fields.collect()
+        };
+        (!object.is_empty()).then_some(Value::Object(object))
     }
 }
 
@@ -49,26 +144,56 @@ mod tests {
 
     use super::*;
 
+    fn fields(encoded: &str) -> Value {
+        let budget = ReadingBudget::default();
+        parse(encoded, &budget).unwrap().finish().unwrap()
+    }
+
     #[test]
     fn the_first_value_that_is_not_empty_stays() {
-        let fields = parse(b"id=&status=sent&id=a%2Bb+c&&status=read").unwrap();
         assert_eq!(
-            Value::from(fields),
+            fields("id=&status=sent&id=a%2Bb+c&&status=read"),
             json!({"id": "a+b c", "status": "sent"})
         );
-        let fields = parse_lines("id: x=1\n\nno value\nstatus=sent").unwrap();
-        assert_eq!(Value::from(fields), json!({"id": "x=1", "status": "sent"}));
+        let budget = ReadingBudget::default();
+        let lines = parse_lines("id: x=1\n\nno value\nstatus=sent", &budget).unwrap();
+        assert_eq!(lines.finish(), Some(json!({"id": "x=1", "status": "sent"})));
+    }
+
+    #[test]
+    fn json_in_a_field_is_read() {
+        let held = json!({"payload": {"id": "a+b=="}});
+        for encoded in [
+            "payload=%7B%22id%22%3A%22a%2Bb%3D%3D%22%7D",
+            "payload={\"id\":\"a+b==\"}",
+            "notification=%7b%22id%22:%22a%2bb==%22%7d",
+            "%7B%22id%22%3A%22a%2Bb%3D%3D%22%7D=",
+            "%7B%22id%22%3A%22a%2Bb%3D%3D%22%7D",
+        ] {
+            assert_eq!(fields(encoded), held, "{encoded}");
+        }
+        assert_eq!(
+            fields("note=%7B%7D&statuses=%5B%7B%22id%22:1%7D%5D&data={"),
+            json!({"note": "{}", "statuses": [{"id": 1}], "data": "{"})
+        );
     }
 
     #[test]
     fn reading_ends_at_the_limit_and_long_values_are_cut() {
-        let fields = "a=&".repeat(200_001);
-        assert_eq!(parse(fields.as_bytes()), Err(ReadingLimit::TooManyValues));
-        let lines = "a:\n".repeat(200_001);
-        assert_eq!(parse_lines(&lines), Err(ReadingLimit::TooManyValues));
+        let end = |encoded: String| parse(&encoded, &ReadingBudget::default()).err();
+        assert_eq!(
+            end("a=&".repeat(200_001)),
+            Some(ReadingLimit::TooManyValues)
+        );
+        let json = format!("a=1&data=[{}1]", "1,".repeat(200_000));
+        assert_eq!(end(json), Some(ReadingLimit::TooManyValues));
+        let budget = ReadingBudget::default();
+        let lines = parse_lines(&"a:\n".repeat(200_001), &budget);
+        assert_eq!(lines.err(), Some(ReadingLimit::TooManyValues));
         let long = format!("text={}&status=sent", "%C3%A4".repeat(100_000));
-        let fields = parse(long.as_bytes()).unwrap();
-        assert_eq!(fields["text"], "ä".repeat(TEXT_LIMIT / 2));
-        assert_eq!(fields["status"], "sent");
+        assert_eq!(
+            fields(&long),
+            json!({"text": "ä".repeat(TEXT_LIMIT / 2), "status": "sent"})
+        );
     }
 }

@@ -1,192 +1,140 @@
-//! Reads JSON within the limits of a callback. Of a long text, only the beginning is kept.
+//! Reads JSON as the documents that it consists of: one, or several on lines or one behind the
+//! other.
 
-use std::fmt;
+use serde_json::Value;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use crate::providers::json_in_text::begins_json;
+use crate::providers::json_repair::repair;
+use crate::providers::json_value::read_sequence;
+use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
-use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
+/// A document, or why it could not be read; the reason has no personal data.
+pub(super) type Document = Result<Value, String>;
 
-/// Tolerates a comma before a closing bracket, as in hand-written callback templates. The error is
-/// a reason without personal data.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let error = match read(text) {
-        Ok(value) => return Ok(value),
-        Err(JsonError::Limit(limit)) => return Err(limit.into()),
-        Err(JsonError::Syntax(error)) => error,
+/// Reads what is valid as it stands, else repairs what senders get wrong. A document that stays
+/// unreadable voids none of the others.
+pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
+    let counted = budget.counted();
+    let error = match read(text, budget)? {
+        (values, None) => return Ok(readable(values)),
+        (_, Some(error)) => error,
     };
-    read(&without_trailing_commas(text)).map_err(|second| match second {
-        JsonError::Limit(limit) => limit.into(),
-        JsonError::Syntax(_) => {
-            let what = if error.is_eof() {
-                "it ends too early"
-            } else {
-                "it goes wrong"
-            };
-            format!(
-                "not JSON: {what} at line {}, column {}",
-                error.line(),
-                error.column()
-            )
-        }
-    })
+    budget.forget_since(counted);
+    let (before, still_wrong) = read(&repair(text)?, budget)?;
+    if still_wrong.is_none() {
+        return Ok(readable(before));
+    }
+    if is_on_lines(text) {
+        budget.forget_since(counted);
+        drop(before);
+        return parse_lines(text, budget);
+    }
+    let mut documents = readable(before);
+    documents.push(Err(reason(&error)));
+    Ok(documents)
 }
 
-enum JsonError {
-    Limit(ReadingLimit),
-    Syntax(serde_json::Error),
-}
-
-fn read(text: &str) -> Result<Value, JsonError> {
-    let budget = ReadingBudget::default();
-    let outermost = BoundedValue {
-        budget: &budget,
-        depth: 0,
-    };
-    let mut reader = serde_json::Deserializer::from_str(text);
-    outermost
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| {
-            budget
-                .exceeded()
-                .map_or(JsonError::Syntax(error), JsonError::Limit)
-        })
-}
-
-/// Reads one value, as [`Value`]'s own implementation does, but counts it first.
-#[derive(Clone, Copy)]
-struct BoundedValue<'b> {
-    budget: &'b ReadingBudget,
-    depth: usize,
-}
-
-impl BoundedValue<'_> {
-    fn inner<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth + 1;
-        self.budget.check_depth(depth).map_err(E::custom)?;
-        Ok(Self { depth, ..self })
+fn read(
+    text: &str,
+    budget: &ReadingBudget,
+) -> Result<(Vec<Value>, Option<serde_json::Error>), ReadingLimit> {
+    let read = read_sequence(text, budget);
+    match budget.exceeded() {
+        Some(limit) => Err(limit),
+        None => Ok(read),
     }
 }
 
-impl<'de> DeserializeSeed<'de> for BoundedValue<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.budget.count_value().map_err(D::Error::custom)?;
-        deserializer.deserialize_any(self)
-    }
+fn readable(values: Vec<Value>) -> Vec<Document> {
+    values.into_iter().map(Ok).collect()
 }
 
-impl<'de> Visitor<'de> for BoundedValue<'_> {
-    type Value = Value;
+/// Whether the first line is a whole document and there are others.
+fn is_on_lines(text: &str) -> bool {
+    let first = text.split_once('\n').map(|(first, _)| first.trim_ascii());
+    first.is_some_and(|line| begins_json(line) && line.ends_with(['}', ']']))
+}
 
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(cut(value).to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let inner = self.inner::<A::Error>()?;
-        let mut list = Vec::new();
-        while let Some(element) = elements.next_element_seed(inner)? {
-            list.push(element);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inner = self.inner::<A::Error>()?;
-        let mut object = Map::new();
-        while let Some(name) = members.next_key_seed(BoundedName)? {
-            if object.is_empty() {
-                // An object with members takes as much memory as two values.
-                self.budget.count_value().map_err(A::Error::custom)?;
+fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
+    let mut documents = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_ascii().is_empty()) {
+        budget.count_value()?;
+        let counted = budget.counted();
+        let mut result = read(line, budget)?;
+        if let Some(error) = result.1 {
+            budget.forget_since(counted);
+            result = read(&repair(line)?, budget)?;
+            if result.1.is_some() {
+                documents.extend(readable(result.0));
+                documents.push(Err(reason(&error)));
+                continue;
             }
-            object.insert(name, members.next_value_seed(inner)?);
         }
-        Ok(Value::Object(object))
+        documents.extend(readable(result.0));
     }
+    Ok(documents)
 }
 
-/// Reads the name of a member.
-struct BoundedName;
-
-impl<'de> DeserializeSeed<'de> for BoundedName {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for BoundedName {
-    type Value = String;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the name of a member")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<String, E> {
-        Ok(cut(name).to_owned())
-    }
-}
-
-fn without_trailing_commas(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        let closes_next = || text[at + 1..].trim_start().starts_with(['}', ']']);
-        if !quoted && c == ',' && closes_next() {
-            continue;
-        }
-        kept.push(c);
-        quoted ^= c == '"' && !escaped;
-        escaped = quoted && c == '\\' && !escaped;
-    }
-    kept
+fn reason(error: &serde_json::Error) -> String {
+    let what = if error.is_eof() {
+        "it ends too early"
+    } else {
+        "it goes wrong"
+    };
+    format!(
+        "not JSON: {what} at line {}, column {}",
+        error.line(),
+        error.column()
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::providers::reading_budget::TEXT_LIMIT;
 
+    fn parse(text: &str) -> Result<Vec<Document>, String> {
+        super::parse(text, &ReadingBudget::default()).map_err(String::from)
+    }
+
+    fn parse_one(text: &str) -> Document {
+        let documents = <[Document; 1]>::try_from(parse(text)?);
+        let [document] = documents.map_err(|documents| format!("{documents:?}"))?;
+        document
+    }
+
     #[test]
     fn trailing_commas_are_dropped_only_outside_of_texts() {
         assert_eq!(
-            parse("{\"a\": \"x,]\\\",}\", \"b\": [1, 2, ],\n}").unwrap(),
+            parse_one("{\"a\": \"x,]\\\",}\", \"b\": [1, 2, ],\n}").unwrap(),
             json!({"a": "x,]\",}", "b": [1, 2]})
         );
-        assert!(parse("{\"a\" 1}").is_err());
-        let cut = parse("{\"a\": ").unwrap_err();
+        assert!(parse_one("{\"a\" 1}").is_err());
+        let cut = parse_one("{\"a\": ").unwrap_err();
         assert!(cut.starts_with("not JSON: it ends too early"), "{cut}");
+    }
+
+    #[test]
+    fn several_documents_are_read_one_by_one() {
+        let good = [Ok(json!({"a": 1})), Ok(json!({"b": "\u{fffd}"}))];
+        for text in [
+            "{\"a\":1}\n{\"b\":\"\u{fffd}\"}\n",
+            "{\"a\":1}{\"b\":\"\\ud83d\"}",
+            "{\"a\":1},\r\n{\"b\":\"\\ud83d\"}",
+            "\u{1e}{\"a\":1}\n\u{1e}{\"b\":\"\u{fffd}\"}\n",
+        ] {
+            assert_eq!(parse(text).unwrap(), good, "{text}");
+        }
+        let wrong = parse("{\"a\":1}\n{\"b\":\n{\"b\":\"\\ud83d\"}").unwrap();
+        let read: Vec<Option<&Value>> = wrong
+            .iter()
+            .map(|document| document.as_ref().ok())
+            .collect();
+        assert_eq!(read, [good[0].as_ref().ok(), None, good[1].as_ref().ok()]);
+        let behind = parse("{\"a\":1}<br />").unwrap();
+        assert!(matches!(behind.as_slice(), [Ok(_), Err(_)]), "{behind:?}");
     }
 
     #[test]
@@ -194,7 +142,9 @@ mod tests {
         let wide = |elements: usize| format!("[{}[]]", "[],".repeat(elements - 1));
         assert!(parse(&wide(199_999)).is_ok());
         let objects = format!("[{}1]", r#"{"a":1},"#.repeat(70_000));
-        for text in [wide(200_000), objects] {
+        let held = json!([{ "errors": wide(150_000) }, wide(60_000)]).to_string();
+        let lines = format!("{{\"a\":1}}\n{{\"a\n{}", "[]\n".repeat(200_000));
+        for text in [wide(200_000), objects, held, "[]".repeat(200_001), lines] {
             assert_eq!(
                 parse(&text).unwrap_err(),
                 "it has more than 200000 values (too_many_values)"
@@ -217,19 +167,11 @@ mod tests {
     #[test]
     fn of_a_long_text_the_beginning_is_kept() {
         let long = "ä".repeat(TEXT_LIMIT);
-        let parsed = parse(&json!({ "id": "x", "text": long, &long: 1 }).to_string()).unwrap();
+        let text = json!({ "id": "x", "text": long, &long: 1 }).to_string();
         let kept = "ä".repeat(TEXT_LIMIT / 2);
-        assert_eq!(parsed, json!({ "id": "x", "text": kept, &kept: 1 }));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_within_the_limits_is_read_as_serde_json_reads_it(
-            text in r#"(\{"a":|[\[{]|[\]}]|"[a-z\\"]{0,3}"|:|,|-?[0-9]{1,3}|1e400|0\.5|null|true| ){0,24}"#
-        ) {
-            let expected: Option<Value> = serde_json::from_str(&text).ok();
-            let parsed = read(&text).ok();
-            prop_assert_eq!(parsed, expected);
-        }
+        assert_eq!(
+            parse_one(&text),
+            Ok(json!({ "id": "x", "text": kept, &kept: 1 }))
+        );
     }
 }

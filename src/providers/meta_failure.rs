@@ -11,15 +11,20 @@ use crate::providers::reading_budget::shorten;
 const ERRORS_LIMIT: usize = 16;
 /// Bytes of a title and of a detail that are kept.
 const FAILURE_TEXT_LIMIT: usize = 1024;
+/// Texts of an error that has no known name, and bytes of each.
+const JOINED_TEXTS: usize = 4;
+const JOINED_LIMIT: usize = 256;
 /// Bytes of a code that are kept.
 const FAILURE_CODE_LIMIT: usize = 64;
+/// Names of a detail.
+const DETAILS: &[&str] = &["details", "detail", "message"];
 /// In characters; a longer text is not a code.
 const CODE_LIMIT: usize = 32;
 
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        let mut errors = ["errors", "error"]
+        let mut errors = ["errors", "error", "error_data"]
             .iter()
             .flat_map(|name| items(place.get(name)))
             .take(ERRORS_LIMIT)
@@ -68,27 +73,44 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
     }
 }
 
-/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, or a
-/// text.
+/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one with
+/// `error_data` as a text, texts by name, or a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
     if let Some(text) = text(error) {
+        let code = code_in_text(&text);
         return Failure {
-            code: code_in_text(&text),
-            title: Some(text),
+            title: Some(text).filter(|text| code.as_ref() != Some(text)),
+            code,
             ..Failure::default()
         };
     }
     let title = first(error, &["title", "message", "reason", "description"]);
     let details = error
         .get("error_data")
-        .and_then(|data| first(data, &["details"]))
-        .or_else(|| first(error, &["details", "detail", "message"]));
+        .and_then(|data| text(data).or_else(|| first(data, DETAILS)))
+        .or_else(|| first(error, DETAILS))
+        .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
+    let words = title.as_deref().or(details.as_deref());
     Failure {
-        code: parse_code(error, &["code"]).or_else(|| code_in_text(title.as_deref()?)),
+        code: parse_code(error, &["code"]).or_else(|| code_in_text(words?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
     }
+}
+
+/// `name: text; …` of an object without any known name.
+fn join_texts(error: &Value) -> Option<String> {
+    let is_known =
+        |name: &str| matches!(name, "code" | "href" | "error_data") || DETAILS.contains(&name);
+    let texts = error.as_object()?.iter();
+    let texts: Vec<String> = texts
+        .filter(|(name, _)| !is_known(name) && name.len() <= FAILURE_CODE_LIMIT)
+        .filter_map(|(name, value)| Some((name, shorten(text(value)?, JOINED_LIMIT))))
+        .map(|(name, words)| format!("{name}: {words}"))
+        .take(JOINED_TEXTS)
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 /// Code and text that are fields of the status itself.
@@ -176,6 +198,35 @@ mod tests {
             ("call 13105312", None),
         ] {
             assert_eq!(code_in_text(text).as_deref(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reason_of_another_type_is_kept() {
+        for (status, words) in [
+            (
+                serde_json::json!({"errors": [{"code": 131_026, "title": "Undeliverable", "error_data": "Not on WhatsApp"}]}),
+                "131026: Undeliverable: Not on WhatsApp",
+            ),
+            (
+                serde_json::json!({"error_data": {"details": "(#131053) too large"}}),
+                "131053: (#131053) too large",
+            ),
+            (
+                serde_json::json!({"errors": "131026: Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"errors": ["Blocked", "Again"]}),
+                "Blocked: (also reported: Again)",
+            ),
+            (
+                serde_json::json!({"errors": {"to": "invalid", "name": "empty"}}),
+                "to: invalid; name: empty",
+            ),
+            (serde_json::json!({"errors": 131_026}), "131026"),
+        ] {
+            assert_eq!(parse_failure(&[&status]).one_line(), words, "{status}");
         }
     }
 

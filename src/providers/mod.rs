@@ -4,29 +4,37 @@
 //! the README; `tests/it/house.rs` reports what is missing.
 
 pub mod authenticity;
+mod bounded_name;
+mod callback_parser;
 pub mod cloud_api;
 mod flat;
 mod form;
 mod json;
+mod json_in_text;
+mod json_repair;
+mod json_value;
 pub mod kaleyra;
 pub mod lancepilot;
 mod meta_failure;
+mod multipart;
+mod nested_names;
 mod payload;
 mod payload_format;
+mod probe;
 mod profile;
 mod protocol;
 mod reading_budget;
 mod replies;
+mod reply_word;
 pub mod sobot;
+mod text_decoding;
 pub mod vocabulary;
 mod xml;
 pub mod zixflow;
 
-use serde_json::Value;
-
-use crate::domain::callback_fields::CallbackFields;
 use crate::domain::provider::ProviderId;
 
+pub use crate::providers::callback_parser::parse_callback;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
     Provider, Report, SendStep,
@@ -39,27 +47,5 @@ pub fn get(id: ProviderId) -> &'static dyn Provider {
         ProviderId::Kaleyra => &kaleyra::Kaleyra,
         ProviderId::Zixflow => &zixflow::Zixflow,
         ProviderId::LancePilot => &lancepilot::LancePilot,
-    }
-}
-
-/// Parses a callback of an account, with the operator's field names where it uses them: in the body,
-/// or else in the query string.
-pub fn parse_callback(
-    provider: &dyn Provider,
-    fields: &CallbackFields,
-    callback: &Callback,
-) -> Vec<CallbackPart> {
-    let payload = payload_format::parse(callback);
-    if !fields.is_empty() {
-        let chosen = |payload: &Value| profile::parse(payload, fields, provider.exceptions());
-        let of_the_query = || chosen(&payload_format::parse_query(&callback.query).ok()?);
-        let parts = payload.as_ref().ok().and_then(chosen);
-        if let Some(parts) = parts.or_else(of_the_query) {
-            return parts;
-        }
-    }
-    match payload {
-        Ok(payload) => provider.parse_payload(&payload),
-        Err(reason) => vec![CallbackPart::Unparseable(reason)],
     }
 }

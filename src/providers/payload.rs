@@ -7,11 +7,13 @@ use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
+/// A double below this is the integer that was written.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// A text, or an integer as text. Empty texts, unfilled `<placeholders>` and inexact numbers are
-/// absent.
+/// A text, or a number as text, also as the only element of a list. Empty texts, unfilled
+/// `<placeholders>` and inexact numbers are absent.
 ///
 /// NUL becomes its symbol, because PostgreSQL does not store it in texts.
 pub(super) fn text(value: &Value) -> Option<String> {
@@ -22,6 +24,15 @@ pub(super) fn text(value: &Value) -> Option<String> {
             (!text.is_empty() && !unfilled).then(|| text.replace('\0', "␀"))
         }
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        // Times with a fraction, and integers of languages that have only doubles.
+        Value::Number(number) => number
+            .as_f64()
+            .filter(|double| double.abs() < EXACT_BELOW)
+            .map(|double| double.to_string()),
+        Value::Array(list) => match list.as_slice() {
+            [only] if !only.is_array() => text(only),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -106,6 +117,16 @@ mod tests {
         assert_eq!(text(&json!("<message_id>")), None);
         assert_eq!(text(&json!("  ")), None);
         assert_eq!(text(&json!(1e30)), None);
+        assert_eq!(
+            text(&json!(1_692_947_519_000.0)).as_deref(),
+            Some("1692947519000")
+        );
+        assert_eq!(
+            text(&json!(1_487_700_692.414_47)).as_deref(),
+            Some("1487700692.41447")
+        );
+        assert_eq!(text(&json!(["read"])).as_deref(), Some("read"));
+        assert_eq!(text(&json!(["read", "sent"])), None);
         assert_eq!(text(&json!(true)), None);
         assert_eq!(text(&json!("a\0b")).as_deref(), Some("a␀b"));
         assert_eq!(

@@ -1,53 +1,60 @@
-//! Converts a callback of any format to one JSON value.
+//! Converts a callback of any format to JSON documents.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::providers::form::FormFields;
+use crate::providers::json::Document;
+use crate::providers::probe::is_test_text;
 use crate::providers::protocol::Callback;
-use crate::providers::reading_budget::ReadingLimit;
-use crate::providers::{form, json, xml};
+use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
+use crate::providers::text_decoding::decode;
+use crate::providers::{form, json, multipart, xml};
 
-/// Parses the body as JSON, XML, form fields or lines of `name: value`; without a body, the query
-/// string as form fields. The error is a reason without personal data.
-pub(super) fn parse(callback: &Callback) -> Result<Value, String> {
-    let body = callback
-        .body
-        .strip_prefix("\u{feff}".as_bytes())
-        .unwrap_or(&callback.body)
-        .trim_ascii();
-    if body.is_empty() {
-        return parse_query(&callback.query);
-    }
-    let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
+/// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`; none without a
+/// body. The content type counts only where the body fits several. Reasons have no personal data.
+pub(super) fn parse_body(
+    callback: &Callback,
+    budget: &ReadingBudget,
+) -> Result<Vec<Document>, ReadingLimit> {
+    let decoded = decode(&callback.body)?;
+    let text =
+        decoded.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{feff}'));
     let is_form = callback
         .content_type
         .as_deref()
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
-    match body.first() {
-        Some(b'{' | b'[') => json::parse(text),
-        Some(b'<') => xml::parse(text),
+    if let Some(delimiter) = multipart::find_delimiter(text) {
+        let form = multipart::parse(text, delimiter, budget)?;
+        return Ok(vec![object(form, "multipart without fields")]);
+    }
+    let document = match text.as_bytes().first() {
+        None => return Ok(Vec::new()),
+        Some(b'{' | b'[' | b'"' | b'\x1e') => return json::parse(text, budget),
+        Some(b'<') => xml::parse(text, budget),
+        _ if is_test_text(text) && !text.contains(['=', ':']) => Ok(Value::from(text)),
         _ if !is_form && text.lines().nth(1).is_some() => {
-            object(form::parse_lines(text), "text without names and values")
+            let form = form::parse_lines(text, budget)?;
+            object(form, "text without names and values")
         }
-        _ if is_form || text.contains('=') => object(form::parse(body), "an empty form"),
-        _ => json::parse(text),
+        _ if is_form || text.contains('=') || text.starts_with('%') => {
+            object(form::parse(text, budget)?, "an empty form")
+        }
+        _ => return json::parse(text, budget),
+    };
+    match budget.exceeded() {
+        Some(limit) => Err(limit),
+        None => Ok(vec![document]),
     }
 }
 
-/// Parses the query string as form fields.
-pub(super) fn parse_query(query: &str) -> Result<Value, String> {
-    object(
-        form::parse(query.as_bytes()),
-        "neither a body nor a query string",
-    )
+/// Parses the query string as form fields; `None` without any.
+pub(super) fn parse_query(
+    query: &str,
+    budget: &ReadingBudget,
+) -> Result<Option<Value>, ReadingLimit> {
+    form::parse(query, budget).map(FormFields::finish)
 }
 
-fn object(
-    fields: Result<Map<String, Value>, ReadingLimit>,
-    reason_if_empty: &str,
-) -> Result<Value, String> {
-    match fields {
-        Ok(fields) if fields.is_empty() => Err(reason_if_empty.to_owned()),
-        Ok(fields) => Ok(Value::Object(fields)),
-        Err(limit) => Err(limit.into()),
-    }
+fn object(form: FormFields<'_>, reason_if_empty: &str) -> Document {
+    form.finish().ok_or_else(|| reason_if_empty.to_owned())
 }

@@ -130,6 +130,8 @@ pub enum CallbackPart {
     /// Understood, but not about a message: a quality rating, a template status, a system error.
     /// The text has no personal data.
     Notice(String),
+    /// A test whether the URL works: nothing, or a word such as `test`.
+    Probe,
     /// Not understood. The reason has no personal data.
     Unparseable(String),
 }
@@ -182,7 +184,7 @@ pub trait Provider: Send + Sync {
     -> SendStep;
 
     /// Parses the content of a callback into its parts, in order; those beyond [`PARTS_LIMIT`] may
-    /// be left out. Never empty: an empty callback is [`CallbackPart::Unparseable`].
+    /// be left out. Never empty: an empty list is [`CallbackPart::Unparseable`].
     fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart>;
 
     /// Status words with another meaning for this provider, for callbacks with the operator's field

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// JSON values, XML elements, attributes and texts, or form fields of one callback. 3 MB of Meta's
 /// statuses have fewer than 150,000.
-const VALUES_LIMIT: usize = 200_000;
+pub(super) const VALUES_LIMIT: usize = 200_000;
 /// A report needs three or four levels, Meta's envelope ten.
 const DEPTH_LIMIT: usize = 64;
 /// Bytes of one text. Ids, status words, times and references are shorter.
@@ -19,6 +19,9 @@ pub(super) enum ReadingLimit {
     TooManyValues,
     #[error("it is nested deeper than {DEPTH_LIMIT} levels")]
     TooDeep,
+    /// Of a text that cannot be read as it stands.
+    #[error("it is no valid text, and too long to be repaired")]
+    TooLong,
 }
 
 impl From<ReadingLimit> for String {
@@ -27,7 +30,7 @@ impl From<ReadingLimit> for String {
     }
 }
 
-/// What one reader has used of the limits.
+/// What the readers of one callback have used of the limits, whatever is wrapped in what.
 #[derive(Debug, Default)]
 pub(super) struct ReadingBudget {
     values: Cell<usize>,
@@ -51,6 +54,16 @@ impl ReadingBudget {
             return self.exceed(ReadingLimit::TooDeep);
         }
         Ok(())
+    }
+
+    /// The values that were counted, for [`Self::forget_since`].
+    pub(super) fn counted(&self) -> usize {
+        self.values.get()
+    }
+
+    /// Forgets the values that were counted since: they were dropped, and their text is read again.
+    pub(super) fn forget_since(&self, counted: usize) {
+        self.values.set(counted);
     }
 
     /// The limit that ended the reading, if one did.

@@ -21,6 +21,7 @@ use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::providers::payload::{first, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
+use crate::providers::reply_word::with_word;
 use crate::providers::vocabulary::{self, Meaning};
 use crate::providers::{cloud_api, replies};
 
@@ -74,7 +75,7 @@ impl Provider for Sobot {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => parse_reply(reply),
+            Some(reply) => with_word(parse_reply(reply), reply),
         }
     }
 

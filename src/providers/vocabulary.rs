@@ -117,7 +117,15 @@ pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 }
 
 fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if text.contains(['e', 'E']) {
+        // `1.692947519e9`
+        let number: f64 = text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())?;
+        return parse_epoch(&number.to_string());
+    }
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || whole.len() > 20 || !is_number(whole) || !is_number(fraction) {
         return None;
@@ -139,6 +147,9 @@ fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
 
 fn parse_written(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.to_utc());
+    }
+    if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return Some(time.to_utc());
     }
     let zoned = ZONED
@@ -192,6 +203,10 @@ mod tests {
             "1769620679000000",
             "1769620679000000000",
             "1769620679.000",
+            "1769620679,000",
+            "1769620679000.0",
+            "1.769620679e9",
+            "1769620679E0",
             "2026-01-28T17:17:59Z",
             "2026-01-28T17:17:59.000000Z",
             "2026-01-28T17:17:59.000000000Z",
@@ -200,6 +215,7 @@ mod tests {
             "2026-01-28T17:17:59.000+0000",
             "2026-01-28T17:17:59.000000",
             "2026-01-28 17:17:59",
+            "Wed, 28 Jan 2026 17:17:59 GMT",
         ] {
             assert_eq!(parse_time(text), Some(expected), "{text}");
         }

@@ -23,9 +23,11 @@ struct Element {
 }
 
 /// Returns the content of the root element. Errors contain nothing of the text.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let budget = ReadingBudget::default();
+///
+/// A bad character reference becomes U+FFFD, and an unknown entity or a lone `&` stays as written.
+pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
     let mut reader = Reader::from_str(text);
+    reader.config_mut().allow_dangling_amp = true;
     // The document itself is the outermost element.
     let mut open = vec![Element::default()];
     loop {
@@ -34,9 +36,9 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
         match event {
             Event::Start(start) => {
                 budget.check_depth(open.len())?;
-                open.push(begin(&start, &budget)?);
+                open.push(begin(&start, budget)?);
             }
-            Event::Empty(start) => end(&mut open, begin(&start, &budget)?)?,
+            Event::Empty(start) => end(&mut open, begin(&start, budget)?)?,
             Event::End(_) => {
                 let element = open.pop().ok_or(MALFORMED)?;
                 end(&mut open, element)?;
@@ -45,9 +47,10 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
             Event::CData(text) => add_text(&mut open, &text.xml10_content()),
             Event::GeneralRef(reference) => match reference.resolve_char_ref() {
                 Ok(Some(character)) => add_text(&mut open, character.encode_utf8(&mut [0; 4])),
-                _ => match resolve_xml_entity(&reference) {
+                Err(_) => add_text(&mut open, "\u{fffd}"),
+                Ok(None) => match resolve_xml_entity(&reference) {
                     Some(known) => add_text(&mut open, known),
-                    None => return Err("XML with a declared entity".to_owned()),
+                    None => add_text(&mut open, &format!("&{};", cut(&reference))),
                 },
             },
             Event::DocType(_) => return Err("XML with a document type".to_owned()),
@@ -67,9 +70,12 @@ fn begin(start: &BytesStart<'_>, budget: &ReadingBudget) -> Result<Element, Stri
     };
     for attribute in start.attributes() {
         budget.count_value()?;
-        let attribute = attribute.map_err(|_| MALFORMED)?;
+        // The next one may be valid.
+        let Ok(attribute) = attribute else {
+            continue;
+        };
         let value = attribute.normalized_value(Implicit1_0);
-        let value = value.map_err(|_| MALFORMED)?;
+        let value = value.unwrap_or_else(|_| attribute.value.clone());
         add(
             &mut element.children,
             cut(attribute.key.local_name().as_ref()),
@@ -128,8 +134,17 @@ mod tests {
     fn elements_attributes_and_repeats_become_fields_and_lists() {
         let text = r#"<?xml version="1.0"?><!-- x --><r a="1 &amp; 2"><m><id>x&#43;y</id></m><m><id><![CDATA[<z>]]></id></m><e/></r>"#;
         assert_eq!(
-            parse(text).unwrap(),
+            parse(text, &ReadingBudget::default()).unwrap(),
             json!({"a": "1 & 2", "m": [{"id": "x+y"}, {"id": "<z>"}], "e": ""})
+        );
+    }
+
+    #[test]
+    fn a_bad_reference_spoils_only_its_own_text() {
+        let text = r#"<r at="a &b; c" x=1 y="2"><n>Meera &#xD83D;&nbsp;</n><c>Fish & Chips</c><id>x</id></r>"#;
+        assert_eq!(
+            parse(text, &ReadingBudget::default()).unwrap(),
+            json!({"at": "a &b; c", "y": "2", "n": "Meera \u{fffd}&nbsp;", "c": "Fish & Chips", "id": "x"})
         );
     }
 
@@ -137,18 +152,18 @@ mod tests {
     fn declared_entities_and_malformed_documents_are_rejected() {
         for text in [
             "<!DOCTYPE r [<!ENTITY a \"aaaa\">]><r>&a;</r>",
-            "<r>&a;</r>",
             "<r><a></r>",
             "<r>",
             "",
             "plain",
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse(text, &ReadingBudget::default()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn reading_ends_at_the_limits() {
+        let parse = |text: &str| parse(text, &ReadingBudget::default());
         let deep = "<a>".repeat(100_000);
         assert!(parse(&deep).unwrap_err().contains("deeper"));
         let attributes: Vec<String> = (0..200_000)

@@ -43,6 +43,9 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
         pricing_category: receipt.pricing.category.clone(),
         pricing_basis: receipt.pricing.model.clone(),
         price: receipt.pricing.price.clone(),
+        pricing_type: receipt.pricing.kind.clone(),
+        pricing_currency: receipt.pricing.currency.clone(),
+        pricing_raw: receipt.pricing.raw.clone(),
     }
 }
 
@@ -97,7 +100,10 @@ impl TryFrom<Model> for Receipt {
                 billable: row.billable,
                 category: row.pricing_category,
                 model: row.pricing_basis,
+                kind: row.pricing_type,
+                currency: row.pricing_currency,
                 price: row.price,
+                raw: row.pricing_raw,
             },
         })
     }

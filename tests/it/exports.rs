@@ -166,6 +166,7 @@ impl Fixture {
             category: Some("service".to_owned()),
             model: None,
             price: Some("-0.005".to_owned()),
+            ..Pricing::default()
         };
         let events = vec![
             ReceiptEvent::Stage(Stage::Delivered),

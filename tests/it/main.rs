@@ -10,6 +10,7 @@ mod api_description;
 mod batches;
 #[cfg(target_os = "linux")]
 mod bounded_reading;
+mod callback_formats;
 mod callbacks;
 mod chaos;
 mod concurrency;

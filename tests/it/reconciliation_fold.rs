@@ -198,6 +198,7 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
             category,
             model,
             price,
+            ..Pricing::default()
         },
     );
     (event, occurred, 0_i64..6, kind, any::<u128>(), pricing).prop_map(

@@ -69,10 +69,13 @@ fn complete_report(report: Report, payload: &Value) -> Report {
     add_id(&mut ids, first(extra, &["message_id"]));
     add_id(&mut ids, first(payload, &["message_id"]));
     let mut pricing = report.pricing;
-    pricing.price = pricing
-        .price
-        .or_else(|| cloud_api::parse_pricing(payload).price)
-        .or_else(|| cloud_api::parse_pricing(extra).price);
+    if pricing.price.is_none() {
+        let around = [payload, extra].map(cloud_api::parse_pricing);
+        let priced = around.into_iter().find(|around| around.price.is_some());
+        let priced = priced.unwrap_or_default();
+        pricing.price = priced.price;
+        pricing.currency = pricing.currency.or(priced.currency);
+    }
     let event = report.event.map(|event| match event {
         ReceiptEvent::Failure(failure) if failure == Failure::default() => {
             ReceiptEvent::Failure(meta_failure::parse_failure(&[payload]))

@@ -28,6 +28,7 @@ use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption
 use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
+use crate::providers::reply_word::with_word;
 use crate::providers::vocabulary::Exceptions;
 
 #[derive(Debug)]
@@ -132,7 +133,7 @@ impl Provider for Kaleyra {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => kaleyra_reply::parse(reply),
+            Some(reply) => with_word(kaleyra_reply::parse(reply), reply),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
 };
 use crate::providers::replies;
+use crate::providers::reply_word::with_word;
 use crate::providers::vocabulary::Exceptions;
 
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Provider for LancePilot {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => parse_reply(reply),
+            Some(reply) => with_word(parse_reply(reply), reply),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::domain::send_error::SendError;
 use crate::providers::payload::first;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
+use crate::providers::reply_word::with_word;
 
 #[derive(Debug)]
 pub struct Zixflow;
@@ -93,7 +94,7 @@ impl Provider for Zixflow {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => parse_reply(reply),
+            Some(reply) => with_word(parse_reply(reply), reply),
         }
     }
 

@@ -107,6 +107,7 @@ impl Reconciler {
                     (Outcome::Inbound, None)
                 }
                 CallbackPart::Notice(text) => (Outcome::Notice, Some(text.clone())),
+                CallbackPart::Probe => (Outcome::Probe, None),
                 CallbackPart::Unparseable(reason) => (Outcome::Quarantined, Some(reason.clone())),
             };
             if result == Outcome::Quarantined {

@@ -117,7 +117,7 @@ fn count_unpackable(entries: &[JournalEntry]) -> usize {
     let mut unpacked: u64 = 0;
     let fitting = entries.iter().take_while(|entry| {
         let (body, encoding) = (&entry.record.body, entry.record.header("content-encoding"));
-        unpacked = unpacked.saturating_add(max_unpacked_size(body.len(), encoding));
+        unpacked = unpacked.saturating_add(max_unpacked_size(body, encoding));
         unpacked <= BATCH_UNPACKED
     });
     fitting.count().max(1)

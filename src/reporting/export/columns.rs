@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
+use crate::domain::receipt::is_charged;
 use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
@@ -79,7 +80,7 @@ const COLUMNS: [ExportColumn; 28] = [
         context.provider_text(failure.and_then(|failure| failure.words.as_deref()))
     }),
     column("billable", |_, message| {
-        message.billable.map_or(Cell::Absent, Cell::Flag)
+        is_charged(message.billable, message.state).map_or(Cell::Absent, Cell::Flag)
     }),
     column("pricing_category", |_, message| {
         optional(message.pricing_category.as_deref())

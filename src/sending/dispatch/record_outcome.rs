@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;
 
 use crate::db;
@@ -76,6 +76,10 @@ impl Dispatcher {
                         now,
                     ),
                 )?;
+                if let Some(word) = &accepted.word {
+                    ledger.add(id, held_back(work, word, now))?;
+                    notes.push(format!("the reply says {word}"));
+                }
                 ledger.leave_queue(id, QueueState::Done)?;
                 exchange.outcome = AttemptOutcome::Accepted;
                 exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
@@ -146,6 +150,15 @@ impl Dispatcher {
             tracing::warn!(account.id = %work.account.id, "the provider rejected the account; sending is paused");
         }
         Ok(RecordedOutcome::Finished)
+    }
+}
+
+/// The receipt of a reply's word beside its acceptance.
+fn held_back(work: &ClaimedMessage, word: &str, now: DateTime<Utc>) -> Receipt {
+    let event = ReceiptEvent::Other(word.to_owned());
+    Receipt {
+        part: 1,
+        ..Receipt::ours(SourceKind::Attempt, work.attempt.uuid(), event, now)
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Model {
     #[sea_orm(column_name = "pricing_model")]
     pub pricing_basis: Option<String>,
     pub price: Option<String>,
+    pub pricing_type: Option<String>,
+    pub pricing_currency: Option<String>,
+    pub pricing_raw: Option<String>,
 }
 
 without_relations!();

@@ -46,6 +46,7 @@ pub struct ExportedMessage {
     pub delivered_at: Option<DateTime<Utc>>,
     pub read_at: Option<DateTime<Utc>>,
     pub failure: Option<ExportedFailure>,
+    /// As reported; `domain::receipt::is_charged` says what it means in a state.
     pub billable: Option<bool>,
     /// `service`, `marketing`, `utility` …
     pub pricing_category: Option<String>,

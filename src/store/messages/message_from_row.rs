@@ -74,6 +74,7 @@ impl TryFrom<Model> for Message {
                 category: row.pricing_category,
                 model: row.pricing_basis,
                 price: row.price,
+                ..Pricing::default()
             },
             resend_of: row.resend_of.map(Into::into),
             resent_as: row.resent_as.map(Into::into),

@@ -24,7 +24,7 @@ query_parameters!(
         ACCOUNT,
         QueryParameter::new(
             "outcome",
-            "receipts, inbound, notice, quarantined, unverified or pending."
+            "receipts, inbound, notice, probe, quarantined, unverified or pending."
         ),
     ]
 );

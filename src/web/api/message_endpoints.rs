@@ -69,6 +69,11 @@ pub(crate) async fn show(
     let now = services.clock.now();
     let visibility = caller.visibility();
     Ok(HttpResponse::Ok().json(MessageResponse::complete(
-        &message, &delivery, &ids, &attempts, visibility, now,
+        &message,
+        (&delivery, &receipts),
+        &ids,
+        &attempts,
+        visibility,
+        now,
     )))
 }

@@ -29,7 +29,7 @@ pub(crate) struct ReplayRequest {
     /// At most 500. Naming an unverified callback releases it.
     pub(crate) ids: Option<Vec<Uuid>>,
     pub(crate) account: Option<String>,
-    /// `receipts`, `inbound`, `notice`, `quarantined` or `unverified`; the last releases them.
+    /// `receipts`, `inbound`, `notice`, `probe`, `quarantined` or `unverified`; the last releases them.
     pub(crate) outcome: Option<String>,
     pub(crate) received_after: Option<String>,
     pub(crate) received_before: Option<String>,

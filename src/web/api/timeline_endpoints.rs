@@ -15,6 +15,7 @@ use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::list_response::list_response;
 use crate::web::api::path_parameters::MessagePath;
 use crate::web::api::wire;
+use crate::web::api::wire::message_parts::PricingResponse;
 
 /// One line of a timeline.
 #[derive(Serialize, ToSchema, Debug)]
@@ -35,6 +36,9 @@ pub(crate) struct TimelineResponse {
     pub(crate) title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
+    /// The price in the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pricing: Option<PricingResponse>,
     /// The participant or number that the report named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recipient: Option<String>,
@@ -91,6 +95,7 @@ fn receipt_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
     let shown = |text: &str| wire::recipient_text(text, visibility);
     let line = TimelineResponse {
         occurred_at: receipt.reported_time().map(wire::time),
+        pricing: PricingResponse::as_reported(&receipt.pricing, visibility),
         recipient: receipt.recipient.as_deref().map(shown),
         callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
         ..bare(receipt.received_at, "other")
@@ -126,6 +131,7 @@ fn bare(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {
     TimelineResponse {
         at: wire::time(at),
         occurred_at: None,
+        pricing: None,
         kind,
         word: None,
         code: None,

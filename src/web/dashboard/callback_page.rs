@@ -150,7 +150,7 @@ fn next_step(outcome: Option<Outcome>) -> Option<&'static str> {
     match outcome? {
         Outcome::Quarantined => Some(ProblemKind::Quarantine.next_step()),
         Outcome::Unverified => Some(ProblemKind::Unverified.next_step()),
-        Outcome::Receipts | Outcome::Inbound | Outcome::Notice => None,
+        Outcome::Receipts | Outcome::Inbound | Outcome::Notice | Outcome::Probe => None,
     }
 }
 

@@ -52,6 +52,7 @@ fn outcome_tooltip(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Receipts) => "It reported the status of at least one message.",
         Some(Outcome::Inbound) => "A customer wrote. The content is not processed.",
         Some(Outcome::Notice) => "Understood, but not about a message.",
+        Some(Outcome::Probe) => "A test whether the URL works.",
         Some(Outcome::Quarantined) => {
             "At least a part of it could not be parsed. It is kept and can be replayed after the parser was fixed."
         }

@@ -3,6 +3,7 @@
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::Pricing;
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
 use crate::web::dashboard::number_format::counted;
@@ -48,8 +49,12 @@ pub(super) fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {
     }
 }
 
-pub(super) fn details(message: &Message, viewer: Visibility) -> Vec<(&'static str, String)> {
-    let pricing = &message.pricing;
+pub(super) fn details(
+    message: &Message,
+    pricing: &Pricing,
+    reply_word: Option<&str>,
+    viewer: Visibility,
+) -> Vec<(&'static str, String)> {
     let references = &message.references;
     let line = |text: &Option<String>| text.as_deref().map(visible_line);
     let media = message.media.as_ref();
@@ -82,11 +87,14 @@ pub(super) fn details(message: &Message, viewer: Visibility) -> Vec<(&'static st
         (
             "Billable",
             pricing
-                .billable
+                .is_charged(message.state)
                 .map(|billable| if billable { "yes" } else { "no" }.to_owned()),
         ),
         ("Pricing", line(&pricing.category)),
+        ("Pricing type", line(&pricing.kind)),
         ("Price", line(&pricing.price)),
+        ("Currency", line(&pricing.currency)),
+        ("Reply", reply_word.map(|word| viewer.quoted(word))),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))

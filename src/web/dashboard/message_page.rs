@@ -10,6 +10,7 @@ use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
+use crate::domain::receipt::find_reply_word;
 use crate::domain::scope::{Caller, Visibility};
 use crate::operating::explain::explain_message;
 use crate::reporting::callback_views::{self, ListedCallback};
@@ -189,7 +190,12 @@ impl MessagePage {
                 .collect(),
             attempts_label: attempts_label(&input.history.attempts),
             callbacks: input.callbacks.iter().map(CallbackRow::new).collect(),
-            details: details(message, viewer),
+            details: details(
+                message,
+                &input.delivery.pricing,
+                find_reply_word(&input.history.receipts),
+                viewer,
+            ),
             media: message.media.as_ref().map(|media| viewer.media(media)),
             created: TimeElement::new(message.created_at),
             updated: TimeElement::new(message.updated_at),

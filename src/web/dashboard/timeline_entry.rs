@@ -148,7 +148,10 @@ fn receipt_text(
         ReceiptEvent::Other(word) => (
             None,
             "plain",
-            format!("Reported “{}”, no effect on the state", viewer.quoted(word)),
+            match receipt.source_kind {
+                SourceKind::Attempt => format!("Reply: “{}”", viewer.quoted(word)),
+                _ => format!("Reported “{}”, no effect on the state", viewer.quoted(word)),
+            },
             None,
         ),
     }
@@ -191,7 +194,9 @@ fn pricing_text(receipt: &Receipt) -> Option<String> {
     let texts: Vec<String> = [
         billable.map(str::to_owned),
         pricing.category.as_deref().map(visible_line),
+        pricing.kind.as_deref().map(visible_line),
         pricing.price.as_deref().map(visible_line),
+        pricing.currency.as_deref().map(visible_line),
     ]
     .into_iter()
     .flatten()

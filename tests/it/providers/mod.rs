@@ -9,6 +9,7 @@ mod profiles;
 mod shapes;
 mod siblings;
 mod sobot;
+mod wrapped_callbacks;
 mod zixflow;
 
 use std::fmt::Write as _;
@@ -273,6 +274,7 @@ fn line(part: &CallbackPart) -> String {
             time(inbound.occurred_at)
         ),
         CallbackPart::Notice(words) => format!("notice {words}"),
+        CallbackPart::Probe => "probe".to_owned(),
         CallbackPart::Unparseable(why) => format!("unreadable {why}"),
     }
 }

@@ -152,6 +152,7 @@ fn size(part: &CallbackPart) -> usize {
         }
         CallbackPart::Inbound(inbound) => texts(&[&inbound.sender]),
         CallbackPart::Notice(text) | CallbackPart::Unparseable(text) => text.len(),
+        CallbackPart::Probe => 0,
     }
 }
 

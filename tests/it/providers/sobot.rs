@@ -151,11 +151,8 @@ fn one_bad_element_does_not_stop_its_neighbours() {
 #[test]
 fn unknown_shapes_are_unparseable() {
     for body in [
-        "",
-        "null",
         "7",
-        "{}",
-        "[]",
+        "[{}]",
         "{\"id\":\"a\"}",
         "{\"status\":\"sent\"}",
         "not json",

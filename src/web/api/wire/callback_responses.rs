@@ -13,7 +13,7 @@ pub(crate) struct CallbackResponse {
     pub(crate) received_at: String,
     /// Bytes of the body.
     pub(crate) size: u64,
-    /// `receipts`, `inbound`, `notice`, `quarantined`, `unverified` or `pending`.
+    /// `receipts`, `inbound`, `notice`, `probe`, `quarantined`, `unverified` or `pending`.
     pub(crate) outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,

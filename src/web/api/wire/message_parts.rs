@@ -4,9 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::explanation::explain_shown_failure;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::Message;
+use crate::domain::receipt::Pricing;
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
 
@@ -90,27 +92,55 @@ impl FailureResponse {
     }
 }
 
-/// The price, as reported.
+/// The price.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct PricingResponse {
+    /// Of a message, whether it is charged: a charge that was announced is made on delivery, and
+    /// absent until then. Of a report, as reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) billable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) category: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
+    /// `regular`, `free_customer_service`, `free_entry_point` …; not in lists.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
+    /// Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) currency: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) price: Option<String>,
+    /// The provider's pricing object; in the timeline only, with `operate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) raw: Option<serde_json::Value>,
 }
 
 impl PricingResponse {
-    pub(crate) fn of(message: &Message) -> Option<Self> {
-        let pricing = &message.pricing;
+    /// The price of a message.
+    pub(crate) fn of(pricing: &Pricing, state: DeliveryState) -> Option<Self> {
+        let reported = Self::as_reported(pricing, Visibility::Masked)?;
+        Some(Self {
+            billable: pricing.is_charged(state),
+            ..reported
+        })
+    }
+
+    /// The price in one report.
+    pub(crate) fn as_reported(pricing: &Pricing, visibility: Visibility) -> Option<Self> {
         (!pricing.is_empty()).then(|| Self {
             billable: pricing.billable,
             category: pricing.category.clone(),
             model: pricing.model.clone(),
+            kind: pricing.kind.clone(),
+            currency: pricing.currency.clone(),
             price: pricing.price.clone(),
+            raw: pricing
+                .raw
+                .as_deref()
+                .filter(|_| visibility == Visibility::Full)
+                .and_then(|raw| serde_json::from_str(raw).ok()),
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Message, Origin};
+use crate::domain::receipt::{Receipt, find_reply_word};
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
 
@@ -62,6 +63,10 @@ pub(crate) struct MessageResponse {
     pub(crate) failure: Option<FailureResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pricing: Option<PricingResponse>,
+    /// A word in the provider's reply that neither confirms nor refuses the message, such as
+    /// `held_for_quality_assessment`; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reply_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +141,8 @@ impl MessageResponse {
             provider_ids: None,
             stages,
             failure: FailureResponse::of(message, visibility),
-            pricing: PricingResponse::of(message),
+            pricing: PricingResponse::of(&message.pricing, message.state),
+            reply_status: None,
             attempts: None,
             resend_of: message.resend_of.map(MessageId::uuid),
             resent_as: message.resent_as.map(MessageId::uuid),
@@ -148,7 +154,7 @@ impl MessageResponse {
     /// With the folded stages, every id and every attempt.
     pub(crate) fn complete(
         message: &Message,
-        delivery: &Delivery,
+        (delivery, receipts): (&Delivery, &[Receipt]),
         ids: &[ProviderMessageId],
         attempts: &[Attempt],
         visibility: Visibility,
@@ -171,6 +177,8 @@ impl MessageResponse {
             .collect();
         Self {
             stages,
+            pricing: PricingResponse::of(&delivery.pricing, message.state),
+            reply_status: find_reply_word(receipts).map(|word| visibility.mask_text(word)),
             provider_ids: Some(ids.iter().map(|id| visibility.mask_id(id)).collect()),
             attempts: Some(
                 attempts

@@ -2,7 +2,7 @@
 
 pub(crate) mod account_response;
 pub(crate) mod callback_responses;
-mod message_parts;
+pub(crate) mod message_parts;
 pub(crate) mod message_response;
 pub(crate) mod problem_responses;
 pub(crate) mod send_request;

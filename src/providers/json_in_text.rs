@@ -1,0 +1,90 @@
+//! Objects and lists that are written differently: as a text with JSON, and as an object with numbers for names.
+
+use serde_json::{Map, Value};
+
+/// Names of objects and lists that some senders write as a text with JSON.
+const HOLDERS: &[&str] = &[
+    "attributes",
+    "body",
+    "changes",
+    "contacts",
+    "content",
+    "conversation",
+    "data",
+    "entry",
+    "error",
+    "error_data",
+    "errors",
+    "event",
+    "extra_info",
+    "json",
+    "messages",
+    "meta_object",
+    "notification",
+    "payload",
+    "pricing",
+    "result",
+    "statuses",
+    "value",
+];
+/// Bytes of a text that may hold JSON. It is in memory beside the callback's own text.
+const HELD_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Whether a text under this name is read as JSON if it begins like an object or a list.
+pub(super) fn may_hold_json(name: &str) -> bool {
+    HOLDERS.contains(&name)
+}
+
+pub(super) fn begins_json(text: &str) -> bool {
+    text.len() <= HELD_LIMIT && text.trim_ascii_start().starts_with(['{', '['])
+}
+
+/// PHP writes a list with gaps as an object with numbers for names.
+pub(super) fn list_or_object(object: Map<String, Value>) -> Value {
+    const DIGITS: usize = 5;
+    let is_number = |name: &String| {
+        (1..=DIGITS).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_element = |value: &Value| value.is_object() || value.is_array();
+    let counts_up = || {
+        let numbers = (0..).map(|number: usize| number.to_string());
+        object
+            .keys()
+            .zip(numbers)
+            .all(|(name, number)| *name == number)
+    };
+    if !object.is_empty()
+        && object.keys().all(is_number)
+        && (object.values().all(is_element) || counts_up())
+    {
+        return Value::Array(object.into_iter().map(|(_, value)| value).collect());
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_for_names_make_a_list() {
+        for (object, expected) in [
+            (
+                json!({"0": {"a": 1}, "2": {"a": 2}}),
+                json!([{"a": 1}, {"a": 2}]),
+            ),
+            (json!({"0": "x", "1": "y"}), json!(["x", "y"])),
+            (json!({"3": "x"}), json!({"3": "x"})),
+            (json!({"131026": {"a": 1}}), json!({"131026": {"a": 1}})),
+            (json!({"0": {}, "a": {}}), json!({"0": {}, "a": {}})),
+            (json!({}), json!({})),
+        ] {
+            let Value::Object(object) = object else {
+                unreachable!("an object");
+            };
+            assert_eq!(list_or_object(object), expected);
+        }
+    }
+}

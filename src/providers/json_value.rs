@@ -1,0 +1,243 @@
+//! Reads one JSON value within the limits of a callback. Of a long text, only the beginning is
+//! kept; JSON inside a text is read, once, where an object or a list is expected.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+use crate::providers::bounded_name::BoundedName;
+use crate::providers::json_in_text::{begins_json, list_or_object, may_hold_json};
+use crate::providers::json_repair::repair;
+use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
+
+/// Reads the object or list that a field's text holds; `None` if it holds none, even repaired.
+pub(super) fn read_held(text: &str, budget: &ReadingBudget) -> Result<Option<Value>, ReadingLimit> {
+    let field = BoundedValue {
+        name: Some(""),
+        ..BoundedValue::outermost(budget)
+    };
+    field.read_repaired(text)
+}
+
+/// Reads one value, or several that follow each other. Those before an error are complete.
+pub(super) fn read_sequence(
+    text: &str,
+    budget: &ReadingBudget,
+) -> (Vec<Value>, Option<serde_json::Error>) {
+    let outermost = BoundedValue::outermost(budget);
+    let counted = budget.counted();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match outermost.deserialize(&mut reader) {
+        Ok(value) if reader.end().is_ok() => return (vec![value], None),
+        Ok(_) => budget.forget_since(counted),
+        Err(error) => return (Vec::new(), Some(error)),
+    }
+    let mut values = Vec::new();
+    for raw in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let value = raw.and_then(|raw| {
+            let mut reader = serde_json::Deserializer::from_str(raw.get());
+            outermost.deserialize(&mut reader)
+        });
+        match value {
+            Ok(value) => values.push(value),
+            Err(error) => return (values, Some(error)),
+        }
+    }
+    (values, None)
+}
+
+/// Reads one value, as [`Value`]'s own implementation does, but counts it first.
+#[derive(Clone, Copy)]
+struct BoundedValue<'b> {
+    budget: &'b ReadingBudget,
+    depth: usize,
+    /// Of the member that has the value or the list around it; absent for the document.
+    name: Option<&'b str>,
+    holding: Holding,
+}
+
+/// Whether texts may hold JSON. Those inside of such a text may not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holding {
+    Json,
+    Text,
+}
+
+impl<'b> BoundedValue<'b> {
+    fn outermost(budget: &'b ReadingBudget) -> Self {
+        Self {
+            budget,
+            depth: 0,
+            name: None,
+            holding: Holding::Json,
+        }
+    }
+
+    /// The object or list that a text holds.
+    #[cold]
+    fn read_held<E: Error>(self, text: &str) -> Result<Option<Value>, E> {
+        let holding = match self.name {
+            None => Holding::Json,
+            Some(_) => Holding::Text,
+        };
+        let seed = Self {
+            name: Some(""),
+            holding,
+            ..self
+        };
+        seed.read_repaired(text).map_err(E::custom)
+    }
+
+    /// Reads a text that is one value, if need be after a repair.
+    fn read_repaired(self, text: &str) -> Result<Option<Value>, ReadingLimit> {
+        let counted = self.budget.counted();
+        if let Some(value) = self.read(text)? {
+            return Ok(Some(value));
+        }
+        self.budget.forget_since(counted);
+        let Ok(repaired) = repair(text) else {
+            return Ok(None);
+        };
+        let value = self.read(&repaired)?;
+        if value.is_none() {
+            self.budget.forget_since(counted);
+        }
+        Ok(value)
+    }
+
+    fn read(self, text: &str) -> Result<Option<Value>, ReadingLimit> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = self.deserialize(&mut reader);
+        match read.and_then(|value| reader.end().map(|()| value)) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => self.budget.exceeded().map_or(Ok(None), Err),
+        }
+    }
+
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth + 1;
+        self.budget.check_depth(depth).map_err(E::custom)?;
+        Ok(Self { depth, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for BoundedValue<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.budget.count_value().map_err(D::Error::custom)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for BoundedValue<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        if self.holding == Holding::Json
+            && begins_json(value)
+            && self.name.is_none_or(may_hold_json)
+            && let Some(held) = self.read_held(value)?
+        {
+            return Ok(held);
+        }
+        Ok(Value::String(cut(value).to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let inner = self.inner::<A::Error>()?;
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element_seed(inner)? {
+            list.push(element);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.inner::<A::Error>()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key_seed(BoundedName)? {
+            if object.is_empty() {
+                // An object with members takes as much memory as two values.
+                self.budget.count_value().map_err(A::Error::custom)?;
+            }
+            let member = BoundedValue {
+                name: Some(&name),
+                ..inner
+            };
+            let value = members.next_value_seed(member)?;
+            object.insert(name, value);
+        }
+        Ok(list_or_object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Vec<Value> {
+        let (values, error) = read_sequence(text, &ReadingBudget::default());
+        assert!(error.is_none(), "{error:?}");
+        values
+    }
+
+    #[test]
+    fn json_inside_a_text_is_read_once_where_an_object_or_a_list_is_expected() {
+        let status = json!({ "id": "x" });
+        let held = status.to_string();
+        let twice = json!(held).to_string();
+        let listed = json!([held]).to_string();
+        let outer = json!({ "statuses": held, "text": held, "data": twice, "errors": [held], "payload": "{" });
+        assert_eq!(
+            read(&outer.to_string()),
+            [
+                json!({ "statuses": status, "text": held, "data": twice, "errors": [status], "payload": "{" })
+            ]
+        );
+        assert_eq!(read(&twice), [status.clone()]);
+        assert_eq!(read(&listed), [json!([status])]);
+        assert_eq!(read(&json!(listed).to_string()), [json!([held])]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_within_the_limits_is_read_as_serde_json_reads_it(
+            text in r#"(\{"a":|[\[{]|[\]}]|"[a-z\\"]{0,3}"|:|,|-?[0-9]{1,3}|1e400|0\.5|null|true| ){0,24}"#
+        ) {
+            let expected: Option<Value> = serde_json::from_str(&text).ok();
+            let (values, error) = read_sequence(&text, &ReadingBudget::default());
+            let only = <[Value; 1]>::try_from(values).ok().filter(|_| error.is_none());
+            prop_assert_eq!(only.map(|[value]| value), expected);
+        }
+    }
+}

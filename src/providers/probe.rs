@@ -1,0 +1,99 @@
+//! Recognises what consoles and people post to see whether a callback URL works.
+
+use serde_json::Value;
+
+use crate::providers::payload::text;
+
+/// Members of a test; a report has an id and a status besides.
+const MEMBERS_LIMIT: usize = 6;
+/// Bytes of a text that says that it is a test.
+const TEXT_LIMIT: usize = 60;
+
+const TEST_WORDS: &[&str] = &[
+    "test", "tests", "testing", "tested", "ping", "pong", "hello",
+];
+/// Names of members that a test may have besides.
+const NEUTRAL: &[&str] = &["created_at", "date", "time", "timestamp"];
+
+/// Whether it is a test: nothing, or members that say so and none that says anything else.
+pub(super) fn is_probe(document: &Value) -> bool {
+    match document {
+        Value::Object(members) if !members.is_empty() => {
+            let is_test = |(name, value): (&String, &Value)| {
+                let words = text(value);
+                let is_scalar = !value.is_object() && !value.is_array();
+                let is_id = name.to_ascii_lowercase().ends_with("id");
+                is_scalar
+                    && !is_id
+                    && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
+            };
+            let is_neutral = |(name, _): (&String, &Value)| NEUTRAL.contains(&name.as_str());
+            members.len() <= MEMBERS_LIMIT
+                && members
+                    .iter()
+                    .all(|member| is_test(member) || is_neutral(member))
+                && members.iter().any(is_test)
+        }
+        Value::String(text) => text.trim().is_empty() || is_test_text(text),
+        other => is_empty(other),
+    }
+}
+
+pub(super) fn is_empty(document: &Value) -> bool {
+    match document {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a short text has a word such as `test`, as in `Webhook test`.
+pub(super) fn is_test_text(text: &str) -> bool {
+    text.len() <= TEXT_LIMIT
+        && text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| {
+            TEST_WORDS
+                .iter()
+                .any(|test| word.eq_ignore_ascii_case(test))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_test_says_so_and_nothing_else() {
+        for test in [
+            json!({}),
+            json!([]),
+            json!(null),
+            json!(""),
+            json!({"test": "yes"}),
+            json!({"test": true, "timestamp": 1_763_600_000}),
+            json!({"event": "ping"}),
+            json!({"message": "This is a test."}),
+            json!({"is_test": 1}),
+            json!("Webhook test"),
+        ] {
+            assert!(is_probe(&test), "{test}");
+        }
+        for other in [
+            json!({"id": "wamid.1", "status": "delivered"}),
+            json!({"id": "test", "status": "delivered"}),
+            json!({"messageId": "wamid.test"}),
+            json!({"status": "delivered"}),
+            json!({"timestamp": "1763600000"}),
+            json!({"test": {"id": "wamid.1"}}),
+            json!({"entry": []}),
+            json!({"name": "contest"}),
+            json!([{}]),
+            json!(1),
+        ] {
+            assert!(!is_probe(&other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Decodes the bytes of a callback. Its charset label is not asked: the bytes decide.
+
+use std::borrow::Cow;
+
+use crate::providers::reading_budget::ReadingLimit;
+
+/// Bytes of a text that had to be rewritten. Each byte that is not UTF-8 takes three.
+const REWRITTEN_LIMIT: usize = 16 * 1024 * 1024;
+
+/// UTF-8, or UTF-16 where the first two bytes show it. What is neither becomes U+FFFD, so that a bad
+/// byte spoils only its own text.
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
+    if let Some(read_unit) = utf16_order(bytes) {
+        let units = bytes.as_chunks().0.iter().map(|unit| read_unit(*unit));
+        let characters = char::decode_utf16(units);
+        return collect(
+            characters.map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)),
+        )
+        .map(Cow::Owned);
+    }
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(_) => replace_bad_bytes(bytes).map(Cow::Owned),
+    }
+}
+
+/// How two bytes are read as a unit of UTF-16: a byte order mark, or a first character of which one
+/// byte is zero.
+fn utf16_order(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    match bytes {
+        [0xff, 0xfe, ..] | [1..=255, 0, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, 1..=255, ..] => Some(u16::from_be_bytes),
+        _ => None,
+    }
+}
+
+fn collect(characters: impl Iterator<Item = char>) -> Result<String, ReadingLimit> {
+    let mut text = String::new();
+    for character in characters {
+        check_length(&text)?;
+        text.push(character);
+    }
+    Ok(text)
+}
+
+fn replace_bad_bytes(bytes: &[u8]) -> Result<String, ReadingLimit> {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        check_length(&text)?;
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Ok(text)
+}
+
+fn check_length(text: &str) -> Result<(), ReadingLimit> {
+    if text.len() > REWRITTEN_LIMIT {
+        return Err(ReadingLimit::TooLong);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_any_encoding_is_decoded() {
+        let text = "{\"name\":\"Zoë \u{1f600}\"}";
+        let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [text.as_bytes(), &le, &be] {
+            assert_eq!(decode(bytes).unwrap(), text);
+        }
+        let marked = [b"\xff\xfe", le.as_slice()].concat();
+        assert_eq!(decode(&marked).unwrap(), format!("\u{feff}{text}"));
+    }
+
+    #[test]
+    fn bad_bytes_are_replaced_up_to_a_limit() {
+        assert_eq!(
+            decode(b"Zo\xeb, M\xed\xa0\xbd").unwrap(),
+            "Zo\u{fffd}, M\u{fffd}\u{fffd}\u{fffd}"
+        );
+        let lone = [0xff, 0xfe, b'a', 0, 0x3d, 0xd8];
+        assert_eq!(decode(&lone).unwrap(), "\u{feff}a\u{fffd}");
+        let noise = vec![0xff; REWRITTEN_LIMIT];
+        assert_eq!(decode(&noise), Err(ReadingLimit::TooLong));
+    }
+}
