@@ -22,10 +22,10 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let listen = top
         .parse("listen", parse_listen)
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let callback_listen = read_callback_listen(top, &listen);
     let public_url = top
         .parse("public_url", parse_address)
         .unwrap_or_else(|| format!("http://{listen}"));
-    let callback_listen = read_callback_listen(top, &listen);
     let data_dir = top
         .text("data_dir")
         .unwrap_or_else(|| DEFAULT_DATA_DIR.to_owned());

@@ -2,8 +2,8 @@
 //! clients of one leaked URL delay neither other accounts nor other callbacks of this one.
 //!
 //! A body holds memory for what has arrived of it, not for what it announces. When an account has no
-//! memory left, the bodies that arrive slowest are given up. Bodies that have arrived are never given
-//! up: they wait for the journal, and others wait for them.
+//! memory left, the bodies that arrive slowest are dropped. Bodies that have arrived never are: they
+//! wait for the journal, and others wait for them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +19,9 @@ use crate::receiving::known_accounts::KnownAccounts;
 /// Per account: a quarter of the journal's memory.
 const UNITS: usize = 64 * 1024;
 const UNIT_BYTES: usize = 1024;
-/// A body is not given up before.
+/// A body is not dropped before.
 const MIN_AGE: Duration = Duration::from_millis(300);
-/// Who waits for memory looks this often for bodies to give up.
+/// Who waits for memory looks this often for bodies to drop.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct ArrivingBody {
     started: Instant,
     /// Of memory.
     units: AtomicUsize,
-    given_up: Notify,
+    dropped: Notify,
 }
 
 /// Permission to hold a body in memory, within the account's limit.
@@ -64,7 +64,7 @@ pub struct AccountMemoryPermit<'m> {
 
 /// The account has no memory for this body, because it arrived more slowly than others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct GivenUp;
+pub struct BodyDropped;
 
 impl BodyMemory {
     pub fn new(accounts: &KnownAccounts) -> Self {
@@ -93,7 +93,7 @@ impl BodyMemory {
         let body = Arc::new(ArrivingBody {
             started: Instant::now(),
             units: AtomicUsize::new(units),
-            given_up: Notify::new(),
+            dropped: Notify::new(),
         });
         Some(AccountMemoryPermit {
             permit,
@@ -121,7 +121,7 @@ impl AccountMemory {
         let permit = self.free.acquire_many(wanted);
         tokio::pin!(permit);
         loop {
-            self.lock().give_up_slowest(units);
+            self.lock().drop_slowest(units);
             tokio::select! {
                 permit = &mut permit => return permit.ok(),
                 () = sleep(RETRY_INTERVAL) => {}
@@ -142,8 +142,8 @@ impl ArrivingBodies {
         id
     }
 
-    /// Gives up bodies with so much memory together, if there are any that have had some time.
-    fn give_up_slowest(&mut self, mut wanted: usize) {
+    /// Drops bodies with so much memory together, if there are any that have had some time.
+    fn drop_slowest(&mut self, mut wanted: usize) {
         let mut slow: Vec<(u128, u64)> = self
             .by_id
             .iter()
@@ -157,7 +157,7 @@ impl ArrivingBodies {
             }
             if let Some(body) = self.by_id.remove(&id) {
                 wanted = wanted.saturating_sub(body.units.load(Ordering::Relaxed));
-                body.given_up.notify_one();
+                body.dropped.notify_one();
             }
         }
     }
@@ -173,11 +173,11 @@ impl ArrivingBody {
 
 impl AccountMemoryPermit<'_> {
     /// Waits until the body may be as large as this.
-    pub async fn grow_to(&mut self, body_bytes: usize) -> Result<(), GivenUp> {
+    pub async fn grow_to(&mut self, body_bytes: usize) -> Result<(), BodyDropped> {
         let missing = units(body_bytes).saturating_sub(self.permit.num_permits());
         let more = tokio::select! {
             more = self.memory.acquire(missing) => more,
-            () = self.body.given_up.notified() => return Err(GivenUp),
+            () = self.body.dropped.notified() => return Err(BodyDropped),
         };
         if let Some(more) = more {
             self.permit.merge(more);
@@ -187,9 +187,9 @@ impl AccountMemoryPermit<'_> {
         Ok(())
     }
 
-    /// Returns when the body is given up.
-    pub async fn given_up(&self) {
-        self.body.given_up.notified().await;
+    /// Returns when the body is dropped.
+    pub async fn dropped(&self) {
+        self.body.dropped.notified().await;
     }
 
     /// The body has arrived, with this size. Releases what it does not need.
@@ -240,7 +240,7 @@ mod tests {
         let memory = memory();
         let other = "other".parse().unwrap();
         let mut held = memory.reserve(&shop(), LIMIT).await.unwrap();
-        // What has arrived is not given up.
+        // What has arrived is not dropped.
         held.complete(LIMIT);
         let shop = shop();
         let mut next = Box::pin(memory.reserve(&shop, 1));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_slowest_bodies_are_given_up_for_others_of_the_account() {
+    async fn the_slowest_bodies_are_dropped_for_others_of_the_account() {
         let memory = memory();
         let shop = shop();
         let fast = memory.reserve(&shop, LIMIT / 4 * 3).await.unwrap();
@@ -261,11 +261,11 @@ mod tests {
         let mut next = Box::pin(memory.reserve(&shop, 1));
         tokio::select! {
             _ = &mut next => panic!("there is no memory"),
-            () = fast.given_up() => panic!("the other one is slower"),
-            () = slow.given_up() => {}
+            () = fast.dropped() => panic!("the other one is slower"),
+            () = slow.dropped() => {}
         }
         drop(slow);
         assert!(next.await.is_some());
-        assert!(futures_util::poll!(Box::pin(fast.given_up())).is_pending());
+        assert!(futures_util::poll!(Box::pin(fast.dropped())).is_pending());
     }
 }

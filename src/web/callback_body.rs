@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::domain::ids::AccountId;
 use crate::journal::MemoryPermit;
-use crate::receiving::body_memory::{AccountMemoryPermit, GivenUp};
+use crate::receiving::body_memory::{AccountMemoryPermit, BodyDropped};
 use crate::receiving::ingest::Ingest;
 
 /// In bytes, as sent. Meta documents batches of up to 3 MB.
@@ -69,7 +69,7 @@ pub(super) async fn read_body<'i>(
         let chunk = tokio::select! {
             biased;
             chunk = payload.next() => chunk,
-            () = account_permit.given_up() => return Err(BodyError::TooSlow),
+            () = account_permit.dropped() => return Err(BodyError::TooSlow),
         };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|error| reading_error(&error))?;
@@ -82,12 +82,12 @@ pub(super) async fn read_body<'i>(
             account_permit
                 .grow_to(reserved + head)
                 .await
-                .map_err(|GivenUp| BodyError::TooSlow)?;
+                .map_err(|BodyDropped| BodyError::TooSlow)?;
             tokio::select! {
                 grown = timeout(GROWTH_TIMEOUT, room.grow_to(reserved + head)) => grown
                     .map_err(|_| BodyError::NoMemory)?
                     .map_err(|_| BodyError::Stopping)?,
-                () = account_permit.given_up() => return Err(BodyError::TooSlow),
+                () = account_permit.dropped() => return Err(BodyError::TooSlow),
             }
         }
         body.extend_from_slice(&chunk);

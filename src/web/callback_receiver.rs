@@ -22,10 +22,10 @@ use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use crate::receiving::ingest_counters::count;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::callback_body::{BodyError, read_body};
-use crate::web::client_connection::Purpose;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::RETRY_SECONDS;
 use crate::web::pasted_url::{find_mistake, trim_part};
+use crate::web::tracked_connection::Purpose;
 
 /// For a client to send the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,5 +1,5 @@
-//! The socket of a client, as actix reads and writes it. Tells the connection table what passes, and
-//! is at its end once the table says so.
+//! The socket of a client, as actix reads and writes it. Reports to the connection table what passes,
+//! and is at its end once the table says so.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::web::connection_table::{ConnectionHandle, ConnectionTable, TableEntry};
+use crate::web::tracked_connection::Activity;
 
 pub(super) struct ClientStream {
     socket: TcpStream,
@@ -36,14 +37,24 @@ impl AsyncRead for ClientStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = &mut *self;
-        let connection = &stream.entry.0.connection;
-        if connection.has_ended() {
+        let handle = &stream.entry.0;
+        let connection = &handle.connection;
+        if connection.has_ended() && connection.activity() == Activity::Body {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut stream.socket).poll_read(context, buffer);
         match &read {
-            Poll::Ready(Ok(())) => connection.received(buffer.filled().len() - before),
+            Poll::Ready(Ok(())) => {
+                let bytes = buffer.filled().len() - before;
+                if bytes > 0 && connection.has_ended() {
+                    handle.continue_after_end();
+                }
+                if bytes == 0 {
+                    connection.note_half_closed();
+                }
+                connection.received(bytes);
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 connection.register(context.waker());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::web::client_connection::{Activity, ClientConnection, Purpose};
+use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
 
 /// Between two log lines about connections that ended to make room.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
@@ -13,7 +13,7 @@ const LOG_INTERVAL: Duration = Duration::from_mins(1);
 pub(super) struct Entries {
     by_id: HashMap<u64, Entry>,
     next_id: u64,
-    /// Without those that were told to end.
+    /// Without those that must end.
     pub(super) callbacks: usize,
     pub(super) others: usize,
     /// Ended to make room, since the last log line.
@@ -22,16 +22,16 @@ pub(super) struct Entries {
 }
 
 pub(super) struct Entry {
-    pub(super) connection: Arc<ClientConnection>,
+    pub(super) connection: Arc<TrackedConnection>,
     pub(super) purpose: Purpose,
     ended: bool,
 }
 
 impl Entries {
-    pub(super) fn add(&mut self, epoch: Instant) -> Arc<ClientConnection> {
+    pub(super) fn add(&mut self, epoch: Instant) -> Arc<TrackedConnection> {
         let id = self.next_id;
         self.next_id += 1;
-        let connection = Arc::new(ClientConnection::new(id, epoch));
+        let connection = Arc::new(TrackedConnection::new(id, epoch));
         let entry = Entry {
             connection: Arc::clone(&connection),
             purpose: Purpose::Other,
@@ -97,6 +97,17 @@ impl Entries {
         entry.connection.end();
         let purpose = entry.purpose;
         *self.count(purpose) -= 1;
+    }
+
+    /// It need not end any longer.
+    pub(super) fn continue_after_end(&mut self, id: u64) {
+        let Some(entry) = self.by_id.get_mut(&id).filter(|entry| entry.ended) else {
+            return;
+        };
+        entry.ended = false;
+        entry.connection.continue_after_end();
+        let purpose = entry.purpose;
+        *self.count(purpose) += 1;
     }
 
     pub(super) fn log(&mut self) {

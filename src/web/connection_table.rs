@@ -7,8 +7,8 @@
 //! - A connection counts as a callback's from the moment a callback token was verified on it until it
 //!   brings another request; every other connection, new ones included, counts as one of the others.
 //! - The others may use the limit less the reserve. One more, and those end whose activity began
-//!   longest ago: idle, sending a head, or sending a body. A body that brings 64 KiB counts as begun
-//!   anew, so an upload at an ordinary rate outlives one that trickles.
+//!   longest ago: idle, sending a head, or sending a body. With every 64 KiB a body
+//!   counts as having just begun, so an upload at an ordinary rate outlives one that trickles.
 //! - Beyond the limit itself, the same holds for all connections: many slow bodies at one leaked
 //!   callback URL end in the same way.
 //! - A complete request that is being answered never ends in this way.
@@ -20,23 +20,24 @@
 //! callback on one that is just ending.
 //!
 //! To end means that the server reads the end of the stream, as if the client had closed it: what it
-//! was writing still leaves, a body counts as incomplete, and the socket closes.
+//! was writing still leaves, a body counts as too slow, and the socket closes. A request that is found
+//! to have arrived before that is still served, so a busy worker loses none.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::web::client_connection::{Activity, ClientConnection, Purpose};
 use crate::web::connection_entries::Entries;
+use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
 
 /// Idle connections end after this time under pressure.
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(15);
-/// A client may leave a response unread for this long.
+/// A client may take this long before it reads more of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Younger connections end only beyond the limit itself: the head of a callback may be on its way.
 const GRACE: Duration = Duration::from_millis(250);
-/// So many end at a time, as a share of the limit, because finding the oldest takes a look at all.
+/// So many end at a time, as a share of the limit, because all are compared to find the oldest.
 const BATCH_SHARE: usize = 64;
 
 /// How many connections a listener may have.
@@ -68,7 +69,7 @@ struct TableState {
 /// A connection for the requests on it.
 #[derive(Clone)]
 pub(crate) struct ConnectionHandle {
-    pub(super) connection: Arc<ClientConnection>,
+    pub(super) connection: Arc<TrackedConnection>,
     table: ConnectionTable,
 }
 
@@ -195,6 +196,17 @@ impl ConnectionHandle {
         let mut entries = self.table.lock();
         entries.set_purpose(self.connection.id(), purpose);
         self.table.note_pressure(&entries);
+    }
+
+    /// A request arrived before the end was carried out.
+    pub(super) fn continue_after_end(&self) {
+        let mut entries = self.table.lock();
+        entries.continue_after_end(self.connection.id());
+        self.table.note_pressure(&entries);
+    }
+
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.connection.is_half_closed()
     }
 
     /// Whether the response that is being sent must be the last on this connection.

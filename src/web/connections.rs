@@ -20,10 +20,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::services::Services;
-use crate::web::client_connection::{Activity, Purpose};
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::listener::Owner;
 use crate::web::route_registration::is_callback_path;
+use crate::web::tracked_connection::{Activity, Purpose};
 
 /// Connections without a new request for this long are considered idle and may be closed.
 const IDLE_TIME: Duration = Duration::from_secs(2);
@@ -114,7 +114,7 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Middleware: tells the connection table what happens on a connection. Each response closes its
+/// Middleware: reports to the connection table what happens on a connection. Each response closes its
 /// connection while the process stops, or where the connection table wants it.
 pub(crate) async fn follow(
     services: web::Data<Services>,

@@ -68,7 +68,7 @@ impl LiveStreams {
 
     pub(super) fn end_all_of(&self, caller: &CallerKind) {
         if let Some(own) = self.lock().by_caller.get_mut(caller) {
-            // A later stream of the same caller is another one's business.
+            // Without effect on later streams of the same caller.
             std::mem::take(&mut own.ended).cancel();
         }
     }

@@ -4,7 +4,6 @@ pub mod api;
 pub mod auth;
 pub mod callback_body;
 pub mod callback_receiver;
-mod client_connection;
 mod client_stream;
 mod connection_entries;
 mod connection_table;
@@ -26,6 +25,7 @@ pub mod server;
 pub mod sign_in;
 mod static_files;
 mod timed_body;
+mod tracked_connection;
 
 use actix_web::web::ServiceConfig;
 

@@ -19,10 +19,10 @@ use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use futures_util::Stream;
 
-use crate::web::client_connection::Activity;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::timed_body::TimedBody;
+use crate::web::tracked_connection::Activity;
 
 /// How long a client may take for a body; shared as `web::Data`.
 #[derive(Clone, Copy, Debug)]

@@ -14,8 +14,8 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::web::client_connection::Activity;
 use crate::web::connection_table::ConnectionHandle;
+use crate::web::tracked_connection::Activity;
 
 /// Each stretch of this length must bring [`STRETCH_BYTES`].
 const STRETCH: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ impl TimedBody {
     /// Completes when the client was too slow.
     fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.timer.is_none() {
-            // Until now nobody wanted to read.
+            // Until now the handler did not read.
             self.stretch_started = Instant::now();
         }
         loop {

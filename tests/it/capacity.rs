@@ -1,6 +1,6 @@
-//! Callbacks are answered while strangers hold as many connections as they can get.
+//! Callbacks are answered while slow clients hold as many connections as they can get.
 //!
-//! `STRANGERS=5000 CAPACITY_SECONDS=30` is the long form, without a limit on the program's open files;
+//! `SLOW_CLIENTS=5000 CAPACITY_SECONDS=30` is the long form, without a limit on the program's open files;
 //! `scripts/capacity` runs it with the release build.
 
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use crate::harness::app::{KALEYRA, SOBOT};
 use crate::harness::capacity_trial::{CapacityTrial, Layout};
 use crate::harness::proxy::Proxy;
-use crate::harness::strangers::{Approach, Strangers, at_most};
+use crate::harness::slow_clients::{Approach, SlowClients, at_most};
 
-/// With all strangers at it, 99 of 100 callbacks are answered within the promised second in the long
+/// With slow clients around, 99 of 100 callbacks are answered within the promised second in the long
 /// form, and all within this time in the short one, which shares the machine with other tests.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the run is to show.
 struct Scale {
-    strangers: usize,
+    clients: usize,
     time: Duration,
     callbacks: u32,
     is_long: bool,
@@ -24,20 +24,20 @@ struct Scale {
 
 fn scale() -> Scale {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let strangers = number("STRANGERS");
+    let clients = number("SLOW_CLIENTS");
     let seconds = number("CAPACITY_SECONDS").unwrap_or(3);
     Scale {
-        strangers: at_most(strangers.unwrap_or(1_000)),
+        clients: at_most(clients.unwrap_or(1_000)),
         time: Duration::from_secs(seconds as u64),
-        callbacks: if strangers.is_some() { 100 } else { 30 },
-        is_long: strangers.is_some(),
+        callbacks: if clients.is_some() { 100 } else { 30 },
+        is_long: clients.is_some(),
     }
 }
 
-/// Starts the program, lets the strangers come, and posts callbacks at a steady rate.
+/// Starts the program, lets slow clients connect, and posts callbacks at a steady rate.
 async fn hold_out(layout: Layout, through: Through, approach: fn(&CapacityTrial) -> Approach) {
     let scale = scale();
-    // The short form needs fewer strangers, because the program has fewer connections.
+    // The short form needs fewer clients, because the program has fewer connections.
     let files = (!scale.is_long).then_some(1_024);
     let trial = CapacityTrial::start(layout, files).await;
     let proxy = match through {
@@ -47,11 +47,11 @@ async fn hold_out(layout: Layout, through: Through, approach: fn(&CapacityTrial)
             None => return,
         },
     };
-    let (strangers_at, callbacks_at) = match &proxy {
+    let (clients_at, callbacks_at) = match &proxy {
         Some(proxy) => (proxy.address.clone(), proxy.address.clone()),
         None => (trial.address.clone(), trial.callback_address.clone()),
     };
-    let _strangers = Strangers::start(&strangers_at, scale.strangers, approach(&trial)).await;
+    let _clients = SlowClients::start(&clients_at, scale.clients, approach(&trial)).await;
     let latencies = trial
         .post_callbacks(&callbacks_at, SOBOT, scale.callbacks, scale.time)
         .await;
@@ -67,9 +67,9 @@ impl Scale {
         } else {
             SHORT_PATIENCE
         };
-        println!(
-            "{} strangers: {} callbacks answered, p50 {:?}, p99 {p99:?}, slowest {:?}",
-            self.strangers,
+        eprintln!(
+            "{} slow clients: {} callbacks answered, p50 {:?}, p99 {p99:?}, slowest {:?}",
+            self.clients,
             latencies.len(),
             latencies[latencies.len() / 2],
             latencies[latencies.len() - 1],
@@ -109,7 +109,7 @@ fn leaked_callback_url(trial: &CapacityTrial) -> Approach {
     Approach::slow_chunks(&trial.callback_path(KALEYRA))
 }
 
-/// One test for each combination of strangers and way in.
+/// One test for each combination of clients and way in.
 macro_rules! hold_out {
     ($($name:ident: $layout:expr, $through:expr, $approach:expr;)+) => {
         $(#[actix_web::test]
@@ -163,14 +163,14 @@ async fn slow_posts_to_the_url_of_an_account_do_not_delay_its_other_callbacks() 
         // Together more than an account may hold in memory.
         Approach::stalled_body(&path, 2_900_000, 3_000_000),
     ] {
-        let strangers = Strangers::start(&trial.address, 40, approach).await;
+        let clients = SlowClients::start(&trial.address, 40, approach).await;
         let latencies = trial
             .post_callbacks(&trial.address, SOBOT, 20, Duration::from_secs(4))
             .await;
         let slowest = latencies[latencies.len() - 1];
-        println!("beside 40 slow posts to the same URL the slowest callback took {slowest:?}");
+        eprintln!("beside 40 slow posts to the same URL the slowest callback took {slowest:?}");
         assert!(slowest < SHORT_PATIENCE, "{slowest:?}");
-        drop(strangers);
+        drop(clients);
     }
 }
 

@@ -1,12 +1,13 @@
 //! `/api/v1/live`: changes of messages as server-sent events.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_session::Session;
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -17,6 +18,7 @@ use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;
 use crate::web::auth;
+use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::live_streams::{LiveStream, LiveStreams};
 
@@ -41,6 +43,7 @@ pub(crate) async fn follow(
     streams: web::Data<LiveStreams>,
     caller: Caller,
     session: Session,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let session_end = match caller.kind {
         CallerKind::Session(_) => auth::session_end(&session),
@@ -60,11 +63,18 @@ pub(crate) async fn follow(
         let text = follower.next().await?;
         Some((Ok::<_, actix_web::Error>(Bytes::from(text)), follower))
     });
+    let mut events = Box::pin(events);
+    let handle = request.conn_data::<ConnectionHandle>().cloned();
+    // A client that has closed its side is gone; without this, only the next events would show it.
+    let events = stream::poll_fn(move |context| match &handle {
+        Some(handle) if handle.is_half_closed() => Poll::Ready(None),
+        _ => events.poll_next_unpin(context),
+    });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Box::pin(events)))
+        .streaming(events))
 }
 
 /// One stream.

@@ -13,5 +13,5 @@ pub(crate) mod hostile_callbacks;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod recount;
-pub(crate) mod strangers;
+pub(crate) mod slow_clients;
 pub(crate) mod trial;

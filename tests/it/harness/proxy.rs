@@ -72,7 +72,7 @@ impl Proxy {
         let proxy = Self {
             address,
             child,
-            folder: folder,
+            folder,
         };
         let deadline = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(&proxy.address).is_err() {
@@ -100,7 +100,7 @@ impl Drop for Proxy {
 fn find<'p>(paths: &[&'p str]) -> Option<&'p str> {
     let found = paths.iter().find(|path| Path::new(path).exists());
     if found.is_none() {
-        println!("left out: {} is not installed", paths[0]);
+        eprintln!("left out: {} is not installed", paths[0]);
     }
     found.copied()
 }

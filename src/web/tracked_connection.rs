@@ -1,4 +1,4 @@
-//! What one connection of a client is doing, and whether it was told to end.
+//! What one connection of a client is doing, and whether it must end.
 //!
 //! Its own worker writes, and the connection table reads from any thread.
 
@@ -36,7 +36,7 @@ pub(crate) enum Purpose {
 }
 
 #[derive(Debug)]
-pub(crate) struct ClientConnection {
+pub(crate) struct TrackedConnection {
     id: u64,
     /// When times begin to count.
     epoch: Instant,
@@ -48,11 +48,13 @@ pub(crate) struct ClientConnection {
     /// Since when the client has read nothing of a response; in milliseconds.
     blocked_since: AtomicU64,
     is_callback: AtomicBool,
+    /// The client sends nothing more.
+    half_closed: AtomicBool,
     ended: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl ClientConnection {
+impl TrackedConnection {
     pub(super) fn new(id: u64, epoch: Instant) -> Self {
         let connection = Self {
             id,
@@ -62,6 +64,7 @@ impl ClientConnection {
             progress: AtomicU64::new(0),
             blocked_since: AtomicU64::new(NOT_BLOCKED),
             is_callback: AtomicBool::new(false),
+            half_closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         };
@@ -96,6 +99,15 @@ impl ClientConnection {
         }
     }
 
+    /// The client sends nothing more: it is gone, or has only closed its side.
+    pub(super) fn note_half_closed(&self) {
+        self.half_closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::Relaxed)
+    }
+
     /// The client does not read.
     pub(super) fn block(&self) {
         if self.blocked_since.load(Ordering::Relaxed) == NOT_BLOCKED {
@@ -109,7 +121,7 @@ impl ClientConnection {
         }
     }
 
-    /// Whoever registers last is woken when the connection is told to end.
+    /// The last task that registered is woken when the connection must end.
     pub(super) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -120,6 +132,11 @@ impl ClientConnection {
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// A request arrived before the end was carried out.
+    pub(super) fn continue_after_end(&self) {
+        self.ended.store(false, Ordering::Release);
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -11,18 +11,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// A stranger sends a byte this often, and connects again so long after it was disconnected.
+/// A client sends a byte this often, and connects again so long after it was disconnected.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What every stranger sends: once, and then a byte at a time.
+/// What every client sends: once, and then a byte at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Approach {
     pub(crate) opening: String,
     pub(crate) drip: Option<&'static str>,
 }
 
-/// Strangers that come back until this is dropped.
-pub(crate) struct Strangers {
+/// Clients that come back until this is dropped.
+pub(crate) struct SlowClients {
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -75,7 +75,7 @@ impl Approach {
     }
 }
 
-impl Strangers {
+impl SlowClients {
     /// So many, at an address such as `127.0.0.1:8080`; returns when each has connected once.
     pub(crate) async fn start(address: &str, count: usize, approach: Approach) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -91,11 +91,11 @@ impl Strangers {
                 let mut tasks = JoinSet::new();
                 for _ in 0..count {
                     let mut stopped = stopped.clone();
-                    let stranger = come_back(address.clone(), approach.clone(), connected.clone());
+                    let client = come_back(address.clone(), approach.clone(), connected.clone());
                     tasks.spawn(async move {
                         tokio::select! {
                             _ = stopped.wait_for(|stop| *stop) => {}
-                            () = stranger => {}
+                            () = client => {}
                         }
                     });
                 }
@@ -103,7 +103,7 @@ impl Strangers {
             });
         });
         let arrived = all.wait_for(|connected| *connected >= count);
-        let _ = timeout(Duration::from_secs(60), arrived).await.unwrap();
+        let _ = timeout(Duration::from_mins(1), arrived).await.unwrap();
         Self {
             stop,
             thread: Some(thread),
@@ -111,7 +111,7 @@ impl Strangers {
     }
 }
 
-impl Drop for Strangers {
+impl Drop for SlowClients {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
@@ -157,7 +157,7 @@ async fn hold(mut stream: TcpStream, approach: &Approach) {
     }
 }
 
-/// So many strangers, or as many as this process may have open files for; says so if they are fewer.
+/// So many clients, or as many as this process may have open files for; says so if they are fewer.
 pub(crate) fn at_most(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -171,7 +171,7 @@ pub(crate) fn at_most(wanted: usize) -> usize {
     let free = limit.current.unwrap_or(u64::MAX).saturating_sub(1_000) / 2;
     let count = wanted.min(usize::try_from(free).unwrap_or(wanted));
     if count < wanted {
-        println!("{count} strangers instead of {wanted}: no more files may be open");
+        eprintln!("{count} slow clients instead of {wanted}: no more files may be open");
     }
     count
 }
