@@ -8,7 +8,7 @@ use crate::callback_requests::BaselineCallbacks;
 use crate::error::BenchError;
 use crate::load::{Measured, Pace};
 use crate::population::Population;
-use crate::server::{Reconciling, Server};
+use crate::server::{Reconciliation, Server};
 use crate::table::{Table, Target};
 
 /// At a low rate a short run has too few callbacks.
@@ -34,7 +34,7 @@ struct Cost {
 pub fn paced(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.server);
     let subject = bench.start_subject("paced", None, &population)?;
-    let subject = subject.restart(Reconciling::Here)?;
+    let subject = subject.restart(Reconciliation::Enabled)?;
     for (rate, time, switches) in RATES {
         let naive = measure_naive(bench, rate)?;
         let (cost, measured) = measure(bench, &subject, rate)?;

@@ -1,6 +1,7 @@
 //! What the tests share: a database for each, the whole program, the real binary, and approved texts.
 
 pub(crate) mod app;
+pub(crate) mod capacity_trial;
 pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod fleet;
@@ -9,6 +10,8 @@ pub(crate) mod golden;
 pub(crate) mod hostile_callbacks;
 pub(crate) mod oracle_comparison;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod recount;
 pub(crate) mod relay;
+pub(crate) mod slow_clients;
 pub(crate) mod trial;
