@@ -73,13 +73,16 @@ async fn run_demo() -> Result<(), CommandError> {
         .store
         .create_sign_in_link(services.clock.now())
         .await?;
+    // The demo often runs before the program is installed.
+    let program = std::env::current_exe().unwrap_or_else(|_| "bluetick".into());
     announce(format!(
         "listening on http://{address}\n\
          four simulated providers; Ctrl-C stops the demo and deletes its data\n\
          sign-in link (valid once, for 15 minutes): http://{address}/login?token={}\n\
-         new sign-in link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} bluetick user sign-in-link\n",
+         new sign-in link: BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} {} user sign-in-link\n",
         link.expose(),
-        folder.path().display()
+        folder.path().display(),
+        program.display()
     ));
     let ended = running.until_stopped().await;
     stop.cancel();

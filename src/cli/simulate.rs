@@ -22,7 +22,8 @@ pub struct SimulateArguments {
     /// Factor for every delay; 0 means no delay
     #[arg(long, default_value_t = 1.0, value_parser = parse_pace)]
     pub pace: f64,
-    /// Faults to inject: names separated by commas, or `all`
+    /// Faults to inject, separated by commas: duplicate, reorder, delay, drop, batch, corrupt, orphan-first,
+    /// skewed-clocks, missing-timestamps, unknown-words, failed-after-delivered, delivered-after-failed, or `all`
     #[arg(long, value_delimiter = ',')]
     pub chaos: Vec<String>,
     /// Write the expected state of every message to this file, one JSON object per line

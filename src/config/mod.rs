@@ -116,7 +116,8 @@ fn whole_file(message: String) -> ConfigErrors {
 
 /// Shows position and reason of a syntax error, not the line: it may contain a secret.
 fn not_toml(error: &figment::Error) -> ConfigErrors {
-    let text = error.to_string();
+    // The error itself would add its source after the reason.
+    let text = error.kind.to_string();
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let place = lines.next().unwrap_or("not TOML").to_owned();
     whole_file(match lines.next_back() {

@@ -495,3 +495,14 @@ fn impossible_names_of_a_callback_profile_are_rejected_by_key() {
         ]
     );
 }
+
+#[test]
+fn a_syntax_error_has_a_place_and_a_reason_but_not_the_line() {
+    let found = problems("secret_key = 0123-secret\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("line 1, column"), "{found:?}");
+    assert!(!found[0].contains("TOML source string"), "{found:?}");
+    assert!(!found[0].contains("0123-secret"), "{found:?}");
+    let (_, reason) = found[0].rsplit_once(": ").unwrap();
+    assert!(reason.chars().any(char::is_alphabetic), "{found:?}");
+}

@@ -43,7 +43,7 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
     let url = if shown {
         standing.callback_url.as_str()
     } else {
-        "the account's callback URL"
+        "<callback URL>"
     };
     let steps = providers::get(standing.provider).setup();
     let (pause_reason, paused_since) = match &standing.health {
