@@ -5,7 +5,7 @@ use crate::providers::reading_budget::{ReadingLimit, VALUES_LIMIT};
 
 /// Bytes of the rewritten text.
 const REPAIRED_LIMIT: usize = 32 * 1024 * 1024;
-/// Names and values that are looked at: each value may have a name.
+/// Names and values of one text: each value may have a name.
 const TOKENS_LIMIT: usize = 2 * VALUES_LIMIT + 2;
 
 /// Words of other languages for `null`.

@@ -2,7 +2,7 @@
 //! compressed.
 //!
 //! The first bytes decide: proxies unpack bodies and leave the header, and senders write a charset
-//! into it. `Content-Encoding` counts only where bytes cannot tell.
+//! into it. `Content-Encoding` counts only where the bytes fit several.
 
 use std::borrow::Cow;
 use std::io::Read;
