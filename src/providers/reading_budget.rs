@@ -21,7 +21,7 @@ pub(super) enum ReadingLimit {
     TooDeep,
     /// Of a text that cannot be read as it stands.
     #[error("it is no valid text, and too long to be repaired")]
-    TooLong,
+    Unrepairable,
 }
 
 impl From<ReadingLimit> for String {
