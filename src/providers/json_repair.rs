@@ -5,7 +5,7 @@ use crate::providers::reading_budget::{ReadingLimit, VALUES_LIMIT};
 
 /// Bytes of the rewritten text.
 const REPAIRED_LIMIT: usize = 32 * 1024 * 1024;
-/// Names and values that are looked at: each value may have a name.
+/// Names and values of one text: each value may have a name.
 const TOKENS_LIMIT: usize = 2 * VALUES_LIMIT + 2;
 
 /// Words of other languages for `null`.
@@ -50,13 +50,13 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
             ',' | ':' => repair.copy(1),
             // Record separators of JSON text sequences.
             '\0' | '\u{1e}' | '\u{feff}' if repair.depth == 0 => {
-                repair.replace(next.len_utf8(), " ")
+                repair.replace(next.len_utf8(), " ");
             }
             _ if next.is_ascii_whitespace() => repair.copy(1),
             _ => repair.copy_word()?,
         }
         if repair.kept.len() > REPAIRED_LIMIT {
-            return Err(ReadingLimit::TooLong);
+            return Err(ReadingLimit::Unrepairable);
         }
     }
     Ok(repair.kept)
@@ -119,7 +119,7 @@ impl<'t> Repair<'t> {
                 Some(_) => self.replace(1, "\u{fffd}"),
             }
             if self.kept.len() > REPAIRED_LIMIT {
-                return Err(ReadingLimit::TooLong);
+                return Err(ReadingLimit::Unrepairable);
             }
         }
     }
@@ -156,7 +156,7 @@ impl<'t> Repair<'t> {
         let is = |known: &&str| word.eq_ignore_ascii_case(known);
         if let Some(known) = ["true", "false"].iter().find(|known| is(known)) {
             self.kept.push_str(known);
-        } else if NULLS.iter().any(|known| is(&known)) || is_huge(word) {
+        } else if NULLS.iter().any(is) || is_huge(word) {
             self.kept.push_str("null");
         } else {
             self.kept.push('"');
@@ -218,6 +218,6 @@ mod tests {
         let numbers = format!("[NaN{}]", ",1".repeat(500_000));
         assert_eq!(repair(&numbers), Err(ReadingLimit::TooManyValues));
         let breaks = format!("[\"{}\"]", "\n".repeat(REPAIRED_LIMIT * 3 / 4));
-        assert_eq!(repair(&breaks), Err(ReadingLimit::TooLong));
+        assert_eq!(repair(&breaks), Err(ReadingLimit::Unrepairable));
     }
 }

@@ -224,8 +224,8 @@ mod tests {
                 json!({ "statuses": status, "text": held, "data": twice, "errors": [status], "payload": "{" })
             ]
         );
-        assert_eq!(read(&twice), [status.clone()]);
         assert_eq!(read(&listed), [json!([status])]);
+        assert_eq!(read(&twice), [status]);
         assert_eq!(read(&json!(listed).to_string()), [json!([held])]);
     }
 

@@ -21,7 +21,7 @@ pub(super) enum ReadingLimit {
     TooDeep,
     /// Of a text that cannot be read as it stands.
     #[error("it is no valid text, and too long to be repaired")]
-    TooLong,
+    Unrepairable,
 }
 
 impl From<ReadingLimit> for String {
@@ -61,7 +61,7 @@ impl ReadingBudget {
         self.values.get()
     }
 
-    /// Forgets the values that were counted since: they were dropped, and their text is read again.
+    /// Forgets the values that were counted since: they were dropped, and their text is parsed once more.
     pub(super) fn forget_since(&self, counted: usize) {
         self.values.set(counted);
     }

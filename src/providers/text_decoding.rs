@@ -57,7 +57,7 @@ fn replace_bad_bytes(bytes: &[u8]) -> Result<String, ReadingLimit> {
 
 fn check_length(text: &str) -> Result<(), ReadingLimit> {
     if text.len() > REWRITTEN_LIMIT {
-        return Err(ReadingLimit::TooLong);
+        return Err(ReadingLimit::Unrepairable);
     }
     Ok(())
 }
@@ -87,6 +87,6 @@ mod tests {
         let lone = [0xff, 0xfe, b'a', 0, 0x3d, 0xd8];
         assert_eq!(decode(&lone).unwrap(), "\u{feff}a\u{fffd}");
         let noise = vec![0xff; REWRITTEN_LIMIT];
-        assert_eq!(decode(&noise), Err(ReadingLimit::TooLong));
+        assert_eq!(decode(&noise), Err(ReadingLimit::Unrepairable));
     }
 }

@@ -2,7 +2,7 @@
 //! compressed.
 //!
 //! The first bytes decide: proxies unpack bodies and leave the header, and senders write a charset
-//! into it. `Content-Encoding` counts only where bytes cannot tell.
+//! into it. `Content-Encoding` counts only where the bytes fit several.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -159,10 +159,10 @@ fn decode(packed: &[u8], packing: Packing, limit: u64) -> Result<Vec<u8>, Unpack
         Packing::Deflate => match read_all(packed, ZlibDecoder::new(packed), "deflate", limit) {
             Err(UnpackError::Broken(_)) => {
                 let mut decoder = DeflateDecoder::new(packed);
-                let decoded = read_all(packed, &mut decoder, "deflate", limit)?;
+                let unpacked = read_all(packed, &mut decoder, "deflate", limit)?;
                 // Almost any bytes begin with something that ends like deflate.
                 if u64::try_from(packed.len()).ok() == Some(decoder.total_in()) {
-                    Ok(decoded)
+                    Ok(unpacked)
                 } else {
                     Err(UnpackError::Broken("deflate"))
                 }

@@ -529,8 +529,8 @@ async fn exported(app: &App, id: &str, column: &str) -> String {
         .iter()
         .position(|name| name == column)
         .unwrap();
-    let rows = reader.records().map(Result::unwrap);
-    let row = rows.into_iter().find(|row| &row[0] == id).unwrap();
+    let mut rows = reader.records().map(Result::unwrap);
+    let row = rows.find(|row| &row[0] == id).unwrap();
     row[place].to_owned()
 }
 

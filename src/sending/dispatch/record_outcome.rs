@@ -76,9 +76,9 @@ impl Dispatcher {
                         now,
                     ),
                 )?;
-                if let Some(word) = &accepted.word {
-                    ledger.add(id, held_back(work, word, now))?;
-                    notes.push(format!("the reply says {word}"));
+                if let Some(status) = &accepted.word {
+                    ledger.add(id, held_back(work, status, now))?;
+                    notes.push(format!("the reply says {status}"));
                 }
                 ledger.leave_queue(id, QueueState::Done)?;
                 exchange.outcome = AttemptOutcome::Accepted;
@@ -154,8 +154,8 @@ impl Dispatcher {
 }
 
 /// The receipt of a reply's word beside its acceptance.
-fn held_back(work: &ClaimedMessage, word: &str, now: DateTime<Utc>) -> Receipt {
-    let event = ReceiptEvent::Other(word.to_owned());
+fn held_back(work: &ClaimedMessage, status: &str, now: DateTime<Utc>) -> Receipt {
+    let event = ReceiptEvent::Other(status.to_owned());
     Receipt {
         part: 1,
         ..Receipt::ours(SourceKind::Attempt, work.attempt.uuid(), event, now)

@@ -90,7 +90,7 @@ fn numbered(count: usize, item: impl Fn(usize) -> String) -> String {
 
 /// Callbacks of all formats.
 pub(crate) fn hostile_callbacks() -> impl Iterator<Item = Shape> {
-    let multiplying = multiplying_shapes().into_iter();
+    let multiplying = multiplying_shapes().into_iter().chain(repaired_shapes());
     json_shapes()
         .into_iter()
         .chain(multiplying)
@@ -168,7 +168,7 @@ fn json_shapes() -> Vec<Shape> {
             format!("{{{}}}", numbered(190_000, |n| format!(r#""{n}":1"#))),
             "quarantined",
         ),
-        Shape::gzip("blanks", gzip("[", " \n", "]"), "quarantined"),
+        Shape::gzip("blanks", gzip("[", " \n", "]"), "probe"),
         Shape::gzip("trailing commas", gzip("[", ", ", "]"), "quarantined")
             .because("JSON: it goes wrong"),
         Shape::gzip(
@@ -283,6 +283,70 @@ fn multiplying_shapes() -> Vec<Shape> {
     ]
 }
 
+/// What is not valid as it stands, or wrapped in something.
+fn repaired_shapes() -> Vec<Shape> {
+    let noise = [0xff; MIB];
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&noise).unwrap();
+    let packed = packed.finish().unwrap().repeat(UNPACKED_LIMIT / MIB);
+    let errors = numbered(5_000, |n| {
+        format!(
+            r#"{{"id":"wamid.held-{n}","status":"failed","errors":"[{{\"code\":{n},\"title\":\"x\"}}]"}}"#
+        )
+    });
+    vec![
+        Shape::new(
+            "bytes that are not UTF-8",
+            vec![0xff; SENT_LIMIT],
+            "quarantined",
+        ),
+        Shape::gzip("the same, gzip", packed, "quarantined").because("too long to be repaired"),
+        Shape::new(
+            "JSON in a JSON text",
+            plain(r#""{\"statuses\":["#, "[],", r#"[]]}""#),
+            "quarantined",
+        )
+        .because(TOO_MANY),
+        Shape::gzip(
+            "a long JSON text",
+            gzip(r#""{\"a\":[\""#, r"\u00e4", r#"\"]}""#),
+            "quarantined",
+        ),
+        Shape::new(
+            "errors in texts",
+            format!(r#"{{"statuses":[{errors}]}}"#),
+            "receipts",
+        ),
+        Shape::gzip("empty documents", gzip("", "{}", ""), "quarantined").because(TOO_MANY),
+        Shape::gzip(
+            "bad lines",
+            gzip("{\"a\":1}\n", "{\"a\n", ""),
+            "quarantined",
+        )
+        .because(TOO_MANY),
+        Shape::gzip(
+            "words without meaning",
+            gzip("[NaN,", "1 ,", "1]"),
+            "quarantined",
+        )
+        .because(TOO_MANY),
+        Shape::gzip(
+            "line breaks in a text",
+            gzip("[\"", "\n", "\"]"),
+            "quarantined",
+        )
+        .because("too long to be repaired"),
+        Shape::gzip(
+            "half emojis",
+            gzip(r#"{"id":"x","status":"sent","a":""#, r"\ud83d", r#""}"#),
+            "receipts",
+        ),
+        Shape::gzip("nested names", gzip("", "a[b][c][d]=1&", ""), "quarantined")
+            .of_type("application/x-www-form-urlencoded")
+            .because(TOO_MANY),
+    ]
+}
+
 fn compressed_shapes() -> Vec<Shape> {
     let arrays = format!("[{}1]", "[],".repeat(10 * MIB));
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
@@ -314,7 +378,7 @@ fn compressed_shapes() -> Vec<Shape> {
         Shape::gzip(
             "empty members",
             empty.repeat(SENT_LIMIT / empty.len()),
-            "quarantined",
+            "probe",
         ),
         Shape::gzip("over 32 MiB", gzip("", " ", "").repeat(2), "quarantined")
             .because("more than 32 MiB"),
