@@ -64,6 +64,14 @@ impl Entries {
         self.by_id.values().filter(|entry| !entry.ended)
     }
 
+    /// Requests for anything but callbacks that are being answered.
+    pub(super) fn answered_others(&self) -> usize {
+        let others = self.running().filter(|entry| {
+            entry.purpose == Purpose::Other && entry.connection.activity() == Activity::Response
+        });
+        others.count()
+    }
+
     fn count(&mut self, purpose: Purpose) -> &mut usize {
         match purpose {
             Purpose::Callback => &mut self.callbacks,

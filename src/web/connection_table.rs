@@ -11,7 +11,8 @@
 //!   counts as having just begun, so an upload at an ordinary rate outlives one that trickles.
 //! - Beyond the limit itself, the same holds for all connections: many slow bodies at one leaked
 //!   callback URL end in the same way.
-//! - A complete request that is being answered never ends in this way.
+//! - A complete request that is being answered never ends in this way. Others are refused (503) while
+//!   the answered ones use half of what they may, so that there are always some that can end.
 //!
 //! Twice a second the table also ends connections whose client takes too long for a head or does not
 //! read its response, and, while the others use half of what they may (pressure), those that have
@@ -63,6 +64,7 @@ struct TableState {
     limits: ConnectionLimits,
     epoch: Instant,
     pressed: AtomicBool,
+    crowded: AtomicBool,
     entries: Mutex<Entries>,
 }
 
@@ -82,6 +84,7 @@ impl ConnectionTable {
             limits,
             epoch: Instant::now(),
             pressed: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
             entries: Mutex::default(),
         }))
     }
@@ -129,6 +132,7 @@ impl ConnectionTable {
             entries.end(id);
         }
         self.note_pressure(&entries);
+        self.note_crowd(&entries);
         entries.log();
     }
 
@@ -150,6 +154,9 @@ impl ConnectionTable {
                 entry.purpose == Purpose::Other && entry.connection.age() >= GRACE
             });
         }
+        if excess > 0 {
+            self.note_crowd(entries);
+        }
         let excess = (entries.others + entries.callbacks).saturating_sub(total);
         if excess > 0 {
             entries.end_oldest(excess + batch, |_| true);
@@ -159,6 +166,11 @@ impl ConnectionTable {
     fn note_pressure(&self, entries: &Entries) {
         let pressed = entries.others * 2 > self.for_others();
         self.0.pressed.store(pressed, Ordering::Relaxed);
+    }
+
+    fn note_crowd(&self, entries: &Entries) {
+        let crowded = entries.answered_others() * 2 > self.for_others();
+        self.0.crowded.store(crowded, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -207,6 +219,12 @@ impl ConnectionHandle {
 
     pub(crate) fn is_half_closed(&self) -> bool {
         self.connection.is_half_closed()
+    }
+
+    /// Whether requests for anything but callbacks must be refused, because half of what they may use
+    /// are requests that are being answered.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.table.0.crowded.load(Ordering::Relaxed)
     }
 
     /// Whether the response that is being sent must be the last on this connection.

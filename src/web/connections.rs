@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
+use actix_web::{Error, ResponseError};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::services::Services;
 use crate::web::connection_table::ConnectionHandle;
+use crate::web::error::ApiError;
 use crate::web::listener::Owner;
-use crate::web::route_registration::is_callback_path;
+use crate::web::route_registration::{HEALTH_PATH, is_callback_path};
 use crate::web::tracked_connection::{Activity, Purpose};
 
 /// Connections without a new request for this long are considered idle and may be closed.
@@ -129,6 +130,14 @@ pub(crate) async fn follow(
         // That of a callback is known when its token was verified.
         if !is_callback_path(request.path()) {
             handle.set_purpose(Purpose::Other);
+            if handle.is_crowded() && request.path() != HEALTH_PATH {
+                handle.connection.begin(Activity::Waiting);
+                let mut refusal = ApiError::Busy.error_response();
+                refusal
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+                return Ok(request.into_response(refusal));
+            }
         }
     }
     let mut response = next.call(request).await?;

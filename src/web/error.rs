@@ -68,6 +68,9 @@ pub enum ApiError {
     TooManyStreams(#[from] TooManyStreams),
     #[error("send the body as {0}")]
     UnsupportedMediaType(&'static str),
+    /// Too many requests are being answered. Nothing is logged.
+    #[error("too many requests are being answered; try again")]
+    Busy,
     /// The database does not respond.
     #[error("the service cannot do this now; try again")]
     Unavailable(#[source] Cause),
@@ -97,7 +100,7 @@ impl ApiError {
             Self::TooSlow => ProblemCode::RequestTimeout,
             Self::TooManyStreams(_) => ProblemCode::TooManyStreams,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
-            Self::Unavailable(_) => ProblemCode::Unavailable,
+            Self::Busy | Self::Unavailable(_) => ProblemCode::Unavailable,
             Self::Internal(_) => ProblemCode::Internal,
         }
     }
@@ -144,7 +147,7 @@ impl ResponseError for ApiError {
             Self::Unauthenticated => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"bluetick\""));
             }
-            Self::Unavailable(_) => {
+            Self::Busy | Self::Unavailable(_) => {
                 response.insert_header((RETRY_AFTER, "1"));
             }
             Self::TooManyStreams(_) => {

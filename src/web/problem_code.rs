@@ -31,7 +31,7 @@ pub enum ProblemCode {
     /// Fields or parameters that are unknown, missing or invalid.
     InvalidRequest,
     Internal,
-    /// The database does not respond.
+    /// The database does not respond, or too many requests are being answered.
     Unavailable,
 }
 enum_words!(ProblemCode);

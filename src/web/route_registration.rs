@@ -23,8 +23,8 @@ use crate::web::problem_json::FieldError;
 pub(crate) const API_BASE: &str = "/api/v1";
 /// Below these, providers and WhatsApp's servers call.
 const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", "/media/"];
-/// Served by every listener.
-const HEALTH_PATH: &str = "/healthz";
+/// Served by every listener, and also while other requests are refused.
+pub(crate) const HEALTH_PATH: &str = "/healthz";
 
 /// Pages load nothing from other origins, and other sites cannot frame them.
 const PAGE_POLICY: &str =

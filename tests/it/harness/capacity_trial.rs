@@ -35,7 +35,7 @@ pub(crate) struct CapacityTrial {
     pub(crate) callback_address: String,
     /// The header line of a token that may send and read.
     pub(crate) authorization: String,
-    /// Connects anew for each request, as providers may.
+    /// With a new connection for each request, as providers may.
     pub(crate) client: reqwest::Client,
     _database: TestDatabase,
     _program: Program,
