@@ -11,8 +11,10 @@ mod json;
 pub mod kaleyra;
 pub mod lancepilot;
 mod meta_failure;
+mod notice;
 mod payload;
 mod payload_format;
+mod placeholder_id;
 mod profile;
 mod protocol;
 mod reading_budget;
@@ -40,6 +42,12 @@ pub fn get(id: ProviderId) -> &'static dyn Provider {
         ProviderId::Zixflow => &zixflow::Zixflow,
         ProviderId::LancePilot => &lancepilot::LancePilot,
     }
+}
+
+/// The placeholder that stands in the place of a message id, if there is one.
+pub fn find_placeholder_id(fields: &CallbackFields, callback: &Callback) -> Option<String> {
+    let payload = payload_format::parse(callback).ok()?;
+    placeholder_id::find(&payload, fields)
 }
 
 /// Parses a callback of an account, with the operator's field names where it uses them: in the body,

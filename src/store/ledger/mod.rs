@@ -4,6 +4,7 @@
 //! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`,
 //! so counts always equal a recount.
 
+mod constant_ids;
 pub(super) mod flush;
 mod forget_ids;
 pub(super) mod id_binding;

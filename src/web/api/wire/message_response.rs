@@ -64,6 +64,9 @@ pub(crate) struct MessageResponse {
     pub(crate) pricing: Option<PricingResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
+    /// What is odd about the reply that accepted it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resend_of: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,7 @@ impl MessageResponse {
             failure: FailureResponse::of(message, visibility),
             pricing: PricingResponse::of(message),
             attempts: None,
+            warnings: Vec::new(),
             resend_of: message.resend_of.map(MessageId::uuid),
             resent_as: message.resent_as.map(MessageId::uuid),
             created_at: time(message.created_at),
@@ -172,6 +176,11 @@ impl MessageResponse {
         Self {
             stages,
             provider_ids: Some(ids.iter().map(|id| visibility.mask_id(id)).collect()),
+            warnings: attempts
+                .iter()
+                .filter_map(Attempt::warning)
+                .map(|warning| visibility.mask_text(warning))
+                .collect(),
             attempts: Some(
                 attempts
                     .iter()
