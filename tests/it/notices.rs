@@ -56,7 +56,7 @@ async fn notices(app: &App, id: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn calls_are_notices_whoever_passes_them_on() {
+async fn calls_are_notices_in_every_wrapping() {
     let app = start_app().await;
     for word in ["RINGING", "ACCEPTED", "REJECTED"] {
         let call = json!({ "id": "wacid.HBgLMTIxODU1NTI4MjgVAgARGCAyODRCQ", "type": "call", "status": word,

@@ -2,16 +2,18 @@
 //! callbacks carry for two messages. Messages stay apart, and the account shows what to correct.
 
 use bluetick::domain::correlation_tag::format_tag;
+use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, start_app};
+use crate::harness::app::{
+    App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, message, read, start_app,
+};
 use crate::harness::dump::dump;
 use crate::rebuilding::{assert_same, verified};
-use bluetick::simulator::ForcedReply;
 
 const PLACEHOLDERS: &[&str] = &[
     "null",
@@ -447,9 +449,22 @@ async fn an_id_beyond_512_characters_is_kept_in_the_attempt_with_a_warning() {
     let id = wamid(513, 1);
     let reply = json!({ "data": { "id": id, "status": "submitted" }, "code": 200 });
     app.force(SOBOT, ForcedReply::json(200, &reply));
-    let sent = app.send_image(SOBOT).await;
-    app.run_jobs_until_idle().await;
-    let shown = app.message(&sent).await;
+    let request = app.request("POST", "/api/v1/messages");
+    let request = request.header("prefer", "wait=30");
+    let work = async {
+        loop {
+            app.run_jobs_until_idle().await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let (status, answer) = tokio::select! {
+        answer = read(request.json(&message(SOBOT, "image"))) => answer,
+        () = work => unreachable!(),
+    };
+    assert_eq!(status, 201, "{answer}");
+    let sent = answer["id"].as_str().unwrap();
+    let shown = app.message(sent).await;
+    assert_eq!(shown["warnings"], answer["warnings"]);
     assert_eq!(
         (&shown["state"], &shown["provider_ids"]),
         (&json!("submitted"), &json!([]))
