@@ -27,16 +27,20 @@ pub enum ReportTarget {
     ConstantId,
 }
 
-/// Finds the message that a notice is about. It creates no orphan, and no id is learned from it.
-pub fn find_message_of_notice(
-    ledger: &Ledger,
+/// Finds the message that a notice is about, by what was known when it arrived. It creates no orphan,
+/// and no id is learned from it.
+pub async fn find_message_of_notice(
+    ledger: &mut Ledger,
     account: &AccountId,
     record: &CallbackRecord,
     report: &Report,
-) -> Option<MessageId> {
-    find_by_report_url_or_tag(ledger, account, record, report)
-        .or_else(|| find_by_provider_id(ledger, account, &report.ids))
-        .map(|message| ledger.current(message))
+) -> Result<Option<MessageId>, db::Error> {
+    if let Some(named) = find_by_report_url_or_tag(ledger, account, record, report) {
+        return Ok(Some(named));
+    }
+    ledger
+        .find_holder_at(account, &report.ids, record.received_at)
+        .await
 }
 
 /// Finds the message that a report is about, or creates an orphan for it.

@@ -1,5 +1,6 @@
 //! Calls, payments and events of a kind that no one has seen yet are notices: no orphan, no state.
 
+use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -137,6 +138,28 @@ async fn a_notice_does_not_put_off_that_a_message_is_overdue() {
     deliver(&app, SOBOT, &payment).await;
     app.advance(TimeDelta::hours(5));
     assert_eq!(app.message(&id).await["overdue"], true);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_notice_that_came_before_its_id_is_shown_nowhere_also_after_a_rebuild() {
+    let app = start_app().await;
+    let id = app.send_image(SOBOT).await;
+    let early = json!({ "id": "wamid.EARLY", "type": "payment", "status": "captured" });
+    app.deliver_callback(SOBOT, &early).await;
+    app.apply_callbacks().await;
+    app.advance(TimeDelta::seconds(1));
+    let reply = json!({ "data": { "id": "wamid.EARLY", "status": "submitted" }, "code": 200 });
+    app.force(SOBOT, ForcedReply::json(200, &reply));
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::seconds(1));
+    deliver(&app, SOBOT, &early).await;
+    assert_eq!(notices(&app, &id).await.len(), 1);
+    let before = dump(&app.database).await;
+    bluetick::operating::rebuild::rebuild(&app.services, &mut |_| {})
+        .await
+        .unwrap();
+    assert_same(&before, &dump(&app.database).await);
     app.finish().await;
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn apply_report(
 ) -> Result<(Outcome, Option<String>), db::Error> {
     let record = &entry.record;
     if let Some(event @ ReceiptEvent::Notice(text)) = &report.event {
-        let about = correlate::find_message_of_notice(ledger, account.id, record, report);
+        let about = correlate::find_message_of_notice(ledger, account.id, record, report).await?;
         if let Some(message) = about {
             ledger.add(
                 message,

@@ -18,6 +18,7 @@ pub(super) mod message_counts;
 pub(super) mod message_ledger;
 mod message_sources;
 mod orphan_messages;
+mod past_holders;
 mod rederivation;
 mod registration;
 mod retraction;
