@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono_tz::Tz;
+
 use crate::config::address::parse_address;
 use crate::config::callback_auth::read_callback_auth;
 use crate::config::callback_field_names::read_callback_fields;
 use crate::config::credential_keys::{provider_keys, read_credentials};
 use crate::config::table_reader::TableReader;
+use crate::config::time_zone::parse_time_zone;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::{AccountId, NotASlug};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, MatchBy,
+    PROVIDER_TIME_ZONE,
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
@@ -30,6 +34,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         callback_generation: 1,
         callback_retired: Vec::new(),
         callback_fields: CallbackFields::default(),
+        provider_time_zone: PROVIDER_TIME_ZONE,
         correlation_slot: CorrelationSlot::default(),
         adoption: Adoption::After(ADOPT_AFTER),
         match_by: match provider {
@@ -93,6 +98,7 @@ pub(super) fn read_account(
 }
 
 struct CommonKeys {
+    provider_time_zone: Option<Tz>,
     correlation_slot: Option<CorrelationSlot>,
     adoption: Option<Adoption>,
     match_by: Option<MatchBy>,
@@ -109,6 +115,7 @@ impl CommonKeys {
         let adopt = table.word("adopt", &[("auto", true), ("off", false)]);
         let adopt_after = table.duration("adopt_after");
         Self {
+            provider_time_zone: table.parse("provider_time_zone", parse_time_zone),
             correlation_slot: table.word(
                 "correlation_slot",
                 &[
@@ -143,6 +150,9 @@ impl CommonKeys {
 
     fn or_defaults(self, defaults: Account) -> Account {
         Account {
+            provider_time_zone: self
+                .provider_time_zone
+                .unwrap_or(defaults.provider_time_zone),
             correlation_slot: self.correlation_slot.unwrap_or(defaults.correlation_slot),
             adoption: self.adoption.unwrap_or(defaults.adoption),
             match_by: self.match_by.unwrap_or(defaults.match_by),

@@ -13,6 +13,7 @@ mod list_reader;
 mod problem;
 pub mod reference;
 mod table_reader;
+mod time_zone;
 mod top_level;
 mod warnings;
 

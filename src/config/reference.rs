@@ -94,6 +94,7 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].callback_fields.price", "the provider's", "Field name of the price."),
     file_only("accounts[].callback_generation", "`1`", "Raise it to replace a leaked callback URL; the previous URL works until it is retired."),
     file_only("accounts[].callback_retired", "`[]`", "Generations whose URLs are rejected."),
+    file_only("accounts[].provider_time_zone", "`UTC`", "Time zone of the provider's times that have none, such as `Asia/Kolkata`."),
     file_only("accounts[].correlation_slot", "`auto`", "Reference slot for the correlation tag: `auto`, `ref`, `ref1` or `ref2`."),
     file_only("accounts[].adopt", "`auto`", "Whether orphans become messages \"sent elsewhere\": `auto` or `off`."),
     file_only("accounts[].adopt_after", "`10m`", "Age at which an orphan is adopted."),

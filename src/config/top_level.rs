@@ -9,6 +9,7 @@ use crate::config::configuration::{
     SECRET_KEY_BYTES, default_database, is_postgres,
 };
 use crate::config::table_reader::TableReader;
+use crate::config::time_zone::parse_time_zone;
 use crate::domain::secret::Secret;
 
 /// Main database and journal each need one for writing and one for reading.
@@ -36,10 +37,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         MIN_DATABASE_CONNECTIONS..=MAX_DATABASE_CONNECTIONS,
     );
     let secret_key = read_secret_key(top, &database_url);
-    let report_time_zone = top.parse("report_time_zone", |text| {
-        text.parse::<chrono_tz::Tz>()
-            .map_err(|_| format!("`{text}` is not a time zone; write a name such as Asia/Kolkata"))
-    });
+    let report_time_zone = top.parse("report_time_zone", parse_time_zone);
     let retention = top.within("retention", read_retention);
     let secret_key_previous = top.secrets("secret_key_previous");
     let mut taken = BTreeSet::new();

@@ -149,7 +149,7 @@ fn fold_stages(
 fn fold_failure(receipts: &[Receipt]) -> Option<DeliveryFailure> {
     let failures = receipts.iter().filter_map(|receipt| match &receipt.event {
         ReceiptEvent::Failure(failure) => Some((receipt, failure)),
-        ReceiptEvent::Stage(_) | ReceiptEvent::Other(_) => None,
+        ReceiptEvent::Stage(_) | ReceiptEvent::Other(_) | ReceiptEvent::Notice(_) => None,
     });
     let count = u32::try_from(failures.clone().count()).unwrap_or(u32::MAX);
     let (receipt, failure) = failures.max_by(|one, other| compare_failures(*one, *other))?;

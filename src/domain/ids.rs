@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::{Builder, NoContext, Timestamp, Uuid};
 
+use crate::domain::placeholder::is_placeholder;
+
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is not a UUID")]
 pub struct NotAnId(pub String);
@@ -143,12 +145,16 @@ pub enum BadProviderMessageId {
     Empty,
     #[error("provider id has a control character")]
     Control,
-    #[error("provider id has {length} characters, more than the {limit} documented")]
+    /// The variable of a callback template, or a word for no value.
+    #[error("provider id is a placeholder")]
+    Placeholder,
+    #[error(
+        "provider id has {length} characters, more than {}",
+        ProviderMessageId::LIMIT
+    )]
     TooLong {
         /// In characters.
         length: usize,
-        /// In characters.
-        limit: usize,
     },
 }
 
@@ -160,13 +166,22 @@ pub enum BadProviderMessageId {
 pub struct ProviderMessageId(String);
 
 impl ProviderMessageId {
-    /// Sobot's documented limit for a wamid, in characters.
-    pub const WAMID_LIMIT: usize = 128;
-    /// The limit for other ids, in characters.
-    pub const OTHER_LIMIT: usize = 512;
+    /// The longest wamid that providers document, in characters.
+    pub const DOCUMENTED_LIMIT: usize = 128;
+    /// The longest id that is kept, in characters.
+    pub const LIMIT: usize = 512;
 
     /// Parses an id. A space inside it is restored to the `+` that form decoding replaced.
     pub fn parse(text: &str) -> Result<Self, BadProviderMessageId> {
+        let id = Self::parse_stored(text)?;
+        if is_placeholder(text) {
+            return Err(BadProviderMessageId::Placeholder);
+        }
+        Ok(id)
+    }
+
+    /// An id from the database, or one to look up: earlier versions stored placeholders.
+    pub fn parse_stored(text: &str) -> Result<Self, BadProviderMessageId> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return Err(BadProviderMessageId::Empty);
@@ -174,20 +189,20 @@ impl ProviderMessageId {
         if trimmed.contains(char::is_control) {
             return Err(BadProviderMessageId::Control);
         }
-        let limit = if is_wamid(trimmed) {
-            Self::WAMID_LIMIT
-        } else {
-            Self::OTHER_LIMIT
-        };
         let length = trimmed.chars().count();
-        if length > limit {
-            return Err(BadProviderMessageId::TooLong { length, limit });
+        if length > Self::LIMIT {
+            return Err(BadProviderMessageId::TooLong { length });
         }
         Ok(Self(trimmed.replace(' ', "+")))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is longer than providers document.
+    pub fn is_long(&self) -> bool {
+        self.0.len() > Self::DOCUMENTED_LIMIT && self.0.chars().count() > Self::DOCUMENTED_LIMIT
     }
 
     pub fn is_wamid(&self) -> bool {

@@ -119,7 +119,7 @@ fn wamid_length(text: &str) -> usize {
 }
 
 fn mask_wamid(wamid: &str) -> String {
-    ProviderMessageId::parse(wamid).map_or_else(|_| format!("{WAMID}…"), |id| id.masked())
+    ProviderMessageId::parse_stored(wamid).map_or_else(|_| format!("{WAMID}…"), |id| id.masked())
 }
 
 /// The length of the longest number at the beginning of the text, and its masked form.

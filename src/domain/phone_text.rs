@@ -14,6 +14,9 @@ pub enum BadPhoneNumber {
     Empty,
     #[error("has the character {}; use digits, spaces, - ( ) . / and one leading +", describe(*.0))]
     Character(char),
+    /// WhatsApp's id of a customer within one business.
+    #[error("is a WhatsApp user id, not a phone number; write the customer's number")]
+    UserId,
     /// Too short to include a country code, and without `+`.
     #[error("write the country code")]
     NoCountryCode,
@@ -64,6 +67,7 @@ impl PhoneText {
                 }
                 None if is_blank(c) => continue,
                 None if is_separator(c) => narrow(c),
+                None if is_user_id(&number) => return Err(BadPhoneNumber::UserId),
                 None => return Err(BadPhoneNumber::Character(c)),
             };
             last = [last[1], last[2], c];
@@ -88,6 +92,19 @@ impl PhoneText {
         digits.remove(self.bracketed_zero?);
         Some(digits)
     }
+}
+
+/// Whether a text is a business-scoped user id, `IN.1234567890`, or one of a portfolio,
+/// `IN.ENT.1234567890`.
+fn is_user_id(text: &str) -> bool {
+    let Some((country, id)) = text.split_once('.') else {
+        return false;
+    };
+    let id = id.strip_prefix("ENT.").unwrap_or(id);
+    country.len() == 2
+        && country.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && id.len() >= 5
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Hosts of links to a chat; the number is in the path or in `phone=`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
+
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
@@ -134,6 +136,9 @@ pub enum AccountMode {
     DryRun,
 }
 
+/// The zone of times without one, unless an account has another. No provider documents another.
+pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Account {
     pub id: AccountId,
@@ -147,6 +152,8 @@ pub struct Account {
     /// Generations that are no longer accepted.
     pub callback_retired: Vec<u32>,
     pub callback_fields: CallbackFields,
+    /// The zone of the provider's times without one.
+    pub provider_time_zone: Tz,
     pub correlation_slot: CorrelationSlot,
     pub adoption: Adoption,
     pub match_by: MatchBy,

@@ -1,5 +1,7 @@
 //! Receipts: what one source reported about one message, and which of its times are used.
 
+use std::fmt;
+
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::enum_words::{UnknownWord, enum_words};
@@ -17,6 +19,8 @@ pub enum ReceiptEvent {
     Failure(Failure),
     /// A word that does not change the state: deleted, warning, or an unrecognised one.
     Other(String),
+    /// An event that is no status of the message, such as a payment. The text is safe to show.
+    Notice(String),
 }
 
 /// What a message cost, as far as it was reported.
@@ -135,6 +139,18 @@ impl Receipt {
         plausible(self.occurred_at, self.received_at)
     }
 
+    /// Why the reported time counts as absent, if it does.
+    pub fn time_problem(&self) -> Option<TimeProblem> {
+        let at = self
+            .occurred_at
+            .filter(|_| self.plausible_time().is_none())?;
+        Some(if at > self.received_at {
+            TimeProblem::Ahead(at - self.received_at)
+        } else {
+            TimeProblem::TooOld
+        })
+    }
+
     pub(in crate::domain) fn time(&self) -> ReceiptTime {
         match self.plausible_time() {
             Some(at) => ReceiptTime {
@@ -161,12 +177,12 @@ pub fn find_reply_word(receipts: &[Receipt]) -> Option<&str> {
     words.max().map(|(_, word)| word)
 }
 
-/// The reported time, if it is not before 2009 and not more than a day after `received_at`.
+/// The reported time, if it is not before 2009 and not more than five minutes after `received_at`.
 pub fn plausible(
     occurred_at: Option<DateTime<Utc>>,
     received_at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    occurred_at.filter(|&at| at.timestamp() >= EARLIEST && at <= received_at + TimeDelta::days(1))
+    occurred_at.filter(|&at| at.timestamp() >= EARLIEST && at - received_at <= CLOCK_SKEW)
 }
 
 /// 2009-01-01: WhatsApp did not exist before.
@@ -174,6 +190,41 @@ const EARLIEST: i64 = 1_230_768_000;
 
 /// The largest difference that is put down to the clocks.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// Why a reported time counts as absent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeProblem {
+    /// It is this long after the report was received.
+    Ahead(TimeDelta),
+    /// It is before 2009.
+    TooOld,
+}
+
+/// No zone is further from UTC than 14 hours; the rest is the way of the report.
+const LARGEST_ZONE_OFFSET: TimeDelta = TimeDelta::minutes(14 * 60 + 5);
+
+impl fmt::Display for TimeProblem {
+    /// `their clock is 5 h 30 min ahead: set provider_time_zone?`
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ahead = match self {
+            Self::TooOld => return out.write_str("before 2009"),
+            Self::Ahead(ahead) => *ahead,
+        };
+        // A zone differs by whole minutes, and the report took some seconds.
+        let minutes = (ahead + TimeDelta::seconds(30)).num_minutes();
+        let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+        let parts: Vec<String> = [(days, "days"), (hours, "h"), (minutes, "min")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, unit)| format!("{number} {unit}"))
+            .collect();
+        write!(out, "their clock is {} ahead", parts.join(" "))?;
+        if ahead <= LARGEST_ZONE_OFFSET {
+            out.write_str(": set provider_time_zone?")?;
+        }
+        Ok(())
+    }
+}
 
 /// Whether a reported time is too long before `accepted` to be explained by clock skew.
 pub fn predates(reported: DateTime<Utc>, accepted: DateTime<Utc>) -> bool {
@@ -203,12 +254,18 @@ impl Receipt {
         (self.source, self.part)
     }
 
-    /// The stage's position; failures and other words come after all stages.
+    /// Whether it says something about the delivery of its message.
+    pub fn is_status(&self) -> bool {
+        !matches!(self.event, ReceiptEvent::Notice(_))
+    }
+
+    /// The stage's position; failures, other words and notices come after all stages.
     pub(crate) fn rank(&self) -> usize {
         match self.event {
             ReceiptEvent::Stage(stage) => stage.index(),
             ReceiptEvent::Failure(_) => Stage::ALL.len(),
             ReceiptEvent::Other(_) => Stage::ALL.len() + 1,
+            ReceiptEvent::Notice(_) => Stage::ALL.len() + 2,
         }
     }
 }

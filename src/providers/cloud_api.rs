@@ -8,8 +8,10 @@
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
+use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::meta_failure::{parse_error, parse_failure};
+use crate::providers::notice;
 use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient, text};
 use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::reading_budget::shorten;
@@ -61,10 +63,10 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
         return Some(parse_change(object));
     }
     if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
-        return Some(parse_value(object));
+        return Some(parse_value(object, None));
     }
     let is_status = has("id") && object.get("status").and_then(text).is_some();
-    is_status.then(|| vec![parse_status(object, object)])
+    is_status.then(|| vec![parse_status(object, object, None)])
 }
 
 fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
@@ -78,12 +80,13 @@ fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
 fn parse_change(change: &Value) -> Vec<CallbackPart> {
     let value = change.get("value").unwrap_or(&Value::Null);
     let has = |name: &str| !items(value.get(name)).is_empty();
+    let field = first(change, &["field"]);
     if has("statuses") || has("messages") {
-        return parse_value(value);
+        return parse_value(value, field.as_deref());
     }
-    match first(change, &["field"]) {
+    match field {
         Some(field) if field != "messages" => vec![notice_of_field(&field, value)],
-        _ if has("errors") => parse_value(value),
+        _ if has("errors") => parse_value(value, None),
         _ => vec![CallbackPart::unparseable(
             "a change without statuses, messages or errors",
         )],
@@ -96,10 +99,13 @@ fn notice_of_field(field: &str, value: &Value) -> CallbackPart {
     CallbackPart::Notice(format!("{}{event}", plain_word(field)))
 }
 
-fn parse_value(value: &Value) -> Vec<CallbackPart> {
+/// `field` is that of the change around it.
+fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let statuses = items(value.get("statuses"));
     let messages = items(value.get("messages"));
-    let reports = statuses.iter().map(|status| parse_status(status, value));
+    let reports = statuses
+        .iter()
+        .map(|status| parse_status(status, value, field));
     let mut parts = collect_parts(reports.chain(messages.iter().map(parse_message)));
     let explains_a_status = statuses
         .iter()
@@ -142,14 +148,18 @@ fn parse_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// Parses one status. `around` is the enclosing value, which may have the contact and errors.
-fn parse_status(status: &Value, around: &Value) -> CallbackPart {
+/// Parses one status. `around` is the enclosing value, which may have the contact and errors, and
+/// `field` that of the change.
+fn parse_status(status: &Value, around: &Value, field: Option<&str>) -> CallbackPart {
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
-    let Some(word) = first(status, &["status"]) else {
+    let Some(word) = first(status, &["status"]).filter(|word| !is_no_word(word)) else {
         return CallbackPart::unparseable("a status without a word");
     };
+    if let Some(subject) = notice::subject_of_status(status, field) {
+        return notice::of_status(&subject, &word, status);
+    }
     let mut ids = Vec::new();
     let conversation = status
         .get("conversation")
@@ -174,11 +184,20 @@ fn parse_status(status: &Value, around: &Value) -> CallbackPart {
 fn parse_recipient(status: &Value, around: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
-    let contact = items(around.get("contacts")).first();
     first(status, PARTICIPANT)
         .or_else(|| first(status, CUSTOMER))
-        .or_else(|| first(contact?, &["wa_id", "user_id"]))
         .and_then(|text| recipient(&text))
+        .or_else(|| only_contact(around))
+}
+
+/// The customer of a value, if it names only one: a list of contacts has no order that the statuses
+/// share.
+fn only_contact(around: &Value) -> Option<String> {
+    let mut contacts = items(around.get("contacts"))
+        .iter()
+        .map(|contact| first(contact, &["wa_id", "user_id"]).and_then(|text| recipient(&text)));
+    let only = contacts.next()?;
+    contacts.all(|other| other == only).then_some(only)?
 }
 
 /// The pricing in a status, or in the wrapper around it.

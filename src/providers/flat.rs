@@ -1,15 +1,17 @@
 //! Parses reports whose id, status and time are fields of one object or of the objects around it.
 //! The field names are each provider's.
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
+use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
+use crate::domain::reported_time::ReportedTime;
 use crate::providers::cloud_api::parse_pricing;
 use crate::providers::meta_failure::parse_failure;
+use crate::providers::notice;
 use crate::providers::payload::{add_id, first, recipient, text};
 use crate::providers::protocol::Report;
 use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
@@ -36,7 +38,7 @@ pub(super) struct FieldNames {
 pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
     let word = find_word(chain, names)?;
     let meaning = vocabulary::meaning(&word, names.exceptions);
-    Some(Report {
+    let report = Report {
         ids: find_ids(chain, names),
         tag: find_tag(chain, names),
         recipient: find(chain, names.recipients).and_then(|text| recipient(&text)),
@@ -52,7 +54,8 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
             .map(|object| parse_pricing(object))
             .find(|pricing| !pricing.is_empty())
             .unwrap_or_else(Pricing::default),
-    })
+    };
+    Some(notice::unless_about_delivery(report, chain, &word))
 }
 
 /// The message of the last tag in any reference.
@@ -90,7 +93,7 @@ fn find_word(chain: &[&Value], names: &FieldNames) -> Option<String> {
             names
                 .iter()
                 .filter_map(|name| first(object, &[name]))
-                .filter(|word| !matches!(word.as_str(), "true" | "false"))
+                .filter(|word| !matches!(word.as_str(), "true" | "false") && !is_no_word(word))
         })
     };
     let is_known = |word: &String| vocabulary::meaning(word, names.exceptions).is_some();
@@ -117,7 +120,7 @@ fn find_time(
     chain: &[&Value],
     names: &FieldNames,
     meaning: Option<Meaning>,
-) -> Option<DateTime<Utc>> {
+) -> Option<ReportedTime> {
     let stage_times: &[&str] = match meaning {
         Some(Meaning::Reached(Stage::Sent)) => &["sentAt", "sent_at"],
         Some(Meaning::Reached(Stage::Delivered)) => &["deliveredAt", "delivered_at"],

@@ -18,8 +18,10 @@ pub mod lancepilot;
 mod meta_failure;
 mod multipart;
 mod nested_names;
+mod notice;
 mod payload;
 mod payload_format;
+mod placeholder_id;
 mod probe;
 mod profile;
 mod protocol;
@@ -35,6 +37,7 @@ pub mod zixflow;
 use crate::domain::provider::ProviderId;
 
 pub use crate::providers::callback_parser::parse_callback;
+pub use crate::providers::placeholder_id::find_placeholder_id;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
     Provider, Report, SendStep,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::PhoneNumber;
+use crate::domain::placeholder::is_placeholder;
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
 /// A double below this is the integer that was written.
@@ -66,6 +67,9 @@ pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
 /// A recipient: a phone number becomes its digits, anything else is unchanged.
 pub(super) fn recipient(text: &str) -> Option<String> {
     let text = text.trim();
+    if is_placeholder(text) {
+        return None;
+    }
     let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
     let bare = bare.split_once('@').map_or(bare, |(number, _)| number);
     let international = format!("+{}", bare.trim_start_matches('+').trim_start());
@@ -86,7 +90,9 @@ pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     let mut parts: Vec<_> = parts
         .into_iter()
         .map(|part| match part {
-            CallbackPart::Report(report) if report.ids.is_empty() && report.tag.is_none() => {
+            CallbackPart::Report(report)
+                if report.ids.is_empty() && report.tag.is_none() && !report.is_notice() =>
+            {
                 CallbackPart::unparseable("a status without a valid id")
             }
             other => other,

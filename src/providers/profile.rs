@@ -11,9 +11,11 @@ use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::message::References;
+use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::cloud_api::{PRICING_WORD_LIMIT, parse_pricing};
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
+use crate::providers::notice;
 use crate::providers::payload::{add_id, first, recipient, text};
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT, Report};
 use crate::providers::reading_budget::shorten;
@@ -89,7 +91,9 @@ impl Profile<'_> {
         if let Some(word) = self.word(value) {
             let places = self.list_places(&chain);
             if self.uses_a_chosen_name(&places) {
-                parts.push(CallbackPart::Report(self.report(&word, &places)));
+                let report = self.report(&word, &places);
+                let report = notice::unless_about_delivery(report, &chain, &word);
+                parts.push(CallbackPart::Report(report));
             }
             return;
         }
@@ -118,7 +122,7 @@ impl Profile<'_> {
     }
 
     fn word(&self, object: &Value) -> Option<String> {
-        first(object, &names(self.fields.status.as_ref(), WORDS))
+        first(object, &names(self.fields.status.as_ref(), WORDS)).filter(|word| !is_no_word(word))
     }
 
     fn uses_a_chosen_name(&self, places: &[&Value]) -> bool {

@@ -10,6 +10,7 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, ProviderId};
 use crate::domain::provider_account::Account;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
+use crate::domain::reported_time::ReportedTime;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::vocabulary::Exceptions;
 
@@ -157,11 +158,18 @@ pub struct Report {
     pub recipient: Option<String>,
     /// Only LancePilot reports it; used for matching by recipient.
     pub kind: Option<MediaKind>,
-    /// Absent for an echo that only provides ids.
+    /// Absent for an echo that only provides ids. The ids of a notice are only looked up.
     pub event: Option<ReceiptEvent>,
     /// By the provider's clock.
-    pub occurred_at: Option<DateTime<Utc>>,
+    pub occurred_at: Option<ReportedTime>,
     pub pricing: Pricing,
+}
+
+impl Report {
+    /// Whether it is about something else than the delivery of its message.
+    pub fn is_notice(&self) -> bool {
+        matches!(self.event, Some(ReceiptEvent::Notice(_)))
+    }
 }
 
 /// A message from a customer. Its content is never parsed.
@@ -170,7 +178,7 @@ pub struct Inbound {
     /// Phone digits or user id.
     pub sender: Option<String>,
     /// By the provider's clock.
-    pub occurred_at: Option<DateTime<Utc>>,
+    pub occurred_at: Option<ReportedTime>,
 }
 
 /// A provider: its capabilities, sending and callback parsing.

@@ -43,9 +43,13 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
             Err(BadProviderMessageId::Control) => accepted.warnings.push(
                 "the reply's id has a control character; it is kept in the attempt, but not used to correlate reports".to_owned(),
             ),
-            Err(BadProviderMessageId::TooLong { length, limit }) => {
+            Err(BadProviderMessageId::Placeholder) => accepted.warnings.push(
+                "the reply's id is a placeholder; it is kept in the attempt, but not used to correlate reports".to_owned(),
+            ),
+            Err(BadProviderMessageId::TooLong { length }) => {
                 accepted.warnings.push(format!(
-                    "the reply's id has {length} characters, more than the documented {limit}; it is kept in the attempt, but not used to correlate reports"
+                    "the reply's id has {length} characters, more than {}; it is kept in the attempt, but not used to correlate reports",
+                    ProviderMessageId::LIMIT
                 ));
             }
         }

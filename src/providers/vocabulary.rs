@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 use crate::domain::receipt::ReceiptEvent;
+use crate::domain::reported_time::ReportedTime;
 
 /// The meaning of a status word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,16 +99,17 @@ const ZONED: &[&str] = &[
     "%Y-%m-%d %H:%M:%S%.f %z",
 ];
 
-/// Formats without a zone, which are UTC.
+/// Formats without a zone.
 const ZONELESS: &[&str] = &[
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M:%S%.f", // Laravel's default
 ];
 
 /// Parses a time in any known format. Whether it is plausible is decided in `domain::receipt`.
-pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse_time(text: &str) -> Option<ReportedTime> {
     let text = text.trim();
     parse_epoch(text)
+        .map(ReportedTime::Instant)
         .or_else(|| parse_written(text))
         .or_else(|| {
             // Form decoding turned the `+` of the offset into a space.
@@ -145,9 +147,9 @@ fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, rest)
 }
 
-fn parse_written(text: &str) -> Option<DateTime<Utc>> {
+fn parse_written(text: &str) -> Option<ReportedTime> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc());
+        return Some(ReportedTime::Instant(time.to_utc()));
     }
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return Some(time.to_utc());
@@ -155,18 +157,22 @@ fn parse_written(text: &str) -> Option<DateTime<Utc>> {
     let zoned = ZONED
         .iter()
         .find_map(|format| DateTime::parse_from_str(text, format).ok())
-        .map(|time| time.to_utc());
+        .map(|time| ReportedTime::Instant(time.to_utc()));
     zoned.or_else(|| {
         ZONELESS
             .iter()
             .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(|time| time.and_utc())
+            .map(ReportedTime::Local)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn instant(text: &str) -> Option<DateTime<Utc>> {
+        parse_time(text).map(|time| time.in_zone(chrono_tz::UTC))
+    }
 
     #[test]
     fn words_are_normalised_before_the_lookup() {
@@ -217,18 +223,18 @@ mod tests {
             "2026-01-28 17:17:59",
             "Wed, 28 Jan 2026 17:17:59 GMT",
         ] {
-            assert_eq!(parse_time(text), Some(expected), "{text}");
+            assert_eq!(instant(text), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn fractions_are_kept_and_invalid_times_are_rejected() {
         assert_eq!(
-            parse_time("2026-01-28T17:17:59.254174911Z").map(|time| time.timestamp_subsec_nanos()),
+            instant("2026-01-28T17:17:59.254174911Z").map(|time| time.timestamp_subsec_nanos()),
             Some(254_174_911)
         );
         assert_eq!(
-            parse_time("1769620679.25").map(|time| time.timestamp_subsec_millis()),
+            instant("1769620679.25").map(|time| time.timestamp_subsec_millis()),
             Some(250)
         );
         for text in [

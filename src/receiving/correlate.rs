@@ -1,32 +1,15 @@
 //! Finds the message that a report is about: by signed report URL, then by correlation tag, then by
 //! provider id, then (if the account allows it) by recipient.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
-
 use crate::db;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
-use crate::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
-use crate::domain::provider::ProviderId;
-use crate::domain::provider_account::{Account, Adoption, MatchBy};
+use crate::domain::provider_account::MatchBy;
 use crate::providers::Report;
-use crate::receiving::operator_decisions::OperatorDecisions;
-use crate::store::ledger::{LearnedFrom, Ledger, Orphan};
-
-/// Time without reports after which a message is overdue, for accounts that are no longer
-/// configured.
-const DEFAULT_DEADLINE: TimeDelta = TimeDelta::hours(24);
-
-/// The account that received a callback.
-#[derive(Clone, Copy, Debug)]
-pub struct AccountContext<'a> {
-    pub id: &'a AccountId,
-    pub provider: ProviderId,
-    /// Absent if the account was removed from the configuration.
-    pub configured: Option<&'a Account>,
-    pub decisions: &'a OperatorDecisions,
-}
+use crate::receiving::account_context::AccountContext;
+use crate::receiving::orphan_of_report::{create_orphan, derive_orphan_id};
+use crate::store::ledger::{LearnedFrom, Ledger};
 
 /// The result of correlating a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +23,24 @@ pub enum ReportTarget {
     Purged,
     /// The report has no id, no tag and no recipient.
     Unidentified,
+    /// Its only ids are those of several messages.
+    ConstantId,
+}
+
+/// Finds the message that a notice is about, by what was known when it arrived. It creates no orphan,
+/// and no id is learned from it.
+pub async fn find_message_of_notice(
+    ledger: &mut Ledger,
+    account: &AccountId,
+    record: &CallbackRecord,
+    report: &Report,
+) -> Result<Option<MessageId>, db::Error> {
+    if let Some(named) = find_by_report_url_or_tag(ledger, account, record, report) {
+        return Ok(Some(named));
+    }
+    ledger
+        .find_holder_at(account, &report.ids, record.received_at)
+        .await
 }
 
 /// Finds the message that a report is about, or creates an orphan for it.
@@ -53,10 +54,8 @@ pub async fn find_message(
     report: &Report,
 ) -> Result<ReportTarget, db::Error> {
     let record = &entry.record;
-    let found = match find_by_report_url_or_tag(ledger, account.id, record, report) {
-        Some(id) => Some(id),
-        None => find_by_provider_id(ledger, account.id, &report.ids),
-    };
+    let named = find_by_report_url_or_tag(ledger, account.id, record, report);
+    let found = named.or_else(|| find_by_provider_id(ledger, account.id, &report.ids));
     let orphan = derive_orphan_id(record.id, part, record.received_at);
     let found = match found {
         Some(id) => id,
@@ -70,21 +69,22 @@ pub async fn find_message(
                 None if report.ids.is_empty() && report.recipient.is_none() => {
                     return Ok(ReportTarget::Unidentified);
                 }
+                None if has_only_constant_ids(ledger, account.id, &report.ids) => {
+                    return Ok(ReportTarget::ConstantId);
+                }
                 None => create_orphan(ledger, account, orphan, record, report).await?,
             }
         }
     };
+    let learned_from = if named.is_some() {
+        LearnedFrom::NamingCallback(record.received_at)
+    } else {
+        LearnedFrom::Callback(record.received_at)
+    };
     for id in &report.ids {
         // Binding the previous id may have merged the message into another.
         let living = ledger.current(found);
-        ledger
-            .bind(
-                living,
-                account.id,
-                id,
-                LearnedFrom::Callback(record.received_at),
-            )
-            .await?;
+        ledger.bind(living, account.id, id, learned_from).await?;
     }
     Ok(ReportTarget::Message(ledger.current(found)))
 }
@@ -119,6 +119,10 @@ async fn names_purged_message(
         }
     }
     Ok(false)
+}
+
+fn has_only_constant_ids(ledger: &Ledger, account: &AccountId, ids: &[ProviderMessageId]) -> bool {
+    !ids.is_empty() && ids.iter().all(|id| ledger.is_constant(account, id))
 }
 
 /// The message that holds one of the ids. Prefers a sent message to one known only from callbacks.
@@ -190,37 +194,6 @@ async fn find_by_recipient(
     Ok(Some(*only))
 }
 
-async fn create_orphan(
-    ledger: &mut Ledger,
-    account: AccountContext<'_>,
-    id: MessageId,
-    record: &CallbackRecord,
-    report: &Report,
-) -> Result<MessageId, db::Error> {
-    let adoption = account
-        .configured
-        .map_or(Adoption::Off, |account| account.adoption);
-    let adopt_after = match adoption {
-        Adoption::After(wait) => TimeDelta::from_std(wait).ok(),
-        Adoption::Off => None,
-    };
-    let deadline = account
-        .configured
-        .and_then(|account| TimeDelta::from_std(account.deadline).ok());
-    let orphan = Orphan {
-        id,
-        account: account.id,
-        provider: account.provider,
-        at: record.received_at,
-        adopt_at: adopt_after.map(|wait| record.received_at + wait),
-        silence_limit: deadline.unwrap_or(DEFAULT_DEADLINE),
-        recipient: report.recipient.as_deref(),
-        kind: report.kind,
-    };
-    ledger.upsert_orphan(orphan).await?;
-    Ok(id)
-}
-
 /// The message that an operator matched this report with when it was processed before.
 async fn find_by_decision(
     ledger: &mut Ledger,
@@ -237,19 +210,4 @@ async fn find_by_decision(
     };
     ledger.load(&[living]).await?;
     Ok(Some(living).filter(|living| ledger.belongs(*living, account.id)))
-}
-
-/// The id depends only on callback and part, so that a rebuild creates the same orphan.
-pub(super) fn derive_orphan_id(
-    callback: CallbackId,
-    part: i32,
-    received_at: DateTime<Utc>,
-) -> MessageId {
-    let digest = Sha256::new()
-        .chain_update(callback.uuid().as_bytes())
-        .chain_update(part.to_be_bytes())
-        .finalize();
-    let mut bytes = [0; 10];
-    bytes.copy_from_slice(&digest[..10]);
-    MessageId::derived(received_at, bytes)
 }

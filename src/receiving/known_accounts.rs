@@ -109,6 +109,8 @@ mod tests {
             old_address_at: None,
             url_space_at: None,
             url_slash_at: None,
+            constant_id: None,
+            long_id_at: None,
             next_send_at: None,
         };
         (id, record)

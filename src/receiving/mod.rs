@@ -1,6 +1,7 @@
 //! Receiving callbacks: authenticates, appends to the journal, parses, correlates with messages,
 //! applies.
 
+pub mod account_context;
 pub mod body_memory;
 pub mod correlate;
 mod hourly_ceiling;
@@ -9,6 +10,7 @@ pub mod ingest;
 pub mod ingest_counters;
 pub mod known_accounts;
 pub mod operator_decisions;
+mod orphan_of_report;
 pub(crate) mod parsing;
 pub mod reconcile;
 pub mod redaction;

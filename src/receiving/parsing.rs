@@ -12,9 +12,9 @@ use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
 use crate::providers::{self, Callback, CallbackPart, PARTS_LIMIT, Report};
-use crate::receiving::correlate;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::operator_decisions::OperatorDecisions;
+use crate::receiving::orphan_of_report::derive_orphan_id;
 use crate::receiving::unpack::unpack;
 use crate::store::ledger::Ledger;
 
@@ -33,13 +33,21 @@ pub(super) enum CallbackContent {
     Unsupported {
         reason: &'static str,
     },
-    Parts(ProviderId, Vec<CallbackPart>),
+    Parts(ParsedParts),
+}
+
+#[derive(Clone)]
+pub(super) struct ParsedParts {
+    pub(super) provider: ProviderId,
+    pub(super) parts: Vec<CallbackPart>,
+    /// What stands in the place of an id, if a report has none.
+    pub(super) placeholder_id: Option<String>,
 }
 
 impl CallbackContent {
     pub(super) fn part_count(&self) -> usize {
         match self {
-            Self::Parts(_, parts) => parts.len(),
+            Self::Parts(parsed) => parsed.parts.len(),
             Self::Unverified { .. } | Self::Unsupported { .. } => 1,
         }
     }
@@ -64,10 +72,7 @@ pub(super) fn parse_callback_record(
         };
     }
     match known.find(&record.account) {
-        Some(known) => CallbackContent::Parts(
-            known.provider,
-            parse_parts(known.provider, configured, record),
-        ),
+        Some(known) => CallbackContent::Parts(parse_parts(known.provider, configured, record)),
         None => CallbackContent::Unsupported {
             reason: "the account was never configured",
         },
@@ -78,10 +83,15 @@ fn parse_parts(
     provider: ProviderId,
     configured: Option<&Account>,
     record: &CallbackRecord,
-) -> Vec<CallbackPart> {
+) -> ParsedParts {
+    let unparseable = |reason: String| ParsedParts {
+        provider,
+        parts: vec![CallbackPart::Unparseable(reason)],
+        placeholder_id: None,
+    };
     let body = match unpack(&record.body, record.header("content-encoding")) {
         Ok(body) => body,
-        Err(error) => return vec![CallbackPart::Unparseable(error.to_string())],
+        Err(error) => return unparseable(error.to_string()),
     };
     let callback = Callback {
         method: record.method.clone(),
@@ -90,12 +100,29 @@ fn parse_parts(
         body: body.into_owned(),
         received_at: record.received_at,
     };
-    let provider = providers::get(provider);
     let usual_names = CallbackFields::default();
     let fields = configured.map_or(&usual_names, |account| &account.callback_fields);
-    limit_parts(catch_parser_panic(|| {
-        providers::parse_callback(provider, fields, &callback)
-    }))
+    let parts = limit_parts(catch_parser_panic(|| {
+        providers::parse_callback(providers::get(provider), fields, &callback)
+    }));
+    let placeholder_id = if parts.iter().any(lacks_id) {
+        providers::find_placeholder_id(fields, &callback)
+    } else {
+        None
+    };
+    ParsedParts {
+        provider,
+        parts,
+        placeholder_id,
+    }
+}
+
+fn lacks_id(part: &CallbackPart) -> bool {
+    match part {
+        CallbackPart::Report(report) => report.ids.is_empty() && !report.is_notice(),
+        CallbackPart::Unparseable(_) => true,
+        CallbackPart::Inbound(_) | CallbackPart::Notice(_) | CallbackPart::Probe => false,
+    }
 }
 
 /// A parser's panic quarantines the one callback; the others continue.
@@ -158,12 +185,8 @@ pub(super) fn list_new_orphan_ids(ledger: &Ledger, batch: &[ParsedCallback<'_>])
         let record = &callback.entry.record;
         for (part, report) in callback.reports() {
             let known = |id: &ProviderMessageId| ledger.holder(&record.account, id).is_some();
-            if report.tag.is_none() && !report.ids.iter().any(known) {
-                orphans.push(correlate::derive_orphan_id(
-                    record.id,
-                    part,
-                    record.received_at,
-                ));
+            if report.tag.is_none() && !report.is_notice() && !report.ids.iter().any(known) {
+                orphans.push(derive_orphan_id(record.id, part, record.received_at));
             }
         }
     }
@@ -174,7 +197,7 @@ impl ParsedCallback<'_> {
     /// The reports among its parts, with their part numbers.
     pub(super) fn reports(&self) -> impl Iterator<Item = (i32, &Report)> {
         let parts = match self.content.as_ref() {
-            CallbackContent::Parts(_, parts) => parts.as_slice(),
+            CallbackContent::Parts(parsed) => parsed.parts.as_slice(),
             CallbackContent::Unverified { .. } | CallbackContent::Unsupported { .. } => &[],
         };
         (0..).zip(parts).filter_map(|(number, part)| match part {
@@ -230,8 +253,6 @@ mod tests {
         let mut decisions = OperatorDecisions::default();
         decisions.released.insert(record.id);
         let parsed = parse_callback_record(&known, None, &record, Some(&decisions));
-        assert!(
-            matches!(parsed, CallbackContent::Parts(ProviderId::Sobot, parts) if parts.len() == 1)
-        );
+        assert!(matches!(parsed, CallbackContent::Parts(parsed) if parsed.parts.len() == 1));
     }
 }

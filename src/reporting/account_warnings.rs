@@ -1,7 +1,10 @@
-//! What works although it is set up wrongly at an account's provider, with what to correct there.
+//! What works although it is set up wrongly at an account's provider, or differs from what the
+//! provider documents, with what to correct there.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::ids::ProviderMessageId;
+use crate::domain::masking::mask_quoted;
 use crate::store::account_records::AccountRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +21,31 @@ const CORRECTED_AFTER: TimeDelta = TimeDelta::hours(24);
 
 pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
     let console = format!("{}'s console", record.provider.title());
+    let (constant_id, constant_id_at) = record
+        .constant_id
+        .as_ref()
+        .map_or(("", None), |(text, at)| (text.as_str(), Some(*at)));
     [
+        (
+            "template_sends_constant_id",
+            constant_id_at,
+            format!(
+                "Reports may lack their message: this account's callback template sends `{}` as \
+                 the id. It identifies no message and is ignored. Correct the template in \
+                 {console}.",
+                mask_quoted(constant_id)
+            ),
+        ),
+        (
+            "long_ids",
+            record.long_id_at,
+            format!(
+                "Message ids have more than {} characters, the longest that providers document. \
+                 They are kept and matched; ids of more than {} characters would not be.",
+                ProviderMessageId::DOCUMENTED_LIMIT,
+                ProviderMessageId::LIMIT
+            ),
+        ),
         (
             "callback_url_white_space",
             record.url_space_at,

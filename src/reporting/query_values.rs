@@ -31,7 +31,7 @@ pub fn parse_account(text: &str) -> Result<AccountId, String> {
 }
 
 pub fn parse_provider_message_id(text: &str) -> Result<String, String> {
-    ProviderMessageId::parse(text)
+    ProviderMessageId::parse_stored(text)
         .map(|id| id.as_str().to_owned())
         .map_err(|error| error.to_string())
 }

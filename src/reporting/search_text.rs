@@ -47,7 +47,7 @@ impl SearchText {
             meanings.push(Search::Id(id));
         }
         meanings.extend(phone_meanings(text, visibility));
-        if let Ok(id) = ProviderMessageId::parse(&without_marks) {
+        if let Ok(id) = ProviderMessageId::parse_stored(&without_marks) {
             meanings.push(Search::ProviderId(id.as_str().to_owned()));
         }
         meanings.push(Search::ReferencePrefix(text.to_owned()));

@@ -34,6 +34,10 @@ pub struct AccountRecord {
     pub url_space_at: Option<DateTime<Utc>>,
     /// When a callback last came to its URL with a doubled slash.
     pub url_slash_at: Option<DateTime<Utc>>,
+    /// What last stood in the place of an id in a callback, and when.
+    pub constant_id: Option<(String, DateTime<Utc>)>,
+    /// When an id last was longer than providers document.
+    pub long_id_at: Option<DateTime<Utc>>,
     /// When an account with a rate limit may send next.
     pub next_send_at: Option<DateTime<Utc>>,
 }
@@ -71,6 +75,9 @@ impl Store {
                         old_address_at: None,
                         url_space_at: None,
                         url_slash_at: None,
+                        constant_id: None,
+                        constant_id_at: None,
+                        long_id_at: None,
                         last_inbound_at: None,
                         first_seen_at: instant::to_millis(now),
                         next_send_at: None,
@@ -288,6 +295,12 @@ impl TryFrom<Model> for AccountRecord {
                 "url_slash_at",
                 row.url_slash_at,
             )?,
+            constant_id: row.constant_id.zip(instant::from_optional_millis(
+                "accounts",
+                "constant_id_at",
+                row.constant_id_at,
+            )?),
+            long_id_at: instant::from_optional_millis("accounts", "long_id_at", row.long_id_at)?,
             next_send_at: instant::from_optional_millis(
                 "accounts",
                 "next_send_at",

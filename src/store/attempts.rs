@@ -34,6 +34,15 @@ pub struct Attempt {
     pub detail: Option<String>,
 }
 
+impl Attempt {
+    /// What is odd about a reply that accepted the message.
+    pub fn warning(&self) -> Option<&str> {
+        self.detail
+            .as_deref()
+            .filter(|_| self.outcome == AttemptOutcome::Accepted)
+    }
+}
+
 impl Store {
     /// Oldest first.
     pub async fn list_attempts(&self, message: MessageId) -> Result<Vec<Attempt>, Error> {

@@ -61,9 +61,9 @@ impl Store {
             .map(|row| {
                 Ok(IdConflict {
                     account: row.account,
-                    provider_id: ProviderMessageId::parse(&row.provider_id).map_err(|_| {
-                        Error::inconsistent("id_conflicts", "provider_id", row.claimant)
-                    })?,
+                    provider_id: ProviderMessageId::parse_stored(&row.provider_id).map_err(
+                        |_| Error::inconsistent("id_conflicts", "provider_id", row.claimant),
+                    )?,
                     message: row.message.into(),
                     claimant: row.claimant.into(),
                     seen_at: instant::from_millis("id_conflicts", "seen_at", row.seen_at)?,

@@ -13,6 +13,7 @@ pub mod database_identity;
 mod dismissals;
 mod entities;
 pub mod id_conflicts;
+pub mod id_remarks;
 pub mod inbound_windows;
 pub mod lease;
 pub mod ledger;

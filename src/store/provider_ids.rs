@@ -43,7 +43,7 @@ impl Store {
                 .all(self.pools().reader())
                 .await?;
             for row in rows {
-                let id = ProviderMessageId::parse(&row.provider_id)
+                let id = ProviderMessageId::parse_stored(&row.provider_id)
                     .map_err(|_| Error::inconsistent("provider_ids", "provider_id", row.message))?;
                 ids.entry(row.message.into()).or_default().push(id);
             }

@@ -32,6 +32,8 @@ pub enum ExpiredRows {
     Windows(DateTime<Utc>),
     SignInLinks(DateTime<Utc>),
     Leases(DateTime<Utc>),
+    /// Ids of several messages, by the callback that showed it.
+    ConstantIds(DateTime<Utc>),
 }
 
 impl ExpiredRows {
@@ -43,6 +45,7 @@ impl ExpiredRows {
             Self::Windows(_) => "windows",
             Self::SignInLinks(_) => "sign_in_links",
             Self::Leases(_) => "leases",
+            Self::ConstantIds(_) => "provider_ids",
         }
     }
 
@@ -54,6 +57,7 @@ impl ExpiredRows {
             Self::Windows(_) => "(account, phone)",
             Self::SignInLinks(_) => "hash",
             Self::Leases(_) => "name",
+            Self::ConstantIds(_) => "(account, provider_id)",
         }
     }
 
@@ -78,6 +82,10 @@ impl ExpiredRows {
                 ..before("happened_at", at)
             },
             Self::Windows(at) => before("last_inbound_at", at),
+            Self::ConstantIds(at) => SqlCondition {
+                sql: "learned_from = 'constant' AND learned_at < $1".to_owned(),
+                ..before("learned_at", at)
+            },
             Self::SignInLinks(at) | Self::Leases(at) => before("expires_at", at),
         }
     }

@@ -23,6 +23,12 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
             Failure::default(),
             Some(word.clone()),
         ),
+        ReceiptEvent::Notice(text) => (
+            ReceiptKind::Notice,
+            None,
+            Failure::default(),
+            Some(text.clone()),
+        ),
     };
     Model {
         source: receipt.source,
@@ -87,6 +93,7 @@ impl TryFrom<Model> for Receipt {
                 key: row.failure_key,
             }),
             ReceiptKind::Other => ReceiptEvent::Other(row.word.ok_or_else(|| bad("word"))?),
+            ReceiptKind::Notice => ReceiptEvent::Notice(row.word.ok_or_else(|| bad("word"))?),
         };
         Ok(Self {
             source_kind: row.source_kind,

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::receipt::SourceKind;
+use crate::store::entities::provider_id_row::NO_MESSAGE;
+use crate::store::entities::receipt_row::ReceiptKind;
 use crate::store::entities::{
     attempt_row, callback_outcome_row, merged_message_row, message_row, provider_id_row,
     receipt_row,
@@ -32,6 +34,9 @@ impl VerifySnapshot {
         }
         let message = provider_id_row::Column::Message;
         for (_, message) in self.list_dangling(message, message, limit).await? {
+            if message == NO_MESSAGE {
+                continue;
+            }
             found.push(format!(
                 "a provider id belongs to message {message}, which does not exist"
             ));
@@ -119,10 +124,12 @@ impl VerifySnapshot {
 }
 
 /// The callbacks that receipts came from.
+/// Notices are no reports.
 fn reporting_callbacks() -> SelectStatement {
     Query::select()
         .column(receipt_row::Column::Source)
         .from(receipt_row::Entity)
         .and_where(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
+        .and_where(receipt_row::Column::Kind.ne(ReceiptKind::Notice.as_str()))
         .to_owned()
 }

@@ -71,6 +71,10 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].mode"], r#"mode = "live""#),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (
+        &["accounts[].provider_time_zone"],
+        r#"provider_time_zone = "Asia/Kolkata""#,
+    ),
+    (
         &["accounts[].correlation_slot"],
         r#"correlation_slot = "auto""#,
     ),

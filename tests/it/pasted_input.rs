@@ -179,6 +179,26 @@ async fn a_character_that_cannot_be_seen_is_named_by_its_code() {
 }
 
 #[actix_web::test]
+async fn a_user_id_is_refused_as_one() {
+    let app = start_app().await;
+    for id in [
+        "IN.1234567890123",
+        "US.13491208655302741918",
+        "in.1234567890",
+        "US.ENT.11815799212886844830",
+        " IN.a1b2c3d4e5 ",
+    ] {
+        let (field, message) = refusal(&app, &image_to(SOBOT, id)).await;
+        assert_eq!(field, "to");
+        assert!(
+            message.contains("is a WhatsApp user id, not a phone number"),
+            "{id}: {message}"
+        );
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn a_pasted_callback_url_works_and_the_account_shows_what_to_correct() {
     for (change, code) in [
         (PastedUrl::Ending("%20"), Some("callback_url_white_space")),

@@ -122,7 +122,7 @@ fn a_reported_time_takes_precedence_and_an_implausible_one_counts_as_absent() {
     ]);
     let read = delivery.stage(Stage::Read).unwrap();
     assert_eq!((read.at, read.inferred, read.count), (at(30), false, 3));
-    for nonsense in [-1_763_600_000, 2 * 86_400] {
+    for nonsense in [-1_763_600_000, 50 + 301, 2 * 86_400] {
         let read = folded(&[stage(Stage::Read, Some(nonsense), 50)])
             .stage(Stage::Read)
             .unwrap();
@@ -180,6 +180,7 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
             code, title, detail, key: None,
         })),
         1 => Just(ReceiptEvent::Other("x".to_owned())),
+        1 => Just(ReceiptEvent::Notice("payment: failed".to_owned())),
     ];
     let occurred = prop_oneof![
         Just(None),

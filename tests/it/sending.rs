@@ -951,7 +951,7 @@ async fn a_failed_attempt_is_kept_without_keys_and_report_token() {
 #[actix_web::test]
 async fn a_reply_id_that_is_too_long_is_kept_whole_in_the_attempt_and_reported() {
     let app = start_app().await;
-    let long = format!("wamid.{}", "A".repeat(130));
+    let long = format!("wamid.{}", "A".repeat(507));
     app.force(
         SOBOT,
         ForcedReply::json(
@@ -970,7 +970,7 @@ async fn a_reply_id_that_is_too_long_is_kept_whole_in_the_attempt_and_reported()
         attempt["detail"]
             .as_str()
             .unwrap()
-            .contains("136 characters")
+            .contains("513 characters")
     );
     app.finish().await;
 }

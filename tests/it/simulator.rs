@@ -737,6 +737,7 @@ fn word(event: &ReceiptEvent) -> String {
             format!("failed {}", failure.code.as_deref().unwrap_or_default())
         }
         ReceiptEvent::Other(_) => "other".to_owned(),
+        ReceiptEvent::Notice(_) => "notice".to_owned(),
     }
 }
 

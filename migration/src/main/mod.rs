@@ -20,6 +20,7 @@ mod m20261121_000501_index_rare_lists;
 mod m20261128_000201_order_attempts;
 mod m20261128_000301_note_mistyped_urls;
 mod m20261128_000601_keep_pricing_details;
+mod m20261128_000621_note_unusable_ids;
 
 use sea_orm_migration::prelude::*;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000201_order_attempts::Migration),
             Box::new(m20261128_000301_note_mistyped_urls::Migration),
             Box::new(m20261128_000601_keep_pricing_details::Migration),
+            Box::new(m20261128_000621_note_unusable_ids::Migration),
         ]
     }
 

@@ -8,7 +8,9 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::receipt_reasons::reported_stages;
 use crate::domain::explanation::sentence_parts::at;
-use crate::domain::receipt::{ReceiptEvent, SourceKind, out_of_order, predates};
+use crate::domain::receipt::{
+    Receipt, ReceiptEvent, SourceKind, TimeProblem, out_of_order, predates,
+};
 
 /// Times or recipients in one sentence.
 const LIST_LIMIT: usize = 3;
@@ -16,6 +18,7 @@ const LIST_LIMIT: usize = 3;
 pub(super) fn anomalies(input: &ExplainInput<'_>) -> Vec<String> {
     let sentences = [
         unknown_words(input),
+        notices(input),
         implausible_times(input),
         inconsistent_times(input),
         recipients(input),
@@ -29,11 +32,25 @@ fn unknown_words(input: &ExplainInput<'_>) -> Option<String> {
         .iter()
         .filter_map(|receipt| match &receipt.event {
             ReceiptEvent::Other(word) => Some(format!("`{}`", input.quote(word))),
-            ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_) => None,
+            ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_) | ReceiptEvent::Notice(_) => None,
         });
     Some(format!(
         "Status words without effect: {}.",
         list(words, usize::MAX)?
+    ))
+}
+
+fn notices(input: &ExplainInput<'_>) -> Option<String> {
+    let texts = input
+        .receipts
+        .iter()
+        .filter_map(|receipt| match &receipt.event {
+            ReceiptEvent::Notice(text) => Some(format!("`{}`", input.quote(text))),
+            _ => None,
+        });
+    Some(format!(
+        "Events beside its delivery, without effect on the state: {}.",
+        list(texts, LIST_LIMIT)?
     ))
 }
 
@@ -44,9 +61,17 @@ fn implausible_times(input: &ExplainInput<'_>) -> Option<String> {
         .filter(|receipt| receipt.plausible_time().is_none())
         .filter_map(|receipt| receipt.occurred_at)
         .map(at);
+    let ahead = input
+        .receipts
+        .iter()
+        .filter_map(Receipt::time_problem)
+        .filter(|problem| matches!(problem, TimeProblem::Ahead(_)));
+    let ahead = list(ahead.map(|problem| problem.to_string()), 1);
+    let ahead = ahead.map_or(String::new(), |ahead| format!("; {ahead}"));
     Some(format!(
-        "Times before 2009 or more than a day after the callback are ignored: {}.",
-        list(times, LIST_LIMIT)?
+        "Times before 2009 or more than five minutes after the callback are ignored: {}{ahead}{}",
+        list(times, LIST_LIMIT)?,
+        if ahead.ends_with('?') { "" } else { "." }
     ))
 }
 

@@ -110,7 +110,7 @@ impl Cutoffs {
         &self,
         start: Option<JournalStart>,
         position: i64,
-    ) -> [ExpiredRows; 6] {
+    ) -> [ExpiredRows; 7] {
         // The journal holds nothing below this `seq`.
         let next = position + 1;
         let first_seq = start.map_or(next, |start| start.seq.min(next));
@@ -121,6 +121,7 @@ impl Cutoffs {
             ExpiredRows::Windows(self.windows),
             ExpiredRows::SignInLinks(self.expired),
             ExpiredRows::Leases(self.expired),
+            ExpiredRows::ConstantIds(self.messages),
         ]
     }
 }

@@ -64,6 +64,14 @@ fn are_about_one_message(parts: &[CallbackPart]) -> bool {
 }
 
 fn complete_report(report: Report, payload: &Value) -> Report {
+    if report.is_notice() {
+        // The wrapper's ids may be those of a call or a payment.
+        let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+        return Report {
+            tag: find_tag(&[extra, payload]).or(report.tag),
+            ..report
+        };
+    }
     let mut ids = report.ids;
     let extra = payload.get("extra_info").unwrap_or(&Value::Null);
     add_id(&mut ids, first(extra, &["message_id"]));

@@ -8,6 +8,7 @@ use crate::providers::flat;
 use crate::providers::lancepilot::lancepilot_fields::{
     EXCEPTIONS, NAMES, contact_number, find_ids, find_kind, find_recipient,
 };
+use crate::providers::notice::{is_other_event, unless_about_delivery};
 use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient};
 use crate::providers::protocol::{CallbackPart, Inbound, PARTS_LIMIT, Report};
 use crate::providers::vocabulary::{self, parse_time};
@@ -68,10 +69,8 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
         return vec![CallbackPart::unparseable("an event without a name")];
     };
     let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
-    if OTHER_SUBJECTS
-        .iter()
-        .any(|other| subject.starts_with(other))
-    {
+    let is_other = |other: &&str| subject.starts_with(*other);
+    if OTHER_SUBJECTS.iter().any(is_other) || is_other_event(subject) {
         return vec![CallbackPart::Notice(format!(
             "event {}",
             plain_word(&event)
@@ -193,7 +192,7 @@ fn are_about_one_message(reports: &[Option<Report>]) -> bool {
 }
 
 fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
-    Report {
+    let report = Report {
         ids: find_ids(attributes, data),
         tag: None,
         recipient: find_recipient(attributes, data),
@@ -205,5 +204,6 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
             .or_else(|| first(data, NAMES.times))
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
-    }
+    };
+    unless_about_delivery(report, &[attributes, data], word)
 }

@@ -71,9 +71,11 @@ impl Reconciler {
             .apply_all(ledger, batch, &OperatorDecisions::default())
             .await?;
         pause_accounts(ledger, &applied.rejections).await?;
+        ledger.record_id_remarks(&applied.id_remarks).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
-            .await
+            .await?;
+        self.separate_messages(ledger).await
     }
 
     /// Includes callbacks that operators released since. Does not pause accounts: a rejection that
@@ -99,9 +101,11 @@ impl Reconciler {
             })
             .collect();
         let applied = self.apply_all(ledger, &parsed, &decisions).await?;
+        ledger.record_id_remarks(&applied.id_remarks).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
-            .await
+            .await?;
+        self.separate_messages(ledger).await
     }
 
     /// A callback that fails alone is quarantined as internal, so that it does not block the others.

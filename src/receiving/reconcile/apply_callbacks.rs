@@ -3,19 +3,18 @@
 use crate::db;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry};
-use crate::domain::failure_codes;
-use crate::domain::phone::PhoneNumber;
-use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, plausible};
-use crate::providers::{CallbackPart, Inbound, Report};
-use crate::receiving::correlate::{self, AccountContext, ReportTarget};
+use crate::providers::CallbackPart;
+use crate::receiving::account_context::AccountContext;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{
     CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
 };
 use crate::receiving::reconcile::account_rejections::AccountRejection;
+use crate::receiving::reconcile::apply_report::apply_report;
+use crate::receiving::reconcile::collected_effects::CollectedEffects;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::callback_outcomes::CallbackOutcome;
-use crate::store::inbound_windows::LatestInbound;
+use crate::store::id_remarks::IdRemarks;
 use crate::store::ledger::Ledger;
 use crate::store::quarantine::QuarantinedCopy;
 
@@ -24,14 +23,7 @@ pub(super) struct AppliedBatch {
     pub(super) outcomes: Vec<CallbackOutcome>,
     pub(super) quarantined: Vec<QuarantinedCopy>,
     pub(super) rejections: Vec<AccountRejection>,
-}
-
-/// What the callbacks of a batch contain beside receipts.
-#[derive(Default)]
-struct CollectedEffects {
-    quarantined: Vec<QuarantinedCopy>,
-    inbound: LatestInbound,
-    rejections: Vec<AccountRejection>,
+    pub(super) id_remarks: IdRemarks,
 }
 
 /// Whether quarantine keeps the body with a part.
@@ -65,6 +57,7 @@ impl Reconciler {
             outcomes,
             quarantined: effects.quarantined,
             rejections: effects.rejections,
+            id_remarks: effects.id_remarks,
         })
     }
 
@@ -88,8 +81,9 @@ impl Reconciler {
                 let reason = Some((*reason).to_owned());
                 return Ok(outcome(entry, Outcome::Quarantined, reason));
             }
-            CallbackContent::Parts(provider, parts) => (*provider, parts),
+            CallbackContent::Parts(parsed) => (parsed.provider, &parsed.parts),
         };
+        effects.note_placeholder(parsed);
         let account = AccountContext {
             id: &record.account,
             provider,
@@ -103,7 +97,7 @@ impl Reconciler {
                     apply_report(ledger, account, entry, number, report, effects).await?
                 }
                 CallbackPart::Inbound(inbound) => {
-                    effects.note_inbound(record, inbound);
+                    effects.note_inbound(account, record, inbound);
                     (Outcome::Inbound, None)
                 }
                 CallbackPart::Notice(text) => (Outcome::Notice, Some(text.clone())),
@@ -135,78 +129,6 @@ impl Reconciler {
         Ok(outcome(entry, first, detail))
     }
 }
-
-impl CollectedEffects {
-    /// Records when a customer wrote. A sender without a phone number opens no window.
-    fn note_inbound(&mut self, record: &CallbackRecord, inbound: &Inbound) {
-        let sender = inbound.sender.as_deref();
-        let Some(phone) = sender.and_then(|text| PhoneNumber::parse(&format!("+{text}")).ok())
-        else {
-            return;
-        };
-        let at = plausible(inbound.occurred_at, record.received_at).unwrap_or(record.received_at);
-        let latest = self
-            .inbound
-            .entry((record.account.clone(), phone))
-            .or_insert(at);
-        *latest = (*latest).max(at);
-    }
-}
-
-async fn apply_report(
-    ledger: &mut Ledger,
-    account: AccountContext<'_>,
-    entry: &JournalEntry,
-    part: i32,
-    report: &Report,
-    effects: &mut CollectedEffects,
-) -> Result<(Outcome, Option<String>), db::Error> {
-    let record = &entry.record;
-    let described = |outcome, detail: &str| Ok((outcome, Some(detail.to_owned())));
-    let message = match correlate::find_message(ledger, account, entry, part, report).await? {
-        ReportTarget::Message(message) => message,
-        ReportTarget::SentElsewhere => {
-            return described(Outcome::Notice, "an echo of a message sent elsewhere");
-        }
-        ReportTarget::Purged => {
-            return described(
-                Outcome::Notice,
-                "a report on a message that is no longer kept",
-            );
-        }
-        ReportTarget::Unidentified => {
-            let reason = "it reports on a message but names no id and no recipient";
-            return described(Outcome::Quarantined, reason);
-        }
-    };
-    let Some(event) = report.event.clone() else {
-        return described(Outcome::Receipts, LEARNED_ONLY);
-    };
-    if let ReceiptEvent::Failure(failure) = &event
-        && failure_codes::rejects_account(account.provider, failure)
-    {
-        effects.rejections.push(AccountRejection {
-            message,
-            received_at: record.received_at,
-            reason: failure.one_line(),
-        });
-    }
-    let receipt = Receipt {
-        source_kind: SourceKind::Callback,
-        source: record.id.uuid(),
-        part,
-        event,
-        occurred_at: report.occurred_at,
-        received_at: record.received_at,
-        recipient: report.recipient.clone(),
-        pricing: report.pricing.clone(),
-    };
-    ledger.add(message, receipt)?;
-    Ok((Outcome::Receipts, None))
-}
-
-/// The detail of a callback that yields ids and no receipt.
-const LEARNED_ONLY: &str = "ids were learned from it";
 
 fn quarantine(
     record: &CallbackRecord,

@@ -5,8 +5,11 @@ mod account_rejections;
 mod adopt_orphans;
 mod apply_batch;
 mod apply_callbacks;
+mod apply_report;
 mod callback_batch;
+mod collected_effects;
 mod reconciler;
 mod reprocess;
+mod separate_messages;
 
 pub use reconciler::{ReconcileStep, Reconciler};

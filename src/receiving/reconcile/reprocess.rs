@@ -58,6 +58,7 @@ impl Reconciler {
         ledger
             .replace_outcomes(applied.outcomes, applied.quarantined)
             .await?;
+        self.separate_messages(ledger).await?;
         let selected: HashSet<CallbackId> = selected.into_iter().collect();
         outcomes.retain(|outcome| selected.contains(&outcome.callback));
         Ok(outcomes)
@@ -91,7 +92,7 @@ impl Reconciler {
         Ok(messages)
     }
 
-    fn parse_all<'a>(
+    pub(super) fn parse_all<'a>(
         &self,
         entries: &'a [JournalEntry],
         decisions: &OperatorDecisions,
@@ -107,7 +108,7 @@ impl Reconciler {
 
     /// The other callbacks behind these messages that the journal still holds. Fails with
     /// [`db::Error::TooMuch`] if they exceed the limits.
-    async fn find_related(
+    pub(super) async fn find_related(
         &self,
         ledger: &Ledger,
         selected: &[CallbackId],
@@ -126,7 +127,7 @@ impl Reconciler {
     }
 }
 
-fn list_ids(entries: &[JournalEntry]) -> Vec<CallbackId> {
+pub(super) fn list_ids(entries: &[JournalEntry]) -> Vec<CallbackId> {
     entries.iter().map(|entry| entry.record.id).collect()
 }
 

@@ -55,7 +55,13 @@ pub async fn register(
     let registration = check(request, accounts, now).map_err(AcceptError::Invalid)?;
     let mut ledger = store.ledger_for_caller(now).await?;
     match ledger.register(&registration).await {
-        Ok(registered) => {
+        Ok(None) => {
+            ledger.roll_back().await;
+            let reason = "is in callbacks about several messages, so it identifies none";
+            let error = InvalidField::new("provider_id", reason);
+            Err(AcceptError::Invalid(vec![error]))
+        }
+        Ok(Some(registered)) => {
             store.commit(ledger).await?;
             Ok(RegistrationResult {
                 id: registered.id,

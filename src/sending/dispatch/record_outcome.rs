@@ -17,6 +17,7 @@ use crate::providers;
 use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
+use crate::store::id_remarks::IdRemarks;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
 
 /// Attempts after the first one.
@@ -67,6 +68,11 @@ impl Dispatcher {
                 notes.extend(
                     bind_reply_ids(&mut ledger, id, &work.account.id, &accepted.ids).await?,
                 );
+                if accepted.ids.iter().any(ProviderMessageId::is_long) {
+                    let mut remarks = IdRemarks::default();
+                    remarks.note_long(&work.account.id, now);
+                    ledger.record_id_remarks(&remarks).await?;
+                }
                 ledger.add(
                     id,
                     Receipt::ours(
@@ -181,6 +187,9 @@ async fn bind_reply_ids(
             BindOutcome::Conflict(other) => {
                 notes.push(format!("the reply's id already belongs to message {other}"));
             }
+            BindOutcome::Constant => notes.push(
+                "the reply's id is in callbacks about several messages; it is not used".to_owned(),
+            ),
             BindOutcome::Full => notes.push("the message has the maximum number of ids".to_owned()),
         }
     }

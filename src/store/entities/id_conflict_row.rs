@@ -17,6 +17,8 @@ pub struct Model {
     pub claimant: Uuid,
     pub learned_from: IdSource,
     pub seen_at: i64,
+    /// A reply, a registration, or a callback with report URL or tag named the message with it.
+    pub certain: bool,
 }
 
 without_relations!();

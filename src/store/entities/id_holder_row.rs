@@ -14,6 +14,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider_id: String,
     pub message: Uuid,
+    pub certain: bool,
 }
 
 without_relations!();

@@ -16,8 +16,13 @@ pub enum IdSource {
     Callback,
     /// The caller registered it.
     Registration,
+    /// It is no id: callbacks carried it for two messages.
+    Constant,
 }
 enum_words!(IdSource, "a source of ids");
+
+/// The message of a constant id.
+pub const NO_MESSAGE: Uuid = Uuid::nil();
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "provider_ids")]
@@ -29,6 +34,8 @@ pub struct Model {
     pub message: Uuid,
     pub learned_from: IdSource,
     pub learned_at: i64,
+    /// A reply, a registration, or a callback with report URL or tag named the message with it.
+    pub certain: bool,
 }
 
 without_relations!();

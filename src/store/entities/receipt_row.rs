@@ -14,6 +14,7 @@ pub enum ReceiptKind {
     Stage,
     Failure,
     Other,
+    Notice,
 }
 
 impl ReceiptKind {

@@ -197,11 +197,19 @@ pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Resu
         row.origin.is_ours().then_some(created_at),
         receipts,
     );
-    let last_receipt_at = receipts.iter().map(|receipt| receipt.received_at).max();
+    let last_receipt_at = receipts
+        .iter()
+        .filter(|receipt| receipt.is_status())
+        .map(|receipt| receipt.received_at)
+        .max();
     fold_columns::apply(row, row.provider, &delivery, last_receipt_at);
     Ok(())
 }
 
 fn is_providers_report(receipt: &Receipt) -> bool {
-    receipt.source_kind == SourceKind::Callback && !matches!(receipt.event, ReceiptEvent::Other(_))
+    receipt.source_kind == SourceKind::Callback
+        && matches!(
+            receipt.event,
+            ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_)
+        )
 }

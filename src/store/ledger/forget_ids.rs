@@ -70,6 +70,7 @@ impl Ledger {
             .exec(&self.transaction)
             .await?;
         self.holders.clear();
+        self.uncertain_ids.clear();
         Ok(())
     }
 

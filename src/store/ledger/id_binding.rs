@@ -23,6 +23,8 @@ pub enum BindOutcome {
     Conflict(MessageId),
     /// The message holds the maximum number of ids.
     Full,
+    /// Callbacks carry it for several messages, so it is an id of none.
+    Constant,
 }
 
 impl Ledger {
@@ -34,6 +36,9 @@ impl Ledger {
         id: &ProviderMessageId,
         learned_from: LearnedFrom,
     ) -> Result<BindOutcome, Error> {
+        if self.is_constant(account, id) {
+            return Ok(BindOutcome::Constant);
+        }
         let outcome = match self.holder(account, id) {
             Some(holder) if holder == message => BindOutcome::Held,
             Some(holder) => {
@@ -42,8 +47,14 @@ impl Ledger {
             }
             None => return self.hold(message.uuid(), account, id, learned_from).await,
         };
-        if matches!(outcome, BindOutcome::Held | BindOutcome::Merged(_)) {
-            self.confirm(message, account, id, learned_from).await?;
+        if !matches!(outcome, BindOutcome::Held | BindOutcome::Merged(_)) {
+            return Ok(outcome);
+        }
+        self.confirm(message, account, id, learned_from).await?;
+        if self.mark_certain(account, id, learned_from).await?
+            && self.forget_if_constant(account, id, learned_from).await?
+        {
+            return Ok(BindOutcome::Constant);
         }
         Ok(outcome)
     }
@@ -67,6 +78,7 @@ impl Ledger {
                 provider_id_row::Column::LearnedFrom,
                 learned_from.source().into(),
             )
+            .col_expr(provider_id_row::Column::Certain, true.into())
             .filter(provider_id_row::Column::Account.eq(account))
             .filter(provider_id_row::Column::ProviderId.eq(id.as_str()))
             .filter(provider_id_row::Column::LearnedFrom.ne(IdSource::Reply))
@@ -93,12 +105,16 @@ impl Ledger {
             return Ok(BindOutcome::Full);
         }
         *self.id_counts.entry(message).or_default() += 1;
+        if !learned_from.is_certain() {
+            self.uncertain_ids.insert((account.clone(), id.clone()));
+        }
         self.bindings.push(provider_id_row::Model {
             account: account.clone(),
             provider_id: id.as_str().to_owned(),
             message,
             learned_from: learned_from.source(),
             learned_at: instant::to_millis(learned_from.learned_at(self.now)),
+            certain: learned_from.is_certain(),
         });
         self.holders
             .insert((account.clone(), id.clone()), Some(message));
@@ -154,6 +170,9 @@ impl Ledger {
             (true, true) => {
                 self.note_claim(message.uuid(), holder.uuid(), (account, id), learned_from)
                     .await?;
+                if self.forget_if_constant(account, id, learned_from).await? {
+                    return Ok(BindOutcome::Constant);
+                }
                 return Ok(BindOutcome::Conflict(holder));
             }
             (true, false) => true,

@@ -28,13 +28,25 @@ impl Ledger {
             claimant,
             learned_from: learned_from.source(),
             seen_at: instant::to_millis(learned_from.learned_at(self.now)),
+            certain: learned_from.is_certain(),
         });
+        if !learned_from.is_certain() {
+            return Ok(());
+        }
+        self.write_conflicts().await?;
+        id_conflict_row::Entity::update_many()
+            .col_expr(id_conflict_row::Column::Certain, true.into())
+            .filter(id_conflict_row::Column::Account.eq(account))
+            .filter(id_conflict_row::Column::ProviderId.eq(id.as_str()))
+            .filter(id_conflict_row::Column::Claimant.eq(claimant))
+            .filter(id_conflict_row::Column::Certain.eq(false))
+            .exec(&self.transaction)
+            .await?;
         if learned_from.is_callback() {
             return Ok(());
         }
         // A claim from a reply or a registration survives a rebuild, even if a callback made it
         // first.
-        self.write_conflicts().await?;
         id_conflict_row::Entity::update_many()
             .col_expr(
                 id_conflict_row::Column::LearnedFrom,
@@ -86,10 +98,9 @@ impl Ledger {
     }
 
     async fn retry_id_claim(&mut self, claim: id_conflict_row::Model) -> Result<(), Error> {
-        let id = ProviderMessageId::parse(&claim.provider_id)
+        let id = ProviderMessageId::parse_stored(&claim.provider_id)
             .map_err(|_| Error::inconsistent("id_conflicts", "provider_id", claim.claimant))?;
-        let seen_at = instant::from_millis("id_conflicts", "seen_at", claim.seen_at)?;
-        let learned_from = LearnedFrom::new(claim.learned_from, seen_at);
+        let learned_from = LearnedFrom::of_claim(&claim)?;
         let claimant = claim.claimant.into();
         id_conflict_row::Entity::delete_by_id((
             claim.account.clone(),

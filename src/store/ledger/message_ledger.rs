@@ -12,6 +12,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{Message, Origin};
 use crate::domain::receipt::Receipt;
+use crate::store::entities::provider_id_row::NO_MESSAGE;
 use crate::store::entities::{id_conflict_row, id_holder_row, message_row, provider_id_row};
 use crate::store::ledger::ledger_entry::LedgerEntry;
 use crate::store::ledger::message_change::Change;
@@ -31,6 +32,12 @@ pub struct Ledger {
     pub(super) id_counts: HashMap<Uuid, usize>,
     /// The message that holds an id; `None` when it was looked up and no message does.
     pub(super) holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
+    /// Looked-up ids that their holders have from callbacks without report URL and tag.
+    pub(super) uncertain_ids: HashSet<(AccountId, ProviderMessageId)>,
+    /// Looked-up ids that are those of several messages.
+    pub(super) constant_ids: HashSet<(AccountId, ProviderMessageId)>,
+    /// Messages whose ids became constant.
+    pub(super) former_holders: Vec<MessageId>,
     /// Ids to be written.
     pub(super) bindings: Vec<provider_id_row::Model>,
     /// Claims to be written.
@@ -67,6 +74,9 @@ impl Ledger {
             absent: HashSet::new(),
             id_counts: HashMap::new(),
             holders: HashMap::new(),
+            uncertain_ids: HashSet::new(),
+            constant_ids: HashSet::new(),
+            former_holders: Vec::new(),
             bindings: Vec::new(),
             conflicts: Vec::new(),
             merges: Vec::new(),
@@ -121,13 +131,21 @@ impl Ledger {
         let by_id = id_holder_row::Column::ProviderId;
         let rows =
             statements::find_by::<id_holder_row::Entity>(&self.transaction, by_id, &texts).await?;
-        let known: HashMap<(&AccountId, &str), Uuid> = rows
+        let known: HashMap<(&AccountId, &str), &id_holder_row::Model> = rows
             .iter()
-            .map(|row| ((&row.account, row.provider_id.as_str()), row.message))
+            .map(|row| ((&row.account, row.provider_id.as_str()), row))
             .collect();
         let mut holding = Vec::new();
         for (account, id) in missing {
-            let holder = known.get(&(account, id.as_str())).copied();
+            let row = known.get(&(account, id.as_str())).copied();
+            if row.is_some_and(|row| row.message == NO_MESSAGE) {
+                self.constant_ids.insert((account.clone(), id.clone()));
+            } else if row.is_some_and(|row| !row.certain) {
+                self.uncertain_ids.insert((account.clone(), id.clone()));
+            }
+            let holder = row
+                .map(|row| row.message)
+                .filter(|message| *message != NO_MESSAGE);
             holding.extend(holder.map(MessageId::from));
             self.holders.insert((account.clone(), id.clone()), holder);
         }

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`,
 //! so counts always equal a recount.
 
+mod constant_ids;
 pub(super) mod flush;
 mod forget_ids;
 pub(super) mod id_binding;
@@ -17,6 +18,7 @@ pub(super) mod message_counts;
 pub(super) mod message_ledger;
 mod message_sources;
 mod orphan_messages;
+mod past_holders;
 mod rederivation;
 mod registration;
 mod retraction;

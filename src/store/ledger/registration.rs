@@ -53,10 +53,13 @@ pub enum RecipientGiven {
 }
 
 impl Ledger {
-    /// Registers a message, or finds the one with its id.
-    pub async fn register(&mut self, new: &Registration) -> Result<Registered, Error> {
+    /// Registers a message, or finds the one with its id. `None` if that is an id of several messages.
+    pub async fn register(&mut self, new: &Registration) -> Result<Option<Registered>, Error> {
         let key = (new.account.clone(), new.provider_id.clone());
         self.load_holders(std::slice::from_ref(&key)).await?;
+        if self.is_constant(&new.account, &new.provider_id) {
+            return Ok(None);
+        }
         let holder = self.holder(&new.account, &new.provider_id);
         let contradicted = holder.is_some_and(|id| self.contradicts(id, new));
         let kept = |id| Registered {
@@ -70,9 +73,9 @@ impl Ledger {
         };
         let (id, was_listed) =
             match holder.and_then(|id| self.origin(id).map(|origin| (id, origin))) {
-                Some((id, Origin::Api | Origin::DryRun)) => return Ok(kept(id)),
+                Some((id, Origin::Api | Origin::DryRun)) => return Ok(Some(kept(id))),
                 Some((id, Origin::Observed)) if self.is_registered(id).await? => {
-                    return Ok(kept(id));
+                    return Ok(Some(kept(id)));
                 }
                 Some((id, origin)) => {
                     self.edit(id, |row| apply_registration(row, new))?;
@@ -105,7 +108,7 @@ impl Ledger {
             let receipt = submitted(new.sent_at, self.now());
             self.add(id, receipt)?;
         }
-        Ok(Registered {
+        Ok(Some(Registered {
             id,
             was_listed,
             recipient: if contradicted {
@@ -113,7 +116,7 @@ impl Ledger {
             } else {
                 RecipientGiven::Fits
             },
-        })
+        }))
     }
 
     pub async fn is_registered(&self, id: MessageId) -> Result<bool, Error> {

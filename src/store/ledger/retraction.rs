@@ -91,6 +91,7 @@ impl Ledger {
         self.absent.clear();
         self.id_counts.clear();
         self.holders.clear();
+        self.uncertain_ids.clear();
         self.merges.clear();
         Ok(differences)
     }

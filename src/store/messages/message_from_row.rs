@@ -88,7 +88,7 @@ pub(super) fn parse_provider_id(
     message: Uuid,
     text: Option<&str>,
 ) -> Result<Option<ProviderMessageId>, Error> {
-    text.map(ProviderMessageId::parse)
+    text.map(ProviderMessageId::parse_stored)
         .transpose()
         .map_err(|_| Error::inconsistent(TABLE, "provider_id", message))
 }

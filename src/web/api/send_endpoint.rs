@@ -13,6 +13,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::sending::accept::{RequestRepeat, StoredMessage};
 use crate::services::Services;
+use crate::store::attempts::Attempt;
 use crate::store::ledger::Change;
 use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
@@ -84,12 +85,18 @@ async fn answer(
         Some(Found::Message(message)) => message.created_at,
         _ => services.clock.now(),
     };
+    let mut warnings = receipt.warnings.clone();
+    if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
+        let attempts = services.store.list_attempts(receipt.id).await?;
+        let of_replies = attempts.iter().filter_map(Attempt::warning);
+        warnings.extend(of_replies.map(str::to_owned));
+    }
     let body = StoredMessageResponse {
         id: receipt.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),
         created_at: wire::time(created_at),
-        warnings: receipt.warnings.clone(),
+        warnings,
     };
     let submitted = !matches!(
         state,

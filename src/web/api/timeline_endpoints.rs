@@ -25,9 +25,12 @@ pub(crate) struct TimelineResponse {
     /// The provider's clock, if it reported a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) occurred_at: Option<String>,
-    /// `stage`, `failure`, `other`, `attempt` or `action`.
+    /// Why `occurred_at` is not used: it is more than five minutes after `at`, or before 2009.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time_problem: Option<String>,
+    /// `stage`, `failure`, `other`, `notice`, `attempt` or `action`.
     pub(crate) kind: &'static str,
-    /// The stage, the unknown word, the attempt's outcome or the action's verb.
+    /// The stage, the unknown word, the notice, the attempt's outcome or the action's verb.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) word: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +99,7 @@ fn receipt_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
     let line = TimelineResponse {
         occurred_at: receipt.reported_time().map(wire::time),
         pricing: PricingResponse::as_reported(&receipt.pricing, visibility),
+        time_problem: receipt.time_problem().map(|problem| problem.to_string()),
         recipient: receipt.recipient.as_deref().map(shown),
         callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
         ..bare(receipt.received_at, "other")
@@ -120,6 +124,11 @@ fn receipt_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
             word: Some(visibility.mask_text(word)),
             ..line
         },
+        ReceiptEvent::Notice(text) => TimelineResponse {
+            kind: "notice",
+            word: Some(visibility.mask_text(text)),
+            ..line
+        },
     }
 }
 
@@ -132,6 +141,7 @@ fn bare(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {
         at: wire::time(at),
         occurred_at: None,
         pricing: None,
+        time_problem: None,
         kind,
         word: None,
         code: None,

@@ -6,7 +6,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::failure_codes::EXPIRED;
-use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, predates};
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, TimeProblem, predates};
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
 use crate::web::dashboard::number_format::span;
@@ -154,6 +154,12 @@ fn receipt_text(
             },
             None,
         ),
+        ReceiptEvent::Notice(text) => (
+            None,
+            "plain",
+            format!("Notice: {}", viewer.quoted(text)),
+            Some("Beside its delivery: no effect on the state".to_owned()),
+        ),
     }
 }
 
@@ -219,8 +225,11 @@ fn lag_text(
     theirs: DateTime<Utc>,
     accepted_at: Option<DateTime<Utc>>,
 ) -> Option<String> {
-    if receipt.plausible_time().is_none() {
-        return Some("implausible; our clock is used".to_owned());
+    if let Some(problem) = receipt.time_problem() {
+        return Some(match problem {
+            TimeProblem::Ahead(_) => format!("not used: {problem}"),
+            TimeProblem::TooOld => "implausible; our clock is used".to_owned(),
+        });
     }
     if accepted_at.is_some_and(|accepted| predates(theirs, accepted)) {
         return Some("before we accepted the message: inconsistent with our clock".to_owned());

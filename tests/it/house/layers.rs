@@ -16,7 +16,15 @@ const PURE: &[Pure] = &[
     Pure {
         folder: "src/domain",
         // strum only derives conversions between enums and words.
-        crates: &["std", "core", "chrono", "uuid", "thiserror", "strum"],
+        crates: &[
+            "std",
+            "core",
+            "chrono",
+            "chrono_tz",
+            "uuid",
+            "thiserror",
+            "strum",
+        ],
     },
     Pure {
         folder: "src/providers",
@@ -24,6 +32,7 @@ const PURE: &[Pure] = &[
             "std",
             "core",
             "chrono",
+            "chrono_tz",
             "uuid",
             "thiserror",
             "serde",

@@ -29,6 +29,7 @@ use bluetick::domain::provider_account::{
     MatchBy,
 };
 use bluetick::domain::receipt::ReceiptEvent;
+use bluetick::domain::reported_time::ReportedTime;
 use bluetick::domain::secret::Secret;
 use bluetick::domain::send_error::SendError;
 use bluetick::providers::{
@@ -82,6 +83,7 @@ fn account(provider: ProviderId) -> Account {
         callback_generation: 1,
         callback_retired: Vec::new(),
         callback_fields: CallbackFields::default(),
+        provider_time_zone: chrono_tz::UTC,
         correlation_slot: CorrelationSlot::Auto,
         adoption: Adoption::Off,
         match_by: MatchBy::Off,
@@ -226,9 +228,11 @@ fn lines_by(fields: &CallbackFields, provider: ProviderId, callback: &Callback) 
 }
 
 fn line(part: &CallbackPart) -> String {
-    let time = |at: Option<DateTime<Utc>>| {
+    let time = |at: Option<ReportedTime>| {
         at.map_or("-".to_owned(), |at| {
-            at.format("%Y-%m-%dT%H:%M:%S%.f").to_string()
+            at.in_zone(chrono_tz::UTC)
+                .format("%Y-%m-%dT%H:%M:%S%.f")
+                .to_string()
         })
     };
     match part {
@@ -239,6 +243,7 @@ fn line(part: &CallbackPart) -> String {
                 Some(ReceiptEvent::Stage(stage)) => stage.as_str().to_owned(),
                 Some(ReceiptEvent::Failure(failure)) => format!("failed {}", words(failure)),
                 Some(ReceiptEvent::Other(word)) => format!("other {word}"),
+                Some(ReceiptEvent::Notice(text)) => format!("notice {text}"),
             };
             let mut line = format!(
                 "{event} [{}] to {} at {}",

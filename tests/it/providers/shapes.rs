@@ -62,6 +62,7 @@ fn said(provider: ProviderId, callback: &Callback) -> Vec<&'static str> {
             ReceiptEvent::Stage(stage) => stage.as_str(),
             ReceiptEvent::Failure(_) => "failed",
             ReceiptEvent::Other(_) => "other",
+            ReceiptEvent::Notice(_) => "notice",
         })
         .collect()
 }

@@ -139,7 +139,7 @@ fn size(part: &CallbackPart) -> usize {
                 Some(ReceiptEvent::Failure(failure)) => {
                     texts(&[&failure.code, &failure.title, &failure.detail, &failure.key])
                 }
-                Some(ReceiptEvent::Other(word)) => word.len(),
+                Some(ReceiptEvent::Other(word) | ReceiptEvent::Notice(word)) => word.len(),
                 _ => 0,
             };
             ids + event

@@ -81,12 +81,12 @@ fn each_documented_reply_has_its_outcome() {
 }
 
 #[test]
-fn an_id_longer_than_documented_is_not_stored_but_reported() {
-    let id = format!("wamid.{}", "A".repeat(130));
+fn an_id_longer_than_512_characters_is_not_stored_but_reported() {
+    let id = format!("wamid.{}", "A".repeat(507));
     let body = format!("{{\"data\":{{\"id\":\"{id}\"}},\"code\":200}}");
     let outcome = outcome(Sobot, reply(200, body));
     assert!(outcome.starts_with("accepted [] warning:"), "{outcome}");
-    assert!(outcome.contains("136 characters"), "{outcome}");
+    assert!(outcome.contains("513 characters"), "{outcome}");
     assert!(!outcome.contains(&id));
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct AccountResponse {
 
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct AccountWarningResponse {
-    /// `callback_url_white_space` or `callback_url_doubled_slash`.
+    /// `template_sends_constant_id`, `long_ids`, `callback_url_white_space` or
+    /// `callback_url_doubled_slash`.
     pub(crate) code: &'static str,
     /// What to correct.
     pub(crate) message: String,

@@ -69,6 +69,9 @@ pub(crate) struct MessageResponse {
     pub(crate) reply_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
+    /// What is odd about the reply that accepted it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resend_of: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +147,7 @@ impl MessageResponse {
             pricing: PricingResponse::of(&message.pricing, message.state),
             reply_status: None,
             attempts: None,
+            warnings: Vec::new(),
             resend_of: message.resend_of.map(MessageId::uuid),
             resent_as: message.resent_as.map(MessageId::uuid),
             created_at: time(message.created_at),
@@ -180,6 +184,11 @@ impl MessageResponse {
             pricing: PricingResponse::of(&delivery.pricing, message.state),
             reply_status: find_reply_word(receipts).map(|word| visibility.mask_text(word)),
             provider_ids: Some(ids.iter().map(|id| visibility.mask_id(id)).collect()),
+            warnings: attempts
+                .iter()
+                .filter_map(Attempt::warning)
+                .map(|warning| visibility.mask_text(warning))
+                .collect(),
             attempts: Some(
                 attempts
                     .iter()

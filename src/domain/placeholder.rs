@@ -1,0 +1,230 @@
+//! Texts that stand where a value is missing: `null`, or a template's variable that nothing replaced.
+
+/// Words for "no value" and names of the variable itself, in lower case, without punctuation.
+const WORDS: &[&str] = &[
+    "blank",
+    "default",
+    "empty",
+    "example",
+    "externalid",
+    "false",
+    "guid",
+    "id",
+    "integer",
+    "messageid",
+    "messageuuid",
+    "missing",
+    "msgid",
+    "na",
+    "nan",
+    "nil",
+    "noid",
+    "none",
+    "notavailable",
+    "notset",
+    "null",
+    "number",
+    "objectobject",
+    "placeholder",
+    "recipient",
+    "sample",
+    "string",
+    "tbd",
+    "text",
+    "todo",
+    "true",
+    "undefined",
+    "unknown",
+    "unset",
+    "uuid",
+    "value",
+    "void",
+    "waid",
+    "wamid",
+    "wamessageid",
+    "whatsappid",
+    "whatsappmessageid",
+];
+
+/// Marks of a variable somewhere in the text; no id contains them.
+const INSIDE: &[(&str, &str)] = &[
+    ("{{", "}}"),
+    ("${", "}"),
+    ("#{", "}"),
+    ("%{", "}"),
+    ("<%", "%>"),
+    ("[[", "]]"),
+    ("%7b", "%7d"),
+];
+
+/// Marks around a whole text.
+const AROUND: &[(&str, &str)] = &[
+    ("{", "}"),
+    ("<", ">"),
+    ("[", "]"),
+    ("(", ")"),
+    ("%", "%"),
+    ("#", "#"),
+    ("$", "$"),
+    ("@", "@"),
+    ("|", "|"),
+    ("*", "*"),
+    ("~", "~"),
+    ("__", "__"),
+    ("'", "'"),
+    ("\"", "\""),
+    ("`", "`"),
+    ("«", "»"),
+    ("‹", "›"),
+    ("“", "”"),
+];
+
+/// Signs before a variable's name.
+const BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?', '~'];
+
+/// Whether a text is no value: it may be neither an id nor a recipient.
+pub fn is_placeholder(text: &str) -> bool {
+    let text = text.trim();
+    is_absent(text) || is_variable(text)
+}
+
+/// Whether a text is no status word. Some providers have words such as `0` and `unknown`.
+pub fn is_no_word(text: &str) -> bool {
+    let text = text.trim();
+    is_variable(text) || matches!(letters(text).as_str(), "" | "nil" | "null" | "undefined")
+}
+
+/// Whether a text says that there is no value.
+fn is_absent(text: &str) -> bool {
+    let word = letters(text);
+    let only_zeros = word.bytes().all(|byte| byte == b'0');
+    let only_x = word.len() >= 3 && word.bytes().all(|byte| byte == b'x');
+    only_zeros || only_x || text == "-1" || WORDS.contains(&word.as_str())
+}
+
+/// Letters and digits, in lower case.
+fn letters(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Whether a text is the variable of a template that nothing replaced.
+fn is_variable(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let has_inside = INSIDE.iter().any(|(open, close)| {
+        lower
+            .split_once(open)
+            .is_some_and(|(_, rest)| rest.contains(close))
+    });
+    let is_enclosed = AROUND.iter().any(|(open, close)| {
+        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
+    });
+    has_inside || is_enclosed || text.strip_prefix(BEFORE).is_some_and(is_name)
+}
+
+/// Whether a text could be the name of a variable.
+fn is_name(text: &str) -> bool {
+    let text = text.trim_start_matches(BEFORE);
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn missing_values_and_variables_are_placeholders() {
+        for text in [
+            "null",
+            "NULL",
+            " Null ",
+            "undefined",
+            "{{message_id}}",
+            "{{ $json.id }}",
+            "wamid.{{id}}",
+            "${messageId}",
+            "%message_id%",
+            "%7B%7Bid%7D%7D",
+            "[messageId]",
+            "N/A",
+            "n.a.",
+            "None",
+            "-",
+            "--",
+            "0",
+            "000",
+            "00000000-0000-0000-0000-000000000000",
+            "-1",
+            "<message_id>",
+            "nil",
+            "$messageId",
+            "{message_id}",
+            ":id",
+            "@id",
+            "#{id}",
+            "<%= id %>",
+            "*|ID|*",
+            "__ID__",
+            "string",
+            "message_id",
+            "messageId",
+            "[object Object]",
+            "XXXX",
+            "?",
+            "…",
+        ] {
+            assert!(is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_and_recipients_of_real_callbacks_are_none() {
+        for text in [
+            "wamid.HBgMOTE5NTYxODc4MDgwFQIAERgSRTUzMjRGMDc2OTIzNjBDRkZGAA==",
+            "A1b2c3d4e5f6",
+            "58f86fab-85c5-4f7c-9b68-9c323248afc4:0",
+            "65f1a0b2c3d4e5f60718293a",
+            "604132581490819178",
+            "919970123456",
+            "US.13491208655",
+            "120363041234567890@g.us",
+            "x1",
+            "lp-77",
+            "wamid.elsewhere",
+            "nullable-7",
+            "10",
+        ] {
+            assert!(!is_placeholder(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_between_marks_is_a_placeholder(
+            name in "[a-zA-Z_][a-zA-Z0-9_.]{0,24}",
+            (open, close) in prop::sample::select([INSIDE, AROUND].concat()),
+            space in " {0,2}",
+        ) {
+            let text = format!("{open}{space}{name}{space}{close}");
+            prop_assert!(is_placeholder(&text), "{}", text);
+        }
+
+        #[test]
+        fn a_wamid_is_none(bytes in "[A-Za-z0-9+/]{8,120}={0,2}") {
+            let wamid = format!("wamid.{bytes}");
+            prop_assert!(!is_placeholder(&wamid));
+        }
+
+        #[test]
+        fn any_text_is_decided(text in "\\PC{0,40}") {
+            let _ = is_placeholder(&text);
+        }
+    }
+}

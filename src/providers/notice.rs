@@ -1,0 +1,111 @@
+//! Statuses that are not about the delivery of a message: calls, payments, and whatever comes later.
+
+use serde_json::Value;
+
+use crate::domain::correlation_tag;
+use crate::domain::receipt::{Pricing, ReceiptEvent};
+use crate::providers::payload::{add_id, first, plain_word};
+use crate::providers::protocol::{CallbackPart, Report};
+use crate::providers::vocabulary::parse_time;
+
+/// Meta's `type` of a status about a message. Some providers write the kind of the message there.
+const MESSAGE_TYPES: &[&str] = &[
+    "audio",
+    "button",
+    "contacts",
+    "document",
+    "image",
+    "interactive",
+    "location",
+    "media",
+    "message",
+    "messages",
+    "reaction",
+    "sticker",
+    "template",
+    "text",
+    "video",
+    "voice",
+];
+
+/// Words of a type or an event that is not about the delivery of a message, in payloads where any
+/// other word may stand there as well.
+const OTHER_EVENTS: &[&str] = &[
+    "call", "calls", "order", "orders", "payment", "payments", "refund", "refunds",
+];
+
+/// What Meta's status is about, if that is not the delivery of a message. `field` is that of the
+/// change around it.
+pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<String> {
+    if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
+        return Some(field.to_owned());
+    }
+    first(status, &["type"]).filter(|kind| {
+        !MESSAGE_TYPES
+            .iter()
+            .any(|known| kind.eq_ignore_ascii_case(known))
+    })
+}
+
+/// The name of an event that is not about the delivery of a message: `payment.failed`.
+pub(super) fn is_other_event(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| {
+            OTHER_EVENTS
+                .iter()
+                .any(|other| word.eq_ignore_ascii_case(other))
+        })
+}
+
+/// A notice about the message that the status names, if it is known.
+pub(super) fn of_status(subject: &str, word: &str, status: &Value) -> CallbackPart {
+    let mut ids = Vec::new();
+    // A call has an id of its own.
+    if !is_call(subject) {
+        add_id(&mut ids, first(status, &["id"]));
+    }
+    CallbackPart::Report(Report {
+        ids,
+        tag: first(status, &["biz_opaque_callback_data"])
+            .and_then(|text| correlation_tag::find(&text)),
+        recipient: None,
+        kind: None,
+        event: Some(event(subject, word)),
+        occurred_at: first(status, &["timestamp"]).and_then(|time| parse_time(&time)),
+        pricing: Pricing::default(),
+    })
+}
+
+/// `payment: failed`
+pub(super) fn event(subject: &str, word: &str) -> ReceiptEvent {
+    ReceiptEvent::Notice(format!("{}: {}", plain_word(subject), plain_word(word)))
+}
+
+/// The report of flat objects as a notice, if their type says that it is about something else.
+pub(super) fn unless_about_delivery(report: Report, chain: &[&Value], word: &str) -> Report {
+    const NAMES: [&str; 4] = ["type", "field", "event", "eventType"];
+    let mut named = chain
+        .iter()
+        .flat_map(|object| NAMES.map(|name| first(object, &[name])))
+        .flatten();
+    let Some(subject) = named.find(|subject| is_other_event(subject)) else {
+        return report;
+    };
+    Report {
+        ids: if is_call(&subject) {
+            Vec::new()
+        } else {
+            report.ids
+        },
+        recipient: None,
+        event: Some(event(&subject, word)),
+        pricing: Pricing::default(),
+        ..report
+    }
+}
+
+fn is_call(subject: &str) -> bool {
+    subject
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| word.eq_ignore_ascii_case("call") || word.eq_ignore_ascii_case("calls"))
+}

@@ -1,0 +1,56 @@
+//! Finds what a callback template sends in the place of a message id.
+
+use serde_json::Value;
+
+use crate::domain::callback_fields::CallbackFields;
+use crate::domain::placeholder::is_placeholder;
+use crate::providers::payload_format::{parse_body, parse_query};
+use crate::providers::protocol::Callback;
+use crate::providers::reading_budget::ReadingBudget;
+
+/// Names of message ids, in lower case, without `_` and `-`.
+const NAMES: &[&str] = &[
+    "externalid",
+    "id",
+    "messageid",
+    "msgid",
+    "uuid",
+    "wamessageid",
+    "wamid",
+    "whatsappid",
+    "whatsappmessageid",
+];
+
+/// The placeholder that stands in the place of a message id, if there is one.
+pub fn find_placeholder_id(fields: &CallbackFields, callback: &Callback) -> Option<String> {
+    let budget = ReadingBudget::default();
+    let documents = parse_body(callback, &budget).ok()?;
+    let query = parse_query(&callback.query, &budget).ok()?;
+    let mut documents = documents.into_iter().flatten().chain(query);
+    documents.find_map(|document| find(&document, fields))
+}
+
+/// The first one, outer objects before inner ones.
+fn find(payload: &Value, fields: &CallbackFields) -> Option<String> {
+    let of_this = payload.as_object().and_then(|object| {
+        object.iter().find_map(|(name, value)| {
+            let text = value.as_str().map(str::trim)?;
+            let is_id = is_id_name(name) || fields.id.as_deref() == Some(name.as_str());
+            (is_id && !text.is_empty() && is_placeholder(text)).then(|| text.to_owned())
+        })
+    });
+    of_this.or_else(|| match payload {
+        Value::Object(object) => object.values().find_map(|inner| find(inner, fields)),
+        Value::Array(elements) => elements.iter().find_map(|inner| find(inner, fields)),
+        _ => None,
+    })
+}
+
+fn is_id_name(name: &str) -> bool {
+    let plain: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect();
+    NAMES.contains(&plain.as_str())
+}

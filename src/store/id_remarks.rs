@@ -1,0 +1,71 @@
+//! What accounts show about the ids of their messages: texts that are no ids, and ids longer than
+//! documented.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
+
+use crate::db::{Error, instant};
+use crate::domain::ids::AccountId;
+use crate::store::entities::account_row::{Column, Entity};
+use crate::store::ledger::message_ledger::Ledger;
+
+/// A placeholder is shown up to this length, in characters.
+const SHOWN_LENGTH: usize = 80;
+
+/// The latest of each kind, by account.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct IdRemarks(BTreeMap<AccountId, IdRemark>);
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct IdRemark {
+    constant: Option<(DateTime<Utc>, String)>,
+    long: Option<DateTime<Utc>>,
+}
+
+impl IdRemarks {
+    /// A text in the place of an id that identifies no message.
+    pub fn note_constant(&mut self, account: &AccountId, text: &str, at: DateTime<Utc>) {
+        let shown: String = text.chars().take(SHOWN_LENGTH).collect();
+        let remark = self.0.entry(account.clone()).or_default();
+        remark.constant = Ord::max(remark.constant.take(), Some((at, shown)));
+    }
+
+    pub fn note_long(&mut self, account: &AccountId, at: DateTime<Utc>) {
+        let remark = self.0.entry(account.clone()).or_default();
+        remark.long = Ord::max(remark.long, Some(at));
+    }
+}
+
+impl Ledger {
+    /// Keeps the later one of what is stored and what is given.
+    pub async fn record_id_remarks(&self, remarks: &IdRemarks) -> Result<(), Error> {
+        for (account, remark) in &remarks.0 {
+            if let Some((at, text)) = &remark.constant {
+                let at = instant::to_millis(*at);
+                Entity::update_many()
+                    .col_expr(Column::ConstantId, Expr::value(text.as_str()))
+                    .col_expr(Column::ConstantIdAt, Expr::value(at))
+                    .filter(Column::Id.eq(account))
+                    .filter(
+                        Column::ConstantIdAt
+                            .is_null()
+                            .or(Column::ConstantIdAt.lt(at)),
+                    )
+                    .exec(self.transaction())
+                    .await?;
+            }
+            if let Some(at) = remark.long.map(instant::to_millis) {
+                Entity::update_many()
+                    .col_expr(Column::LongIdAt, Expr::value(at))
+                    .filter(Column::Id.eq(account))
+                    .filter(Column::LongIdAt.is_null().or(Column::LongIdAt.lt(at)))
+                    .exec(self.transaction())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
