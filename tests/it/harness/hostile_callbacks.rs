@@ -285,7 +285,7 @@ fn multiplying_shapes() -> Vec<Shape> {
 
 /// What is not valid as it stands, or wrapped in something.
 fn repaired_shapes() -> Vec<Shape> {
-    let noise = [0xff; MIB];
+    let noise = vec![0xff; MIB];
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&noise).unwrap();
     let packed = packed.finish().unwrap().repeat(UNPACKED_LIMIT / MIB);
