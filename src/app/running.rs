@@ -5,21 +5,24 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
+use actix_web::dev::{Server, ServerHandle};
+use futures_util::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::web::connections::Connections;
-use crate::web::listener::{Listener, Owner};
-use crate::web::server;
+use crate::web::listener::{Listeners, Owner};
+use crate::web::route_registration::ServedRoutes;
+use crate::web::server::{self, ServerSettings};
 
 /// How long running submissions may take after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub struct Running {
-    server: actix_web::dev::Server,
+    /// At least one, each with the owner of its socket.
+    servers: Vec<(Server, Owner)>,
     connections: Connections,
-    socket_owner: Owner,
     services: Services,
     jobs: Jobs,
     terminate: Signal,
@@ -28,9 +31,9 @@ pub struct Running {
     hangup: Option<Signal>,
 }
 
-/// Starts the server and every job. From now on SIGTERM, SIGINT and SIGHUP only end
+/// Starts the servers and every job. From now on SIGTERM, SIGINT and SIGHUP only end
 /// [`Running::until_stopped`].
-pub fn start(listener: Listener, services: Services) -> io::Result<Running> {
+pub fn start(listeners: Listeners, services: Services) -> io::Result<Running> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let hangup = if ignores_hangup() {
@@ -39,13 +42,29 @@ pub fn start(listener: Listener, services: Services) -> io::Result<Running> {
         Some(signal(SignalKind::hangup())?)
     };
     let connections = Connections::default();
-    let server = server::start(listener.socket, services.clone(), &connections)?;
+    let sockets = match listeners.callbacks {
+        None => vec![(listeners.main, ServedRoutes::All)],
+        Some(callbacks) => vec![
+            (listeners.main, ServedRoutes::AllButCallbacks),
+            (callbacks, ServedRoutes::Callbacks),
+        ],
+    };
+    let count = sockets.len();
+    let mut servers = Vec::new();
+    for (listener, routes) in sockets {
+        let settings = ServerSettings {
+            routes,
+            listeners: count,
+            ..ServerSettings::default()
+        };
+        let server = server::start(listener.socket, services.clone(), &connections, settings)?;
+        servers.push((server, listener.owner));
+    }
     let jobs = Jobs::new(&services);
     jobs.start();
     Ok(Running {
-        server,
+        servers,
         connections,
-        socket_owner: listener.owner,
         services,
         jobs,
         terminate,
@@ -78,10 +97,15 @@ impl Running {
     /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and closes
     /// the journal and the databases.
     pub async fn until_stopped(mut self) -> io::Result<()> {
-        let handle = self.server.handle();
-        let mut server = actix_web::rt::spawn(self.server);
+        let handles: Vec<(ServerHandle, Owner)> = self
+            .servers
+            .iter()
+            .map(|(server, owner)| (server.handle(), *owner))
+            .collect();
+        let servers = self.servers.into_iter();
+        let mut running = select_all(servers.map(|(server, _)| actix_web::rt::spawn(server)));
         let result = tokio::select! {
-            joined = &mut server => joined.map_err(io::Error::other).and_then(|result| result),
+            (joined, ..) = &mut running => joined.map_err(io::Error::other).and_then(|result| result),
             _ = self.terminate.recv() => Ok(()),
             _ = self.interrupt.recv() => Ok(()),
             () = receive(self.hangup.as_mut()) => Ok(()),
@@ -90,7 +114,7 @@ impl Running {
         self.services.stopping.cancel();
         self.jobs.stop_claiming();
         tokio::join!(
-            self.connections.drain(&handle, self.socket_owner),
+            self.connections.drain(&handles),
             self.jobs.finish(DRAIN_TIMEOUT)
         );
         close(self.services).await;

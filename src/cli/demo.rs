@@ -22,7 +22,7 @@ use crate::services::Services;
 use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::api_tokens::TokenCreation;
-use crate::web::listener::{Listener, Owner};
+use crate::web::listener::{Listener, Listeners, Owner};
 use crate::web::server;
 
 /// With this seed the first two dozen messages reach every ordinary outcome, failures included.
@@ -57,11 +57,15 @@ async fn run_demo() -> Result<(), CommandError> {
     let _serving = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     simulator.set_targets(targets(&services));
-    let listener = Listener {
+    let main = Listener {
         socket: listener,
         owner: Owner::Process,
     };
-    let running = app::start(listener, services.clone())?;
+    let listeners = Listeners {
+        main,
+        callbacks: None,
+    };
+    let running = app::start(listeners, services.clone())?;
     let stop = CancellationToken::new();
     let traffic = tokio::spawn(traffic(&services).await?.run(stop.clone()));
 

@@ -19,19 +19,28 @@ pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
 }
 
 async fn serve(mut config: Config) -> Result<(), CommandError> {
-    let listener = listener::open(&config.listen)
-        .map_err(|error| format!("listen {}: {error}", config.listen))?;
-    let address = listener.socket.local_addr()?;
+    let listeners = listener::open(&config.listen, config.callback_listen.as_deref())
+        .map_err(|error| error.to_string())?;
+    let address = listeners.main.socket.local_addr()?;
+    let callbacks = listeners.callbacks.as_ref();
+    let callback_address = callbacks
+        .map(|listener| listener.socket.local_addr())
+        .transpose()?;
     config.public_url = config.public_url_at(address);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     // Held until the process has stopped.
-    let _serving = app::claim_serving(&config, listener.owner).await?;
+    let _serving = app::claim_serving(&config, listeners.main.owner).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     let sign_in_link = create_first_sign_in_link(&services).await?;
-    let running = app::start(listener, services)?;
+    let running = app::start(listeners, services)?;
     let mut lines = format!("listening on http://{address}\n");
+    if let Some(address) = callback_address {
+        lines.push_str("listening for callbacks on http://");
+        lines.push_str(&address.to_string());
+        lines.push('\n');
+    }
     if let Some(link) = sign_in_link {
         lines.push_str("sign-in link (valid once, for 15 minutes): ");
         lines.push_str(&link);

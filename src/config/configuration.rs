@@ -15,6 +15,8 @@ pub(super) const DEFAULT_DATABASE_CONNECTIONS: u32 = 12;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: String,
+    /// Address of a second listener, for callbacks only; the first then serves none.
+    pub callback_listen: Option<String>,
     /// Where providers reach us. No trailing slash; may have a path.
     pub public_url: String,
     /// Folder for databases, spool, uploads and the generated secret key.
@@ -56,6 +58,7 @@ impl Config {
     pub fn in_folder(data_dir: PathBuf) -> Self {
         Self {
             listen: DEFAULT_LISTEN.to_owned(),
+            callback_listen: None,
             public_url: format!("http://{DEFAULT_LISTEN}"),
             database_url: default_database(&data_dir),
             database_connections: DEFAULT_DATABASE_CONNECTIONS,

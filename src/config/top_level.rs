@@ -22,6 +22,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let listen = top
         .parse("listen", parse_listen)
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let callback_listen = read_callback_listen(top, &listen);
     let public_url = top
         .parse("public_url", parse_address)
         .unwrap_or_else(|| format!("http://{listen}"));
@@ -45,6 +46,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let accounts = top.each("accounts", |account| read_account(account, &mut taken));
     Config {
         listen,
+        callback_listen,
         public_url,
         data_dir,
         database_url,
@@ -55,6 +57,19 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         retention: retention.unwrap_or_default(),
         accounts,
     }
+}
+
+fn read_callback_listen(top: &mut TableReader<'_, '_>, listen: &str) -> Option<String> {
+    let address = top.parse("callback_listen", parse_listen)?;
+    if address == listen && !address.ends_with(":0") {
+        top.problem("callback_listen", "must not be the address of listen");
+    }
+    if !top.has("public_url") {
+        // Callback URLs begin with it, and `listen` does not serve them.
+        let message = "needs public_url: the address at which providers reach this listener";
+        top.problem("callback_listen", message);
+    }
+    Some(address)
 }
 
 fn read_retention(table: &mut TableReader<'_, '_>) -> RetentionDays {

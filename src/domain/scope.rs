@@ -5,6 +5,7 @@
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::ids::TokenId;
 use std::fmt;
 use std::str::FromStr;
 
@@ -120,11 +121,11 @@ pub enum Visibility {
 }
 
 /// How a caller authenticated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CallerKind {
-    Token,
-    /// A dashboard session.
-    Session,
+    Token(TokenId),
+    /// A dashboard session, by its random id; empty in sessions that began before there were ids.
+    Session(String),
 }
 
 /// The authenticated caller of a request.

@@ -130,8 +130,8 @@ impl Journal {
         &self.0.latest_received
     }
 
-    /// Waits until a body of this size may be held in memory. Reserve the whole size before
-    /// reading: two callers that each hold a part could wait for each other.
+    /// Waits until a body of this size may be held in memory. Two callers that each hold a part of
+    /// what they need could wait for each other, so [`MemoryPermit::grow_to`] needs a time limit.
     pub async fn reserve(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
         self.0.memory.acquire(body_bytes).await
     }

@@ -17,6 +17,14 @@ const RECORD_OVERHEAD: usize = 4 * 1024;
 pub struct MemoryPermit(OwnedSemaphorePermit);
 
 impl MemoryPermit {
+    /// Waits until the body may be as large as this.
+    pub async fn grow_to(&mut self, body_bytes: usize) -> Result<(), Error> {
+        let missing = units(body_bytes).saturating_sub(self.0.num_permits());
+        let more = acquire(self.0.semaphore(), missing).await?;
+        self.0.merge(more);
+        Ok(())
+    }
+
     /// Releases what a body smaller than expected does not need.
     pub fn shrink_to(&mut self, body_bytes: usize) {
         let surplus = self.0.num_permits().saturating_sub(units(body_bytes));
@@ -33,13 +41,14 @@ impl MemoryLimit {
     }
 
     pub(super) async fn acquire(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
-        let units = u32::try_from(units(body_bytes)).unwrap_or(u32::MAX);
-        Arc::clone(&self.0)
-            .acquire_many_owned(units)
-            .await
-            .map(MemoryPermit)
-            .map_err(|_| Error::Stopped("journal"))
+        acquire(&self.0, units(body_bytes)).await.map(MemoryPermit)
     }
+}
+
+async fn acquire(limit: &Arc<Semaphore>, units: usize) -> Result<OwnedSemaphorePermit, Error> {
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    let permit = Arc::clone(limit).acquire_many_owned(units).await;
+    permit.map_err(|_| Error::Stopped("journal"))
 }
 
 fn units(body_bytes: usize) -> usize {

@@ -105,6 +105,15 @@ impl Store {
             .transpose()
     }
 
+    /// Whether a token of this id is valid.
+    pub async fn is_token_valid(&self, id: TokenId) -> Result<bool, Error> {
+        let valid = Entity::find_by_id(id.uuid())
+            .filter(Column::RevokedAt.is_null())
+            .one(self.pools().reader())
+            .await?;
+        Ok(valid.is_some())
+    }
+
     /// Records the minute in which a token was used; writes at most once per minute. Times out
     /// early, because a caller that only reads must not wait for a lock.
     pub async fn record_token_use(

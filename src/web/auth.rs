@@ -16,6 +16,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, ready};
+use serde::Serialize;
 use url::Url;
 
 use crate::domain::clock::Clock;
@@ -34,6 +35,8 @@ const SESSION_REFRESH: TimeDelta = TimeDelta::minutes(5);
 pub(super) const SESSION_NAME: &str = "dashboard";
 /// Session key of the last use, in milliseconds since the epoch.
 const SEEN_AT: &str = "seen_at";
+/// Session key of a random id, so that sign-out can end what the session still does.
+const ID: &str = "id";
 
 /// What `identify` needs; shared as `web::Data`.
 pub struct Access {
@@ -123,7 +126,7 @@ async fn by_token(access: &Access, text: &str) -> Result<Caller, ApiError> {
     Ok(Caller {
         name: token.name,
         scopes: token.scopes,
-        kind: CallerKind::Token,
+        kind: CallerKind::Token(token.id),
     })
 }
 
@@ -143,7 +146,7 @@ fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError
     Ok(Caller {
         name: SESSION_NAME.to_owned(),
         scopes: Scopes::new(&[Scope::Admin]),
-        kind: CallerKind::Session,
+        kind: CallerKind::Session(session_id(&session)),
     })
 }
 
@@ -151,7 +154,19 @@ fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError
 pub(super) fn sign_in(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
     session.clear();
     session.renew();
+    let id = format!("{:032x}", rand::random::<u128>());
+    insert(session, ID, id)?;
     mark_seen(session, now)
+}
+
+pub(super) fn session_id(session: &Session) -> String {
+    let id = session.get::<String>(ID).ok().flatten();
+    id.unwrap_or_default()
+}
+
+/// When a session ends without further use.
+pub(super) fn session_end(session: &Session) -> Option<DateTime<Utc>> {
+    seen_at(session).map(|seen| seen + SESSION_LIFE)
 }
 
 /// Also true for an expired session.
@@ -165,8 +180,12 @@ fn seen_at(session: &Session) -> Option<DateTime<Utc>> {
 }
 
 fn mark_seen(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
+    insert(session, SEEN_AT, now.timestamp_millis())
+}
+
+fn insert(session: &Session, key: &str, value: impl Serialize) -> Result<(), ApiError> {
     session
-        .insert(SEEN_AT, now.timestamp_millis())
+        .insert(key, value)
         .map_err(|error| ApiError::Internal(error.to_string().into()))
 }
 

@@ -22,8 +22,10 @@ use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use crate::receiving::ingest_counters::count;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::web::callback_body::{BodyError, read_body};
+use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::RETRY_SECONDS;
 use crate::web::pasted_url::{find_mistake, trim_part};
+use crate::web::tracked_connection::Purpose;
 
 /// For a client to send the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,8 +66,10 @@ pub(crate) async fn receive_callback(
     let Some((account, known, age)) = verify_callback(&state, trim_part(&path.account), &token)
     else {
         count(&counters.refused);
+        note_purpose(&request, Purpose::Other);
         return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
+    note_purpose(&request, Purpose::Callback);
     // Before any check of a signature, because a handshake has none.
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
         let answer = answer_handshake(&state, known, request.query_string());
@@ -93,9 +97,11 @@ pub(crate) async fn receive_report(
     let token = trim_part(&path.token).to_owned();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
+        note_purpose(&request, Purpose::Other);
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
         return counted(&state, None, answer);
     };
+    note_purpose(&request, Purpose::Callback);
     let address = CallbackAddress {
         account: account.clone(),
         route: Route::Report(message),
@@ -104,6 +110,13 @@ pub(crate) async fn receive_report(
     let known = state.accounts.find(&account);
     let answer = receive(&state, address, known, &request, payload).await;
     counted(&state, Some(&account), answer)
+}
+
+/// Room is kept for connections with callbacks.
+fn note_purpose(request: &HttpRequest, purpose: Purpose) {
+    if let Some(handle) = request.conn_data::<ConnectionHandle>() {
+        handle.set_purpose(purpose);
+    }
 }
 
 fn counted(
@@ -173,11 +186,11 @@ async fn receive(
                 count(&counters.incomplete);
                 return answer(StatusCode::BAD_REQUEST, "bad request");
             }
-            Ok(Err(BodyError::Stopping)) => {
+            Ok(Err(BodyError::Stopping | BodyError::NoMemory)) => {
                 count(&counters.failed);
                 return unavailable();
             }
-            Err(_) => {
+            Ok(Err(BodyError::TooSlow)) | Err(_) => {
                 count(&counters.incomplete);
                 return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
             }

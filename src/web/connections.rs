@@ -4,21 +4,27 @@
 //! When it stops, actix closes idle connections at once, and drops connections that it has accepted
 //! but not read from. Both are resets, and a provider that posts only once has then lost a callback.
 
-use std::any::Any;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, ResponseError};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::services::Services;
+use crate::web::connection_table::ConnectionHandle;
+use crate::web::error::ApiError;
 use crate::web::listener::Owner;
+use crate::web::route_registration::{HEALTH_PATH, is_callback_path};
+use crate::web::tracked_connection::{Activity, Purpose};
 
 /// Connections without a new request for this long are considered idle and may be closed.
 const IDLE_TIME: Duration = Duration::from_secs(2);
@@ -30,7 +36,7 @@ const PAUSE_TIME: Duration = Duration::from_millis(400);
 /// How long a request on a connection that was accepted last is waited for.
 const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The open connections of a server, and whether it is stopping.
+/// The open connections of all servers of the process, and whether they are stopping.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
     /// Connections opened before the stop began.
@@ -46,28 +52,29 @@ pub struct Connections {
 struct OpenConnection(watch::Sender<usize>);
 
 impl Connections {
-    /// Finishes running requests and stops the server. `services.stopping` must be cancelled before,
+    /// Finishes running requests and stops the servers. `services.stopping` must be cancelled before,
     /// so that every further response closes its connection.
     ///
     /// An inherited socket stays open for the next process, so this one stops accepting before its
     /// last requests are answered. A socket of our own accepts until the end: closing it resets the
     /// connections in its backlog, whereas a load balancer that is refused can try another replica.
-    pub async fn drain(&self, server: &ServerHandle, socket: Owner) {
+    pub async fn drain(&self, servers: &[(ServerHandle, Owner)]) {
         self.stopping.cancel();
         tokio::select! {
             () = all_closed(&self.existing) => {}
             () = self.until_idle() => {}
             () = sleep(DRAIN_TIMEOUT) => {}
         }
-        if socket == Owner::Parent {
-            server.pause().await;
+        let inherited = servers.iter().filter(|(_, owner)| *owner == Owner::Parent);
+        let paused = join_all(inherited.map(|(server, _)| server.pause())).await;
+        if !paused.is_empty() {
             // `pause` returns before the accepting thread has processed it.
             sleep(PAUSE_TIME).await;
             tracing::info!("new connections are left to the next process");
             // A client that sends nothing for longer has no request.
             let _ = timeout(LAST_REQUEST_TIMEOUT, all_closed(&self.late)).await;
         }
-        server.stop(true).await;
+        join_all(servers.iter().map(|(server, _)| server.stop(true))).await;
     }
 
     /// Returns when no request has come on an existing connection for [`IDLE_TIME`].
@@ -76,7 +83,8 @@ impl Connections {
         while let Ok(Ok(())) = timeout(IDLE_TIME, requests.changed()).await {}
     }
 
-    fn count(&self, data: &mut Extensions) {
+    /// For the server's `on_connect`.
+    pub(super) fn count(&self, data: &mut Extensions) {
         let count = if self.stopping.is_cancelled() {
             &self.late
         } else {
@@ -107,26 +115,69 @@ impl Drop for OpenConnection {
     }
 }
 
-/// For the server's `on_connect`.
-pub(crate) fn count_connections(
-    connections: &Connections,
-) -> impl Fn(&dyn Any, &mut Extensions) + use<> {
-    let connections = connections.clone();
-    move |_, data| connections.count(data)
-}
-
-/// Middleware: while the process stops, each response closes its connection.
-pub(crate) async fn close_on_shutdown(
+/// Middleware: reports to the connection table what happens on a connection. Each response closes its
+/// connection while the process stops, or where the connection table wants it.
+pub(crate) async fn follow(
     services: web::Data<Services>,
     connections: web::Data<Connections>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     connections.count_request(&request);
+    let handle = request.conn_data::<ConnectionHandle>().cloned();
+    if let Some(handle) = &handle {
+        handle.connection.begin(Activity::Response);
+        // That of a callback is known when its token was verified.
+        if !is_callback_path(request.path()) {
+            handle.set_purpose(Purpose::Other);
+            if handle.is_crowded() && request.path() != HEALTH_PATH {
+                handle.connection.begin(Activity::Waiting);
+                let mut refusal = ApiError::Busy.error_response();
+                refusal
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+                return Ok(request.into_response(refusal));
+            }
+        }
+    }
     let mut response = next.call(request).await?;
-    if services.stopping.is_cancelled() {
+    let Some(handle) = handle else {
+        return Ok(response);
+    };
+    if services.stopping.is_cancelled() || handle.must_close() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
+    if response.response().body().size() == BodySize::Stream {
+        return Ok(response.map_body(|_, body| BoxBody::new(StreamedBody { body, handle })));
+    }
+    handle.connection.begin(Activity::Waiting);
     Ok(response)
+}
+
+/// A response of unknown length. Until its end the connection is not idle.
+struct StreamedBody {
+    body: BoxBody,
+    handle: ConnectionHandle,
+}
+
+impl MessageBody for StreamedBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.body.as_pin_mut().poll_next(context)
+    }
+}
+
+impl Drop for StreamedBody {
+    fn drop(&mut self) {
+        self.handle.connection.begin(Activity::Waiting);
+    }
 }

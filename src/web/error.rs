@@ -14,11 +14,12 @@ use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;
+use crate::web::live_streams::TooManyStreams;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
 
 /// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
-/// next process runs.
+/// next process runs. Also for a stream beyond the limit.
 pub(crate) const RETRY_SECONDS: u16 = 5;
 /// Logged, never sent.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -59,8 +60,17 @@ pub enum ApiError {
         /// In bytes.
         limit: usize,
     },
+    /// The client took too long to send the body.
+    #[error("the body arrives too slowly")]
+    TooSlow,
+    /// Of one token or session, or of the process.
+    #[error("{0}")]
+    TooManyStreams(#[from] TooManyStreams),
     #[error("send the body as {0}")]
     UnsupportedMediaType(&'static str),
+    /// Too many requests are being answered. Nothing is logged.
+    #[error("too many requests are being answered; try again")]
+    Busy,
     /// The database does not respond.
     #[error("the service cannot do this now; try again")]
     Unavailable(#[source] Cause),
@@ -87,8 +97,10 @@ impl ApiError {
             Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
             Self::NotPossible(_) => ProblemCode::NotPossible,
             Self::TooLarge { .. } => ProblemCode::TooLarge,
+            Self::TooSlow => ProblemCode::RequestTimeout,
+            Self::TooManyStreams(_) => ProblemCode::TooManyStreams,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
-            Self::Unavailable(_) => ProblemCode::Unavailable,
+            Self::Busy | Self::Unavailable(_) => ProblemCode::Unavailable,
             Self::Internal(_) => ProblemCode::Internal,
         }
     }
@@ -135,8 +147,11 @@ impl ResponseError for ApiError {
             Self::Unauthenticated => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"bluetick\""));
             }
-            Self::Unavailable(_) => {
+            Self::Busy | Self::Unavailable(_) => {
                 response.insert_header((RETRY_AFTER, "1"));
+            }
+            Self::TooManyStreams(_) => {
+                response.insert_header((RETRY_AFTER, u32::from(RETRY_SECONDS)));
             }
             _ => {}
         }

@@ -1,6 +1,9 @@
-//! The listening socket: inherited from systemd, or bound.
+//! The listening sockets: inherited from systemd, or bound.
 
 use std::net::TcpListener;
+
+use listenfd::ListenFd;
+use thiserror::Error;
 
 #[derive(Debug)]
 pub struct Listener {
@@ -18,9 +21,49 @@ pub enum Owner {
     Process,
 }
 
-/// Inherits the socket from systemd (`LISTEN_FDS`); without one, binds `address`.
-pub fn open(address: &str) -> std::io::Result<Listener> {
-    let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+/// The listening sockets of a process.
+#[derive(Debug)]
+pub struct Listeners {
+    pub main: Listener,
+    /// For callbacks only.
+    pub callbacks: Option<Listener>,
+}
+
+/// Inherits the sockets from systemd (`LISTEN_FDS`): first the main one, then that for callbacks. A
+/// socket that is not inherited is bound to its address.
+pub fn open(address: &str, callback_address: Option<&str>) -> Result<Listeners, ListenError> {
+    let mut inherited = ListenFd::from_env();
+    let mut open_one = |place, key, address: &str| {
+        inherit_or_bind(&mut inherited, place, address).map_err(|source| ListenError {
+            key,
+            address: address.to_owned(),
+            source,
+        })
+    };
+    Ok(Listeners {
+        main: open_one(0, "listen", address)?,
+        callbacks: callback_address
+            .map(|address| open_one(1, "callback_listen", address))
+            .transpose()?,
+    })
+}
+
+/// A socket that cannot be opened.
+#[derive(Debug, Error)]
+#[error("{key} {address}: {source}")]
+pub struct ListenError {
+    /// Of the configuration.
+    key: &'static str,
+    address: String,
+    source: std::io::Error,
+}
+
+fn inherit_or_bind(
+    inherited: &mut ListenFd,
+    place: usize,
+    address: &str,
+) -> std::io::Result<Listener> {
+    let inherited = inherited.take_tcp_listener(place)?;
     let (socket, owner) = match inherited {
         Some(socket) => (socket, Owner::Parent),
         None => (TcpListener::bind(address)?, Owner::Process),

@@ -4,22 +4,28 @@ pub mod api;
 pub mod auth;
 pub mod callback_body;
 pub mod callback_receiver;
+mod client_stream;
+mod connection_entries;
+mod connection_table;
 pub mod connections;
 pub mod dashboard;
 pub mod error;
 mod health_endpoints;
 pub mod listener;
+pub mod live_streams;
 mod metrics_endpoint;
 pub mod page_errors;
 mod pasted_url;
 pub mod problem_code;
 pub mod problem_json;
+mod request_body;
 pub mod request_parsing;
 pub mod route_registration;
 pub mod server;
 pub mod sign_in;
 mod static_files;
-mod unfinished_body;
+mod timed_body;
+mod tracked_connection;
 
 use actix_web::web::ServiceConfig;
 
@@ -35,11 +41,16 @@ use crate::web::dashboard::{
     overview_page, problems_page, replay_page, reports_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
-use crate::web::route_registration::{RouteEntry, register, route_table};
+use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
 
 pub fn configure(config: &mut ServiceConfig) {
+    configure_part(config, ServedRoutes::All);
+}
+
+/// For a listener that serves a part of the routes.
+pub fn configure_part(config: &mut ServiceConfig, served: ServedRoutes) {
     config.configure(request_parsing::configure_extractors);
-    register(config, &routes());
+    register(config, &routes(), served);
 }
 
 /// Every route: method, path, who may call it, handler.

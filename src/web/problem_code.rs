@@ -23,11 +23,15 @@ pub enum ProblemCode {
     /// Its retention has ended.
     NoLongerKept,
     TooLarge,
+    /// The body arrived too slowly.
+    RequestTimeout,
+    /// Of live changes.
+    TooManyStreams,
     UnsupportedMediaType,
     /// Fields or parameters that are unknown, missing or invalid.
     InvalidRequest,
     Internal,
-    /// The database does not respond.
+    /// The database does not respond, or too many requests are being answered.
     Unavailable,
 }
 enum_words!(ProblemCode);
@@ -43,6 +47,8 @@ impl ProblemCode {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::IdempotencyKeyReused | Self::NotPossible => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

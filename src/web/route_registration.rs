@@ -21,6 +21,10 @@ use crate::web::pasted_url;
 use crate::web::problem_json::FieldError;
 
 pub(crate) const API_BASE: &str = "/api/v1";
+/// Below these, providers and WhatsApp's servers call.
+const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", "/media/"];
+/// Served by every listener, and also while other requests are refused.
+pub(crate) const HEALTH_PATH: &str = "/healthz";
 
 /// Pages load nothing from other origins, and other sites cannot frame them.
 const PAGE_POLICY: &str =
@@ -56,6 +60,32 @@ pub enum RouteAccess {
     /// Like `Scoped`, and every caller on this machine while `public_url` is a loopback URL; the
     /// handler checks, because scrapes continue while the database is unavailable.
     ScopedOrLocal(Scope),
+}
+
+/// The part of the routes that a listener serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServedRoutes {
+    All,
+    /// What providers call, and the health of the process.
+    Callbacks,
+    AllButCallbacks,
+}
+
+impl ServedRoutes {
+    fn contains(self, path: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Callbacks => is_callback_path(path) || path == HEALTH_PATH,
+            Self::AllButCallbacks => !is_callback_path(path),
+        }
+    }
+}
+
+pub(crate) fn is_callback_path(path: &str) -> bool {
+    // A pasted URL may have doubled slashes.
+    let path = path.trim_start_matches('/');
+    let mut prefixes = CALLBACK_PATHS.iter();
+    prefixes.any(|prefix| path.starts_with(&prefix[1..]))
 }
 
 /// One route.
@@ -129,11 +159,18 @@ impl RouteEntry {
     }
 }
 
-/// Registers every route. Unknown paths and methods are answered as problems, below the dashboard
-/// as pages.
-pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry]) {
+/// Registers every route that is served. Unknown paths and methods are answered as problems, below
+/// the dashboard as pages.
+pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served: ServedRoutes) {
+    let served_routes = table.iter().filter(|entry| served.contains(entry.path));
+    let table: Vec<RouteEntry> = served_routes.copied().collect();
+    let table = table.as_slice();
     for plain in resources(table, RouteGroup::Plain) {
         config.service(plain);
+    }
+    if served == ServedRoutes::Callbacks {
+        config.default_service(to(not_found));
+        return;
     }
     let api = resources(table, RouteGroup::Api)
         .into_iter()

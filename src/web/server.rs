@@ -1,34 +1,50 @@
 //! The HTTP server and its limits.
 
+use std::future::ready;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::dev::{AppConfig, Extensions, Server, fn_service};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, Error, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::services::Services;
 use crate::web::api::openapi::OpenApiDocument;
 use crate::web::auth::{Access, session_middleware};
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
+use crate::web::client_stream::ClientStream;
+use crate::web::connection_table::{ConnectionLimits, ConnectionTable};
 use crate::web::connections::{self, Connections};
+use crate::web::live_streams::LiveStreams;
 use crate::web::metrics_endpoint::LastReader;
-use crate::web::{configure, routes, unfinished_body};
+use crate::web::request_body::{self, BodyTime};
+use crate::web::route_registration::ServedRoutes;
+use crate::web::{configure_part, routes};
 
 /// For requests in flight at a stop, in seconds.
 const SHUTDOWN_SECONDS: u64 = 15;
 /// Longer than most clients keep an idle connection: if the server closes it, a request that the
 /// client is just sending is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
+/// How long the rest of a request is read and dropped after an early response, so that the client
+/// can read that.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often connections are looked through for those that take too long.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+/// The connection table watches a limit of actix's own for so long after it should have acted.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long clients may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
     /// For the head of a request.
     pub head: Duration,
-    /// For the body of a callback.
+    /// For the body of a request.
     pub body: Duration,
 }
 
@@ -41,9 +57,12 @@ impl Default for Deadlines {
     }
 }
 
-/// In all workers. An idle connection holds up to about 130 KiB. Further connections wait in the
-/// backlog.
+/// Of all listeners together. An idle connection holds up to about 130 KiB.
 const CONNECTION_LIMIT: usize = 4096;
+/// One of so many connections beyond the limit is accepted before another has closed for it.
+const OVERLAP_SHARE: usize = 8;
+/// One of so many connections is kept for callbacks.
+const RESERVE_SHARE: usize = 4;
 /// Files and sockets for other purposes: databases, spool, calls to providers.
 const OTHER_FILES: u64 = 256;
 /// Connections that wait to be accepted. A burst of callbacks must not be refused.
@@ -66,22 +85,38 @@ fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
+/// What one listener serves, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    pub routes: ServedRoutes,
+    /// Listeners of this process; they share the limit of connections.
+    pub listeners: usize,
+    pub deadlines: Deadlines,
+}
+
+impl Default for ServerSettings {
+    /// One listener for everything.
+    fn default() -> Self {
+        Self {
+            routes: ServedRoutes::All,
+            listeners: 1,
+            deadlines: Deadlines::default(),
+        }
+    }
+}
+
 /// The server runs while it is polled. It handles no signals; [`Connections::drain`] stops it.
 pub fn start(
     listener: TcpListener,
     services: Services,
     open: &Connections,
+    settings: ServerSettings,
 ) -> std::io::Result<Server> {
-    start_with(listener, services, open, Deadlines::default())
-}
-
-pub fn start_with(
-    listener: TcpListener,
-    services: Services,
-    open: &Connections,
-    deadlines: Deadlines,
-) -> std::io::Result<Server> {
+    let deadlines = settings.deadlines;
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
+    let accepted = accepted_limit() / settings.listeners;
+    let table = ConnectionTable::new(connection_limits(accepted, settings));
+    actix_web::rt::spawn(sweep(table.clone()));
     let callbacks = web::Data::new(CallbackState {
         ingest: services.ingest.clone(),
         keys: services.keys.clone(),
@@ -96,38 +131,94 @@ pub fn start_with(
     });
     let document = web::Data::new(OpenApiDocument::new(&services.config.public_url, &routes()));
     let last_reader = web::Data::new(LastReader::default());
+    let live_streams = web::Data::new(LiveStreams::default());
+    let body_time = web::Data::new(BodyTime(deadlines.body));
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
     let shared_connections = web::Data::new(open.clone());
-    let server = HttpServer::new(move || {
-        App::new()
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let factory = move || {
+        let app = App::new()
             .app_data(callbacks.clone())
             .app_data(access.clone())
             .app_data(document.clone())
             .app_data(last_reader.clone())
+            .app_data(live_streams.clone())
+            .app_data(body_time.clone())
             .app_data(shared.clone())
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
-            .wrap(from_fn(connections::close_on_shutdown))
-            .wrap(from_fn(unfinished_body::close))
-            .configure(configure)
-    })
-    .on_connect(connections::count_connections(open))
-    .backlog(BACKLOG)
-    .workers(workers)
-    .max_connections((connection_limit() / workers).max(1))
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(deadlines.head)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals()
-    .listen(listener)?;
+            .wrap(from_fn(request_body::limit))
+            .wrap(from_fn(connections::follow))
+            .configure(|config| configure_part(config, settings.routes))
+            .into_factory()
+            .map_err(|error: Error| error.error_response());
+        let stopping = stopping.clone();
+        let counted = shared_connections.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+            .client_request_timeout(deadlines.head)
+            .client_disconnect_timeout(LINGER)
+            .on_connect_ext(move |stream: &ClientStream, data: &mut Extensions| {
+                counted.count(data);
+                data.insert(stream.handle());
+            })
+            .finish(map_config(app, |()| AppConfig::default()));
+        let table = table.clone();
+        fn_service(move |socket: TcpStream| {
+            let peer = socket.peer_addr().ok();
+            ready(Ok((
+                ClientStream::new(socket, &table),
+                Protocol::Http1,
+                peer,
+            )))
+        })
+        .and_then(http)
+    };
+    let server = builder
+        .backlog(BACKLOG)
+        .workers(workers)
+        .max_concurrent_connections((accepted / workers).max(1))
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals()
+        .listen("http", listener, factory)?;
     Ok(server.run())
 }
 
-/// Raises the limit of open files as far as possible; what it leaves is the limit of connections.
-fn connection_limit() -> usize {
-    let wanted = CONNECTION_LIMIT as u64 + OTHER_FILES;
+/// Until the server has ended.
+async fn sweep(table: ConnectionTable) {
+    let table = table.downgrade();
+    while let Some(table) = table.upgrade() {
+        table.sweep();
+        drop(table);
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+    }
+}
+
+fn connection_limits(accepted: usize, settings: ServerSettings) -> ConnectionLimits {
+    let total = accepted - accepted / (OVERLAP_SHARE + 1);
+    ConnectionLimits {
+        total,
+        reserve: match settings.routes {
+            ServedRoutes::All | ServedRoutes::Callbacks => total / RESERVE_SHARE,
+            ServedRoutes::AllButCallbacks => 0,
+        },
+        head: settings.deadlines.head + MARGIN,
+        idle: KEEP_ALIVE + MARGIN,
+    }
+}
+
+/// How many connections may be accepted. Raises the limit of open files as far as possible; what it
+/// leaves is the limit of connections.
+fn accepted_limit() -> usize {
+    let most = CONNECTION_LIMIT + CONNECTION_LIMIT / OVERLAP_SHARE;
+    let wanted = most as u64 + OTHER_FILES;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = Rlimit {
@@ -139,5 +230,5 @@ fn connection_limit() -> usize {
         }
     }
     let allowed = limit.current.unwrap_or(wanted).min(wanted);
-    usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(CONNECTION_LIMIT)
+    usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(most)
 }

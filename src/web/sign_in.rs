@@ -10,9 +10,11 @@ use askama::Template;
 use url::Url;
 
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::scope::CallerKind;
 use crate::web::auth;
 use crate::web::dashboard::login_page::{LoginPage, SignInLink};
 use crate::web::error::ApiError;
+use crate::web::live_streams::LiveStreams;
 
 /// Session key of the page to show after signing in.
 const NEXT: &str = "next";
@@ -53,9 +55,17 @@ pub async fn sign_in(
     Ok(lead_to(next))
 }
 
-pub async fn sign_out(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
+/// Ends the streams of the session too.
+pub async fn sign_out(
+    request: HttpRequest,
+    session: Session,
+    streams: web::Data<LiveStreams>,
+) -> Result<HttpResponse, ApiError> {
     let access = auth::access_of(&request)?;
     auth::refuse_other_sites(&access, &request)?;
+    if auth::has_session(&session) {
+        streams.end_all_of(&CallerKind::Session(auth::session_id(&session)));
+    }
     session.purge();
     Ok(lead_to("/login".to_owned()))
 }

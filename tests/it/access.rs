@@ -19,6 +19,7 @@ use bluetick::store::Store;
 use bluetick::store::api_tokens::TokenCreation;
 use bluetick::web::auth::{Access, COOKIE, session_middleware};
 use bluetick::web::error::ApiError;
+use bluetick::web::live_streams::LiveStreams;
 use bluetick::web::request_parsing::configure_extractors;
 use bluetick::web::route_registration::not_found;
 use bluetick::web::{page_errors, sign_in};
@@ -75,6 +76,7 @@ impl Place {
         let service = init_service(
             App::new()
                 .app_data(access)
+                .app_data(web::Data::new(LiveStreams::default()))
                 .configure(configure_extractors)
                 .service(
                     web::scope("/api")

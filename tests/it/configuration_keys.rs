@@ -28,6 +28,7 @@ fn problems(text: &str) -> Vec<String> {
 
 const EVERYTHING: &str = r#"
 listen = "127.0.0.1:9000"
+callback_listen = "0.0.0.0:9001"
 public_url = "https://hooks.example.com/bluetick/"
 data_dir = "state"
 database_url = "sqlite://other/blue.db"
@@ -89,6 +90,23 @@ provider = "lancepilot"
 token = "t"
 workspace = "9E8D7C6B-0000-4000-8000-000000000001"
 "#;
+
+#[test]
+fn a_listener_for_callbacks_needs_a_public_url_and_an_address_of_its_own() {
+    let config = parse(EVERYTHING, &[("OLD_KEY", &"k".repeat(32))]).unwrap();
+    assert_eq!(config.callback_listen.as_deref(), Some("0.0.0.0:9001"));
+    assert_eq!(
+        problems("listen = \"127.0.0.1:1\"\ncallback_listen = \"127.0.0.1:1\""),
+        [
+            "callback_listen: must not be the address of listen",
+            "callback_listen: needs public_url: the address at which providers reach this listener",
+        ]
+    );
+    assert_eq!(
+        problems("callback_listen = \"nowhere\"\npublic_url = \"https://h.example\""),
+        ["callback_listen: `nowhere` is not an address and port such as 127.0.0.1:8080"]
+    );
+}
 
 #[test]
 fn no_file_gives_the_documented_defaults() {

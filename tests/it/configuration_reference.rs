@@ -25,6 +25,10 @@ const INTRODUCTION: &str = "\
 const SETTINGS: &[(&[&str], &str)] = &[
     (&["listen"], r#"listen = "127.0.0.1:8080""#),
     (
+        &["callback_listen"],
+        r#"callback_listen = "127.0.0.1:8081""#,
+    ),
+    (
         &["public_url"],
         r#"public_url = "https://hooks.example.com""#,
     ),

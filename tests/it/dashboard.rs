@@ -13,7 +13,7 @@ use bluetick::sending::accept::MessageInput;
 use bluetick::services::Services;
 use bluetick::web::connections::Connections;
 use bluetick::web::listener;
-use bluetick::web::server as web_server;
+use bluetick::web::server::{self as web_server, ServerSettings};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
@@ -56,10 +56,10 @@ impl Server {
         config.database_url = database.url();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
-        let listener = listener::open("127.0.0.1:0").unwrap().socket;
+        let listener = listener::open("127.0.0.1:0", None).unwrap().main.socket;
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server =
-            web_server::start(listener, services.clone(), &Connections::default()).unwrap();
+        let (open, settings) = (Connections::default(), ServerSettings::default());
+        let server = web_server::start(listener, services.clone(), &open, settings).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluetick::domain::ids::AccountId;
 use bluetick::receiving::traffic_limits::TrafficLimits;
 use bluetick::web::connections::Connections;
-use bluetick::web::server::{self, Deadlines};
+use bluetick::web::server::{self, Deadlines, ServerSettings};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -238,13 +238,12 @@ fn serve(app: &App, deadlines: Deadlines) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let server = server::start_with(
-        listener,
-        app.services.clone(),
-        &Connections::default(),
+    let settings = ServerSettings {
         deadlines,
-    )
-    .unwrap();
+        ..ServerSettings::default()
+    };
+    let open = Connections::default();
+    let server = server::start(listener, app.services.clone(), &open, settings).unwrap();
     actix_web::rt::spawn(server);
     address
 }

@@ -11,6 +11,7 @@ mod batches;
 #[cfg(target_os = "linux")]
 mod bounded_reading;
 mod callbacks;
+mod capacity;
 mod chaos;
 mod concurrency;
 mod configuration;
@@ -27,6 +28,7 @@ mod house;
 mod journal;
 mod kills;
 mod limits;
+mod live_changes;
 mod log_output;
 mod lost_and_wrong;
 mod maintenance;

@@ -7,7 +7,7 @@ use bluetick::domain::delivery_state::DeliveryState;
 use bluetick::domain::scope::Scope;
 use bluetick::reporting::alarms::AlarmKind;
 use bluetick::web::connections::Connections;
-use bluetick::web::server;
+use bluetick::web::server::{self, ServerSettings};
 use reqwest::StatusCode;
 
 use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, start_app};
@@ -200,7 +200,8 @@ fn start_public(app: &App) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = format!("http://{}/metrics", listener.local_addr().unwrap());
-    actix_web::rt::spawn(server::start(listener, services, &Connections::default()).unwrap());
+    let (open, settings) = (Connections::default(), ServerSettings::default());
+    actix_web::rt::spawn(server::start(listener, services, &open, settings).unwrap());
     address
 }
 

@@ -1,53 +1,129 @@
 //! `/api/v1/live`: changes of messages as server-sent events.
 
+use std::task::Poll;
 use std::time::Duration;
 
+use actix_session::Session;
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, web};
-use futures_util::stream;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
 use serde_json::json;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::domain::scope::{Caller, CallerKind};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;
+use crate::web::auth;
+use crate::web::connection_table::ConnectionHandle;
+use crate::web::error::ApiError;
+use crate::web::live_streams::{LiveStream, LiveStreams};
 
 /// A comment this often keeps proxies from closing a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often a stream checks that its token or session is still valid.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follow changes of messages as server-sent events
 ///
 /// `message` events carry `id`, `account`, `state` and `updated_at`; `resync` means that some were
-/// missed.
+/// missed. A token or session may have 5 streams, a process 100. A stream ends within seconds after
+/// its token was revoked or its session ended.
 #[utoipa::path(
     get,
     path = "/api/v1/live",
     operation_id = "followMessages",
     responses((status = 200, body = String, content_type = "text/event-stream", description = "Events until either side stops.")),
 )]
-pub(crate) async fn follow(services: web::Data<Services>) -> HttpResponse {
-    let changes = services.store.changes();
-    let stopping = services.stopping.clone();
-    let events = stream::unfold((changes, stopping), |(mut changes, stopping)| async move {
-        let text = tokio::select! {
-            () = stopping.cancelled() => return None,
-            change = changes.recv() => match change {
-                Ok(change) => event(&change),
-                Err(RecvError::Lagged(_)) => "event: resync\ndata: {}\n\n".to_owned(),
-                Err(RecvError::Closed) => return None,
-            },
-            () = tokio::time::sleep(HEARTBEAT) => ": still here\n\n".to_owned(),
-        };
-        Some((
-            Ok::<_, actix_web::Error>(Bytes::from(text)),
-            (changes, stopping),
-        ))
+pub(crate) async fn follow(
+    services: web::Data<Services>,
+    streams: web::Data<LiveStreams>,
+    caller: Caller,
+    session: Session,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let session_end = match caller.kind {
+        CallerKind::Session(_) => auth::session_end(&session),
+        CallerKind::Token(_) => None,
+    };
+    let mut checks = interval(CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let follower = Follower {
+        changes: services.store.changes(),
+        entry: streams.open(&caller.kind)?,
+        services,
+        caller: caller.kind,
+        session_end,
+        checks,
+    };
+    let events = stream::unfold(follower, |mut follower| async move {
+        let text = follower.next().await?;
+        Some((Ok::<_, actix_web::Error>(Bytes::from(text)), follower))
     });
-    HttpResponse::Ok()
+    let mut events = Box::pin(events);
+    let handle = request.conn_data::<ConnectionHandle>().cloned();
+    // A client that has closed its side is gone; without this, only the next events would show it.
+    let events = stream::poll_fn(move |context| match &handle {
+        Some(handle) if handle.is_half_closed() => Poll::Ready(None),
+        _ => events.poll_next_unpin(context),
+    });
+    Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Box::pin(events))
+        .streaming(events))
+}
+
+/// One stream.
+struct Follower {
+    services: web::Data<Services>,
+    changes: Receiver<Change>,
+    entry: LiveStream,
+    caller: CallerKind,
+    session_end: Option<DateTime<Utc>>,
+    checks: Interval,
+}
+
+impl Follower {
+    /// The next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<String> {
+        let quiet = tokio::time::sleep(HEARTBEAT);
+        tokio::pin!(quiet);
+        loop {
+            tokio::select! {
+                () = self.services.stopping.cancelled() => return None,
+                () = self.entry.ended.cancelled() => return None,
+                change = self.changes.recv() => return match change {
+                    Ok(change) => Some(event(&change)),
+                    Err(RecvError::Lagged(_)) => Some("event: resync\ndata: {}\n\n".to_owned()),
+                    Err(RecvError::Closed) => None,
+                },
+                () = &mut quiet => return Some(": still here\n\n".to_owned()),
+                _ = self.checks.tick() => {
+                    if self.has_lost_access().await {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn has_lost_access(&self) -> bool {
+        match &self.caller {
+            // While the database does not answer, nothing changes either.
+            CallerKind::Token(id) => {
+                let valid = self.services.store.is_token_valid(*id).await;
+                valid.is_ok_and(|valid| !valid)
+            }
+            CallerKind::Session(_) => {
+                let now = self.services.clock.now();
+                self.session_end.is_some_and(|end| end <= now)
+            }
+        }
+    }
 }
 
 fn event(change: &Change) -> String {

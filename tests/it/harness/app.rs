@@ -23,7 +23,7 @@ use bluetick::simulator::{
 };
 use bluetick::store::api_tokens::TokenCreation;
 use bluetick::web::connections::Connections;
-use bluetick::web::server;
+use bluetick::web::server::{self, ServerSettings};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -125,7 +125,9 @@ async fn serve(
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     let services = app::open(config, clock).await.unwrap();
-    let server = server::start(listener, services.clone(), &Connections::default()).unwrap();
+    let settings = ServerSettings::default();
+    let open = Connections::default();
+    let server = server::start(listener, services.clone(), &open, settings).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     (services, handle)

@@ -3,6 +3,7 @@
 pub(crate) mod answer_key;
 pub(crate) mod app;
 pub(crate) mod cable;
+pub(crate) mod capacity_trial;
 pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod fleet;
@@ -10,5 +11,7 @@ pub(crate) mod golden;
 #[cfg(target_os = "linux")]
 pub(crate) mod hostile_callbacks;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod recount;
+pub(crate) mod slow_clients;
 pub(crate) mod trial;

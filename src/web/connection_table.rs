@@ -1,0 +1,243 @@
+//! The open connections of one listener, and which of them make room for callbacks.
+//!
+//! A connection says what it is for only when the head of its request has arrived, so none can be
+//! refused when it is accepted. Therefore every connection is accepted at once, and the table ends
+//! others instead:
+//!
+//! - A connection counts as a callback's from the moment a callback token was verified on it until it
+//!   brings another request; every other connection, new ones included, counts as one of the others.
+//! - The others may use the limit less the reserve. One more, and those end whose activity began
+//!   longest ago: idle, sending a head, or sending a body. With every 64 KiB a body
+//!   counts as having just begun, so an upload at an ordinary rate outlives one that trickles.
+//! - Beyond the limit itself, the same holds for all connections: many slow bodies at one leaked
+//!   callback URL end in the same way.
+//! - A complete request that is being answered never ends in this way. Others are refused (503) while
+//!   the answered ones use half of what they may, so that there are always some that can end.
+//!
+//! Twice a second the table also ends connections whose client takes too long for a head or does not
+//! read its response, and, while the others use half of what they may (pressure), those that have
+//! been idle for 15 s. Under pressure each response to anything but a callback is the last on its
+//! connection, so that idle ones do not add up, and a proxy that keeps connections does not send a
+//! callback on one that is just ending.
+//!
+//! To end means that the server reads the end of the stream, as if the client had closed it: what it
+//! was writing still leaves, a body counts as too slow, and the socket closes. A request that is found
+//! to have arrived before that is still served, so a busy worker loses none.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::web::connection_entries::Entries;
+use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
+
+/// Idle connections end after this time under pressure.
+const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(15);
+/// A client may take this long before it reads more of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Younger connections end only beyond the limit itself: the head of a callback may be on its way.
+const GRACE: Duration = Duration::from_millis(250);
+/// So many end at a time, as a share of the limit, because all are compared to find the oldest.
+const BATCH_SHARE: usize = 64;
+
+/// How many connections a listener may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ConnectionLimits {
+    pub(crate) total: usize,
+    /// Part of the total that only callbacks may use.
+    pub(crate) reserve: usize,
+    /// For the head of a request after the first; actix watches that of the first.
+    pub(crate) head: Duration,
+    /// How long an idle connection is kept without pressure. actix watches it too, but not where a part
+    /// of the next head arrived with the request before.
+    pub(crate) idle: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) struct ConnectionTable(Arc<TableState>);
+
+/// Does not keep the table.
+pub(crate) struct WeakConnectionTable(Weak<TableState>);
+
+struct TableState {
+    limits: ConnectionLimits,
+    epoch: Instant,
+    pressed: AtomicBool,
+    crowded: AtomicBool,
+    entries: Mutex<Entries>,
+}
+
+/// A connection for the requests on it.
+#[derive(Clone)]
+pub(crate) struct ConnectionHandle {
+    pub(super) connection: Arc<TrackedConnection>,
+    table: ConnectionTable,
+}
+
+/// A connection for its stream; leaves the table when it is dropped.
+pub(super) struct TableEntry(pub(super) ConnectionHandle);
+
+impl ConnectionTable {
+    pub(crate) fn new(limits: ConnectionLimits) -> Self {
+        Self(Arc::new(TableState {
+            limits,
+            epoch: Instant::now(),
+            pressed: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
+            entries: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakConnectionTable {
+        WeakConnectionTable(Arc::downgrade(&self.0))
+    }
+
+    /// Adds a connection, and ends others if there is no room for it.
+    pub(super) fn open(&self) -> TableEntry {
+        let mut entries = self.lock();
+        let connection = entries.add(self.0.epoch);
+        self.make_room(&mut entries);
+        self.note_pressure(&entries);
+        TableEntry(ConnectionHandle {
+            connection,
+            table: self.clone(),
+        })
+    }
+
+    /// Ends connections that take too long. To be called often.
+    pub(crate) fn sweep(&self) {
+        let limits = self.0.limits;
+        let mut entries = self.lock();
+        let idle = if self.is_pressed() {
+            IDLE_UNDER_PRESSURE
+        } else {
+            limits.idle
+        };
+        let slow: Vec<u64> = entries
+            .running()
+            .filter(|entry| {
+                let connection = &entry.connection;
+                let is_slow = match connection.activity() {
+                    Activity::Head => connection.age() > limits.head,
+                    Activity::Waiting if entry.purpose == Purpose::Other => connection.age() > idle,
+                    Activity::Waiting => connection.age() > limits.idle,
+                    Activity::Body | Activity::Response => false,
+                };
+                is_slow || connection.blocked() > WRITE_TIMEOUT
+            })
+            .map(|entry| entry.connection.id())
+            .collect();
+        for id in slow {
+            entries.end(id);
+        }
+        self.note_pressure(&entries);
+        self.note_crowd(&entries);
+        entries.log();
+    }
+
+    pub(super) fn is_pressed(&self) -> bool {
+        self.0.pressed.load(Ordering::Relaxed)
+    }
+
+    fn for_others(&self) -> usize {
+        let limits = self.0.limits;
+        limits.total.saturating_sub(limits.reserve)
+    }
+
+    fn make_room(&self, entries: &mut Entries) {
+        let total = self.0.limits.total;
+        let batch = (total / BATCH_SHARE).max(1);
+        let excess = entries.others.saturating_sub(self.for_others());
+        if excess > 0 {
+            entries.end_oldest(excess + batch, |entry| {
+                entry.purpose == Purpose::Other && entry.connection.age() >= GRACE
+            });
+        }
+        if excess > 0 {
+            self.note_crowd(entries);
+        }
+        let excess = (entries.others + entries.callbacks).saturating_sub(total);
+        if excess > 0 {
+            entries.end_oldest(excess + batch, |_| true);
+        }
+    }
+
+    fn note_pressure(&self, entries: &Entries) {
+        let pressed = entries.others * 2 > self.for_others();
+        self.0.pressed.store(pressed, Ordering::Relaxed);
+    }
+
+    fn note_crowd(&self, entries: &Entries) {
+        let crowded = entries.answered_others() * 2 > self.for_others();
+        self.0.crowded.store(crowded, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WeakConnectionTable {
+    pub(crate) fn upgrade(&self) -> Option<ConnectionTable> {
+        self.0.upgrade().map(ConnectionTable)
+    }
+}
+
+impl fmt::Debug for ConnectionTable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.lock();
+        write!(
+            out,
+            "ConnectionTable({} callbacks, {} others)",
+            entries.callbacks, entries.others
+        )
+    }
+}
+
+impl ConnectionHandle {
+    /// Room is kept for callbacks only.
+    pub(super) fn set_purpose(&self, purpose: Purpose) {
+        if self.connection.purpose() == purpose {
+            return;
+        }
+        self.connection.set_purpose(purpose);
+        let mut entries = self.table.lock();
+        entries.set_purpose(self.connection.id(), purpose);
+        self.table.note_pressure(&entries);
+    }
+
+    /// A request arrived before the end was carried out.
+    pub(super) fn continue_after_end(&self) {
+        let mut entries = self.table.lock();
+        entries.continue_after_end(self.connection.id());
+        self.table.note_pressure(&entries);
+    }
+
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.connection.is_half_closed()
+    }
+
+    /// Whether requests for anything but callbacks must be refused, because half of what they may use
+    /// are requests that are being answered.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.table.0.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Whether the response that is being sent must be the last on this connection.
+    pub(super) fn must_close(&self) -> bool {
+        self.connection.purpose() == Purpose::Other && self.table.is_pressed()
+    }
+}
+
+impl Drop for TableEntry {
+    fn drop(&mut self) {
+        let table = &self.0.table;
+        let mut entries = table.lock();
+        entries.remove(self.0.connection.id());
+        table.note_pressure(&entries);
+    }
+}
