@@ -152,7 +152,7 @@ fn parse_written(text: &str) -> Option<ReportedTime> {
         return Some(ReportedTime::Instant(time.to_utc()));
     }
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
-        return Some(time.to_utc());
+        return Some(ReportedTime::Instant(time.to_utc()));
     }
     let zoned = ZONED
         .iter()

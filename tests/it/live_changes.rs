@@ -102,7 +102,7 @@ async fn a_token_has_five_streams_and_a_process_a_hundred() {
 }
 
 #[actix_web::test]
-async fn a_stream_ends_when_its_token_is_revoked_and_others_go_on() {
+async fn a_stream_ends_when_its_token_is_revoked_and_others_continue() {
     let app = start_app().await;
     let leaving = follow(&app, app.token(Scope::Read)).await;
     let staying = follow(&app, app.token(Scope::Operate)).await;
@@ -119,7 +119,7 @@ async fn a_stream_ends_when_its_token_is_revoked_and_others_go_on() {
 }
 
 #[actix_web::test]
-async fn a_stream_ends_when_its_session_signs_out_and_those_of_other_sessions_go_on() {
+async fn a_stream_ends_when_its_session_signs_out_and_those_of_other_sessions_continue() {
     let app = start_app().await;
     let (leaving, staying) = (sign_in(&app).await, sign_in(&app).await);
     let ended = follow_in_session(&app, &leaving).await;
