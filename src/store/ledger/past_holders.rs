@@ -24,7 +24,10 @@ impl Ledger {
         self.write_bindings().await?;
         let rows = provider_id_row::Entity::find()
             .filter(provider_id_row::Column::Account.eq(account))
-            .filter(provider_id_row::Column::ProviderId.is_in(ids.iter().map(|id| id.as_str())))
+            .filter(
+                provider_id_row::Column::ProviderId
+                    .is_in(ids.iter().map(ProviderMessageId::as_str)),
+            )
             .filter(provider_id_row::Column::LearnedAt.lte(instant::to_millis(at)))
             .filter(provider_id_row::Column::Message.ne(NO_MESSAGE))
             .order_by_asc(provider_id_row::Column::LearnedAt)
