@@ -1,6 +1,8 @@
 //! Stores a callback: checks its authenticity, redacts secrets, appends it to the journal. Never
 //! parses.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
@@ -62,12 +64,12 @@ pub struct Ingest {
     unverified: UnverifiedLimit,
     counters: IngestCounters,
     responses: CallbackResponseCounts,
-    limits: TrafficLimits,
+    limits: Arc<TrafficLimits>,
     body_memory: BodyMemory,
 }
 
 impl Ingest {
-    pub fn new(journal: Journal, accounts: &KnownAccounts, limits: TrafficLimits) -> Self {
+    pub fn new(journal: Journal, accounts: &KnownAccounts, limits: Arc<TrafficLimits>) -> Self {
         Self {
             journal,
             unverified: UnverifiedLimit::default(),

@@ -11,6 +11,7 @@ pub mod known_accounts;
 pub mod operator_decisions;
 pub(crate) mod parsing;
 pub mod reconcile;
+pub mod reconcile_lag;
 pub mod redaction;
 pub mod response_counts;
 pub mod traffic_limits;

@@ -19,6 +19,8 @@ mod m20261121_000401_index_overdue;
 mod m20261121_000501_index_rare_lists;
 mod m20261128_000201_order_attempts;
 mod m20261128_000301_note_mistyped_urls;
+mod m20261128_000641_create_crashed_callbacks;
+mod m20261128_000642_count_receipts;
 
 use sea_orm_migration::prelude::*;
 
@@ -48,6 +50,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261121_000501_index_rare_lists::Migration),
             Box::new(m20261128_000201_order_attempts::Migration),
             Box::new(m20261128_000301_note_mistyped_urls::Migration),
+            Box::new(m20261128_000641_create_crashed_callbacks::Migration),
+            Box::new(m20261128_000642_count_receipts::Migration),
         ]
     }
 

@@ -1,12 +1,16 @@
 //! Follows the journal: parses callbacks in journal order and applies them, one batch and the
 //! reconcile position per transaction.
 
+#[cfg(debug_assertions)]
+mod abort_hook;
 mod account_rejections;
 mod adopt_orphans;
 mod apply_batch;
 mod apply_callbacks;
 mod callback_batch;
+mod processing_marker;
 mod reconciler;
 mod reprocess;
+mod suspects;
 
 pub use reconciler::{ReconcileStep, Reconciler};
