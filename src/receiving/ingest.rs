@@ -16,6 +16,7 @@ use crate::receiving::body_memory::BodyMemory;
 use crate::receiving::ingest_counters::{IngestCounters, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::redaction::Redaction;
+use crate::receiving::rejections::Rejections;
 use crate::receiving::response_counts::CallbackResponseCounts;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::receiving::unverified_limit::UnverifiedLimit;
@@ -64,6 +65,7 @@ pub struct Ingest {
     unverified: UnverifiedLimit,
     counters: IngestCounters,
     responses: CallbackResponseCounts,
+    rejections: Rejections,
     limits: Arc<TrafficLimits>,
     body_memory: BodyMemory,
 }
@@ -75,6 +77,7 @@ impl Ingest {
             unverified: UnverifiedLimit::default(),
             counters: IngestCounters::default(),
             responses: CallbackResponseCounts::new(accounts),
+            rejections: Rejections::default(),
             limits,
             body_memory: BodyMemory::new(accounts),
         }
@@ -90,6 +93,10 @@ impl Ingest {
 
     pub fn responses(&self) -> &CallbackResponseCounts {
         &self.responses
+    }
+
+    pub fn rejections(&self) -> &Rejections {
+        &self.rejections
     }
 
     pub fn limits(&self) -> &TrafficLimits {

@@ -13,6 +13,7 @@ pub(crate) mod parsing;
 pub mod reconcile;
 pub mod reconcile_lag;
 pub mod redaction;
+pub mod rejections;
 pub mod response_counts;
 pub mod traffic_limits;
 pub mod unpack;

@@ -47,6 +47,7 @@ mod rebuilding;
 mod recipients;
 mod reconciliation;
 mod reconciliation_fold;
+mod refusals;
 mod registration;
 mod replaying;
 mod replicas;

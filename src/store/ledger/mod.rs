@@ -17,6 +17,7 @@ pub(super) mod message_counts;
 pub(super) mod message_ledger;
 mod message_sources;
 mod orphan_adoption;
+mod orphan_dismissal;
 mod orphan_messages;
 mod rederivation;
 mod registration;
