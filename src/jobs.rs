@@ -50,6 +50,7 @@ impl Jobs {
         self.supervise("reconcile", Self::reconcile);
         self.supervise("sweep", Self::sweep);
         self.supervise("usage", Self::save_usage);
+        self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);

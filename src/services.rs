@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
+use crate::domain::steady_clock::SteadyClock;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::operating::retention::Retention;
@@ -28,6 +29,8 @@ pub struct Services {
     /// Configured accounts.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
     pub clock: Arc<dyn Clock>,
+    /// The time of leases.
+    pub steady_clock: Arc<SteadyClock>,
     pub keys: Arc<Keys>,
     /// Messages, receipts, access.
     pub store: Store,

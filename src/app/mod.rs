@@ -20,6 +20,7 @@ pub use start_error::StartError;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::ids::MessageId;
+use crate::domain::steady_clock::SteadyClock;
 use crate::journal::Journal;
 use crate::journal::spool::SpoolSettings;
 use crate::operating::retention::Retention;
@@ -32,6 +33,7 @@ use crate::sending::dispatch::{AttemptCounter, Dispatcher};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
 use crate::services::Services;
+use crate::store::Store;
 use crate::store::lease::Lease;
 
 /// Stored name of the maintenance lease.
@@ -49,6 +51,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .map_err(StartError::journal)?;
     prepare_days(&journal, &*clock).await?;
     let holder = MessageId::new(clock.now()).uuid();
+    let steady_clock = start_steady_clock(&store, &clock).await?;
     let position = store.position().await.map_err(StartError::main_database)?;
     let journal_state = journal.state().await.map_err(StartError::journal)?;
     store
@@ -74,15 +77,18 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .collect();
     let accounts = Arc::new(accounts);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
-    let journal_folder = journal.file().and_then(Path::parent);
-    let limits = TrafficLimits::new(&known_accounts, journal_folder.unwrap_or(&config.data_dir));
+    let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
     let folder = config.data_dir.join("uploads");
     let uploads = UploadStorage::open(folder.clone(), store.clone())
         .map_err(|source| StartError::Uploads { folder, source })?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
-        ingest: Arc::new(Ingest::new(journal.clone(), &known_accounts, limits)),
+        ingest: Arc::new(Ingest::new(
+            journal.clone(),
+            &known_accounts,
+            Arc::clone(&limits),
+        )),
         acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
         uploads: uploads.clone(),
         dispatcher: Dispatcher {
@@ -92,6 +98,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             keys: Arc::clone(&keys),
             public_url: config.public_url.clone(),
             clock: Arc::clone(&clock),
+            steady_clock: Arc::clone(&steady_clock),
             holder,
             uploads,
             in_flight: Arc::default(),
@@ -108,13 +115,17 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             journal.clone(),
             Arc::clone(&accounts),
             Arc::clone(&known_accounts),
+            limits,
             Arc::clone(&clock),
+            Arc::clone(&steady_clock),
             holder,
+            &config.data_dir,
         ),
         retention: Retention::new(
             store.clone(),
             journal.clone(),
             Arc::clone(&clock),
+            Arc::clone(&steady_clock),
             holder,
             config.retention,
             stopping.clone(),
@@ -122,12 +133,29 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         config: Arc::new(config),
         accounts,
         clock,
+        steady_clock,
         keys,
         store,
         journal,
         accepted: Arc::default(),
         stopping,
     })
+}
+
+async fn start_steady_clock(
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<SteadyClock>, StartError> {
+    let steady_clock = SteadyClock::new(Arc::clone(clock));
+    let following = store.set_lease_clock(&steady_clock).await;
+    following.map_err(StartError::main_database)?;
+    Ok(Arc::new(steady_clock))
+}
+
+/// By the disk that stores the callbacks.
+fn limit_traffic(journal: &Journal, config: &Config, accounts: &KnownAccounts) -> TrafficLimits {
+    let folder = journal.file().and_then(Path::parent);
+    TrafficLimits::new(accounts, folder.unwrap_or(&config.data_dir))
 }
 
 /// A lock held elsewhere does not prevent the start: until the next attempt callbacks go to the

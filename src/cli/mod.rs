@@ -3,6 +3,7 @@
 mod command_error;
 pub mod config;
 pub mod demo;
+pub mod dismiss_orphans;
 pub mod explain;
 pub mod export;
 pub mod filter_arguments;
@@ -63,6 +64,8 @@ pub enum Command {
     Rebuild,
     /// Replay callbacks: parse them again and replace their receipts
     Replay(Box<replay::ReplayArguments>),
+    /// Dismiss the orphans of an account, or count them
+    DismissOrphans(dismiss_orphans::DismissOrphansArguments),
     /// Check that journal, receipts, states, ids and counts agree
     ///
     /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
@@ -123,6 +126,11 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let done = replay::run(*command, &services, &mut stdout()).await;
             app::close(services).await;
             done
+        }),
+        Command::DismissOrphans(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            let (store, now) = (&opened.databases.store, SystemClock.now());
+            dismiss_orphans::run(command, store, now, &mut stdout()).await
         }),
         Command::Verify => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;

@@ -6,6 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
+
+    /// Whether its time passes otherwise than in the world, in steps.
+    fn is_simulated(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,5 +51,9 @@ impl Clock for FixedClock {
             .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
     }
 }

@@ -36,4 +36,5 @@ pub mod rfc3339;
 pub mod scope;
 pub mod secret;
 pub mod send_error;
+pub mod steady_clock;
 pub mod window;

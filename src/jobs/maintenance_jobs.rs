@@ -14,6 +14,10 @@ use crate::operating::retention;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the traffic of accounts is stored, and the other processes' traffic loaded.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the lag of the reconciler is measured, and how many times until the clock of leases is
+/// compared with the server's again.
+const LAG_INTERVAL: Duration = Duration::from_secs(5);
+const LAG_CHECKS_PER_CLOCK: u32 = 12;
 /// How often rows past their retention are searched for, and the pause between two purge steps.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
@@ -41,7 +45,11 @@ impl Jobs {
     /// What one process does for all. A failed part does not prevent the others.
     async fn run_maintenance(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         let services = &self.services;
-        if !services.maintenance_lease.hold(now).await? {
+        if !services
+            .maintenance_lease
+            .hold(services.steady_clock.now())
+            .await?
+        {
             return Ok(());
         }
         let swept = services.dispatcher.sweep().await;
@@ -79,6 +87,22 @@ impl Jobs {
                 }
             };
             self.pause(pause, pending()).await;
+        }
+    }
+
+    /// Measures how far the reconciler is behind. In every process, also in those that do not reconcile.
+    pub(super) async fn watch_reconciler(self) {
+        let services = &self.services;
+        let mut until_clock = 0;
+        while !self.stop.is_cancelled() {
+            // An unreachable database ends no lag; other loops log the error.
+            let _ = services.reconciler.note_lag().await;
+            if until_clock == 0 {
+                until_clock = LAG_CHECKS_PER_CLOCK;
+                let _ = services.store.set_lease_clock(&services.steady_clock).await;
+            }
+            until_clock -= 1;
+            self.pause(LAG_INTERVAL, pending()).await;
         }
     }
 

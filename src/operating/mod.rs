@@ -3,6 +3,7 @@
 
 pub mod actions;
 pub mod dismiss;
+pub mod dismiss_orphans;
 pub mod explain;
 pub mod message_actions;
 pub mod rebuild;

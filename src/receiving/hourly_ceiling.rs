@@ -1,4 +1,4 @@
-//! The bytes of callbacks that one account may send per hour.
+//! The bytes and the receipts of callbacks that one account may send per hour.
 
 use std::path::Path;
 
@@ -9,6 +9,13 @@ use crate::journal::spool::SpoolLimits;
 /// free disk space.
 pub(super) const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
 const CEILING_DISK_FRACTION: u64 = 10;
+/// What a receipt and its message take in the database, about. A small callback may hold thousands.
+const RECEIPT_BYTES: u64 = 1024;
+
+/// Receipts per hour at this ceiling of bytes.
+pub(super) fn receipt_ceiling(byte_ceiling: u64) -> u64 {
+    byte_ceiling / RECEIPT_BYTES
+}
 
 /// `folder` is on the disk that stores the callbacks.
 pub(super) fn measure_ceiling(folder: &Path) -> u64 {

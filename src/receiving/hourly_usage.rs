@@ -11,6 +11,30 @@ pub struct CallbackVolume {
     pub callbacks: u64,
     /// Bytes of bodies, queries and headers.
     pub bytes: u64,
+    /// Reports on messages that were found in callbacks when they were processed.
+    pub receipts: u64,
+    /// Messages known only from callbacks that these created.
+    pub orphans: u64,
+}
+
+impl CallbackVolume {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            callbacks: self.callbacks.saturating_add(other.callbacks),
+            bytes: self.bytes.saturating_add(other.bytes),
+            receipts: self.receipts.saturating_add(other.receipts),
+            orphans: self.orphans.saturating_add(other.orphans),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            callbacks: self.callbacks.saturating_sub(other.callbacks),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            receipts: self.receipts.saturating_sub(other.receipts),
+            orphans: self.orphans.saturating_sub(other.orphans),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +52,8 @@ pub(super) struct HourlyUsage {
     pub(super) hour: i64,
     /// Of the current hour, as stored in the database.
     recorded: CallbackVolume,
+    /// Orphans of the hour before.
+    earlier_orphans: u64,
     /// By hour; not stored yet.
     pub(super) unsaved: BTreeMap<i64, CallbackVolume>,
     pub(super) refused: u64,
@@ -37,6 +63,11 @@ impl HourlyUsage {
     /// Also goes back if the clock was set back.
     pub(super) fn start_hour(&mut self, hour: i64) {
         if hour != self.hour {
+            self.earlier_orphans = if hour == self.hour + 1 {
+                self.used().orphans
+            } else {
+                0
+            };
             self.hour = hour;
             self.recorded = CallbackVolume::default();
             self.refused = 0;
@@ -45,24 +76,36 @@ impl HourlyUsage {
 
     pub(super) fn used(&self) -> CallbackVolume {
         let unsaved = self.unsaved.get(&self.hour).copied().unwrap_or_default();
-        CallbackVolume {
-            callbacks: self.recorded.callbacks + unsaved.callbacks,
-            bytes: self.recorded.bytes + unsaved.bytes,
-        }
+        self.recorded.plus(unsaved)
+    }
+
+    pub(super) fn add(&mut self, volume: CallbackVolume) {
+        let unsaved = self.unsaved.entry(self.hour).or_default();
+        *unsaved = unsaved.plus(volume);
+    }
+
+    /// Orphans of the last sixty minutes, as if those of the hour before had come evenly.
+    pub(super) fn count_recent_orphans(&self, now: DateTime<Utc>) -> u64 {
+        let remaining = 3_600 - now.timestamp().rem_euclid(3_600).unsigned_abs();
+        let earlier = self.earlier_orphans.saturating_mul(remaining) / 3_600;
+        self.used().orphans.saturating_add(earlier)
+    }
+
+    /// Of all processes, as stored in the database.
+    pub(super) fn set_earlier_orphans(&mut self, orphans: u64) {
+        self.earlier_orphans = self.earlier_orphans.max(orphans);
     }
 
     pub(super) fn mark_saved(&mut self, hour: i64, volume: CallbackVolume) {
         let Some(unsaved) = self.unsaved.get_mut(&hour) else {
             return;
         };
-        unsaved.callbacks -= volume.callbacks.min(unsaved.callbacks);
-        unsaved.bytes -= volume.bytes.min(unsaved.bytes);
+        *unsaved = unsaved.minus(volume);
         if *unsaved == CallbackVolume::default() {
             self.unsaved.remove(&hour);
         }
         if hour == self.hour {
-            self.recorded.callbacks += volume.callbacks;
-            self.recorded.bytes += volume.bytes;
+            self.recorded = self.recorded.plus(volume);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Stores a callback: checks its authenticity, redacts secrets, appends it to the journal. Never
 //! parses.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
@@ -14,6 +16,7 @@ use crate::receiving::body_memory::BodyMemory;
 use crate::receiving::ingest_counters::{IngestCounters, count};
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::redaction::Redaction;
+use crate::receiving::rejections::Rejections;
 use crate::receiving::response_counts::CallbackResponseCounts;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::receiving::unverified_limit::UnverifiedLimit;
@@ -62,17 +65,19 @@ pub struct Ingest {
     unverified: UnverifiedLimit,
     counters: IngestCounters,
     responses: CallbackResponseCounts,
-    limits: TrafficLimits,
+    rejections: Rejections,
+    limits: Arc<TrafficLimits>,
     body_memory: BodyMemory,
 }
 
 impl Ingest {
-    pub fn new(journal: Journal, accounts: &KnownAccounts, limits: TrafficLimits) -> Self {
+    pub fn new(journal: Journal, accounts: &KnownAccounts, limits: Arc<TrafficLimits>) -> Self {
         Self {
             journal,
             unverified: UnverifiedLimit::default(),
             counters: IngestCounters::default(),
             responses: CallbackResponseCounts::new(accounts),
+            rejections: Rejections::default(),
             limits,
             body_memory: BodyMemory::new(accounts),
         }
@@ -88,6 +93,10 @@ impl Ingest {
 
     pub fn responses(&self) -> &CallbackResponseCounts {
         &self.responses
+    }
+
+    pub fn rejections(&self) -> &Rejections {
+        &self.rejections
     }
 
     pub fn limits(&self) -> &TrafficLimits {

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
+
 use crate::db::disk::Disk;
 use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use crate::journal::spool::SpoolLimits;
-use crate::receiving::traffic_limits::TrafficSpike;
+use crate::receiving::traffic_limits::{OrphanFlood, TrafficSpike};
 use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
+const LONG_LAG: TimeDelta = TimeDelta::seconds(60);
 /// On a large disk, a small share is enough.
 const LOW_SPACE: u64 = 10 * 1024 * MIB;
 
@@ -25,10 +28,14 @@ pub enum AlarmKind {
     /// The main database cannot be written; new messages are answered 503.
     SendsRefused,
     DiskLow,
+    /// The oldest unprocessed callback has waited for longer than [`LONG_LAG`].
+    ReconcileLag,
     /// The journal does not accept callbacks; the spool does.
     SpoolInUse,
     /// The journal refused callbacks because of their content; they are kept in a file.
     SetAside,
+    /// An account created many orphans within an hour.
+    OrphanFlood,
     /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
     /// An account used half of its hourly limit.
@@ -38,7 +45,7 @@ enum_words!(AlarmKind);
 
 impl AlarmKind {
     pub fn is_per_account(self) -> bool {
-        matches!(self, Self::OverCeiling | Self::Busy)
+        matches!(self, Self::OrphanFlood | Self::OverCeiling | Self::Busy)
     }
 
     pub fn title(self) -> &'static str {
@@ -46,8 +53,10 @@ impl AlarmKind {
             Self::CallbacksRefused => "Callbacks are refused",
             Self::SendsRefused => "The database cannot be written",
             Self::DiskLow => "The disk is nearly full",
+            Self::ReconcileLag => "Callbacks are processed late",
             Self::SpoolInUse => "The database does not accept callbacks",
             Self::SetAside => "The journal refused callbacks",
+            Self::OrphanFlood => "An account receives many unmatched reports",
             Self::OverCeiling => "An account reached its hourly limit",
             Self::Busy => "An account used half of its hourly limit",
         }
@@ -68,8 +77,10 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = disks(services).collect();
     alarms.extend(spool(services));
     alarms.extend(sends(services));
-    let spikes = services.ingest.limits().list_spikes(services.clock.now());
-    alarms.extend(spikes.into_iter().map(spike_alarm));
+    alarms.extend(late(services.reconciler.lag()));
+    let (limits, now) = (services.ingest.limits(), services.clock.now());
+    alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
+    alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
 }
@@ -106,6 +117,22 @@ fn sends(services: &Services) -> Option<Alarm> {
         kind: AlarmKind::SendsRefused,
         account: None,
         text: "The last write to the main database failed: new messages and all actions are answered 503, and callbacks are processed later. The log has the reason: a lock that another program holds, a full disk, or an unreachable server. Bluetick recovers automatically.".to_owned(),
+    })
+}
+
+/// Whether the alarm [`AlarmKind::ReconcileLag`] is active.
+pub fn is_late(services: &Services) -> bool {
+    services.reconciler.lag() > LONG_LAG
+}
+
+fn late(lag: TimeDelta) -> Option<Alarm> {
+    (lag > LONG_LAG).then(|| Alarm {
+        kind: AlarmKind::ReconcileLag,
+        account: None,
+        text: format!(
+            "The oldest unprocessed callback has been waiting for {} s. Callbacks are stored and answered as usual, but the states of messages are out of date by that much. A large backlog is processed without action; else the log has the reason.",
+            lag.num_seconds()
+        ),
     })
 }
 
@@ -146,14 +173,35 @@ fn spool(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
+fn flood_alarm(flood: OrphanFlood) -> Alarm {
+    let subject = match &flood.account {
+        Some(account) => account.to_string(),
+        None => "The report URLs of unknown accounts".to_owned(),
+    };
+    Alarm {
+        kind: AlarmKind::OrphanFlood,
+        text: format!(
+            "{subject} received {} reports within an hour that match no message. Another program may send through this account, or its callback URL may have leaked: then raise callback_generation, enter the new URL in the provider's console, and retire the old generation. Dismiss the unmatched reports of that time together, on the page Problems or with bluetick dismiss-orphans.",
+            flood.orphans
+        ),
+        account: flood.account,
+    }
+}
+
 fn spike_alarm(spike: TrafficSpike) -> Alarm {
     let TrafficSpike {
         account,
         used,
         refused,
         ceiling,
+        receipt_ceiling,
     } = spike;
     let (mib, limit) = (used.bytes / MIB, ceiling / MIB);
+    let used = format!(
+        "{} callbacks ({mib} MiB, {} receipts)",
+        used.callbacks, used.receipts
+    );
+    let limit = format!("{limit} MiB or {receipt_ceiling} receipts per hour");
     let (subject, advice) = match &account {
         Some(account) => (
             account.to_string(),
@@ -166,14 +214,12 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
     };
     let (kind, text) = if refused > 0 {
         let text = format!(
-            "{subject} received {} callbacks ({mib} MiB) this hour, and {refused} more were answered 429. The limit is {limit} MiB per hour. {advice}",
-            used.callbacks
+            "{subject} received {used} this hour, and {refused} more were answered 429. The limit is {limit}. {advice}"
         );
         (AlarmKind::OverCeiling, text)
     } else {
         let text = format!(
-            "{subject} received {} callbacks ({mib} MiB) this hour. Above {limit} MiB per hour they are answered 429. {advice}",
-            used.callbacks
+            "{subject} received {used} this hour. Above {limit} they are answered 429. {advice}"
         );
         (AlarmKind::Busy, text)
     };

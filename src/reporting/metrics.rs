@@ -31,6 +31,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     services.dispatcher.attempt_counter.register(&mut registry);
     log(&mut registry);
     callbacks(services, &mut registry);
+    rejections(services, &mut registry);
     spool(services, &mut registry);
     files(services, &mut registry);
     disks(services, &mut registry);
@@ -74,6 +75,20 @@ fn callbacks(services: &Services, registry: &mut Registry) {
             .inc_by(number);
     }
     registry.register("callbacks", "Requests to callback URLs by result", results);
+}
+
+fn rejections(services: &Services, registry: &mut Registry) {
+    let causes = Family::<LabelSet<1>, Counter>::default();
+    for (cause, number) in services.ingest.rejections().counts() {
+        causes
+            .get_or_create(&[("cause", cause.as_str().to_owned())])
+            .inc_by(number);
+    }
+    registry.register(
+        "rejections",
+        "Requests to callback URLs that were refused, by cause",
+        causes,
+    );
 }
 
 fn spool(services: &Services, registry: &mut Registry) {

@@ -68,7 +68,7 @@ impl ProblemKind {
                 "They came to the right URL without the right secret. They are kept but not processed."
             }
             Self::Rejected => {
-                "Requests to callback URLs with an unknown account or a wrong token, since this process started. They are not kept."
+                "Requests to callback URLs with an unknown account or a wrong token, since this process started. The page Callbacks lists the latest."
             }
         }
     }

@@ -56,6 +56,16 @@ impl Pause {
     }
 }
 
+impl AccountRecord {
+    /// Whether the next send slot, `gap` after the last one, is not due yet.
+    pub fn must_wait_for_slot(&self, gap: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.next_send_at.is_some_and(|slot| {
+            let (slot, now) = (instant::to_millis(slot), instant::to_millis(now));
+            is_slot_ahead(slot, gap.num_milliseconds(), now)
+        })
+    }
+}
+
 impl Store {
     pub async fn record_accounts(
         &self,
@@ -179,23 +189,23 @@ impl Ledger {
     }
 
     /// Claims the account's next send slot, at least `gap` after the last one; false while it is
-    /// not due. All processes share the slots.
+    /// not due. All processes share the slots; `now` is the time of their leases.
     pub async fn claim_send_slot(
         &mut self,
         account: &AccountId,
         gap: TimeDelta,
+        now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         let row = Entity::find_by_id(account.clone())
             .one(self.transaction())
             .await?;
-        let now = instant::to_millis(self.now());
+        let (now, gap) = (instant::to_millis(now), gap.num_milliseconds());
         let slot = row.and_then(|row| row.next_send_at).unwrap_or(now);
-        if slot > now {
+        if is_slot_ahead(slot, gap, now) {
             return Ok(false);
         }
-        let gap = gap.num_milliseconds();
         // Unused slots are not made up for by a burst.
-        let next = Ord::max(slot, now - gap) + gap;
+        let next = slot.clamp(now - gap, now) + gap;
         Entity::update_many()
             .col_expr(Column::NextSendAt, Expr::value(next))
             .filter(Column::Id.eq(account))
@@ -210,6 +220,11 @@ impl Ledger {
             .await?;
         Ok(row.is_some_and(|row| row.paused_at.is_some()))
     }
+}
+
+/// Whether a send slot is not due yet. One far ahead was claimed before a clock was set back.
+fn is_slot_ahead(slot: i64, gap: i64, now: i64) -> bool {
+    slot > now && slot <= now.saturating_add(gap.saturating_mul(2))
 }
 
 /// When an account's callbacks last arrived, by how they were addressed.

@@ -58,18 +58,26 @@ impl Ledger {
 }
 
 async fn write(ledger: &Ledger, subject: Uuid, receipts: i32) -> Result<(), Error> {
-    let row = dismissal_row::Model {
-        subject,
-        receipts,
-        dismissed_at: instant::to_millis(ledger.now()),
-    };
+    write_all(ledger, vec![(subject, receipts)]).await
+}
+
+/// Each subject with its number of receipts.
+pub(super) async fn write_all(ledger: &Ledger, subjects: Vec<(Uuid, i32)>) -> Result<(), Error> {
+    let rows = subjects.into_iter().map(|(subject, receipts)| {
+        let row = dismissal_row::Model {
+            subject,
+            receipts,
+            dismissed_at: instant::to_millis(ledger.now()),
+        };
+        row.into_active_model()
+    });
     let again = OnConflict::column(dismissal_row::Column::Subject)
         .update_columns([
             dismissal_row::Column::Receipts,
             dismissal_row::Column::DismissedAt,
         ])
         .to_owned();
-    dismissal_row::Entity::insert(row.into_active_model())
+    dismissal_row::Entity::insert_many(rows)
         .on_conflict(again)
         .exec_without_returning(ledger.transaction())
         .await?;

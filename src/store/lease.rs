@@ -1,6 +1,10 @@
 //! Leases: only the process that holds a job's lease runs the job.
+//!
+//! Their time is that of [`SteadyClock`]: on PostgreSQL it comes from the server, so that processes
+//! with different clocks agree; on SQLite no step of the machine's clock changes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
@@ -8,8 +12,16 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter}
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
+use crate::domain::steady_clock::SteadyClock;
 use crate::store::Store;
 use crate::store::entities::lease_row::{Column, Entity, Model};
+
+/// A lease that would run for longer than this many times its length was taken before the clock was
+/// set back. It has expired.
+const IMPLAUSIBLE_LENGTHS: i32 = 10;
+/// The server's clock, in milliseconds since 1970.
+const SERVER_TIME: &str =
+    "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS millis";
 
 /// A lease that this process holds or tries to take.
 #[derive(Clone, Debug)]
@@ -37,7 +49,9 @@ impl Lease {
     /// Takes the lease, or renews it after half its length; false while another process holds it.
     pub async fn hold(&self, now: DateTime<Utc>) -> Result<bool, Error> {
         let good_until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        if good_until.is_some_and(|until| now + self.length / 2 < until) {
+        // Not one that the server's clock, set back, has put far ahead.
+        let is_good = |until| now + self.length / 2 < until && until <= now + self.length;
+        if good_until.is_some_and(is_good) {
             return Ok(true);
         }
         let held = self
@@ -80,8 +94,11 @@ impl Store {
             .pools()
             .within(async |transaction| {
                 let known = Entity::find_by_id(lease).one(transaction).await?;
+                let longest = now + length * IMPLAUSIBLE_LENGTHS;
                 let is_held_by_another = |known: Model| {
-                    known.holder != holder && known.expires_at > instant::to_millis(now)
+                    known.holder != holder
+                        && known.expires_at > instant::to_millis(now)
+                        && known.expires_at <= instant::to_millis(longest)
                 };
                 if known.is_some_and(is_held_by_another) {
                     return Ok(false);
@@ -94,6 +111,20 @@ impl Store {
             })
             .await;
         self.record_write(claimed)
+    }
+
+    /// Lets the clock of leases follow that of a server that other processes may use, too.
+    pub async fn set_lease_clock(&self, clock: &SteadyClock) -> Result<(), Error> {
+        if !self.is_shared() || clock.is_simulated() {
+            return Ok(());
+        }
+        let rows = self.pools().query(SERVER_TIME, Vec::new()).await?;
+        let answered_at = Instant::now();
+        if let Some(row) = rows.first() {
+            let millis = row.try_get("", "millis")?;
+            clock.follow(instant::from_millis("leases", "now", millis)?, answered_at);
+        }
+        Ok(())
     }
 
     /// Releases a lease if `holder` still holds it.

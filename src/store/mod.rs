@@ -9,6 +9,7 @@ pub mod callback_hours;
 pub mod callback_outcomes;
 pub mod change_feed;
 mod count_check;
+pub mod crashed_callbacks;
 pub mod database_identity;
 mod dismissals;
 mod entities;

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, DerivePartialModel, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -37,6 +37,10 @@ pub struct OrphanFilter {
     pub provider_id: Option<String>,
     /// As in the callback.
     pub recipient: Option<String>,
+    /// By the first report, inclusive.
+    pub received_after: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub received_before: Option<DateTime<Utc>>,
     /// Dismissed by an operator, or not.
     pub dismissed: Option<bool>,
 }
@@ -79,6 +83,11 @@ impl Store {
             .all(self.pools().reader())
             .await?;
         Page::of(rows, limit)
+    }
+
+    pub async fn count_orphans(&self, filter: &OrphanFilter) -> Result<u64, Error> {
+        let orphans = orphans(filter, None);
+        Ok(orphans.count(self.pools().reader()).await?)
     }
 
     /// For each orphan the candidates that fit, latest first. Orphans without any are absent.
@@ -150,6 +159,12 @@ fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
         })
         .apply_if(filter.provider_id.as_ref(), |query, id| {
             query.filter(holds(id))
+        })
+        .apply_if(filter.received_after, |query, at| {
+            query.filter(Column::CreatedAt.gte(instant::to_millis(at)))
+        })
+        .apply_if(filter.received_before, |query, at| {
+            query.filter(Column::CreatedAt.lt(instant::to_millis(at)))
         })
         .apply_if(dismissal_filter(filter.dismissed), QueryFilter::filter)
         .filter(older_than(Column::CreatedAt.into_expr(), after));

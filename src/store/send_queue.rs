@@ -83,6 +83,22 @@ impl Store {
     ) -> Result<Vec<MessageId>, Error> {
         list_ids(self.pools().reader(), abandoned(now).limit(limit)).await
     }
+
+    /// Messages whose claim by another holder expires only after `latest`.
+    pub async fn list_claimed_beyond(
+        &self,
+        latest: DateTime<Utc>,
+        holder: Uuid,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        let claimed = Entity::find()
+            .filter(Column::Queue.eq(QueueState::Sending))
+            .filter(Column::LeaseUntil.gt(instant::to_millis(latest)))
+            .filter(Column::LeaseHolder.ne(holder))
+            .order_by_asc(Column::LeaseUntil)
+            .limit(limit);
+        list_ids(self.pools().reader(), claimed).await
+    }
 }
 
 fn due(account: &AccountId, now: DateTime<Utc>) -> Select<Entity> {

@@ -3,6 +3,7 @@
 //! **Invariant:** phone numbers, wamids, names, captions, tokens and bodies are never logged; types
 //! that hold them print masked.
 
+pub mod line_per_minute;
 mod log_queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};

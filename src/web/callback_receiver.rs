@@ -21,6 +21,7 @@ use crate::providers::authenticity;
 use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use crate::receiving::ingest_counters::count;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
+use crate::receiving::rejections::{RefusedUrl, Rejection, RejectionCause};
 use crate::web::callback_body::{BodyError, read_body};
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::RETRY_SECONDS;
@@ -67,12 +68,23 @@ pub(crate) async fn receive_callback(
     else {
         count(&counters.refused);
         note_purpose(&request, Purpose::Other);
+        let account = find_account(&state, trim_part(&path.account));
+        let cause = match account {
+            Some(_) => RejectionCause::WrongToken,
+            None => RejectionCause::UnknownAccount,
+        };
+        let url = RefusedUrl::Callback;
+        record_rejection(&state, &request, cause, url, account);
         return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
     note_purpose(&request, Purpose::Callback);
     // Before any check of a signature, because a handshake has none.
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
         let answer = answer_handshake(&state, known, request.query_string());
+        if !answer.status().is_success() {
+            let (cause, url) = (RejectionCause::WrongVerifyToken, RefusedUrl::Callback);
+            record_rejection(&state, &request, cause, url, Some(account.clone()));
+        }
         return counted(&state, Some(&account), answer);
     }
     let address = CallbackAddress {
@@ -98,6 +110,8 @@ pub(crate) async fn receive_report(
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
         note_purpose(&request, Purpose::Other);
+        let (cause, url) = (RejectionCause::WrongReportToken, RefusedUrl::Report);
+        record_rejection(&state, &request, cause, url, None);
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
         return counted(&state, None, answer);
     };
@@ -134,6 +148,32 @@ struct CallbackAddress {
     account: AccountId,
     route: Route,
     token: Secret,
+}
+
+fn find_account(state: &CallbackState, account: &str) -> Option<AccountId> {
+    let account = account.parse().ok()?;
+    state.accounts.find(&account).map(|_| account)
+}
+
+/// For the list that operators see.
+fn record_rejection(
+    state: &CallbackState,
+    request: &HttpRequest,
+    cause: RejectionCause,
+    url: RefusedUrl,
+    account: Option<AccountId>,
+) {
+    state.ingest.rejections().record(Rejection {
+        at: state.clock.now(),
+        cause,
+        remote: remote(request),
+        url,
+        account,
+    });
+}
+
+fn remote(request: &HttpRequest) -> Option<String> {
+    request.peer_addr().map(|peer| peer.ip().to_string())
 }
 
 /// `None` for an unknown account and for a wrong token, so that the response cannot differ.
@@ -173,6 +213,12 @@ async fn receive(
     payload: web::Payload,
 ) -> HttpResponse {
     let counters = state.ingest.counters();
+    let url = match address.route {
+        Route::Report(_) => RefusedUrl::Report,
+        Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => RefusedUrl::Callback,
+    };
+    let account = known.map(|_| address.account.clone());
+    let refused = |cause| record_rejection(state, request, cause, url, account.clone());
     let reading = read_body(&state.ingest, &address.account, request, payload);
     // Both permits for memory are held until the response.
     let (body, permit, _account_permit) =
@@ -180,10 +226,12 @@ async fn receive(
             Ok(Ok(read)) => read,
             Ok(Err(BodyError::TooLarge)) => {
                 count(&counters.too_large);
+                refused(RejectionCause::TooLarge);
                 return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
             }
             Ok(Err(BodyError::Incomplete)) => {
                 count(&counters.incomplete);
+                refused(RejectionCause::Incomplete);
                 return answer(StatusCode::BAD_REQUEST, "bad request");
             }
             Ok(Err(BodyError::Stopping | BodyError::NoMemory)) => {
@@ -192,6 +240,7 @@ async fn receive(
             }
             Ok(Err(BodyError::TooSlow)) | Err(_) => {
                 count(&counters.incomplete);
+                refused(RejectionCause::TooSlow);
                 return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
             }
         };
@@ -206,7 +255,7 @@ async fn receive(
         method: request.method().to_string(),
         query: request.query_string().to_owned(),
         headers: headers(request),
-        remote: request.peer_addr().map(|peer| peer.ip().to_string()),
+        remote: remote(request),
         body,
     };
     let started = Instant::now();
@@ -217,10 +266,18 @@ async fn receive(
     state.ingest.responses().observe_duration(started.elapsed());
     match received {
         Ok(IngestOutcome::Stored(_)) => answer(StatusCode::OK, "ok"),
-        Ok(IngestOutcome::Unverified(_) | IngestOutcome::OverUnverifiedLimit) => {
+        Ok(IngestOutcome::Unverified(_)) => {
+            refused(RejectionCause::Unverified);
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
-        Ok(IngestOutcome::OverHourlyLimit) => too_many(state.clock.now()),
+        Ok(IngestOutcome::OverUnverifiedLimit) => {
+            refused(RejectionCause::OverUnverifiedLimit);
+            answer(StatusCode::UNAUTHORIZED, "unauthorized")
+        }
+        Ok(IngestOutcome::OverHourlyLimit) => {
+            refused(RejectionCause::OverHourlyLimit);
+            too_many(state.clock.now())
+        }
         // Logged by the journal writer, once for all concurrent requests.
         Err(Error::NotDurable { .. }) => unavailable(),
         Err(error) => {

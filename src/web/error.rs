@@ -2,6 +2,7 @@
 //! problem as a page.
 
 use std::error::Error as StdError;
+use std::time::Instant;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -14,6 +15,7 @@ use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;
+use crate::telemetry::line_per_minute::LinePerMinute;
 use crate::web::live_streams::TooManyStreams;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
@@ -21,6 +23,7 @@ use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
 /// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
 /// next process runs. Also for a stream beyond the limit.
 pub(crate) const RETRY_SECONDS: u16 = 5;
+static UNAVAILABLE_LINES: LinePerMinute = LinePerMinute::new();
 /// Logged, never sent.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -105,10 +108,15 @@ impl ApiError {
         }
     }
 
-    /// Logs the cause, if there is one.
+    /// Logs the cause, if there is one. Of requests that cannot be answered now only one a minute:
+    /// while the database is unavailable, callers without a token cause them, too.
     fn problem(&self) -> Problem {
         let status = self.status_code();
-        let request_id = self.cause().map(|cause| {
+        let cause = match self {
+            Self::Unavailable(_) if !UNAVAILABLE_LINES.admit(Instant::now()) => None,
+            error => error.cause(),
+        };
+        let request_id = cause.map(|cause| {
             let id = Uuid::from_bytes(rand::random());
             tracing::error!(request.id = %id, code = self.code().as_str(), error = cause, "a request failed");
             id
@@ -118,7 +126,7 @@ impl ApiError {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code: self.code().as_str(),
-            detail: self.to_string(),
+            detail: problem_json::shorten_detail(&self.to_string()),
             errors: match self {
                 Self::Invalid(errors) => problem_json::shorten(errors),
                 _ => Vec::new(),

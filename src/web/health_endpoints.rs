@@ -3,6 +3,7 @@
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
+use crate::reporting::alarms;
 use crate::services::Services;
 use crate::web::error::RETRY_SECONDS;
 
@@ -24,6 +25,9 @@ pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
         (HttpResponse::Ok(), text)
     } else if services.store.is_refusing() {
         let text = "ready for callbacks; the main database cannot be written, so sends are refused";
+        (HttpResponse::Ok(), text)
+    } else if alarms::is_late(&services) {
+        let text = "ready for callbacks; they are processed late";
         (HttpResponse::Ok(), text)
     } else {
         (HttpResponse::Ok(), "ready")

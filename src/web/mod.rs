@@ -33,12 +33,13 @@ use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
     account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_endpoints, problem_count_endpoints, problem_list_endpoints, replay_endpoints,
-    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
+    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
+    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
+    window_endpoints,
 };
 use crate::web::dashboard::{
     accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
-    overview_page, problems_page, replay_page, reports_page,
+    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
@@ -83,7 +84,9 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/callbacks/{id}/raw",             Scoped(Operate),     callback_endpoints::show_raw;
             Post "/api/v1/callbacks/{id}/put-aside",       Scoped(Operate),     action_endpoints::dismiss_callback;
             Get  "/api/v1/orphans",                        Scoped(Read),        orphan_endpoints::list;
+            Post "/api/v1/orphans/put-aside",              Scoped(Operate),     orphan_dismissal_endpoints::run;
             Post "/api/v1/orphans/{id}/match",             Scoped(Operate),     action_endpoints::match_orphan;
+            Get  "/api/v1/rejections",                     Scoped(Read),        rejection_endpoints::list;
             Get  "/api/v1/problems",                       Scoped(Read),        problem_count_endpoints::count;
             Get  "/api/v1/problems/{kind}",                Scoped(Read),        problem_list_endpoints::list;
             Get  "/api/v1/stats",                          Scoped(Read),        statistics_endpoints::show;
@@ -109,6 +112,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/messages/{id}/mark-failed",             Scoped(Operate),     form_handlers::mark_failed;
             Post "/messages/{id}/unmatch",                 Scoped(Operate),     form_handlers::unmatch;
             Post "/messages/{id}/put-aside",               Scoped(Operate),     form_handlers::dismiss_message;
+            Get  "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::preview;
+            Post "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::apply;
             Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
             Get  "/problems",                              Scoped(Read),        problems_page::show;
             Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     form_handlers::dismiss_callback;

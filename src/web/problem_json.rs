@@ -5,10 +5,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// Characters of all listed errors together: a long query must not have a much longer response.
-const ERRORS_LIMIT: usize = 3_000;
-/// Characters of one field's name or message.
+/// Bytes of JSON of all listed errors together: a response stays below 4 KB, whatever the request.
+const ERRORS_LIMIT: usize = 2_000;
+/// Bytes of JSON of one field's name or message.
 const TEXT_LIMIT: usize = 500;
+/// Bytes of JSON of the sentence.
+const DETAIL_LIMIT: usize = 1_000;
+
+/// `{"field":"","message":""},`
+const FRAME_BYTES: usize = 27;
 
 /// An error in one field of the body or one parameter.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -38,16 +43,42 @@ pub(super) fn shorten(errors: &[FieldError]) -> Vec<FieldError> {
             message: shorten_text(&error.message),
         })
         .take_while(|error| {
-            length += error.field.chars().count() + error.message.chars().count();
+            length += FRAME_BYTES + json_length(&error.field) + json_length(&error.message);
             length <= ERRORS_LIMIT
         })
         .collect()
 }
 
+pub(super) fn shorten_detail(text: &str) -> String {
+    shorten_to(text, DETAIL_LIMIT)
+}
+
 fn shorten_text(text: &str) -> String {
-    match text.char_indices().nth(TEXT_LIMIT) {
+    shorten_to(text, TEXT_LIMIT)
+}
+
+fn shorten_to(text: &str, limit: usize) -> String {
+    let mut length = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        length += json_bytes(*character);
+        length > limit
+    });
+    match end {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+fn json_length(text: &str) -> usize {
+    text.chars().map(json_bytes).sum()
+}
+
+/// Control characters become `\u0000`.
+fn json_bytes(character: char) -> usize {
+    match character {
+        '"' | '\\' => 2,
+        character if character.is_control() => 6,
+        character => character.len_utf8(),
     }
 }
 
@@ -70,4 +101,34 @@ pub struct Problem {
     /// Also in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Uuid>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_problem_takes_4_kilobytes(
+            fields in prop::collection::vec(("\\PC{0,900}|[\\x00-\\x1f\"]{0,900}", "\\PC{0,900}"), 0..50),
+            detail in "\\PC{0,3000}|[\\x00-\\x1f\"]{0,3000}",
+        ) {
+            let errors: Vec<FieldError> = fields
+                .into_iter()
+                .map(|(field, message)| FieldError::new(field, message))
+                .collect();
+            let problem = Problem {
+                kind: "about:blank",
+                title: "Request Header Fields Too Large",
+                status: 431,
+                code: "idempotency-key-reused",
+                detail: shorten_detail(&detail),
+                errors: shorten(&errors),
+                request_id: Some(Uuid::max()),
+            };
+            prop_assert!(serde_json::to_string(&problem).unwrap().len() < 3_600);
+        }
+    }
 }

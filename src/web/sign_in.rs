@@ -20,6 +20,8 @@ use crate::web::live_streams::LiveStreams;
 const NEXT: &str = "next";
 /// In bytes: browsers accept 4,096 bytes of a cookie, which holds the session encrypted.
 pub(super) const NEXT_LIMIT: usize = 1_024;
+/// In bytes. The page repeats the token; those of our links are much shorter.
+const TOKEN_LIMIT: usize = 256;
 
 /// The session keeps the requested page, because the link may be opened in another tab.
 pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
@@ -29,7 +31,8 @@ pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse
             .insert(NEXT, next)
             .map_err(|error| ApiError::Internal(error.to_string().into()))?;
     }
-    let link = find(query, "token").map_or(SignInLink::None, SignInLink::Token);
+    let token = find(query, "token").filter(|token| token.len() <= TOKEN_LIMIT);
+    let link = token.map_or(SignInLink::None, SignInLink::Token);
     page(StatusCode::OK, link)
 }
 

@@ -92,7 +92,7 @@ impl Receiver {
             ingest: Arc::new(Ingest::new(
                 journal.clone(),
                 &accounts,
-                TrafficLimits::new(&accounts, database.folder()),
+                Arc::new(TrafficLimits::new(&accounts, database.folder())),
             )),
             keys: keys.clone(),
             accounts: Arc::new(accounts),

@@ -73,6 +73,9 @@ async fn a_process_that_is_killed_again_and_again_loses_no_callback_and_ends_in_
         lost.len(),
         noted.len()
     );
+    // Whatever was in processing when the process was killed did not cause that.
+    let crashed = "SELECT program_version AS line FROM crashed_callbacks";
+    assert!(fleet.database.query(crashed).await.is_empty());
     let purged = purge(&fleet).await;
     let spooled = fleet.count_logs_with("writing to the spool");
     let counts = trial.finish(sent).await;

@@ -303,3 +303,59 @@ async fn a_flood_of_repeats_is_not_kept_and_hides_nothing() {
     assert!((4096..4200).contains(&kept), "{kept}");
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn a_flood_of_orphans_raises_an_alarm_in_every_process() {
+    let app = start_app().await;
+    for batch in 0..3 {
+        let statuses: Vec<Value> = (0..3_500)
+            .map(|number| json!({ "id": format!("wamid.flood{batch}.{number}"), "status": "sent" }))
+            .collect();
+        assert!(app.alarms().await.is_empty());
+        app.deliver_callback(KALEYRA, &json!({ "statuses": statuses }))
+            .await;
+        app.apply_callbacks().await;
+    }
+    let alarms = app.alarms().await;
+    assert_eq!(
+        (&alarms[0]["alarm"], &alarms[0]["account"]),
+        (&json!("orphan_flood"), &json!(KALEYRA))
+    );
+    let text = alarms[0]["message"].as_str().unwrap();
+    assert!(text.contains("received 10500 reports"), "{text}");
+    let metrics = page(&app, "/metrics").await;
+    assert!(metrics.contains("bluetick_alarms{alarm=\"orphan_flood\",account=\"kaleyra-in\"} 1"));
+
+    let other = TrafficLimits::new(&app.services.known_accounts, "/nowhere");
+    let (limits, store) = (app.services.ingest.limits(), &app.services.store);
+    limits.save_and_reload(store, app.now()).await.unwrap();
+    other.save_and_reload(store, app.now()).await.unwrap();
+    assert_eq!(other.list_orphan_floods(app.now())[0].orphans, 10_500);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_account_adopts_ten_thousand_orphans_a_day_and_the_others_the_next_day() {
+    let app = start_app().await;
+    for number in 0..3 {
+        let report = json!({ "id": format!("wamid.elsewhere{number}"), "status": "sent" });
+        app.deliver_callback(KALEYRA, &report).await;
+    }
+    app.apply_callbacks().await;
+    let before = app.now().timestamp_millis();
+    let hour = before - before.rem_euclid(3_600_000);
+    let adopted = format!(
+        "INSERT INTO callback_hours (hour, account, callbacks, bytes, adopted) VALUES ({hour}, '{KALEYRA}', 0, 0, 9999)"
+    );
+    app.database.execute(&adopted).await;
+    app.advance(TimeDelta::hours(2));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 2);
+    app.advance(TimeDelta::hours(12));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 2);
+    app.advance(TimeDelta::hours(13));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.orphans().await.len(), 0);
+    app.finish().await;
+}

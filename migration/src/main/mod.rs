@@ -21,6 +21,8 @@ mod m20261128_000201_order_attempts;
 mod m20261128_000301_note_mistyped_urls;
 mod m20261128_000601_keep_pricing_details;
 mod m20261128_000621_note_unusable_ids;
+mod m20261128_000641_create_crashed_callbacks;
+mod m20261128_000642_count_receipts;
 
 use sea_orm_migration::prelude::*;
 
@@ -52,6 +54,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000301_note_mistyped_urls::Migration),
             Box::new(m20261128_000601_keep_pricing_details::Migration),
             Box::new(m20261128_000621_note_unusable_ids::Migration),
+            Box::new(m20261128_000641_create_crashed_callbacks::Migration),
+            Box::new(m20261128_000642_count_receipts::Migration),
         ]
     }
 

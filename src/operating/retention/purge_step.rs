@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::config;
 use crate::db;
 use crate::domain::clock::Clock;
+use crate::domain::steady_clock::SteadyClock;
 use crate::journal::Journal;
 use crate::operating::retention::purge_run::{Cutoffs, PurgeReport, PurgeRun, TimeLeft};
 use crate::store::Store;
@@ -33,6 +34,7 @@ pub struct Retention {
     pub(super) store: Store,
     pub(super) journal: Journal,
     clock: Arc<dyn Clock>,
+    steady_clock: Arc<SteadyClock>,
     holder: Uuid,
     kept: config::RetentionDays,
     stopping: CancellationToken,
@@ -71,6 +73,7 @@ impl Retention {
         store: Store,
         journal: Journal,
         clock: Arc<dyn Clock>,
+        steady_clock: Arc<SteadyClock>,
         holder: Uuid,
         kept: config::RetentionDays,
         stopping: CancellationToken,
@@ -79,6 +82,7 @@ impl Retention {
             store,
             journal,
             clock,
+            steady_clock,
             holder,
             kept,
             stopping,
@@ -161,7 +165,7 @@ impl Retention {
     }
 
     async fn claim(&self) -> Result<bool, db::Error> {
-        let now = self.clock.now();
+        let now = self.steady_clock.now();
         self.store
             .claim_lease(LEASE, self.holder, now, LEASE_LENGTH)
             .await

@@ -1,13 +1,21 @@
 //! Adopts orphans that are due: they become observed messages.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::receiving::reconcile::reconciler::Reconciler;
+use crate::store::ledger::AdoptionResult;
 
 /// Orphans adopted in one transaction.
 const ADOPT_LIMIT: u64 = 200;
+/// Adopted per account within 24 hours: callers of a leaked URL must not fill the lists. The others
+/// stay orphans until the next day.
+const ADOPTED_PER_DAY: u64 = 10_000;
+const NEXT_DAY: TimeDelta = TimeDelta::hours(24);
 
 impl Reconciler {
     /// Adopts orphans that are due, unless a message without id may turn out to be theirs.
@@ -41,8 +49,28 @@ impl Reconciler {
         let mut ledger = self.store.ledger(now).await?;
         let adopted = async {
             ledger.load(due).await?;
+            let mut left: BTreeMap<AccountId, u64> = BTreeMap::new();
+            let mut adopted: BTreeMap<AccountId, u64> = BTreeMap::new();
             for id in due {
-                ledger.adopt(*id).await?;
+                let Some(account) = ledger.orphan_account(*id) else {
+                    continue;
+                };
+                let left = match left.entry(account.clone()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => {
+                        let before = ledger.count_adopted(&account).await?;
+                        unknown.insert(ADOPTED_PER_DAY.saturating_sub(before))
+                    }
+                };
+                if *left == 0 {
+                    ledger.postpone_adoption(*id, now + NEXT_DAY)?;
+                } else if ledger.adopt(*id).await? == AdoptionResult::Done {
+                    *left -= 1;
+                    *adopted.entry(account).or_default() += 1;
+                }
+            }
+            for (account, number) in adopted {
+                ledger.add_adopted(&account, number).await?;
             }
             Ok(())
         }

@@ -1,13 +1,16 @@
 //! Applies a batch of callbacks in one transaction with the position, or one by one if that fails.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::db;
 use crate::domain::callback_record::JournalEntry;
+use crate::domain::ids::AccountId;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::account_rejections::pause_accounts;
 use crate::receiving::reconcile::callback_batch::{CallbackBatch, ProcessingPass};
+use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::ledger::Ledger;
 
@@ -37,13 +40,37 @@ impl Reconciler {
         let Some(last) = batch.last() else {
             return Ok(());
         };
-        let position = (position, last.entry.seq);
+        // Not while it waits for the lock: a process that is killed then died on no callback.
         let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let stage = MarkedStage::Applying;
+        let entries = batch.iter().map(|parsed| parsed.entry);
+        self.marker.begin(stage, position, entries);
+        let position = (position, last.entry.seq);
         let applied = match pass {
             ProcessingPass::First => self.apply_first_pass(&mut ledger, batch, position).await,
             ProcessingPass::Repeated => self.apply_repeated(&mut ledger, batch, position).await,
         };
-        self.finish(ledger, applied).await
+        let orphans = ledger.count_new_orphans();
+        let applied = self.finish(ledger, applied).await;
+        self.marker.end(stage);
+        if applied.is_ok() && pass == ProcessingPass::First {
+            self.count_processed(batch, &orphans);
+        }
+        applied
+    }
+
+    /// For the limits of accounts.
+    fn count_processed(&self, batch: &[ParsedCallback<'_>], orphans: &BTreeMap<AccountId, u64>) {
+        let mut receipts: BTreeMap<&AccountId, u64> = BTreeMap::new();
+        for parsed in batch {
+            let reports = u64::try_from(parsed.reports().count()).unwrap_or_default();
+            *receipts.entry(&parsed.entry.record.account).or_default() += reports;
+        }
+        let now = self.clock.now();
+        for (account, receipts) in receipts {
+            let orphans = orphans.get(account).copied().unwrap_or_default();
+            self.limits.count_processed(account, receipts, orphans, now);
+        }
     }
 
     /// Commits on success, rolls back on failure.

@@ -9,6 +9,8 @@ use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{
     CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
 };
+#[cfg(debug_assertions)]
+use crate::receiving::reconcile::abort_hook::{self, ProcessingStage};
 use crate::receiving::reconcile::account_rejections::AccountRejection;
 use crate::receiving::reconcile::apply_report::apply_report;
 use crate::receiving::reconcile::collected_effects::CollectedEffects;
@@ -70,6 +72,10 @@ impl Reconciler {
     ) -> Result<CallbackOutcome, db::Error> {
         let entry = parsed.entry;
         let record = &entry.record;
+        #[cfg(debug_assertions)]
+        if let CallbackContent::Parts(..) = parsed.content.as_ref() {
+            abort_hook::run(ProcessingStage::Apply, &record.body);
+        }
         let (provider, parts) = match parsed.content.as_ref() {
             CallbackContent::Unverified { reason } => {
                 return Ok(outcome(entry, Outcome::Unverified, Some(reason.clone())));

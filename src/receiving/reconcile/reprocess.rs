@@ -31,6 +31,7 @@ impl Reconciler {
         entries: &[JournalEntry],
         decisions: &OperatorDecisions,
     ) -> Result<Vec<CallbackOutcome>, db::Error> {
+        self.load_crashed().await?;
         let selected = list_ids(entries);
         ledger.retract(&selected).await?;
         let mut all = self.parse_all(entries, decisions);

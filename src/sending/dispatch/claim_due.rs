@@ -24,6 +24,12 @@ enum ClaimOutcome {
     RateLimited,
 }
 
+/// How long a claim of a message of this account lasts.
+pub(super) fn longest_claim(account: &Account) -> TimeDelta {
+    let timeout = TimeDelta::from_std(account.timeout).unwrap_or(TimeDelta::seconds(60));
+    timeout + LEASE_MARGIN
+}
+
 impl Dispatcher {
     /// Claims due messages of every account, within its limit of concurrent submissions, so that no
     /// account waits for another's provider.
@@ -35,7 +41,7 @@ impl Dispatcher {
         mut start: impl FnMut(ClaimedMessage),
     ) -> Result<(), db::Error> {
         let now = self.clock.now();
-        for account in self.list_sendable_accounts(now).await? {
+        for account in self.list_sendable_accounts().await? {
             self.claim_for_account(account, now, &mut start).await?;
         }
         Ok(())
@@ -77,13 +83,14 @@ impl Dispatcher {
     }
 
     /// Live accounts that are not paused and whose rate allows a submission now.
-    async fn list_sendable_accounts(&self, now: DateTime<Utc>) -> Result<Vec<&Account>, db::Error> {
+    async fn list_sendable_accounts(&self) -> Result<Vec<&Account>, db::Error> {
         let records = self.store.list_accounts().await?;
+        let now = self.steady_clock.now();
         let must_wait = |account: &&Account| {
-            let record = records.get(&account.id);
-            let next = record.and_then(|record| record.next_send_at);
-            record.is_some_and(|record| record.pause.is_some())
-                || (account.rate.is_some() && next.is_some_and(|next| next > now))
+            records.get(&account.id).is_some_and(|record| {
+                let gap = pace::minimum_interval(account);
+                record.pause.is_some() || gap.is_some_and(|gap| record.must_wait_for_slot(gap, now))
+            })
         };
         let live = self
             .accounts
@@ -110,10 +117,9 @@ impl Dispatcher {
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
         let attempt = AttemptId::new(now);
-        let timeout = TimeDelta::from_std(account.timeout).unwrap_or(TimeDelta::seconds(60));
         let claim = Claim {
             holder: self.holder,
-            lease_until: now + timeout + LEASE_MARGIN,
+            lease_until: self.steady_clock.now() + longest_claim(account),
             attempt,
             request,
         };
@@ -124,7 +130,9 @@ impl Dispatcher {
             return Ok(ClaimOutcome::Unavailable);
         }
         if let Some(interval) = pace::minimum_interval(account)
-            && !ledger.claim_send_slot(&account.id, interval).await?
+            && !ledger
+                .claim_send_slot(&account.id, interval, self.steady_clock.now())
+                .await?
         {
             ledger.roll_back().await;
             return Ok(ClaimOutcome::RateLimited);

@@ -19,6 +19,7 @@ use crate::domain::clock::Clock;
 use crate::domain::ids::{AccountId, AttemptId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
+use crate::domain::steady_clock::SteadyClock;
 use crate::keys::Keys;
 use crate::providers::SendStep;
 use crate::sending::pace::{InFlight, InFlightPermit};
@@ -36,6 +37,8 @@ pub struct Dispatcher {
     /// The base of report URLs.
     pub public_url: String,
     pub clock: Arc<dyn Clock>,
+    /// The time of claims and of send slots.
+    pub steady_clock: Arc<SteadyClock>,
     /// Identifies this process in its claims.
     pub holder: Uuid,
     pub uploads: UploadStorage,

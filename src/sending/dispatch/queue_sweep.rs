@@ -12,6 +12,7 @@ use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
+use crate::sending::dispatch::claim_due::longest_claim;
 use crate::sending::upload_storage;
 use crate::store::account_records::{AccountRecord, Pause};
 use crate::store::attempts::Exchange;
@@ -29,10 +30,26 @@ impl Dispatcher {
                 skip_permanent_error(id, self.expire(id, &accounts, now).await)?;
             }
         }
-        for id in self.store.list_abandoned(now, SWEEP_LIMIT).await? {
+        for id in self.list_abandoned().await? {
             skip_permanent_error(id, self.mark_uncertain(id, now).await)?;
         }
         Ok(())
+    }
+
+    /// Messages whose claim has expired. On SQLite also claims of another process, which is dead,
+    /// that would last for longer than any claim: the clock was set back since.
+    async fn list_abandoned(&self) -> Result<Vec<MessageId>, db::Error> {
+        let now = self.steady_clock.now();
+        let mut abandoned = self.store.list_abandoned(now, SWEEP_LIMIT).await?;
+        if abandoned.is_empty() && !self.store.is_shared() {
+            let longest = self.accounts.values().map(longest_claim).max();
+            let latest = now + longest.unwrap_or_default() * 2;
+            abandoned = self
+                .store
+                .list_claimed_beyond(latest, self.holder, SWEEP_LIMIT)
+                .await?;
+        }
+        Ok(abandoned)
     }
 
     async fn expire(

@@ -14,6 +14,11 @@ pub struct Model {
     pub account: OrEmpty<AccountId>,
     pub callbacks: i64,
     pub bytes: i64,
+    pub receipts: i64,
+    /// Created in this hour.
+    pub orphans: i64,
+    /// Orphans that became observed messages.
+    pub adopted: i64,
 }
 
 without_relations!();

@@ -22,6 +22,7 @@ pub(super) mod callback_hour_row;
 pub(super) mod callback_outcome_row;
 pub(super) mod change_row;
 pub(super) mod column_types;
+pub(super) mod crashed_callback_row;
 pub(super) mod dismissal_row;
 pub(super) mod exported_message_row;
 pub(super) mod id_conflict_row;

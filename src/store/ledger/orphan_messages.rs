@@ -1,33 +1,28 @@
 //! Orphans: created by a report, matched with a sent message, or adopted as sent elsewhere.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
 };
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::audit_action::Verb;
-use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider::ProviderId;
-use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::entities::{action_row, attempt_row, provider_id_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
 use crate::store::messages::search_conditions::sent_to;
-
-/// How long a sent message without provider id delays the adoption of its recipient's orphans.
-const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
 
 const MATCHED_SINCE: &str = "matched since ";
 
@@ -178,39 +173,15 @@ impl Ledger {
         })
     }
 
-    /// Makes a loaded orphan a message of origin `observed`. Delays it while a message without
-    /// provider id was sent to the same recipient.
-    pub async fn adopt(&mut self, id: MessageId) -> Result<(), Error> {
-        let Some(row) = self.row(id).filter(|row| row.origin == Origin::Orphan) else {
-            return Ok(());
-        };
-        let account = row.account.clone();
-        if let Some(recipient) = row.recipient.clone() {
-            let period = self.now() - ADOPTION_HOLD..=self.now();
-            if !self
-                .list_without_id(&account, &recipient, None, period, i64::MAX)
-                .await?
-                .is_empty()
-            {
-                let later = instant::to_millis(self.now() + TimeDelta::minutes(10));
-                return self.edit(id, |row| row.adopt_at = Some(later));
+    /// Orphans that this transaction has created so far, by account.
+    pub fn count_new_orphans(&self) -> BTreeMap<AccountId, u64> {
+        let mut counts = BTreeMap::new();
+        for entry in self.entries.values() {
+            if entry.before.is_none() && entry.row.origin == Origin::Orphan {
+                *counts.entry(entry.row.account.clone()).or_default() += 1;
             }
         }
-        self.edit(id, |row| {
-            row.origin = Origin::Observed;
-            row.adopt_at = None;
-        })
-    }
-}
-
-impl Store {
-    /// Orphans that are due for adoption, longest due first.
-    pub async fn list_adoptable(
-        &self,
-        now: DateTime<Utc>,
-        limit: u64,
-    ) -> Result<Vec<MessageId>, Error> {
-        list_ids(self.pools().reader(), adoptable(now).limit(limit)).await
+        counts
     }
 }
 
@@ -223,13 +194,4 @@ pub fn format_match_time(since: DateTime<Utc>) -> String {
 /// Earlier versions stored no time.
 fn parse_match_time(detail: &str) -> Option<DateTime<Utc>> {
     detail.strip_prefix(MATCHED_SINCE)?.parse().ok()
-}
-
-/// Excludes orphans whose reports name no stage: as listed messages they would have no true state.
-fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
-    Entity::find()
-        .filter(Column::Origin.eq(Origin::Orphan))
-        .filter(Column::State.ne(DeliveryState::Uncertain))
-        .filter(Column::AdoptAt.lte(instant::to_millis(now)))
-        .order_by_asc(Column::AdoptAt)
 }

@@ -6,6 +6,7 @@ use askama::Template;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Visibility};
+use crate::receiving::rejections::Rejection;
 use crate::reporting::callback_views::{self, ListedCallback};
 use crate::services::Services;
 use crate::web::dashboard::callback_row::CallbackRow;
@@ -13,7 +14,11 @@ use crate::web::dashboard::callback_urls::{CallbackListUrl, ReplayUrl, outcome_l
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
+use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
+
+/// The API lists all that are kept.
+const REJECTIONS_SHOWN: usize = 50;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
@@ -22,13 +27,17 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let url = CallbackListUrl::parse(request.query_string());
     let found = callback_views::list(&services, &url.query(ROWS_PER_PAGE)).await?;
-    let shown = CallbacksPage::new(
+    let mut shown = CallbacksPage::new(
         &url,
         &found.callbacks,
         found.next,
         &account_ids(&services).await?,
         caller.visibility(),
     );
+    if url.before.is_none() && !url.is_filtered() {
+        let latest = services.ingest.rejections().latest(REJECTIONS_SHOWN);
+        shown.rejections = latest.iter().map(RejectionRow::new).collect();
+    }
     respond(&services, shown).await
 }
 
@@ -44,6 +53,27 @@ pub struct CallbacksPage {
     older: Option<String>,
     /// URL of the replay preview of this list.
     replay: Option<String>,
+    /// The latest refused requests, on the first page of the whole list.
+    rejections: Vec<RejectionRow>,
+}
+
+#[derive(Clone, Debug)]
+struct RejectionRow {
+    at: TimeElement,
+    cause: &'static str,
+    path: String,
+    address: String,
+}
+
+impl RejectionRow {
+    fn new(rejection: &Rejection) -> Self {
+        Self {
+            at: TimeElement::new(rejection.at),
+            cause: rejection.cause.title(),
+            path: rejection.path(),
+            address: rejection.remote.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl CallbacksPage {
@@ -93,6 +123,7 @@ impl CallbacksPage {
             replay: ReplayUrl::of_list(url)
                 .filter(|_| viewer == Visibility::Full && !found.is_empty())
                 .map(|replay| replay.href()),
+            rejections: Vec::new(),
         }
     }
 }

@@ -25,6 +25,7 @@ mod message_summary;
 mod message_timeline;
 pub mod messages_page;
 pub mod number_format;
+pub mod orphan_dismissal_page;
 mod overview_accounts;
 pub mod overview_page;
 pub mod overview_period;

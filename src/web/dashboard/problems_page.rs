@@ -41,6 +41,8 @@ struct ProblemSection {
     why: &'static str,
     next_step: &'static str,
     items: Vec<ProblemItem>,
+    /// URL of the page that dismisses many at once.
+    dismiss_all: Option<&'static str>,
     /// How many more there are, and the URL of the list.
     more: Option<(String, Option<String>)>,
 }
@@ -94,6 +96,8 @@ impl ProblemSection {
             count: count(list.count),
             why: list.kind.why(),
             next_step: list.kind.next_step(),
+            dismiss_all: (list.kind == ProblemKind::Orphans && viewer == Visibility::Full)
+                .then_some("/orphans/put-aside"),
             more: (rest > 0 && list.items != ProblemItems::Nothing).then(|| {
                 let text = format!(
                     "{} not shown here",

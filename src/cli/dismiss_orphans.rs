@@ -1,0 +1,65 @@
+//! `bluetick dismiss-orphans`: dismisses unmatched reports of an account together, or counts them.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use crate::cli::command_error::CommandError;
+use crate::cli::progress::ProgressLine;
+use crate::cli::token::ACTOR;
+use crate::domain::ids::AccountId;
+use crate::operating::actions::Decision;
+use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
+use crate::store::Store;
+use crate::web::dashboard::number_format::counted;
+
+/// Dismiss the orphans of an account, reports that match no message
+///
+/// They leave the problems and never become observed messages. A new report on one of them lists it
+/// again. Can run beside `serve`.
+#[derive(Args, Debug)]
+pub struct DismissOrphansArguments {
+    #[arg(long, value_name = "ID")]
+    pub account: AccountId,
+    /// First reported at or after this instant, RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub received_after: Option<DateTime<Utc>>,
+    /// First reported before this instant, RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub received_before: Option<DateTime<Utc>>,
+    /// Print how many there are, and dismiss none
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+pub async fn run(
+    arguments: DismissOrphansArguments,
+    store: &Store,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let selection = OrphanSelection {
+        account: arguments.account,
+        received_after: arguments.received_after,
+        received_before: arguments.received_before,
+    };
+    let decision = Decision { actor: ACTOR, now };
+    let count = DismissalMode::Count;
+    let found = dismiss_orphans(store, &selection, count, &decision, &mut |_| {}).await?;
+    if arguments.dry_run {
+        let found = counted(found, "orphan", "orphans");
+        writeln!(out, "{found} would be dismissed")?;
+        return Ok(());
+    }
+    // First how many, so that an interruption can still prevent them.
+    writeln!(out, "dismissing {}", counted(found, "orphan", "orphans"))?;
+    out.flush()?;
+    let line = ProgressLine::new()?;
+    let mut progress = |number| line.update(number, "orphans dismissed");
+    let apply = DismissalMode::Apply;
+    let dismissed = dismiss_orphans(store, &selection, apply, &decision, &mut progress).await?;
+    line.finish();
+    writeln!(out, "dismissed {}", counted(dismissed, "orphan", "orphans"))?;
+    Ok(())
+}

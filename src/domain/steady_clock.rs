@@ -1,0 +1,91 @@
+//! The time of leases: no step of the machine's clock changes it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::clock::Clock;
+
+/// Starts at the machine's clock, or at the clock of a database that several processes share, and
+/// counts the time since then.
+pub struct SteadyClock {
+    clock: Arc<dyn Clock>,
+    base: RwLock<TimeBase>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TimeBase {
+    shown: DateTime<Utc>,
+    at: Instant,
+}
+
+impl SteadyClock {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let base = TimeBase {
+            shown: clock.now(),
+            at: Instant::now(),
+        };
+        Self {
+            clock,
+            base: RwLock::new(base),
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        if self.is_simulated() {
+            return self.clock.now();
+        }
+        let base = *self.base.read().unwrap_or_else(PoisonError::into_inner);
+        base.shown + TimeDelta::from_std(base.at.elapsed()).unwrap_or_default()
+    }
+
+    /// Continues from another clock, which showed this at that moment.
+    pub fn follow(&self, shown: DateTime<Utc>, at: Instant) {
+        *self.base.write().unwrap_or_else(PoisonError::into_inner) = TimeBase { shown, at };
+    }
+
+    /// A simulated clock is followed itself: its time passes in steps.
+    pub fn is_simulated(&self) -> bool {
+        self.clock.is_simulated()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::FixedClock;
+
+    /// The machine's clock, which someone sets.
+    struct SteppedClock(FixedClock);
+
+    impl Clock for SteppedClock {
+        fn now(&self) -> DateTime<Utc> {
+            self.0.now()
+        }
+    }
+
+    #[test]
+    fn steps_of_the_machines_clock_change_nothing() {
+        let noon: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let stepped = Arc::new(SteppedClock(FixedClock::at(noon)));
+        let steady = SteadyClock::new(stepped.clone());
+        for hours in [-3, 6] {
+            stepped.0.advance(TimeDelta::hours(hours));
+            assert!((steady.now() - noon).abs() < TimeDelta::minutes(10));
+        }
+        let databases = noon + TimeDelta::days(1);
+        steady.follow(databases, Instant::now());
+        assert!((steady.now() - databases).abs() < TimeDelta::minutes(10));
+    }
+
+    #[test]
+    fn a_simulated_clock_is_followed() {
+        let noon: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let simulated = Arc::new(FixedClock::at(noon));
+        let steady = SteadyClock::new(simulated.clone());
+        simulated.advance(TimeDelta::hours(1));
+        steady.follow(noon, Instant::now());
+        assert_eq!(steady.now(), noon + TimeDelta::hours(1));
+    }
+}

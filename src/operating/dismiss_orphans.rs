@@ -1,0 +1,103 @@
+//! Dismisses the orphans of one account and time together, for instance those of a leaked URL.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::ids::{AccountId, MessageId};
+use crate::operating::actions::{Decision, OperateError};
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+use crate::store::orphan_list::OrphanFilter;
+
+/// Orphans dismissed in one transaction.
+const BATCH: usize = 400;
+
+/// Which orphans to dismiss, by the time their first report was received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrphanSelection {
+    pub account: AccountId,
+    /// Inclusive.
+    pub received_after: Option<DateTime<Utc>>,
+    /// Exclusive; until now if absent.
+    pub received_before: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DismissalMode {
+    /// Changes nothing.
+    Count,
+    Apply,
+}
+
+impl OrphanSelection {
+    fn filter(&self, now: DateTime<Utc>) -> OrphanFilter {
+        OrphanFilter {
+            account: Some(self.account.clone()),
+            received_after: self.received_after,
+            // Reports that arrive meanwhile stay.
+            received_before: Some(self.received_before.unwrap_or(now)),
+            dismissed: Some(false),
+            ..OrphanFilter::default()
+        }
+    }
+
+    /// For the audit log.
+    fn describe(&self, orphans: u64) -> String {
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let after = self.received_after.map(|at| format!(" from {}", text(at)));
+        let before = self
+            .received_before
+            .map(|at| format!(" until {}", text(at)));
+        let noun = if orphans == 1 { "orphan" } else { "orphans" };
+        format!(
+            "{orphans} {noun} received{}{}",
+            after.unwrap_or_default(),
+            before.unwrap_or_default()
+        )
+    }
+}
+
+/// Returns the number of orphans that were dismissed, or would be. `progress` receives the number
+/// so far.
+///
+/// They are never adopted. A new report on one of them lists it again.
+pub async fn dismiss_orphans(
+    store: &Store,
+    selection: &OrphanSelection,
+    mode: DismissalMode,
+    decision: &Decision<'_>,
+    progress: &mut impl FnMut(u64),
+) -> Result<u64, OperateError> {
+    let filter = selection.filter(decision.now);
+    let expected = store.count_orphans(&filter).await?;
+    if mode == DismissalMode::Count || expected == 0 {
+        return Ok(expected);
+    }
+    let mut action = Some(Action {
+        account: Some(selection.account.clone()),
+        detail: Some(selection.describe(expected)),
+        ..Action::new(decision.actor, Verb::Dismiss, decision.now)
+    });
+    let (mut dismissed, mut after) = (0, None);
+    loop {
+        let page = store.list_orphans(&filter, after, BATCH).await?;
+        let ids: Vec<MessageId> = page.messages.iter().map(|orphan| orphan.id).collect();
+        if !ids.is_empty() {
+            // Recorded with the first batch, so that an interrupted run is in the audit log.
+            let recorded = action.take();
+            dismissed += store
+                .change(decision.now, async |ledger: &mut Ledger| {
+                    if let Some(action) = &recorded {
+                        ledger.record_action(action).await?;
+                    }
+                    ledger.dismiss_orphans(&ids).await
+                })
+                .await?;
+            progress(dismissed);
+        }
+        let Some(next) = page.next else {
+            return Ok(dismissed);
+        };
+        after = Some(next);
+    }
+}

@@ -1,0 +1,171 @@
+//! Requests to callback URLs that were refused: counts by cause, and the latest ones for operators.
+//!
+//! **Invariant:** what a caller chose is neither logged nor kept, except the id of a known account.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::domain::enum_words::enum_words;
+use crate::domain::ids::AccountId;
+use chrono::{DateTime, Utc};
+
+/// The latest refused requests; older ones are only counted.
+pub const MOST_KEPT: usize = 1_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum RejectionCause {
+    /// The URL names no account that was ever configured.
+    UnknownAccount,
+    /// The token in a callback URL does not belong to the account, or its generation is retired.
+    WrongToken,
+    /// The token of a report URL is not signed with our key.
+    WrongReportToken,
+    /// A subscription handshake with another verify token.
+    WrongVerifyToken,
+    /// It failed the account's authentication; kept as unverified.
+    Unverified,
+    /// The same, beyond the hourly limit for such requests; not kept.
+    OverUnverifiedLimit,
+    /// The account reached its hourly limit.
+    OverHourlyLimit,
+    TooLarge,
+    /// The body ended early.
+    Incomplete,
+    /// The body took too long.
+    TooSlow,
+}
+enum_words!(RejectionCause);
+
+impl RejectionCause {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::UnknownAccount => "No such account",
+            Self::WrongToken => "Wrong token",
+            Self::WrongReportToken => "Wrong report token",
+            Self::WrongVerifyToken => "Wrong verify token",
+            Self::Unverified => "Failed authentication",
+            Self::OverUnverifiedLimit => "Failed authentication, not kept",
+            Self::OverHourlyLimit => "Over the hourly limit",
+            Self::TooLarge => "Too large",
+            Self::Incomplete => "Ended early",
+            Self::TooSlow => "Too slow",
+        }
+    }
+
+    fn position(self) -> usize {
+        self as usize
+    }
+}
+
+/// A URL of ours, without what a caller can choose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusedUrl {
+    Callback,
+    Report,
+}
+
+/// One refused request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    pub at: DateTime<Utc>,
+    pub cause: RejectionCause,
+    /// The IP address that the connection came from.
+    pub remote: Option<String>,
+    pub url: RefusedUrl,
+    /// If the URL names one that is known.
+    pub account: Option<AccountId>,
+}
+
+impl Rejection {
+    /// The path, with the token masked.
+    pub fn path(&self) -> String {
+        match (self.url, &self.account) {
+            (RefusedUrl::Callback, Some(account)) => format!("/callbacks/{account}/…"),
+            (RefusedUrl::Callback, None) => "/callbacks/…/…".to_owned(),
+            (RefusedUrl::Report, _) => "/reports/…".to_owned(),
+        }
+    }
+}
+
+/// Of this process, since it started.
+#[derive(Debug)]
+pub struct Rejections {
+    counts: [AtomicU64; RejectionCause::ALL.len()],
+    /// The newest last.
+    latest: Mutex<VecDeque<Rejection>>,
+}
+
+impl Default for Rejections {
+    fn default() -> Self {
+        Self {
+            counts: [const { AtomicU64::new(0) }; RejectionCause::ALL.len()],
+            latest: Mutex::default(),
+        }
+    }
+}
+
+impl Rejections {
+    pub fn record(&self, rejection: Rejection) {
+        if let Some(count) = self.counts.get(rejection.cause.position()) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() == MOST_KEPT {
+            latest.pop_front();
+        }
+        latest.push_back(rejection);
+    }
+
+    /// By cause.
+    pub fn counts(&self) -> Vec<(RejectionCause, u64)> {
+        let counts = self
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        RejectionCause::ALL.into_iter().zip(counts).collect()
+    }
+
+    /// Newest first, at most this many.
+    pub fn latest(&self, most: usize) -> Vec<Rejection> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().rev().take(most).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(cause: RejectionCause, number: i64) -> Rejection {
+        Rejection {
+            at: DateTime::from_timestamp(number, 0).unwrap(),
+            cause,
+            remote: None,
+            url: RefusedUrl::Callback,
+            account: None,
+        }
+    }
+
+    #[test]
+    fn the_latest_thousand_are_kept_and_all_are_counted() {
+        let rejections = Rejections::default();
+        for number in 0..1_500 {
+            rejections.record(rejection(RejectionCause::WrongToken, number));
+        }
+        rejections.record(rejection(RejectionCause::TooSlow, 1_500));
+        let latest = rejections.latest(usize::MAX);
+        assert_eq!(latest.len(), MOST_KEPT);
+        assert_eq!(latest[0].cause, RejectionCause::TooSlow);
+        assert_eq!(latest[999].at.timestamp(), 501);
+        for (cause, count) in rejections.counts() {
+            let expected = match cause {
+                RejectionCause::WrongToken => 1_500,
+                RejectionCause::TooSlow => 1,
+                _ => 0,
+            };
+            assert_eq!(count, expected, "{cause:?}");
+        }
+    }
+}

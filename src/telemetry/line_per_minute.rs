@@ -1,0 +1,43 @@
+//! Limits the log lines of one cause, for causes that callers without a token can repeat.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// One per cause, as a `static`.
+#[derive(Debug)]
+pub struct LinePerMinute(Mutex<Option<Instant>>);
+
+impl LinePerMinute {
+    #[expect(
+        clippy::new_without_default,
+        reason = "a `static` needs a const function"
+    )]
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Whether a line may be written now.
+    pub fn admit(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = last.is_none_or(|last| now.saturating_duration_since(last) >= MINUTE);
+        if admitted {
+            *last = Some(now);
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_minute_is_written() {
+        let lines = LinePerMinute::new();
+        let start = Instant::now();
+        let admitted = (0..180).filter(|second| lines.admit(start + Duration::from_secs(*second)));
+        assert_eq!(admitted.count(), 3);
+    }
+}

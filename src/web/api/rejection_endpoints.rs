@@ -1,0 +1,58 @@
+//! `/api/v1/rejections`: the latest refused requests to callback URLs.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::receiving::rejections::{MOST_KEPT, Rejection};
+use crate::services::Services;
+use crate::web::api::wire;
+use crate::web::error::ApiError;
+
+/// The latest refused requests, newest first.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct RejectionListResponse {
+    pub(crate) data: Vec<RejectionResponse>,
+}
+
+/// A request to a callback URL that was refused.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct RejectionResponse {
+    pub(crate) at: String,
+    /// `unknown_account`, `wrong_token`, `wrong_report_token`, `wrong_verify_token`, `unverified`,
+    /// `over_unverified_limit`, `over_hourly_limit`, `too_large`, `incomplete` or `too_slow`.
+    pub(crate) cause: &'static str,
+    /// The IP address that the connection came from; behind a proxy, that of the proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
+    /// The token is masked.
+    pub(crate) path: String,
+    /// If the URL names a known account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+}
+
+/// List the latest refused requests to callback URLs, newest first
+///
+/// The last 1,000 since the process started; each process has its own list.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rejections",
+    operation_id = "listRejections",
+    responses((status = 200, body = RejectionListResponse, description = "All that are kept.")),
+)]
+pub(crate) async fn list(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
+    let latest = services.ingest.rejections().latest(MOST_KEPT);
+    let data = latest.iter().map(response).collect();
+    Ok(HttpResponse::Ok().json(RejectionListResponse { data }))
+}
+
+fn response(rejection: &Rejection) -> RejectionResponse {
+    RejectionResponse {
+        at: wire::time(rejection.at),
+        cause: rejection.cause.as_str(),
+        address: rejection.remote.clone(),
+        path: rejection.path(),
+        account: rejection.account.as_ref().map(ToString::to_string),
+    }
+}
