@@ -14,10 +14,6 @@ use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_
 use crate::store::Store;
 use crate::web::dashboard::number_format::counted;
 
-/// Dismiss the orphans of an account, reports that match no message
-///
-/// They leave the problems and never become observed messages. A new report on one of them lists it
-/// again. Can run beside `serve`.
 #[derive(Args, Debug)]
 pub struct DismissOrphansArguments {
     #[arg(long, value_name = "ID")]

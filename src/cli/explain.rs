@@ -13,10 +13,6 @@ use crate::operating::explain::explain_from;
 use crate::store::Store;
 use crate::store::messages::Found;
 
-/// Explain the state of a message
-///
-/// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
-/// what to do.
 #[derive(Args, Debug)]
 pub struct ExplainArguments {
     /// Message id

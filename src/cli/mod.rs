@@ -53,18 +53,29 @@ pub enum Command {
     /// Apply pending schema migrations
     Migrate,
     /// Simulate the four providers: send APIs, callbacks, faults
+    ///
+    /// The default credentials are invented.
     Simulate(Box<simulate::SimulateArguments>),
     /// Write messages as CSV or NDJSON
     Export(Box<export::ExportArguments>),
     /// Explain the state of a message
+    ///
+    /// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
+    /// what to do.
     Explain(explain::ExplainArguments),
     /// Derive states, ids and counts again from sent messages, operator actions and the journal
     ///
     /// Stop `serve` first. An interrupted rebuild continues when `serve` or `rebuild` runs again.
     Rebuild,
     /// Replay callbacks: parse them again and replace their receipts
+    ///
+    /// All given conditions must match. Unverified callbacks are released (processed although their
+    /// authentication failed) only if named by --id or by --outcome unverified.
     Replay(Box<replay::ReplayArguments>),
-    /// Dismiss the orphans of an account, or count them
+    /// Dismiss the orphans of an account, reports that match no message, or count them
+    ///
+    /// They leave the problems and never become observed messages. A new report on one of them lists it
+    /// again. Can run beside `serve`.
     DismissOrphans(dismiss_orphans::DismissOrphansArguments),
     /// Check that journal, receipts, states, ids and counts agree
     ///

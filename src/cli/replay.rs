@@ -17,10 +17,6 @@ use crate::services::Services;
 use crate::store::outcome_list::OutcomeFilter;
 use crate::web::dashboard::number_format::counted;
 
-/// Replay callbacks: parse them again and replace their receipts
-///
-/// All given conditions must match. Unverified callbacks are released (processed although their
-/// authentication failed) only if named by --id or by --outcome unverified.
 #[derive(Args, Debug)]
 pub struct ReplayArguments {
     /// Callback id; can be repeated

@@ -8,9 +8,6 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::fault_rates::UnknownFault;
 use crate::simulator::{self, FaultRates, Settings, Simulator};
 
-/// Default keys and ids are invented and fit together.
-///
-/// Simulate the four providers: send APIs, callbacks, faults
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArguments {
     /// Address and port; port 0 takes any free port
@@ -85,7 +82,8 @@ pub enum SimulateError {
     System(#[from] io::Error),
 }
 
-/// Runs until SIGTERM or Ctrl-C, then posts the queued callbacks and writes the oracle file.
+/// Runs until SIGTERM or Ctrl-C, then posts queued callbacks for a few seconds, discards the rest, and writes the
+/// oracle file.
 pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
     let listener = open_listener(arguments.listen).map_err(|source| SimulateError::Listen {
         address: arguments.listen,
@@ -162,13 +160,13 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct ClientConnection {
+    struct TestCommandLine {
         #[command(flatten)]
         arguments: SimulateArguments,
     }
 
     fn parse(line: &[&str]) -> Result<SimulateArguments, clap::Error> {
-        ClientConnection::try_parse_from([&["simulate"], line].concat()).map(|line| line.arguments)
+        TestCommandLine::try_parse_from([&["simulate"], line].concat()).map(|line| line.arguments)
     }
 
     #[test]

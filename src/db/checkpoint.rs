@@ -1,10 +1,10 @@
-//! Checkpoints SQLite's write-ahead log from a second connection.
+//! Checkpoints SQLite's write-ahead log from a reader's connection.
 //!
 //! The writer's own checkpoints take some hundred milliseconds at a commit, and the next write
-//! waits. A second connection checkpoints without delaying the writer; but a log that is written to
+//! waits. A reader's connection checkpoints without delaying the writer; but a log that is written to
 //! all the time never restarts, so the writer completes the checkpoint.
 //!
-//! Not used for the journal: it commits hundreds of times a second and only appends; a second
+//! Not used for the journal: it commits hundreds of times a second and only appends; another
 //! connection made it a tenth slower, since the log was checkpointed more often.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -12,8 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 
-/// How often the second connection checkpoints new pages before the writer has to wait for the
-/// rest. The reconciler commits a few times per second, so that usually nothing is left.
+/// Passes on a reader's connection. What is left then is checkpointed on the writer's, where writes
+/// wait for it. The reconciler commits a few times per second, so that usually nothing is left.
 const PASSES: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,8 +103,8 @@ mod tests {
         pools.writer().execute_unprepared(statement).await.unwrap();
     }
 
-    /// Writes less than makes the writer checkpoint by itself.
-    async fn write_much(pools: &Pools) {
+    /// Fewer pages than the writer checkpoints by itself.
+    async fn write_until_checkpoint_is_due(pools: &Pools) {
         while waiting(pools).await < i64::from(LENGTH) {
             execute(pools, "INSERT INTO some VALUES (randomblob(3000))").await;
         }
@@ -123,7 +123,7 @@ mod tests {
         let log = folder.path().join("some.db-wal");
         let mut lengths = Vec::new();
         for _ in 0..3 {
-            write_much(&pools).await;
+            write_until_checkpoint_is_due(&pools).await;
             let done = pools.checkpoint().await.unwrap();
             assert_eq!(done, CheckpointResult::Enough);
             assert_eq!(waiting(&pools).await, 0);
@@ -158,13 +158,13 @@ mod tests {
             ))
             .await
             .unwrap();
-        write_much(&pools).await;
+        write_until_checkpoint_is_due(&pools).await;
         assert_eq!(
             pools.checkpoint().await.unwrap(),
             CheckpointResult::HeldBack
         );
         reading.rollback().await.unwrap();
-        write_much(&pools).await;
+        write_until_checkpoint_is_due(&pools).await;
         assert_eq!(pools.checkpoint().await.unwrap(), CheckpointResult::Enough);
         assert_eq!(waiting(&pools).await, 0);
         pools.close().await.unwrap();

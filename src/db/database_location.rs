@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::secret::Secret;
 
-/// One for writing and one for reading, in each of two databases.
+/// One for writing and one for reading, for the main database and for the journal.
 const MIN_CONNECTIONS: u32 = 4;
 
 #[derive(Clone, Debug)]
@@ -13,13 +13,14 @@ pub enum DatabaseLocation {
     Server {
         /// May contain a password.
         url: Secret,
-        /// Limit of all connections of this process, of which each database has half.
+        /// Limit for the whole process; the main database and the journal each use half.
         connections: u32,
     },
 }
 
 impl DatabaseLocation {
-    /// With the fewest connections. The location that a `sqlite:` or `postgres:` URL names.
+    /// The location that a `sqlite:` or `postgres:` URL names, with the fewest connections; see
+    /// [`DatabaseLocation::with_connections`].
     pub fn parse(url: &Secret) -> Self {
         let Some(rest) = url.expose().strip_prefix("sqlite:") else {
             return Self::Server {

@@ -159,7 +159,7 @@ pub struct Account {
     pub match_by: MatchBy,
     /// The ISO 3166 country of numbers without a country code, such as `IN`.
     pub default_country: Option<String>,
-    /// How long after the submission a missing report is normal.
+    /// How long after the submission or the last status receipt a missing report is normal.
     pub deadline: Duration,
     /// The total timeout of one call.
     pub timeout: Duration,

@@ -33,7 +33,7 @@ pub enum OperateError {
 
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
-    /// A token's name, or `dashboard`.
+    /// A token's name, `dashboard`, or `command line`.
     pub actor: &'a str,
     pub now: DateTime<Utc>,
 }

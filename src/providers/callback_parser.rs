@@ -13,15 +13,7 @@ use crate::providers::protocol::{Callback, CallbackPart, Provider};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
 /// Members that may hold the whole content, as an object or as a text with JSON.
-const WRAPPERS: &[&str] = &[
-    "payload",
-    "data",
-    "json",
-    "body",
-    "content",
-    "event",
-    "notification",
-];
+const WRAPPERS: &[&str] = &["payload", "data", "json", "event", "notification"];
 
 /// Parses a callback with the operator's field names where it uses them: in the body, or else in the
 /// query string. The query string also counts where the body reports nothing.

@@ -201,6 +201,21 @@ fn only_contact(around: &Value) -> Option<String> {
 }
 
 /// The pricing in a status, or in the wrapper around it.
+/// The first pricing with a price, or else the first one.
+pub(super) fn find_pricing<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Pricing {
+    let mut found = Pricing::default();
+    for object in objects {
+        let pricing = parse_pricing(object);
+        if pricing.price.is_some() {
+            return pricing;
+        }
+        if found.is_empty() {
+            found = pricing;
+        }
+    }
+    found
+}
+
 pub(super) fn parse_pricing(object: &Value) -> Pricing {
     let pricing = object.get("pricing").unwrap_or(&Value::Null);
     let word = |text: String| shorten(text, PRICING_WORD_LIMIT);

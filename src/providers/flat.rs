@@ -7,9 +7,8 @@ use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::placeholder::is_no_word;
-use crate::domain::receipt::Pricing;
 use crate::domain::reported_time::ReportedTime;
-use crate::providers::cloud_api::parse_pricing;
+use crate::providers::cloud_api::find_pricing;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
 use crate::providers::payload::{add_id, first, recipient, text};
@@ -49,11 +48,7 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
             || parse_failure(chain),
         )),
         occurred_at: find_time(chain, names, meaning),
-        pricing: chain
-            .iter()
-            .map(|object| parse_pricing(object))
-            .find(|pricing| !pricing.is_empty())
-            .unwrap_or_else(Pricing::default),
+        pricing: find_pricing(chain.iter().copied()),
     };
     Some(notice::unless_about_delivery(report, chain, &word))
 }

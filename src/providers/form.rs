@@ -29,7 +29,7 @@ pub(super) fn parse<'b>(
     // JSON that was not encoded: `&`, `+` and `%` are its own.
     if let Some((name, value)) = encoded.split_once('=')
         && begins_json(value)
-        && may_hold_json(name)
+        && may_hold_json(name, 1)
         && form.add_json(name, value)?
     {
         return Ok(form);
@@ -88,7 +88,9 @@ impl<'b> FormFields<'b> {
     /// Adds a decoded field.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), ReadingLimit> {
         let path = split_path(cut(name));
-        let is_holder = path.last().is_some_and(|name| may_hold_json(name));
+        let is_holder = path
+            .last()
+            .is_some_and(|name| may_hold_json(name, path.len()));
         for _ in &path {
             self.budget.count_value()?;
         }

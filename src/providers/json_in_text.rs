@@ -2,37 +2,35 @@
 
 use serde_json::{Map, Value};
 
-/// Names of objects and lists that some senders write as a text with JSON.
+/// Names of objects and lists that some senders write as a text with JSON. None is a name for what a
+/// customer wrote: that is never read.
 const HOLDERS: &[&str] = &[
     "attributes",
-    "body",
     "changes",
     "contacts",
-    "content",
     "conversation",
-    "data",
     "entry",
     "error",
     "error_data",
     "errors",
-    "event",
     "extra_info",
-    "json",
     "messages",
     "meta_object",
-    "notification",
-    "payload",
     "pricing",
-    "result",
     "statuses",
     "value",
 ];
+/// Names around a whole callback. Further inside they may name what a customer wrote.
+const OUTER_HOLDERS: &[&str] = &["data", "event", "json", "notification", "payload", "result"];
+/// Levels of objects and lists where they count: `[{"payload": "…"}]`.
+const OUTER_DEPTH: usize = 2;
 /// Bytes of a text that may hold JSON. It is in memory beside the callback's own text.
 const HELD_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Whether a text under this name is read as JSON if it begins like an object or a list.
-pub(super) fn may_hold_json(name: &str) -> bool {
-    HOLDERS.contains(&name)
+/// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is 1
+/// in the outermost object.
+pub(super) fn may_hold_json(name: &str, depth: usize) -> bool {
+    HOLDERS.contains(&name) || (depth <= OUTER_DEPTH && OUTER_HOLDERS.contains(&name))
 }
 
 pub(super) fn begins_json(text: &str) -> bool {

@@ -162,10 +162,15 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
         if self.holding == Holding::Json
             && begins_json(value)
-            && self.name.is_none_or(may_hold_json)
-            && let Some(held) = self.read_held(value)?
+            && self.name.is_none_or(|name| may_hold_json(name, self.depth))
         {
-            return Ok(held);
+            match self.read_held(value) {
+                Ok(Some(held)) => return Ok(held),
+                Ok(None) => {}
+                // Something else that begins with brackets.
+                Err(_) if self.name.is_some() && self.budget.forget_depth() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Value::String(cut(value).to_owned()))
     }
@@ -209,6 +214,22 @@ mod tests {
         let (values, error) = read_sequence(text, &ReadingBudget::default());
         assert!(error.is_none(), "{error:?}");
         values
+    }
+
+    #[test]
+    fn what_a_customer_wrote_is_never_read() {
+        let forged = json!({ "status": "failed", "message_id": "x" }).to_string();
+        for written in [forged, "[".repeat(100), "{".repeat(100)] {
+            for document in [
+                json!({ "from": "919970123456", "type": "text", "body": written }),
+                json!({ "from": "919970123456", "text": { "body": written }, "content": written }),
+                json!({ "a": { "b": { "payload": written, "data": written } } }),
+            ] {
+                assert_eq!(read(&document.to_string()), [document]);
+            }
+        }
+        let deep = json!({ "statuses": "[".repeat(100), "errors": [{ "code": 131_026 }] });
+        assert_eq!(read(&deep.to_string()), [deep]);
     }
 
     #[test]

@@ -49,12 +49,24 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
 
 /// The name of an event that is not about the delivery of a message: `payment.failed`.
 pub(super) fn is_other_event(name: &str) -> bool {
-    name.split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| {
-            OTHER_EVENTS
+    let is_other = |word: &str| {
+        OTHER_EVENTS
+            .iter()
+            .any(|other| word.eq_ignore_ascii_case(other))
+    };
+    let first_word = first_word(name);
+    // `call_to_action` and `order_details` are kinds of messages.
+    is_other(name.split('.').next().unwrap_or_default())
+        || (is_other(first_word)
+            && ["payment", "refund"]
                 .iter()
-                .any(|other| word.eq_ignore_ascii_case(other))
-        })
+                .any(|money| first_word.to_ascii_lowercase().starts_with(money)))
+}
+
+fn first_word(name: &str) -> &str {
+    name.split(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default()
 }
 
 /// A notice about the message that the status names, if it is known.
@@ -105,7 +117,37 @@ pub(super) fn unless_about_delivery(report: Report, chain: &[&Value], word: &str
 }
 
 fn is_call(subject: &str) -> bool {
-    subject
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| word.eq_ignore_ascii_case("call") || word.eq_ignore_ascii_case("calls"))
+    let word = first_word(subject);
+    word.eq_ignore_ascii_case("call") || word.eq_ignore_ascii_case("calls")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_messages_that_contain_a_word_are_no_other_events() {
+        for name in [
+            "payment",
+            "payment.failed",
+            "payments",
+            "Payment_Status",
+            "refund",
+            "call",
+            "CALLS",
+            "order.created",
+        ] {
+            assert!(is_other_event(name), "{name}");
+        }
+        for name in [
+            "call_to_action",
+            "order_details",
+            "order-confirmation",
+            "message.status",
+            "image",
+            "",
+        ] {
+            assert!(!is_other_event(name), "{name}");
+        }
+    }
 }

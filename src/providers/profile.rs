@@ -13,7 +13,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::References;
 use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
-use crate::providers::cloud_api::{PRICING_WORD_LIMIT, parse_pricing};
+use crate::providers::cloud_api::{PRICING_WORD_LIMIT, find_pricing};
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
 use crate::providers::notice;
 use crate::providers::payload::{add_id, first, recipient, text};
@@ -182,11 +182,7 @@ impl Profile<'_> {
     }
 
     fn pricing(&self, places: &[&Value]) -> Pricing {
-        let mut pricing = places
-            .iter()
-            .map(|object| parse_pricing(object))
-            .find(|pricing| !pricing.is_empty())
-            .unwrap_or_default();
+        let mut pricing = find_pricing(places.iter().copied());
         let chosen = self.fields.price.as_deref().and_then(|name| {
             places
                 .iter()

@@ -66,6 +66,15 @@ impl ReadingBudget {
         self.values.set(counted);
     }
 
+    /// Forgets that a value was nested too deeply; false if it was not.
+    pub(super) fn forget_depth(&self) -> bool {
+        let is_depth = self.exceeded.get() == Some(ReadingLimit::TooDeep);
+        if is_depth {
+            self.exceeded.set(None);
+        }
+        is_depth
+    }
+
     /// The limit that ended the reading, if one did.
     pub(super) fn exceeded(&self) -> Option<ReadingLimit> {
         self.exceeded.get()

@@ -106,7 +106,8 @@ fn parse_parts(
         providers::parse_callback(providers::get(provider), fields, &callback)
     }));
     let placeholder_id = if parts.iter().any(lacks_id) {
-        providers::find_placeholder_id(fields, &callback)
+        let find = || providers::find_placeholder_id(fields, &callback);
+        catch_unwind(AssertUnwindSafe(find)).unwrap_or_default()
     } else {
         None
     };

@@ -38,7 +38,7 @@ pub struct Acceptance<'a> {
     pub action: Option<&'a Action>,
     /// How long the message may stay queued before it expires.
     pub send_before: TimeDelta,
-    /// How long after the submission a missing report is normal.
+    /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
 }
 

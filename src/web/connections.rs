@@ -26,6 +26,9 @@ use crate::web::listener::Owner;
 use crate::web::route_registration::{HEALTH_PATH, is_callback_path};
 use crate::web::tracked_connection::{Activity, Purpose};
 
+/// Answered even while others get 503: a load balancer would send no callbacks either.
+const PROBE_PATHS: [&str; 2] = [HEALTH_PATH, "/readyz"];
+
 /// Connections without a new request for this long are considered idle and may be closed.
 const IDLE_TIME: Duration = Duration::from_secs(2);
 /// How long requests on existing connections are waited for; each is the last on its connection. New
@@ -130,7 +133,7 @@ pub(crate) async fn follow(
         // That of a callback is known when its token was verified.
         if !is_callback_path(request.path()) {
             handle.set_purpose(Purpose::Other);
-            if handle.is_crowded() && request.path() != HEALTH_PATH {
+            if handle.is_crowded() && !PROBE_PATHS.contains(&request.path()) {
                 handle.connection.begin(Activity::Waiting);
                 let mut refusal = ApiError::Busy.error_response();
                 refusal
@@ -140,10 +143,11 @@ pub(crate) async fn follow(
             }
         }
     }
-    let mut response = next.call(request).await?;
+    let result = next.call(request).await;
     let Some(handle) = handle else {
-        return Ok(response);
+        return result;
     };
+    let mut response = result.inspect_err(|_| handle.connection.begin(Activity::Waiting))?;
     if services.stopping.is_cancelled() || handle.must_close() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);

@@ -134,7 +134,10 @@ impl Stream for TimedBody {
 
 impl Drop for TimedBody {
     fn drop(&mut self) {
-        if let Some(handle) = &self.connection {
+        // A body that nobody read may be dropped after the response, when the connection is idle.
+        if let Some(handle) = &self.connection
+            && handle.connection.activity() == Activity::Body
+        {
             handle.connection.begin(Activity::Response);
         }
     }

@@ -11,8 +11,8 @@ use crate::harness::proxy::Proxy;
 use crate::harness::slow_clients::{Approach, SlowClients, at_most};
 
 /// With slow clients around, 99 of 100 callbacks are answered within the promised second in the long
-/// form, and all within this time in the short one, which shares the machine with other tests.
-const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// form. The short one shares the machine with other tests; slow clients are cut off after 30 s.
+const SHORT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the run is to show.
 struct Scale {

@@ -37,7 +37,7 @@ pub struct Orphan<'a> {
     pub at: DateTime<Utc>,
     /// When it is adopted as sent elsewhere; never if absent.
     pub adopt_at: Option<DateTime<Utc>>,
-    /// How long after the submission a missing report is normal.
+    /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
     pub recipient: Option<&'a str>,
     pub kind: Option<MediaKind>,

@@ -28,7 +28,7 @@ pub struct Registration {
     pub client_reference: Option<String>,
     /// When it was submitted, if the caller states it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// How long after the submission a missing report is normal.
+    /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
 }
 
@@ -36,7 +36,7 @@ pub struct Registration {
 pub struct Registered {
     /// The message with the provider id.
     pub id: MessageId,
-    /// Whether it was listed before the registration.
+    /// Whether message lists contained it before; they omit orphans.
     pub was_listed: bool,
     pub recipient: RecipientGiven,
 }
@@ -104,7 +104,7 @@ impl Ledger {
         )
         .await?;
         // Reports date the submission better than this registration.
-        if new.sent_at.is_some() || !self.is_reported(id) {
+        if new.sent_at.is_some() || !self.is_past_submission(id) {
             let receipt = submitted(new.sent_at, self.now());
             self.add(id, receipt)?;
         }
@@ -131,8 +131,8 @@ impl Ledger {
             .is_some_and(|(known, given)| !phone::is_same_recipient(known, given))
     }
 
-    /// Whether a receipt of a loaded message names a stage.
-    fn is_reported(&self, id: MessageId) -> bool {
+    /// Whether a loaded message is past its submission, by its receipts.
+    fn is_past_submission(&self, id: MessageId) -> bool {
         self.row(id).is_some_and(|row| {
             row.state != DeliveryState::Uncertain && row.state != DeliveryState::Queued
         })

@@ -18,7 +18,7 @@ pub(crate) struct NewMessage {
     pub(crate) queue: QueueState,
     /// After this instant a queued message fails as expired.
     pub(crate) send_before: Option<DateTime<Utc>>,
-    /// How long after the submission a missing report is normal.
+    /// How long after the submission or the last status receipt a missing report is normal.
     pub(crate) silence_limit: TimeDelta,
 }
 

@@ -17,7 +17,8 @@ pub(super) fn references() -> [Column; 4] {
     ]
 }
 
-/// The alternative conditions of one meaning of a search text.
+/// Conditions of one meaning of a search text, of which any may match. `text` is the expression of a
+/// column, wrapped where no index is to be used.
 pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Vec<Condition> {
     let fits = |condition| vec![Condition::all().add(condition)];
     match search {
@@ -36,7 +37,7 @@ pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Ve
 }
 
 /// Sent to this recipient, in every spelling of the number. A single spelling uses equality, so
-/// that the index keeps its order.
+/// that the index returns the messages by creation time without a sort.
 pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
     match phone::spellings(recipient).as_slice() {
         [only] => Column::Recipient.eq(only.as_str()),
@@ -44,7 +45,7 @@ pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
     }
 }
 
-/// A range, because `LIKE` does not use an index with binary collation.
+/// A range, because SQLite's `LIKE` ignores case and so uses no index with binary collation.
 fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
     Condition::all()
         .add(column.clone().gte(prefix))
