@@ -28,7 +28,7 @@ pub enum AlarmKind {
     /// The main database cannot be written; new messages are answered 503.
     SendsRefused,
     DiskLow,
-    /// The oldest unprocessed callback has waited for longer than [`LONG_LAG`].
+    /// The oldest unprocessed callback has waited for longer than a minute.
     ReconcileLag,
     /// The journal does not accept callbacks; the spool does.
     SpoolInUse,
