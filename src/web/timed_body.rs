@@ -134,7 +134,7 @@ impl Stream for TimedBody {
 
 impl Drop for TimedBody {
     fn drop(&mut self) {
-        // An unread body may be dropped after the response, when the connection is idle.
+        // A body that was not read may be dropped after the response, when the connection is idle.
         if let Some(handle) = &self.connection
             && handle.connection.activity() == Activity::Body
         {
