@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bench::{Bench, Subject, check_all_accepted};
 use crate::callback_requests::BaselineCallbacks;
 use crate::error::BenchError;
-use crate::load::{Measured, Pace};
+use crate::load::{Measured, Pace, run};
 use crate::population::Population;
 use crate::server::{Reconciliation, Server};
 use crate::table::{Table, Target};
@@ -59,7 +59,7 @@ fn measure_naive(bench: &Bench<'_>, rate: u32) -> Result<Cost, BenchError> {
     let plan = bench.plan(CONNECTIONS, Pace::Steady(rate), 0);
     let plan = plan.lasting(shortest(rate));
     let before = Spent::of(&server)?;
-    let measured = crate::load::run(server.address, &plan, Arc::new(BaselineCallbacks))?;
+    let measured = run(server.address, &plan, Arc::new(BaselineCallbacks))?;
     check_all_accepted(&measured)?;
     Spent::of(&server)?.since(&before, &measured)
 }

@@ -7,6 +7,7 @@ use crate::domain::callback_fields::CallbackFields;
 use crate::providers::json::Document;
 use crate::providers::payload::collect_parts;
 use crate::providers::payload_format::{parse_body, parse_query};
+use crate::providers::placeholder_id;
 use crate::providers::probe::{is_empty, is_probe};
 use crate::providers::profile;
 use crate::providers::protocol::{Callback, CallbackPart, Provider};
@@ -15,16 +16,34 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// Members that may hold the whole content, as an object or as a text with JSON.
 const WRAPPERS: &[&str] = &["payload", "data", "json", "event", "notification"];
 
+/// What a callback contains.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParsedContent {
+    pub parts: Vec<CallbackPart>,
+    /// What stands in the place of an id, if a report has none.
+    pub placeholder_id: Option<String>,
+}
+
 /// Parses a callback with the operator's field names where it uses them: in the body, or else in the
 /// query string. The query string also counts where the body reports nothing.
 pub fn parse_callback(
     provider: &dyn Provider,
     fields: &CallbackFields,
     callback: &Callback,
-) -> Vec<CallbackPart> {
+) -> ParsedContent {
     DocumentParser { provider, fields }
         .parse_callback(callback)
-        .unwrap_or_else(|limit| vec![CallbackPart::Unparseable(limit.into())])
+        .unwrap_or_else(|limit| ParsedContent::unparseable(limit.into()))
+}
+
+impl ParsedContent {
+    /// The reason has no personal data.
+    pub fn unparseable(reason: String) -> Self {
+        Self {
+            parts: vec![CallbackPart::Unparseable(reason)],
+            placeholder_id: None,
+        }
+    }
 }
 
 struct DocumentParser<'a> {
@@ -33,9 +52,24 @@ struct DocumentParser<'a> {
 }
 
 impl DocumentParser<'_> {
-    fn parse_callback(&self, callback: &Callback) -> Result<Vec<CallbackPart>, ReadingLimit> {
+    fn parse_callback(&self, callback: &Callback) -> Result<ParsedContent, ReadingLimit> {
         let budget = ReadingBudget::default();
         let documents = parse_body(callback, &budget)?;
+        let query = parse_query(&callback.query, &budget)?;
+        let parts = self.parse_documents(&documents, query.as_ref());
+        let placeholder_id = if parts.iter().any(lacks_id) {
+            let mut documents = documents.iter().flatten().chain(&query);
+            documents.find_map(|document| placeholder_id::find(document, self.fields))
+        } else {
+            None
+        };
+        Ok(ParsedContent {
+            parts,
+            placeholder_id,
+        })
+    }
+
+    fn parse_documents(&self, documents: &[Document], query: Option<&Value>) -> Vec<CallbackPart> {
         let uses_names = |document: &Document| {
             let document = document.as_ref().ok();
             document
@@ -48,24 +82,21 @@ impl DocumentParser<'_> {
             Err(reason) => vec![CallbackPart::Unparseable(reason.clone())],
         }));
         let reports = parts.iter().any(has_content);
-        if (reports && !ignores_names) || callback.query.is_empty() {
-            return Ok(probe_if_empty(parts));
-        }
-        let Some(query) = parse_query(&callback.query, &budget)? else {
-            return Ok(probe_if_empty(parts));
+        let Some(query) = query.filter(|_| !reports || ignores_names) else {
+            return probe_if_empty(parts);
         };
-        if ignores_names && let Some(chosen) = self.parse_chosen(&query) {
-            return Ok(chosen);
+        if ignores_names && let Some(chosen) = self.parse_chosen(query) {
+            return chosen;
         }
         if reports {
-            return Ok(parts);
+            return parts;
         }
-        let of_query = self.parse(&query);
+        let of_query = self.parse(query);
         let is_empty = |document: &Document| document.as_ref().is_ok_and(is_empty);
         if of_query.iter().any(has_content) || documents.iter().all(is_empty) {
-            return Ok(of_query);
+            return of_query;
         }
-        Ok(parts)
+        parts
     }
 
     fn parse(&self, document: &Value) -> Vec<CallbackPart> {
@@ -101,6 +132,15 @@ impl DocumentParser<'_> {
 /// Whether a part says something. A probe beside a query string is an empty body.
 fn has_content(part: &CallbackPart) -> bool {
     !matches!(part, CallbackPart::Unparseable(_) | CallbackPart::Probe)
+}
+
+/// Whether a placeholder may stand in the place of its id.
+fn lacks_id(part: &CallbackPart) -> bool {
+    match part {
+        CallbackPart::Report(report) => report.ids.is_empty() && !report.is_notice(),
+        CallbackPart::Unparseable(_) => true,
+        CallbackPart::Inbound(_) | CallbackPart::Notice(_) | CallbackPart::Probe => false,
+    }
 }
 
 fn probe_if_empty(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {

@@ -200,7 +200,6 @@ fn only_contact(around: &Value) -> Option<String> {
     contacts.all(|other| other == only).then_some(only)?
 }
 
-/// The pricing in a status, or in the wrapper around it.
 /// The first pricing with a price, or else the first one.
 pub(super) fn find_pricing<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Pricing {
     let mut found = Pricing::default();
@@ -216,6 +215,7 @@ pub(super) fn find_pricing<'a>(objects: impl IntoIterator<Item = &'a Value>) -> 
     found
 }
 
+/// The pricing in a status, or in the wrapper around it.
 pub(super) fn parse_pricing(object: &Value) -> Pricing {
     let pricing = object.get("pricing").unwrap_or(&Value::Null);
     let word = |text: String| shorten(text, PRICING_WORD_LIMIT);

@@ -112,6 +112,8 @@ impl<'b> BoundedValue<'b> {
         let read = self.deserialize(&mut reader);
         match read.and_then(|value| reader.end().map(|()| value)) {
             Ok(value) => Ok(Some(value)),
+            // Brackets that are no JSON may be nested as deeply as they like.
+            Err(_) if self.budget.forget_depth() => Ok(None),
             Err(_) => self.budget.exceeded().map_or(Ok(None), Err),
         }
     }
@@ -163,14 +165,9 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
         if self.holding == Holding::Json
             && begins_json(value)
             && self.name.is_none_or(|name| may_hold_json(name, self.depth))
+            && let Some(held) = self.read_held(value)?
         {
-            match self.read_held(value) {
-                Ok(Some(held)) => return Ok(held),
-                Ok(None) => {}
-                // Something else that begins with brackets.
-                Err(_) if self.name.is_some() && self.budget.forget_depth() => {}
-                Err(error) => return Err(error),
-            }
+            return Ok(held);
         }
         Ok(Value::String(cut(value).to_owned()))
     }

@@ -36,8 +36,7 @@ pub mod zixflow;
 
 use crate::domain::provider::ProviderId;
 
-pub use crate::providers::callback_parser::parse_callback;
-pub use crate::providers::placeholder_id::find_placeholder_id;
+pub use crate::providers::callback_parser::{ParsedContent, parse_callback};
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
     Provider, Report, SendStep,

@@ -28,11 +28,11 @@ const MESSAGE_TYPES: &[&str] = &[
     "voice",
 ];
 
-/// Words of a type or an event that is not about the delivery of a message, in payloads where any
-/// other word may stand there as well.
-const OTHER_EVENTS: &[&str] = &[
-    "call", "calls", "order", "orders", "payment", "payments", "refund", "refunds",
-];
+/// Types and events that are not about the delivery of a message, in payloads where any other word
+/// may stand there as well. Longer ones may be kinds of messages: `call_to_action`, `order_details`.
+const OTHER_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
+/// The same, also where further words follow: `payment_status`.
+const MONEY_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
 
 /// What Meta's status is about, if that is not the delivery of a message. `field` is that of the
 /// change around it.
@@ -49,18 +49,10 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
 
 /// The name of an event that is not about the delivery of a message: `payment.failed`.
 pub(super) fn is_other_event(name: &str) -> bool {
-    let is_other = |word: &str| {
-        OTHER_EVENTS
-            .iter()
-            .any(|other| word.eq_ignore_ascii_case(other))
-    };
-    let first_word = first_word(name);
-    // `call_to_action` and `order_details` are kinds of messages.
-    is_other(name.split('.').next().unwrap_or_default())
-        || (is_other(first_word)
-            && ["payment", "refund"]
-                .iter()
-                .any(|money| first_word.to_ascii_lowercase().starts_with(money)))
+    let is_one_of =
+        |word: &str, events: &[&str]| events.iter().any(|event| word.eq_ignore_ascii_case(event));
+    let subject = name.split('.').next().unwrap_or_default();
+    is_one_of(subject, OTHER_EVENTS) || is_one_of(first_word(name), MONEY_EVENTS)
 }
 
 fn first_word(name: &str) -> &str {

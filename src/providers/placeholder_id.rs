@@ -4,9 +4,6 @@ use serde_json::Value;
 
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::placeholder::is_placeholder;
-use crate::providers::payload_format::{parse_body, parse_query};
-use crate::providers::protocol::Callback;
-use crate::providers::reading_budget::ReadingBudget;
 
 /// Names of message ids, in lower case, without `_` and `-`.
 const NAMES: &[&str] = &[
@@ -21,17 +18,8 @@ const NAMES: &[&str] = &[
     "whatsappmessageid",
 ];
 
-/// The placeholder that stands in the place of a message id, if there is one.
-pub fn find_placeholder_id(fields: &CallbackFields, callback: &Callback) -> Option<String> {
-    let budget = ReadingBudget::default();
-    let documents = parse_body(callback, &budget).ok()?;
-    let query = parse_query(&callback.query, &budget).ok()?;
-    let mut documents = documents.into_iter().flatten().chain(query);
-    documents.find_map(|document| find(&document, fields))
-}
-
-/// The first one, outer objects before inner ones.
-fn find(payload: &Value, fields: &CallbackFields) -> Option<String> {
+/// The first placeholder in the place of a message id, outer objects before inner ones.
+pub(super) fn find(payload: &Value, fields: &CallbackFields) -> Option<String> {
     let of_this = payload.as_object().and_then(|object| {
         object.iter().find_map(|(name, value)| {
             let text = value.as_str().map(str::trim)?;

@@ -11,7 +11,7 @@ use crate::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry,
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
-use crate::providers::{self, Callback, CallbackPart, PARTS_LIMIT, Report};
+use crate::providers::{self, Callback, CallbackPart, PARTS_LIMIT, ParsedContent, Report};
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::orphan_of_report::derive_orphan_id;
@@ -33,21 +33,13 @@ pub(super) enum CallbackContent {
     Unsupported {
         reason: &'static str,
     },
-    Parts(ParsedParts),
-}
-
-#[derive(Clone)]
-pub(super) struct ParsedParts {
-    pub(super) provider: ProviderId,
-    pub(super) parts: Vec<CallbackPart>,
-    /// What stands in the place of an id, if a report has none.
-    pub(super) placeholder_id: Option<String>,
+    Parts(ProviderId, ParsedContent),
 }
 
 impl CallbackContent {
     pub(super) fn part_count(&self) -> usize {
         match self {
-            Self::Parts(parsed) => parsed.parts.len(),
+            Self::Parts(_, parsed) => parsed.parts.len(),
             Self::Unverified { .. } | Self::Unsupported { .. } => 1,
         }
     }
@@ -72,26 +64,24 @@ pub(super) fn parse_callback_record(
         };
     }
     match known.find(&record.account) {
-        Some(known) => CallbackContent::Parts(parse_parts(known.provider, configured, record)),
+        Some(known) => CallbackContent::Parts(
+            known.provider,
+            parse_content(known.provider, configured, record),
+        ),
         None => CallbackContent::Unsupported {
             reason: "the account was never configured",
         },
     }
 }
 
-fn parse_parts(
+fn parse_content(
     provider: ProviderId,
     configured: Option<&Account>,
     record: &CallbackRecord,
-) -> ParsedParts {
-    let unparseable = |reason: String| ParsedParts {
-        provider,
-        parts: vec![CallbackPart::Unparseable(reason)],
-        placeholder_id: None,
-    };
+) -> ParsedContent {
     let body = match unpack(&record.body, record.header("content-encoding")) {
         Ok(body) => body,
-        Err(error) => return unparseable(error.to_string()),
+        Err(error) => return ParsedContent::unparseable(error.to_string()),
     };
     let callback = Callback {
         method: record.method.clone(),
@@ -102,37 +92,20 @@ fn parse_parts(
     };
     let usual_names = CallbackFields::default();
     let fields = configured.map_or(&usual_names, |account| &account.callback_fields);
-    let parts = limit_parts(catch_parser_panic(|| {
+    let parsed = catch_parser_panic(|| {
         providers::parse_callback(providers::get(provider), fields, &callback)
-    }));
-    let placeholder_id = if parts.iter().any(lacks_id) {
-        let find = || providers::find_placeholder_id(fields, &callback);
-        catch_unwind(AssertUnwindSafe(find)).unwrap_or_default()
-    } else {
-        None
-    };
-    ParsedParts {
-        provider,
-        parts,
-        placeholder_id,
-    }
-}
-
-fn lacks_id(part: &CallbackPart) -> bool {
-    match part {
-        CallbackPart::Report(report) => report.ids.is_empty() && !report.is_notice(),
-        CallbackPart::Unparseable(_) => true,
-        CallbackPart::Inbound(_) | CallbackPart::Notice(_) | CallbackPart::Probe => false,
+    });
+    ParsedContent {
+        parts: limit_parts(parsed.parts),
+        ..parsed
     }
 }
 
 /// A parser's panic quarantines the one callback; the others continue.
-fn catch_parser_panic(parse: impl FnOnce() -> Vec<CallbackPart>) -> Vec<CallbackPart> {
+fn catch_parser_panic(parse: impl FnOnce() -> ParsedContent) -> ParsedContent {
     // Parsers are pure functions, so a panic leaves no state behind.
     catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {
-        vec![CallbackPart::Unparseable(
-            "internal: the parser panicked; see the log".to_owned(),
-        )]
+        ParsedContent::unparseable("internal: the parser panicked; see the log".to_owned())
     })
 }
 
@@ -198,7 +171,7 @@ impl ParsedCallback<'_> {
     /// The reports among its parts, with their part numbers.
     pub(super) fn reports(&self) -> impl Iterator<Item = (i32, &Report)> {
         let parts = match self.content.as_ref() {
-            CallbackContent::Parts(parsed) => parsed.parts.as_slice(),
+            CallbackContent::Parts(_, parsed) => parsed.parts.as_slice(),
             CallbackContent::Unverified { .. } | CallbackContent::Unsupported { .. } => &[],
         };
         (0..).zip(parts).filter_map(|(number, part)| match part {
@@ -218,13 +191,17 @@ mod tests {
     fn a_parser_panic_makes_the_callback_unparseable() {
         let nothing: [CallbackPart; 0] = [];
         let index = std::hint::black_box(3);
-        let parts = catch_parser_panic(|| vec![nothing[index].clone()]);
+        let only = |part| ParsedContent {
+            parts: vec![part],
+            placeholder_id: None,
+        };
+        let parts = catch_parser_panic(|| only(nothing[index].clone())).parts;
         let [CallbackPart::Unparseable(reason)] = parts.as_slice() else {
             unreachable!("one part: {parts:?}");
         };
         assert!(reason.starts_with("internal"), "{reason}");
         let notice = CallbackPart::Notice("quality rating".to_owned());
-        assert_eq!(catch_parser_panic(|| vec![notice.clone()]), [notice]);
+        assert_eq!(catch_parser_panic(|| only(notice.clone())).parts, [notice]);
     }
 
     #[test]
@@ -254,6 +231,6 @@ mod tests {
         let mut decisions = OperatorDecisions::default();
         decisions.released.insert(record.id);
         let parsed = parse_callback_record(&known, None, &record, Some(&decisions));
-        assert!(matches!(parsed, CallbackContent::Parts(parsed) if parsed.parts.len() == 1));
+        assert!(matches!(parsed, CallbackContent::Parts(_, parsed) if parsed.parts.len() == 1));
     }
 }

@@ -160,63 +160,57 @@ pub const FILTER_FIELDS: [FilterField; 17] = [
         },
         |query| query.filter.class.map(|class| class.to_string()),
     ),
-    FilterField {
-        name: "origin",
-        option: "origin",
-        value_name: "ORIGIN",
-        description: "api, observed or dry-run.",
-        repeatable: false,
-        parse: |query, text| {
+    field(
+        "origin",
+        "ORIGIN",
+        "api, observed or dry-run.",
+        |query, text| {
             let listed = [Origin::Api, Origin::Observed, Origin::DryRun];
             let origin = parse_word(text, listed, Origin::as_str);
             set(&mut query.filter.origin, origin)
         },
-        print: |query| query.filter.origin.map(|origin| origin.to_string()),
-    },
+        |query| query.filter.origin.map(|origin| origin.to_string()),
+    ),
+    field(
+        "conflict",
+        "BOOL",
+        "true: delivered, and also reported as failed; false: not.",
+        |query, text| set(&mut query.filter.conflict, parse_flag(text)),
+        |query| query.filter.conflict.map(|flag| flag.to_string()),
+    ),
+    field(
+        "overdue",
+        "BOOL",
+        "true: submitted, and no receipt within the account's deadline; false: not.",
+        |query, text| set(&mut query.overdue, parse_flag(text)),
+        |query| query.overdue.map(|flag| flag.to_string()),
+    ),
+    field(
+        "resent",
+        "BOOL",
+        "true: sent again as a new message; false: not. With false, a list of problems equals its count.",
+        |query, text| set(&mut query.filter.resent, parse_flag(text)),
+        |query| query.filter.resent.map(|flag| flag.to_string()),
+    ),
     FilterField {
-        name: "conflict",
-        option: "conflict",
-        value_name: "BOOL",
-        description: "true: delivered, and also reported as failed; false: not.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.conflict, parse_flag(text)),
-        print: |query| query.filter.conflict.map(|flag| flag.to_string()),
-    },
-    FilterField {
-        name: "overdue",
-        option: "overdue",
-        value_name: "BOOL",
-        description: "true: submitted, and no receipt within the account's deadline; false: not.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.overdue, parse_flag(text)),
-        print: |query| query.overdue.map(|flag| flag.to_string()),
-    },
-    FilterField {
-        name: "resent",
-        option: "resent",
-        value_name: "BOOL",
-        description: "true: sent again as a new message; false: not. With false, a list of problems equals its count.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.resent, parse_flag(text)),
-        print: |query| query.filter.resent.map(|flag| flag.to_string()),
-    },
-    FilterField {
-        name: "created_after",
         option: "created-after",
-        value_name: "INSTANT",
-        description: "An RFC 3339 instant, inclusive.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.created_after, parse_instant(text)),
-        print: |query| query.filter.created_after.map(instant),
+        ..field(
+            "created_after",
+            "INSTANT",
+            "An RFC 3339 instant, inclusive.",
+            |query, text| set(&mut query.filter.created_after, parse_instant(text)),
+            |query| query.filter.created_after.map(instant),
+        )
     },
     FilterField {
-        name: "created_before",
         option: "created-before",
-        value_name: "INSTANT",
-        description: "An RFC 3339 instant, exclusive.",
-        repeatable: false,
-        parse: |query, text| set(&mut query.filter.created_before, parse_instant(text)),
-        print: |query| query.filter.created_before.map(instant),
+        ..field(
+            "created_before",
+            "INSTANT",
+            "An RFC 3339 instant, exclusive.",
+            |query, text| set(&mut query.filter.created_before, parse_instant(text)),
+            |query| query.filter.created_before.map(instant),
+        )
     },
 ];
 

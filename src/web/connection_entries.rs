@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::telemetry::line_per_minute::LinePerMinute;
 use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
 
-/// Between two log lines about connections that ended to make room.
-const LOG_INTERVAL: Duration = Duration::from_mins(1);
+static ENDED_LINES: LinePerMinute = LinePerMinute::new();
 
 #[derive(Default)]
 pub(super) struct Entries {
@@ -18,7 +18,6 @@ pub(super) struct Entries {
     pub(super) others: usize,
     /// Ended to make room, since the last log line.
     ended: u64,
-    logged_at: Option<Instant>,
 }
 
 pub(super) struct Entry {
@@ -119,14 +118,12 @@ impl Entries {
     }
 
     pub(super) fn log(&mut self) {
-        let is_due = self.logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);
-        if self.ended > 0 && is_due {
+        if self.ended > 0 && ENDED_LINES.admit(Instant::now()) {
             tracing::warn!(
                 connections = self.ended,
                 "slow or idle connections were closed to make room for others"
             );
             self.ended = 0;
-            self.logged_at = Some(Instant::now());
         }
     }
 }

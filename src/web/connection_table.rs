@@ -153,8 +153,6 @@ impl ConnectionTable {
             entries.end_oldest(excess + batch, |entry| {
                 entry.purpose == Purpose::Other && entry.connection.age() >= GRACE
             });
-        }
-        if excess > 0 {
             self.note_crowd(entries);
         }
         let excess = (entries.others + entries.callbacks).saturating_sub(total);

@@ -4,15 +4,13 @@
 //! When it stops, actix closes idle connections at once, and drops connections that it has accepted
 //! but not read from. Both are resets, and a provider that posts only once has then lost a callback.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
-use actix_web::web::{self, Bytes};
+use actix_web::web;
 use actix_web::{Error, ResponseError};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -22,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::services::Services;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
+use crate::web::kept_body::keep_until_written;
 use crate::web::listener::Owner;
 use crate::web::route_registration::{HEALTH_PATH, is_callback_path};
 use crate::web::tracked_connection::{Activity, Purpose};
@@ -153,35 +152,18 @@ pub(crate) async fn follow(
         head.set_connection_type(ConnectionType::Close);
     }
     if response.response().body().size() == BodySize::Stream {
-        return Ok(response.map_body(|_, body| BoxBody::new(StreamedBody { body, handle })));
+        let streamed = StreamedResponse(handle);
+        return Ok(response.map_body(|_, body| keep_until_written(body, streamed)));
     }
     handle.connection.begin(Activity::Waiting);
     Ok(response)
 }
 
 /// A response of unknown length. Until its end the connection is not idle.
-struct StreamedBody {
-    body: BoxBody,
-    handle: ConnectionHandle,
-}
+struct StreamedResponse(ConnectionHandle);
 
-impl MessageBody for StreamedBody {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.body.as_pin_mut().poll_next(context)
-    }
-}
-
-impl Drop for StreamedBody {
+impl Drop for StreamedResponse {
     fn drop(&mut self) {
-        self.handle.connection.begin(Activity::Waiting);
+        self.0.connection.begin(Activity::Waiting);
     }
 }

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod dashboard;
 pub mod error;
 mod health_endpoints;
+mod kept_body;
 pub mod listener;
 pub mod live_streams;
 mod metrics_endpoint;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -21,6 +21,7 @@ use futures_util::Stream;
 
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
+use crate::web::kept_body::keep_until_written;
 use crate::web::timed_body::TimedBody;
 use crate::web::tracked_connection::Activity;
 
@@ -59,9 +60,7 @@ pub(super) async fn limit(
         response = response.into_response(ApiError::TooSlow.error_response());
     }
     match kept.filter(|rest| rest.borrow().is_some()) {
-        Some(rest) => {
-            Ok(response.map_body(|_, body| BoxBody::new(ResponseBody { body, _rest: rest })))
-        }
+        Some(rest) => Ok(response.map_body(|_, body| keep_until_written(body, rest))),
         None => Ok(response),
     }
 }
@@ -82,26 +81,5 @@ impl Stream for BodyReader {
             *rest = None;
         }
         read
-    }
-}
-
-/// The body of the response, with the rest of the request's.
-struct ResponseBody {
-    body: BoxBody,
-    _rest: Rest,
-}
-
-impl MessageBody for ResponseBody {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.body.as_pin_mut().poll_next(context)
     }
 }

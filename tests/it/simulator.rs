@@ -773,7 +773,8 @@ async fn our_parsers_read_every_simulated_callback_as_intended() {
             providers::get(post.provider),
             &CallbackFields::default(),
             &callback,
-        );
+        )
+        .parts;
         let found: Vec<String> = parts
             .iter()
             .filter_map(|part| match part {

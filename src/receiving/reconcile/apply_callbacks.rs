@@ -87,7 +87,7 @@ impl Reconciler {
                 let reason = Some((*reason).to_owned());
                 return Ok(outcome(entry, Outcome::Quarantined, reason));
             }
-            CallbackContent::Parts(parsed) => (parsed.provider, &parsed.parts),
+            CallbackContent::Parts(provider, parsed) => (*provider, &parsed.parts),
         };
         effects.note_placeholder(parsed);
         let account = AccountContext {

@@ -22,8 +22,8 @@ pub(super) struct CollectedEffects {
 
 impl CollectedEffects {
     pub(super) fn note_placeholder(&mut self, parsed: &ParsedCallback<'_>) {
-        if let CallbackContent::Parts(parts) = parsed.content.as_ref()
-            && let Some(placeholder) = &parts.placeholder_id
+        if let CallbackContent::Parts(_, content) = parsed.content.as_ref()
+            && let Some(placeholder) = &content.placeholder_id
         {
             let record = &parsed.entry.record;
             self.id_remarks

@@ -69,11 +69,6 @@ pub(crate) async fn show(
     let now = services.clock.now();
     let visibility = caller.visibility();
     Ok(HttpResponse::Ok().json(MessageResponse::complete(
-        &message,
-        (&delivery, &receipts),
-        &ids,
-        &attempts,
-        visibility,
-        now,
+        &message, &delivery, &receipts, &ids, &attempts, visibility, now,
     )))
 }

@@ -29,7 +29,8 @@ pub fn check_callback(provider: ProviderId, input: &[u8]) {
             providers::get(provider),
             &CallbackFields::default(),
             &callback,
-        );
+        )
+        .parts;
         assert!(!parts.is_empty(), "a callback always yields a part");
         // Every part needs at least one byte.
         assert!(parts.len() <= input.len() + 1, "more parts than bytes");
@@ -40,7 +41,8 @@ pub fn check_callback(provider: ProviderId, input: &[u8]) {
             providers::get(provider),
             &CallbackFields::default(),
             &callback,
-        );
+        )
+        .parts;
         assert_eq!(parts, second, "parsing is a function of the bytes");
     }
 }

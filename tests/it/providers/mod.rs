@@ -222,7 +222,7 @@ fn lines(provider: ProviderId, callback: &Callback) -> Vec<String> {
 
 /// Each part of a callback in one line, for an account with `callback_fields`.
 fn lines_by(fields: &CallbackFields, provider: ProviderId, callback: &Callback) -> Vec<String> {
-    let parts = parse_callback(get(provider), fields, callback);
+    let parts = parse_callback(get(provider), fields, callback).parts;
     assert!(!parts.is_empty(), "a callback always yields a part");
     parts.iter().map(line).collect()
 }

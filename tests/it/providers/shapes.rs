@@ -52,7 +52,7 @@ fn meaning(word: &str) -> &str {
 
 /// The events of a callback's reports, in order; an echo has none.
 fn said(provider: ProviderId, callback: &Callback) -> Vec<&'static str> {
-    let parts = parse_callback(get(provider), &CallbackFields::default(), callback);
+    let parts = parse_callback(get(provider), &CallbackFields::default(), callback).parts;
     let events = parts.iter().filter_map(|part| match part {
         CallbackPart::Report(report) => report.event.as_ref(),
         _ => None,

@@ -170,7 +170,7 @@ fn pack(body: &[u8], packing: Packing) -> Vec<u8> {
 }
 
 fn reports(callback: &Callback) -> Vec<Report> {
-    let parts = parse_callback(get(ProviderId::Sobot), &CallbackFields::default(), callback);
+    let parts = parse_callback(get(ProviderId::Sobot), &CallbackFields::default(), callback).parts;
     let report = |part| match part {
         CallbackPart::Report(report) => Some(report),
         _ => None,

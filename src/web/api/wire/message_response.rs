@@ -158,7 +158,8 @@ impl MessageResponse {
     /// With the folded stages, every id and every attempt.
     pub(crate) fn complete(
         message: &Message,
-        (delivery, receipts): (&Delivery, &[Receipt]),
+        delivery: &Delivery,
+        receipts: &[Receipt],
         ids: &[ProviderMessageId],
         attempts: &[Attempt],
         visibility: Visibility,
