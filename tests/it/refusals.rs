@@ -68,7 +68,7 @@ async fn refused_requests_are_listed_by_cause_without_what_the_caller_chose() {
     assert!(metrics.contains("bluetick_rejections_total{cause=\"wrong_token\"} 1"));
     assert!(metrics.contains("bluetick_rejections_total{cause=\"too_slow\"} 0"));
     let page = text_of(&app, "/callbacks").await;
-    assert!(page.contains("Refused requests") && page.contains("Wrong verify token"));
+    assert!(page.contains("Rejected requests") && page.contains("Wrong verify token"));
     assert!(!page.contains(SECRET), "{page}");
     // The list is for those who may read, and it ends.
     let reply = app.client.get(app.url("/api/v1/rejections")).send().await;

@@ -75,7 +75,7 @@ impl FailureSummary {
 fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
     let mut found: SentenceParts = Vec::new();
     let mut text = String::new();
-    for token in sentence.split_inclusive(' ') {
+    for token in split_words(sentence) {
         let core = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '`');
         let Some((piece, (before, after))) =
             parse_marked(core, related).zip(token.split_once(core))
@@ -94,6 +94,23 @@ fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
         found.push(SentencePart::Text(text));
     }
     found
+}
+
+/// Words with the space behind them. A quoted text is one word.
+fn split_words(sentence: &str) -> Vec<&str> {
+    let (mut words, mut start, mut quoted) = (Vec::new(), 0, false);
+    for (at, c) in sentence.char_indices() {
+        match c {
+            '`' => quoted = !quoted && sentence[at + 1..].contains('`'),
+            ' ' if !quoted => {
+                words.push(&sentence[start..=at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&sentence[start..]);
+    words
 }
 
 fn parse_marked(core: &str, related: &[MessageId]) -> Option<SentencePart> {
@@ -126,5 +143,13 @@ mod tests {
             ]
         );
         assert_eq!(split_sentence("` `` .", &[known]), [text("` `` .")]);
+        assert_eq!(
+            split_sentence("Events: `payment: failed`.", &[known]),
+            [
+                text("Events: "),
+                SentencePart::Word("payment: failed".to_owned()),
+                text("."),
+            ]
+        );
     }
 }

@@ -27,18 +27,22 @@ pub(crate) async fn preview(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let decision = decision(&services, &caller);
-    let mut selection = parse(request.query_string().as_bytes())?;
-    let mut found = None;
-    if let Some(selection) = &mut selection {
-        // The button dismisses what the page counted.
-        selection.received_before.get_or_insert(decision.now);
-        let mode = DismissalMode::Count;
-        let count =
-            dismiss_orphans(&services.store, selection, mode, &decision, &mut |_| {}).await?;
-        found = Some(count);
-    }
+    let selection = parse(request.query_string().as_bytes())?;
+    let found = match &selection {
+        Some(selection) => {
+            // The button dismisses what the page counted.
+            let counted = OrphanSelection {
+                received_before: selection.received_before.or(Some(decision.now)),
+                ..selection.clone()
+            };
+            let (store, mode) = (&services.store, DismissalMode::Count);
+            let number = dismiss_orphans(store, &counted, mode, &decision, &mut |_| {}).await?;
+            Some((counted, number))
+        }
+        None => None,
+    };
     let accounts = account_ids(&services).await?;
-    let page = OrphanDismissalPage::new(selection.as_ref(), found, &accounts);
+    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts);
     respond(&services, page).await
 }
 
@@ -107,7 +111,7 @@ pub struct OrphanDismissalPage {
 impl OrphanDismissalPage {
     fn new(
         selection: Option<&OrphanSelection>,
-        found: Option<u64>,
+        found: Option<&(OrphanSelection, u64)>,
         accounts: &[AccountId],
     ) -> Self {
         let chosen = selection.map(|selection| &selection.account);
@@ -128,11 +132,11 @@ impl OrphanDismissalPage {
                 .collect(),
             received_after: field(after),
             received_before: field(before),
-            found: found.zip(selection).map(|(number, selection)| {
-                let text = counted(number, "unmatched report", "unmatched reports");
+            found: found.map(|(selection, number)| {
+                let text = counted(*number, "unmatched report", "unmatched reports");
                 (text, fields(selection))
             }),
-            can_dismiss: found.is_some_and(|number| number > 0),
+            can_dismiss: found.is_some_and(|(_, number)| *number > 0),
         }
     }
 }
