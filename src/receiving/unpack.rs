@@ -62,9 +62,9 @@ pub fn unpack<'b>(
 ) -> Result<Cow<'b, [u8]>, UnpackError> {
     let labels = Labels(content_encoding.unwrap_or_default());
     let mut unpacked = Cow::Borrowed(body);
-    for _ in 0..ENCODINGS_LIMIT {
+    for decoded in 0..ENCODINGS_LIMIT {
         let Some(packing) = labels.packing(&unpacked) else {
-            return labels.check_text(&unpacked).map(|()| unpacked);
+            return labels.check_text(&unpacked, decoded).map(|()| unpacked);
         };
         let limit = if is_packed_again(&unpacked, packing) {
             INTERMEDIATE_LIMIT
@@ -72,10 +72,10 @@ pub fn unpack<'b>(
             UNPACKED_LIMIT
         };
         match decode(&unpacked, packing, limit) {
-            Ok(decoded) => unpacked = Cow::Owned(decoded),
+            Ok(bytes) => unpacked = Cow::Owned(bytes),
             // Two bytes are no proof of zlib, and a label none of deflate.
             Err(UnpackError::Broken(_)) if packing != Packing::Gzip => {
-                return labels.check_text(&unpacked).map(|()| unpacked);
+                return labels.check_text(&unpacked, decoded).map(|()| unpacked);
             }
             Err(error) => return Err(error),
         }
@@ -90,7 +90,7 @@ pub fn unpack<'b>(
 struct Labels<'h>(&'h str);
 
 impl Labels<'_> {
-    fn names(&self) -> impl Iterator<Item = String> {
+    fn names(&self) -> impl DoubleEndedIterator<Item = String> {
         let names = self.0.split(',');
         names
             .map(|name| name.trim().to_ascii_lowercase())
@@ -115,8 +115,9 @@ impl Labels<'_> {
         }
     }
 
-    /// Names the encoding of bytes that are neither text nor a known compression.
-    fn check_text(&self, bytes: &[u8]) -> Result<(), UnpackError> {
+    /// Names the encoding of bytes that are neither text nor a known compression, after `decoded`
+    /// encodings were removed.
+    fn check_text(&self, bytes: &[u8], decoded: usize) -> Result<(), UnpackError> {
         let is_utf16 = matches!(
             bytes,
             [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..]
@@ -129,7 +130,7 @@ impl Labels<'_> {
         if sample.iter().filter(is_control).count() * CONTROL_SHARE <= sample.len() {
             return Ok(());
         }
-        match self.names().last().as_deref() {
+        match self.names().rev().nth(decoded).as_deref() {
             None => Ok(()),
             Some("gzip" | "x-gzip") => Err(UnpackError::Broken("gzip")),
             Some("deflate") => Err(UnpackError::Broken("deflate")),

@@ -85,6 +85,16 @@ fn bytes_that_cannot_be_unpacked_are_named_by_their_label() {
         let error = unpack(&noise, Some(label)).unwrap_err();
         assert_eq!(error.to_string(), reason);
     }
+    for label in ["br", "gzip", "gzip, UTF-8"] {
+        // The label is about the bytes around it.
+        let packed = gzip(&noise);
+        let unpacked = unpack(&packed, Some(label));
+        let reason = unpacked.as_ref().map_err(ToString::to_string);
+        match label {
+            "gzip, UTF-8" => assert_eq!(reason, Err("the body is not valid gzip".into())),
+            _ => assert_eq!(unpacked.as_deref(), Ok(&noise[..]), "{label}"),
+        }
+    }
     let cut = &gzip(b"{\"id\":\"wamid.1\"}")[..20];
     assert_eq!(unpack(cut, None), Err(UnpackError::Broken("gzip")));
 }
