@@ -30,6 +30,7 @@ pub(crate) struct TestDatabase {
 }
 
 struct Schema {
+    /// As given in `TEST_DATABASE_URL`.
     server: String,
     name: String,
 }
@@ -221,7 +222,7 @@ impl TestDatabase {
 
     async fn connect(&self, folder: &str) -> DatabaseConnection {
         let url = match &self.schema {
-            Some(schema) => schema.server.clone(),
+            Some(schema) => without_tls(&schema.server),
             None => self.url_in(folder).expose().to_owned(),
         };
         let mut options = ConnectOptions::new(url);
@@ -240,7 +241,8 @@ impl TestDatabase {
 impl Schema {
     async fn create(server: String) -> Self {
         let name = format!("test_{}", Uuid::from_bytes(rand::random()).simple());
-        run(&server, &format!("CREATE SCHEMA {name}")).await;
+        let statement = format!("CREATE SCHEMA {name}");
+        run(&without_tls(&server), &statement).await;
         Self { server, name }
     }
 
@@ -252,7 +254,7 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        let server = self.server.clone();
+        let server = without_tls(&self.server);
         let statement = format!("DROP SCHEMA {} CASCADE", self.name);
         // The runtime of the test is blocked by this `drop`.
         let dropped = std::thread::spawn(move || {
@@ -267,6 +269,15 @@ impl Drop for Schema {
             eprintln!("schema {} could not be dropped", self.name);
         }
     }
+}
+
+/// For the tests' own connections: a handshake takes 100 ms, and each query has a connection of its own.
+fn without_tls(server: &str) -> String {
+    if server.contains("sslmode=") {
+        return server.to_owned();
+    }
+    let separator = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{separator}sslmode=disable")
 }
 
 async fn run(server: &str, statement: &str) {
