@@ -49,10 +49,20 @@ fn readable(values: Vec<Value>) -> Vec<Document> {
     values.into_iter().map(Ok).collect()
 }
 
-/// Whether the first line is a whole document and there are others.
+/// Whether there are several lines, and the first one is a whole document or each one begins one.
 fn is_on_lines(text: &str) -> bool {
-    let first = text.split_once('\n').map(|(first, _)| first.trim_ascii());
-    first.is_some_and(|line| begins_json(line) && line.ends_with(['}', ']']))
+    let mut lines = text
+        .lines()
+        .map(str::trim_ascii)
+        .filter(|line| !line.is_empty());
+    let is_document = |line: &str| begins_json(line) && line.ends_with(['}', ']']);
+    match (lines.next(), lines.next()) {
+        (Some(first), Some(second)) => {
+            is_document(first)
+                || (begins_json(first) && is_document(second) && lines.all(begins_json))
+        }
+        _ => false,
+    }
 }
 
 fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
@@ -133,6 +143,11 @@ mod tests {
             .map(|document| document.as_ref().ok())
             .collect();
         assert_eq!(read, [good[0].as_ref().ok(), None, good[1].as_ref().ok()]);
+        let first = parse("{\"a\" 1\n{\"a\":1}\n{\"b\":1}").unwrap();
+        assert!(
+            matches!(first.as_slice(), [Err(_), Ok(_), Ok(_)]),
+            "{first:?}"
+        );
         let behind = parse("{\"a\":1}<br />").unwrap();
         assert!(matches!(behind.as_slice(), [Ok(_), Err(_)]), "{behind:?}");
     }

@@ -25,17 +25,29 @@ const NULLS: &[&str] = &[
 ];
 
 /// Lone surrogates become U+FFFD; backslashes without meaning and control characters are escaped;
-/// words and numbers that JSON does not have become texts, true, false or null; a comma before a
-/// closing bracket or between two documents is left out. Other mistakes stay.
+/// words and numbers that JSON does not have become texts, true, false or null; so do template
+/// variables without quotes; a missing value becomes null; a comma before a closing bracket or
+/// between two documents is left out. Other mistakes stay.
 pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     let mut repair = Repair {
         rest: text,
         kept: String::with_capacity(text.len()),
         depth: 0,
         tokens: 0,
+        expects_value: false,
     };
     while let Some(next) = repair.rest.chars().next() {
+        if next.is_ascii_whitespace() {
+            repair.copy(1);
+            continue;
+        }
+        let expects_value = std::mem::replace(&mut repair.expects_value, next == ':');
         match next {
+            ',' | '}' if expects_value => repair.insert_null()?,
+            _ if expects_value && repair.copy_variable()? => {}
+            _ if expects_value && !matches!(next, '"' | '{' | '[' | ']') => {
+                repair.copy_word(VALUE_ENDS)?;
+            }
             '"' => repair.copy_text()?,
             '{' | '[' => {
                 repair.depth += 1;
@@ -52,8 +64,7 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
             '\0' | '\u{1e}' | '\u{feff}' if repair.depth == 0 => {
                 repair.replace(next.len_utf8(), " ");
             }
-            _ if next.is_ascii_whitespace() => repair.copy(1),
-            _ => repair.copy_word()?,
+            _ => repair.copy_word(WORD_ENDS)?,
         }
         if repair.kept.len() > REPAIRED_LIMIT {
             return Err(ReadingLimit::Unrepairable);
@@ -62,11 +73,24 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     Ok(repair.kept)
 }
 
+/// End a word that may be a name or a value.
+const WORD_ENDS: &[char] = &[
+    '"', '{', '}', '[', ']', ',', ':', ' ', '\t', '\r', '\n', '\u{c}',
+];
+/// End a value behind a colon, which may be a time or several words.
+const VALUE_ENDS: &[char] = &['"', '{', '}', '[', ']', ',', '\r', '\n'];
+/// How variables of templates begin and end.
+const VARIABLES: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("#{", "}"), ("<%", "%>")];
+/// Bytes of a variable.
+const VARIABLE_LIMIT: usize = 200;
+
 struct Repair<'t> {
     rest: &'t str,
     kept: String,
     depth: usize,
     tokens: usize,
+    /// Directly behind a colon.
+    expects_value: bool,
 }
 
 impl<'t> Repair<'t> {
@@ -142,13 +166,36 @@ impl<'t> Repair<'t> {
         }
     }
 
-    /// Copies a word or a number outside of texts.
-    fn copy_word(&mut self) -> Result<(), ReadingLimit> {
+    /// For `"price":,`.
+    fn insert_null(&mut self) -> Result<(), ReadingLimit> {
         self.count_token()?;
-        let ends = |c: char| {
-            matches!(c, '"' | '{' | '}' | '[' | ']' | ',' | ':') || c.is_ascii_whitespace()
+        self.kept.push_str("null");
+        Ok(())
+    }
+
+    /// Copies a variable that was not filled, such as `{{timestamp}}`, as a text.
+    fn copy_variable(&mut self) -> Result<bool, ReadingLimit> {
+        let Some(length) = VARIABLES.iter().find_map(|(begin, end)| {
+            let name = self.rest.strip_prefix(begin)?;
+            let length = name.find(end)?;
+            let is_name = |c: char| c != '"' && c != ':' && c != '\\' && c >= ' ';
+            let fits = length <= VARIABLE_LIMIT && name[..length].chars().all(is_name);
+            fits.then_some(begin.len() + length + end.len())
+        }) else {
+            return Ok(false);
         };
+        self.count_token()?;
+        self.kept.push('"');
+        self.copy(length);
+        self.kept.push('"');
+        Ok(true)
+    }
+
+    /// Copies a word or a number outside of texts, up to one of `ends`.
+    fn copy_word(&mut self, ends: &[char]) -> Result<(), ReadingLimit> {
+        self.count_token()?;
         let word = self.take(self.rest.find(ends).unwrap_or(self.rest.len()));
+        let word = word.trim_ascii_end();
         if self.depth == 0 || matches!(word, "true" | "false" | "null") || is_number(word) {
             self.kept.push_str(word);
             return Ok(());
@@ -205,6 +252,16 @@ mod tests {
                 "[NaN,-Infinity,None,True,1e999,1.5,007,.5,wamid.1]",
                 r#"[null,null,null,true,null,1.5,"007",".5","wamid.1"]"#,
             ),
+            (
+                r#"{"a":,"b":{{time}},"c":${x.y} ,"d":[{"e":}],"f":{"g":1}}"#,
+                r#"{"a":null,"b":"{{time}}","c":"${x.y}" ,"d":[{"e":null}],"f":{"g":1}}"#,
+            ),
+            (
+                r#"{"at":2026-11-28 03:50:50,"b":<no value>,"c": 1 ,"d": tr ue}"#,
+                r#"{"at":"2026-11-28 03:50:50","b":"<no value>","c": 1,"d": "tr ue"}"#,
+            ),
+            // Objects that only begin like a variable.
+            (r#"{"a":{{"b":1}}}"#, r#"{"a":{{"b":1}}}"#),
             ("{id:1},{\"a\":2}\u{1e}[3]", r#"{"id":1} {"a":2} [3]"#),
             (r#"{"a" 1} rest \"#, r#"{"a" 1} rest \"#),
             (r#"{"a":"\"#, r#"{"a":"\\"#),

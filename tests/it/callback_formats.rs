@@ -202,6 +202,8 @@ async fn a_bad_character_spoils_only_its_own_value() {
             Post::new("an unknown escape", with(r"C:\media \x41 it\'s")),
             Post::new("a number that no double holds", with(r#"x","weight":1e999,"y":"z"#)),
             Post::new("what JSON does not have", with(r#"x","a":NaN,"b":-Infinity,"c":undefined,"d":None,"e":True,"f":"z"#)),
+            Post::new("values without quotes", with(r#"x","a":{{a}},"b":${b.c},"c":<no value>,"d":"z"#)),
+            Post::new("no value", with(r#"x","a":,"b":"z"#)),
             Post::new("UTF-16, little endian", utf16(&with("Zoë"), u16::to_le_bytes)),
             Post::new("UTF-16, big endian", utf16(&with("Zoë"), u16::to_be_bytes)),
             Post::new("gzip of a bad byte", gzip(&raw(b"Zo\xeb"))),
@@ -350,14 +352,17 @@ async fn a_document_that_cannot_be_read_voids_no_other() {
     let (other, other_id) = submit(&app, SOBOT).await;
     let body = format!("{}\n{{\"id\":\n{}", report(&one_id), report(&other_id));
     deliver(&app, SOBOT, &Post::new("three lines", body)).await;
-    for id in [one, other] {
+    let (third, third_id) = submit(&app, SOBOT).await;
+    let body = format!("{{\"id\" 1}}\n{}\n", report(&third_id));
+    deliver(&app, SOBOT, &Post::new("a wrong first line", body)).await;
+    for id in [one, other, third] {
         assert_eq!(app.state(&id).await, "delivered");
     }
     let (id, wamid) = submit(&app, SOBOT).await;
     let body = format!("{}<br />\n<b>Warning</b>: in webhook.php", report(&wamid));
     deliver(&app, SOBOT, &Post::new("a warning behind it", body)).await;
     assert_eq!(app.state(&id).await, "delivered");
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 2);
+    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 3);
     app.finish().await;
 }
 

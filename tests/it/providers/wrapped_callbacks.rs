@@ -80,6 +80,12 @@ const VALUES: &[&str] = &[
     "007",
     "[1,2,]",
     "{\"a\":1,}",
+    "",
+    "{{profile_x}}",
+    "${x.y}",
+    "<no value>",
+    "2026-11-28 03:50:50",
+    "[{\"a\":,\"b\":{{b}}}]",
 ];
 
 fn wrappings() -> impl Strategy<Value = Wrapping> {
