@@ -176,11 +176,12 @@ impl<'t> Repair<'t> {
     /// Copies a variable that was not filled, such as `{{timestamp}}`, as a text.
     fn copy_variable(&mut self) -> Result<bool, ReadingLimit> {
         let Some(length) = VARIABLES.iter().find_map(|(begin, end)| {
-            let name = self.rest.strip_prefix(begin)?;
+            let rest = self.rest.strip_prefix(begin)?;
+            let name = &rest[..rest.floor_char_boundary(VARIABLE_LIMIT)];
             let length = name.find(end)?;
             let is_name = |c: char| c != '"' && c != ':' && c != '\\' && c >= ' ';
-            let fits = length <= VARIABLE_LIMIT && name[..length].chars().all(is_name);
-            fits.then_some(begin.len() + length + end.len())
+            let is_variable = name[..length].chars().all(is_name);
+            is_variable.then_some(begin.len() + length + end.len())
         }) else {
             return Ok(false);
         };

@@ -12,13 +12,15 @@ use crate::store::ledger::message_ledger::Ledger;
 impl Ledger {
     /// The message that had one of these ids by `at`. Prefers a sent message to one known only from
     /// callbacks. Later ids do not count, so that reprocessing the callback finds the same message.
+    ///
+    /// [`Ledger::load_holders`] must have looked them up: an id that has no message now had none.
     pub async fn find_holder_at(
         &mut self,
         account: &AccountId,
         ids: &[ProviderMessageId],
         at: DateTime<Utc>,
     ) -> Result<Option<MessageId>, Error> {
-        if ids.is_empty() {
+        if ids.iter().all(|id| self.holder(account, id).is_none()) {
             return Ok(None);
         }
         self.write_bindings().await?;

@@ -197,6 +197,18 @@ fn json_shapes() -> Vec<Shape> {
             })),
             "receipts",
         ),
+        Shape::new(
+            "notices on different messages",
+            statuses(&numbered(5_000, |n| {
+                format!(r#"{{"id":"wamid.paid-{n}","type":"payment","status":"captured"}}"#)
+            })),
+            "notice",
+        ),
+        Shape::gzip(
+            "variables that do not end",
+            gzip("[", r#"{"a":{{x,"#, "1]"),
+            "quarantined",
+        ),
     ]
 }
 
