@@ -5,10 +5,9 @@ use std::error::Error as StdError;
 use std::time::Instant;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::db;
 use crate::domain::scope::{MissingScope, Scope};
@@ -19,6 +18,7 @@ use crate::telemetry::line_per_minute::LinePerMinute;
 use crate::web::live_streams::TooManyStreams;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
+use crate::web::request_id;
 
 /// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
 /// next process runs. Also for a stream beyond the limit.
@@ -51,8 +51,16 @@ pub enum ApiError {
         /// `retention.callbacks`.
         days: u32,
     },
-    #[error("this address does not know the method")]
-    MethodNotAllowed,
+    #[error("this address does not know the method; it knows {allowed}")]
+    MethodNotAllowed {
+        /// For the header `Allow`.
+        allowed: &'static str,
+    },
+    /// The `Host` of the request is neither ours nor exempt.
+    #[error(
+        "this server is not known under that name; set `public_url`, or let the proxy pass the header `Host`"
+    )]
+    UnknownHost,
     #[error("this Idempotency-Key was used with another request")]
     IdempotencyKeyReused,
     /// Not in the current state.
@@ -96,7 +104,8 @@ impl ApiError {
             Self::CrossSite => ProblemCode::CrossSite,
             Self::NotFound => ProblemCode::NotFound,
             Self::NoLongerKept { .. } => ProblemCode::NoLongerKept,
-            Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
+            Self::MethodNotAllowed { .. } => ProblemCode::MethodNotAllowed,
+            Self::UnknownHost => ProblemCode::UnknownHost,
             Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
             Self::NotPossible(_) => ProblemCode::NotPossible,
             Self::TooLarge { .. } => ProblemCode::TooLarge,
@@ -117,7 +126,7 @@ impl ApiError {
             error => error.cause(),
         };
         let request_id = cause.map(|cause| {
-            let id = Uuid::from_bytes(rand::random());
+            let id = request_id::current();
             tracing::error!(request.id = %id, code = self.code().as_str(), error = cause, "a request failed");
             id
         });
@@ -154,6 +163,9 @@ impl ResponseError for ApiError {
         match self {
             Self::Unauthenticated => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"bluetick\""));
+            }
+            Self::MethodNotAllowed { allowed } => {
+                response.insert_header((ALLOW, *allowed));
             }
             Self::Busy | Self::Unavailable(_) => {
                 response.insert_header((RETRY_AFTER, "1"));

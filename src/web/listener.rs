@@ -58,6 +58,16 @@ pub struct ListenError {
     source: std::io::Error,
 }
 
+/// Connections that wait to be accepted. A burst of callbacks must not be refused.
+const BACKLOG: i32 = 1024;
+
+fn bind(address: &str) -> std::io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    // The standard library's is 128; a second call replaces it.
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
 fn inherit_or_bind(
     inherited: &mut ListenFd,
     place: usize,
@@ -66,7 +76,7 @@ fn inherit_or_bind(
     let inherited = inherited.take_tcp_listener(place)?;
     let (socket, owner) = match inherited {
         Some(socket) => (socket, Owner::Parent),
-        None => (TcpListener::bind(address)?, Owner::Process),
+        None => (bind(address)?, Owner::Process),
     };
     socket.set_nonblocking(true)?;
     Ok(Listener { socket, owner })

@@ -5,7 +5,9 @@ use actix_session::SessionExt;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, ContentType, HeaderName, LOCATION, RETRY_AFTER,
+};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use askama::Template;
@@ -15,6 +17,9 @@ use crate::web::auth;
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use crate::web::problem_json::Problem;
 use crate::web::sign_in;
+
+/// What a problem says in its header, too.
+const KEPT_HEADERS: [HeaderName; 2] = [ALLOW, RETRY_AFTER];
 
 /// Middleware of all pages: replaces the JSON of a problem.
 pub async fn show<B>(
@@ -38,12 +43,14 @@ where
         }
         Some(problem) => {
             let page = render(&problem, response.request())?;
-            let status = response.status();
-            response.into_response(
-                HttpResponse::build(status)
-                    .insert_header(ContentType::html())
-                    .body(page),
-            )
+            let mut shown = HttpResponse::build(response.status());
+            shown.insert_header(ContentType::html());
+            for name in KEPT_HEADERS {
+                if let Some(value) = response.headers().get(&name) {
+                    shown.insert_header((name, value.clone()));
+                }
+            }
+            response.into_response(shown.body(page))
         }
     })
 }

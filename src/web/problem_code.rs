@@ -17,6 +17,8 @@ pub enum ProblemCode {
     CrossSite,
     NotFound,
     MethodNotAllowed,
+    /// The `Host` is not a name of this server.
+    UnknownHost,
     IdempotencyKeyReused,
     /// Not in the current state.
     NotPossible,
@@ -45,6 +47,7 @@ impl ProblemCode {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NoLongerKept => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::IdempotencyKeyReused | Self::NotPossible => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{ServiceConfig, resource, scope, to};
 use actix_web::{Error, HttpMessage, HttpResponse, Resource, Route, guard};
@@ -175,7 +176,8 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
     let api = resources(table, RouteGroup::Api)
         .into_iter()
         .fold(scope(API_BASE), actix_web::Scope::service)
-        .default_service(to(not_found));
+        .default_service(to(not_found))
+        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")));
     config.service(api);
     // Last: its default service answers every other path.
     let pages = resources(table, RouteGroup::Page)
@@ -186,8 +188,7 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
         .wrap(
             DefaultHeaders::new()
                 .add(("Content-Security-Policy", PAGE_POLICY))
-                .add(("Referrer-Policy", "same-origin"))
-                .add(("X-Content-Type-Options", "nosniff")),
+                .add(("Referrer-Policy", "same-origin")),
         );
     config.service(pages);
 }
@@ -195,18 +196,38 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
 /// One resource per path. Sorted, because actix takes the first that matches: `{` sorts after every
 /// letter, so a fixed word precedes `{id}`.
 fn resources(table: &[RouteEntry], group: RouteGroup) -> Vec<Resource> {
-    let mut resources: BTreeMap<&str, Resource> = BTreeMap::new();
+    let mut resources: BTreeMap<&str, (Resource, Vec<RouteMethod>)> = BTreeMap::new();
     for entry in table.iter().filter(|entry| entry.group == group) {
         let path = match group {
             RouteGroup::Api => entry.path.strip_prefix(API_BASE).unwrap_or(entry.path),
             RouteGroup::Plain | RouteGroup::Page => entry.path,
         };
-        let known = resources.remove(path).unwrap_or_else(|| {
-            new_resource(path, entry.access).default_service(to(method_not_allowed))
-        });
-        resources.insert(path, known.route(entry.route()));
+        let (known, mut methods) = resources
+            .remove(path)
+            .unwrap_or_else(|| (new_resource(path, entry.access), Vec::new()));
+        methods.push(entry.method);
+        resources.insert(path, (known.route(entry.route()), methods));
     }
-    resources.into_values().collect()
+    let has_head = group != RouteGroup::Api;
+    resources
+        .into_values()
+        .map(|(resource, methods)| {
+            let allowed = allowed_methods(&methods, has_head);
+            resource.default_service(to(move || method_not_allowed(allowed)))
+        })
+        .collect()
+}
+
+/// For the header `Allow`.
+fn allowed_methods(methods: &[RouteMethod], has_head: bool) -> &'static str {
+    let has = |method| methods.contains(&method);
+    match (has(RouteMethod::Get), has(RouteMethod::Post)) {
+        (true, true) if has_head => "GET, HEAD, POST",
+        (true, true) => "GET, POST",
+        (true, false) if has_head => "GET, HEAD",
+        (true, false) => "GET",
+        (false, _) => "POST",
+    }
 }
 
 fn new_resource(path: &str, access: RouteAccess) -> Resource {
@@ -241,8 +262,8 @@ async fn require_scope(
     }
 }
 
-pub fn method_not_allowed() -> Ready<Result<HttpResponse, ApiError>> {
-    ready(Err(ApiError::MethodNotAllowed))
+fn method_not_allowed(allowed: &'static str) -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::MethodNotAllowed { allowed }))
 }
 
 pub fn not_found() -> Ready<Result<HttpResponse, ApiError>> {
@@ -259,7 +280,9 @@ async fn reject_parameters(
             .into_iter()
             .map(|(name, _)| FieldError::new(name, "is not known here; this call has none"))
             .collect();
-        return Err(ApiError::Invalid(unknown).into());
+        // A response and not an `Err`, which would bypass the other middleware.
+        let rejected = request.error_response(ApiError::Invalid(unknown));
+        return Ok(rejected.map_into_right_body());
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }

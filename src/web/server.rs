@@ -8,7 +8,8 @@ use std::time::Duration;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, fn_service};
-use actix_web::middleware::from_fn;
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,9 +21,11 @@ use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::client_stream::ClientStream;
 use crate::web::connection_table::{ConnectionLimits, ConnectionTable};
 use crate::web::connections::{self, Connections};
+use crate::web::host_check::{self, OwnHosts};
 use crate::web::live_streams::LiveStreams;
 use crate::web::metrics_endpoint::LastReader;
 use crate::web::request_body::{self, BodyTime};
+use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
 use crate::web::{configure_part, routes};
 
@@ -65,8 +68,6 @@ const OVERLAP_SHARE: usize = 8;
 const RESERVE_SHARE: usize = 4;
 /// Files and sockets for other purposes: databases, spool, calls to providers.
 const OTHER_FILES: u64 = 256;
-/// Connections that wait to be accepted. A burst of callbacks must not be refused.
-const BACKLOG: u32 = 1024;
 
 /// Runs a future on actix's runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -133,6 +134,8 @@ pub fn start(
     let last_reader = web::Data::new(LastReader::default());
     let live_streams = web::Data::new(LiveStreams::default());
     let body_time = web::Data::new(BodyTime(deadlines.body));
+    let own_hosts = OwnHosts::new(&services.config.public_url, &services.config.listen);
+    let own_hosts = web::Data::new(own_hosts);
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
@@ -147,11 +150,15 @@ pub fn start(
             .app_data(last_reader.clone())
             .app_data(live_streams.clone())
             .app_data(body_time.clone())
+            .app_data(own_hosts.clone())
             .app_data(shared.clone())
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(request_body::limit))
+            .wrap(from_fn(host_check::check))
             .wrap(from_fn(connections::follow))
+            .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+            .wrap(from_fn(request_id::assign))
             .configure(|config| configure_part(config, settings.routes))
             .into_factory()
             .map_err(|error: Error| error.error_response());
@@ -182,7 +189,6 @@ pub fn start(
         .and_then(http)
     };
     let server = builder
-        .backlog(BACKLOG)
         .workers(workers)
         .max_concurrent_connections((accepted / workers).max(1))
         .shutdown_timeout(SHUTDOWN_SECONDS)

@@ -56,6 +56,7 @@ mod refusals;
 mod registration;
 mod replaying;
 mod replicas;
+mod response_headers;
 mod restarts;
 mod retention;
 mod retries;
