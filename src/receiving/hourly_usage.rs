@@ -80,8 +80,19 @@ impl HourlyUsage {
     }
 
     pub(super) fn add(&mut self, volume: CallbackVolume) {
-        let unsaved = self.unsaved.entry(self.hour).or_default();
+        self.add_to(self.hour, volume);
+    }
+
+    /// An hour that has not begun yet, after the clock was set back, is the current one.
+    pub(super) fn add_to(&mut self, hour: i64, volume: CallbackVolume) {
+        if volume == CallbackVolume::default() {
+            return;
+        }
+        let unsaved = self.unsaved.entry(hour.min(self.hour)).or_default();
         *unsaved = unsaved.plus(volume);
+        if hour == self.hour - 1 {
+            self.earlier_orphans = self.earlier_orphans.saturating_add(volume.orphans);
+        }
     }
 
     /// Orphans of the last sixty minutes, as if those of the hour before had come evenly.

@@ -105,21 +105,24 @@ impl TrafficLimits {
         true
     }
 
-    /// Counts what the callbacks of an account contained, once they are processed.
+    /// Counts what callbacks of an account contained, once they are processed, in the hour in which
+    /// they arrived: after an outage, catching up uses nothing of the present hour's ceiling.
     pub fn count_processed(
         &self,
         account: &AccountId,
+        received_at: DateTime<Utc>,
         receipts: u64,
         orphans: u64,
         now: DateTime<Utc>,
     ) {
         let mut usage = self.limiter_of(Some(account)).lock();
         usage.start_hour(hour_of(now));
-        usage.add(CallbackVolume {
+        let volume = CallbackVolume {
             receipts,
             orphans,
             ..CallbackVolume::default()
-        });
+        };
+        usage.add_to(hour_of(received_at), volume);
     }
 
     /// Accounts with more than [`ORPHAN_FLOOD`] orphans within an hour.

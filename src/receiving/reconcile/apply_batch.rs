@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use crate::db;
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::AccountId;
@@ -61,15 +63,20 @@ impl Reconciler {
 
     /// For the limits of accounts.
     fn count_processed(&self, batch: &[ParsedCallback<'_>], orphans: &BTreeMap<AccountId, u64>) {
-        let mut receipts: BTreeMap<&AccountId, u64> = BTreeMap::new();
-        for parsed in batch {
-            let reports = u64::try_from(parsed.reports().count()).unwrap_or_default();
-            *receipts.entry(&parsed.entry.record.account).or_default() += reports;
-        }
         let now = self.clock.now();
-        for (account, receipts) in receipts {
-            let orphans = orphans.get(account).copied().unwrap_or_default();
-            self.limits.count_processed(account, receipts, orphans, now);
+        let mut latest: BTreeMap<&AccountId, DateTime<Utc>> = BTreeMap::new();
+        for parsed in batch {
+            let record = &parsed.entry.record;
+            let reports = u64::try_from(parsed.reports().count()).unwrap_or_default();
+            latest.insert(&record.account, record.received_at);
+            self.limits
+                .count_processed(&record.account, record.received_at, reports, 0, now);
+        }
+        for (account, orphans) in orphans {
+            if let Some(received_at) = latest.get(account) {
+                self.limits
+                    .count_processed(account, *received_at, 0, *orphans, now);
+            }
         }
     }
 

@@ -69,22 +69,37 @@ fn receipts_have_a_ceiling_too() {
     let limits = limits();
     let ceiling = receipt_ceiling(MINIMUM_CEILING);
     assert!(limits.admit(&shop(), 1, noon()));
-    limits.count_processed(&shop(), ceiling / 2, 0, noon());
+    limits.count_processed(&shop(), noon(), ceiling / 2, 0, noon());
     assert_eq!(limits.list_spikes(noon()).len(), 1);
     assert!(limits.admit(&shop(), 1, noon()));
-    limits.count_processed(&shop(), ceiling / 2, 0, noon());
+    limits.count_processed(&shop(), noon(), ceiling / 2, 0, noon());
     assert!(!limits.admit(&shop(), 1, noon()));
     assert!(limits.admit(&shop(), 1, noon() + TimeDelta::hours(1)));
+}
+
+#[test]
+fn what_arrived_before_an_outage_uses_nothing_of_the_present_hour() {
+    let limits = limits();
+    let ceiling = receipt_ceiling(MINIMUM_CEILING);
+    let later = noon() + TimeDelta::hours(1);
+    limits.count_processed(&shop(), noon(), 2 * ceiling, 8_000, later);
+    assert!(limits.admit(&shop(), 1, later));
+    assert!(limits.list_orphan_floods(later).is_empty());
+    limits.count_processed(&shop(), later, 8_000, 8_000, later);
+    assert_eq!(limits.list_orphan_floods(later)[0].orphans, 16_000);
+    // The clock was set back between arrival and processing.
+    limits.count_processed(&shop(), later + TimeDelta::hours(9), ceiling, 0, later);
+    assert!(!limits.admit(&shop(), 1, later));
 }
 
 #[test]
 fn a_flood_of_orphans_is_counted_across_the_hour() {
     let limits = limits();
     let before_one = noon() + TimeDelta::minutes(59);
-    limits.count_processed(&shop(), 6_000, 6_000, before_one);
+    limits.count_processed(&shop(), before_one, 6_000, 6_000, before_one);
     assert!(limits.list_orphan_floods(before_one).is_empty());
     let after_one = noon() + TimeDelta::minutes(61);
-    limits.count_processed(&shop(), 6_000, 6_000, after_one);
+    limits.count_processed(&shop(), after_one, 6_000, 6_000, after_one);
     let floods = limits.list_orphan_floods(after_one);
     assert_eq!(floods[0].account, Some(shop()));
     assert_eq!(floods[0].orphans, 6_000 + 5_900);
