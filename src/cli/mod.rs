@@ -1,5 +1,6 @@
 //! The command line. One thin file per subcommand.
 
+pub mod backup;
 mod command_error;
 pub mod config;
 pub mod demo;
@@ -81,6 +82,15 @@ pub enum Command {
     ///
     /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
     Verify,
+    /// Copy the data of SQLite into a new folder and check the copy
+    ///
+    /// Can run beside `serve`. The backup does not hold the secret key.
+    Backup(backup::BackupArguments),
+    /// Restore a backup into a data folder without databases
+    ///
+    /// Messages that were queued or being sent when the backup was made become uncertain: they may
+    /// have been sent since. They are sent only if an operator resends them.
+    Restore(backup::RestoreArguments),
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
     /// Create, list and revoke API tokens
@@ -151,6 +161,14 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             journal.close().await?;
             store.close().await?;
             done
+        }),
+        Command::Backup(command) => server::block_on(async {
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            backup::create(&command, &config, &SystemClock, &mut stdout()).await
+        }),
+        Command::Restore(command) => server::block_on(async {
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            backup::restore(&command, &config, SystemClock.now(), &mut stdout()).await
         }),
         Command::Purge(command) => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 pub mod connect_options;
+mod copy;
 pub mod database_location;
 pub mod disk;
 mod error;

@@ -30,6 +30,8 @@ pub enum Verb {
     ReleaseCallback,
     /// Reprocessed callbacks.
     ReplayCallbacks,
+    /// Restored the databases from a backup.
+    RestoreBackup,
 }
 enum_words!(Verb, "an action");
 

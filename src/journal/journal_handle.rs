@@ -202,6 +202,20 @@ impl Journal {
         self.0.spool.clone()
     }
 
+    /// See [`Pools::copy_into`].
+    pub(crate) async fn copy_into(&self, path: &Path) -> Result<(), Error> {
+        self.pools().copy_into(path).await
+    }
+
+    pub(crate) async fn find_faults(&self) -> Result<Vec<String>, Error> {
+        self.pools().find_faults().await
+    }
+
+    /// The last migration.
+    pub(crate) async fn schema_version(&self) -> Result<String, Error> {
+        self.pools().schema_version("journal_migrations").await
+    }
+
     /// `None` on PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         self.pools().file()

@@ -2,6 +2,7 @@
 //! explain.
 
 pub mod actions;
+pub mod backup;
 pub mod dismiss;
 pub mod dismiss_orphans;
 pub mod explain;

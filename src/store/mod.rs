@@ -4,6 +4,7 @@ pub mod account_records;
 pub mod api_tokens;
 pub mod attempts;
 pub mod audit_log;
+pub mod backup;
 pub mod bucket_counts;
 pub mod callback_hours;
 pub mod callback_outcomes;

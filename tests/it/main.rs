@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod api_description;
+mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
 mod bounded_reading;

@@ -46,6 +46,11 @@ pub(super) fn origin(input: &ExplainInput<'_>) -> Vec<String> {
                 .map(|limit| format!("It expires unless it is submitted by {}.", at(limit))),
         );
     }
+    if message.queue == QueueState::Uncertain
+        && let Some(reason) = &message.hold
+    {
+        lines.push(format!("Uncertain{}.", input.suffix(reason)));
+    }
     lines
 }
 

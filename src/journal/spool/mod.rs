@@ -30,6 +30,14 @@ const EXTENSION: &str = "spool";
 /// Extension of files with records that the journal rejected; they are never drained.
 const REJECTED_EXTENSION: &str = "refused";
 
+/// Whether it is named like a file with records, drained or rejected.
+pub(crate) fn is_spool_file(path: &Path) -> bool {
+    let extension = path.extension();
+    [EXTENSION, REJECTED_EXTENSION]
+        .iter()
+        .any(|known| extension.is_some_and(|extension| extension == *known))
+}
+
 #[derive(Debug)]
 pub(crate) struct Spool {
     settings: SpoolSettings,

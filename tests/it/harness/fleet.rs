@@ -70,6 +70,11 @@ impl Fleet {
         (output.status.success(), String::from_utf8(printed).unwrap())
     }
 
+    /// A command with the first replica's configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.arguments(0, arguments), &[])
+    }
+
     /// A new token with the scope `admin`.
     pub(crate) fn token(&self) -> String {
         let create = ["token", "create", "--name", "t", "--scopes", "admin"];

@@ -94,12 +94,12 @@ pub(crate) fn hostile_callbacks() -> impl Iterator<Item = Shape> {
     json_shapes()
         .into_iter()
         .chain(multiplying)
+        .chain(status_shapes())
         .chain(compressed_shapes())
         .chain(other_shapes())
 }
 
 fn json_shapes() -> Vec<Shape> {
-    let statuses = |items: &str| format!(r#"{{"statuses":[{items}]}}"#);
     let nested = format!("{}1{},", r#"{"a":"#.repeat(60), "}".repeat(60));
     let words = r#"{"status":"x","a":"b"},"#;
     vec![
@@ -182,6 +182,12 @@ fn json_shapes() -> Vec<Shape> {
             format!("[{}]", numbered(190_000, |n| n.to_string())),
             "quarantined",
         ),
+    ]
+}
+
+fn status_shapes() -> Vec<Shape> {
+    let statuses = |items: &str| format!(r#"{{"statuses":[{items}]}}"#);
+    vec![
         Shape::new(
             "statuses within the limit",
             statuses(&numbered(45_000, |n| {

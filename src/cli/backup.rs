@@ -1,0 +1,156 @@
+//! `bluetick backup` and `bluetick restore`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::Args;
+
+use crate::app;
+use crate::cli::command_error::CommandError;
+use crate::cli::progress::ProgressLine;
+use crate::cli::token::ACTOR;
+use crate::config::Config;
+use crate::data_dir::{self, DatabaseAge};
+use crate::domain::clock::Clock;
+use crate::keys::Keys;
+use crate::operating::actions::Decision;
+use crate::operating::backup::{BackupSource, RestoreTarget, create_backup, restore_backup};
+use crate::store::backup::QueuedMessages;
+use crate::web::dashboard::number_format::counted;
+
+const POSTGRES: &str = "the data are in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
+     `pg_restore`. One dump holds everything but `secret_key` and the files of the spool in the data folder";
+
+#[derive(Args, Debug)]
+pub struct BackupArguments {
+    /// A new folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct RestoreArguments {
+    /// The folder of a backup
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Send what was queued when the backup was made, even if it was sent since
+    #[arg(long)]
+    pub queue: bool,
+}
+
+pub async fn create(
+    arguments: &BackupArguments,
+    config: &Config,
+    clock: &dyn Clock,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    if config.uses_postgres() {
+        return Err(POSTGRES.into());
+    }
+    let store = app::open_read_only(config).await?;
+    let journal = app::open_journal_read_only(config, &store).await?;
+    let source = BackupSource {
+        store: &store,
+        journal: &journal,
+        data_dir: &config.data_dir,
+    };
+    let line = ProgressLine::new()?;
+    let mut progress = |progress: crate::operating::verify::VerifyProgress| {
+        line.update(progress.done, &format!("{} checked", progress.stage));
+    };
+    let created = create_backup(&source, &arguments.folder, clock, &mut progress).await;
+    line.finish();
+    journal.close().await?;
+    store.close().await?;
+    let manifest = created?;
+    writeln!(
+        out,
+        "{} holds every callback acknowledged before {}",
+        arguments.folder.display(),
+        seconds(manifest.callbacks_complete_until)
+    )?;
+    writeln!(
+        out,
+        "{}, {}; verified, no discrepancies",
+        counted(manifest.counts.callbacks, "callback", "callbacks"),
+        counted(manifest.counts.messages, "message", "messages")
+    )?;
+    writeln!(
+        out,
+        "it does not hold the secret key, without which it cannot be restored"
+    )?;
+    Ok(())
+}
+
+pub async fn restore(
+    arguments: &RestoreArguments,
+    config: &Config,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    if config.uses_postgres() {
+        return Err(POSTGRES.into());
+    }
+    refuse_other_place(config)?;
+    data_dir::prepare(&config.data_dir)?;
+    let secret = match &config.secret_key {
+        Some(secret) => secret.clone(),
+        None => data_dir::load_or_create_secret_key(&config.data_dir, DatabaseAge::Existing)?,
+    };
+    let keys = Keys::derive(&secret, &config.secret_key_previous);
+    let mut key_fingerprints = keys.previous_fingerprints();
+    key_fingerprints.push(keys.fingerprint());
+    let target = RestoreTarget {
+        data_dir: &config.data_dir,
+        key_fingerprints,
+        queued: if arguments.queue {
+            QueuedMessages::StayQueued
+        } else {
+            QueuedMessages::AreUncertain
+        },
+    };
+    let decision = Decision { actor: ACTOR, now };
+    let restored = restore_backup(&arguments.folder, &target, &decision).await?;
+    let manifest = restored.manifest;
+    writeln!(
+        out,
+        "restored {} and {} into {}",
+        counted(manifest.counts.callbacks, "callback", "callbacks"),
+        counted(manifest.counts.messages, "message", "messages"),
+        config.data_dir.display()
+    )?;
+    writeln!(
+        out,
+        "{} may have been sent since; uncertain now, and sent only if you resend them",
+        counted(restored.uncertain, "message", "messages")
+    )?;
+    if arguments.queue {
+        writeln!(
+            out,
+            "what was queued will be sent when `serve` starts, even if it was sent since"
+        )?;
+    }
+    writeln!(
+        out,
+        "missing may be: callbacks acknowledged from {} on, messages accepted from {} on",
+        seconds(manifest.callbacks_complete_until),
+        seconds(manifest.taken_at)
+    )?;
+    Ok(())
+}
+
+/// A backup is restored into the data folder, where `serve` opens it unless `database_url` names
+/// another place.
+fn refuse_other_place(config: &Config) -> Result<(), CommandError> {
+    let url = config.database_url.expose();
+    let file = Path::new(url.trim_start_matches("sqlite:").trim_start_matches("//"));
+    if file == config.data_dir.join("bluetick.db") {
+        return Ok(());
+    }
+    Err("database_url names another file than bluetick.db in data_dir; restore without it, then move the databases".into())
+}
+
+fn seconds(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,50 @@
+//! A copy of a SQLite database while others use it, and the check of such a copy.
+
+use std::fs::File;
+use std::path::Path;
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use crate::db::error::Error;
+use crate::db::pools::Pools;
+use crate::db::private_file::create_private_file;
+
+/// Faults of a broken database that are listed.
+const FAULTS_LIMIT: u32 = 20;
+
+impl Pools {
+    /// Writes the database as it is at this moment to a new file (0600), durably. Does not
+    /// stop writers.
+    pub(crate) async fn copy_into(&self, path: &Path) -> Result<(), Error> {
+        // SQLite accepts an empty file, but would create one that others can read.
+        create_private_file(path)?;
+        let text = path.display().to_string();
+        let copy =
+            Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [text.into()]);
+        self.writer().execute_raw(copy).await?;
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(|source| Error::File {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+
+    /// Faults in the structure of a SQLite file.
+    pub(crate) async fn find_faults(&self) -> Result<Vec<String>, Error> {
+        let check = format!("PRAGMA integrity_check({FAULTS_LIMIT})");
+        let rows = self.query(&check, Vec::new()).await?;
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get_by_index(0))
+            .collect::<Result<_, _>>()?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// The last migration in this table.
+    pub(crate) async fn schema_version(&self, migrations: &str) -> Result<String, Error> {
+        let sql = format!("SELECT MAX(version) AS version FROM {migrations}");
+        let rows = self.query(&sql, Vec::new()).await?;
+        let version = rows.first().map(|row| row.try_get("", "version"));
+        Ok(version.transpose()?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,54 @@
+//! Why a backup could not be made or restored.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::db;
+
+#[derive(Debug, Error)]
+pub enum BackupError {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{} is not empty; name a new folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// The copy of a database has faults.
+    #[error("the copy {file} is broken: {fault}")]
+    Broken { file: &'static str, fault: String },
+    #[error(
+        "the copies disagree ({number} discrepancies, the first: {first}); run `bluetick verify`"
+    )]
+    Disagreeing { number: u64, first: String },
+    #[error("{} is no manifest of a backup: {source}", path.display())]
+    Manifest {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error(
+        "{file} in the backup is not the file that its manifest describes; the backup is damaged"
+    )]
+    Damaged { file: String },
+    #[error("{file} in the manifest is no name of a file in the backup")]
+    ForeignFile { file: String },
+    #[error("the backup has no {0}; it is incomplete")]
+    Missing(&'static str),
+    #[error(
+        "{} exists; restore into an empty data folder, or move the databases there away",
+        .0.display()
+    )]
+    Occupied(PathBuf),
+    #[error(
+        "secret_key is not the one this backup was made with; set it, or put the file secret_key into the data folder first"
+    )]
+    OtherKey,
+}
+
+impl BackupError {
+    pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

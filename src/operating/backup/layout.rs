@@ -1,0 +1,17 @@
+//! Names in a backup, as in the data folder.
+
+use std::path::Path;
+
+use crate::domain::secret::Secret;
+
+pub(super) const MANIFEST_FILE: &str = "manifest.json";
+pub(super) const MAIN_FILE: &str = "bluetick.db";
+pub(super) const JOURNAL_FILE: &str = "journal.db";
+pub(super) const UPLOADS_FOLDER: &str = "uploads";
+/// Has no meaning on SQLite.
+pub(super) const CONNECTIONS: u32 = 1;
+
+/// The URL of the main database in a folder; the journal is beside it.
+pub(super) fn database_url(folder: &Path) -> Secret {
+    Secret::new(format!("sqlite://{}", folder.join(MAIN_FILE).display()))
+}

@@ -1,0 +1,172 @@
+//! Restores a backup into an empty data folder. Messages that may have been sent since become
+//! uncertain before anything can send them.
+
+use std::fs;
+use std::path::{Component, Path};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::operating::actions::Decision;
+use crate::operating::backup::backup_error::BackupError;
+use crate::operating::backup::files;
+use crate::operating::backup::layout::{
+    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, UPLOADS_FOLDER, database_url,
+};
+use crate::operating::backup::manifest::Manifest;
+use crate::store::Store;
+use crate::store::backup::QueuedMessages;
+
+/// In the data folder, until everything is in it.
+const STAGING_FOLDER: &str = "restoring";
+
+/// Where a backup is restored.
+pub struct RestoreTarget<'a> {
+    pub data_dir: &'a Path,
+    /// Of the secret key and the earlier ones.
+    pub key_fingerprints: Vec<String>,
+    pub queued: QueuedMessages,
+}
+
+pub struct RestoreReport {
+    pub manifest: Manifest,
+    /// Messages that became uncertain.
+    pub uncertain: u64,
+}
+
+pub async fn restore_backup(
+    backup: &Path,
+    target: &RestoreTarget<'_>,
+    decision: &Decision<'_>,
+) -> Result<RestoreReport, BackupError> {
+    let manifest = Manifest::read(backup)?;
+    for name in [MAIN_FILE, JOURNAL_FILE] {
+        let existing = target.data_dir.join(name);
+        if existing.exists() {
+            return Err(BackupError::Occupied(existing));
+        }
+        if !manifest.files.iter().any(|file| file.name == name) {
+            return Err(BackupError::Missing(name));
+        }
+    }
+    if !target.key_fingerprints.contains(&manifest.key_fingerprint) {
+        return Err(BackupError::OtherKey);
+    }
+    let staging = target.data_dir.join(STAGING_FOLDER);
+    // Left by a restore that was interrupted.
+    if staging.exists() {
+        fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
+    }
+    copy_checked(backup, &staging, &manifest)?;
+    let uncertain = doubt_queued(&staging, &manifest, target.queued, decision).await?;
+    move_into_place(&staging, target.data_dir, &manifest)?;
+    Ok(RestoreReport {
+        manifest,
+        uncertain,
+    })
+}
+
+fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+    files::create_empty_folder(staging)?;
+    files::create_empty_folder(&staging.join(UPLOADS_FOLDER))?;
+    for file in &manifest.files {
+        check_name(&file.name)?;
+        let copied = files::copy(&backup.join(&file.name), &staging.join(&file.name))?;
+        let is_same =
+            copied.is_some_and(|copy| copy.bytes == file.bytes && copy.sha256 == file.sha256);
+        if !is_same {
+            return Err(BackupError::Damaged {
+                file: file.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A manifest must not name files elsewhere.
+fn check_name(name: &str) -> Result<(), BackupError> {
+    let path = Path::new(name);
+    let is_plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if is_plain && (folder == Path::new("") || folder == Path::new(UPLOADS_FOLDER)) {
+        return Ok(());
+    }
+    Err(BackupError::ForeignFile {
+        file: name.to_owned(),
+    })
+}
+
+async fn doubt_queued(
+    staging: &Path,
+    manifest: &Manifest,
+    queued: QueuedMessages,
+    decision: &Decision<'_>,
+) -> Result<u64, BackupError> {
+    let url = database_url(staging);
+    let store = Store::open(&url, CONNECTIONS).await?;
+    store.migrate().await?;
+    let reason = format!(
+        "restored from a backup taken at {}: it may have been sent",
+        seconds(manifest.taken_at)
+    );
+    let uncertain = store.doubt_queued(queued, &reason, decision.now).await?;
+    let action = Action {
+        detail: Some(format!(
+            "taken at {}; {uncertain} messages became uncertain",
+            seconds(manifest.taken_at)
+        )),
+        ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
+    };
+    store.record_action(&action).await?;
+    store.close().await?;
+    Ok(uncertain)
+}
+
+/// The main database last: without it `serve` starts with nothing that could be sent.
+fn move_into_place(
+    staging: &Path,
+    data_dir: &Path,
+    manifest: &Manifest,
+) -> Result<(), BackupError> {
+    let uploads = data_dir.join(UPLOADS_FOLDER);
+    if !uploads.exists() {
+        files::create_empty_folder(&uploads)?;
+    }
+    let others = manifest.files.iter().map(|file| file.name.as_str());
+    let others = others.filter(|name| *name != MAIN_FILE);
+    for name in others.chain([MAIN_FILE]) {
+        let to = data_dir.join(name);
+        fs::rename(staging.join(name), &to).map_err(BackupError::at(&to))?;
+    }
+    files::sync_folder(&uploads)?;
+    files::sync_folder(data_dir)?;
+    fs::remove_dir_all(staging).map_err(BackupError::at(staging))
+}
+
+fn seconds(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_names_only_files_of_its_backup() {
+        for name in ["bluetick.db", "uploads/x.jpg", "1.spool"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "uploads/../../x",
+            "a/b",
+            "uploads/a/b",
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}
