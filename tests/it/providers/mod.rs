@@ -6,6 +6,7 @@ mod contract;
 mod kaleyra;
 mod lancepilot;
 mod profiles;
+mod reply_classes;
 mod shapes;
 mod siblings;
 mod sobot;
@@ -172,6 +173,12 @@ fn outcome_of_error(error: &SendError) -> String {
         SendError::AccountRefused(failure) => format!("account refused {}", words(failure)),
         SendError::TryLater { failure, after } => {
             format!("try later {after:?} {}", words(failure))
+        }
+        SendError::SlowDown { failure, after } => {
+            format!("slow down {after:?} {}", words(failure))
+        }
+        SendError::SlowDownRecipient { failure, after } => {
+            format!("slow down recipient {after:?} {}", words(failure))
         }
         SendError::NotReached(reason) => format!("not reached {reason}"),
         SendError::Unclear(reason) => format!("unclear {reason}"),
