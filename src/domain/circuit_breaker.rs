@@ -240,7 +240,11 @@ mod tests {
             refuse(&mut breaker, "400/131026", "one");
         }
         for number in 0..30 {
-            refuse(&mut breaker, &format!("400/{}", number % 2), &number.to_string());
+            refuse(
+                &mut breaker,
+                &format!("400/{}", number % 2),
+                &number.to_string(),
+            );
         }
         assert_eq!(breaker.trip, None);
         for number in 0..9 {

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::circuit_breaker::{CircuitBreaker, Purpose};
-use crate::domain::send_rate::{self, AcceptanceCount, MAX_RETRY_AFTER, Slowdown};
+use crate::domain::send_rate::{self, AcceptanceCount, Slowdown};
 
 /// No time ahead is longer than this, unless the clock was set back since it was stored.
 const LONGEST_HOLD: TimeDelta = TimeDelta::minutes(61);
@@ -41,6 +41,15 @@ impl SendFlow {
         }
     }
 
+    /// Why messages of the account wait, while the breaker is open.
+    pub fn hold_text(&self) -> Option<String> {
+        let trip = self.breaker.trip.as_ref()?;
+        Some(format!(
+            "sending has stopped: {}; last answer: {}",
+            trip.reason, trip.last_reply
+        ))
+    }
+
     /// Messages per second now; `None`: no limit.
     pub fn rate(&self, configured: Option<f64>, now: DateTime<Utc>) -> Option<f64> {
         send_rate::effective_rate(configured, self.slowdown.as_ref(), now)
@@ -69,12 +78,7 @@ impl SendFlow {
     }
 
     /// The next slot that can be reserved.
-    pub fn next_slot(
-        &self,
-        rate: f64,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> DateTime<Utc> {
+    pub fn next_slot(&self, rate: f64, now: DateTime<Utc>, until: DateTime<Utc>) -> DateTime<Utc> {
         let latest = until.max(now) + interval(rate) * 2 + SLOT_TOLERANCE;
         self.next_slot_at
             .filter(|slot| *slot <= latest)

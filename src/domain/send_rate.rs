@@ -190,7 +190,10 @@ mod tests {
         seconds: u32,
     ) -> DateTime<Utc> {
         for number in 0..rate * seconds {
-            count.add(from + TimeDelta::seconds(1) * i32::try_from(number).unwrap() / i32::try_from(rate).unwrap());
+            count.add(
+                from + TimeDelta::seconds(1) * i32::try_from(number).unwrap()
+                    / i32::try_from(rate).unwrap(),
+            );
         }
         from + TimeDelta::seconds(i64::from(seconds))
     }

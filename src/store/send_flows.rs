@@ -68,11 +68,7 @@ impl Ledger {
         row.map_or_else(|| Ok(SendFlow::default()), SendFlow::try_from)
     }
 
-    pub async fn store_send_flow(
-        &self,
-        account: &AccountId,
-        flow: &SendFlow,
-    ) -> Result<(), Error> {
+    pub async fn store_send_flow(&self, account: &AccountId, flow: &SendFlow) -> Result<(), Error> {
         let columns = Column::iter().filter(|column| !matches!(column, Column::Account));
         let replace = OnConflict::column(Column::Account)
             .update_columns(columns)
@@ -193,7 +189,10 @@ impl TryFrom<Model> for SendFlow {
 
 const STORED_RATE: f64 = 1_000_000.0;
 
-#[expect(clippy::cast_possible_truncation, reason = "rates are at most a thousand")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rates are at most a thousand"
+)]
 fn to_stored_rate(rate: f64) -> i64 {
     (rate * STORED_RATE) as i64
 }

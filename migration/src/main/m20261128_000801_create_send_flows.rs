@@ -49,7 +49,12 @@ CREATE TABLE recipient_holds (
     hold_until {instant} NOT NULL,
     PRIMARY KEY (account, recipient)
 );
-CREATE INDEX recipient_holds_until ON recipient_holds (hold_until)
+CREATE INDEX recipient_holds_until ON recipient_holds (hold_until);
+ALTER TABLE accounts DROP COLUMN next_send_at
 ";
 
-const DOWN: &str = "DROP TABLE recipient_holds; DROP TABLE send_flows";
+const DOWN: &str = r"
+ALTER TABLE accounts ADD COLUMN next_send_at {instant};
+DROP TABLE recipient_holds;
+DROP TABLE send_flows
+";

@@ -93,6 +93,7 @@ fn account(provider: ProviderId) -> Account {
         timeout: Duration::from_secs(30),
         send_before: Duration::from_hours(1),
         rate: None,
+        max_in_flight: 64,
         mode: AccountMode::Live,
     }
 }
@@ -121,6 +122,7 @@ fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
             client_reference: Some("order-42".to_owned()),
             options: SendOptions::default(),
             resend_of: None,
+            campaign: None,
         },
         report_url: "https://hooks.example.com/reports/AbC-_1".to_owned(),
     }
