@@ -49,7 +49,7 @@ pub struct CircuitBreaker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failed<'a> {
     pub cause: FailureCause<'a>,
-    pub purpose: Purpose,
+    pub purpose: SubmissionPurpose,
     /// What is known of the answer, in one line.
     pub reply: &'a str,
 }
@@ -68,7 +68,7 @@ pub enum FailureCause<'a> {
 
 /// What a submission is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum SubmissionPurpose {
     Sending,
     /// One message that tests whether the provider accepts again.
     Probe,
@@ -82,7 +82,7 @@ pub enum Consequence {
     Careful,
     /// The breaker opened.
     Tripped(String),
-    /// Too many messages were spent: only an operator may go on.
+    /// Too many messages were spent: only an operator may continue.
     Pause(String),
 }
 
@@ -180,7 +180,7 @@ impl Trip {
         ) {
             self.spent = self.spent.saturating_add(1);
         }
-        if failed.purpose == Purpose::Probe {
+        if failed.purpose == SubmissionPurpose::Probe {
             self.probe_wait = (self.probe_wait * 2).min(LONGEST_PROBE_WAIT);
             self.next_probe_at = now + self.probe_wait;
         }
@@ -202,7 +202,7 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().unwrap()
     }
 
-    fn failed(cause: FailureCause<'_>, purpose: Purpose) -> Failed<'_> {
+    fn failed(cause: FailureCause<'_>, purpose: SubmissionPurpose) -> Failed<'_> {
         Failed {
             cause,
             purpose,
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn five_unclear_answers_in_a_row_open_it_and_an_acceptance_closes_it() {
         let mut breaker = CircuitBreaker::default();
-        let unclear = failed(FailureCause::Unclear, Purpose::Sending);
+        let unclear = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
         for _ in 0..4 {
             assert_eq!(breaker.note_failure(unclear, noon()), Consequence::Careful);
         }
@@ -234,7 +234,7 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         let refuse = |breaker: &mut CircuitBreaker, kind: &str, recipient: &str| {
             let cause = FailureCause::Refused { kind, recipient };
-            breaker.note_failure(failed(cause, Purpose::Sending), noon())
+            breaker.note_failure(failed(cause, SubmissionPurpose::Sending), noon())
         };
         for _ in 0..30 {
             refuse(&mut breaker, "400/131026", "one");
@@ -261,7 +261,10 @@ mod tests {
     fn probes_double_to_five_minutes_and_twenty_spent_messages_pause_the_account() {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..5 {
-            breaker.note_failure(failed(FailureCause::Unclear, Purpose::Sending), noon());
+            breaker.note_failure(
+                failed(FailureCause::Unclear, SubmissionPurpose::Sending),
+                noon(),
+            );
         }
         let mut now = noon();
         let mut waits = Vec::new();
@@ -269,7 +272,7 @@ mod tests {
             let trip = breaker.trip.clone().unwrap();
             waits.push((trip.next_probe_at - now).num_seconds());
             now = trip.next_probe_at;
-            let probe = failed(FailureCause::Unclear, Purpose::Probe);
+            let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
             if let Consequence::Pause(reason) = breaker.note_failure(probe, now) {
                 break reason;
             }
@@ -284,7 +287,7 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         let cause = FailureCause::Unreachable;
         for _ in 0..500 {
-            let failed = failed(cause, Purpose::Probe);
+            let failed = failed(cause, SubmissionPurpose::Probe);
             let consequence = breaker.note_failure(failed, noon());
             assert!(!matches!(consequence, Consequence::Pause(_)));
         }

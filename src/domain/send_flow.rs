@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::circuit_breaker::{CircuitBreaker, Purpose};
+use crate::domain::circuit_breaker::{CircuitBreaker, SubmissionPurpose};
 use crate::domain::send_rate::{self, AcceptanceCount, Slowdown};
 
 /// No time ahead is longer than this, unless the clock was set back since it was stored.
@@ -23,21 +23,21 @@ pub struct SendFlow {
 
 /// Whether an account may send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Gate {
-    Open(Purpose),
-    ClosedUntil(DateTime<Utc>),
+pub enum Readiness {
+    Ready(SubmissionPurpose),
+    WaitUntil(DateTime<Utc>),
 }
 
 impl SendFlow {
-    pub fn gate(&self, now: DateTime<Utc>) -> Gate {
+    pub fn readiness(&self, now: DateTime<Utc>) -> Readiness {
         let ahead = |at: DateTime<Utc>| (at > now && at <= now + LONGEST_HOLD).then_some(at);
         let held = self.slowdown.as_ref().and_then(|s| ahead(s.hold_until));
         let trip = self.breaker.trip.as_ref();
         let tripped = trip.and_then(|trip| ahead(trip.next_probe_at));
         match held.max(tripped) {
-            Some(at) => Gate::ClosedUntil(at),
-            None if trip.is_some() => Gate::Open(Purpose::Probe),
-            None => Gate::Open(Purpose::Sending),
+            Some(at) => Readiness::WaitUntil(at),
+            None if trip.is_some() => Readiness::Ready(SubmissionPurpose::Probe),
+            None => Readiness::Ready(SubmissionPurpose::Sending),
         }
     }
 

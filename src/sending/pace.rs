@@ -28,15 +28,15 @@ pub fn lookahead(account: &Account, rate: f64) -> TimeDelta {
 
 /// Concurrent submissions of this process, by account.
 #[derive(Debug, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<AccountId, Window>>>);
+pub struct InFlight(Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>);
 
 #[derive(Debug)]
-struct Window {
+struct SubmissionWindow {
     limit: usize,
     used: usize,
 }
 
-impl Default for Window {
+impl Default for SubmissionWindow {
     fn default() -> Self {
         Self {
             limit: SLOW_START,
@@ -49,7 +49,7 @@ impl Default for Window {
 #[derive(Debug)]
 pub struct InFlightPermit {
     account: AccountId,
-    windows: Arc<Mutex<HashMap<AccountId, Window>>>,
+    windows: Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>,
 }
 
 impl InFlight {

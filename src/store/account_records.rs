@@ -92,6 +92,14 @@ impl Store {
             .await
     }
 
+    pub async fn find_pause(&self, account: &AccountId) -> Result<Option<Pause>, Error> {
+        let row = Entity::find_by_id(account.clone())
+            .one(self.pools().reader())
+            .await?;
+        let record = row.map(AccountRecord::try_from).transpose()?;
+        Ok(record.and_then(|record| record.pause))
+    }
+
     /// Includes accounts that are no longer configured.
     pub async fn list_accounts(&self) -> Result<BTreeMap<AccountId, AccountRecord>, Error> {
         let rows = Entity::find()

@@ -30,6 +30,13 @@ impl Store {
             .collect()
     }
 
+    pub async fn find_send_flow(&self, account: &AccountId) -> Result<SendFlow, Error> {
+        let row = Entity::find_by_id(account.clone())
+            .one(self.pools().reader())
+            .await?;
+        row.map_or_else(|| Ok(SendFlow::default()), SendFlow::try_from)
+    }
+
     /// Removes holds of recipients that have ended.
     pub async fn drop_recipient_holds(&self, now: DateTime<Utc>) -> Result<(), Error> {
         recipient_hold_row::Entity::delete_many()
@@ -37,14 +44,6 @@ impl Store {
             .exec(self.pools().writer())
             .await?;
         Ok(())
-    }
-
-    pub async fn has_recipient_holds(&self) -> Result<bool, Error> {
-        let any = recipient_hold_row::Entity::find()
-            .limit(1)
-            .one(self.pools().reader())
-            .await?;
-        Ok(any.is_some())
     }
 }
 

@@ -6,13 +6,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::circuit_breaker::{Consequence, Failed, FailureCause};
+use crate::domain::circuit_breaker::{CircuitBreaker, Consequence, Failed, FailureCause};
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::send_error::SendError;
 use crate::domain::send_flow::SendFlow;
 use crate::domain::send_rate::{SlowDownRequest, slow_down};
-use crate::sending::dispatch::outcome_queue::PendingOutcome;
+use crate::sending::dispatch::pending_outcome::PendingOutcome;
 use crate::store::ledger::Ledger;
 
 /// How long a probe waits whose answer concerned only its recipient.
@@ -112,6 +112,7 @@ impl AccountEffects {
             }
             SendError::AccountRefused(_) => {
                 self.change_pace(account, PaceChange::Careful);
+                self.flow(account).breaker = CircuitBreaker::default();
                 return AccountEffect::Pause(reply.to_owned());
             }
             SendError::NotReached(_) => FailureCause::Unreachable,
@@ -133,14 +134,18 @@ impl AccountEffects {
             purpose: pending.work.purpose,
             reply,
         };
-        let flow = self.flow(account);
-        let consequence = flow.breaker.note_failure(failed, now);
-        let tripped = flow.breaker.trip.is_some();
+        let breaker = &mut self.flow(account).breaker;
+        let consequence = breaker.note_failure(failed, now);
+        let tripped = breaker.trip.is_some();
         if consequence != Consequence::None || tripped {
             self.change_pace(account, PaceChange::Careful);
         }
         match consequence {
-            Consequence::Pause(reason) => AccountEffect::Pause(reason),
+            Consequence::Pause(reason) => {
+                // Now the pause holds the messages back.
+                self.flow(account).breaker = CircuitBreaker::default();
+                AccountEffect::Pause(reason)
+            }
             Consequence::Tripped(reason) => {
                 tracing::warn!(account.id = %account.id, reason, "sending stops until the provider accepts a message again");
                 AccountEffect::Tripped
@@ -178,7 +183,7 @@ impl AccountEffects {
     }
 }
 
-/// Tells recipients apart, and is too short to find one.
+/// Distinguishes recipients, and is too short to find one.
 fn mark(recipient: &str) -> String {
     let mut hasher = DefaultHasher::new();
     recipient.hash(&mut hasher);

@@ -4,14 +4,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::circuit_breaker::Purpose;
+use crate::domain::circuit_breaker::SubmissionPurpose;
 use crate::domain::ids::AttemptId;
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider_account::{Account, AccountMode};
-use crate::domain::send_flow::{Gate, SendFlow};
+use crate::domain::send_flow::{Readiness, SendFlow};
 use crate::providers::{self, SendStep};
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::pace::{self, InFlightPermit};
 use crate::sending::transcript;
 use crate::store::ledger::Ledger;
@@ -34,7 +35,7 @@ struct PreparedMessage {
 /// What an account may send now.
 #[derive(Clone, Copy)]
 struct Allowance {
-    purpose: Purpose,
+    purpose: SubmissionPurpose,
     rate: Option<f64>,
     wanted: usize,
     /// By the clock of slots and leases.
@@ -123,14 +124,14 @@ impl Dispatcher {
     /// Fails with the time from which on the account may send.
     fn allowance(&self, account: &Account, flow: &SendFlow) -> Result<Allowance, DateTime<Utc>> {
         let now = self.steady_clock.now();
-        let purpose = match flow.gate(now) {
-            Gate::ClosedUntil(at) => return Err(at),
-            Gate::Open(purpose) => purpose,
+        let purpose = match flow.readiness(now) {
+            Readiness::WaitUntil(at) => return Err(at),
+            Readiness::Ready(purpose) => purpose,
         };
         let rate = flow.rate(account.rate, now);
         let limit = match purpose {
-            Purpose::Probe => 1,
-            Purpose::Sending => GROUP_LIMIT,
+            SubmissionPurpose::Probe => 1,
+            SubmissionPurpose::Sending => GROUP_LIMIT,
         };
         let mut allowance = Allowance {
             purpose,
@@ -211,7 +212,7 @@ impl Dispatcher {
         // Another process may have changed it since.
         let mut flow = ledger.find_send_flow(&account.id).await?;
         if ledger.is_paused(&account.id).await?
-            || flow.gate(allowance.now) != Gate::Open(allowance.purpose)
+            || flow.readiness(allowance.now) != Readiness::Ready(allowance.purpose)
         {
             return Ok(Vec::new());
         }
@@ -227,11 +228,11 @@ impl Dispatcher {
         if slots.is_empty() {
             return Ok(Vec::new());
         }
-        if allowance.purpose == Purpose::Probe {
+        if allowance.purpose == SubmissionPurpose::Probe {
             // No other process sends one until the outcome is known.
             flow.breaker.postpone_probe(now + longest_claim(account));
         }
-        if allowance.purpose == Purpose::Probe || allowance.rate.is_some() {
+        if allowance.purpose == SubmissionPurpose::Probe || allowance.rate.is_some() {
             ledger.store_send_flow(&account.id, &flow).await?;
         }
         let lease_until = until + longest_claim(account);

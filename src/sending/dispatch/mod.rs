@@ -6,8 +6,11 @@
 mod account_effects;
 mod attempt_counter;
 mod claim_due;
+mod claimed_message;
 mod outcome_queue;
+mod pending_outcome;
 mod queue_sweep;
+mod record_group;
 mod record_outcome;
 mod retry_wait;
 mod submit;
@@ -15,20 +18,17 @@ mod submit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use self::attempt_counter::AttemptCounter;
+pub use self::claimed_message::ClaimedMessage;
 pub use self::outcome_queue::OutcomeQueue;
-use crate::domain::circuit_breaker::Purpose;
 use crate::domain::clock::Clock;
-use crate::domain::ids::{AccountId, AttemptId};
-use crate::domain::message::OutgoingMessage;
+use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
 use crate::keys::Keys;
-use crate::providers::SendStep;
-use crate::sending::pace::{InFlight, InFlightPermit, KnownFlows};
+use crate::sending::pace::{InFlight, KnownFlows};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
@@ -52,22 +52,6 @@ pub struct Dispatcher {
     pub outcomes: Arc<OutcomeQueue>,
     pub known_flows: Arc<KnownFlows>,
     pub attempt_counter: AttemptCounter,
-}
-
-#[derive(Debug)]
-pub struct ClaimedMessage {
-    outgoing: OutgoingMessage,
-    account: Account,
-    attempt: AttemptId,
-    /// Of the attempt, from 1.
-    number: u32,
-    /// When the first byte may be sent, by the clock of slots.
-    called_at: DateTime<Utc>,
-    purpose: Purpose,
-    /// Built once, so that the stored request is the one that is sent.
-    first_step: SendStep,
-    /// Released on drop, when the outcome is recorded.
-    _permit: Option<InFlightPermit>,
 }
 
 /// The token in a report URL; it is a secret, because anyone who knows it can send reports.

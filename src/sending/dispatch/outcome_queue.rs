@@ -1,105 +1,43 @@
-//! Outcomes that wait to be recorded. Whoever gets the turn records all that wait, in one
-//! transaction, so that many submissions share an fsync.
+//! Outcomes that wait to be recorded. The submission that gets the turn records all that wait, in
+//! one transaction, so that many submissions share an fsync.
 //!
 //! The queue is bounded by the number of submissions at a time: each waits for its own outcome.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use crate::domain::send_error::{ProviderAcceptance, SendError};
-use crate::sending::dispatch::record_outcome::RecordedOutcome;
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher};
-use crate::store::attempts::Exchange;
+use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
 
 /// Outcomes per transaction.
 const GROUP_LIMIT: usize = 128;
-/// Tries to record outcomes while the database is busy. If all fail, the messages become
-/// `uncertain`.
-const RECORD_TRIES: u32 = 40;
 
 #[derive(Debug, Default)]
 pub struct OutcomeQueue {
-    waiting: Mutex<VecDeque<(PendingOutcome, oneshot::Sender<Recorded>)>>,
-    turn: tokio::sync::Mutex<()>,
+    waiting: Mutex<VecDeque<WaitingOutcome>>,
+    pub(super) turn: AsyncMutex<()>,
 }
+
+type WaitingOutcome = (PendingOutcome, oneshot::Sender<Recorded>);
 
 /// `None`: it could not be recorded.
-type Recorded = (PendingOutcome, Option<RecordedOutcome>);
-
-#[derive(Debug)]
-pub(super) struct PendingOutcome {
-    pub(super) work: ClaimedMessage,
-    pub(super) result: Result<ProviderAcceptance, SendError>,
-    pub(super) exchange: Exchange,
-}
+pub(super) type Recorded = (PendingOutcome, Option<RecordedOutcome>);
 
 impl OutcomeQueue {
-    fn push(&self, pending: PendingOutcome) -> oneshot::Receiver<Recorded> {
+    pub(super) fn push(&self, pending: PendingOutcome) -> oneshot::Receiver<Recorded> {
         let (done, receiver) = oneshot::channel();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_back((pending, done));
+        self.lock().push_back((pending, done));
         receiver
     }
 
-    fn take(&self) -> Vec<(PendingOutcome, oneshot::Sender<Recorded>)> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn take(&self) -> Vec<WaitingOutcome> {
+        let mut waiting = self.lock();
         let number = waiting.len().min(GROUP_LIMIT);
         waiting.drain(..number).collect()
     }
-}
 
-impl Dispatcher {
-    /// Records an outcome together with others; `None` if that was not possible.
-    pub(super) async fn record_with_others(&self, pending: PendingOutcome) -> Option<Recorded> {
-        let mut done = self.outcomes.push(pending);
-        let _turn = tokio::select! {
-            biased;
-            recorded = &mut done => return recorded.ok(),
-            turn = self.outcomes.turn.lock() => turn,
-        };
-        loop {
-            if let Ok(recorded) = done.try_recv() {
-                return Some(recorded);
-            }
-            let (group, waiters): (Vec<_>, Vec<_>) = self.outcomes.take().into_iter().unzip();
-            if group.is_empty() {
-                // Its recorder was aborted.
-                return done.await.ok();
-            }
-            let recorded = self.record_persistently(&group).await;
-            for ((pending, waiter), recorded) in group.into_iter().zip(waiters).zip(recorded) {
-                // A waiter that was aborted needs no answer.
-                let _ = waiter.send((pending, recorded));
-            }
-        }
-    }
-
-    async fn record_persistently(&self, group: &[PendingOutcome]) -> Vec<Option<RecordedOutcome>> {
-        for delay in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
-            match self.record(group).await {
-                Ok(recorded) => return recorded.into_iter().map(Some).collect(),
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, outcomes = group.len(), "cannot record outcomes yet");
-                    tokio::time::sleep(delay).await;
-                }
-                Err(error) => {
-                    if let [pending] = group {
-                        let id = pending.work.outgoing.id;
-                        tracing::error!(%error, message.id = %id, "cannot record an outcome");
-                        return vec![None];
-                    }
-                    // One of them is at fault: the others must not suffer.
-                    let mut recorded = Vec::new();
-                    for pending in group.chunks(1) {
-                        recorded.extend(Box::pin(self.record_persistently(pending)).await);
-                    }
-                    return recorded;
-                }
-            }
-        }
-        group.iter().map(|_| None).collect()
+    fn lock(&self) -> MutexGuard<'_, VecDeque<WaitingOutcome>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,20 +10,14 @@ use crate::domain::ids::{AccountId, AttemptId, MessageId, ProviderMessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
-use crate::sending::dispatch::outcome_queue::PendingOutcome;
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
 use crate::sending::dispatch::retry_wait::wait_before_retry;
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
 use crate::store::id_remarks::IdRemarks;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum RecordedOutcome {
-    Finished,
-    /// The message is queued for another attempt.
-    Postponed,
-}
 
 /// Whether this process still holds the claim on the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::{self, HttpReply, SendStep};
-use crate::sending::dispatch::outcome_queue::PendingOutcome;
-use crate::sending::dispatch::record_outcome::RecordedOutcome;
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::{transcript, upload_storage};
 use crate::store::attempts::Exchange;
 
