@@ -320,8 +320,8 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     app.force(
         LANCEPILOT,
         ForcedReply::json(
-            404,
-            &json!({ "message": "Resource not found.", "status": 404 }),
+            422,
+            &json!({ "message": "Validation error", "errors": { "file": ["too large"] } }),
         ),
     );
     let refused = app.send_image(LANCEPILOT).await;
