@@ -23,7 +23,7 @@ pub fn check_reason(reason: Option<String>) -> Result<String, &'static str> {
     Ok(reason)
 }
 
-/// Submissions in progress go on; the account's other messages stay queued.
+/// Submissions in progress are finished; the account's other messages stay queued.
 pub async fn pause(
     store: &Store,
     account: &AccountId,

@@ -913,7 +913,16 @@ fn an_account_shows_its_url_steps_and_health() {
             account.callback_url
         );
     }
-    assert_eq!(page.buttons(), ["/accounts/sobot-main/resume"]);
+    assert_eq!(
+        page.buttons(),
+        [
+            "/accounts/kaleyra-in/pause",
+            "/accounts/sobot-main/resume",
+            "/accounts/zixflow-eu/pause",
+            "/accounts/sobot-second/resume",
+            "/accounts/sobot-second/pause",
+        ]
+    );
     let masked = render(
         "accounts-masked",
         &AccountsPage::new(&accounts, PublicUrlReach::Public, Visibility::Masked, now()),
