@@ -39,8 +39,16 @@ impl Store {
 
     /// Removes holds of recipients that have ended.
     pub async fn drop_recipient_holds(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        let has_ended = recipient_hold_row::Column::HoldUntil.lte(instant::to_millis(now));
+        let ended = recipient_hold_row::Entity::find()
+            .filter(has_ended.clone())
+            .one(self.pools().reader())
+            .await?;
+        if ended.is_none() {
+            return Ok(());
+        }
         recipient_hold_row::Entity::delete_many()
-            .filter(recipient_hold_row::Column::HoldUntil.lte(instant::to_millis(now)))
+            .filter(has_ended)
             .exec(self.pools().writer())
             .await?;
         Ok(())
