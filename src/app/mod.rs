@@ -102,6 +102,8 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             uploads,
             in_flight: Arc::default(),
+            outcomes: Arc::default(),
+            known_flows: Arc::default(),
             attempt_counter: AttemptCounter::new(accounts.keys()),
         },
         maintenance_lease: Lease::new(

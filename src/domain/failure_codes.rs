@@ -40,8 +40,9 @@ pub fn describe(provider: ProviderId, failure: &Failure) -> CodeMeaning {
 
 /// Codes with which a provider rejects the account, in a reply or later in a callback: every
 /// further message would fail the same way.
-const ACCOUNT_REJECTIONS: &[(ProviderId, &[&str])] =
-    &[(Kaleyra, &["RBC001", "E110", "WAV2101", "WA401", "WA-401"])];
+const ACCOUNT_REJECTIONS: &[(ProviderId, &[&str])] = &[(Kaleyra, KALEYRA_ACCOUNT_CODES)];
+
+pub const KALEYRA_ACCOUNT_CODES: &[&str] = &["RBC001", "E110", "WAV2101", "WA401", "WA-401"];
 
 /// Whether the provider rejects the whole account with this failure.
 pub fn rejects_account(provider: ProviderId, failure: &Failure) -> bool {
@@ -84,7 +85,7 @@ fn describe_range(code: &str) -> Option<CodeMeaning> {
 const REDIRECT: CodeMeaning = CodeMeaning {
     class: FailureClass::Account,
     meaning: "The provider's URL answered with a redirect; redirects are never followed.",
-    action: "Correct base_url or region; the detail has the redirect's Location.",
+    action: "Correct base_url or region; the detail has the redirect's Location. Resume the account if it is paused, then resend this message.",
 };
 const REQUEST_REJECTED: CodeMeaning = CodeMeaning {
     class: FailureClass::Provider,
@@ -164,7 +165,8 @@ mod tests {
     fn only_codes_that_pause_an_account_ask_to_resume_it() {
         for entry in TABLE {
             for code in entry.codes {
-                let pauses = *code == "401"
+                let pauses = matches!(*code, "401" | "403")
+                    || (entry.provider, *code) == (Some(LancePilot), "404")
                     || entry
                         .provider
                         .is_some_and(|id| rejects_account(id, &failure(code, entry.key)));

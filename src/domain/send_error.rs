@@ -32,6 +32,20 @@ pub enum SendError {
         /// The requested delay; absent: `Capabilities::retry_schedule`, else our own back-off.
         after: Option<Duration>,
     },
+    /// The account sends too fast; the message is not to blame.
+    #[error("the provider asks the account to send more slowly")]
+    SlowDown {
+        failure: Failure,
+        /// The requested delay.
+        after: Option<Duration>,
+    },
+    /// This recipient gets too many messages in a short time.
+    #[error("the provider asks to send more slowly to this recipient")]
+    SlowDownRecipient {
+        failure: Failure,
+        /// The requested delay.
+        after: Option<Duration>,
+    },
     /// No byte of the request was sent.
     #[error("the provider could not be reached: {0}")]
     NotReached(String),
@@ -57,14 +71,32 @@ impl SendError {
             Self::Refused(_) | Self::AccountRefused(_) | Self::Unclear(_) => Retry::No,
             Self::TryLater {
                 after: Some(after), ..
+            }
+            | Self::SlowDown {
+                after: Some(after), ..
+            }
+            | Self::SlowDownRecipient {
+                after: Some(after), ..
             } => Retry::After(*after),
-            Self::TryLater { after: None, .. } | Self::NotReached(_) => Retry::BackOff,
+            Self::TryLater { after: None, .. }
+            | Self::SlowDown { after: None, .. }
+            | Self::SlowDownRecipient { after: None, .. }
+            | Self::NotReached(_) => Retry::BackOff,
         }
     }
 
     /// Whether the message was certainly not sent.
     pub fn is_certain(&self) -> bool {
         !matches!(self, Self::Unclear(_))
+    }
+
+    /// Whether the attempt counts towards the limit of a message: the message is not to blame for
+    /// a provider that is slow or cannot be reached.
+    pub fn uses_up_an_attempt(&self) -> bool {
+        !matches!(
+            self,
+            Self::SlowDown { .. } | Self::SlowDownRecipient { .. } | Self::NotReached(_)
+        )
     }
 
     /// Whether every other message of the account would fail the same way.
@@ -77,7 +109,9 @@ impl SendError {
         match self {
             Self::Refused(failure)
             | Self::AccountRefused(failure)
-            | Self::TryLater { failure, .. } => failure.clone(),
+            | Self::TryLater { failure, .. }
+            | Self::SlowDown { failure, .. }
+            | Self::SlowDownRecipient { failure, .. } => failure.clone(),
             Self::NotReached(reason) | Self::Unclear(reason) => Failure {
                 code: matches!(self, Self::NotReached(_)).then(|| UNREACHABLE.to_owned()),
                 title: Some(

@@ -27,6 +27,7 @@ mod profile;
 mod protocol;
 mod reading_budget;
 mod replies;
+pub mod reply_class;
 mod reply_word;
 pub mod sobot;
 mod text_decoding;

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::ids::{BadProviderMessageId, ProviderMessageId};
+use crate::domain::provider::ProviderId;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
+use crate::providers::reply_class::{self, ReplyClass, RetryAfter};
 
 /// `POST` with a JSON body; the content type is the last header.
 pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {
@@ -60,7 +62,12 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
 /// The meaning of a status. `status` is the one in the body, if any, so that the body decides.
 ///
 /// `failure` has the provider's text; without a code, the status becomes the code.
-pub(super) fn refused(reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
+pub(super) fn refused(
+    provider: ProviderId,
+    reply: &HttpReply,
+    status: u16,
+    failure: Failure,
+) -> SendStep {
     let mut failure = failure;
     if failure.code.is_none() {
         failure.code = (status >= 300).then(|| status.to_string());
@@ -68,39 +75,58 @@ pub(super) fn refused(reply: &HttpReply, status: u16, failure: Failure) -> SendS
     if failure.title.is_none() {
         failure.title = Some(format!("HTTP {status}"));
     }
-    let retry_after = reply.header("retry-after");
-    let after = retry_after
+    classified(provider, reply, status, failure)
+}
+
+/// A failure in the body of a reply whose status means success.
+pub(super) fn refused_by_body(
+    provider: ProviderId,
+    reply: &HttpReply,
+    failure: Failure,
+) -> SendStep {
+    classified(provider, reply, 400, failure)
+}
+
+fn classified(provider: ProviderId, reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
+    let header = reply.header("retry-after");
+    let after = header
         .and_then(|text| text.trim().parse().ok())
         .map(Duration::from_secs);
-    SendStep::Failed(match status {
-        401 => SendError::AccountRefused(failure),
-        429 => SendError::TryLater { failure, after },
-        503 if retry_after.is_some() => SendError::TryLater { failure, after },
-        // The server may have received the whole request before its timeout.
-        408 => unclear(reply, &failure),
-        400..=499 => SendError::Refused(failure),
-        _ => unclear(reply, &failure),
-    })
+    let retry_after = match header {
+        Some(_) => RetryAfter::Given,
+        None => RetryAfter::Missing,
+    };
+    SendStep::Failed(
+        match reply_class::classify(provider, status, &failure, retry_after) {
+            ReplyClass::AccountRefused => SendError::AccountRefused(failure),
+            ReplyClass::SlowDown => SendError::SlowDown { failure, after },
+            ReplyClass::SlowDownRecipient => SendError::SlowDownRecipient { failure, after },
+            ReplyClass::TryLater => SendError::TryLater { failure, after },
+            ReplyClass::Refused => SendError::Refused(failure),
+            // A code of acceptance beside a failure is no clear answer.
+            ReplyClass::Unclear | ReplyClass::Accepted => unclear(reply, &failure),
+        },
+    )
 }
 
 /// The body could not be parsed.
-pub(super) fn unparseable_reply(reply: &HttpReply) -> SendStep {
+pub(super) fn unparseable_reply(provider: ProviderId, reply: &HttpReply) -> SendStep {
     if (200..300).contains(&reply.status) {
         return SendStep::Failed(SendError::Unclear(format!(
             "HTTP {} with an unreadable body",
             reply.status
         )));
     }
-    refused(reply, reply.status, Failure::default())
+    refused(provider, reply, reply.status, Failure::default())
 }
 
-/// A redirect is a failure that shows its Location; it is never followed.
+/// A redirect shows its Location and is never followed: `base_url` is wrong for every message.
 pub(super) fn redirect(reply: &HttpReply) -> Option<SendStep> {
     if !(300..400).contains(&reply.status) {
         return None;
     }
     let target = reply.header("location").unwrap_or("nowhere");
-    Some(SendStep::Failed(SendError::Refused(Failure {
+    Some(SendStep::Failed(SendError::AccountRefused(Failure {
         code: Some(reply.status.to_string()),
         title: Some("the provider's URL redirects".to_owned()),
         detail: Some(format!("Location: {target}")),

@@ -148,7 +148,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::unparseable_reply(reply);
+        return replies::unparseable_reply(ProviderId::Sobot, reply);
     };
     let id = body.get("data").and_then(|data| first(data, &["id"]));
     let code = first(&body, &["code"]);
@@ -161,14 +161,15 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         _ if failed => 400,
         Some(Ok(status @ 100..600)) => u16::try_from(status).unwrap_or(reply.status),
         Some(Ok(_)) => 400,
-        Some(Err(_)) => return replies::unparseable_reply(reply),
+        Some(Err(_)) => return replies::unparseable_reply(ProviderId::Sobot, reply),
         None if id.is_some() => 200,
         None => reply.status,
     };
     match status {
         200..300 if code.is_some() || id.is_some() => replies::accepted(id),
-        200..300 => replies::unparseable_reply(reply),
+        200..300 => replies::unparseable_reply(ProviderId::Sobot, reply),
         _ => replies::refused(
+            ProviderId::Sobot,
             reply,
             status,
             Failure {

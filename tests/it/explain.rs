@@ -84,6 +84,7 @@ impl ExplainCase {
                 matched_by: None,
                 resend_of: None,
                 resent_as: None,
+                campaign: None,
                 created_at: noon(),
                 updated_at: noon(),
             },
@@ -92,6 +93,7 @@ impl ExplainCase {
             actions: Vec::new(),
             account: AccountConditions {
                 pause: None,
+                trip: None,
                 mode: Some(AccountMode::Live),
                 rate: None,
                 deadline: Some(Duration::from_hours(24)),

@@ -3,58 +3,39 @@
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
-use crate::domain::failure_codes;
 use crate::domain::provider::ProviderId;
-use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
 use crate::providers::protocol::{HttpReply, SendStep};
 use crate::providers::replies;
-
-enum KaleyraReplyClass {
-    Accepted,
-    TryLater,
-    Refused,
-}
-
-/// Documented codes, except those that reject the account (see `failure_codes::rejects_account`):
-/// <https://developers.kaleyra.io/docs/whatsapp-api-v2-error-codes-for-send-message>.
-const CODES: &[(&str, KaleyraReplyClass)] = &[
-    ("WA200", KaleyraReplyClass::Accepted),
-    ("WA202", KaleyraReplyClass::Accepted),
-    ("WA400", KaleyraReplyClass::Refused),
-    ("E13001", KaleyraReplyClass::Refused),
-    ("WA500", KaleyraReplyClass::TryLater),
-];
+use crate::providers::reply_class::{self, ReplyClass};
 
 pub(super) fn parse(reply: &HttpReply) -> SendStep {
+    const KALEYRA: ProviderId = ProviderId::Kaleyra;
     if let Some(redirect) = replies::redirect(reply) {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::unparseable_reply(reply);
+        return replies::unparseable_reply(KALEYRA, reply);
     };
     let code = first(&body, &["code"]);
-    let answer = CODES
-        .iter()
-        .find(|(known, _)| Some(*known) == code.as_deref());
     let failure = parse_refusal(&body, code.clone());
-    if failure_codes::rejects_account(ProviderId::Kaleyra, &failure) {
-        return SendStep::Failed(SendError::AccountRefused(failure));
-    }
-    match answer {
-        Some((_, KaleyraReplyClass::Accepted)) => replies::accepted(reply_id(&body)),
-        Some((_, KaleyraReplyClass::Refused)) => SendStep::Failed(SendError::Refused(failure)),
-        Some((_, KaleyraReplyClass::TryLater)) => SendStep::Failed(SendError::TryLater {
-            failure,
-            after: None,
-        }),
+    let documented = reply_class::rules_of(KALEYRA)
+        .iter()
+        .find(|rule| {
+            code.as_deref()
+                .is_some_and(|code| rule.codes.contains(&code))
+        })
+        .map(|rule| rule.class);
+    match documented {
+        Some(ReplyClass::Accepted) => replies::accepted(reply_id(&body)),
+        Some(_) => replies::refused_by_body(KALEYRA, reply, failure),
         None if (200..300).contains(&reply.status) => match reply_id(&body) {
             Some(id) if failure.key.is_none() => replies::accepted([id]),
             // An undocumented code is no clear answer, unless the reply also has an error.
-            _ if failure.key.is_some() => SendStep::Failed(SendError::Refused(failure)),
-            _ => replies::unparseable_reply(reply),
+            _ if failure.key.is_some() => replies::refused_by_body(KALEYRA, reply, failure),
+            _ => replies::unparseable_reply(KALEYRA, reply),
         },
-        None => replies::refused(reply, reply.status, failure),
+        None => replies::refused(KALEYRA, reply, reply.status, failure),
     }
 }
 

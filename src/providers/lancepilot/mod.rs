@@ -21,7 +21,6 @@ use crate::domain::media::{MediaKind, MediaSource, Upload, extension_of_mime_typ
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
-use crate::domain::send_error::SendError;
 use crate::providers::payload::{first, items, text};
 use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
@@ -165,7 +164,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::unparseable_reply(reply);
+        return replies::unparseable_reply(ProviderId::LancePilot, reply);
     };
     let own_status = body.get("status").and_then(Value::as_u64);
     let status = own_status
@@ -175,17 +174,17 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let failure = parse_refusal(&body);
     if failure.key.is_some() {
         let refusal = if status < 300 { 422 } else { status };
-        return replies::refused(reply, refusal, failure);
+        return replies::refused(ProviderId::LancePilot, reply, refusal, failure);
     }
     match status {
         200..300 if own_status.is_some() || body.get("data").is_some() => {
             replies::accepted(reply_ids(&body))
         }
         200..300 if body.get("error").and_then(text).is_some() => {
-            SendStep::Failed(SendError::Refused(failure))
+            replies::refused_by_body(ProviderId::LancePilot, reply, failure)
         }
-        200..300 => replies::unparseable_reply(reply),
-        _ => replies::refused(reply, status, failure),
+        200..300 => replies::unparseable_reply(ProviderId::LancePilot, reply),
+        _ => replies::refused(ProviderId::LancePilot, reply, status, failure),
     }
 }
 

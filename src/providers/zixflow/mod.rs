@@ -21,7 +21,6 @@ use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials};
-use crate::domain::send_error::SendError;
 use crate::providers::payload::first;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
@@ -161,7 +160,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         return redirect;
     }
     let Some(body) = replies::object(reply) else {
-        return replies::unparseable_reply(reply);
+        return replies::unparseable_reply(ProviderId::Zixflow, reply);
     };
     let verdict = ["status", "success"]
         .iter()
@@ -174,9 +173,11 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     match verdict {
         Some(true) => replies::accepted(first(&body, &["messageId", "message_id"])),
         Some(false) if (200..300).contains(&reply.status) => {
-            SendStep::Failed(SendError::Refused(failure))
+            replies::refused_by_body(ProviderId::Zixflow, reply, failure)
         }
-        None if (200..300).contains(&reply.status) => replies::unparseable_reply(reply),
-        Some(false) | None => replies::refused(reply, reply.status, failure),
+        None if (200..300).contains(&reply.status) => {
+            replies::unparseable_reply(ProviderId::Zixflow, reply)
+        }
+        Some(false) | None => replies::refused(ProviderId::Zixflow, reply, reply.status, failure),
     }
 }

@@ -20,8 +20,10 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
+use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
+use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
@@ -30,7 +32,7 @@ use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 pub struct StoredMessage {
     pub id: MessageId,
     pub repeat: RequestRepeat,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<MessageWarning>,
 }
 
 /// Whether this is the first request with its idempotency key.
@@ -46,6 +48,7 @@ pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
+    outlook: QueueOutlook,
 }
 
 impl Acceptor {
@@ -58,6 +61,7 @@ impl Acceptor {
             store,
             accounts,
             uploads,
+            outlook: QueueOutlook::default(),
         }
     }
 
@@ -106,10 +110,14 @@ impl Acceptor {
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }
+        if account.mode == AccountMode::Live {
+            let outlook = self.outlook.list_warnings(&self.store, account, now);
+            warnings.extend(outlook.await?);
+        }
         if account.mode == AccountMode::DryRun {
-            warnings.push(format!(
-                "account {} is in dry-run: nothing will be sent",
-                account.id
+            warnings.push(MessageWarning::new(
+                WarningCode::DryRun,
+                format!("account {} is in dry-run: nothing will be sent", account.id),
             ));
         }
         let (id, repeat) = match accepted {
@@ -132,13 +140,13 @@ impl Acceptor {
         draft: &MessageDraft,
         id: MessageId,
         now: DateTime<Utc>,
-    ) -> Result<Option<String>, db::Error> {
+    ) -> Result<Option<MessageWarning>, db::Error> {
         let last = self
             .store
             .find_last_inbound(&draft.account, &draft.recipient)
             .await?;
         let consequence = "WhatsApp will reject a free-form message with error 131047";
-        Ok(match Window::at(id.created_at().unwrap_or(now), last) {
+        let text = match Window::at(id.created_at().unwrap_or(now), last) {
             Window::Closed {
                 expired_at: Some(at),
             } => Some(format!(
@@ -149,6 +157,7 @@ impl Acceptor {
                 "the recipient has not written to this account, so no 24-hour window is open; {consequence}"
             )),
             Window::Open { .. } | Window::Unknown => None,
-        })
+        };
+        Ok(text.map(|text| MessageWarning::new(WarningCode::WindowClosed, text)))
     }
 }

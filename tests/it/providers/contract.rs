@@ -31,19 +31,20 @@ fn an_http_status_without_a_parseable_body_has_one_outcome_for_all_providers() {
         for (reply, expected) in [
             (reply(400, "no"), "refused 400 | HTTP 400 | - | -"),
             (reply(401, ""), "account refused 401 | HTTP 401 | - | -"),
-            (reply(404, "<html>"), "refused 404 | HTTP 404 | - | -"),
+            (reply(403, ""), "account refused 403 | HTTP 403 | - | -"),
+            (reply(410, "<html>"), "refused 410 | HTTP 410 | - | -"),
             (
                 reply_with(429, ("retry-after", "17"), ""),
-                "try later Some(17s) 429 | HTTP 429 | - | -",
+                "slow down Some(17s) 429 | HTTP 429 | - | -",
             ),
-            (reply(429, ""), "try later None 429 | HTTP 429 | - | -"),
+            (reply(429, ""), "slow down None 429 | HTTP 429 | - | -"),
             (
                 reply_with(503, ("retry-after", "120"), "<html>"),
                 "try later Some(120s) 503 | HTTP 503 | - | -",
             ),
             (
                 reply_with(302, ("location", "https://login.example.com/"), ""),
-                "refused 302 | the provider's URL redirects | Location: https://login.example.com/ | -",
+                "account refused 302 | the provider's URL redirects | Location: https://login.example.com/ | -",
             ),
             (reply(503, ""), "unclear HTTP 503"),
             (reply(500, ""), "unclear HTTP 500"),
@@ -70,7 +71,7 @@ fn too_many_requests_keeps_the_providers_text_and_delay() {
         let reply = reply_with(429, ("retry-after", "30"), body);
         assert_eq!(
             outcome(provider, reply),
-            "try later Some(30s) 429 | Too Many Attempts. | - | -"
+            "slow down Some(30s) 429 | Too Many Attempts. | - | -"
         );
     }
 }

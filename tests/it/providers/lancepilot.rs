@@ -89,7 +89,7 @@ fn each_documented_reply_has_its_outcome() {
         (
             404,
             fixture("lancepilot/replies/refused_404.json"),
-            "refused 404 | Resource not found. | - | -",
+            "account refused 404 | Resource not found. | - | -",
         ),
         (
             422,
@@ -105,7 +105,7 @@ fn each_documented_reply_has_its_outcome() {
         (
             200,
             fixture("lancepilot/replies/refused_404.json"),
-            "refused 404 | Resource not found. | - | -",
+            "account refused 404 | Resource not found. | - | -",
         ),
         (
             200,

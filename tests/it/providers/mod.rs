@@ -6,6 +6,7 @@ mod contract;
 mod kaleyra;
 mod lancepilot;
 mod profiles;
+mod reply_classes;
 mod shapes;
 mod siblings;
 mod sobot;
@@ -92,6 +93,7 @@ fn account(provider: ProviderId) -> Account {
         timeout: Duration::from_secs(30),
         send_before: Duration::from_hours(1),
         rate: None,
+        max_in_flight: 64,
         mode: AccountMode::Live,
     }
 }
@@ -120,6 +122,7 @@ fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
             client_reference: Some("order-42".to_owned()),
             options: SendOptions::default(),
             resend_of: None,
+            campaign: None,
         },
         report_url: "https://hooks.example.com/reports/AbC-_1".to_owned(),
     }
@@ -172,6 +175,12 @@ fn outcome_of_error(error: &SendError) -> String {
         SendError::AccountRefused(failure) => format!("account refused {}", words(failure)),
         SendError::TryLater { failure, after } => {
             format!("try later {after:?} {}", words(failure))
+        }
+        SendError::SlowDown { failure, after } => {
+            format!("slow down {after:?} {}", words(failure))
+        }
+        SendError::SlowDownRecipient { failure, after } => {
+            format!("slow down recipient {after:?} {}", words(failure))
         }
         SendError::NotReached(reason) => format!("not reached {reason}"),
         SendError::Unclear(reason) => format!("unclear {reason}"),

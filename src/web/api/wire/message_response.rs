@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, PricingResponse};
 use super::send_request::ReferencesBody;
+use super::warning_response::WarningResponse;
 use super::{recipient_text, time};
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
@@ -71,11 +73,14 @@ pub(crate) struct MessageResponse {
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
     /// What is odd about the reply that accepted it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<WarningResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resend_of: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resent_as: Option<Uuid>,
+    /// Id of the campaign that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) campaign: Option<String>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
 }
@@ -150,6 +155,7 @@ impl MessageResponse {
             warnings: Vec::new(),
             resend_of: message.resend_of.map(MessageId::uuid),
             resent_as: message.resent_as.map(MessageId::uuid),
+            campaign: message.campaign.as_ref().map(CampaignId::to_string),
             created_at: time(message.created_at),
             updated_at: time(message.updated_at),
         }
@@ -188,7 +194,10 @@ impl MessageResponse {
             warnings: attempts
                 .iter()
                 .filter_map(Attempt::warning)
-                .map(|warning| visibility.mask_text(warning))
+                .map(|warning| WarningResponse {
+                    message: visibility.mask_text(&warning.message),
+                    ..warning.into()
+                })
                 .collect(),
             attempts: Some(
                 attempts

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
+use crate::web::api::wire::warning_response::WarningResponse;
 
 /// A message to send.
 // Defaults let validation report all missing fields at once.
@@ -41,6 +42,8 @@ pub(crate) struct SendRequest {
     pub(crate) refs: ReferencesBody,
     /// Your own reference, never sent to the provider; at most 255 characters.
     pub(crate) client_reference: Option<String>,
+    /// Id of the campaign that it belongs to; the first message creates it.
+    pub(crate) campaign: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -112,6 +115,7 @@ impl From<SendRequest> for MessageInput {
             references: request.refs.into(),
             client_reference: request.client_reference,
             options: request.options,
+            campaign: request.campaign,
             resend: None,
         }
     }
@@ -126,5 +130,5 @@ pub(crate) struct StoredMessageResponse {
     pub(crate) account: String,
     pub(crate) created_at: String,
     /// Warnings about valid input that is probably a mistake.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<WarningResponse>,
 }
