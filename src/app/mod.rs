@@ -29,6 +29,7 @@ use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::sending::accept::Acceptor;
+use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::{AttemptCounter, Dispatcher};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
@@ -82,6 +83,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let folder = config.data_dir.join("uploads");
     let uploads = UploadStorage::open(folder.clone(), store.clone())
         .map_err(|source| StartError::Uploads { folder, source })?;
+    let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone());
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -89,7 +91,9 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             &known_accounts,
             Arc::clone(&limits),
         )),
-        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
+        campaign_sender: CampaignSender::new(store.clone(), acceptor.clone()),
+        campaign_changed: Arc::default(),
+        acceptor,
         uploads: uploads.clone(),
         dispatcher: Dispatcher {
             store: store.clone(),

@@ -30,6 +30,11 @@ pub enum Verb {
     ReleaseCallback,
     /// Reprocessed callbacks.
     ReplayCallbacks,
+    CreateCampaign,
+    StartCampaign,
+    PauseCampaign,
+    ResumeCampaign,
+    CancelCampaign,
 }
 enum_words!(Verb, "an action");
 

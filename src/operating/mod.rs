@@ -2,6 +2,8 @@
 //! explain.
 
 pub mod actions;
+pub mod bulk_actions;
+pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;
 pub mod explain;

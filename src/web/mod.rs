@@ -32,11 +32,11 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
-    account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
-    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
-    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
-    window_endpoints,
+    account_endpoints, action_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints,
+    explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
+    observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
+    problem_count_endpoints, problem_list_endpoints, recipient_endpoints, rejection_endpoints,
+    replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
@@ -79,6 +79,17 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/messages/{id}/mark-failed",      Scoped(Operate),     action_endpoints::mark_failed;
             Post "/api/v1/messages/{id}/unmatch",          Scoped(Operate),     action_endpoints::unmatch;
             Post "/api/v1/messages/{id}/put-aside",        Scoped(Operate),     action_endpoints::dismiss_message;
+            Post "/api/v1/messages/resend",                Scoped(Operate),     bulk_endpoints::resend_messages;
+            Post "/api/v1/messages/cancel",                Scoped(Operate),     bulk_endpoints::cancel_messages;
+            Post "/api/v1/campaigns",                      Scoped(Send),        campaign_endpoints::create;
+            Get  "/api/v1/campaigns",                      Scoped(Read),        campaign_endpoints::list;
+            Get  "/api/v1/campaigns/{id}",                 Scoped(Read),        campaign_endpoints::show;
+            Post "/api/v1/campaigns/{id}/recipients",      Scoped(Send),        recipient_endpoints::add;
+            Post "/api/v1/campaigns/{id}/start",           Scoped(Send),        campaign_endpoints::start;
+            Post "/api/v1/campaigns/{id}/pause",           Scoped(Operate),     campaign_endpoints::pause;
+            Post "/api/v1/campaigns/{id}/resume",          Scoped(Operate),     campaign_endpoints::resume;
+            Post "/api/v1/campaigns/{id}/cancel",          Scoped(Operate),     campaign_endpoints::cancel;
+            Post "/api/v1/campaigns/{id}/resend",          Scoped(Operate),     bulk_endpoints::resend_campaign;
             Get  "/api/v1/callbacks",                      Scoped(Read),        callback_endpoints::list;
             Post "/api/v1/callbacks/replay",               Scoped(Operate),     replay_endpoints::run;
             Get  "/api/v1/callbacks/{id}",                 Scoped(Read),        callback_endpoints::show;

@@ -4,7 +4,9 @@
 pub(crate) mod account_endpoints;
 pub(crate) mod action_endpoints;
 pub mod api_operation;
+pub(crate) mod bulk_endpoints;
 pub(crate) mod callback_endpoints;
+pub(crate) mod campaign_endpoints;
 mod documented_responses;
 pub(crate) mod explanation_endpoints;
 pub(crate) mod export_endpoints;
@@ -23,6 +25,7 @@ mod path_parameters;
 pub(crate) mod problem_count_endpoints;
 pub(crate) mod problem_list_endpoints;
 mod query_parameter;
+pub(crate) mod recipient_endpoints;
 pub(crate) mod rejection_endpoints;
 pub(crate) mod replay_endpoints;
 mod send_body;
