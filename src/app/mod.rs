@@ -42,6 +42,19 @@ const MAINTENANCE_LEASE_NAME: &str = "upkeep";
 /// After a process dies during maintenance, another one takes over within this time.
 const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
 
+/// For commands that accept messages beside a running process.
+pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartError> {
+    let accounts = config
+        .accounts
+        .iter()
+        .map(|account| (account.id.clone(), account.clone()))
+        .collect();
+    let folder = config.data_dir.join("uploads");
+    let uploads = UploadStorage::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })?;
+    Ok(Acceptor::new(store.clone(), Arc::new(accounts), uploads))
+}
+
 /// Opens everything. Does not listen and starts no job.
 pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
     let databases = open_databases(&config).await?;

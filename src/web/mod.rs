@@ -39,8 +39,9 @@ use crate::web::api::{
     replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    accounts_page, callback_page, callbacks_page, campaign_page, campaign_resend_page,
+    campaigns_page, form_handlers, message_page, messages_page, orphan_dismissal_page,
+    overview_page, problems_page, replay_page, reports_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
@@ -127,6 +128,16 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::preview;
             Post "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::apply;
             Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
+            Get  "/campaigns",                             Scoped(Read),        campaigns_page::show;
+            Post "/campaigns",                             Scoped(Send),        campaigns_page::create_draft;
+            Get  "/campaigns/{id}",                        Scoped(Read),        campaign_page::show;
+            Post "/campaigns/{id}/recipients",             Scoped(Send),        campaign_page::add_recipients;
+            Post "/campaigns/{id}/start",                  Scoped(Send),        campaign_page::start;
+            Post "/campaigns/{id}/pause",                  Scoped(Operate),     campaign_page::pause;
+            Post "/campaigns/{id}/resume",                 Scoped(Operate),     campaign_page::resume;
+            Post "/campaigns/{id}/cancel",                 Scoped(Operate),     campaign_page::cancel;
+            Get  "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::preview;
+            Post "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::apply;
             Get  "/problems",                              Scoped(Read),        problems_page::show;
             Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     form_handlers::dismiss_callback;
             Get  "/callbacks",                             Scoped(Read),        callbacks_page::show;

@@ -67,6 +67,11 @@ impl Acceptor {
         self.accounts.get(account)?.rate
     }
 
+    /// How long messages of an account may stay queued.
+    pub fn send_before(&self, account: &AccountId) -> Option<TimeDelta> {
+        TimeDelta::from_std(self.accounts.get(account)?.send_before).ok()
+    }
+
     /// Validates a message without storing it.
     pub fn check(
         &self,

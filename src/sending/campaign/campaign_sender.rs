@@ -225,7 +225,8 @@ impl CampaignSender {
             return Ok(SenderStep::Idle);
         };
         let id = &campaign.id;
-        if !self.store.has_queued(id, until).await? {
+        let waiting = self.store.has_waiting_recipients(id).await?;
+        if !waiting && !self.store.has_queued(id, until).await? {
             return Ok(SenderStep::Idle);
         }
         self.store
@@ -242,6 +243,7 @@ impl CampaignSender {
                     };
                     ledger.record_action(&action).await?;
                 }
+                ledger.forget_recipients(id).await?;
                 Ok(SenderStep::Busy)
             })
             .await

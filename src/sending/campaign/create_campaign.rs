@@ -80,7 +80,7 @@ pub async fn create(
 }
 
 /// The campaign that would be created.
-pub(crate) fn check(
+pub fn check(
     acceptor: &Acceptor,
     new: &NewCampaign,
     now: DateTime<Utc>,

@@ -8,7 +8,7 @@ mod recipient_lines;
 mod recipient_rows;
 
 pub use campaign_sender::{CampaignSender, SenderStep};
-pub use create_campaign::{CreateCampaignError, NewCampaign, create};
+pub use create_campaign::{CreateCampaignError, NewCampaign, check, create};
 pub use import_recipients::{
     ImportError, ImportMode, ImportReport, REJECTIONS_LISTED, RejectedRow, import,
 };

@@ -1,10 +1,11 @@
 //! Recipients of campaigns that are no messages yet.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::db::{Error, statements};
 use crate::domain::campaign::CampaignId;
+use crate::store::Store;
 use crate::store::entities::campaign_recipient_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -21,6 +22,17 @@ pub struct WaitingRecipient {
     pub position: i64,
     /// JSON.
     pub content: String,
+}
+
+/// Rows that one transaction clears.
+const CLEARED: i64 = 5000;
+
+impl Store {
+    /// Whether recipients are known that are no messages yet.
+    pub async fn has_waiting_recipients(&self, campaign: &CampaignId) -> Result<bool, Error> {
+        let first = waiting(campaign).one(self.pools().reader()).await?;
+        Ok(first.is_some())
+    }
 }
 
 impl Ledger {
@@ -59,13 +71,8 @@ impl Ledger {
         campaign: &CampaignId,
         limit: u64,
     ) -> Result<Vec<WaitingRecipient>, Error> {
-        let rows = Entity::find()
-            .filter(Column::Campaign.eq(campaign))
-            .filter(Column::Content.is_not_null())
-            .order_by_asc(Column::Position)
-            .limit(limit)
-            .all(self.transaction())
-            .await?;
+        let query = waiting(campaign).order_by_asc(Column::Position);
+        let rows = query.limit(limit).all(self.transaction()).await?;
         let waiting = rows.into_iter().filter_map(|row| {
             Some(WaitingRecipient {
                 position: row.position,
@@ -73,6 +80,25 @@ impl Ledger {
             })
         });
         Ok(waiting.collect())
+    }
+
+    /// Removes what is known of the first recipients of a cancelled campaign.
+    pub async fn forget_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
+        let first: Option<i64> = waiting(campaign)
+            .select_only()
+            .column(Column::Position)
+            .order_by_asc(Column::Position)
+            .limit(1)
+            .into_tuple()
+            .one(self.transaction())
+            .await?;
+        match first {
+            Some(first) => {
+                let last = first.saturating_add(CLEARED);
+                self.clear_recipients(campaign, last).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Removes what is known of recipients up to this position: they are messages now.
@@ -90,4 +116,10 @@ impl Ledger {
             .await?;
         Ok(())
     }
+}
+
+fn waiting(campaign: &CampaignId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Campaign.eq(campaign))
+        .filter(Column::Content.is_not_null())
 }

@@ -180,8 +180,7 @@ pub(crate) async fn cancel(
 
 /// The change that resumes a campaign.
 pub(crate) fn resumption(services: &Services, campaign: &Campaign) -> CampaignChange {
-    let account = services.accounts.get(&campaign.account);
-    let send_before = account.and_then(|account| TimeDelta::from_std(account.send_before).ok());
+    let send_before = services.acceptor.send_before(&campaign.account);
     CampaignChange::Resume {
         send_before: send_before.unwrap_or(TimeDelta::hours(1)),
     }

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::domain::campaign::Campaign;
 use crate::reporting::query_values::parse_flag;
-use crate::sending::campaign::{ImportMode, ImportReport, RowFormat, import};
+use crate::sending::campaign::{ImportError, ImportMode, ImportReport, RowFormat, import};
 use crate::services::Services;
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::documented_responses::{NotPossible, UploadProblems};
@@ -66,7 +66,7 @@ pub(crate) async fn add(
     } else {
         ImportMode::Apply
     };
-    let report = import_file(&services, &campaign, file, format, mode).await?;
+    let report = import_rows(&services, &campaign, &file, format, mode).await?;
     Ok(HttpResponse::Ok().json(RecipientsResponse::from(report)))
 }
 
@@ -103,15 +103,16 @@ async fn keep(services: &Services, mut payload: web::Payload) -> Result<NamedTem
     Ok(file)
 }
 
-pub(crate) async fn import_file(
+/// Imports the rows of an uploaded file, and wakes who sends them.
+pub(crate) async fn import_rows(
     services: &Services,
     campaign: &Campaign,
-    mut file: NamedTempFile,
+    file: &NamedTempFile,
     format: RowFormat,
     mode: ImportMode,
-) -> Result<ImportReport, ApiError> {
-    let internal = |error: std::io::Error| ApiError::Internal(error.into());
-    file.as_file_mut().rewind().map_err(internal)?;
+) -> Result<ImportReport, ImportError> {
+    let mut start = file.as_file();
+    start.rewind()?;
     let reader = BufReader::new(file.as_file());
     let report = import(
         &services.store,

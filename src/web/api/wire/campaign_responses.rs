@@ -234,10 +234,7 @@ impl CampaignResponse {
 fn failure(group: &FailureGroup, visibility: Visibility) -> CampaignFailure {
     CampaignFailure {
         class: group.class.map(FailureClass::as_str),
-        code: group
-            .code
-            .as_deref()
-            .map(|code| visibility.mask_code(code)),
+        code: group.code.as_deref().map(|code| visibility.mask_code(code)),
         messages: group.messages,
     }
 }
