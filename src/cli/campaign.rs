@@ -26,7 +26,7 @@ pub enum CampaignCommand {
     Send(Box<SendArguments>),
     /// List campaigns, newest first
     List,
-    /// Show a campaign and what became of its messages
+    /// Show a campaign and the outcome of its messages
     Show(CampaignArguments),
     /// Pause a campaign: nothing more is sent until it is resumed
     Pause(CampaignArguments),

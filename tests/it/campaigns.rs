@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bluetick::domain::scope::Scope;
+use bluetick::operating::retention::PurgeStep;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, SOBOT, image_to, start_app};
@@ -415,7 +418,7 @@ async fn a_filter_of_messages_is_resent_or_cancelled_together() {
 async fn a_campaign_names_every_invalid_field() {
     let app = start_app().await;
     let body = json!({
-        "account": "nobody", "name": " ", "kind": "audio", "rate": -1, "send_at": "soon", "send_before": "x",
+        "account": "unknown", "name": " ", "kind": "audio", "rate": -1, "send_at": "soon", "send_before": "x",
     });
     let (status, problem) = app.post_json("/api/v1/campaigns", &body).await;
     let fields: BTreeMap<&str, &str> = problem["errors"]
@@ -439,5 +442,128 @@ async fn a_campaign_names_every_invalid_field() {
     let id = create(&app, &draft("empty")).await;
     let (status, _) = app.post(&format!("/api/v1/campaigns/{id}/start")).await;
     assert_eq!(status, 409);
+    app.finish().await;
+}
+
+/// A page's status, its `Location` and its text.
+async fn page(request: reqwest::RequestBuilder) -> (u16, String, String) {
+    let reply = request.send().await.unwrap();
+    let location = reply.headers().get("location");
+    let location = location.map_or(String::new(), |text| text.to_str().unwrap().to_owned());
+    (
+        reply.status().as_u16(),
+        location,
+        reply.text().await.unwrap(),
+    )
+}
+
+fn form(action: &str, name: &str, rows: &str) -> Form {
+    Form::new()
+        .text("account", SOBOT)
+        .text("kind", "image")
+        .text("name", name.to_owned())
+        .text("media", "https://media.example.com/a.jpg")
+        .text("caption", "Hello {{name}}")
+        .text("rate", "")
+        .text("send_at", "")
+        .text("send_before", "")
+        .text("action", action.to_owned())
+        .part(
+            "file",
+            Part::bytes(rows.as_bytes().to_vec()).file_name("people.csv"),
+        )
+}
+
+#[actix_web::test]
+async fn the_pages_check_create_start_pause_cancel_and_resend() {
+    let app = start_app().await;
+    let rows = "to,name\n+447700900001,Asha\nnonsense,Ravi\n+447700900002,Ines\n";
+    let post = |path: &str| app.request("POST", path);
+    let (status, _, text) = page(post("/campaigns").multipart(form("check", "Sale", rows))).await;
+    assert_eq!(status, 200);
+    assert!(text.contains("Checked: 2 recipients") && text.contains("Nothing was stored"));
+    assert!(text.contains(">3<"), "the line of the bad row is named");
+    let (status, _, text) = page(post("/campaigns").multipart(form("create", "", "to\n"))).await;
+    assert_eq!(status, 422);
+    assert!(text.contains("is missing") && text.contains("value=\"Hello {{name}}\""));
+    let (status, _, text) = page(post("/campaigns").multipart(form("create", "x", "a,b\n"))).await;
+    assert!(
+        status == 422 && text.contains("has no column `to`"),
+        "{text}"
+    );
+
+    let (status, location, _) =
+        page(post("/campaigns").multipart(form("create", "Sale", rows))).await;
+    assert_eq!((status, location.as_str()), (303, "/campaigns/sale"));
+    let (_, _, text) = page(app.request("GET", "/campaigns/sale")).await;
+    assert!(text.contains("draft, nothing is sent yet") && text.contains("Rejected lines"));
+    let viewer = app.request_as(Scope::Read, "GET", "/campaigns/sale");
+    let (_, _, masked) = page(viewer).await;
+    assert!(!masked.contains("nonsense") && !masked.contains(">Start<"));
+    let more = Form::new().part(
+        "file",
+        Part::text("to,name\n+447700900003,Uma\n").file_name("b.csv"),
+    );
+    let (status, _, _) = page(post("/campaigns/sale/recipients").multipart(more)).await;
+    assert_eq!(status, 303);
+    for (action, word) in [
+        ("start", "running"),
+        ("pause", "paused"),
+        ("resume", "running"),
+    ] {
+        let (status, _, _) = page(post(&format!("/campaigns/sale/{action}"))).await;
+        assert_eq!(status, 303, "{action}");
+        let (_, _, text) = page(app.request("GET", "/campaigns/sale")).await;
+        assert!(text.contains(&format!("Sale: {word}")), "{text}");
+    }
+    let refusal = json!({ "code": 400, "message": "bad media" });
+    app.force(SOBOT, ForcedReply::json(400, &refusal));
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+    app.run_jobs_until_idle().await;
+    let (_, _, text) = page(app.request("GET", "/campaigns/sale")).await;
+    assert!(
+        text.contains("Sale: done") && text.contains("Resend all failed"),
+        "{text}"
+    );
+    let (_, _, list) = page(app.request("GET", "/campaigns")).await;
+    assert!(
+        list.contains("/campaigns/sale") && list.contains("66.6 %"),
+        "{list}"
+    );
+
+    let url = "media=https%3A%2F%2Fmedia.example.com%2Fb.jpg&state=failed";
+    let (_, _, text) = page(app.request("GET", &format!("/campaigns/sale/resend?{url}"))).await;
+    assert!(text.contains("Resend 1 with this media"), "{text}");
+    assert_eq!(called(&app).len(), 3);
+    let resend = post("/campaigns/sale/resend").body(url);
+    assert_eq!(page(resend).await.0, 303);
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 4);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_campaign_is_removed_with_its_recipients_after_its_messages() {
+    let app = start_app().await;
+    let id = create(&app, &draft("old")).await;
+    upload(&app, &id, "text/csv", csv(0..3)).await;
+    act(&app, &id, "start").await;
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+    app.run_jobs_until_idle().await;
+    let running = create(&app, &draft("running")).await;
+    upload(&app, &running, "text/csv", csv(0..1)).await;
+    act(&app, &running, "start").await;
+    act(&app, &running, "pause").await;
+    app.advance(TimeDelta::days(399));
+    let rows = "SELECT campaign AS line FROM campaign_recipients";
+    while app.services.retention.step().await.unwrap() == PurgeStep::More {}
+    assert_eq!(app.database.query(rows).await.len(), 4);
+    app.advance(TimeDelta::days(2));
+    while app.services.retention.step().await.unwrap() == PurgeStep::More {}
+    assert_eq!(app.database.query(rows).await, ["running"]);
+    let left = app.database.query("SELECT id AS line FROM campaigns").await;
+    assert_eq!(left, ["running"]);
     app.finish().await;
 }

@@ -31,7 +31,7 @@ pub enum ImportMode {
     Apply,
 }
 
-/// What became of the rows.
+/// The outcome of the rows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ImportReport {
     pub accepted: u64,

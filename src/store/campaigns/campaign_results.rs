@@ -1,4 +1,4 @@
-//! What became of the messages of a campaign: by state, by failure, and how fast.
+//! The outcome of the messages of a campaign: by state, by failure, and how fast.
 
 use std::collections::BTreeMap;
 

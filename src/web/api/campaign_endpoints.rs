@@ -91,7 +91,7 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(CampaignListResponse { data, next_cursor }))
 }
 
-/// Show a campaign and what became of its messages
+/// Show a campaign and the outcome of its messages
 #[utoipa::path(
     get,
     path = "/api/v1/campaigns/{id}",

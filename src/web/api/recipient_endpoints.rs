@@ -43,7 +43,7 @@ query_parameters!(
     operation_id = "addRecipients",
     params(CampaignPath, RecipientsParameters),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
-    responses((status = 200, body = RecipientsResponse, description = "What became of the rows."), NotPossible, UploadProblems),
+    responses((status = 200, body = RecipientsResponse, description = "The outcome of the rows."), NotPossible, UploadProblems),
 )]
 pub(crate) async fn add(
     services: web::Data<Services>,

@@ -5,7 +5,7 @@ use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::import_view::ImportView;
-use crate::web::dashboard::multipart_form::MultipartForm;
+use crate::web::dashboard::upload_form::UploadForm;
 
 #[derive(Clone, Debug)]
 pub(super) struct CampaignForm {
@@ -40,15 +40,15 @@ const FIELDS: [(&str, &str, &str, &str); 6] = [
         "as the account allows",
     ),
     ("send_at", "Start at (UTC)", "datetime-local", ""),
-    ("send_before", "Give up after", "text", "2h, or an instant"),
+    ("send_before", "Expires after", "text", "2h, or an instant"),
 ];
 
 impl CampaignForm {
     pub(super) fn empty(services: &Services) -> Self {
-        Self::of(services, &MultipartForm::default())
+        Self::of(services, &UploadForm::default())
     }
 
-    pub(super) fn of(services: &Services, given: &MultipartForm) -> Self {
+    pub(super) fn of(services: &Services, given: &UploadForm) -> Self {
         let option = |value: String, chosen: &str| SelectOption {
             selected: value == chosen,
             label: value.clone(),

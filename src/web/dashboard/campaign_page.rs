@@ -18,11 +18,11 @@ use crate::web::dashboard::campaign_figures::{
 use crate::web::dashboard::campaigns_page::format_of;
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
-use crate::web::dashboard::multipart_form::MultipartForm;
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
 
@@ -43,7 +43,7 @@ pub(crate) async fn add_recipients(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = find(&services, &id).await?;
-    let form = MultipartForm::read(&services, &request, payload).await?;
+    let form = UploadForm::read(&services, &request, payload).await?;
     let Some((file, file_name)) = form.file else {
         let words = "no file was chosen; go back and choose a CSV file";
         return Err(ApiError::NotPossible(words.to_owned()));
@@ -106,7 +106,7 @@ pub struct CampaignPage {
     troubled: bool,
     state: &'static str,
     account: String,
-    facts: Vec<(&'static str, String)>,
+    properties: Vec<(&'static str, String)>,
     times: Vec<(&'static str, TimeElement)>,
     buttons: Vec<CampaignButton>,
     progress: String,
@@ -166,7 +166,7 @@ impl CampaignPage {
             troubled,
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
-            facts: facts(campaign, visibility),
+            properties: properties(campaign, visibility),
             times: times(campaign),
             buttons: buttons(summary, can_send, can_operate),
             progress: format!("{} of {} left the queue", count(done), count(total)),
@@ -233,7 +233,7 @@ fn pace(speed: f64) -> String {
     }
 }
 
-fn facts(campaign: &Campaign, visibility: Visibility) -> Vec<(&'static str, String)> {
+fn properties(campaign: &Campaign, visibility: Visibility) -> Vec<(&'static str, String)> {
     let full = visibility == Visibility::Full;
     let line = |text: &Option<String>| text.as_deref().filter(|_| full).map(visible_line);
     let rate = campaign.rate.map(|rate| format!("{rate} a second"));
@@ -255,7 +255,7 @@ fn times(campaign: &Campaign) -> Vec<(&'static str, TimeElement)> {
         ("Created", Some(campaign.created_at)),
         ("Starts", campaign.send_at),
         ("Started", campaign.started_at),
-        ("Gives up", campaign.send_before),
+        ("Expires", campaign.send_before),
         ("Ended", campaign.finished_at),
     ]
     .into_iter()

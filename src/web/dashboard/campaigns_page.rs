@@ -18,11 +18,11 @@ use crate::web::api::recipient_endpoints::import_rows;
 use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::import_view::ImportView;
-use crate::web::dashboard::multipart_form::MultipartForm;
 use crate::web::dashboard::number_format::{count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
 
 /// Older ones are found by the API.
@@ -44,7 +44,7 @@ pub(crate) async fn create_draft(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut given = MultipartForm::read(&services, &request, payload).await?;
+    let mut given = UploadForm::read(&services, &request, payload).await?;
     let mut form = CampaignForm::of(&services, &given);
     let mut errors = Vec::new();
     let rate = given.given("rate").and_then(|text| {

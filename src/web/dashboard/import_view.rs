@@ -1,4 +1,4 @@
-//! What became of the rows of an uploaded file, with every rejected line.
+//! Outcome of the rows of an uploaded file, with every rejected line.
 
 use crate::sending::campaign::{ImportReport, RejectedRow};
 use crate::web::dashboard::number_format::{count, counted};

@@ -74,7 +74,7 @@ pub(crate) fn campaign_media(media: MediaRequest) -> CampaignMedia {
     }
 }
 
-/// A campaign and what became of its messages.
+/// A campaign and the outcome of its messages.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CampaignResponse {
     /// A slug.
@@ -117,7 +117,7 @@ pub(crate) struct CampaignResponse {
     pub(crate) time_to_delivered: Option<DeliveryTimesResponse>,
 }
 
-/// What became of the uploaded rows.
+/// Outcome of the uploaded rows.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct RecipientsSummary {
     pub(crate) accepted: u64,
@@ -244,7 +244,7 @@ fn host(url: &str) -> Option<String> {
     url.host_str().map(ToOwned::to_owned)
 }
 
-/// What became of uploaded rows.
+/// Outcome of an upload.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct RecipientsResponse {
     pub(crate) accepted: u64,

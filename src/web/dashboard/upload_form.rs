@@ -16,13 +16,13 @@ use crate::web::error::ApiError;
 const TEXT_LIMIT: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
-pub(super) struct MultipartForm {
+pub(super) struct UploadForm {
     texts: BTreeMap<String, String>,
     /// With its name; absent if none was chosen.
     pub(super) file: Option<(NamedTempFile, String)>,
 }
 
-impl MultipartForm {
+impl UploadForm {
     pub(super) async fn read(
         services: &Services,
         request: &HttpRequest,
