@@ -19,7 +19,8 @@ pub use start_error::StartError;
 
 use crate::config::Config;
 use crate::domain::clock::Clock;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
 use crate::journal::Journal;
 use crate::journal::spool::SpoolSettings;
@@ -44,15 +45,27 @@ const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// For commands that accept messages beside a running process.
 pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartError> {
-    let accounts = config
-        .accounts
-        .iter()
-        .map(|account| (account.id.clone(), account.clone()))
-        .collect();
+    let uploads = open_uploads(config, store)?;
+    Ok(Acceptor::new(
+        store.clone(),
+        accounts_by_id(config),
+        uploads,
+    ))
+}
+
+fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
     let folder = config.data_dir.join("uploads");
-    let uploads = UploadStorage::open(folder.clone(), store.clone())
-        .map_err(|source| StartError::Uploads { folder, source })?;
-    Ok(Acceptor::new(store.clone(), Arc::new(accounts), uploads))
+    UploadStorage::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })
+}
+
+fn accounts_by_id(config: &Config) -> Arc<BTreeMap<AccountId, Account>> {
+    let accounts = config.accounts.iter();
+    Arc::new(
+        accounts
+            .map(|account| (account.id.clone(), account.clone()))
+            .collect(),
+    )
 }
 
 /// Opens everything. Does not listen and starts no job.
@@ -84,18 +97,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .list_accounts()
         .await
         .map_err(StartError::main_database)?;
-    let accounts: BTreeMap<_, _> = config
-        .accounts
-        .iter()
-        .map(|account| (account.id.clone(), account.clone()))
-        .collect();
-    let accounts = Arc::new(accounts);
+    let accounts = accounts_by_id(&config);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
-    let folder = config.data_dir.join("uploads");
-    let uploads = UploadStorage::open(folder.clone(), store.clone())
-        .map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = open_uploads(&config, &store)?;
     let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone());
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),

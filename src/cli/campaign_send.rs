@@ -31,8 +31,8 @@ const REJECTED_PRINTED: usize = 20;
 pub struct SendArguments {
     /// CSV with a header, or NDJSON if it ends in .ndjson or .jsonl
     ///
-    /// Columns: to, name, caption, media_url, ref, ref1, ref2, client_reference; any other is a variable
-    /// for {{column}} in the caption.
+    /// Columns: `to`, `name`, `caption`, `media_url`, `ref`, `ref1`, `ref2`, `client_reference`; any other is
+    /// a variable for {{column}} in the caption.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Account id
@@ -41,7 +41,7 @@ pub struct SendArguments {
     /// Name of the campaign; its id is a slug made from it
     #[arg(long)]
     pub name: String,
-    /// Public URL of the image or video; not needed if every row has a media_url
+    /// Public URL of the image or video; not needed if every row has a `media_url`
     #[arg(long, value_name = "URL")]
     pub media: Option<String>,
     /// image or video [default: that of the URL's extension]

@@ -59,13 +59,12 @@ impl ExpiredRows {
         match self {
             Self::Outcomes(..) => "callback",
             Self::Quarantine(_) => "(callback, part)",
-            Self::Actions(_) => "id",
+            Self::Actions(_) | Self::Campaigns(_) => "id",
             Self::Windows(_) => "(account, phone)",
             Self::SignInLinks(_) => "hash",
             Self::Leases(_) => "name",
             Self::ConstantIds(_) => "(account, provider_id)",
             Self::CampaignRecipients(_) => "(campaign, position)",
-            Self::Campaigns(_) => "id",
         }
     }
 

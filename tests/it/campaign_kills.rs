@@ -20,7 +20,7 @@ use crate::harness::program::Program;
 const ROWS: usize = 2_000;
 const KILLS: usize = 5;
 /// Of every step.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 struct Console {
     client: Client,

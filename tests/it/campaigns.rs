@@ -6,7 +6,9 @@ use bluetick::domain::scope::Scope;
 use bluetick::operating::retention::PurgeStep;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
+use reqwest::Client;
 use reqwest::multipart::{Form, Part};
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, SOBOT, image_to, start_app};
@@ -234,7 +236,7 @@ async fn json_lines_are_recipients_too() {
         r#"{"to":"+447700900001","name":"Asha","city":7,"client_reference":"order-2"}"#,
         r#"{"to":"+447700900002","name":"Asha","city":["x"]}"#,
         r#"{"to":"#,
-        r#"[1]"#,
+        "[1]",
     ];
     let (status, report) = upload(&app, &id, "application/x-ndjson", rows.join("\n")).await;
     assert_eq!((status, &report["accepted"]), (200, &json!(2)), "{report}");
@@ -447,7 +449,9 @@ async fn a_campaign_names_every_invalid_field() {
 
 /// A page's status, its `Location` and its text.
 async fn page(request: reqwest::RequestBuilder) -> (u16, String, String) {
-    let reply = request.send().await.unwrap();
+    let client = Client::builder().no_proxy().redirect(Policy::none());
+    let request = request.build().unwrap();
+    let reply = client.build().unwrap().execute(request).await.unwrap();
     let location = reply.headers().get("location");
     let location = location.map_or(String::new(), |text| text.to_str().unwrap().to_owned());
     (
@@ -565,5 +569,5 @@ async fn a_campaign_is_removed_with_its_recipients_after_its_messages() {
     assert_eq!(app.database.query(rows).await, ["running"]);
     let left = app.database.query("SELECT id AS line FROM campaigns").await;
     assert_eq!(left, ["running"]);
-    app.finish().await;
+    app.stop().await;
 }

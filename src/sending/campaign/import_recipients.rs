@@ -11,7 +11,7 @@ use crate::db;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::ids::MessageId;
 use crate::sending::accept::{Acceptor, InvalidField};
-use crate::sending::campaign::recipient_content::{RecipientContent, column_of};
+use crate::sending::campaign::recipient_content::{RecipientContent, column_of, row_key};
 use crate::sending::campaign::recipient_rows::{ReadRow, RecipientRows, RowFormat, RowsError};
 use crate::store::Store;
 use crate::store::campaigns::NewRecipient;
@@ -164,7 +164,7 @@ fn check_row(
         None => reject(&InvalidField::new("row", "is not valid")),
     })?;
     Ok(NewRecipient {
-        row_key: content.row_key(&draft),
+        row_key: row_key(&draft),
         content: to_json(&content),
     })
 }
@@ -187,7 +187,7 @@ async fn store_group(
     now: DateTime<Utc>,
 ) -> Result<u64, ImportError> {
     let given = group.recipients.len() as u64;
-    let stored = store
+    store
         .change_campaign(now, async |ledger: &mut Ledger| {
             let Some(mut campaign) = ledger.find_campaign(id).await? else {
                 return Ok(Err(ImportError::UnknownCampaign));
@@ -203,8 +203,7 @@ async fn store_group(
             ledger.update_campaign(&campaign).await?;
             Ok(Ok(added))
         })
-        .await?;
-    stored
+        .await?
 }
 
 /// Keeps what the campaign's page shows of the last upload.

@@ -103,16 +103,16 @@ impl RecipientContent {
             resend: None,
         })
     }
+}
 
-    /// Equal for two rows about one recipient: by client reference, else by number. A hash, since it
-    /// is kept as long as the campaign.
-    pub(super) fn row_key(&self, draft: &MessageDraft) -> String {
-        let text = match &draft.client_reference {
-            Some(reference) => format!("client_reference {reference}"),
-            None => format!("to {}", draft.recipient.digits()),
-        };
-        URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..KEY_LENGTH])
-    }
+/// Equal for two rows about one recipient: by client reference, else by number. A hash, since it
+/// is kept as long as the campaign.
+pub(super) fn row_key(draft: &MessageDraft) -> String {
+    let text = match &draft.client_reference {
+        Some(reference) => format!("client_reference {reference}"),
+        None => format!("to {}", draft.recipient.digits()),
+    };
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..KEY_LENGTH])
 }
 
 /// The column of a field that a message check names.

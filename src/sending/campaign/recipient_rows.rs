@@ -103,13 +103,10 @@ impl<R: BufRead> RecipientRows<R> {
 impl Table {
     fn of_header(row: Option<RawRow>) -> Result<Self, String> {
         let bytes = row.ok_or("is missing; the file is empty")?.bytes?;
-        let count = |byte: u8| bytes.iter().filter(|found| **found == byte).count();
         // Spreadsheets write semicolons where the comma is the decimal point.
-        let delimiter = match (count(b','), count(b';'), count(b'\t')) {
-            (0, 0, 0) | (1.., _, _) => b',',
-            (0, 1.., _) => b';',
-            (0, 0, 1..) => b'\t',
-        };
+        let mut delimiters = *b",;\t";
+        let delimiter = delimiters.iter_mut().find(|byte| bytes.contains(byte));
+        let delimiter = delimiter.map_or(b',', |found| *found);
         let columns = split(&bytes, delimiter).map_err(|error| error.message)?;
         let columns: Vec<String> = columns.into_iter().map(|name| column_name(&name)).collect();
         if columns.len() > COLUMNS_LIMIT {

@@ -1,5 +1,7 @@
 //! The numbers and charts of a campaign's page.
 
+use chrono::TimeDelta;
+
 use crate::domain::campaign::Campaign;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::{Failure, FailureClass};
@@ -8,11 +10,13 @@ use crate::domain::provider::ProviderId;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::store::campaigns::DeliveryTimes;
 use crate::web::dashboard::funnel::StateTotals;
-use crate::web::dashboard::number_format::{count, percent, permille};
+use crate::web::dashboard::number_format::{count, percent, permille, span};
 use crate::web::dashboard::visible_text::visible_line;
 
 /// Height of the chart of delivery times.
 const CHART_HEIGHT: u64 = 100;
+/// In percent of its width.
+const BAR_DISTANCE: u64 = 11;
 /// Upper limits in milliseconds; the last bar has the rest.
 const TIME_LIMITS: [(i64, &str); 8] = [
     (1_000, "1 s"),
@@ -60,10 +64,14 @@ pub(super) struct TimeBar {
     pub(super) label: &'static str,
     pub(super) count: String,
     pub(super) share: String,
-    /// Of 1,000.
-    pub(super) start: u64,
+    /// In percent of the width: left edge and middle.
+    pub(super) left: String,
+    pub(super) middle: String,
+    /// In pixels.
     pub(super) top: u64,
     pub(super) height: u64,
+    /// Labels of the others would overlap on a phone.
+    pub(super) labelled: &'static str,
 }
 
 pub(super) fn segments(campaign: &Campaign, totals: &StateTotals) -> Vec<StateSegment> {
@@ -155,6 +163,15 @@ pub(super) fn failure_lines(
     lines.collect()
 }
 
+/// Absent without a delivery.
+pub(super) fn usual_times(times: &DeliveryTimes) -> Option<String> {
+    let time = |percent| {
+        let millis = times.percentile(percent)?;
+        Some(span(TimeDelta::milliseconds(millis)))
+    };
+    Some(format!("median {}, p95 {}", time(50)?, time(95)?))
+}
+
 /// Empty without a delivery.
 pub(super) fn time_bars(times: &DeliveryTimes) -> Vec<TimeBar> {
     let total = times.count();
@@ -174,7 +191,6 @@ pub(super) fn time_bars(times: &DeliveryTimes) -> Vec<TimeBar> {
         .map(|(_, messages)| *messages)
         .max()
         .unwrap_or(1);
-    let width = 1000 / bars.len() as u64;
     (0_u64..)
         .zip(bars)
         .map(|(place, (label, messages))| {
@@ -183,9 +199,15 @@ pub(super) fn time_bars(times: &DeliveryTimes) -> Vec<TimeBar> {
                 label,
                 count: count(messages),
                 share: percent(messages, total),
-                start: place * width,
+                left: format!("{}%", place * BAR_DISTANCE),
+                middle: format!("{}%", place * BAR_DISTANCE + BAR_DISTANCE / 2),
                 top: CHART_HEIGHT - height,
                 height,
+                labelled: if place.is_multiple_of(2) {
+                    ""
+                } else {
+                    "wide-only"
+                },
             }
         })
         .collect()

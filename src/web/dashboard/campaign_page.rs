@@ -13,7 +13,8 @@ use crate::services::Services;
 use crate::web::api::campaign_endpoints::{change, find, resumption};
 use crate::web::api::recipient_endpoints::import_rows;
 use crate::web::dashboard::campaign_figures::{
-    CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures, segments, time_bars,
+    CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures, segments,
+    time_bars, usual_times,
 };
 use crate::web::dashboard::campaigns_page::format_of;
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
@@ -118,6 +119,7 @@ pub struct CampaignPage {
     failures: Vec<FailureLine>,
     resend_href: Option<String>,
     time_bars: Vec<TimeBar>,
+    usual_times: Option<String>,
     recipients: Vec<(&'static str, String)>,
     lines: Vec<RejectedLine>,
     rejected_hidden: bool,
@@ -181,6 +183,7 @@ impl CampaignPage {
             resend_href: (can_operate && failed > 0)
                 .then(|| format!("/campaigns/{}/resend?state=failed", campaign.id)),
             time_bars: time_bars(&summary.times),
+            usual_times: usual_times(&summary.times),
             recipients: vec![
                 ("Accepted", count(campaign.recipients.accepted)),
                 (
