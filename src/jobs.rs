@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::receiving::reconcile::ReconcileStep;
+use crate::sending::campaign::SenderStep;
 use crate::services::Services;
 
 /// How often the queue is checked without a wake-up or a slot, for messages that are due later.
@@ -28,6 +29,8 @@ const SHARED_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the reconciler waits for more callbacks after the first: a batch costs about the same
 /// with one callback as with ten.
 const GATHER_INTERVAL: Duration = Duration::from_millis(20);
+/// How often campaigns are advanced.
+const CAMPAIGN_INTERVAL: Duration = Duration::from_millis(200);
 /// Pause after a database error.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -54,6 +57,7 @@ impl Jobs {
         self.supervise("usage", Self::save_usage);
         self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
+        self.supervise("campaigns", Self::send_campaigns);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {
@@ -136,6 +140,30 @@ impl Jobs {
             // A group costs about the same with one message as with ten.
             let gather = CLAIM_INTERVAL.saturating_sub(began.elapsed());
             self.pause(gather, pending()).await;
+        }
+    }
+
+    /// Queues messages of running campaigns.
+    async fn send_campaigns(self) {
+        let services = &self.services;
+        while !self.stop.is_cancelled() {
+            let pause = match services.campaign_sender.step(services.clock.now()).await {
+                Ok(SenderStep::Busy) => {
+                    services.accepted.notify_one();
+                    Duration::ZERO
+                }
+                Ok(SenderStep::Queued) => {
+                    services.accepted.notify_one();
+                    CAMPAIGN_INTERVAL
+                }
+                Ok(SenderStep::Idle) => CAMPAIGN_INTERVAL,
+                Err(error) => {
+                    tracing::warn!(%error, "campaigns could not be advanced; will retry");
+                    RETRY_PAUSE
+                }
+            };
+            self.pause(pause, services.campaign_changed.notified())
+                .await;
         }
     }
 

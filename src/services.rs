@@ -18,6 +18,7 @@ use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::sending::accept::Acceptor;
+use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
@@ -42,6 +43,8 @@ pub struct Services {
     pub known_accounts: Arc<KnownAccounts>,
     /// Accepts messages into the queue.
     pub acceptor: Acceptor,
+    /// Turns recipients of campaigns into messages.
+    pub campaign_sender: CampaignSender,
     /// Files that were uploaded but not submitted yet.
     pub uploads: UploadStorage,
     /// Submits queued messages.
@@ -54,6 +57,8 @@ pub struct Services {
     pub maintenance_lease: Lease,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
+    /// Wakes the campaigns when one was changed.
+    pub campaign_changed: Arc<Notify>,
     /// Cancelled when the process stops; ends streams and long purges.
     pub stopping: CancellationToken,
 }

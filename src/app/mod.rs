@@ -19,7 +19,8 @@ pub use start_error::StartError;
 
 use crate::config::Config;
 use crate::domain::clock::Clock;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
 use crate::journal::Journal;
 use crate::journal::spool::SpoolSettings;
@@ -29,6 +30,7 @@ use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::sending::accept::Acceptor;
+use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::{AttemptCounter, Dispatcher};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
@@ -40,6 +42,31 @@ use crate::store::lease::Lease;
 const MAINTENANCE_LEASE_NAME: &str = "upkeep";
 /// After a process dies during maintenance, another one takes over within this time.
 const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
+
+/// For commands that accept messages beside a running process.
+pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartError> {
+    let uploads = open_uploads(config, store)?;
+    Ok(Acceptor::new(
+        store.clone(),
+        accounts_by_id(config),
+        uploads,
+    ))
+}
+
+fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
+    let folder = config.data_dir.join("uploads");
+    UploadStorage::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })
+}
+
+fn accounts_by_id(config: &Config) -> Arc<BTreeMap<AccountId, Account>> {
+    let accounts = config.accounts.iter();
+    Arc::new(
+        accounts
+            .map(|account| (account.id.clone(), account.clone()))
+            .collect(),
+    )
+}
 
 /// Opens everything. Does not listen and starts no job.
 pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
@@ -70,18 +97,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .list_accounts()
         .await
         .map_err(StartError::main_database)?;
-    let accounts: BTreeMap<_, _> = config
-        .accounts
-        .iter()
-        .map(|account| (account.id.clone(), account.clone()))
-        .collect();
-    let accounts = Arc::new(accounts);
+    let accounts = accounts_by_id(&config);
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
-    let folder = config.data_dir.join("uploads");
-    let uploads = UploadStorage::open(folder.clone(), store.clone())
-        .map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = open_uploads(&config, &store)?;
+    let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone());
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -89,7 +110,9 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             &known_accounts,
             Arc::clone(&limits),
         )),
-        acceptor: Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone()),
+        campaign_sender: CampaignSender::new(store.clone(), acceptor.clone()),
+        campaign_changed: Arc::default(),
+        acceptor,
         uploads: uploads.clone(),
         dispatcher: Dispatcher {
             store: store.clone(),

@@ -2,6 +2,9 @@
 
 pub mod account;
 pub mod backup;
+pub mod campaign;
+pub mod campaign_context;
+pub mod campaign_send;
 mod command_error;
 pub mod config;
 pub mod demo;
@@ -79,6 +82,11 @@ pub enum Command {
     /// They leave the problems and never become observed messages. A new report on one of them lists it
     /// again. Can run beside `serve`.
     DismissOrphans(dismiss_orphans::DismissOrphansArguments),
+    /// Send a campaign, and show and change campaigns
+    ///
+    /// Works on the database directly, beside `serve`, which sends the messages.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
     /// Check that journal, receipts, states, ids and counts agree
     ///
     /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
@@ -156,6 +164,16 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let opened = open(arguments.config.as_deref()).await?;
             let (store, now) = (&opened.databases.store, SystemClock.now());
             dismiss_orphans::run(command, store, now, &mut stdout()).await
+        }),
+        Command::Campaign(command) => server::block_on(async {
+            let OpenDatabases { config, databases } = open(arguments.config.as_deref()).await?;
+            let acceptor = app::open_acceptor(&config, &databases.store)?;
+            let context = campaign_context::CampaignContext {
+                store: &databases.store,
+                acceptor: &acceptor,
+                clock: &SystemClock,
+            };
+            campaign::run(command, &context, &mut stdout()).await
         }),
         Command::Verify => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;

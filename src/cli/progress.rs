@@ -33,6 +33,19 @@ impl ProgressLine {
         }
     }
 
+    /// With a bar, for [`ProgressLine::update_of`].
+    pub(crate) fn with_total() -> Result<Self, CommandError> {
+        let line = Self::new()?;
+        let template = "{bar:30} {human_pos} of {human_len}, {msg}, {eta} left";
+        line.bar.set_style(ProgressStyle::with_template(template)?);
+        Ok(line)
+    }
+
+    pub(crate) fn update_of(&self, count: u64, total: u64, label: &str) {
+        self.bar.set_length(total);
+        self.update(count, label);
+    }
+
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -33,6 +33,11 @@ pub enum Verb {
     ReplayCallbacks,
     /// Restored the databases from a backup.
     RestoreBackup,
+    CreateCampaign,
+    StartCampaign,
+    PauseCampaign,
+    ResumeCampaign,
+    CancelCampaign,
 }
 enum_words!(Verb, "an action");
 

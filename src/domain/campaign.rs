@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
 
 /// Characters of an id.
 const ID_LIMIT: usize = 64;
@@ -92,6 +95,77 @@ pub enum CampaignState {
     Cancelled,
 }
 enum_words!(CampaignState, "a campaign state");
+
+/// Where the file of every message is, unless a recipient has its own.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CampaignMedia {
+    pub url: Option<String>,
+    pub id: Option<String>,
+    pub mime_type: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Campaign {
+    pub id: CampaignId,
+    pub name: String,
+    pub account: AccountId,
+    pub kind: MediaKind,
+    /// One of the account's senders; absent means the first.
+    pub sender: Option<String>,
+    pub media: CampaignMedia,
+    /// With `{{column}}` for the recipients' columns.
+    pub caption: Option<String>,
+    pub state: CampaignState,
+    pub send_at: Option<DateTime<Utc>>,
+    /// Messages that are still queued then fail as expired.
+    pub send_before: Option<DateTime<Utc>>,
+    /// From the start; becomes `send_before` then.
+    pub send_within: Option<TimeDelta>,
+    /// Messages per second.
+    pub rate: Option<f64>,
+    /// When `rate` allows the next message.
+    pub next_slot_at: Option<DateTime<Utc>>,
+    pub recipients: RecipientCounts,
+    /// Of the last upload, as JSON.
+    pub rejections: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecipientCounts {
+    pub accepted: u64,
+    /// Rows whose recipient was known.
+    pub duplicates: u64,
+    /// Rows that were not accepted.
+    pub rejected: u64,
+    /// Accepted recipients that became messages.
+    pub taken: u64,
+}
+
+impl RecipientCounts {
+    /// Recipients that are no messages yet.
+    pub fn waiting(self) -> u64 {
+        self.accepted.saturating_sub(self.taken)
+    }
+}
+
+impl Campaign {
+    pub fn begin(&mut self, now: DateTime<Utc>) {
+        self.state = CampaignState::Running;
+        self.started_at = self.started_at.or(Some(now));
+        if let Some(within) = self.send_within {
+            self.send_before = self.send_before.or(Some(now + within));
+        }
+    }
+
+    /// Why recipients cannot be added; `None` if they can.
+    pub fn refuses_recipients(&self) -> Option<String> {
+        matches!(self.state, CampaignState::Done | CampaignState::Cancelled)
+            .then(|| format!("the campaign is {}; create another", self.state))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,8 @@
 pub mod account_actions;
 pub mod actions;
 pub mod backup;
+pub mod bulk_actions;
+pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;
 pub mod explain;

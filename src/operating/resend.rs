@@ -1,6 +1,6 @@
 //! Sends a message again, as a new message.
 
-use crate::domain::campaign::CampaignId;
+use crate::domain::campaign::{CampaignId, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
@@ -39,7 +39,7 @@ pub async fn resend(
         of: id,
         actor: decision.actor.to_owned(),
     };
-    let input = message_input(&message, resend)?;
+    let input = message_input(&message, resend, None)?;
     // The idempotency key makes two simultaneous calls create one message.
     let key = IdempotencyKey {
         name: format!("resend of {id}"),
@@ -49,16 +49,22 @@ pub async fn resend(
     Ok(receipt.id)
 }
 
-fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, OperateError> {
+/// The message again, with other media if given.
+pub(in crate::operating) fn message_input(
+    message: &Message,
+    resend: Resend,
+    other: Option<&CampaignMedia>,
+) -> Result<MessageInput, OperateError> {
     let incomplete = || {
         OperateError::NotNow("it was sent by other means; its content is not known here".to_owned())
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
-    let (media_url, media_id) = match &media.source {
-        MediaSource::Url(url) => (Some(url.clone()), None),
-        MediaSource::Id(id) => (None, Some(id.clone())),
-        MediaSource::Upload(_) => {
+    let (media_url, media_id, mime_type) = match (other, &media.source) {
+        (Some(other), _) => (other.url.clone(), other.id.clone(), other.mime_type.clone()),
+        (None, MediaSource::Url(url)) => (Some(url.clone()), None, media.mime_type.clone()),
+        (None, MediaSource::Id(id)) => (None, Some(id.clone()), media.mime_type.clone()),
+        (None, MediaSource::Upload(_)) => {
             let words = "its uploaded file is not kept after submission; send it as a new message";
             return Err(OperateError::NotNow(words.to_owned()));
         }
@@ -83,7 +89,7 @@ fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, Oper
         media_url,
         media_id,
         upload: None,
-        mime_type: media.mime_type.clone(),
+        mime_type,
         caption: media.caption.clone(),
         references: message.references.clone(),
         client_reference: message.client_reference.clone(),

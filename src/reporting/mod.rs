@@ -5,6 +5,7 @@ pub mod account_warnings;
 pub mod alarms;
 pub mod bucketed_statistics;
 pub mod callback_views;
+pub mod campaign_summary;
 mod database_metrics;
 pub mod export;
 pub mod filter_fields;

@@ -1,6 +1,7 @@
 //! Sending messages: accept, dispatch, the HTTP client for providers, transcripts, uploaded files.
 
 pub mod accept;
+pub mod campaign;
 pub mod dispatch;
 pub mod numbering_plan;
 pub mod pace;

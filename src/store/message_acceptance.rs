@@ -5,10 +5,12 @@ use sea_orm::{EntityTrait, IntoActiveModel};
 
 use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
+use crate::domain::campaign::CampaignState;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
-use crate::domain::message::{DRY_RUN_HOLD, MessageDraft, Origin};
+use crate::domain::message::{MessageDraft, Origin};
 use crate::store::Store;
+use crate::store::campaigns::PAUSED_HOLD;
 use crate::store::entities::idempotency_key_row;
 use crate::store::messages::new_message::NewMessage;
 
@@ -51,6 +53,14 @@ impl Store {
     ) -> Result<Accepted, Error> {
         let mut ledger = self.ledger_for_caller(now).await?;
         let draft = acceptance.draft;
+        if let Some(repeated) = draft.resend_of {
+            ledger.load(&[repeated]).await?;
+            let resent_as = ledger.row(repeated).and_then(|row| row.resent_as);
+            if let Some(known) = resent_as {
+                ledger.roll_back().await;
+                return Ok(Accepted::Replayed(known.into()));
+            }
+        }
         if let Some(key) = acceptance.key {
             let known =
                 idempotency_key_row::Entity::find_by_id((draft.account.clone(), key.name.clone()))
@@ -83,19 +93,16 @@ impl Store {
             send_before: Some(now + acceptance.send_before),
             silence_limit: acceptance.silence_limit,
         };
-        let mut row = new.of_draft(draft);
-        if draft.origin == Origin::DryRun {
-            // A dry-run message stays queued: it is never due and never expires.
-            row.hold = Some(DRY_RUN_HOLD.to_owned());
+        let mut row = new.queued(draft);
+        if let Some(campaign) = &draft.campaign
+            && ledger.create_campaign(campaign, draft).await? == CampaignState::Paused
+            && draft.origin != Origin::DryRun
+        {
+            row.hold = Some(PAUSED_HOLD.to_owned());
             row.next_attempt_at = None;
-            row.send_before = None;
-        }
-        if let Some(campaign) = &draft.campaign {
-            ledger.create_campaign(campaign, draft).await?;
         }
         ledger.insert(row);
         if let Some(repeated) = draft.resend_of {
-            ledger.load(&[repeated]).await?;
             ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))?;
         }
         if let Some(action) = acceptance.action {

@@ -34,6 +34,10 @@ pub enum ExpiredRows {
     Leases(DateTime<Utc>),
     /// Ids of several messages, by the callback that showed it.
     ConstantIds(DateTime<Utc>),
+    /// Of campaigns that ended, or were never started.
+    CampaignRecipients(DateTime<Utc>),
+    /// Those without messages and recipients.
+    Campaigns(DateTime<Utc>),
 }
 
 impl ExpiredRows {
@@ -46,6 +50,8 @@ impl ExpiredRows {
             Self::SignInLinks(_) => "sign_in_links",
             Self::Leases(_) => "leases",
             Self::ConstantIds(_) => "provider_ids",
+            Self::CampaignRecipients(_) => "campaign_recipients",
+            Self::Campaigns(_) => "campaigns",
         }
     }
 
@@ -53,11 +59,12 @@ impl ExpiredRows {
         match self {
             Self::Outcomes(..) => "callback",
             Self::Quarantine(_) => "(callback, part)",
-            Self::Actions(_) => "id",
+            Self::Actions(_) | Self::Campaigns(_) => "id",
             Self::Windows(_) => "(account, phone)",
             Self::SignInLinks(_) => "hash",
             Self::Leases(_) => "name",
             Self::ConstantIds(_) => "(account, provider_id)",
+            Self::CampaignRecipients(_) => "(campaign, position)",
         }
     }
 
@@ -85,6 +92,19 @@ impl ExpiredRows {
             Self::ConstantIds(at) => SqlCondition {
                 sql: "learned_from = 'constant' AND learned_at < $1".to_owned(),
                 ..before("learned_at", at)
+            },
+            Self::CampaignRecipients(at) => SqlCondition {
+                sql: "campaign IN (SELECT id FROM campaigns WHERE COALESCE(finished_at, created_at) < $1 \
+                      AND state NOT IN ('scheduled', 'running', 'paused'))"
+                    .to_owned(),
+                ..before("created_at", at)
+            },
+            Self::Campaigns(at) => SqlCondition {
+                sql: "COALESCE(finished_at, created_at) < $1 \
+                      AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.campaign = campaigns.id) \
+                      AND NOT EXISTS (SELECT 1 FROM campaign_recipients WHERE campaign_recipients.campaign = campaigns.id)"
+                    .to_owned(),
+                ..before("created_at", at)
             },
             Self::SignInLinks(at) | Self::Leases(at) => before("expires_at", at),
         }

@@ -14,6 +14,7 @@ use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;
+use crate::sending::campaign::{CreateCampaignError, ImportError};
 use crate::telemetry::line_per_minute::LinePerMinute;
 use crate::web::live_streams::TooManyStreams;
 use crate::web::problem_code::ProblemCode;
@@ -212,6 +213,28 @@ impl From<AcceptError> for ApiError {
             AcceptError::KeyTaken => Self::IdempotencyKeyReused,
             AcceptError::Upload(error) => Self::Internal(error.into()),
             AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateCampaignError> for ApiError {
+    fn from(error: CreateCampaignError) -> Self {
+        match error {
+            CreateCampaignError::Invalid(errors) => AcceptError::Invalid(errors).into(),
+            CreateCampaignError::Exists(_) => Self::NotPossible(error.to_string()),
+            CreateCampaignError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::UnknownCampaign => Self::NotFound,
+            ImportError::NotNow(text) => Self::NotPossible(text),
+            ImportError::Invalid(field) => AcceptError::Invalid(vec![field]).into(),
+            ImportError::Read(error) => Self::Internal(error.into()),
+            ImportError::Store(error) => error.into(),
         }
     }
 }

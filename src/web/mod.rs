@@ -34,15 +34,17 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
-    account_action_endpoints, account_endpoints, action_endpoints, callback_endpoints,
-    explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
-    observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
-    problem_count_endpoints, problem_list_endpoints, rejection_endpoints, replay_endpoints,
-    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
+    account_action_endpoints, account_endpoints, action_endpoints, bulk_endpoints,
+    callback_endpoints, campaign_endpoints, explanation_endpoints, export_endpoints,
+    live_endpoints, message_endpoints, observed_message_endpoints, openapi,
+    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
+    recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
+    statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    account_forms, accounts_page, callback_page, callbacks_page, form_handlers, message_page,
-    messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
+    campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
+    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
@@ -81,6 +83,17 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/messages/{id}/mark-failed",      Scoped(Operate),     action_endpoints::mark_failed;
             Post "/api/v1/messages/{id}/unmatch",          Scoped(Operate),     action_endpoints::unmatch;
             Post "/api/v1/messages/{id}/put-aside",        Scoped(Operate),     action_endpoints::dismiss_message;
+            Post "/api/v1/messages/resend",                Scoped(Operate),     bulk_endpoints::resend_messages;
+            Post "/api/v1/messages/cancel",                Scoped(Operate),     bulk_endpoints::cancel_messages;
+            Post "/api/v1/campaigns",                      Scoped(Send),        campaign_endpoints::create;
+            Get  "/api/v1/campaigns",                      Scoped(Read),        campaign_endpoints::list;
+            Get  "/api/v1/campaigns/{id}",                 Scoped(Read),        campaign_endpoints::show;
+            Post "/api/v1/campaigns/{id}/recipients",      Scoped(Send),        recipient_endpoints::add;
+            Post "/api/v1/campaigns/{id}/start",           Scoped(Send),        campaign_endpoints::start;
+            Post "/api/v1/campaigns/{id}/pause",           Scoped(Operate),     campaign_endpoints::pause;
+            Post "/api/v1/campaigns/{id}/resume",          Scoped(Operate),     campaign_endpoints::resume;
+            Post "/api/v1/campaigns/{id}/cancel",          Scoped(Operate),     campaign_endpoints::cancel;
+            Post "/api/v1/campaigns/{id}/resend",          Scoped(Operate),     bulk_endpoints::resend_campaign;
             Get  "/api/v1/callbacks",                      Scoped(Read),        callback_endpoints::list;
             Post "/api/v1/callbacks/replay",               Scoped(Operate),     replay_endpoints::run;
             Get  "/api/v1/callbacks/{id}",                 Scoped(Read),        callback_endpoints::show;
@@ -119,6 +132,16 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::preview;
             Post "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::apply;
             Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
+            Get  "/campaigns",                             Scoped(Read),        campaigns_page::show;
+            Post "/campaigns",                             Scoped(Send),        campaigns_page::create_draft;
+            Get  "/campaigns/{id}",                        Scoped(Read),        campaign_page::show;
+            Post "/campaigns/{id}/recipients",             Scoped(Send),        campaign_page::add_recipients;
+            Post "/campaigns/{id}/start",                  Scoped(Send),        campaign_page::start;
+            Post "/campaigns/{id}/pause",                  Scoped(Operate),     campaign_page::pause;
+            Post "/campaigns/{id}/resume",                 Scoped(Operate),     campaign_page::resume;
+            Post "/campaigns/{id}/cancel",                 Scoped(Operate),     campaign_page::cancel;
+            Get  "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::preview;
+            Post "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::apply;
             Get  "/problems",                              Scoped(Read),        problems_page::show;
             Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     form_handlers::dismiss_callback;
             Get  "/callbacks",                             Scoped(Read),        callbacks_page::show;

@@ -13,6 +13,8 @@ mod batches;
 mod bounded_reading;
 mod callback_formats;
 mod callbacks;
+mod campaign_command;
+mod campaign_kills;
 mod campaigns;
 mod capacity;
 mod chaos;

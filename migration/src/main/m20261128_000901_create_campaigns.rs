@@ -52,8 +52,6 @@ CREATE TABLE campaign_recipients (
     position bigint NOT NULL,
     row_key {text} NOT NULL,
     content {text},
-    message {id},
-    rejection {text},
     PRIMARY KEY (campaign, position)
 );
 CREATE UNIQUE INDEX campaign_recipients_key ON campaign_recipients (campaign, row_key);

@@ -17,6 +17,7 @@ pub use self::accept_error::{AcceptError, InvalidField};
 pub use self::message_input::{MessageInput, ReceivedFile, Resend};
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::CampaignState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
@@ -65,6 +66,26 @@ impl Acceptor {
         }
     }
 
+    /// Messages per second of an account.
+    pub fn rate(&self, account: &AccountId) -> Option<f64> {
+        self.accounts.get(account)?.rate
+    }
+
+    /// How long messages of an account may stay queued.
+    pub fn send_before(&self, account: &AccountId) -> Option<TimeDelta> {
+        TimeDelta::from_std(self.accounts.get(account)?.send_before).ok()
+    }
+
+    /// Validates a message without storing it.
+    pub fn check(
+        &self,
+        input: &MessageInput,
+        id: MessageId,
+    ) -> Result<(MessageDraft, &Account), Vec<InvalidField>> {
+        let checked = message_fields::check_message(input, &self.accounts, id)?;
+        Ok((checked.draft, checked.account))
+    }
+
     /// Validates a message and stores it as queued.
     pub async fn accept(
         &self,
@@ -76,6 +97,7 @@ impl Acceptor {
         let checked = message_fields::check_message(&input, &self.accounts, id)
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
+        self.check_campaign(&checked.draft).await?;
         let mut draft = checked.draft;
         if let Some(upload) = &input.upload {
             let stored = self
@@ -130,6 +152,23 @@ impl Acceptor {
             repeat,
             warnings,
         })
+    }
+
+    /// Refuses a new message of a campaign that was cancelled.
+    async fn check_campaign(&self, draft: &MessageDraft) -> Result<(), AcceptError> {
+        let Some(id) = draft
+            .campaign
+            .as_ref()
+            .filter(|_| draft.resend_of.is_none())
+        else {
+            return Ok(());
+        };
+        let campaign = self.store.find_campaign(id).await?;
+        if campaign.is_some_and(|campaign| campaign.state == CampaignState::Cancelled) {
+            let error = InvalidField::new("campaign", "was cancelled; use another");
+            return Err(AcceptError::Invalid(vec![error]));
+        }
+        Ok(())
     }
 
     /// Warns if the recipient's 24-hour window is known to be closed.

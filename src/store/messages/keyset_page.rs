@@ -7,6 +7,7 @@ use crate::store::entities::message_row::Model;
 use crate::store::messages::index_hint::RARE;
 use crate::store::messages::list_query::listed;
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
+use crate::store::messages::message_lookup::list_ids;
 
 /// Newest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +33,20 @@ impl Store {
         let mut page = Page::of(rows, limit)?;
         self.set_pause_holds(&mut page.messages).await?;
         Ok(page)
+    }
+}
+
+impl Store {
+    /// Whether the filter matches more messages than this.
+    pub async fn matches_more_than(
+        &self,
+        filter: &MessageFilter,
+        limit: u64,
+    ) -> Result<bool, Error> {
+        let index_hint = self.index_hint(filter, RARE).await?;
+        let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
+        let ids = list_ids(self.pools().reader(), beyond).await?;
+        Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX) > limit)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::db::instant;
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaSource;
-use crate::domain::message::{MessageDraft, Origin};
+use crate::domain::message::{DRY_RUN_HOLD, MessageDraft, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::message_row::Model;
 
@@ -48,6 +48,18 @@ impl NewMessage {
         row.link_with_record = draft.options.link_with_record;
         row.resend_of = draft.resend_of.map(MessageId::uuid);
         row.campaign.clone_from(&draft.campaign);
+        row
+    }
+
+    /// A row of a message that is to be submitted.
+    pub(crate) fn queued(&self, draft: &MessageDraft) -> Model {
+        let mut row = self.of_draft(draft);
+        if draft.origin == Origin::DryRun {
+            // A dry-run message stays queued: it is never due and never expires.
+            row.hold = Some(DRY_RUN_HOLD.to_owned());
+            row.next_attempt_at = None;
+            row.send_before = None;
+        }
         row
     }
 

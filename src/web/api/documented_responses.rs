@@ -18,6 +18,8 @@ pub(crate) struct MessageMoved;
 pub(crate) struct IdempotencyKeyReused;
 pub(crate) struct NotPossible;
 pub(crate) struct NoLongerKept;
+/// Of a body that is no JSON.
+pub(crate) struct UploadProblems;
 
 impl IntoResponses for MessageMoved {
     fn responses() -> Responses {
@@ -39,6 +41,16 @@ impl IntoResponses for IdempotencyKeyReused {
 impl IntoResponses for NotPossible {
     fn responses() -> Responses {
         problem_responses(&[ProblemCode::NotPossible])
+    }
+}
+
+impl IntoResponses for UploadProblems {
+    fn responses() -> Responses {
+        problem_responses(&[
+            ProblemCode::MalformedRequest,
+            ProblemCode::TooLarge,
+            ProblemCode::UnsupportedMediaType,
+        ])
     }
 }
 

@@ -77,6 +77,17 @@ pub fn parse_list(
     parameters.finish(query)
 }
 
+/// Parses filters alone.
+pub(crate) fn parse_filter(
+    pairs: &[(String, String)],
+    visibility: Visibility,
+    now: DateTime<Utc>,
+) -> Result<MessageFilter, Vec<FieldError>> {
+    let mut parameters = Parameters::read(pairs, &[FilterParameters::LIST]);
+    let filter = take_filter(&mut parameters).resolve(visibility, now);
+    parameters.finish(filter)
+}
+
 /// Parses filters, `tz` and, for CSV, `bom`.
 pub fn parse_export(
     pairs: &[(String, String)],

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 pub(crate) struct MessagePath;
 pub(crate) struct CallbackPath;
+pub(crate) struct CampaignPath;
 
 impl IntoParams for MessagePath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -17,6 +18,12 @@ impl IntoParams for MessagePath {
 impl IntoParams for CallbackPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![id("The id of the callback, a UUID.")]
+    }
+}
+
+impl IntoParams for CampaignPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![id("The id of the campaign, a slug.")]
     }
 }
 

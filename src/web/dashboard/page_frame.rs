@@ -7,6 +7,7 @@ use crate::web::dashboard::number_format::count;
 pub enum NavigationSection {
     Overview,
     Messages,
+    Campaigns,
     Problems,
     Callbacks,
     Accounts,
@@ -14,9 +15,10 @@ pub enum NavigationSection {
 }
 
 impl NavigationSection {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Overview,
         Self::Messages,
+        Self::Campaigns,
         Self::Problems,
         Self::Callbacks,
         Self::Accounts,
@@ -27,6 +29,7 @@ impl NavigationSection {
         match self {
             Self::Overview => "Overview",
             Self::Messages => "Messages",
+            Self::Campaigns => "Campaigns",
             Self::Problems => "Problems",
             Self::Callbacks => "Callbacks",
             Self::Accounts => "Accounts",
@@ -38,6 +41,7 @@ impl NavigationSection {
         match self {
             Self::Overview => "/",
             Self::Messages => "/messages",
+            Self::Campaigns => "/campaigns",
             Self::Problems => "/problems",
             Self::Callbacks => "/callbacks",
             Self::Accounts => "/accounts",

@@ -16,6 +16,7 @@ use bluetick::domain::provider_account::{Account, Credentials, KaleyraRegion};
 use bluetick::domain::scope::{Scope, Scopes};
 use bluetick::domain::secret::Secret;
 use bluetick::receiving::reconcile::ReconcileStep;
+use bluetick::sending::campaign::SenderStep;
 use bluetick::services::Services;
 use bluetick::simulator::{
     CallbackRelease, CallbackTargets, ForcedReply, PlannedOutcome, ReceivedRequest, Settings,
@@ -332,6 +333,7 @@ impl App {
     /// Submits, applies callbacks, sweeps and adopts until nothing is left to submit or apply.
     pub(crate) async fn run_jobs_until_idle(&self) {
         loop {
+            self.advance_campaigns().await;
             let claimed = self.services.dispatcher.claim_due().await.unwrap();
             let submitted = claimed.len();
             for work in claimed {
@@ -344,6 +346,12 @@ impl App {
                 return;
             }
         }
+    }
+
+    /// Advances campaigns until they wait for the queue or the clock.
+    pub(crate) async fn advance_campaigns(&self) {
+        let sender = &self.services.campaign_sender;
+        while sender.step(self.now()).await.unwrap() == SenderStep::Busy {}
     }
 
     /// Applies one batch of callbacks from the journal; returns their number.

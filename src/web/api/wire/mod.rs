@@ -2,6 +2,7 @@
 
 pub(crate) mod account_response;
 pub(crate) mod callback_responses;
+pub(crate) mod campaign_responses;
 pub(crate) mod message_parts;
 pub(crate) mod message_response;
 pub(crate) mod problem_responses;

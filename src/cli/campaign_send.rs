@@ -1,0 +1,284 @@
+//! `bluetick campaign send`: a file of recipients becomes a campaign, whose progress is shown.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
+use crate::cli::command_error::CommandError;
+use crate::cli::progress::ProgressLine;
+use crate::cli::token::ACTOR;
+use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia, CampaignState};
+use crate::domain::media::{MediaKind, mime_type_of_extension};
+use crate::operating::change_campaign::{CampaignChange, change_campaign};
+use crate::reporting::campaign_summary::summarize;
+use crate::sending::accept::InvalidField;
+use crate::sending::campaign::{
+    CreateCampaignError, ImportMode, ImportReport, NewCampaign, RejectedRow, RowFormat, check,
+    create, import,
+};
+use crate::web::dashboard::number_format::counted;
+
+/// How often the progress is read.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// Rejected lines that a real run prints; `--dry-run` prints all.
+const REJECTED_PRINTED: usize = 20;
+
+#[derive(Args, Debug)]
+pub struct SendArguments {
+    /// CSV with a header, or NDJSON if it ends in .ndjson or .jsonl
+    ///
+    /// Columns: `to`, `name`, `caption`, `media_url`, `ref`, `ref1`, `ref2`, `client_reference`; any other is
+    /// a variable for {{column}} in the caption.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Account id
+    #[arg(long, value_name = "ID")]
+    pub account: String,
+    /// Name of the campaign; its id is a slug made from it
+    #[arg(long)]
+    pub name: String,
+    /// Public URL of the image or video; not needed if every row has a `media_url`
+    #[arg(long, value_name = "URL")]
+    pub media: Option<String>,
+    /// image or video [default: that of the URL's extension]
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Caption, with {{column}} for columns of the file
+    #[arg(long, value_name = "TEXT")]
+    pub caption: Option<String>,
+    /// One of the account's senders [default: its first]
+    #[arg(long, value_name = "PHONE")]
+    pub from: Option<String>,
+    /// Start at this instant, RFC 3339
+    #[arg(long, value_name = "INSTANT")]
+    pub send_at: Option<String>,
+    /// What is queued then fails as expired: an RFC 3339 instant, or a duration from the start such as 2h
+    #[arg(long, value_name = "INSTANT")]
+    pub send_before: Option<String>,
+    /// Messages per second
+    #[arg(long, value_name = "NUMBER")]
+    pub rate: Option<f64>,
+    /// Check every row, name each rejected line, and store nothing; exits with 1 if there is one
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Return when the campaign is started
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+pub(super) async fn run(
+    arguments: &SendArguments,
+    context: &CampaignContext<'_>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let new = new_campaign(arguments);
+    let now = context.clock.now();
+    let checked = check(context.acceptor, &new, now).map_err(|errors| describe(&errors))?;
+    let known = context.store.find_campaign(&checked.id).await?;
+    if arguments.dry_run {
+        return dry_run(arguments, known.as_ref().unwrap_or(&checked), context, out).await;
+    }
+    let campaign = match known {
+        Some(known) => continue_with(known, &checked)?,
+        None => match create(context.store, context.acceptor, &new, ACTOR, now).await {
+            Err(CreateCampaignError::Invalid(errors)) => return Err(describe(&errors).into()),
+            created => created?,
+        },
+    };
+    if campaign.state != CampaignState::Done {
+        let report = read_file(
+            arguments,
+            &campaign,
+            ImportMode::Apply,
+            context,
+            &mut |_| {},
+        )
+        .await?;
+        print_report(&report, out)?;
+    }
+    if campaign.state == CampaignState::Draft {
+        let decision = decision(context);
+        let start = CampaignChange::Start;
+        change_campaign(context.store, &campaign.id, start, &decision).await?;
+    }
+    if arguments.no_wait {
+        writeln!(out, "campaign {} is started; `serve` sends it", campaign.id)?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "campaign {}: `serve` sends it, also if this command is interrupted",
+        campaign.id
+    )?;
+    out.flush()?;
+    watch(&campaign.id, context, out).await
+}
+
+fn new_campaign(arguments: &SendArguments) -> NewCampaign {
+    let of_extension = || {
+        let path = arguments.media.as_deref().and_then(|media| {
+            let url = url::Url::parse(media).ok()?;
+            Some(url.path().to_owned())
+        });
+        let mime_type = path.as_deref().and_then(mime_type_of_extension)?;
+        let kinds = MediaKind::ALL.into_iter();
+        let mut fitting = kinds.filter(|kind| kind.mime_types().contains(&mime_type));
+        fitting.next().map(|kind| kind.to_string())
+    };
+    NewCampaign {
+        account: arguments.account.clone(),
+        name: arguments.name.clone(),
+        kind: arguments
+            .kind
+            .clone()
+            .or_else(of_extension)
+            .unwrap_or_default(),
+        from: arguments.from.clone(),
+        media: CampaignMedia {
+            url: arguments.media.clone(),
+            id: None,
+            mime_type: None,
+        },
+        caption: arguments.caption.clone(),
+        send_at: arguments.send_at.clone(),
+        send_before: arguments.send_before.clone(),
+        rate: arguments.rate,
+    }
+}
+
+/// Continues a campaign of the same message.
+fn continue_with(known: Campaign, asked: &Campaign) -> Result<Campaign, CommandError> {
+    let same = known.account == asked.account
+        && known.kind == asked.kind
+        && known.media == asked.media
+        && known.caption == asked.caption;
+    if known.state == CampaignState::Cancelled {
+        return Err(format!("campaign {} was cancelled; choose another --name", known.id).into());
+    }
+    if !same {
+        return Err(format!(
+            "there is a campaign {} with another account, kind, media or caption; choose another --name",
+            known.id
+        )
+        .into());
+    }
+    Ok(known)
+}
+
+async fn dry_run(
+    arguments: &SendArguments,
+    campaign: &Campaign,
+    context: &CampaignContext<'_>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let mut failed = Ok(());
+    let mut print = |row: &RejectedRow| {
+        if failed.is_ok() {
+            failed = writeln!(out, "line {}: {} {}", row.line, row.field, row.message);
+        }
+    };
+    let report = read_file(arguments, campaign, ImportMode::DryRun, context, &mut print).await?;
+    failed?;
+    print_counts(&report, out)?;
+    writeln!(out, "nothing was stored or sent")?;
+    if report.rejected > 0 {
+        let rejected = counted(report.rejected, "line is", "lines are");
+        return Err(format!("{rejected} rejected").into());
+    }
+    Ok(())
+}
+
+async fn read_file(
+    arguments: &SendArguments,
+    campaign: &Campaign,
+    mode: ImportMode,
+    context: &CampaignContext<'_>,
+    rejected: &mut impl FnMut(&RejectedRow),
+) -> Result<ImportReport, CommandError> {
+    let path = &arguments.file;
+    let file =
+        File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let line = ProgressLine::new()?;
+    let mut progress = |rows: u64, rejections: &[RejectedRow]| {
+        line.update(rows, "rows read");
+        rejections.iter().for_each(&mut *rejected);
+    };
+    let now = context.clock.now();
+    let source = (BufReader::new(file), row_format(path));
+    let (store, acceptor) = (context.store, context.acceptor);
+    let report = import(store, acceptor, campaign, source, mode, now, &mut progress).await;
+    line.finish();
+    Ok(report.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn row_format(path: &Path) -> RowFormat {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("ndjson" | "jsonl") => RowFormat::Ndjson,
+        _ => RowFormat::Csv,
+    }
+}
+
+fn print_report(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
+    for row in report.listed.iter().take(REJECTED_PRINTED) {
+        writeln!(out, "line {}: {} {}", row.line, row.field, row.message)?;
+    }
+    if report.rejected > REJECTED_PRINTED as u64 {
+        writeln!(out, "--dry-run names every rejected line")?;
+    }
+    print_counts(report, out)
+}
+
+fn print_counts(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{}, {}, {}",
+        counted(report.accepted, "new recipient", "new recipients"),
+        counted(report.duplicates, "duplicate", "duplicates"),
+        counted(report.rejected, "rejected line", "rejected lines"),
+    )
+}
+
+/// Shows the progress until the campaign has ended.
+async fn watch(
+    id: &CampaignId,
+    context: &CampaignContext<'_>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let line = ProgressLine::with_total()?;
+    loop {
+        let campaign = find(context, id).await?;
+        let summary = summarize(context.store, campaign, context.clock.now()).await?;
+        let total = summary.total();
+        line.update_of(
+            total - summary.unsent(),
+            total,
+            summary.campaign.state.as_str(),
+        );
+        match summary.campaign.state {
+            CampaignState::Done => {
+                line.finish();
+                print_summary(&summary, out)?;
+                return Ok(());
+            }
+            CampaignState::Cancelled => {
+                line.finish();
+                print_summary(&summary, out)?;
+                return Err(format!("campaign {id} was cancelled").into());
+            }
+            _ => tokio::time::sleep(WATCH_INTERVAL).await,
+        }
+    }
+}
+
+fn describe(errors: &[InvalidField]) -> String {
+    let lines: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{} {}", error.field, error.message))
+        .collect();
+    lines.join("\n")
+}

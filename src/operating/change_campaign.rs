@@ -1,0 +1,144 @@
+//! Starts, pauses, resumes and cancels a campaign.
+
+use chrono::TimeDelta;
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
+use crate::operating::actions::{Decision, OperateError};
+use crate::store::Store;
+use crate::store::campaigns::Expiry;
+use crate::store::ledger::Ledger;
+
+/// Messages that one transaction holds or releases; `sending::campaign` does the rest.
+const GROUP: u64 = 500;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CampaignChange {
+    Start,
+    Pause,
+    /// With the time that messages of the account may stay queued.
+    Resume {
+        send_before: TimeDelta,
+    },
+    Cancel,
+}
+
+impl CampaignChange {
+    fn verb(self) -> Verb {
+        match self {
+            Self::Start => Verb::StartCampaign,
+            Self::Pause => Verb::PauseCampaign,
+            Self::Resume { .. } => Verb::ResumeCampaign,
+            Self::Cancel => Verb::CancelCampaign,
+        }
+    }
+}
+
+/// Returns the campaign as it is now. A change that was made before is no error.
+pub async fn change_campaign(
+    store: &Store,
+    id: &CampaignId,
+    change: CampaignChange,
+    decision: &Decision<'_>,
+) -> Result<Campaign, OperateError> {
+    let changed = store
+        .change(decision.now, async |ledger: &mut Ledger| {
+            let found = ledger.find_campaign(id).await?;
+            let mut campaign = found.ok_or(OperateError::NotFound("campaign"))?;
+            if !apply(&mut campaign, change, decision)? {
+                return Ok(campaign);
+            }
+            if let CampaignChange::Pause = change {
+                ledger.hold_queued(id, GROUP).await?;
+            }
+            ledger.update_campaign(&campaign).await?;
+            let action = Action {
+                account: Some(campaign.account.clone()),
+                detail: Some(id.to_string()),
+                ..Action::new(decision.actor, change.verb(), decision.now)
+            };
+            ledger.record_action(&action).await?;
+            Ok::<_, OperateError>(campaign)
+        })
+        .await?;
+    if let CampaignChange::Resume { send_before } = change {
+        release(store, &changed, send_before, decision).await?;
+    }
+    Ok(changed)
+}
+
+/// False if nothing changes.
+fn apply(
+    campaign: &mut Campaign,
+    change: CampaignChange,
+    decision: &Decision<'_>,
+) -> Result<bool, OperateError> {
+    use CampaignState::{Cancelled, Done, Draft, Paused, Running, Scheduled};
+    let now = decision.now;
+    match (change, campaign.state) {
+        (CampaignChange::Start, Draft) => {
+            if campaign.recipients.accepted == 0 {
+                let words = "the campaign has no recipients; upload them first";
+                return Err(OperateError::NotNow(words.to_owned()));
+            }
+            if campaign.send_at.is_some_and(|at| at > now) {
+                campaign.state = Scheduled;
+            } else {
+                campaign.begin(now);
+            }
+        }
+        (CampaignChange::Pause, Scheduled | Running) => campaign.state = Paused,
+        (CampaignChange::Resume { .. }, Paused) => {
+            if campaign.started_at.is_none() && campaign.send_at.is_some_and(|at| at > now) {
+                campaign.state = Scheduled;
+            } else {
+                campaign.begin(now);
+            }
+        }
+        (CampaignChange::Cancel, Draft | Scheduled | Running | Paused) => {
+            campaign.state = Cancelled;
+            campaign.finished_at = Some(now);
+        }
+        (CampaignChange::Start | CampaignChange::Resume { .. }, Scheduled | Running)
+        | (CampaignChange::Pause, Paused)
+        | (CampaignChange::Cancel, Cancelled) => return Ok(false),
+        (_, state) => {
+            let word = match change {
+                CampaignChange::Start => "started",
+                CampaignChange::Pause => "paused",
+                CampaignChange::Resume { .. } => "resumed",
+                CampaignChange::Cancel => "cancelled",
+            };
+            let words = format!("the campaign is {state}; it cannot be {word}");
+            return Err(OperateError::NotNow(words));
+        }
+    }
+    debug_assert!(campaign.state != Done, "only the sender ends a campaign");
+    Ok(true)
+}
+
+async fn release(
+    store: &Store,
+    campaign: &Campaign,
+    send_before: TimeDelta,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    let expiry = campaign
+        .send_before
+        .map_or(Expiry::After(send_before), Expiry::At);
+    loop {
+        let released = store
+            .change(decision.now, async |ledger: &mut Ledger| {
+                let current = ledger.find_campaign(&campaign.id).await?;
+                if current.is_none_or(|current| current.state == CampaignState::Paused) {
+                    return Ok(0);
+                }
+                ledger.release_held(&campaign.id, expiry, GROUP).await
+            })
+            .await
+            .map_err(OperateError::Store)?;
+        if released == 0 {
+            return Ok(());
+        }
+    }
+}

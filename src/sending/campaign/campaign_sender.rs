@@ -1,0 +1,320 @@
+//! Turns the recipients of running campaigns into messages, in groups: only so many ahead of the
+//! dispatcher that a pause, a cancellation and the rate act at once.
+//!
+//! **Invariant:** a recipient is cleared in the transaction that queues its message, so that a crash
+//! or another process never makes a second one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::{Campaign, CampaignState};
+use crate::domain::ids::MessageId;
+use crate::sending::accept::Acceptor;
+use crate::sending::campaign::import_recipients::{REJECTIONS_LISTED, RejectedRow};
+use crate::sending::campaign::recipient_content::{RecipientContent, column_of};
+use crate::store::Store;
+use crate::store::campaigns::{NewCampaignMessage, WaitingRecipient};
+use crate::store::ledger::Ledger;
+
+/// Queued messages of one campaign.
+const LARGEST_QUEUE: f64 = 1000.0;
+const SMALLEST_QUEUE: f64 = 20.0;
+/// As many messages are queued as the account or the campaign sends in this time, in seconds.
+const QUEUED_SECONDS: f64 = 5.0;
+/// Messages of one transaction.
+const GROUP: u64 = 256;
+/// Messages that one step holds or cancels per campaign.
+const STRAGGLERS: u64 = 500;
+/// After a pause of the process the rate may make up for so much time, in seconds.
+const CATCH_UP_SECONDS: f64 = 1.0;
+
+#[derive(Clone, Debug)]
+pub struct CampaignSender {
+    store: Store,
+    acceptor: Acceptor,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SenderStep {
+    Idle,
+    /// Messages were queued, as many as are allowed now.
+    Queued,
+    /// There may be more to do at once.
+    Busy,
+}
+
+impl CampaignSender {
+    pub fn new(store: Store, acceptor: Acceptor) -> Self {
+        Self { store, acceptor }
+    }
+
+    /// Advances every campaign once.
+    pub async fn step(&self, now: DateTime<Utc>) -> Result<SenderStep, db::Error> {
+        let mut step = SenderStep::Idle;
+        for campaign in self.store.list_active_campaigns(now).await? {
+            let moved = match campaign.state {
+                CampaignState::Scheduled => self.start_if_due(&campaign, now).await?,
+                CampaignState::Running => self.queue_group(&campaign, now).await?,
+                CampaignState::Paused => self.hold_stragglers(&campaign, now).await?,
+                CampaignState::Cancelled => self.cancel_stragglers(&campaign, now).await?,
+                CampaignState::Draft | CampaignState::Done => SenderStep::Idle,
+            };
+            step = step.max(moved);
+        }
+        Ok(step)
+    }
+
+    async fn start_if_due(
+        &self,
+        campaign: &Campaign,
+        now: DateTime<Utc>,
+    ) -> Result<SenderStep, db::Error> {
+        if campaign.send_at.is_some_and(|at| at > now) {
+            return Ok(SenderStep::Idle);
+        }
+        let id = &campaign.id;
+        self.store
+            .change_campaign(now, async |ledger: &mut Ledger| {
+                let Some(mut campaign) = ledger.find_campaign(id).await? else {
+                    return Ok(SenderStep::Idle);
+                };
+                let due = campaign.state == CampaignState::Scheduled
+                    && campaign.send_at.is_none_or(|at| at <= now);
+                if due {
+                    campaign.begin(now);
+                    ledger.update_campaign(&campaign).await?;
+                }
+                Ok(if due {
+                    SenderStep::Busy
+                } else {
+                    SenderStep::Idle
+                })
+            })
+            .await
+    }
+
+    /// Queues the next messages, or ends the campaign after the last.
+    async fn queue_group(
+        &self,
+        campaign: &Campaign,
+        now: DateTime<Utc>,
+    ) -> Result<SenderStep, db::Error> {
+        // A campaign without recipients gets its messages from callers, and never ends by itself.
+        if campaign.recipients.accepted == 0 || slots(campaign, now) == 0 {
+            return Ok(SenderStep::Idle);
+        }
+        let id = &campaign.id;
+        self.store
+            .change_campaign(now, async |ledger: &mut Ledger| {
+                let Some(mut campaign) = ledger.find_campaign(id).await? else {
+                    return Ok(SenderStep::Idle);
+                };
+                if campaign.state != CampaignState::Running {
+                    return Ok(SenderStep::Idle);
+                }
+                let unsent = ledger.count_unsent(id).await?;
+                let free = self.queue_limit(&campaign).saturating_sub(unsent);
+                let wanted = free.min(slots(&campaign, now)).min(GROUP);
+                let waiting = if campaign.recipients.waiting() == 0 {
+                    Vec::new()
+                } else {
+                    ledger.list_waiting_recipients(id, wanted).await?
+                };
+                let Some(last) = waiting.last().map(|recipient| recipient.position) else {
+                    if wanted > 0 && unsent == 0 {
+                        campaign.state = CampaignState::Done;
+                        campaign.finished_at = Some(now);
+                        ledger.update_campaign(&campaign).await?;
+                    }
+                    return Ok(SenderStep::Idle);
+                };
+                let taken = waiting.len() as u64;
+                let mut rejected = Vec::new();
+                for recipient in &waiting {
+                    match self.message(&campaign, recipient, now) {
+                        Ok(message) => ledger.queue_message(&message),
+                        Err(row) => rejected.push(row),
+                    }
+                }
+                ledger.clear_recipients(id, last).await?;
+                campaign.recipients.taken += taken;
+                note_slots(&mut campaign, taken, now);
+                note_rejections(&mut campaign, rejected);
+                ledger.update_campaign(&campaign).await?;
+                Ok(if taken == GROUP {
+                    SenderStep::Busy
+                } else {
+                    SenderStep::Queued
+                })
+            })
+            .await
+    }
+
+    /// How many messages may be queued.
+    fn queue_limit(&self, campaign: &Campaign) -> u64 {
+        let of_account = self.acceptor.rate(&campaign.account);
+        let rates = [of_account, campaign.rate].into_iter().flatten();
+        let queued = rates.map(|rate| rate * QUEUED_SECONDS);
+        let limit = queued.fold(LARGEST_QUEUE, f64::min).max(SMALLEST_QUEUE);
+        whole(limit)
+    }
+
+    fn message(
+        &self,
+        campaign: &Campaign,
+        recipient: &WaitingRecipient,
+        now: DateTime<Utc>,
+    ) -> Result<NewCampaignMessage, RejectedRow> {
+        let content: RecipientContent =
+            serde_json::from_str(&recipient.content).unwrap_or_default();
+        let reject = |field: &str, message: String| RejectedRow {
+            line: content.line,
+            field: column_of(field).to_owned(),
+            message,
+        };
+        let input = content
+            .message_input(campaign)
+            .map_err(|error| reject(&error.field, error.message))?;
+        let id = MessageId::new(now);
+        let (draft, account) = self.acceptor.check(&input, id).map_err(|errors| {
+            let first = errors.into_iter().next();
+            first.map_or_else(
+                || reject("row", "is not valid".to_owned()),
+                |error| reject(&error.field, error.message),
+            )
+        })?;
+        let send_before = TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::days(365));
+        Ok(NewCampaignMessage {
+            id,
+            draft,
+            send_before: campaign.send_before.unwrap_or(now + send_before),
+            silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+        })
+    }
+
+    /// Messages that were being submitted at the pause, and are queued again.
+    async fn hold_stragglers(
+        &self,
+        campaign: &Campaign,
+        now: DateTime<Utc>,
+    ) -> Result<SenderStep, db::Error> {
+        if !self.store.has_due(&campaign.id).await? {
+            return Ok(SenderStep::Idle);
+        }
+        let id = &campaign.id;
+        self.store
+            .change_campaign(now, async |ledger: &mut Ledger| {
+                let current = ledger.find_campaign(id).await?;
+                if current.is_none_or(|campaign| campaign.state != CampaignState::Paused) {
+                    return Ok(SenderStep::Idle);
+                }
+                ledger.hold_queued(id, STRAGGLERS).await?;
+                Ok(SenderStep::Busy)
+            })
+            .await
+    }
+
+    /// Messages that were queued when the campaign was cancelled.
+    async fn cancel_stragglers(
+        &self,
+        campaign: &Campaign,
+        now: DateTime<Utc>,
+    ) -> Result<SenderStep, db::Error> {
+        let Some(until) = campaign.finished_at else {
+            return Ok(SenderStep::Idle);
+        };
+        let id = &campaign.id;
+        let waiting = self.store.has_waiting_recipients(id).await?;
+        if !waiting && !self.store.has_queued(id, until).await? {
+            return Ok(SenderStep::Idle);
+        }
+        self.store
+            .change_campaign(now, async |ledger: &mut Ledger| {
+                let queued = ledger.list_queued(id, until, STRAGGLERS).await?;
+                ledger.load(&queued).await?;
+                for message in &queued {
+                    ledger.cancel_queued(*message)?;
+                    let action = Action {
+                        message: Some(*message),
+                        account: Some(campaign.account.clone()),
+                        detail: Some(format!("campaign {id}")),
+                        ..Action::new("campaign", Verb::Cancel, now)
+                    };
+                    ledger.record_action(&action).await?;
+                }
+                ledger.forget_recipients(id).await?;
+                Ok(SenderStep::Busy)
+            })
+            .await
+    }
+}
+
+fn note_rejections(campaign: &mut Campaign, rejected: Vec<RejectedRow>) {
+    if rejected.is_empty() {
+        return;
+    }
+    let number = rejected.len() as u64;
+    let counts = &mut campaign.recipients;
+    counts.rejected += number;
+    counts.accepted = counts.accepted.saturating_sub(number);
+    counts.taken = counts.taken.saturating_sub(number);
+    let known = campaign.rejections.as_deref().unwrap_or("[]");
+    let mut listed: Vec<RejectedRow> = serde_json::from_str(known).unwrap_or_default();
+    listed.extend(rejected);
+    listed.truncate(REJECTIONS_LISTED);
+    campaign.rejections = serde_json::to_string(&listed).ok();
+}
+
+/// How many messages the campaign's rate allows now.
+fn slots(campaign: &Campaign, now: DateTime<Utc>) -> u64 {
+    let Some(rate) = campaign.rate else {
+        return u64::MAX;
+    };
+    let next = campaign.next_slot_at.unwrap_or(now);
+    let late = seconds(now - next);
+    if late < 0.0 && -late < CATCH_UP_SECONDS + 1.0 / rate {
+        return 0;
+    }
+    whole(late.clamp(0.0, CATCH_UP_SECONDS) * rate) + 1
+}
+
+/// Moves the next slot behind these messages.
+fn note_slots(campaign: &mut Campaign, messages: u64, now: DateTime<Utc>) {
+    let Some(rate) = campaign.rate else { return };
+    let earliest = now - interval(CATCH_UP_SECONDS);
+    let latest = now + interval(CATCH_UP_SECONDS + 1.0 / rate);
+    let next = campaign.next_slot_at.unwrap_or(now);
+    // A slot far ahead is of a clock that was set back.
+    let from = if next > latest {
+        now
+    } else {
+        next.max(earliest)
+    };
+    campaign.next_slot_at = Some(from + interval(as_float(messages) / rate));
+}
+
+fn interval(seconds: f64) -> TimeDelta {
+    // Rounded up, so that the rate is never exceeded.
+    #[expect(clippy::cast_possible_truncation, reason = "intervals are short")]
+    TimeDelta::milliseconds((seconds * 1000.0).ceil() as i64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "intervals are short")]
+fn seconds(time: TimeDelta) -> f64 {
+    time.num_milliseconds() as f64 / 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "groups are small")]
+fn as_float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "limits are small and positive"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
+}

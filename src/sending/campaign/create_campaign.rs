@@ -1,0 +1,204 @@
+//! Creates a campaign as a draft.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::{
+    Campaign, CampaignId, CampaignMedia, CampaignState, RecipientCounts,
+};
+use crate::domain::ids::MessageId;
+use crate::domain::media::MediaKind;
+use crate::domain::rfc3339;
+use crate::sending::accept::{Acceptor, InvalidField, MessageInput};
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+
+/// In characters.
+const NAME_LIMIT: usize = 128;
+/// Messages per second.
+const RATE_LIMIT: f64 = 1000.0;
+/// Fits every account: the check of a campaign has no recipient yet.
+const SAMPLE_RECIPIENT: &str = "+447700900123";
+
+/// Not validated.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct NewCampaign {
+    pub account: String,
+    pub name: String,
+    pub kind: String,
+    pub from: Option<String>,
+    pub media: CampaignMedia,
+    pub caption: Option<String>,
+    /// RFC 3339.
+    pub send_at: Option<String>,
+    /// RFC 3339, or a duration from the start such as `2h`.
+    pub send_before: Option<String>,
+    /// Messages per second.
+    pub rate: Option<f64>,
+}
+
+#[derive(Debug, Error)]
+pub enum CreateCampaignError {
+    #[error("the campaign has invalid fields")]
+    Invalid(Vec<InvalidField>),
+    /// There is another with this id.
+    #[error("there is a campaign `{0}` already; choose another name")]
+    Exists(CampaignId),
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+pub async fn create(
+    store: &Store,
+    acceptor: &Acceptor,
+    new: &NewCampaign,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Campaign, CreateCampaignError> {
+    let campaign = check(acceptor, new, now).map_err(CreateCampaignError::Invalid)?;
+    let inserted = store
+        .change(now, async |ledger: &mut Ledger| {
+            let inserted = ledger.insert_campaign(&campaign).await?;
+            if inserted {
+                let action = Action {
+                    account: Some(campaign.account.clone()),
+                    detail: Some(campaign.id.to_string()),
+                    ..Action::new(actor, Verb::CreateCampaign, now)
+                };
+                ledger.record_action(&action).await?;
+            }
+            Ok::<_, db::Error>(inserted)
+        })
+        .await?;
+    if inserted {
+        Ok(campaign)
+    } else {
+        Err(CreateCampaignError::Exists(campaign.id))
+    }
+}
+
+/// The campaign that would be created.
+pub fn check(
+    acceptor: &Acceptor,
+    new: &NewCampaign,
+    now: DateTime<Utc>,
+) -> Result<Campaign, Vec<InvalidField>> {
+    let mut errors = check_message_fields(acceptor, new, now);
+    let name = new.name.trim();
+    let length = name.chars().count();
+    if name.is_empty() {
+        errors.push(InvalidField::new("name", "is missing"));
+    } else if length > NAME_LIMIT {
+        let message = format!("has {length} characters; at most {NAME_LIMIT} are allowed");
+        errors.push(InvalidField::new("name", message));
+    } else if name.chars().any(char::is_control) {
+        errors.push(InvalidField::new("name", "contains a control character"));
+    }
+    let id = CampaignId::of_name(name).or_else(|| {
+        format!("campaign-{}", now.format("%Y%m%d-%H%M%S"))
+            .parse()
+            .ok()
+    });
+    let send_at = new.send_at.as_deref().and_then(|text| {
+        let parsed = rfc3339::parse(text.trim());
+        parsed
+            .map_err(|error| errors.push(InvalidField::new("send_at", error.to_string())))
+            .ok()
+    });
+    let (send_before, send_within) = match new.send_before.as_deref().map(str::trim) {
+        None => (None, None),
+        Some(text) => read_send_before(text, &mut errors),
+    };
+    if let (Some(from), Some(until)) = (send_at.or(Some(now)), send_before)
+        && until <= from
+    {
+        let message = "is not after the start of the campaign";
+        errors.push(InvalidField::new("send_before", message));
+    }
+    if let Some(rate) = new.rate
+        && !(rate.is_finite() && rate > 0.0 && rate <= RATE_LIMIT)
+    {
+        let message =
+            format!("is {rate}; use messages per second, above 0 and at most {RATE_LIMIT}");
+        errors.push(InvalidField::new("rate", message));
+    }
+    let (Ok(account), Ok(kind), Some(id), true) = (
+        new.account.parse(),
+        new.kind.parse::<MediaKind>(),
+        id,
+        errors.is_empty(),
+    ) else {
+        return Err(errors);
+    };
+    Ok(Campaign {
+        id,
+        name: name.to_owned(),
+        account,
+        kind,
+        sender: new.from.clone(),
+        media: new.media.clone(),
+        caption: new.caption.clone(),
+        state: CampaignState::Draft,
+        send_at,
+        send_before,
+        send_within,
+        rate: new.rate,
+        next_slot_at: None,
+        recipients: RecipientCounts::default(),
+        rejections: None,
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+    })
+}
+
+/// The checks of a message, of what all messages of the campaign share.
+fn check_message_fields(
+    acceptor: &Acceptor,
+    new: &NewCampaign,
+    now: DateTime<Utc>,
+) -> Vec<InvalidField> {
+    let input = MessageInput {
+        account: new.account.clone(),
+        from: new.from.clone(),
+        to: SAMPLE_RECIPIENT.to_owned(),
+        recipient_name: Some("Name".to_owned()),
+        kind: new.kind.clone(),
+        media_url: new.media.url.clone(),
+        media_id: new.media.id.clone(),
+        mime_type: new.media.mime_type.clone(),
+        caption: new.caption.clone(),
+        ..MessageInput::default()
+    };
+    // Recipients may have their own.
+    let without_media = new.media == CampaignMedia::default();
+    let mut errors = match acceptor.check(&input, MessageId::new(now)) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors,
+    };
+    errors.retain(|error| {
+        let about_recipient = matches!(error.field.as_str(), "to" | "name");
+        let about_media = error.field == "media" || error.field.starts_with("media.");
+        !(about_recipient || without_media && about_media)
+    });
+    errors
+}
+
+fn read_send_before(
+    text: &str,
+    errors: &mut Vec<InvalidField>,
+) -> (Option<DateTime<Utc>>, Option<TimeDelta>) {
+    if let Ok(at) = rfc3339::parse(text) {
+        return (Some(at), None);
+    }
+    let duration = humantime::parse_duration(text).ok();
+    let within = duration.and_then(|time| TimeDelta::from_std(time).ok());
+    let within = within.filter(|time| *time > TimeDelta::zero() && *time <= TimeDelta::days(366));
+    if within.is_none() {
+        let message = format!("`{text}` is neither an RFC 3339 instant nor a duration such as 2h");
+        errors.push(InvalidField::new("send_before", message));
+    }
+    (None, within)
+}

@@ -1,0 +1,172 @@
+//! The lines of a file of recipients: read one after the other, each with a limit, so that memory
+//! stays flat whatever the file is.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead};
+
+/// Bytes of one row: every field at its limit fits.
+const ROW_LIMIT: usize = 64 * 1024;
+/// Lines of one row: texts in quotes may have line breaks.
+const LINES_PER_ROW: usize = 100;
+
+pub(super) struct RecipientLines<R> {
+    reader: R,
+    /// Lines read ahead, in order.
+    ahead: VecDeque<Line>,
+    /// Of the last line read from the reader.
+    number: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    number: u64,
+    /// With its line feed; `None` if it is too long.
+    bytes: Option<Vec<u8>>,
+}
+
+/// One row, with the number of its first line.
+pub(super) struct RawRow {
+    pub(super) line: u64,
+    pub(super) bytes: Result<Vec<u8>, String>,
+}
+
+impl<R: BufRead> RecipientLines<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            ahead: VecDeque::new(),
+            number: 0,
+        }
+    }
+
+    /// The next line.
+    pub(super) fn next_line(&mut self) -> io::Result<Option<RawRow>> {
+        Ok(self.take_line()?.map(|line| RawRow {
+            line: line.number,
+            bytes: line.bytes.ok_or_else(too_long),
+        }))
+    }
+
+    /// The next lines that make a row of CSV: an odd number of quotes continues it. If the quote is
+    /// never closed, only the first line is the row.
+    pub(super) fn next_csv_row(&mut self) -> io::Result<Option<RawRow>> {
+        let Some(first) = self.take_line()? else {
+            return Ok(None);
+        };
+        let line = first.number;
+        let Some(mut bytes) = first.bytes else {
+            let bytes = Err(too_long());
+            return Ok(Some(RawRow { line, bytes }));
+        };
+        let mut open = has_odd_quotes(&bytes);
+        let mut more: Vec<Line> = Vec::new();
+        while open {
+            let next = self.take_line()?;
+            let fits = next.as_ref().and_then(|next| next.bytes.as_ref());
+            let fits = fits.filter(|next| bytes.len() + next.len() <= ROW_LIMIT);
+            let Some(part) = fits.filter(|_| more.len() < LINES_PER_ROW) else {
+                more.extend(next);
+                for line in more.into_iter().rev() {
+                    self.ahead.push_front(line);
+                }
+                let bytes = Err("has a quote that is not closed".to_owned());
+                return Ok(Some(RawRow { line, bytes }));
+            };
+            open ^= has_odd_quotes(part);
+            bytes.extend_from_slice(part);
+            more.extend(next);
+        }
+        Ok(Some(RawRow {
+            line,
+            bytes: Ok(bytes),
+        }))
+    }
+
+    fn take_line(&mut self) -> io::Result<Option<Line>> {
+        if let Some(line) = self.ahead.pop_front() {
+            return Ok(Some(line));
+        }
+        let mut bytes = Vec::new();
+        let (mut any, mut fits) = (false, true);
+        loop {
+            let chunk = self.reader.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            any = true;
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(chunk.len(), |end| end + 1);
+            fits = fits && bytes.len() + taken <= ROW_LIMIT;
+            if fits {
+                bytes.extend_from_slice(&chunk[..taken]);
+            }
+            self.reader.consume(taken);
+            if end.is_some() {
+                break;
+            }
+        }
+        if !any {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.number == 1 && bytes.starts_with(b"\xef\xbb\xbf") {
+            bytes.drain(..3);
+        }
+        Ok(Some(Line {
+            number: self.number,
+            bytes: fits.then_some(bytes),
+        }))
+    }
+}
+
+fn too_long() -> String {
+    format!("is longer than {ROW_LIMIT} bytes")
+}
+
+fn has_odd_quotes(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |odd, byte| odd ^ (*byte == b'"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<(u64, Result<String, ()>)> {
+        let mut lines = RecipientLines::new(text.as_bytes());
+        let mut rows = Vec::new();
+        while let Some(row) = lines.next_csv_row().unwrap() {
+            let bytes = row.bytes.map(|bytes| String::from_utf8(bytes).unwrap());
+            rows.push((row.line, bytes.map_err(drop)));
+        }
+        rows
+    }
+
+    #[test]
+    fn a_text_in_quotes_may_have_line_breaks() {
+        let found = rows("a\n\"b\nc\"\nd");
+        let expected = ["a\n", "\"b\nc\"\n", "d"].map(|text| Ok(text.to_owned()));
+        assert_eq!(
+            found,
+            [1, 2, 4].into_iter().zip(expected).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn an_open_quote_costs_only_its_own_line() {
+        let text = format!("a\n\"b\n{}", "c\n".repeat(300));
+        let found = rows(&text);
+        assert_eq!(found.len(), 302);
+        assert_eq!(found[1], (2, Err(())));
+        let others = found.iter().filter(|(_, row)| row.is_ok());
+        assert_eq!(others.count(), 301);
+    }
+
+    #[test]
+    fn a_long_line_is_skipped() {
+        let text = format!("a\n{}\nb\n", "x".repeat(3 * ROW_LIMIT));
+        let found = rows(&text);
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[1], (2, Err(())));
+        assert_eq!(found[2], (3, Ok("b\n".to_owned())));
+    }
+}

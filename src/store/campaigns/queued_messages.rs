@@ -1,0 +1,125 @@
+//! The messages of a campaign that are queued: how many, and holding and releasing them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
+
+use crate::db::{Error, instant};
+use crate::domain::campaign::CampaignId;
+use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::ids::MessageId;
+use crate::domain::message::Origin;
+use crate::store::Store;
+use crate::store::entities::message_row::{Column, Entity};
+use crate::store::ledger::message_ledger::Ledger;
+use crate::store::messages::message_lookup::list_ids;
+
+/// The hold reason of a message whose campaign is paused.
+pub(crate) const PAUSED_HOLD: &str = "its campaign is paused";
+
+/// When a released message expires.
+#[derive(Clone, Copy, Debug)]
+pub enum Expiry {
+    At(DateTime<Utc>),
+    After(TimeDelta),
+}
+
+impl Store {
+    /// Whether a message of the campaign may be submitted now.
+    pub async fn has_due(&self, campaign: &CampaignId) -> Result<bool, Error> {
+        let due = queued(campaign).filter(Column::NextAttemptAt.is_not_null());
+        Ok(due.one(self.pools().reader()).await?.is_some())
+    }
+
+    /// Whether a message that was created until then is queued.
+    pub async fn has_queued(
+        &self,
+        campaign: &CampaignId,
+        until: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let queued = queued_until(campaign, until);
+        Ok(queued.one(self.pools().reader()).await?.is_some())
+    }
+}
+
+impl Ledger {
+    /// Messages of the campaign that have not left the queue, without those of a dry run.
+    pub async fn count_unsent(&self, campaign: &CampaignId) -> Result<u64, Error> {
+        let unsent = Entity::find()
+            .filter(Column::Campaign.eq(campaign))
+            .filter(Column::State.is_in([DeliveryState::Queued, DeliveryState::Sending]))
+            .filter(Column::Origin.ne(Origin::DryRun));
+        Ok(unsent.count(self.transaction()).await?)
+    }
+
+    /// Holds queued messages of a paused campaign; returns how many, at most `limit`.
+    pub async fn hold_queued(&mut self, campaign: &CampaignId, limit: u64) -> Result<usize, Error> {
+        let query = queued(campaign).filter(Column::NextAttemptAt.is_not_null());
+        let ids = list_ids(self.transaction(), query.limit(limit)).await?;
+        self.load(&ids).await?;
+        for id in &ids {
+            self.edit(*id, |row| {
+                row.hold = Some(PAUSED_HOLD.to_owned());
+                row.next_attempt_at = None;
+            })?;
+        }
+        Ok(ids.len())
+    }
+
+    /// Releases what [`Ledger::hold_queued`] holds; returns how many, at most `limit`.
+    pub async fn release_held(
+        &mut self,
+        campaign: &CampaignId,
+        expiry: Expiry,
+        limit: u64,
+    ) -> Result<usize, Error> {
+        let query = queued(campaign).filter(Column::Hold.eq(PAUSED_HOLD));
+        let ids = list_ids(self.transaction(), query.limit(limit)).await?;
+        self.load(&ids).await?;
+        let now = self.now();
+        let expires_at = match expiry {
+            Expiry::At(at) => at,
+            Expiry::After(time) => now + time,
+        };
+        for id in &ids {
+            self.edit(*id, |row| {
+                row.hold = None;
+                row.next_attempt_at = Some(instant::to_millis(now));
+                row.send_before = Some(instant::to_millis(expires_at));
+            })?;
+        }
+        Ok(ids.len())
+    }
+
+    /// Queued messages of a campaign that were created until `until`, at most `limit`.
+    pub async fn list_queued(
+        &self,
+        campaign: &CampaignId,
+        until: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<MessageId>, Error> {
+        let query = queued_until(campaign, until).limit(limit);
+        list_ids(self.transaction(), query).await
+    }
+
+    /// Marks a loaded message as resent by a new one.
+    pub fn note_resend(&mut self, id: MessageId, resent_as: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.resent_as = Some(resent_as.uuid()))
+    }
+
+    /// Ends the wait of a queued message.
+    pub fn cancel_queued(&mut self, id: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.leave_queue(QueueState::Cancelled))
+    }
+}
+
+fn queued_until(campaign: &CampaignId, until: DateTime<Utc>) -> Select<Entity> {
+    queued(campaign).filter(Column::CreatedAt.lte(instant::to_millis(until)))
+}
+
+fn queued(campaign: &CampaignId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Campaign.eq(campaign))
+        .filter(Column::State.eq(DeliveryState::Queued))
+        .filter(Column::Queue.eq(QueueState::Queued))
+        .filter(Column::Origin.ne(Origin::DryRun))
+}

@@ -1,0 +1,125 @@
+//! Recipients of campaigns that are no messages yet.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+
+use crate::db::{Error, statements};
+use crate::domain::campaign::CampaignId;
+use crate::store::Store;
+use crate::store::entities::campaign_recipient_row::{Column, Entity, Model};
+use crate::store::ledger::message_ledger::Ledger;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewRecipient {
+    /// Equal for two rows about one recipient.
+    pub row_key: String,
+    /// JSON.
+    pub content: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingRecipient {
+    pub position: i64,
+    /// JSON.
+    pub content: String,
+}
+
+/// Rows that one transaction clears.
+const CLEARED: i64 = 5000;
+
+impl Store {
+    /// Whether recipients are known that are no messages yet.
+    pub async fn has_waiting_recipients(&self, campaign: &CampaignId) -> Result<bool, Error> {
+        let first = waiting(campaign).one(self.pools().reader()).await?;
+        Ok(first.is_some())
+    }
+}
+
+impl Ledger {
+    /// Adds recipients that the campaign does not have; returns how many.
+    pub async fn add_recipients(
+        &mut self,
+        campaign: &CampaignId,
+        recipients: Vec<NewRecipient>,
+    ) -> Result<u64, Error> {
+        let last: Option<i64> = Entity::find()
+            .select_only()
+            .column(Column::Position)
+            .filter(Column::Campaign.eq(campaign))
+            .order_by_desc(Column::Position)
+            .limit(1)
+            .into_tuple()
+            .one(self.transaction())
+            .await?;
+        let rows: Vec<Model> = (last.unwrap_or(0) + 1..)
+            .zip(recipients)
+            .map(|(position, recipient)| Model {
+                campaign: campaign.clone(),
+                position,
+                row_key: recipient.row_key,
+                content: Some(recipient.content),
+            })
+            .collect();
+        let rows: Vec<&Model> = rows.iter().collect();
+        let once = "ON CONFLICT (campaign, row_key) DO NOTHING";
+        statements::insert::<Entity>(self.transaction(), &rows, once).await
+    }
+
+    /// The first recipients that are no messages yet.
+    pub async fn list_waiting_recipients(
+        &self,
+        campaign: &CampaignId,
+        limit: u64,
+    ) -> Result<Vec<WaitingRecipient>, Error> {
+        let query = waiting(campaign).order_by_asc(Column::Position);
+        let rows = query.limit(limit).all(self.transaction()).await?;
+        let waiting = rows.into_iter().filter_map(|row| {
+            Some(WaitingRecipient {
+                position: row.position,
+                content: row.content?,
+            })
+        });
+        Ok(waiting.collect())
+    }
+
+    /// Removes what is known of the first recipients of a cancelled campaign.
+    pub async fn forget_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
+        let first: Option<i64> = waiting(campaign)
+            .select_only()
+            .column(Column::Position)
+            .order_by_asc(Column::Position)
+            .limit(1)
+            .into_tuple()
+            .one(self.transaction())
+            .await?;
+        match first {
+            Some(first) => {
+                let last = first.saturating_add(CLEARED);
+                self.clear_recipients(campaign, last).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what is known of recipients up to this position: they are messages now.
+    pub async fn clear_recipients(
+        &mut self,
+        campaign: &CampaignId,
+        up_to: i64,
+    ) -> Result<(), Error> {
+        Entity::update_many()
+            .col_expr(Column::Content, Expr::value(None::<String>))
+            .filter(Column::Campaign.eq(campaign))
+            .filter(Column::Content.is_not_null())
+            .filter(Column::Position.lte(up_to))
+            .exec(self.transaction())
+            .await?;
+        Ok(())
+    }
+}
+
+fn waiting(campaign: &CampaignId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Campaign.eq(campaign))
+        .filter(Column::Content.is_not_null())
+}

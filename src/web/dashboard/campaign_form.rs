@@ -1,0 +1,100 @@
+//! The form of a new campaign, with its errors beside the fields.
+
+use crate::domain::media::MediaKind;
+use crate::sending::accept::InvalidField;
+use crate::services::Services;
+use crate::web::dashboard::filter_form::SelectOption;
+use crate::web::dashboard::import_view::ImportView;
+use crate::web::dashboard::upload_form::UploadForm;
+
+#[derive(Clone, Debug)]
+pub(super) struct CampaignForm {
+    pub(super) accounts: Vec<SelectOption>,
+    pub(super) kinds: Vec<SelectOption>,
+    pub(super) fields: Vec<FormField>,
+    /// Of the account, the kind and the file.
+    pub(super) errors: Vec<(String, String)>,
+    /// Of a file that was only checked.
+    pub(super) report: Option<ImportView>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct FormField {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) hint: &'static str,
+    pub(super) value: String,
+    pub(super) error: Option<String>,
+}
+
+/// Name, label, type, hint.
+const FIELDS: [(&str, &str, &str, &str); 6] = [
+    ("name", "Name", "text", "Summer sale"),
+    ("media", "URL of the image or video", "url", "https://…"),
+    ("caption", "Caption", "text", "Hello {{name}}, …"),
+    (
+        "rate",
+        "Messages per second",
+        "text",
+        "as the account allows",
+    ),
+    ("send_at", "Start at (UTC)", "datetime-local", ""),
+    ("send_before", "Expires after", "text", "2h, or an instant"),
+];
+
+impl CampaignForm {
+    pub(super) fn empty(services: &Services) -> Self {
+        Self::of(services, &UploadForm::default())
+    }
+
+    pub(super) fn of(services: &Services, given: &UploadForm) -> Self {
+        let option = |value: String, chosen: &str| SelectOption {
+            selected: value == chosen,
+            label: value.clone(),
+            value,
+        };
+        let accounts = services.accounts.keys();
+        Self {
+            accounts: accounts
+                .map(|account| option(account.to_string(), given.text("account")))
+                .collect(),
+            kinds: MediaKind::ALL
+                .map(|kind| option(kind.to_string(), given.text("kind")))
+                .to_vec(),
+            fields: FIELDS
+                .map(|(name, label, kind, hint)| FormField {
+                    name,
+                    label,
+                    kind,
+                    hint,
+                    value: given.text(name).to_owned(),
+                    error: None,
+                })
+                .to_vec(),
+            errors: Vec::new(),
+            report: None,
+        }
+    }
+
+    /// With each error at its field.
+    pub(super) fn with_errors(mut self, errors: &[InvalidField]) -> Self {
+        for error in errors {
+            let name = match error.field.as_str() {
+                "media.url" | "media.mime_type" => "media",
+                other => other,
+            };
+            match self.fields.iter_mut().find(|field| field.name == name) {
+                Some(field) => field.error = Some(error.message.clone()),
+                None => self
+                    .errors
+                    .push((error.field.clone(), error.message.clone())),
+            }
+        }
+        self
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty() || self.fields.iter().any(|field| field.error.is_some())
+    }
+}

@@ -1,0 +1,308 @@
+//! `/campaigns/{id}`: how far a campaign is, how well it goes, and what to do about it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use crate::domain::campaign::{Campaign, CampaignState};
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::operating::change_campaign::CampaignChange;
+use crate::reporting::campaign_summary::{CampaignSummary, summarize};
+use crate::sending::campaign::{ImportMode, RejectedRow};
+use crate::services::Services;
+use crate::web::api::campaign_endpoints::{change, find, resumption};
+use crate::web::api::recipient_endpoints::import_rows;
+use crate::web::dashboard::campaign_figures::{
+    CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures, segments,
+    time_bars, usual_times,
+};
+use crate::web::dashboard::campaigns_page::format_of;
+use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
+use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
+use crate::web::dashboard::number_format::{count, counted, percent};
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::dashboard::visible_text::visible_line;
+use crate::web::error::ApiError;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let campaign = find(&services, &id).await?;
+    let summary = summarize(&services.store, campaign, services.clock.now()).await?;
+    respond(&services, CampaignPage::new(&services, &summary, &caller)).await
+}
+
+pub(crate) async fn add_recipients(
+    services: web::Data<Services>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let campaign = find(&services, &id).await?;
+    let form = UploadForm::read(&services, &request, payload).await?;
+    let Some((file, file_name)) = form.file else {
+        let words = "no file was chosen; go back and choose a CSV file";
+        return Err(ApiError::NotPossible(words.to_owned()));
+    };
+    let (format, mode) = (format_of(&file_name), ImportMode::Apply);
+    import_rows(&services, &campaign, &file, format, mode).await?;
+    Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
+}
+
+pub(crate) async fn start(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    run(&services, &caller, &id, CampaignChange::Start).await
+}
+
+pub(crate) async fn pause(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    run(&services, &caller, &id, CampaignChange::Pause).await
+}
+
+pub(crate) async fn resume(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let resume = resumption(&services, &find(&services, &id).await?);
+    run(&services, &caller, &id, resume).await
+}
+
+pub(crate) async fn cancel(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    run(&services, &caller, &id, CampaignChange::Cancel).await
+}
+
+async fn run(
+    services: &Services,
+    caller: &Caller,
+    id: &str,
+    wanted: CampaignChange,
+) -> Result<HttpResponse, ApiError> {
+    let campaign = change(services, caller, id, wanted).await?;
+    Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "campaign.html")]
+pub struct CampaignPage {
+    pub(super) frame: Frame,
+    id: String,
+    name: String,
+    headline: String,
+    troubled: bool,
+    state: &'static str,
+    account: String,
+    properties: Vec<(&'static str, String)>,
+    times: Vec<(&'static str, TimeElement)>,
+    buttons: Vec<CampaignButton>,
+    progress: String,
+    pace: Option<String>,
+    expected_end: Option<TimeElement>,
+    segments: Vec<StateSegment>,
+    figures: Vec<CampaignFigure>,
+    funnel: Vec<FunnelStep>,
+    failures: Vec<FailureLine>,
+    resend_href: Option<String>,
+    time_bars: Vec<TimeBar>,
+    usual_times: Option<String>,
+    recipients: Vec<(&'static str, String)>,
+    lines: Vec<RejectedLine>,
+    rejected_hidden: bool,
+    can_add: bool,
+}
+
+/// A form with one button.
+#[derive(Clone, Debug)]
+struct CampaignButton {
+    action: &'static str,
+    label: &'static str,
+    class: &'static str,
+    /// What it does, where that cannot be undone.
+    warning: Option<String>,
+}
+
+impl CampaignPage {
+    fn new(services: &Services, summary: &CampaignSummary, caller: &Caller) -> Self {
+        let campaign = &summary.campaign;
+        let totals = StateTotals::sum([&summary.states]);
+        let failed = totals.get(DeliveryState::Failed);
+        let submitted = totals.at_least(DeliveryState::Submitted) + failed;
+        let total = summary.total();
+        let done = total - summary.unsent();
+        // Some failures are normal.
+        let troubled = submitted >= 20 && failed * 5 > submitted;
+        let account = services.accounts.get(&campaign.account);
+        let visibility = caller.visibility();
+        let stored: Vec<RejectedRow> = campaign
+            .rejections
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let is_full = visibility == Visibility::Full;
+        let can_send = caller.require(Scope::Send).is_ok();
+        let can_operate = caller.require(Scope::Operate).is_ok();
+        Self {
+            frame: Frame::in_section(
+                NavigationSection::Campaigns,
+                campaign.name.clone(),
+                refresh(campaign.state),
+            ),
+            id: campaign.id.to_string(),
+            name: campaign.name.clone(),
+            headline: headline(campaign, failed, submitted, troubled),
+            troubled,
+            state: campaign.state.as_str(),
+            account: campaign.account.to_string(),
+            properties: properties(campaign, visibility),
+            times: times(campaign),
+            buttons: buttons(summary, can_send, can_operate),
+            progress: format!("{} of {} left the queue", count(done), count(total)),
+            pace: summary.speed.map(pace),
+            expected_end: summary.expected_end.map(TimeElement::new),
+            segments: segments(campaign, &totals),
+            figures: figures(&totals, submitted),
+            funnel: totals.funnel(),
+            failures: account.map_or_else(Vec::new, |account| {
+                failure_lines(summary, account.provider(), can_operate)
+            }),
+            resend_href: (can_operate && failed > 0)
+                .then(|| format!("/campaigns/{}/resend?state=failed", campaign.id)),
+            time_bars: time_bars(&summary.times),
+            usual_times: usual_times(&summary.times),
+            recipients: vec![
+                ("Accepted", count(campaign.recipients.accepted)),
+                (
+                    "Duplicates, sent once",
+                    count(campaign.recipients.duplicates),
+                ),
+                ("Rejected", count(campaign.recipients.rejected)),
+                ("Not queued yet", count(campaign.recipients.waiting())),
+            ],
+            rejected_hidden: !is_full && !stored.is_empty(),
+            lines: if is_full {
+                rejected_lines(&stored)
+            } else {
+                Vec::new()
+            },
+            can_add: can_send && campaign.refuses_recipients().is_none(),
+        }
+    }
+}
+
+fn refresh(state: CampaignState) -> Refresh {
+    match state {
+        CampaignState::Running | CampaignState::Scheduled => Refresh::Live,
+        _ => Refresh::Never,
+    }
+}
+
+fn headline(campaign: &Campaign, failed: u64, submitted: u64, troubled: bool) -> String {
+    let name = visible_line(&campaign.name);
+    if troubled {
+        return format!("{name}: {} failed", percent(failed, submitted));
+    }
+    let words = match campaign.state {
+        CampaignState::Draft if campaign.recipients.accepted == 0 => "draft without recipients",
+        CampaignState::Draft => "draft, nothing is sent yet",
+        CampaignState::Scheduled => "scheduled",
+        CampaignState::Running => "running",
+        CampaignState::Paused => "paused",
+        CampaignState::Done => "done",
+        CampaignState::Cancelled => "cancelled",
+    };
+    format!("{name}: {words}")
+}
+
+fn pace(speed: f64) -> String {
+    if speed >= 10.0 {
+        format!("{speed:.0} a second")
+    } else {
+        format!("{speed:.1} a second")
+    }
+}
+
+fn properties(campaign: &Campaign, visibility: Visibility) -> Vec<(&'static str, String)> {
+    let full = visibility == Visibility::Full;
+    let line = |text: &Option<String>| text.as_deref().filter(|_| full).map(visible_line);
+    let rate = campaign.rate.map(|rate| format!("{rate} a second"));
+    [
+        ("Kind", Some(campaign.kind.to_string())),
+        ("URL", line(&campaign.media.url)),
+        ("Media id", line(&campaign.media.id)),
+        ("Caption", line(&campaign.caption)),
+        ("From", line(&campaign.sender)),
+        ("Rate", rate),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value?)))
+    .collect()
+}
+
+fn times(campaign: &Campaign) -> Vec<(&'static str, TimeElement)> {
+    [
+        ("Created", Some(campaign.created_at)),
+        ("Starts", campaign.send_at),
+        ("Started", campaign.started_at),
+        ("Expires", campaign.send_before),
+        ("Ended", campaign.finished_at),
+    ]
+    .into_iter()
+    .filter_map(|(label, at)| Some((label, TimeElement::new(at?))))
+    .collect()
+}
+
+fn buttons(summary: &CampaignSummary, can_send: bool, can_operate: bool) -> Vec<CampaignButton> {
+    let button = |action, label, class| CampaignButton {
+        action,
+        label,
+        class,
+        warning: None,
+    };
+    let state = summary.campaign.state;
+    let mut buttons = Vec::new();
+    if can_send && state == CampaignState::Draft && summary.campaign.recipients.accepted > 0 {
+        let messages = counted(summary.unsent(), "message", "messages");
+        buttons.push(CampaignButton {
+            warning: Some(format!("Sends {messages}.")),
+            ..button("start", "Start", "primary")
+        });
+    }
+    if can_operate {
+        match state {
+            CampaignState::Scheduled | CampaignState::Running => {
+                buttons.push(button("pause", "Pause", "primary"));
+            }
+            CampaignState::Paused => buttons.push(button("resume", "Resume", "primary")),
+            _ => {}
+        }
+        if !matches!(state, CampaignState::Done | CampaignState::Cancelled) {
+            let rest = counted(summary.unsent(), "message is", "messages are");
+            buttons.push(CampaignButton {
+                warning: Some(format!("{rest} never sent. This cannot be undone.")),
+                ..button("cancel", "Cancel the rest", "danger")
+            });
+        }
+    }
+    buttons
+}
+
+impl FramedPage for CampaignPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+}

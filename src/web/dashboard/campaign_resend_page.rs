@@ -1,0 +1,144 @@
+//! `/campaigns/{id}/resend`: how many messages would be sent again, and a button that does it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use crate::domain::campaign::{Campaign, CampaignMedia};
+use crate::domain::scope::Caller;
+use crate::operating::bulk_actions::{BulkMode, BulkResult, reopen_campaign, resend_all};
+use crate::services::Services;
+use crate::store::messages::MessageFilter;
+use crate::web::api::action_endpoints::decision;
+use crate::web::api::bulk_endpoints::campaign_selection;
+use crate::web::api::campaign_endpoints::find;
+use crate::web::api::filter::parse_filter;
+use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
+use crate::web::dashboard::visible_text::visible_line;
+use crate::web::error::ApiError;
+
+/// Filters of the page.
+const FIELDS: [&str; 3] = ["state", "class", "code"];
+
+pub(crate) async fn preview(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let campaign = find(&services, &id).await?;
+    let form = ResendForm::read(request.query_string().as_bytes());
+    let result = run(&services, &caller, &campaign, &form, BulkMode::Count).await?;
+    respond(&services, CampaignResendPage::new(&campaign, form, &result)).await
+}
+
+pub(crate) async fn apply(
+    services: web::Data<Services>,
+    caller: Caller,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let campaign = find(&services, &id).await?;
+    let form = ResendForm::read(&body);
+    run(&services, &caller, &campaign, &form, BulkMode::Apply).await?;
+    let decision = decision(&services, &caller);
+    reopen_campaign(&services.store, &campaign.id, &decision).await?;
+    services.accepted.notify_one();
+    services.campaign_changed.notify_one();
+    Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
+}
+
+struct ResendForm {
+    filters: Vec<(String, String)>,
+    /// Instead of the media of the messages; may be empty.
+    media: String,
+}
+
+impl ResendForm {
+    fn read(pairs: &[u8]) -> Self {
+        let mut form = Self {
+            filters: Vec::new(),
+            media: String::new(),
+        };
+        for (name, value) in form_urlencoded::parse(pairs) {
+            let value = value.trim().to_owned();
+            if FIELDS.contains(&name.as_ref()) && !value.is_empty() {
+                form.filters.push((name.into_owned(), value));
+            } else if name == "media" {
+                form.media = value;
+            }
+        }
+        form
+    }
+}
+
+async fn run(
+    services: &Services,
+    caller: &Caller,
+    campaign: &Campaign,
+    form: &ResendForm,
+    mode: BulkMode,
+) -> Result<BulkResult, ApiError> {
+    let filter = parse_filter(&form.filters, caller.visibility(), services.clock.now())?;
+    let selection = campaign_selection(MessageFilter {
+        campaign: Some(campaign.id.clone()),
+        ..filter
+    });
+    let media = (!form.media.is_empty()).then(|| CampaignMedia {
+        url: Some(form.media.clone()),
+        id: None,
+        mime_type: None,
+    });
+    let (store, acceptor) = (&services.store, &services.acceptor);
+    let decision = decision(services, caller);
+    let media = media.as_ref();
+    Ok(resend_all(store, acceptor, selection, media, mode, &decision).await?)
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "campaign_resend.html")]
+pub struct CampaignResendPage {
+    pub(super) frame: Frame,
+    id: String,
+    name: String,
+    filters: Vec<(String, String)>,
+    media: String,
+    count: String,
+    can_resend: bool,
+    skipped: Option<String>,
+    /// Why the first of them are skipped.
+    reasons: Vec<String>,
+}
+
+impl CampaignResendPage {
+    fn new(campaign: &Campaign, form: ResendForm, result: &BulkResult) -> Self {
+        let mut reasons: Vec<String> = Vec::new();
+        for (_, reason) in &result.listed {
+            let reason = visible_line(reason);
+            if !reasons.contains(&reason) && reasons.len() < 5 {
+                reasons.push(reason);
+            }
+        }
+        Self {
+            frame: Frame::in_section(NavigationSection::Campaigns, "Resend", Refresh::Never),
+            id: campaign.id.to_string(),
+            name: campaign.name.clone(),
+            filters: form.filters,
+            media: form.media,
+            count: count(result.count),
+            can_resend: result.count > 0,
+            skipped: (result.skipped > 0).then(|| {
+                let messages = counted(result.skipped, "message", "messages");
+                format!("{messages} cannot be resent:")
+            }),
+            reasons,
+        }
+    }
+}
+
+impl FramedPage for CampaignResendPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+}

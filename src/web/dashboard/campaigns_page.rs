@@ -1,0 +1,203 @@
+//! `/campaigns`: all campaigns, and the form of a new one.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use crate::domain::campaign::{Campaign, CampaignMedia};
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::scope::{Caller, Scope};
+use crate::reporting::campaign_summary::count_states;
+use crate::sending::accept::InvalidField;
+use crate::sending::campaign::{
+    CreateCampaignError, ImportError, ImportMode, NewCampaign, RowFormat, check, create,
+};
+use crate::services::Services;
+use crate::store::page_counts::CountsByState;
+use crate::web::api::recipient_endpoints::import_rows;
+use crate::web::dashboard::campaign_form::CampaignForm;
+use crate::web::dashboard::funnel::StateTotals;
+use crate::web::dashboard::import_view::ImportView;
+use crate::web::dashboard::number_format::{count, percent};
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::error::ApiError;
+
+/// Older ones are found by the API.
+const CAMPAIGNS_SHOWN: usize = 100;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    let form = CampaignForm::empty(&services);
+    let page = load(&services, &caller, form).await?;
+    respond(&services, page).await
+}
+
+/// Checks the file, or creates a draft with its recipients.
+pub(crate) async fn create_draft(
+    services: web::Data<Services>,
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let mut given = UploadForm::read(&services, &request, payload).await?;
+    let mut form = CampaignForm::of(&services, &given);
+    let mut errors = Vec::new();
+    let rate = given.given("rate").and_then(|text| {
+        let parsed = text.replace(',', ".").parse::<f64>();
+        parsed
+            .map_err(|_| errors.push(InvalidField::new("rate", "is not a number")))
+            .ok()
+    });
+    let new = NewCampaign {
+        account: given.text("account").to_owned(),
+        name: given.text("name").to_owned(),
+        kind: given.text("kind").to_owned(),
+        from: None,
+        media: CampaignMedia {
+            url: given.given("media"),
+            id: None,
+            mime_type: None,
+        },
+        caption: given.given("caption"),
+        send_at: given.given("send_at").map(in_utc),
+        send_before: given.given("send_before"),
+        rate,
+    };
+    let (now, acceptor) = (services.clock.now(), &services.acceptor);
+    let checked = check(acceptor, &new, now);
+    if let Err(found) = &checked {
+        errors.extend(found.iter().cloned());
+    }
+    let Some((file, file_name)) = given.file.take() else {
+        errors.push(InvalidField::new("file", "is missing; choose a CSV file"));
+        return show_errors(&services, &caller, form.with_errors(&errors)).await;
+    };
+    let campaign = match checked {
+        Ok(campaign) if errors.is_empty() => campaign,
+        _ => return show_errors(&services, &caller, form.with_errors(&errors)).await,
+    };
+    let format = format_of(&file_name);
+    let dry_run = import_rows(&services, &campaign, &file, format, ImportMode::DryRun).await;
+    let report = match dry_run {
+        Ok(report) => report,
+        Err(ImportError::Invalid(field)) => {
+            let error = InvalidField::new("file", format!("{} {}", field.field, field.message));
+            return show_errors(&services, &caller, form.with_errors(&[error])).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if given.text("action") == "check" {
+        form.report = Some(ImportView::new(&report));
+        let page = load(&services, &caller, form).await?;
+        return respond(&services, page).await;
+    }
+    match create(&services.store, acceptor, &new, &caller.name, now).await {
+        Err(CreateCampaignError::Invalid(errors)) => {
+            return show_errors(&services, &caller, form.with_errors(&errors)).await;
+        }
+        Err(error @ CreateCampaignError::Exists(_)) => {
+            let error = InvalidField::new("name", error.to_string());
+            return show_errors(&services, &caller, form.with_errors(&[error])).await;
+        }
+        Err(CreateCampaignError::Store(error)) => return Err(error.into()),
+        Ok(_) => {}
+    }
+    import_rows(&services, &campaign, &file, format, ImportMode::Apply).await?;
+    Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
+}
+
+pub(super) fn format_of(file_name: &str) -> RowFormat {
+    let extension = file_name.rsplit_once('.').map(|(_, extension)| extension);
+    match extension {
+        Some("ndjson" | "jsonl") => RowFormat::Ndjson,
+        _ => RowFormat::Csv,
+    }
+}
+
+/// Browsers write a field of the type `datetime-local` without a zone.
+fn in_utc(text: String) -> String {
+    match text.len() {
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text,
+    }
+}
+
+async fn show_errors(
+    services: &Services,
+    caller: &Caller,
+    form: CampaignForm,
+) -> Result<HttpResponse, ApiError> {
+    let page = load(services, caller, form).await?;
+    respond_with_status(services, StatusCode::UNPROCESSABLE_ENTITY, page).await
+}
+
+async fn load(
+    services: &Services,
+    caller: &Caller,
+    form: CampaignForm,
+) -> Result<CampaignsPage, ApiError> {
+    let store = &services.store;
+    let mut rows = Vec::new();
+    for campaign in store.list_campaigns(None, None, CAMPAIGNS_SHOWN).await? {
+        let states = count_states(store, &campaign).await?;
+        rows.push(CampaignListRow::new(&campaign, &states));
+    }
+    let can_send = caller.require(Scope::Send).is_ok();
+    Ok(CampaignsPage {
+        frame: Frame::in_section(NavigationSection::Campaigns, "Campaigns", Refresh::Never),
+        rows,
+        form: can_send.then_some(form),
+    })
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "campaigns.html")]
+pub struct CampaignsPage {
+    pub(super) frame: Frame,
+    rows: Vec<CampaignListRow>,
+    form: Option<CampaignForm>,
+}
+
+#[derive(Clone, Debug)]
+struct CampaignListRow {
+    href: String,
+    name: String,
+    state: &'static str,
+    account: String,
+    recipients: String,
+    submitted: String,
+    delivered: String,
+    failed: String,
+    created: TimeElement,
+}
+
+impl CampaignListRow {
+    fn new(campaign: &Campaign, states: &CountsByState) -> Self {
+        let totals = StateTotals::sum([states]);
+        let failed = totals.get(DeliveryState::Failed);
+        let submitted = totals.at_least(DeliveryState::Submitted) + failed;
+        Self {
+            href: format!("/campaigns/{}", campaign.id),
+            name: campaign.name.clone(),
+            state: campaign.state.as_str(),
+            account: campaign.account.to_string(),
+            recipients: count(totals.total()),
+            submitted: count(submitted),
+            delivered: percent(totals.at_least(DeliveryState::Delivered), submitted),
+            failed: percent(failed, submitted),
+            created: TimeElement::new(campaign.created_at),
+        }
+    }
+}
+
+impl FramedPage for CampaignsPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+}

@@ -1,0 +1,110 @@
+//! `bluetick campaign` beside a running `serve`: it checks, sends, continues and changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt;
+use bluetick::simulator::{FaultRates, Settings, Simulator};
+
+use crate::harness::app::SOBOT;
+use crate::harness::fleet::Fleet;
+
+const URL: &str = "https://media.example.com/a.jpg";
+
+/// Runs a command without blocking other tasks.
+async fn run(fleet: &Arc<Fleet>, arguments: &[&str]) -> (bool, String) {
+    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+    let fleet = Arc::clone(fleet);
+    let run = move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        fleet.run(&arguments)
+    };
+    rt::task::spawn_blocking(run).await.unwrap()
+}
+
+#[actix_web::test]
+async fn the_command_sends_a_file_once_however_often_it_runs() {
+    let settings = Settings {
+        pace: 0.0,
+        faults: FaultRates::default(),
+        drain: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let simulator = Simulator::start(settings, socket).unwrap();
+    let fleet = Arc::new(Fleet::new(1, &simulator.base_url()).await);
+    let starting = Arc::clone(&fleet);
+    let serve = rt::task::spawn_blocking(move || starting.start(0));
+    let serve = serve.await.unwrap();
+    let file = fleet.data_dir(0).join("customers.csv");
+    let rows = (0..30).map(|number| format!("+4477009{number:05},Ines {number}\n"));
+    let text = format!("to,name\n{}nonsense,Asha\n", rows.collect::<String>());
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let send = [
+        "campaign",
+        "send",
+        file,
+        "--account",
+        SOBOT,
+        "--name",
+        "Summer sale",
+        "--media",
+        URL,
+        "--caption",
+        "Hello {{name}}",
+    ];
+
+    let dry_run = [send.as_slice(), &["--dry-run"]].concat();
+    let (succeeded, printed) = run(&fleet, &dry_run).await;
+    assert!(!succeeded, "{printed}");
+    assert!(printed.contains("line 32: to "), "{printed}");
+    assert!(
+        printed.contains("30 new recipients, 0 duplicates, 1 rejected line"),
+        "{printed}"
+    );
+    let (_, printed) = run(&fleet, &["campaign", "list"]).await;
+    assert!(!printed.contains("summer-sale"), "{printed}");
+
+    let (succeeded, printed) = run(&fleet, &send).await;
+    assert!(
+        succeeded && printed.contains("summer-sale is done"),
+        "{printed}"
+    );
+    let (succeeded, printed) = run(&fleet, &send).await;
+    assert!(
+        succeeded && printed.contains("summer-sale is done"),
+        "{printed}"
+    );
+    let calls = simulator.received();
+    assert_eq!(calls.len(), 30);
+
+    let other = [&send[..8], &["https://media.example.com/b.jpg"]].concat();
+    let (succeeded, printed) = run(&fleet, &other).await;
+    assert!(
+        !succeeded && printed.contains("choose another --name"),
+        "{printed}"
+    );
+
+    let mut later = [&send[..6], &["Later"], &send[7..]].concat();
+    later.extend(["--send-at", "2099-01-01T00:00:00Z", "--no-wait"]);
+    let (succeeded, printed) = run(&fleet, &later).await;
+    assert!(succeeded, "{printed}");
+    for (action, state) in [
+        ("pause", "paused"),
+        ("resume", "scheduled"),
+        ("cancel", "cancelled"),
+    ] {
+        let (succeeded, printed) = run(&fleet, &["campaign", action, "later"]).await;
+        assert!(
+            succeeded && printed.starts_with(&format!("later is {state}")),
+            "{printed}"
+        );
+    }
+    let (_, printed) = run(&fleet, &["campaign", "show", "later"]).await;
+    assert!(printed.contains("30 cancelled"), "{printed}");
+    assert_eq!(simulator.received().len(), 30);
+    let stopped = rt::task::spawn_blocking(move || serve.terminate());
+    assert_eq!(stopped.await.unwrap().0.code(), Some(0));
+    simulator.stop().await.unwrap();
+}
