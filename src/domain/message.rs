@@ -13,6 +13,7 @@ use crate::domain::media::{Media, MediaKind};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
+use crate::domain::template::Template;
 
 /// The longest reference in characters, including the correlation tag.
 pub const REFERENCE_LIMIT: usize = 255;
@@ -97,6 +98,8 @@ pub struct MessageDraft {
     pub options: SendOptions,
     /// The message that this one resends.
     pub resend_of: Option<MessageId>,
+    /// The approved template whose header is the media; absent for a free-form message.
+    pub template: Option<Template>,
 }
 
 /// What a provider needs for a submission.
@@ -170,6 +173,7 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
     /// When anything that is shown last changed.
     pub updated_at: DateTime<Utc>,
+    pub template: Option<Template>,
 }
 
 impl Message {

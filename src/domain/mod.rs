@@ -37,4 +37,5 @@ pub mod scope;
 pub mod secret;
 pub mod send_error;
 pub mod steady_clock;
+pub mod template;
 pub mod window;

@@ -29,6 +29,7 @@ mod reading_budget;
 mod replies;
 mod reply_word;
 pub mod sobot;
+mod template_components;
 mod text_decoding;
 pub mod vocabulary;
 mod xml;

@@ -133,6 +133,7 @@ impl Server {
             client_reference: None,
             options: BTreeMap::new(),
             resend: None,
+            template: None,
         };
         self.clock.advance(TimeDelta::seconds(1));
         let now = self.services.clock.now();

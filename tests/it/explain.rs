@@ -86,6 +86,7 @@ impl ExplainCase {
                 resent_as: None,
                 created_at: noon(),
                 updated_at: noon(),
+                template: None,
             },
             receipts: Vec::new(),
             attempts: Vec::new(),

@@ -63,5 +63,6 @@ mod routes;
 mod sending;
 mod simulator;
 mod statistics;
+mod templates;
 mod unusable_ids;
 mod windows;

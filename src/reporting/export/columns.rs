@@ -13,7 +13,7 @@ use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
 /// New columns only at the end.
-const COLUMNS: [ExportColumn; 28] = [
+const COLUMNS: [ExportColumn; 29] = [
     column("id", |_, message| text(message.id.to_string())),
     column("account", |_, message| text(message.account.as_str())),
     column("provider", |_, message| text(message.provider.as_str())),
@@ -86,6 +86,9 @@ const COLUMNS: [ExportColumn; 28] = [
         optional(message.pricing_category.as_deref())
     }),
     column("price", |_, message| optional(message.price.as_deref())),
+    column("template", |_, message| {
+        optional(message.template_name.as_deref())
+    }),
 ];
 
 pub const COLUMN_COUNT: usize = COLUMNS.len();

@@ -68,6 +68,12 @@ fn check_source(
             format!("{title} does not support uploaded files yet; use media.url"),
         ));
     }
+    if input.upload.is_some() && allowed.upload && input.template.is_some() {
+        errors.push(InvalidField::new(
+            "file",
+            format!("{title} takes the media of a template by URL; use media.url"),
+        ));
+    }
     if errors.len() > before {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
 use crate::sending::accept::accept_error::InvalidField;
 use crate::sending::accept::message_input::MessageInput;
-use crate::sending::accept::{media_fields, option_fields};
+use crate::sending::accept::{media_fields, option_fields, template_fields};
 use crate::sending::recipient_number;
 
 pub(super) struct CheckedMessage<'a> {
@@ -48,6 +48,7 @@ pub(super) fn check_message<'a>(
         &mut errors,
     );
     let options = option_fields::check_options(input, account, capabilities, &mut errors);
+    let template = template_fields::check_template(input, provider, capabilities, &mut errors);
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
@@ -70,6 +71,7 @@ pub(super) fn check_message<'a>(
             .filter(|text| !text.is_empty()),
         options,
         resend_of: input.resend.as_ref().map(|resend| resend.of),
+        template,
     };
     Ok(CheckedMessage { account, draft })
 }

@@ -8,13 +8,14 @@ mod message_fields;
 mod message_input;
 mod option_fields;
 pub mod register_observed;
+mod template_fields;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
-pub use self::message_input::{MessageInput, ReceivedFile, Resend};
+pub use self::message_input::{ButtonInput, MessageInput, ReceivedFile, Resend, TemplateInput};
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
@@ -133,6 +134,10 @@ impl Acceptor {
         id: MessageId,
         now: DateTime<Utc>,
     ) -> Result<Option<String>, db::Error> {
+        // Approved templates may be sent at any time.
+        if draft.template.is_some() {
+            return Ok(None);
+        }
         let last = self
             .store
             .find_last_inbound(&draft.account, &draft.recipient)

@@ -43,6 +43,7 @@ pub struct Model {
     pub price: Option<String>,
     pub provider_id: Option<String>,
     pub created_at: i64,
+    pub template_name: Option<String>,
 }
 
 without_relations!();

@@ -75,6 +75,10 @@ pub struct Model {
     pub resent_as: Option<Uuid>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub template_name: Option<String>,
+    pub template_language: Option<String>,
+    /// JSON: values of variables and buttons.
+    pub template_values: Option<String>,
 }
 
 without_relations!();

@@ -56,6 +56,7 @@ pub struct ExportedMessage {
     pub provider_id: Option<ProviderMessageId>,
     /// When it was accepted or first reported.
     pub created_at: DateTime<Utc>,
+    pub template_name: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -182,6 +183,7 @@ impl TryFrom<Model> for ExportedMessage {
             price: row.price,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
+            template_name: row.template_name,
         })
     }
 }

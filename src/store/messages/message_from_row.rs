@@ -11,6 +11,7 @@ use crate::domain::media::{Media, MediaSource, Upload};
 use crate::domain::message::{ListedFailure, Message, References, SendOptions};
 use crate::domain::receipt::Pricing;
 use crate::store::entities::message_row::Model;
+use crate::store::messages::template_values;
 
 /// The table's name in errors.
 pub(super) const TABLE: &str = "messages";
@@ -39,6 +40,7 @@ impl TryFrom<Model> for Message {
             time("read_at", row.read_at)?,
             time("played_at", row.played_at)?,
         ];
+        let template = template_values::decode(&row)?;
         Ok(Self {
             id: row.id.into(),
             provider: row.provider,
@@ -80,6 +82,7 @@ impl TryFrom<Model> for Message {
             resent_as: row.resent_as.map(Into::into),
             created_at,
             updated_at: instant::from_millis(TABLE, "updated_at", row.updated_at)?,
+            template,
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::media::MediaSource;
 use crate::domain::message::{MessageDraft, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::message_row::Model;
+use crate::store::messages::template_values;
 
 /// What a new row of `messages` needs besides the message itself.
 pub(crate) struct NewMessage {
@@ -47,6 +48,11 @@ impl NewMessage {
         row.link_source.clone_from(&draft.options.source);
         row.link_with_record = draft.options.link_with_record;
         row.resend_of = draft.resend_of.map(MessageId::uuid);
+        if let Some(template) = &draft.template {
+            row.template_name = Some(template.name.clone());
+            row.template_language.clone_from(&template.language);
+            row.template_values = Some(template_values::encode(template));
+        }
         row
     }
 
@@ -111,6 +117,9 @@ impl NewMessage {
             resent_as: None,
             created_at: instant::to_millis(self.created_at),
             updated_at: instant::to_millis(self.created_at),
+            template_name: None,
+            template_language: None,
+            template_values: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod profiles;
 mod shapes;
 mod siblings;
 mod sobot;
+mod templates;
 mod wrapped_callbacks;
 mod zixflow;
 
@@ -120,6 +121,7 @@ fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
             client_reference: Some("order-42".to_owned()),
             options: SendOptions::default(),
             resend_of: None,
+            template: None,
         },
         report_url: "https://hooks.example.com/reports/AbC-_1".to_owned(),
     }

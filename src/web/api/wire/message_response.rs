@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, PricingResponse};
 use super::send_request::ReferencesBody;
+use super::template_body::TemplateResponse;
 use super::{recipient_text, time};
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_state::Stage;
@@ -78,6 +79,8 @@ pub(crate) struct MessageResponse {
     pub(crate) resent_as: Option<Uuid>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) template: Option<TemplateResponse>,
 }
 
 /// When a stage was reached.
@@ -152,6 +155,10 @@ impl MessageResponse {
             resent_as: message.resent_as.map(MessageId::uuid),
             created_at: time(message.created_at),
             updated_at: time(message.updated_at),
+            template: message
+                .template
+                .as_ref()
+                .map(|template| TemplateResponse::of(template, visibility)),
         }
     }
 

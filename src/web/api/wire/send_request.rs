@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
+use crate::web::api::wire::template_body::TemplateRequest;
 
 /// A message to send.
 // Defaults let validation report all missing fields at once.
@@ -45,6 +46,8 @@ pub(crate) struct SendRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub(crate) options: BTreeMap<String, serde_json::Value>,
+    /// An approved template whose header is the media. It may be sent at any time.
+    pub(crate) template: Option<TemplateRequest>,
 }
 
 /// Where the file is: exactly one of `url` and `id`.
@@ -113,6 +116,7 @@ impl From<SendRequest> for MessageInput {
             client_reference: request.client_reference,
             options: request.options,
             resend: None,
+            template: request.template.map(Into::into),
         }
     }
 }
