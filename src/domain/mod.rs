@@ -24,6 +24,7 @@ pub mod latency;
 pub mod masking;
 pub mod media;
 pub mod message;
+pub mod message_warning;
 pub mod phone;
 pub mod phone_text;
 pub mod placeholder;

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use crate::db::{Error, instant};
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::{AttemptId, MessageId};
+use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::store::entities::attempt_row::{ActiveModel, Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::{Store, store_settings};
@@ -36,10 +37,11 @@ pub struct Attempt {
 
 impl Attempt {
     /// What is odd about a reply that accepted the message.
-    pub fn warning(&self) -> Option<&str> {
+    pub fn warning(&self) -> Option<MessageWarning> {
         self.detail
             .as_deref()
             .filter(|_| self.outcome == AttemptOutcome::Accepted)
+            .map(|detail| MessageWarning::new(WarningCode::UnusualReply, detail))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bluetick::cli::Arguments;
+use bluetick::domain::message_warning::WarningCode;
 use bluetick::domain::scope::Scope;
 use clap::CommandFactory;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::harness::app::{App, read, start_app};
 
@@ -335,5 +336,19 @@ async fn a_method_that_an_address_does_not_know_is_a_problem() {
     }
     let (status, problem) = app.get("/api/v1/nothing").await;
     assert_eq!((status, &problem["code"]), (404, &"not_found".into()));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_code_of_a_warning_is_described_and_documented() {
+    let app = start_app().await;
+    let document = document(&app).await;
+    let schema = &document["components"]["schemas"]["WarningResponse"];
+    let codes = WarningCode::ALL.map(WarningCode::as_str);
+    assert_eq!(schema["properties"]["code"]["enum"], json!(codes));
+    let page = include_str!("../../docs/api.md");
+    for code in codes {
+        assert!(page.contains(&format!("| `{code}` |")), "{code}");
+    }
     app.finish().await;
 }

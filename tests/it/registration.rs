@@ -165,7 +165,9 @@ async fn without_a_time_nothing_is_claimed_and_another_number_is_named() {
     other["to"] = json!("+44 7700 900999");
     let (code, body) = app.post_json(OBSERVED, &other).await;
     assert_eq!((code, body["id"].as_str().unwrap()), (200, id.as_str()));
-    assert!(body["warnings"][0].as_str().unwrap().starts_with("to: "));
+    let warning = &body["warnings"][0];
+    assert_eq!(warning["code"], "recipient_differs");
+    assert!(warning["message"].as_str().unwrap().starts_with("to: "));
     assert_eq!(app.message(&id).await["to"], shown["to"]);
     app.finish().await;
 }

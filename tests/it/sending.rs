@@ -1042,7 +1042,9 @@ async fn what_is_accepted_in_a_dry_run_is_never_submitted() {
     .await;
     let (status, reply) = submit(&app, &message(SOBOT, "image")).await;
     assert_eq!(status, 202);
-    assert!(reply["warnings"][0].as_str().unwrap().contains("dry-run"));
+    let warning = &reply["warnings"][0];
+    assert_eq!(warning["code"], "dry_run");
+    assert!(warning["message"].as_str().unwrap().contains("dry-run"));
     app.run_jobs_until_idle().await;
     let id = reply["id"].as_str().unwrap();
     let begun = std::time::Instant::now();

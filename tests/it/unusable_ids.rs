@@ -219,7 +219,7 @@ async fn a_placeholder_in_a_reply_or_a_registration_is_no_id() {
         assert_eq!(shown["state"], "submitted");
         assert_eq!(shown["provider_ids"], json!([]));
         assert!(
-            shown["warnings"][0]
+            shown["warnings"][0]["message"]
                 .as_str()
                 .unwrap()
                 .contains("placeholder"),
@@ -484,7 +484,8 @@ async fn an_id_beyond_512_characters_is_kept_in_the_attempt_with_a_warning() {
             .unwrap()
             .contains(&id)
     );
-    let warning = shown["warnings"][0].as_str().unwrap();
+    assert_eq!(shown["warnings"][0]["code"], "unusual_reply");
+    let warning = shown["warnings"][0]["message"].as_str().unwrap();
     assert!(warning.contains("513 characters"), "{warning}");
     let page = app
         .request("GET", &format!("/messages/{sent}"))

@@ -67,7 +67,13 @@ async fn warnings(app: &App, account: &str, to: &str) -> Vec<String> {
     let body = image_to(account, to);
     let (status, reply) = app.post_json("/api/v1/messages", &body).await;
     assert_eq!(status, 202, "{reply}");
-    serde_json::from_value(reply["warnings"].clone()).unwrap()
+    let warnings = reply["warnings"].as_array().unwrap().iter();
+    warnings
+        .map(|warning| {
+            assert_eq!(warning["code"], "window_closed");
+            warning["message"].as_str().unwrap().to_owned()
+        })
+        .collect()
 }
 
 #[actix_web::test]

@@ -21,6 +21,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
+use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
 use crate::sending::upload_storage::{self, UploadStorage};
@@ -31,7 +32,7 @@ use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 pub struct StoredMessage {
     pub id: MessageId,
     pub repeat: RequestRepeat,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<MessageWarning>,
 }
 
 /// Whether this is the first request with its idempotency key.
@@ -108,9 +109,9 @@ impl Acceptor {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }
         if account.mode == AccountMode::DryRun {
-            warnings.push(format!(
-                "account {} is in dry-run: nothing will be sent",
-                account.id
+            warnings.push(MessageWarning::new(
+                WarningCode::DryRun,
+                format!("account {} is in dry-run: nothing will be sent", account.id),
             ));
         }
         let (id, repeat) = match accepted {
@@ -133,7 +134,7 @@ impl Acceptor {
         draft: &MessageDraft,
         id: MessageId,
         now: DateTime<Utc>,
-    ) -> Result<Option<String>, db::Error> {
+    ) -> Result<Option<MessageWarning>, db::Error> {
         // Approved templates may be sent at any time.
         if draft.template.is_some() {
             return Ok(None);
@@ -143,7 +144,7 @@ impl Acceptor {
             .find_last_inbound(&draft.account, &draft.recipient)
             .await?;
         let consequence = "WhatsApp will reject a free-form message with error 131047";
-        Ok(match Window::at(id.created_at().unwrap_or(now), last) {
+        let text = match Window::at(id.created_at().unwrap_or(now), last) {
             Window::Closed {
                 expired_at: Some(at),
             } => Some(format!(
@@ -154,6 +155,7 @@ impl Acceptor {
                 "the recipient has not written to this account, so no 24-hour window is open; {consequence}"
             )),
             Window::Open { .. } | Window::Unknown => None,
-        })
+        };
+        Ok(text.map(|text| MessageWarning::new(WarningCode::WindowClosed, text)))
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::References;
+use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::Account;
 use crate::domain::rfc3339;
 use crate::sending::accept::accept_error::{AcceptError, InvalidField};
@@ -35,7 +36,7 @@ pub struct RegistrationResult {
     pub id: MessageId,
     pub listing: ListingStatus,
     /// Contradictions with what was known before, by field.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<MessageWarning>,
 }
 
 /// Whether a registered message was listed before.
@@ -80,7 +81,7 @@ pub async fn register(
     }
 }
 
-fn warning(recipient: RecipientGiven) -> Option<String> {
+fn warning(recipient: RecipientGiven) -> Option<MessageWarning> {
     let text = match recipient {
         RecipientGiven::Fits => return None,
         RecipientGiven::Dropped => {
@@ -90,7 +91,7 @@ fn warning(recipient: RecipientGiven) -> Option<String> {
             "to: reports on this id name another number, which was replaced by yours"
         }
     };
-    Some(text.to_owned())
+    Some(MessageWarning::new(WarningCode::RecipientDiffers, text))
 }
 
 fn check(

@@ -71,7 +71,7 @@ pub(crate) async fn register(
             state: message.state.as_str(),
             account: message.account.to_string(),
             created_at: wire::time(message.created_at),
-            warnings: registered.warnings,
+            warnings: registered.warnings.into_iter().map(Into::into).collect(),
         }))
 }
 

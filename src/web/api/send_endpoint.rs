@@ -88,15 +88,14 @@ async fn answer(
     let mut warnings = receipt.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
         let attempts = services.store.list_attempts(receipt.id).await?;
-        let of_replies = attempts.iter().filter_map(Attempt::warning);
-        warnings.extend(of_replies.map(str::to_owned));
+        warnings.extend(attempts.iter().filter_map(Attempt::warning));
     }
     let body = StoredMessageResponse {
         id: receipt.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),
         created_at: wire::time(created_at),
-        warnings,
+        warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(
         state,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, PricingResponse};
 use super::send_request::ReferencesBody;
 use super::template_body::TemplateResponse;
+use super::warning_response::WarningResponse;
 use super::{recipient_text, time};
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_state::Stage;
@@ -72,7 +73,7 @@ pub(crate) struct MessageResponse {
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
     /// What is odd about the reply that accepted it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<WarningResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resend_of: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,7 +196,10 @@ impl MessageResponse {
             warnings: attempts
                 .iter()
                 .filter_map(Attempt::warning)
-                .map(|warning| visibility.mask_text(warning))
+                .map(|warning| WarningResponse {
+                    message: visibility.mask_text(&warning.message),
+                    ..warning.into()
+                })
                 .collect(),
             attempts: Some(
                 attempts

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
 use crate::web::api::wire::template_body::TemplateRequest;
+use crate::web::api::wire::warning_response::WarningResponse;
 
 /// A message to send.
 // Defaults let validation report all missing fields at once.
@@ -130,5 +131,5 @@ pub(crate) struct StoredMessageResponse {
     pub(crate) account: String,
     pub(crate) created_at: String,
     /// Warnings about valid input that is probably a mistake.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<WarningResponse>,
 }

@@ -1,0 +1,36 @@
+//! Warnings about a message that was accepted, although something about it is probably a mistake.
+
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::enum_words;
+
+/// Codes are stable: callers branch on them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum WarningCode {
+    /// The recipient's 24-hour window is closed.
+    WindowClosed,
+    /// The account is in dry-run: nothing is sent.
+    DryRun,
+    /// A registered message's recipient differs from what is known of its id.
+    RecipientDiffers,
+    /// The reply with which the provider accepted the message is odd.
+    UnusualReply,
+}
+enum_words!(WarningCode);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageWarning {
+    pub code: WarningCode,
+    /// What is probably wrong, and what follows from it.
+    pub message: String,
+}
+
+impl MessageWarning {
+    pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
