@@ -48,6 +48,7 @@ impl NewMessage {
         row.link_source.clone_from(&draft.options.source);
         row.link_with_record = draft.options.link_with_record;
         row.resend_of = draft.resend_of.map(MessageId::uuid);
+        row.campaign.clone_from(&draft.campaign);
         if let Some(template) = &draft.template {
             row.template_name = Some(template.name.clone());
             row.template_language.clone_from(&template.language);
@@ -115,6 +116,7 @@ impl NewMessage {
             matched_by: None,
             resend_of: None,
             resent_as: None,
+            campaign: None,
             created_at: instant::to_millis(self.created_at),
             updated_at: instant::to_millis(self.created_at),
             template_name: None,
