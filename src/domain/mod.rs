@@ -24,6 +24,8 @@ pub mod invisible_characters;
 pub mod latency;
 pub mod masking;
 pub mod media;
+pub mod media_properties;
+pub mod media_rules;
 pub mod message;
 pub mod message_warning;
 pub mod phone;

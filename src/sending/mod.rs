@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod dispatch;
+pub mod media_check;
 pub mod numbering_plan;
 pub mod pace;
 pub mod recipient_number;
