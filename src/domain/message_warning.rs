@@ -16,6 +16,8 @@ pub enum WarningCode {
     RecipientDiffers,
     /// The reply with which the provider accepted the message is odd.
     UnusualReply,
+    /// The media breaks a rule of WhatsApp or of the provider.
+    Media,
 }
 enum_words!(WarningCode);
 

@@ -22,7 +22,7 @@ const KEPT_HEADERS: [&str; 3] = ["retry-after", "location", "content-type"];
 
 #[derive(Debug, Error)]
 #[error("cannot create the HTTP client: {0}")]
-pub struct TransportError(#[source] reqwest::Error);
+pub struct TransportError(#[source] pub(crate) reqwest::Error);
 
 /// Connects directly, without a proxy, so that the environment does not change what is sent.
 #[derive(Clone, Debug)]

@@ -313,8 +313,11 @@ async fn a_multipart_message_may_have_a_template() {
     );
     let request = app.request("POST", "/api/v1/messages").multipart(form);
     let (status, reply) = read(request).await;
+    assert_eq!(status, 202, "{reply}");
+    app.run_jobs_until_idle().await;
     // LancePilot documents a template's media by URL.
-    assert_eq!(status, 422, "{reply}");
-    assert_eq!(reply["errors"][0]["field"], "file");
+    let header = &app.received(LANCEPILOT).pop().unwrap().json()["template_data"]["header"];
+    let file = header["file"].as_str().unwrap();
+    assert!(file.starts_with(&app.url("/media/")), "{file}");
     app.finish().await;
 }

@@ -25,6 +25,7 @@ mod m20261128_000641_create_crashed_callbacks;
 mod m20261128_000642_count_receipts;
 mod m20261128_000901_create_campaigns;
 mod m20261128_001001_keep_templates;
+mod m20261128_001002_host_uploads;
 
 use sea_orm_migration::prelude::*;
 
@@ -60,6 +61,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000642_count_receipts::Migration),
             Box::new(m20261128_000901_create_campaigns::Migration),
             Box::new(m20261128_001001_keep_templates::Migration),
+            Box::new(m20261128_001002_host_uploads::Migration),
         ]
     }
 

@@ -3,6 +3,7 @@
 
 mod accept_error;
 mod media_fields;
+mod media_preflight;
 mod media_url;
 mod message_fields;
 mod message_input;
@@ -24,6 +25,7 @@ use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
+use crate::sending::media_check::MediaChecker;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
@@ -48,6 +50,7 @@ pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
+    media: MediaChecker,
 }
 
 impl Acceptor {
@@ -55,11 +58,13 @@ impl Acceptor {
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
         uploads: UploadStorage,
+        media: MediaChecker,
     ) -> Self {
         Self {
             store,
             accounts,
             uploads,
+            media,
         }
     }
 
@@ -75,6 +80,7 @@ impl Acceptor {
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft;
+        let media_warnings = self.check_media(&input, account, &draft, key).await?;
         if let Some(upload) = &input.upload {
             let stored = self
                 .uploads
@@ -83,6 +89,7 @@ impl Acceptor {
             draft.media.source = MediaSource::Upload(Upload {
                 path: stored?,
                 size: upload.size,
+                token: upload_storage::token_for(&draft),
             });
         }
         let action = input.resend.as_ref().map(|resend| Action {
@@ -102,9 +109,9 @@ impl Acceptor {
         // After an error the message may be stored; the upload sweep decides about the file.
         let accepted = self.store.accept(acceptance, now).await?;
         if accepted != Accepted::New(id) {
-            upload_storage::discard(Some(&draft.media));
+            upload_storage::discard_unused(&draft.media);
         }
-        let mut warnings = Vec::new();
+        let mut warnings = media_warnings;
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }

@@ -15,8 +15,8 @@ use crate::domain::media_properties::{MediaContent, MediaProperties};
 use crate::domain::media_rules::{MediaFinding, MediaLabels, MediaRule};
 use crate::http_client::address_rules::UnfetchableUrl;
 use crate::http_client::guarded_fetch::{FetchError, GuardedClient, fetch_error};
-use crate::sending::media_check::UrlState;
 use crate::sending::media_check::inspection::{FILE_LIMIT, inspect};
+use crate::sending::media_check::url_state::UrlState;
 
 /// For a whole file.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);

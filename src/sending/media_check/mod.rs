@@ -7,6 +7,7 @@
 mod image_properties;
 pub(crate) mod inspection;
 mod media_download;
+mod url_state;
 mod video_properties;
 
 use std::path::{Path, PathBuf};
@@ -20,11 +21,11 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::domain::media::{MediaKind, mime_type_of_extension};
-use crate::domain::media_properties::MediaProperties;
 use crate::domain::media_rules::{MediaFinding, MediaLabels, MediaRule, MediaUse, list_findings};
 use crate::domain::provider::{Capabilities, ProviderId};
 use crate::http_client::guarded_fetch::GuardedClient;
 use crate::providers;
+use crate::sending::media_check::url_state::UrlState;
 
 /// Fetches at a time; each has a file of up to 17 MiB.
 const FETCHES: usize = 8;
@@ -45,18 +46,6 @@ pub struct MediaPurpose<'a> {
     pub provider: Option<ProviderId>,
 }
 
-/// The state of one URL.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum UrlState {
-    Fetched {
-        labels: MediaLabels,
-        file: MediaProperties,
-        /// What is wrong with the answer itself.
-        findings: Vec<MediaFinding>,
-    },
-    Failed(MediaFinding),
-}
-
 #[derive(Clone, Debug)]
 pub struct MediaChecker(Arc<CheckerState>);
 
@@ -68,8 +57,10 @@ struct CheckerState {
     fetches: Semaphore,
     waiting: AtomicUsize,
     urls: Cache<String, Arc<UrlState>>,
-    /// Hosts that did not answer.
+    /// Hosts that did not answer, or not within a caller's patience.
     silent_hosts: Cache<String, MediaFinding>,
+    /// Hosts from which a fetch has begun; others wait for a turn.
+    asked_hosts: Cache<String, ()>,
 }
 
 impl MediaChecker {
@@ -83,10 +74,8 @@ impl MediaChecker {
                 .max_capacity(KNOWN_URLS)
                 .expire_after(ByOutcome)
                 .build(),
-            silent_hosts: Cache::builder()
-                .max_capacity(KNOWN_URLS)
-                .time_to_live(FAILURE_KNOWN_FOR)
-                .build(),
+            silent_hosts: recent_hosts(),
+            asked_hosts: recent_hosts(),
         }))
     }
 
@@ -108,6 +97,12 @@ impl MediaChecker {
             }
         };
         let not_checked = |reason: String| vec![MediaFinding::new(MediaRule::Checked, reason)];
+        let host = url.host_str().unwrap_or_default().to_owned();
+        if !self.0.urls.contains_key(url.as_str())
+            && let Some(finding) = self.0.silent_hosts.get(&host).await
+        {
+            return vec![finding];
+        }
         let Some(waiting) = self.begin() else {
             return not_checked(
                 "the media was not checked: too many checks are waiting".to_owned(),
@@ -121,10 +116,20 @@ impl MediaChecker {
         match tokio::time::timeout(patience, task).await {
             Ok(Ok(state)) => findings_of(&state, purpose),
             Ok(Err(_)) => not_checked("the media was not checked: the check failed".to_owned()),
-            Err(_) => not_checked(format!(
-                "the media was not checked: its host did not deliver it within {} s",
-                patience.as_secs()
-            )),
+            Err(_) => {
+                let finding = MediaFinding::new(
+                    MediaRule::Checked,
+                    format!(
+                        "the media was not checked: its host did not deliver it within {} s",
+                        patience.as_secs()
+                    ),
+                );
+                // One request waits for a slow host, not each.
+                if self.0.asked_hosts.contains_key(&host) {
+                    self.0.silent_hosts.insert(host, finding.clone()).await;
+                }
+                vec![finding]
+            }
         }
     }
 
@@ -139,21 +144,31 @@ impl MediaChecker {
         let key = url.to_string();
         let fetched = state.urls.get_with(key, async {
             let host = url.host_str().unwrap_or_default().to_owned();
+            // Never closed.
+            let _permit = state.fetches.acquire().await;
             if let Some(finding) = state.silent_hosts.get(&host).await {
                 return Arc::new(UrlState::Failed(finding));
             }
-            // Never closed.
-            let _permit = state.fetches.acquire().await;
+            state.asked_hosts.insert(host.clone(), ()).await;
             let fetched = media_download::fetch(&state.client, &url, &state.folder).await;
-            if let UrlState::Failed(finding) = &fetched
-                && finding.rule == MediaRule::Reachable
-            {
-                state.silent_hosts.insert(host, finding.clone()).await;
+            match &fetched {
+                UrlState::Failed(finding) if finding.rule == MediaRule::Reachable => {
+                    state.silent_hosts.insert(host, finding.clone()).await;
+                }
+                _ => state.silent_hosts.invalidate(&host).await,
             }
             Arc::new(fetched)
         });
         fetched.await
     }
+}
+
+/// By name, for as long as a failure is remembered.
+fn recent_hosts<T: Clone + Send + Sync + 'static>() -> Cache<String, T> {
+    Cache::builder()
+        .max_capacity(KNOWN_URLS)
+        .time_to_live(FAILURE_KNOWN_FOR)
+        .build()
 }
 
 /// Counted until it is dropped.

@@ -81,6 +81,8 @@ pub struct Model {
     pub template_language: Option<String>,
     /// JSON: values of variables and buttons.
     pub template_values: Option<String>,
+    /// In the public URL of an uploaded file.
+    pub media_token: Option<String>,
 }
 
 without_relations!();

@@ -10,6 +10,7 @@ use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource, Upload};
 use crate::domain::message::{ListedFailure, Message, References, SendOptions};
 use crate::domain::receipt::Pricing;
+use crate::domain::secret::Secret;
 use crate::store::entities::message_row::Model;
 use crate::store::messages::template_values;
 
@@ -109,6 +110,7 @@ fn media_source(row: &Model) -> Option<MediaSource> {
     Some(MediaSource::Upload(Upload {
         path: PathBuf::from(path),
         size,
+        token: row.media_token.clone().map(Secret::new),
     }))
 }
 

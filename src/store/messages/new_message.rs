@@ -36,6 +36,8 @@ impl NewMessage {
             MediaSource::Upload(upload) => {
                 row.upload_path = Some(upload.path.to_string_lossy().into_owned());
                 row.upload_size = i64::try_from(upload.size).ok();
+                let token = upload.token.as_ref();
+                row.media_token = token.map(|token| token.expose().to_owned());
             }
         }
         row.mime_type.clone_from(&draft.media.mime_type);
@@ -122,6 +124,7 @@ impl NewMessage {
             template_name: None,
             template_language: None,
             template_values: None,
+            media_token: None,
         }
     }
 }

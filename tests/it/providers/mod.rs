@@ -27,7 +27,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
-    MatchBy,
+    MatchBy, Preflight,
 };
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::reported_time::ReportedTime;
@@ -94,6 +94,7 @@ fn account(provider: ProviderId) -> Account {
         send_before: Duration::from_hours(1),
         rate: None,
         mode: AccountMode::Live,
+        preflight: Preflight::Off,
     }
 }
 
