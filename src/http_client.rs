@@ -1,5 +1,8 @@
 //! Builder of outbound HTTP clients, with the TLS implementation of this process.
 
+pub mod address_rules;
+pub mod guarded_fetch;
+
 use reqwest::ClientBuilder;
 
 /// Ignores proxy settings of the environment. Installs ring, which PostgreSQL connections use as

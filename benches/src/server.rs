@@ -138,7 +138,7 @@ impl Installation {
             self.database_url
         );
         for account in ACCOUNTS {
-            text.push_str("[[accounts]]\n");
+            text.push_str("[[accounts]]\npreflight = \"off\"\n");
             text.push_str(account.settings);
         }
         text

@@ -6,7 +6,7 @@ mod serve_claim;
 mod start_error;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -22,6 +22,8 @@ use crate::domain::clock::Clock;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
+use crate::http_client::address_rules::AddressRules;
+use crate::http_client::guarded_fetch::GuardedClient;
 use crate::journal::Journal;
 use crate::journal::spool::SpoolSettings;
 use crate::operating::retention::Retention;
@@ -32,12 +34,15 @@ use crate::receiving::traffic_limits::TrafficLimits;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::{AttemptCounter, Dispatcher};
-use crate::sending::transport::Transport;
+use crate::sending::media_check::MediaChecker;
+use crate::sending::transport::{Transport, TransportError};
 use crate::sending::upload_storage::UploadStorage;
 use crate::services::Services;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
+/// Folder for uploaded files, in the data folder.
+const UPLOADS: &str = "uploads";
 /// Stored name of the maintenance lease.
 const MAINTENANCE_LEASE_NAME: &str = "upkeep";
 /// After a process dies during maintenance, another one takes over within this time.
@@ -46,16 +51,18 @@ const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
 /// For commands that accept messages beside a running process.
 pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartError> {
     let uploads = open_uploads(config, store)?;
+    let media = media_checker(config, config.data_dir.join(UPLOADS))?;
     Ok(Acceptor::new(
         store.clone(),
         accounts_by_id(config),
         uploads,
+        media,
     ))
 }
 
 fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
-    let folder = config.data_dir.join("uploads");
-    UploadStorage::open(folder.clone(), store.clone())
+    let folder = config.data_dir.join(UPLOADS);
+    UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
         .map_err(|source| StartError::Uploads { folder, source })
 }
 
@@ -102,7 +109,8 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
     let uploads = open_uploads(&config, &store)?;
-    let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone());
+    let media = media_checker(&config, config.data_dir.join(UPLOADS))?;
+    let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone(), media);
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -165,6 +173,13 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         accepted: Arc::default(),
         stopping,
     })
+}
+
+/// Nothing else fetches URLs that callers name. `folder` has the files while they are checked.
+pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, TransportError> {
+    let rules = AddressRules::new(config.media_networks.clone());
+    let client = GuardedClient::new(rules).map_err(TransportError)?;
+    Ok(MediaChecker::new(client, folder))
 }
 
 async fn start_steady_clock(

@@ -15,7 +15,7 @@ use crate::cli::serve::announce;
 use crate::config::{Config, account_with_defaults};
 use crate::domain::clock::SystemClock;
 use crate::domain::ids::AccountId;
-use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
+use crate::domain::provider_account::{Account, Credentials, KaleyraRegion, Preflight};
 use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::services::Services;
@@ -100,6 +100,8 @@ fn accounts(settings: &Settings, base_url: &str) -> Result<Vec<Account>, Command
         Ok(Account {
             base_url: Some(base_url.to_owned()),
             senders: vec![sender.to_owned()],
+            // The hosts of the demo's media do not exist.
+            preflight: Preflight::Off,
             ..account_with_defaults(id, credentials)
         })
     };

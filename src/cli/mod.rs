@@ -12,6 +12,7 @@ pub mod dismiss_orphans;
 pub mod explain;
 pub mod export;
 pub mod filter_arguments;
+pub mod media;
 pub mod migrate;
 mod progress;
 pub mod purge;
@@ -111,6 +112,9 @@ pub enum Command {
     /// Manage access to the dashboard
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Check media files
+    #[command(subcommand)]
+    Media(media::MediaCommand),
     /// Check the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -223,6 +227,10 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
                 &mut stdout(),
             )
             .await
+        }),
+        Command::Media(command) => server::block_on(async {
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            media::run(&command, &config, &mut stdout()).await
         }),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
     }

@@ -17,7 +17,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, MatchBy,
-    PROVIDER_TIME_ZONE,
+    PROVIDER_TIME_ZONE, Preflight,
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
@@ -53,6 +53,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         rate: None,
         max_in_flight: MAX_IN_FLIGHT,
         mode: AccountMode::Live,
+        preflight: Preflight::default(),
     }
 }
 
@@ -111,6 +112,7 @@ struct CommonKeys {
     rate: Option<f64>,
     max_in_flight: Option<u32>,
     mode: Option<AccountMode>,
+    preflight: Option<Preflight>,
 }
 
 impl CommonKeys {
@@ -149,6 +151,14 @@ impl CommonKeys {
                     ("dry-run", AccountMode::DryRun),
                 ],
             ),
+            preflight: table.word(
+                "preflight",
+                &[
+                    ("off", Preflight::Off),
+                    ("warn", Preflight::Warn),
+                    ("refuse", Preflight::Refuse),
+                ],
+            ),
         }
     }
 
@@ -170,6 +180,7 @@ impl CommonKeys {
                 .and_then(|number| usize::try_from(number).ok())
                 .unwrap_or(defaults.max_in_flight),
             mode: self.mode.unwrap_or(defaults.mode),
+            preflight: self.preflight.unwrap_or(defaults.preflight),
             ..defaults
         }
     }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -33,6 +35,8 @@ pub struct Config {
     /// Zone in which reports begin their days.
     pub report_time_zone: chrono_tz::Tz,
     pub retention: RetentionDays,
+    /// Not public, but media may be fetched from them for checks.
+    pub media_networks: Vec<IpNet>,
     pub accounts: Vec<Account>,
 }
 
@@ -64,6 +68,7 @@ impl Config {
             database_connections: DEFAULT_DATABASE_CONNECTIONS,
             data_dir,
             secret_key: None,
+            media_networks: Vec::new(),
             secret_key_previous: Vec::new(),
             report_time_zone: chrono_tz::UTC,
             retention: RetentionDays::default(),

@@ -63,6 +63,7 @@ pub const KEYS: &[ConfigKey] = &[
     overridable("report_time_zone", "`UTC`", "Time zone of report days, such as `Asia/Kolkata`."),
     overridable("retention.callbacks", "`90`, at most `retention.messages`", "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days."),
     overridable("retention.messages", "`400`", "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept."),
+    file_only("media_networks", "`[]`", "Networks such as `10.0.0.0/8` from which media may be fetched for checks, although they are not public."),
     file_only("accounts", "none", "One table per login at a provider."),
     file_only("accounts[].id", "required", "Unique slug; part of the callback URL."),
     file_only("accounts[].provider", "required", "`sobot`, `kaleyra`, `zixflow` or `lancepilot`."),
@@ -106,4 +107,5 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].rate", "none", "Maximum messages per second; may be fractional."),
     file_only("accounts[].max_in_flight", "`64`", "Maximum submissions at a time; an account begins with 4, also after trouble."),
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
+    file_only("accounts[].preflight", "`warn`", "Whether the media of a message is fetched and checked before it is accepted: `off`, `warn` or `refuse`."),
 ];

@@ -1,6 +1,9 @@
 //! The keys at the top level of the file, and the table `retention`.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
@@ -40,6 +43,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let report_time_zone = top.parse("report_time_zone", parse_time_zone);
     let retention = top.within("retention", read_retention);
     let secret_key_previous = top.secrets("secret_key_previous");
+    let media_networks = top.parse_each("media_networks", parse_network);
     let mut taken = BTreeSet::new();
     let accounts = top.each("accounts", |account| read_account(account, &mut taken));
     Config {
@@ -53,8 +57,16 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         secret_key_previous,
         report_time_zone: report_time_zone.unwrap_or(chrono_tz::UTC),
         retention: retention.unwrap_or_default(),
+        media_networks,
         accounts,
     }
+}
+
+/// An address without a length is one address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(|| address().ok());
+    network.ok_or_else(|| format!("`{text}` is not a network such as 10.0.0.0/8"))
 }
 
 fn read_callback_listen(top: &mut TableReader<'_, '_>, listen: &str) -> Option<String> {

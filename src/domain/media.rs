@@ -5,6 +5,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use std::path::PathBuf;
 
+use crate::domain::secret::Secret;
+
 /// In Unicode scalars.
 pub const CAPTION_LIMIT: usize = 1024;
 
@@ -50,12 +52,14 @@ pub enum MediaSource {
     Upload(Upload),
 }
 
-/// A file that the caller uploaded, kept in the data folder until it is submitted.
+/// A file that the caller uploaded, kept until it is submitted; with a token also afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
     pub path: PathBuf,
     /// In bytes.
     pub size: u64,
+    /// Of the public URL from which the provider fetches it; absent where the provider gets the bytes.
+    pub token: Option<Secret>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

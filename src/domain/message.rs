@@ -14,6 +14,7 @@ use crate::domain::media::{Media, MediaKind};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
+use crate::domain::template::Template;
 
 /// The longest reference in characters, including the correlation tag.
 pub const REFERENCE_LIMIT: usize = 255;
@@ -99,6 +100,8 @@ pub struct MessageDraft {
     /// The message that this one resends.
     pub resend_of: Option<MessageId>,
     pub campaign: Option<CampaignId>,
+    /// The approved template whose header is the media; absent for a free-form message.
+    pub template: Option<Template>,
 }
 
 /// What a provider needs for a submission.
@@ -173,6 +176,7 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
     /// When anything that is shown last changed.
     pub updated_at: DateTime<Utc>,
+    pub template: Option<Template>,
 }
 
 impl Message {

@@ -22,6 +22,8 @@ pub enum WarningCode {
     AccountTripped,
     /// At the account's rate the queue is too long for the message to be sent in time.
     WillExpire,
+    /// The media breaks a rule of WhatsApp or of the provider.
+    Media,
 }
 enum_words!(WarningCode);
 

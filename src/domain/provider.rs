@@ -6,6 +6,7 @@ use crate::domain::enum_words::{UnknownWord, enum_words};
 use std::time::Duration;
 
 use crate::domain::media::MediaKind;
+use crate::domain::template::TemplateRules;
 
 #[derive(
     Clone,
@@ -85,6 +86,7 @@ pub struct Capabilities {
     /// Documented delays before the second, third, … attempt, for a reply that asks for a retry
     /// without a time. Empty: our own back-off.
     pub retry_schedule: &'static [Duration],
+    pub templates: TemplateRules,
 }
 
 impl Capabilities {

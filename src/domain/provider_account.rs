@@ -136,6 +136,18 @@ pub enum AccountMode {
     DryRun,
 }
 
+/// What is done with the media of a message before it is accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Preflight {
+    /// It is not fetched.
+    Off,
+    /// What is wrong with it is a warning.
+    #[default]
+    Warn,
+    /// A message with wrong media is refused.
+    Refuse,
+}
+
 /// The zone of times without one, unless an account has another. No provider documents another.
 pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
 
@@ -170,6 +182,7 @@ pub struct Account {
     /// Submissions at a time, of one process.
     pub max_in_flight: usize,
     pub mode: AccountMode,
+    pub preflight: Preflight,
 }
 
 impl Account {

@@ -5,8 +5,9 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
+use crate::domain::template::Template;
 use crate::operating::actions::{Decision, OperateError};
-use crate::sending::accept::{Acceptor, MessageInput, Resend};
+use crate::sending::accept::{Acceptor, ButtonInput, MessageInput, Resend, TemplateInput};
 use crate::store::Store;
 use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
@@ -99,5 +100,23 @@ pub(in crate::operating) fn message_input(
             .collect(),
         campaign: message.campaign.as_ref().map(CampaignId::to_string),
         resend: Some(resend),
+        template: message.template.as_ref().map(template_input),
     })
+}
+
+fn template_input(template: &Template) -> TemplateInput {
+    TemplateInput {
+        name: template.name.clone(),
+        language: template.language.clone(),
+        body: template.body.clone(),
+        buttons: template
+            .buttons
+            .iter()
+            .map(|button| ButtonInput {
+                kind: button.kind.to_string(),
+                index: Some(button.index),
+                value: button.value.clone(),
+            })
+            .collect(),
+    }
 }

@@ -30,6 +30,7 @@ mod replies;
 pub mod reply_class;
 mod reply_word;
 pub mod sobot;
+mod template_components;
 mod text_decoding;
 pub mod vocabulary;
 mod xml;

@@ -9,19 +9,22 @@
 //! changes; a video may be under `image`. The only documented failure body is `{message, code}`,
 //! without `data`, and its HTTP status is not documented: the body's code decides. The texts of
 //! success have changed over time. `failed` is not in the documented list of statuses, but Meta's
-//! would be passed through.
+//! would be passed through. Templates are posted to the same address as other messages, with Meta's
+//! components under `params`.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::media::{MediaKind, MediaSource};
-use crate::domain::message::OutgoingMessage;
+use crate::domain::message::{MessageDraft, OutgoingMessage};
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
+use crate::domain::template::{ButtonKind, Template, TemplateRules};
 use crate::providers::payload::{first, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::reply_word::with_word;
+use crate::providers::template_components::{Component, HeaderMedia, IndexFormat, components};
 use crate::providers::vocabulary::{self, Meaning};
 use crate::providers::{cloud_api, replies};
 
@@ -43,6 +46,13 @@ static CAPABILITIES: Capabilities = Capabilities {
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,
     retry_schedule: &[],
+    // A button's documented index is 0 or 1.
+    templates: TemplateRules {
+        name_is_number: false,
+        body_limit: None,
+        buttons: &[ButtonKind::Url],
+        button_limit: 2,
+    },
 };
 
 /// The body of `POST /message/`.
@@ -56,6 +66,16 @@ struct SobotMessageRequest<'a> {
     mime_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     caption: Option<&'a str>,
+}
+
+/// The body of `POST /message/` for a template. The documentation's text names no `type`.
+#[derive(Serialize)]
+struct SobotTemplateRequest<'a> {
+    template_name: &'a str,
+    template_lang: &'a str,
+    customer_number: &'a str,
+    customer_name: &'a str,
+    params: Vec<Component<'a>>,
 }
 
 impl Provider for Sobot {
@@ -117,6 +137,22 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
             "Sobot requires the customer's name and the media type",
         );
     };
+    let base = account
+        .base_url
+        .as_deref()
+        .unwrap_or("https://api.sobot.in");
+    let address = format!("{base}/message/");
+    let headers = vec![
+        Header::secret("x-api-key", api_key.expose()),
+        Header::secret("x-api-secret", api_secret.expose()),
+    ];
+    if let Some(template) = &draft.template {
+        let request = template_request(draft, name, template);
+        return request.map_or_else(
+            || replies::invalid_account_setup("Sobot accepts media by URL only"),
+            |request| replies::post_json(address, headers, &request),
+        );
+    }
     let request = SobotMessageRequest {
         kind: draft.media.kind.as_str(),
         url,
@@ -129,18 +165,22 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         },
         caption: draft.media.caption.as_deref(),
     };
-    let base = account
-        .base_url
-        .as_deref()
-        .unwrap_or("https://api.sobot.in");
-    replies::post_json(
-        format!("{base}/message/"),
-        vec![
-            Header::secret("x-api-key", api_key.expose()),
-            Header::secret("x-api-secret", api_secret.expose()),
-        ],
-        &request,
-    )
+    replies::post_json(address, headers, &request)
+}
+
+fn template_request<'a>(
+    draft: &'a MessageDraft,
+    name: &'a str,
+    template: &'a Template,
+) -> Option<SobotTemplateRequest<'a>> {
+    let header = HeaderMedia::of(&draft.media.source)?;
+    Some(SobotTemplateRequest {
+        template_name: &template.name,
+        template_lang: template.language.as_deref().unwrap_or_default(),
+        customer_number: draft.recipient.digits(),
+        customer_name: name,
+        params: components(draft.media.kind, header, template, IndexFormat::Number),
+    })
 }
 
 fn parse_reply(reply: &HttpReply) -> SendStep {

@@ -2,11 +2,13 @@
 
 use crate::domain::failure::Failure;
 use crate::domain::provider_account::Account;
-use crate::domain::secret::{Redactor, Secret};
+use crate::domain::secret::{REDACTED, Redactor, Secret};
 use crate::providers::{CallBody, HttpCall, HttpReply};
+use crate::sending::upload_storage::TOKEN_CHARACTERS;
 
 /// Bytes of a reply body that are stored; longer bodies are truncated with a note.
 const REPLY_LIMIT: usize = 64 * 1024;
+const MEDIA_PATH: &str = "/media/";
 
 /// Method, URL, headers and body.
 pub fn format_request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
@@ -68,7 +70,25 @@ pub fn redact_failure(failure: Failure, account: &Account, tokens: &[&str]) -> F
 fn redact(text: &str, account: &Account, tokens: &[&str]) -> String {
     let keys = account.credentials.secrets().into_iter().cloned();
     let tokens = tokens.iter().map(|token| Secret::new(*token));
-    Redactor::new(keys.chain(tokens)).hide(text)
+    hide_media_tokens(&Redactor::new(keys.chain(tokens)).hide(text))
+}
+
+/// The URLs of uploaded files end in a token, which alone gives access to the file.
+fn hide_media_tokens(text: &str) -> String {
+    let mut parts = text.split(MEDIA_PATH);
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        hidden.push_str(MEDIA_PATH);
+        let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let end = part.find(|c| !is_of_token(c)).unwrap_or(part.len());
+        if end == TOKEN_CHARACTERS {
+            hidden.push_str(REDACTED);
+            hidden.push_str(&part[end..]);
+        } else {
+            hidden.push_str(part);
+        }
+    }
+    hidden
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ const RETRY_AFTER: &str = "retry-after";
 
 #[derive(Debug, Error)]
 #[error("cannot create the HTTP client: {0}")]
-pub struct TransportError(#[source] reqwest::Error);
+pub struct TransportError(#[source] pub(crate) reqwest::Error);
 
 /// Connects directly, without a proxy, so that the environment does not change what is sent.
 #[derive(Clone, Debug)]

@@ -2,25 +2,41 @@
 //!
 //! With SQLite the files are in a folder (0700). With PostgreSQL they are in the database, so that
 //! any process can submit the message; a copy is in the folder during the submission.
+//!
+//! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept until
+//! its message has been final for [`HOSTED_FOR`].
 
 use std::fs::{DirEntry, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::NamedTempFile;
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
 
 use crate::db;
 use crate::domain::ids::MessageId;
-use crate::domain::media::{Media, MediaSource, extension_of_mime_type};
+use crate::domain::media::{Media, MediaSource, Upload, extension_of_mime_type};
+use crate::domain::message::MessageDraft;
+use crate::domain::secret::Secret;
+use crate::providers;
 use crate::store::Store;
+use crate::store::uploads::HostingEnd;
 
 /// Files without a waiting message are kept this long: their message may not be stored yet.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
 const FILES_PER_QUERY: usize = 500;
+/// After the message reached its final state.
+const HOSTED_FOR: TimeDelta = TimeDelta::days(7);
+/// WhatsApp gives up a message that was not delivered within 30 days.
+const HOSTED_AT_MOST: TimeDelta = TimeDelta::days(37);
+/// 128 bits.
+const TOKEN_BYTES: usize = 16;
+/// Of a token in base64url.
+pub(crate) const TOKEN_CHARACTERS: usize = 22;
 
 #[derive(Debug, Error)]
 pub enum UploadStorageError {
@@ -34,14 +50,27 @@ pub enum UploadStorageError {
 pub struct UploadStorage {
     folder: PathBuf,
     store: Store,
+    /// The base of the URLs of files.
+    public_url: String,
+}
+
+/// A file that is served at a URL.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostedFile {
+    pub path: PathBuf,
+    pub mime_type: String,
 }
 
 impl UploadStorage {
     /// Creates the folder (0700) if it is missing.
-    pub fn open(folder: PathBuf, store: Store) -> io::Result<Self> {
+    pub fn open(folder: PathBuf, store: Store, public_url: &str) -> io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
-        Ok(Self { folder, store })
+        Ok(Self {
+            folder,
+            store,
+            public_url: public_url.to_owned(),
+        })
     }
 
     /// Creates a file (0600) for a request body; it is removed on drop unless it is stored.
@@ -68,9 +97,17 @@ impl UploadStorage {
         Ok(stored)
     }
 
-    /// With PostgreSQL, changes the path of an uploaded file to this process's folder: the process
-    /// that accepted it may use another.
+    /// How the provider gets an uploaded file: by its URL, or from this process's folder. With
+    /// PostgreSQL, the process that accepted it may use another folder.
     pub(super) fn set_local_path(&self, media: &mut Media) {
+        if let MediaSource::Upload(Upload {
+            token: Some(token), ..
+        }) = &media.source
+        {
+            let url = format!("{}/media/{}", self.public_url, token.expose());
+            media.source = MediaSource::Url(url);
+            return;
+        }
         if self.store.is_shared()
             && let MediaSource::Upload(upload) = &mut media.source
             && let Some(name) = upload.path.file_name()
@@ -97,23 +134,56 @@ impl UploadStorage {
         let Some(content) = self.store.find_upload(id).await? else {
             return Ok(());
         };
-        let mut open = tokio::fs::OpenOptions::new();
-        let mut file = open
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .await?;
-        file.write_all(&content).await?;
-        Ok(file.flush().await?)
+        // Another request may copy the same file, so it appears at once.
+        let mut copy = NamedTempFile::new_in(&self.folder)?;
+        copy.write_all(&content)?;
+        copy.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// The file at `/media/{token}`; `None` for an unknown token, and once it was removed.
+    pub async fn find_hosted(&self, token: &str) -> Result<Option<HostedFile>, UploadStorageError> {
+        // Strict: rejects other encodings of the same bytes (padding, trailing bits).
+        let is_token = token.len() == TOKEN_CHARACTERS
+            && URL_SAFE_NO_PAD
+                .decode(token)
+                .is_ok_and(|bytes| bytes.len() == TOKEN_BYTES);
+        if !is_token {
+            return Ok(None);
+        }
+        let Some(message) = self.store.find_by_media_token(token).await? else {
+            return Ok(None);
+        };
+        let Some(media) = message.media else {
+            return Ok(None);
+        };
+        let (MediaSource::Upload(upload), Some(mime_type)) = (&media.source, media.mime_type)
+        else {
+            return Ok(None);
+        };
+        let Some(name) = upload.path.file_name() else {
+            return Ok(None);
+        };
+        let path = self.folder.join(name);
+        if !tokio::fs::try_exists(&path).await? {
+            if !self.store.is_shared() {
+                return Ok(None);
+            }
+            self.copy(message.id, &path).await?;
+            if !tokio::fs::try_exists(&path).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(HostedFile { path, mime_type }))
     }
 
     /// Deletes files in the database whose message is no longer waiting. Only one process may call
     /// this at a time.
     pub async fn drop_shared(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         if self.store.is_shared() {
-            self.store.delete_finished_uploads(now - GRACE).await?;
+            self.store
+                .delete_finished_uploads(now - GRACE, hosting_end(now))
+                .await?;
         }
         Ok(())
     }
@@ -123,14 +193,33 @@ impl UploadStorage {
         for files in list_old(&self.folder, now).chunks(FILES_PER_QUERY) {
             let ids: Vec<MessageId> = files.iter().filter_map(|path| message_of(path)).collect();
             let waiting = self.store.list_waiting(&ids).await?;
+            let hosted = self.store.list_hosted(&ids, hosting_end(now)).await?;
             for path in files {
-                if message_of(path).is_none_or(|id| !waiting.contains(&id)) {
+                let is_needed = |id: &MessageId| waiting.contains(id) || hosted.contains(id);
+                if message_of(path).is_none_or(|id| !is_needed(&id)) {
                     remove(path);
                 }
             }
         }
         Ok(())
     }
+}
+
+fn hosting_end(now: DateTime<Utc>) -> HostingEnd {
+    HostingEnd {
+        final_before: now - HOSTED_FOR,
+        created_before: now - HOSTED_AT_MOST,
+    }
+}
+
+/// A token for the file of this message, if its provider fetches it from a URL.
+pub(super) fn token_for(draft: &MessageDraft) -> Option<Secret> {
+    let takes_bytes = providers::get(draft.provider).capabilities().sources.upload;
+    if takes_bytes && draft.template.is_none() {
+        return None;
+    }
+    let random: [u8; TOKEN_BYTES] = rand::random();
+    Some(Secret::new(URL_SAFE_NO_PAD.encode(random)))
 }
 
 /// Has no limit: files of waiting messages would hide the others.
@@ -147,8 +236,18 @@ fn message_of(path: &Path) -> Option<MessageId> {
     path.file_stem()?.to_str()?.parse().ok()
 }
 
+/// Of a message that was not stored.
+pub(super) fn discard_unused(media: &Media) {
+    if let MediaSource::Upload(upload) = &media.source {
+        remove(&upload.path);
+    }
+}
+
+/// A file with a URL is removed later, by the sweep.
 pub(crate) fn discard(media: Option<&Media>) {
-    if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source) {
+    if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source)
+        && upload.token.is_none()
+    {
         remove(&upload.path);
     }
 }

@@ -125,6 +125,14 @@ impl Traffic {
             let caption = scene.caption.replace("{order}", &order);
             message["caption"] = json!(caption.replace("{name}", first));
         }
+        if self.rng(ordinal, "template").chance(0.2) {
+            use_template(
+                &mut message,
+                account.provider,
+                scene.campaign,
+                &[&name, &order],
+            );
+        }
         match account.provider {
             ProviderId::Kaleyra => {
                 message["refs"] = json!({ "ref": order, "ref1": scene.campaign });
@@ -144,6 +152,17 @@ impl Traffic {
     fn rng(&self, ordinal: u64, purpose: &str) -> SeededRng {
         SeededRng::new(self.seed, "traffic", ordinal, purpose)
     }
+}
+
+/// The text of an approved template replaces the caption.
+fn use_template(message: &mut Value, provider: ProviderId, name: &str, body: &[&str]) {
+    if let Some(fields) = message.as_object_mut() {
+        fields.remove("caption");
+    }
+    message["template"] = match provider {
+        ProviderId::LancePilot => json!({ "name": "1204", "body": body }),
+        _ => json!({ "name": name.replace('-', "_"), "language": "en", "body": body }),
+    };
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::simulator::simulated_provider::{
     ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_address,
     is_caption, is_digits, read_kind,
 };
+use crate::simulator::template_header::{TemplateHeader, read_header};
 
 pub(crate) struct SimulatedKaleyra;
 
@@ -168,12 +169,19 @@ fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
         return None;
     }
     let number = object["to"].as_str()?.strip_prefix('+')?;
-    let kind = read_kind(&object["type"])?;
-    let media = &object[kind.as_str()];
-    let by_id = media["id"].as_str().is_some_and(|id| !id.is_empty());
-    let by_link = is_address(&media["link"]);
-    // The documentation requires exactly one of id and link.
-    let one = by_id != by_link && (media["id"].is_null() || media["link"].is_null());
+    let (kind, caption) = if object["type"] == "template" {
+        (template_header(object)?.kind, &Value::Null)
+    } else {
+        let kind = read_kind(&object["type"])?;
+        let media = &object[kind.as_str()];
+        let by_id = media["id"].as_str().is_some_and(|id| !id.is_empty());
+        let by_link = is_address(&media["link"]);
+        // The documentation requires exactly one of id and link.
+        if by_id == by_link || !(media["id"].is_null() || media["link"].is_null()) {
+            return None;
+        }
+        (kind, &media["caption"])
+    };
     let extra = &body["extra_info"];
     let is_reference = |value: &Value| match value {
         Value::Null => true,
@@ -181,12 +189,18 @@ fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
         _ => false,
     };
     let is_valid = is_digits(number)
-        && one
-        && is_caption(&media["caption"])
+        && is_caption(caption)
         && ["ref", "ref1", "ref2"]
             .iter()
             .all(|slot| is_reference(&extra[slot]));
     is_valid.then(|| (kind, number.to_owned()))
+}
+
+fn template_header(object: &Value) -> Option<TemplateHeader> {
+    let template = &object["template"];
+    let name = template["name"].as_str().filter(|name| !name.is_empty());
+    name.and(template["language"]["code"].as_str())?;
+    read_header(&template["components"])
 }
 
 fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
@@ -198,8 +212,15 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         "data": { "message_id": id },
         "error": {},
     });
-    let media = &body["messaging_object"][kind.as_str()];
-    let link_or_id = media["link"].as_str().or(media["id"].as_str());
+    let object = &body["messaging_object"];
+    let media = &object[kind.as_str()];
+    let link_or_id = match template_header(object) {
+        Some(header) => header.link.or(header.id),
+        None => media["link"]
+            .as_str()
+            .or(media["id"].as_str())
+            .map(str::to_owned),
+    };
     let slot = |name: &str| body["extra_info"][name].as_str().map(str::to_owned);
     let message = AcceptedMessage {
         provider: ProviderId::Kaleyra,
@@ -207,7 +228,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         kind,
         name: None,
         sender: call.request.segment(3).trim_start_matches('+').to_owned(),
-        media: link_or_id.unwrap_or_default().to_owned(),
+        media: link_or_id.unwrap_or_default(),
         references: [slot("ref"), slot("ref1"), slot("ref2")],
         report_url: None,
         reply_ids: vec![id],

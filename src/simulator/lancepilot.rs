@@ -7,7 +7,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::domain::media::{CAPTION_LIMIT, MediaKind};
+use crate::domain::media::{CAPTION_LIMIT, MediaKind, mime_type_of_extension};
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
@@ -26,15 +26,27 @@ impl SimulatedProvider for SimulatedLancePilot {
         if request.bearer() != Some(&settings.token) {
             return ApiReply::refused(401, json!({ "message": "Unauthenticated." }));
         }
-        // api/v3/workspaces/{3}/contacts/number/{6}/messages/{8}
-        let kind = request.segment(8).parse::<MediaKind>();
+        // api/v3/workspaces/{3}/contacts/number/{6}/messages/{8} or …/{6}/template-messages
+        let is_template = request.segment(7) == "template-messages";
+        let kind = if is_template {
+            // What the template's header is, the real API knows from its id.
+            Ok(kind_of_file(
+                &request.json()["template_data"]["header"]["file"],
+            ))
+        } else {
+            request.segment(8).parse::<MediaKind>()
+        };
         let (true, Ok(kind)) = (request.segment(3) == settings.workspace, kind) else {
             return ApiReply::refused(
                 404,
                 json!({ "message": "Resource not found.", "status": 404 }),
             );
         };
-        let wrong = check(call, kind);
+        let wrong = if is_template {
+            check_template(call)
+        } else {
+            check(call, kind)
+        };
         if wrong.is_empty() {
             accept(call, kind)
         } else {
@@ -187,6 +199,38 @@ fn check(call: &ApiCall<'_>, kind: MediaKind) -> Map<String, Value> {
     wrong
 }
 
+fn kind_of_file(file: &Value) -> MediaKind {
+    let name = file.as_str().unwrap_or_default();
+    match mime_type_of_extension(name) {
+        Some(kind) if kind.starts_with("video/") => MediaKind::Video,
+        _ => MediaKind::Image,
+    }
+}
+
+/// Validation errors of a template message, by field.
+fn check_template(call: &ApiCall<'_>) -> Map<String, Value> {
+    let mut wrong = Map::new();
+    let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));
+    let body = call.request.json();
+    if !is_digits(&call.request.segment(6)) {
+        add("number", "The number field format is invalid.".to_owned());
+    }
+    if body["template_id"].as_u64().is_none_or(|id| id == 0) {
+        let words = "The template id field must be an integer.";
+        add("template_id", words.to_owned());
+    }
+    let data = &body["template_data"];
+    if let Err(words) = check_address(&data["header"]["file"]) {
+        add("template_data.header.file", words);
+    }
+    let variables = data["body"]["variables"].as_array();
+    if variables.is_some_and(|values| values.len() > 20) {
+        let words = "The template data.body.variables field must not have more than 20 items.";
+        add("template_data.body.variables", words.to_owned());
+    }
+    wrong
+}
+
 fn check_address(file: &Value) -> Result<(), String> {
     match file {
         Value::Null => Err("The file field is required.".to_owned()),
@@ -236,7 +280,11 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind) -> ApiReply {
     let recipient = call.request.segment(6);
     let mut rng = call.rng("ids");
     let id = rng.uuid().to_string();
-    let media = call.request.json()["file"].as_str().map_or_else(
+    let body = call.request.json();
+    let file = body["file"]
+        .as_str()
+        .or(body["template_data"]["header"]["file"].as_str());
+    let media = file.map_or_else(
         || format!("https://media.lancepilot.example/{id}"),
         str::to_owned,
     );

@@ -23,6 +23,7 @@ mod simulated_provider;
 mod simulated_providers;
 mod sobot;
 mod state;
+mod template_header;
 mod zixflow;
 
 use std::net::{SocketAddr, TcpListener};

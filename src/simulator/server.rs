@@ -48,7 +48,15 @@ pub(crate) fn build(
                 send_route(ProviderId::Zixflow),
             )
             .route(
+                "/api/v1/campaign/whatsapp/send",
+                send_route(ProviderId::Zixflow),
+            )
+            .route(
                 "/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}",
+                send_route(ProviderId::LancePilot),
+            )
+            .route(
+                "/api/v3/workspaces/{workspace}/contacts/number/{number}/template-messages",
                 send_route(ProviderId::LancePilot),
             )
             .default_service(web::to(not_found))

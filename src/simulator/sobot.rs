@@ -14,6 +14,7 @@ use crate::simulator::simulated_provider::{
     ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_errors, cloud_status,
     is_address, is_caption, is_digits, read_kind,
 };
+use crate::simulator::template_header::read_header;
 
 pub(crate) struct SimulatedSobot;
 
@@ -26,7 +27,13 @@ impl SimulatedProvider for SimulatedSobot {
         {
             return refuse(call, 401, "Invalid API key or secret");
         }
-        match check(&request.json()) {
+        let body = request.json();
+        let checked = if body["template_name"].is_null() {
+            check(&body)
+        } else {
+            check_template(&body)
+        };
+        match checked {
             Ok((kind, number)) => accept(call, kind, &number),
             Err(words) => refuse(call, 400, words),
         }
@@ -138,6 +145,27 @@ fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
     Ok((kind, number.to_owned()))
 }
 
+fn check_template(body: &Value) -> Result<(MediaKind, String), &'static str> {
+    if !["template_name", "template_lang"]
+        .iter()
+        .all(|name| body[name].as_str().is_some_and(|text| !text.is_empty()))
+    {
+        return Err("Template name and language are required");
+    }
+    let header = read_header(&body["params"]).ok_or("Invalid template parameters")?;
+    if header.id.is_some() {
+        return Err("Invalid media url");
+    }
+    let number = body["customer_number"].as_str().unwrap_or_default();
+    if !is_digits(number) {
+        return Err("Invalid mobile number");
+    }
+    if body["customer_name"].as_str().is_none_or(str::is_empty) {
+        return Err("Customer name is required");
+    }
+    Ok((header.kind, number.to_owned()))
+}
+
 fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
     let body = call.request.json();
     let account = &call.settings.sobot;
@@ -161,7 +189,10 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
         recipient,
         name: body["customer_name"].as_str().map(str::to_owned),
         sender: account.number.clone(),
-        media: body["url"].as_str().unwrap_or_default().to_owned(),
+        media: match read_header(&body["params"]) {
+            Some(header) => header.link.unwrap_or_default(),
+            None => body["url"].as_str().unwrap_or_default().to_owned(),
+        },
         references: Default::default(),
         report_url: None,
         reply_ids: vec![wamid.clone()],

@@ -29,7 +29,12 @@ impl SimulatedProvider for SimulatedZixflow {
             Some(_) => {}
         }
         let body = call.request.json();
-        match check(call.settings, &body) {
+        let checked = if call.request.path.ends_with("/message/send") {
+            check(call.settings, &body)
+        } else {
+            check_template(call.settings, &body)
+        };
+        match checked {
             Some((kind, number)) => accept(call, &body, kind, number),
             None => refuse(400, "Invalid data Provided"),
         }
@@ -118,21 +123,40 @@ fn form(report: &Map<String, Value>) -> CallbackBody {
 
 fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
     let kind = read_kind(&body["type"])?;
-    let number = body["to"].as_str()?;
     let media = &body[kind.as_str()];
+    let is_valid = is_address(&media["link"]) && is_caption(&media["caption"]);
+    let number = is_valid.then(|| check_common(settings, body))??;
+    Some((kind, number))
+}
+
+/// The header's variable has the key `image` or `video`.
+fn check_template(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
+    let variables = body["variables"].as_object()?;
+    let kind = MediaKind::ALL
+        .into_iter()
+        .find(|kind| variables.get(kind.as_str()).is_some_and(is_address))?;
+    let is_filled = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
+    let is_valid = is_filled("templateName")
+        && is_filled("language")
+        && variables.values().all(Value::is_string);
+    let number = is_valid.then(|| check_common(settings, body))??;
+    Some((kind, number))
+}
+
+/// The recipient, if what both kinds of requests contain is valid.
+fn check_common(settings: &Settings, body: &Value) -> Option<String> {
+    let number = body["to"].as_str()?;
     let is_absent_or = |key: &str, fits: fn(&Value) -> bool| {
         let value = &body[key];
         value.is_null() || fits(value)
     };
     let is_valid = is_digits(number)
         && body["phoneId"] == settings.zixflow.phone_id
-        && is_address(&media["link"])
-        && is_caption(&media["caption"])
         && is_absent_or("source", Value::is_string)
         && is_absent_or("linkWithRecord", Value::is_boolean)
         && is_absent_or("submissionStatus", Value::is_boolean)
         && is_absent_or("reportURL", is_address);
-    is_valid.then(|| (kind, number.to_owned()))
+    is_valid.then(|| number.to_owned())
 }
 
 fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
@@ -148,7 +172,10 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
     } else {
         json!({ "status": true, "message": "Message sent successfully" })
     };
-    let link = &body[kind.as_str()]["link"];
+    let link = match &body[kind.as_str()]["link"] {
+        Value::Null => &body["variables"][kind.as_str()],
+        link => link,
+    };
     let message = AcceptedMessage {
         provider: ProviderId::Zixflow,
         ordinal: call.ordinal,

@@ -92,7 +92,7 @@ async fn doubt(ledger: &mut Ledger, id: MessageId, reason: &str) -> Result<(), E
             reply: None,
             detail: Some(reason.to_owned()),
         };
-        ledger.finish_attempt(attempt, exchange).await?;
+        ledger.finish_attempts(vec![(attempt, exchange)]).await?;
     }
     ledger.leave_queue(id, QueueState::Uncertain)?;
     ledger.edit(id, |row| row.hold = Some(reason.to_owned()))

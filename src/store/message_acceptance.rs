@@ -7,7 +7,7 @@ use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
 use crate::domain::campaign::CampaignState;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MessageDraft, Origin};
 use crate::store::Store;
 use crate::store::campaigns::PAUSED_HOLD;
@@ -45,6 +45,14 @@ pub struct Acceptance<'a> {
 }
 
 impl Store {
+    /// Whether a message was accepted with this idempotency key.
+    pub async fn knows_key(&self, account: &AccountId, name: &str) -> Result<bool, Error> {
+        let known = idempotency_key_row::Entity::find_by_id((account.clone(), name.to_owned()))
+            .one(self.pools().reader())
+            .await?;
+        Ok(known.is_some())
+    }
+
     /// Stores a validated message and its idempotency key in one transaction.
     pub async fn accept(
         &self,

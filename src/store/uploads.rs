@@ -1,5 +1,7 @@
 //! Uploaded files, where several processes share a database and any of them may submit the message.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -7,14 +9,64 @@ use sea_orm::{
 };
 
 use crate::db::{Error, in_time, instant};
-use crate::domain::delivery_state::QueueState;
+use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
-use crate::domain::message::Origin;
+use crate::domain::message::{Message, Origin};
 use crate::store::Store;
 use crate::store::entities::message_row;
 use crate::store::entities::upload_row::{Column, Entity, Model};
 
+/// When a file is no longer served.
+#[derive(Clone, Copy, Debug)]
+pub struct HostingEnd {
+    /// Of messages that have been final since before this instant.
+    pub final_before: DateTime<Utc>,
+    /// Of messages that were created before this instant, whatever their state is.
+    pub created_before: DateTime<Utc>,
+}
+
+const FINAL: [DeliveryState; 5] = [
+    DeliveryState::Delivered,
+    DeliveryState::Read,
+    DeliveryState::Played,
+    DeliveryState::Failed,
+    DeliveryState::Cancelled,
+];
+
+/// Messages whose file is still served.
+fn is_hosted(end: HostingEnd) -> Condition {
+    let recent = Condition::any()
+        .add(message_row::Column::State.is_not_in(FINAL))
+        .add(message_row::Column::UpdatedAt.gte(instant::to_millis(end.final_before)));
+    Condition::all()
+        .add(message_row::Column::MediaToken.is_not_null())
+        .add(message_row::Column::CreatedAt.gte(instant::to_millis(end.created_before)))
+        .add(recent)
+}
+
 impl Store {
+    pub async fn find_by_media_token(&self, token: &str) -> Result<Option<Message>, Error> {
+        let found = message_row::Entity::find()
+            .filter(message_row::Column::MediaToken.eq(token))
+            .one(self.pools().reader())
+            .await?;
+        found.map(Message::try_from).transpose()
+    }
+
+    /// Which of these messages have a file that is still served.
+    pub async fn list_hosted(
+        &self,
+        ids: &[MessageId],
+        end: HostingEnd,
+    ) -> Result<HashSet<MessageId>, Error> {
+        let rows = message_row::Entity::find()
+            .filter(message_row::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(is_hosted(end))
+            .all(self.pools().reader())
+            .await?;
+        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    }
+
     /// Stores the file of a message that is about to be accepted.
     pub async fn store_upload(
         &self,
@@ -45,7 +97,11 @@ impl Store {
 
     /// Deletes files that are not needed any more: of messages that left the queue, and those older
     /// than `before` whose message was never stored.
-    pub async fn delete_finished_uploads(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+    pub async fn delete_finished_uploads(
+        &self,
+        before: DateTime<Utc>,
+        end: HostingEnd,
+    ) -> Result<u64, Error> {
         let of_upload = Expr::col((message_row::Entity, message_row::Column::Id))
             .equals((Entity, Column::Message));
         let known = message_row::Entity::find()
@@ -56,12 +112,14 @@ impl Store {
             .clone()
             .filter(message_row::Column::Origin.ne(Origin::DryRun))
             .filter(message_row::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
+        let hosted = known.clone().filter(is_hosted(end));
         let over = Condition::any()
             .add(Expr::exists(known.into_query()))
             .add(Column::CreatedAt.lt(instant::to_millis(before)));
         let dropped = Entity::delete_many()
             .filter(over)
             .filter(Expr::not_exists(waiting.into_query()))
+            .filter(Expr::not_exists(hosted.into_query()))
             .exec(self.pools().writer())
             .await?;
         Ok(dropped.rows_affected)

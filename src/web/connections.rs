@@ -22,7 +22,7 @@ use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::kept_body::keep_until_written;
 use crate::web::listener::Owner;
-use crate::web::route_registration::{HEALTH_PATH, is_callback_path};
+use crate::web::route_registration::{HEALTH_PATH, is_callback_path, is_media_path};
 use crate::web::tracked_connection::{Activity, Purpose};
 
 /// Answered even while others get 503: a load balancer would send no callbacks either.
@@ -127,10 +127,11 @@ pub(crate) async fn follow(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     connections.count_request(&request);
     let handle = request.conn_data::<ConnectionHandle>().cloned();
+    let is_media = is_media_path(request.path());
     if let Some(handle) = &handle {
         handle.connection.begin(Activity::Response);
         // That of a callback is known when its token was verified.
-        if !is_callback_path(request.path()) {
+        if is_media || !is_callback_path(request.path()) {
             handle.set_purpose(Purpose::Other);
             if handle.is_crowded() && !PROBE_PATHS.contains(&request.path()) {
                 handle.connection.begin(Activity::Waiting);
@@ -151,18 +152,23 @@ pub(crate) async fn follow(
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
-    if response.response().body().size() == BodySize::Stream {
-        let streamed = StreamedResponse(handle);
+    let is_long = match response.response().body().size() {
+        BodySize::Stream => true,
+        BodySize::Sized(size) => is_media && size > 0,
+        BodySize::None => false,
+    };
+    if is_long {
+        let streamed = LongResponse(handle);
         return Ok(response.map_body(|_, body| keep_until_written(body, streamed)));
     }
     handle.connection.begin(Activity::Waiting);
     Ok(response)
 }
 
-/// A response of unknown length. Until its end the connection is not idle.
-struct StreamedResponse(ConnectionHandle);
+/// A response of unknown length, or a file. Until its end the connection is not idle.
+struct LongResponse(ConnectionHandle);
 
-impl Drop for StreamedResponse {
+impl Drop for LongResponse {
     fn drop(&mut self) {
         self.0.connection.begin(Activity::Waiting);
     }

@@ -15,6 +15,7 @@ mod host_check;
 mod kept_body;
 pub mod listener;
 pub mod live_streams;
+mod media_file;
 mod metrics_endpoint;
 pub mod page_errors;
 mod pasted_url;
@@ -65,6 +66,7 @@ pub fn routes() -> Vec<RouteEntry> {
         Plain {
             Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
             Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
+            Get  "/media/{token}",                         UrlToken,            media_file::show;
             Get  "/healthz",                               Anyone,              health_endpoints::alive;
             Get  "/readyz",                                Anyone,              health_endpoints::ready;
             Get  "/metrics",                               ScopedOrLocal(Read), metrics_endpoint::show;

@@ -23,7 +23,9 @@ use crate::web::problem_json::FieldError;
 
 pub(crate) const API_BASE: &str = "/api/v1";
 /// Below these, providers and WhatsApp's servers call.
-const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", "/media/"];
+const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", MEDIA_PATH];
+/// Of these, files are fetched, which may take a while.
+const MEDIA_PATH: &str = "/media/";
 /// Served by every listener, and also while other requests are refused.
 pub(crate) const HEALTH_PATH: &str = "/healthz";
 
@@ -87,6 +89,10 @@ pub(crate) fn is_callback_path(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     let mut prefixes = CALLBACK_PATHS.iter();
     prefixes.any(|prefix| path.starts_with(&prefix[1..]))
+}
+
+pub(crate) fn is_media_path(path: &str) -> bool {
+    path.trim_start_matches('/').starts_with(&MEDIA_PATH[1..])
 }
 
 /// One route.

@@ -5,6 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::harness::app::{KALEYRA, SOBOT};
 use crate::harness::capacity_trial::{CapacityTrial, Layout};
 use crate::harness::proxy::Proxy;
@@ -212,4 +216,30 @@ async fn a_client_that_leaves_a_second_request_unfinished_is_disconnected() {
         started.elapsed() >= Duration::from_secs(9),
         "within its time"
     );
+}
+
+#[actix_web::test]
+async fn a_slow_download_of_a_file_is_not_cut_off_like_an_idle_connection() {
+    let trial = CapacityTrial::start(Layout::OneListener, Some(1_024)).await;
+    let content = vec![7; 12 * 1024 * 1024];
+    let path = trial.upload_video(&content).await;
+    // More than fits into the buffers of the sockets waits to be read.
+    let mut download = TcpStream::connect(&trial.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    download.write_all(request.as_bytes()).await.unwrap();
+    let mut received = vec![0; 64 * 1024];
+    download.read_exact(&mut received).await.unwrap();
+    // Idle connections that are younger end for these.
+    let clients = SlowClients::start(&trial.address, 800, Approach::get("/healthz", "")).await;
+    drop(clients);
+    let head = String::from_utf8_lossy(&received).into_owned();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let start = head.find("\r\n\r\n").unwrap() + 4;
+    received.resize(start + content.len(), 0);
+    let rest = download.read_exact(&mut received[64 * 1024..]);
+    timeout(Duration::from_secs(60), rest)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(received[start..] == content);
 }

@@ -47,6 +47,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
         &["report_time_zone"],
         r#"report_time_zone = "Asia/Kolkata""#,
     ),
+    (&["media_networks"], r#"media_networks = ["10.0.0.0/8"]"#),
     (&[], "[retention]"),
     (&["retention.callbacks"], "callbacks = 90"),
     (&["retention.messages"], "messages = 400"),
@@ -70,6 +71,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].rate"], "rate = 20"),
     (&["accounts[].max_in_flight"], "max_in_flight = 64"),
     (&["accounts[].mode"], r#"mode = "live""#),
+    (&["accounts[].preflight"], r#"preflight = "warn""#),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (
         &["accounts[].provider_time_zone"],

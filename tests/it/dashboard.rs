@@ -134,6 +134,7 @@ impl Server {
             options: BTreeMap::new(),
             campaign: None,
             resend: None,
+            template: None,
         };
         self.clock.advance(TimeDelta::seconds(1));
         let now = self.services.clock.now();

@@ -87,6 +87,7 @@ impl ExplainCase {
                 campaign: None,
                 created_at: noon(),
                 updated_at: noon(),
+                template: None,
             },
             receipts: Vec::new(),
             attempts: Vec::new(),

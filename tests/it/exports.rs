@@ -84,6 +84,7 @@ fn draft(number: usize) -> MessageDraft {
         options: SendOptions::default(),
         resend_of: None,
         campaign: None,
+        template: None,
     }
 }
 
@@ -288,7 +289,7 @@ async fn the_columns_follow_the_contract() {
         column_names().join(", "),
         "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
          client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, \
-         failure_class, failure_detail, billable, pricing_category, price, campaign"
+         failure_class, failure_detail, billable, pricing_category, price, campaign, template"
     );
 }
 
@@ -536,6 +537,7 @@ fn as_exported(message: Message) -> ExportedMessage {
         billable: message.pricing.billable,
         pricing_category: message.pricing.category,
         price: message.pricing.price,
+        template_name: message.template.map(|template| template.name),
         provider_id: message.provider_id,
         created_at: message.created_at,
         campaign: message.campaign,

@@ -45,6 +45,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
         options: SendOptions::default(),
         resend_of: None,
         campaign: None,
+        template: None,
     };
     let id = MessageId::new(now);
     let acceptance = Acceptance {

@@ -24,8 +24,10 @@ mod m20261128_000621_note_unusable_ids;
 mod m20261128_000641_create_crashed_callbacks;
 mod m20261128_000642_count_receipts;
 mod m20261128_000801_create_send_flows;
-mod m20261128_000802_index_waiting;
 mod m20261128_000901_create_campaigns;
+mod m20261128_000902_index_waiting;
+mod m20261128_001001_keep_templates;
+mod m20261128_001002_host_uploads;
 
 use sea_orm_migration::prelude::*;
 
@@ -61,8 +63,9 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000642_count_receipts::Migration),
             Box::new(m20261128_000801_create_send_flows::Migration),
             Box::new(m20261128_000901_create_campaigns::Migration),
-            // Needs the column of the one before.
-            Box::new(m20261128_000802_index_waiting::Migration),
+            Box::new(m20261128_000902_index_waiting::Migration),
+            Box::new(m20261128_001001_keep_templates::Migration),
+            Box::new(m20261128_001002_host_uploads::Migration),
         ]
     }
 

@@ -14,6 +14,7 @@
 
 mod kaleyra_callback;
 mod kaleyra_reply;
+mod kaleyra_template;
 mod kaleyra_wrapper;
 
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials, KaleyraRegion};
+use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
+use crate::providers::kaleyra::kaleyra_template::TemplateObject;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
 use crate::providers::reply_word::with_word;
@@ -54,6 +57,12 @@ static CAPABILITIES: Capabilities = Capabilities {
         Duration::from_mins(10),
         Duration::from_mins(15),
     ],
+    templates: TemplateRules {
+        name_is_number: false,
+        body_limit: None,
+        buttons: &ButtonKind::ALL,
+        button_limit: BUTTONS_LIMIT,
+    },
 };
 
 /// Valid values of `wa_source`; Kaleyra silently replaces any other by `api`.
@@ -91,6 +100,8 @@ struct MessagingObject<'a> {
     image: Option<KaleyraMediaObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     video: Option<KaleyraMediaObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<TemplateObject<'a>>,
 }
 
 /// Exactly one of `id` and `link` is present.
@@ -197,18 +208,23 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         Err(error) => return replies::invalid_account_setup(&error.to_string()),
     };
     let media = KaleyraMediaObject { id, link, caption };
-    let (image, video) = match draft.media.kind {
-        MediaKind::Image => (Some(media), None),
-        MediaKind::Video => (None, Some(media)),
+    let template = kaleyra_template::object(draft);
+    let (image, video) = match (draft.media.kind, &template) {
+        (_, Some(_)) => (None, None),
+        (MediaKind::Image, None) => (Some(media), None),
+        (MediaKind::Video, None) => (None, Some(media)),
     };
     let request = KaleyraMessageRequest {
         messaging_object: MessagingObject {
             messaging_product: "whatsapp",
             recipient_type: "individual",
             to: draft.recipient.e164(),
-            kind: draft.media.kind.as_str(),
+            kind: template
+                .as_ref()
+                .map_or(draft.media.kind.as_str(), |_| "template"),
             image,
             video,
+            template,
         },
         extra_info: ExtraInfo {
             reference: present(references.reference.as_deref()),

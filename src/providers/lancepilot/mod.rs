@@ -12,6 +12,7 @@
 
 mod lancepilot_callback;
 mod lancepilot_fields;
+mod lancepilot_template;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::domain::media::{MediaKind, MediaSource, Upload, extension_of_mime_typ
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
+use crate::domain::template::{ButtonKind, TemplateRules};
 use crate::providers::payload::{first, items, text};
 use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
@@ -47,6 +49,13 @@ static CAPABILITIES: Capabilities = Capabilities {
     image_limit: 5120 * 1024,
     video_limit: 16384 * 1024,
     retry_schedule: &[],
+    // Documented: 20 body variables, 3 buttons.
+    templates: TemplateRules {
+        name_is_number: true,
+        body_limit: Some(20),
+        buttons: &[ButtonKind::Url],
+        button_limit: 3,
+    },
 };
 
 /// The JSON body of `POST …/messages/{kind}`.
@@ -108,12 +117,20 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         .unwrap_or("https://lancepilot.com");
     let number = draft.recipient.digits();
     let kind = draft.media.kind;
-    let url =
-        format!("{base}/api/v3/workspaces/{workspace}/contacts/number/{number}/messages/{kind}");
+    let contact = format!("{base}/api/v3/workspaces/{workspace}/contacts/number/{number}");
     let headers = vec![
         Header::secret("authorization", format!("Bearer {}", token.expose())),
         Header::plain("accept", "application/json"),
     ];
+    if let Some(template) = &draft.template {
+        let Some(request) = lancepilot_template::request(template, &draft.media.source) else {
+            return replies::invalid_account_setup(
+                "LancePilot accepts a template by its numeric id, and its media by URL",
+            );
+        };
+        return replies::post_json(format!("{contact}/template-messages"), headers, &request);
+    }
+    let url = format!("{contact}/messages/{kind}");
     let caption = draft.media.caption.as_deref();
     match &draft.media.source {
         MediaSource::Url(file) => {

@@ -12,6 +12,7 @@
 //! documented and supported. The account's webhook is only for incoming messages.
 
 mod zixflow_callback;
+mod zixflow_template;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials};
+use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
 use crate::providers::payload::first;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
@@ -44,6 +46,12 @@ static CAPABILITIES: Capabilities = Capabilities {
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,
     retry_schedule: &[],
+    templates: TemplateRules {
+        name_is_number: false,
+        body_limit: None,
+        buttons: &[ButtonKind::Url],
+        button_limit: BUTTONS_LIMIT,
+    },
 };
 
 /// The body of `POST /api/v1/campaign/whatsapp/message/send`.
@@ -122,6 +130,19 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     let MediaSource::Url(link) = &draft.media.source else {
         return replies::invalid_account_setup("Zixflow accepts media by URL only");
     };
+    let base = account
+        .base_url
+        .as_deref()
+        .unwrap_or("https://api.zixflow.com");
+    let headers = vec![Header::secret(
+        "authorization",
+        format!("Bearer {}", token.expose()),
+    )];
+    if let Some(template) = &draft.template {
+        let request = zixflow_template::request(message, template, phone_id, link);
+        let address = format!("{base}/api/v1/campaign/whatsapp/send");
+        return replies::post_json(address, headers, &request);
+    }
     let media = ZixflowMediaObject {
         link,
         caption: draft.media.caption.as_deref(),
@@ -141,18 +162,8 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         submission_status: true,
         report_url: &message.report_url,
     };
-    let base = account
-        .base_url
-        .as_deref()
-        .unwrap_or("https://api.zixflow.com");
-    replies::post_json(
-        format!("{base}/api/v1/campaign/whatsapp/message/send"),
-        vec![Header::secret(
-            "authorization",
-            format!("Bearer {}", token.expose()),
-        )],
-        &request,
-    )
+    let address = format!("{base}/api/v1/campaign/whatsapp/message/send");
+    replies::post_json(address, headers, &request)
 }
 
 fn parse_reply(reply: &HttpReply) -> SendStep {

@@ -14,7 +14,7 @@ use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
 /// New columns only at the end.
-const COLUMNS: [ExportColumn; 29] = [
+const COLUMNS: [ExportColumn; 30] = [
     column("id", |_, message| text(message.id.to_string())),
     column("account", |_, message| text(message.account.as_str())),
     column("provider", |_, message| text(message.provider.as_str())),
@@ -89,6 +89,9 @@ const COLUMNS: [ExportColumn; 29] = [
     column("price", |_, message| optional(message.price.as_deref())),
     column("campaign", |_, message| {
         optional(message.campaign.as_ref().map(CampaignId::as_str))
+    }),
+    column("template", |_, message| {
+        optional(message.template_name.as_deref())
     }),
 ];
 

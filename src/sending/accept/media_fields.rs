@@ -62,12 +62,6 @@ fn check_source(
             format!("{title} does not accept media ids; use media.url"),
         ));
     }
-    if input.upload.is_some() && !allowed.upload {
-        errors.push(InvalidField::new(
-            "file",
-            format!("{title} does not support uploaded files yet; use media.url"),
-        ));
-    }
     if errors.len() > before {
         return None;
     }
@@ -79,10 +73,10 @@ fn check_source(
     match given.iter().filter(|given| **given).count() {
         1 => {}
         0 => {
-            let ways = match (allowed.id, allowed.upload) {
-                (true, _) => "use url or id",
-                (_, true) => "use url, or send the file as multipart/form-data",
-                (false, false) => "use url",
+            let ways = if allowed.id {
+                "use url or id, or send the file as multipart/form-data"
+            } else {
+                "use url, or send the file as multipart/form-data"
             };
             errors.push(InvalidField::new("media", format!("is missing; {ways}")));
             return None;
@@ -118,6 +112,7 @@ fn check_source(
         MediaSource::Upload(Upload {
             path: upload.path.clone(),
             size: upload.size,
+            token: None,
         })
     })
 }

@@ -13,7 +13,7 @@ use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
 use crate::sending::accept::accept_error::InvalidField;
 use crate::sending::accept::message_input::MessageInput;
-use crate::sending::accept::{media_fields, option_fields};
+use crate::sending::accept::{media_fields, option_fields, template_fields};
 use crate::sending::recipient_number;
 
 pub(super) struct CheckedMessage<'a> {
@@ -53,6 +53,7 @@ pub(super) fn check_message<'a>(
         .campaign
         .as_deref()
         .and_then(|text| collect_error(text.parse::<CampaignId>(), "campaign", &mut errors));
+    let template = template_fields::check_template(input, provider, capabilities, &mut errors);
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
@@ -76,6 +77,7 @@ pub(super) fn check_message<'a>(
         options,
         resend_of: input.resend.as_ref().map(|resend| resend.of),
         campaign,
+        template,
     };
     Ok(CheckedMessage { account, draft })
 }

@@ -31,6 +31,25 @@ pub struct MessageInput {
     pub campaign: Option<String>,
     /// Set if this is a resend: of which message, by whom.
     pub resend: Option<Resend>,
+    pub template: Option<TemplateInput>,
+}
+
+/// A template and the values of its variables; the media is its header. Not validated.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TemplateInput {
+    pub name: String,
+    pub language: Option<String>,
+    pub body: Vec<String>,
+    pub buttons: Vec<ButtonInput>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ButtonInput {
+    /// `url`, `quick_reply` or `copy_code`.
+    pub kind: String,
+    /// Its place in the template, from 0; absent means its place in this list.
+    pub index: Option<u8>,
+    pub value: String,
 }
 
 /// The origin of a message that repeats another.

@@ -3,18 +3,20 @@
 
 mod accept_error;
 mod media_fields;
+mod media_preflight;
 mod media_url;
 mod message_fields;
 mod message_input;
 mod option_fields;
 pub mod register_observed;
+mod template_fields;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
-pub use self::message_input::{MessageInput, ReceivedFile, Resend};
+pub use self::message_input::{ButtonInput, MessageInput, ReceivedFile, Resend, TemplateInput};
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::CampaignState;
@@ -24,6 +26,7 @@ use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
+use crate::sending::media_check::MediaChecker;
 use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
@@ -50,6 +53,7 @@ pub struct Acceptor {
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
     outlook: QueueOutlook,
+    media: MediaChecker,
 }
 
 impl Acceptor {
@@ -57,12 +61,14 @@ impl Acceptor {
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
         uploads: UploadStorage,
+        media: MediaChecker,
     ) -> Self {
         Self {
             store,
             accounts,
             uploads,
             outlook: QueueOutlook::default(),
+            media,
         }
     }
 
@@ -99,6 +105,7 @@ impl Acceptor {
         let account = checked.account;
         self.check_campaign(&checked.draft).await?;
         let mut draft = checked.draft;
+        let media_warnings = self.check_media(&input, account, &draft, key).await?;
         if let Some(upload) = &input.upload {
             let stored = self
                 .uploads
@@ -107,6 +114,7 @@ impl Acceptor {
             draft.media.source = MediaSource::Upload(Upload {
                 path: stored?,
                 size: upload.size,
+                token: upload_storage::token_for(&draft),
             });
         }
         let action = input.resend.as_ref().map(|resend| Action {
@@ -126,9 +134,9 @@ impl Acceptor {
         // After an error the message may be stored; the upload sweep decides about the file.
         let accepted = self.store.accept(acceptance, now).await?;
         if accepted != Accepted::New(id) {
-            upload_storage::discard(Some(&draft.media));
+            upload_storage::discard_unused(&draft.media);
         }
-        let mut warnings = Vec::new();
+        let mut warnings = media_warnings;
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
         }
@@ -180,6 +188,10 @@ impl Acceptor {
         id: MessageId,
         now: DateTime<Utc>,
     ) -> Result<Option<MessageWarning>, db::Error> {
+        // Approved templates may be sent at any time.
+        if draft.template.is_some() {
+            return Ok(None);
+        }
         let last = self
             .store
             .find_last_inbound(&draft.account, &draft.recipient)

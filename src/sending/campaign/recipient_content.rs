@@ -100,6 +100,7 @@ impl RecipientContent {
             client_reference: self.client_reference.clone(),
             options: BTreeMap::new(),
             campaign: Some(campaign.id.to_string()),
+            template: None,
             resend: None,
         })
     }

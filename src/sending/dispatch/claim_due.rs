@@ -283,6 +283,7 @@ impl Dispatcher {
             options: message.options,
             resend_of: message.resend_of,
             campaign: message.campaign,
+            template: message.template,
         };
         Some(OutgoingMessage {
             id: message.id,

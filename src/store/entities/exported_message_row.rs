@@ -45,6 +45,7 @@ pub struct Model {
     pub provider_id: Option<String>,
     pub created_at: i64,
     pub campaign: Option<CampaignId>,
+    pub template_name: Option<String>,
 }
 
 without_relations!();

@@ -77,6 +77,12 @@ pub struct Model {
     pub campaign: Option<CampaignId>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub template_name: Option<String>,
+    pub template_language: Option<String>,
+    /// JSON: values of variables and buttons.
+    pub template_values: Option<String>,
+    /// In the public URL of an uploaded file.
+    pub media_token: Option<String>,
 }
 
 without_relations!();

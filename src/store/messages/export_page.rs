@@ -58,6 +58,7 @@ pub struct ExportedMessage {
     /// When it was accepted or first reported.
     pub created_at: DateTime<Utc>,
     pub campaign: Option<CampaignId>,
+    pub template_name: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -185,6 +186,7 @@ impl TryFrom<Model> for ExportedMessage {
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
             campaign: row.campaign,
+            template_name: row.template_name,
         })
     }
 }

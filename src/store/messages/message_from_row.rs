@@ -10,7 +10,9 @@ use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource, Upload};
 use crate::domain::message::{ListedFailure, Message, References, SendOptions};
 use crate::domain::receipt::Pricing;
+use crate::domain::secret::Secret;
 use crate::store::entities::message_row::Model;
+use crate::store::messages::template_values;
 
 /// The table's name in errors.
 pub(super) const TABLE: &str = "messages";
@@ -39,6 +41,7 @@ impl TryFrom<Model> for Message {
             time("read_at", row.read_at)?,
             time("played_at", row.played_at)?,
         ];
+        let template = template_values::decode(&row)?;
         Ok(Self {
             id: row.id.into(),
             provider: row.provider,
@@ -81,6 +84,7 @@ impl TryFrom<Model> for Message {
             campaign: row.campaign,
             created_at,
             updated_at: instant::from_millis(TABLE, "updated_at", row.updated_at)?,
+            template,
         })
     }
 }
@@ -106,6 +110,7 @@ fn media_source(row: &Model) -> Option<MediaSource> {
     Some(MediaSource::Upload(Upload {
         path: PathBuf::from(path),
         size,
+        token: row.media_token.clone().map(Secret::new),
     }))
 }
 

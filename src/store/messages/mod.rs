@@ -10,6 +10,7 @@ mod message_from_row;
 pub(super) mod message_lookup;
 pub(super) mod new_message;
 pub(super) mod search_conditions;
+mod template_values;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ use crate::domain::media::MediaSource;
 use crate::domain::message::{DRY_RUN_HOLD, MessageDraft, Origin};
 use crate::domain::provider::ProviderId;
 use crate::store::entities::message_row::Model;
+use crate::store::messages::template_values;
 
 /// What a new row of `messages` needs besides the message itself.
 pub(crate) struct NewMessage {
@@ -35,6 +36,8 @@ impl NewMessage {
             MediaSource::Upload(upload) => {
                 row.upload_path = Some(upload.path.to_string_lossy().into_owned());
                 row.upload_size = i64::try_from(upload.size).ok();
+                let token = upload.token.as_ref();
+                row.media_token = token.map(|token| token.expose().to_owned());
             }
         }
         row.mime_type.clone_from(&draft.media.mime_type);
@@ -48,6 +51,11 @@ impl NewMessage {
         row.link_with_record = draft.options.link_with_record;
         row.resend_of = draft.resend_of.map(MessageId::uuid);
         row.campaign.clone_from(&draft.campaign);
+        if let Some(template) = &draft.template {
+            row.template_name = Some(template.name.clone());
+            row.template_language.clone_from(&template.language);
+            row.template_values = Some(template_values::encode(template));
+        }
         row
     }
 
@@ -125,6 +133,10 @@ impl NewMessage {
             campaign: None,
             created_at: instant::to_millis(self.created_at),
             updated_at: instant::to_millis(self.created_at),
+            template_name: None,
+            template_language: None,
+            template_values: None,
+            media_token: None,
         }
     }
 }

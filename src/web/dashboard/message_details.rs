@@ -6,6 +6,7 @@ use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
 use crate::domain::scope::Visibility;
+use crate::domain::template::Template;
 use crate::store::attempts::Attempt;
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::time_element::TimeElement;
@@ -59,6 +60,7 @@ pub(super) fn details(
     let references = &message.references;
     let line = |text: &Option<String>| text.as_deref().map(visible_line);
     let media = message.media.as_ref();
+    let template = message.template.as_ref();
     [
         (
             "From",
@@ -71,6 +73,19 @@ pub(super) fn details(
             media
                 .and_then(|media| media.caption.as_deref())
                 .map(|text| viewer.personal(text)),
+        ),
+        ("Template", template.map(|template| template_line(template))),
+        (
+            "Variables",
+            template
+                .filter(|template| !template.body.is_empty())
+                .map(|template| viewer.personal(&template.body.join(" · "))),
+        ),
+        (
+            "Buttons",
+            template
+                .filter(|template| !template.buttons.is_empty())
+                .map(|template| viewer.personal(&button_line(template))),
         ),
         ("ref", line(&references.reference)),
         ("ref1", line(&references.reference1)),
@@ -104,6 +119,24 @@ pub(super) fn details(
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))
     .collect()
+}
+
+/// Name and language.
+fn template_line(template: &Template) -> String {
+    let name = visible_line(&template.name);
+    match &template.language {
+        Some(language) => format!("{name} ({})", visible_line(language)),
+        None => name,
+    }
+}
+
+fn button_line(template: &Template) -> String {
+    let buttons: Vec<String> = template
+        .buttons
+        .iter()
+        .map(|button| format!("{} {}: {}", button.kind, button.index, button.value))
+        .collect();
+    buttons.join(" · ")
 }
 
 pub(super) fn id_row(id: &ProviderMessageId, provider: ProviderId, viewer: Visibility) -> IdRow {

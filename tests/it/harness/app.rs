@@ -12,7 +12,7 @@ use bluetick::config::{Config, account_with_defaults};
 use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::AccountId;
 use bluetick::domain::provider::ProviderId;
-use bluetick::domain::provider_account::{Account, Credentials, KaleyraRegion};
+use bluetick::domain::provider_account::{Account, Credentials, KaleyraRegion, Preflight};
 use bluetick::domain::scope::{Scope, Scopes};
 use bluetick::domain::secret::Secret;
 use bluetick::receiving::reconcile::ReconcileStep;
@@ -88,6 +88,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     config.database_url = database.url();
     config.secret_key = Some(Secret::new("s".repeat(32)));
     config.accounts = accounts;
+    config.media_networks = vec!["127.0.0.1/32".parse().unwrap()];
     let simulator = Simulator::start(settings, simulated).unwrap();
     let (services, server) = serve(config, listener, clock.clone()).await;
     let mut tokens = BTreeMap::new();
@@ -138,6 +139,8 @@ fn accounts(settings: &Settings, base_url: &str) -> Vec<Account> {
     let account = |id: &str, sender: &str, credentials| Account {
         base_url: Some(base_url.to_owned()),
         senders: vec![sender.to_owned()],
+        // The hosts of the tests' media do not exist.
+        preflight: Preflight::Off,
         ..account_with_defaults(id.parse().unwrap(), credentials)
     };
     let sobot = Credentials::Sobot {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bluetick::domain::secret::Secret;
 use bluetick::keys::Keys;
+use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -37,7 +38,7 @@ pub(crate) struct CapacityTrial {
     pub(crate) authorization: String,
     /// With a new connection for each request, as providers may.
     pub(crate) client: reqwest::Client,
-    _database: TestDatabase,
+    database: TestDatabase,
     _program: Program,
 }
 
@@ -79,7 +80,7 @@ impl CapacityTrial {
                 .timeout(PATIENCE)
                 .build()
                 .unwrap(),
-            _database: database,
+            database,
             _program: program,
         }
     }
@@ -90,6 +91,25 @@ impl CapacityTrial {
         let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
         let token = keys.callback_token(&account.parse().unwrap(), 1);
         format!("/callbacks/{account}/{token}")
+    }
+
+    /// Accepts a message with this file for a provider that takes links; the path of the file.
+    pub(crate) async fn upload_video(&self, content: &[u8]) -> String {
+        let message =
+            json!({ "account": SOBOT, "to": "+447700900123", "name": "A", "kind": "video" });
+        let part = Part::bytes(content.to_vec()).file_name("a.mp4");
+        let form = Form::new()
+            .text("message", message.to_string())
+            .part("file", part);
+        let url = format!("http://{}/api/v1/messages", self.address);
+        let (name, value) = self.authorization.trim().split_once(": ").unwrap();
+        let request = self.client.post(url).header(name, value).multipart(form);
+        assert_eq!(request.send().await.unwrap().status(), 202);
+        let token = self
+            .database
+            .query("SELECT media_token AS line FROM messages")
+            .await;
+        format!("/media/{}", token[0])
     }
 
     /// Posts callbacks, spread over a time; each must be answered with 200. How long each took, the

@@ -208,7 +208,7 @@ impl Fleet {
         ] {
             write!(
                 text,
-                "[[accounts]]\nid = \"{account}\"\nprovider = \"{}\"\nbase_url = \"{base_url}\"\ntimeout = \"5s\"\nadopt_after = \"5s\"\n{lines}\n",
+                "[[accounts]]\nid = \"{account}\"\nprovider = \"{}\"\nbase_url = \"{base_url}\"\ntimeout = \"5s\"\npreflight = \"off\"\nadopt_after = \"5s\"\n{lines}\n",
                 provider_of(account),
             )
             .unwrap();

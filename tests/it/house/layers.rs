@@ -78,6 +78,7 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/keys.rs", &[&["domain"]]),
     ("src/data_dir.rs", &[&["config", "domain"]]),
     ("src/http_client.rs", &[&["domain"]]),
+    ("src/http_client", &[&["domain", "http_client"]]),
     ("src/telemetry", &[&["config", "domain", "telemetry"]]),
     ("src/db", &[&["db", "domain"]]),
     ("src/journal", &[&["db", "domain", "journal"]]),
@@ -112,7 +113,12 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["src/web", "src/app", "src/simulator"]),
     (
         "reqwest",
-        &["src/http_client.rs", "src/sending", "src/simulator"],
+        &[
+            "src/http_client.rs",
+            "src/http_client",
+            "src/sending",
+            "src/simulator",
+        ],
     ),
     ("figment", &["src/config"]),
     ("clap", &["src/cli", "src/main.rs"]),

@@ -21,6 +21,7 @@ fn each_kind_is_submitted_as_documented_by_url_and_as_file() {
         message.draft.media.source = MediaSource::Upload(Upload {
             path: "uploads/1".into(),
             size: 5120 * 1024,
+            token: None,
         });
         check_golden(
             &format!("lancepilot/requests/{kind}_multipart.json"),
@@ -39,6 +40,7 @@ fn a_3gp_upload_has_its_extension_and_registered_type() {
     message.draft.media.source = MediaSource::Upload(Upload {
         path: "uploads/2".into(),
         size: 9,
+        token: None,
     });
     check_golden(
         "lancepilot/requests/video_3gp_multipart.json",

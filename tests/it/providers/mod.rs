@@ -10,6 +10,7 @@ mod reply_classes;
 mod shapes;
 mod siblings;
 mod sobot;
+mod templates;
 mod wrapped_callbacks;
 mod zixflow;
 
@@ -27,7 +28,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
-    MatchBy,
+    MatchBy, Preflight,
 };
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::reported_time::ReportedTime;
@@ -95,6 +96,7 @@ fn account(provider: ProviderId) -> Account {
         rate: None,
         max_in_flight: 64,
         mode: AccountMode::Live,
+        preflight: Preflight::Off,
     }
 }
 
@@ -123,6 +125,7 @@ fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
             options: SendOptions::default(),
             resend_of: None,
             campaign: None,
+            template: None,
         },
         report_url: "https://hooks.example.com/reports/AbC-_1".to_owned(),
     }

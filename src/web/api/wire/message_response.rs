@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, PricingResponse};
 use super::send_request::ReferencesBody;
+use super::template_body::TemplateResponse;
 use super::warning_response::WarningResponse;
 use super::{recipient_text, time};
 use crate::domain::campaign::CampaignId;
@@ -83,6 +84,8 @@ pub(crate) struct MessageResponse {
     pub(crate) campaign: Option<String>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) template: Option<TemplateResponse>,
 }
 
 /// When a stage was reached.
@@ -158,6 +161,10 @@ impl MessageResponse {
             campaign: message.campaign.as_ref().map(CampaignId::to_string),
             created_at: time(message.created_at),
             updated_at: time(message.updated_at),
+            template: message
+                .template
+                .as_ref()
+                .map(|template| TemplateResponse::of(template, visibility)),
         }
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
+use crate::web::api::wire::template_body::TemplateRequest;
 use crate::web::api::wire::warning_response::WarningResponse;
 
 /// A message to send.
@@ -48,6 +49,8 @@ pub(crate) struct SendRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub(crate) options: BTreeMap<String, serde_json::Value>,
+    /// An approved template whose header is the media. It may be sent at any time.
+    pub(crate) template: Option<TemplateRequest>,
 }
 
 /// Where the file is: exactly one of `url` and `id`.
@@ -117,6 +120,7 @@ impl From<SendRequest> for MessageInput {
             options: request.options,
             campaign: request.campaign,
             resend: None,
+            template: request.template.map(Into::into),
         }
     }
 }
