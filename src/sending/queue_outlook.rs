@@ -18,7 +18,10 @@ const COUNT_LIMIT: u64 = 200_000;
 
 /// Counts the queue of an account at most every [`COUNT_AGE`].
 #[derive(Clone, Debug, Default)]
-pub struct QueueOutlook(Arc<Mutex<HashMap<AccountId, (DateTime<Utc>, u64)>>>);
+pub struct QueueOutlook(Arc<Mutex<Counts>>);
+
+/// When each queue was counted, and its length.
+type Counts = HashMap<AccountId, (DateTime<Utc>, u64)>;
 
 impl QueueOutlook {
     /// For a message of this account that is accepted now.
@@ -76,7 +79,7 @@ impl QueueOutlook {
         Ok(count)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, (DateTime<Utc>, u64)>> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

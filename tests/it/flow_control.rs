@@ -84,7 +84,7 @@ async fn pass(app: &App, time: TimeDelta, step: TimeDelta) {
 
 #[actix_web::test]
 async fn everything_is_submitted_about_as_fast_as_the_provider_allows() {
-    const MESSAGES: usize = 400;
+    const MESSAGES: usize = 200;
     for retry_after in [Some(1), None] {
         let app = start_app().await;
         let limit = RateLimit::new(20.0, retry_after);
@@ -95,7 +95,7 @@ async fn everything_is_submitted_about_as_fast_as_the_provider_allows() {
         let mut seen_slowed = false;
         while submitted(&app) < MESSAGES {
             while submit_due(&app).await > 0 {}
-            app.advance(TimeDelta::milliseconds(20));
+            app.advance(TimeDelta::milliseconds(25));
             assert!(
                 app.now() - begin < TimeDelta::seconds(120),
                 "{retry_after:?}"
@@ -109,7 +109,7 @@ async fn everything_is_submitted_about_as_fast_as_the_provider_allows() {
             }
         }
         let seconds = (app.now() - begin).as_seconds_f64();
-        let ideal = 400.0 / 20.0;
+        let ideal = 200.0 / 20.0;
         assert!(seconds <= ideal * 1.3, "{seconds} s with {retry_after:?}");
         let calls = app.received(SOBOT).len();
         assert!(calls <= MESSAGES * 6 / 5, "{calls} calls");
@@ -232,7 +232,7 @@ fn failing_providers() -> Vec<Failing> {
 
 #[actix_web::test]
 async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_after_it() {
-    const MESSAGES: usize = 60;
+    const MESSAGES: usize = 40;
     for failing in failing_providers() {
         let (name, id) = (failing.name, failing.account);
         let app = start_app_with(|_, accounts| {
@@ -245,7 +245,7 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let provider = provider_of(id);
         app.simulator.set_outage(provider, Some(failing.reply));
         send_many(&app, id, MESSAGES).await;
-        pass(&app, TimeDelta::minutes(10), TimeDelta::seconds(5)).await;
+        pass(&app, TimeDelta::minutes(10), TimeDelta::seconds(15)).await;
         let shown = account(&app, id).await;
         assert_eq!(shown["health"], failing.health, "{name}: {shown}");
         let problems = app.found("/api/v1/problems").await;
@@ -261,7 +261,7 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
             assert_eq!(problems["paused_accounts"], 1, "{name}");
         }
         // For as long as it lasts.
-        pass(&app, TimeDelta::hours(3), TimeDelta::seconds(60)).await;
+        pass(&app, TimeDelta::hours(3), TimeDelta::seconds(150)).await;
         let found = states(&app, id).await;
         let spent = MESSAGES - found["queued"];
         assert!(spent <= 20, "{name}: {found:?}");
@@ -415,9 +415,8 @@ async fn sent_in_real_time(rate: f64, messages: usize, time: Duration) -> usize 
 #[actix_web::test]
 async fn a_rate_holds_in_real_time_and_is_never_exceeded() {
     const TIME: Duration = Duration::from_secs(2);
-    for (rate, messages) in [(5.0, 30), (80.0, 300), (120.0, 400)] {
+    for (rate, messages, most) in [(5.0, 30, 11), (80.0, 300, 161), (120.0, 400, 241)] {
         let sent = sent_in_real_time(rate, messages, TIME).await;
-        let most = (rate * TIME.as_secs_f64()).ceil() as usize + 1;
         // A busy machine may start late, or need a moment for the first acceptances.
         let least = most * 3 / 4;
         assert!((least..=most).contains(&sent), "{sent} at {rate} a second");

@@ -141,9 +141,10 @@ impl Dispatcher {
             until: now,
         };
         if let Some(rate) = rate {
-            let ahead = match self.steady_clock.is_simulated() {
-                true => TimeDelta::zero(),
-                false => pace::lookahead(account, rate),
+            let ahead = if self.steady_clock.is_simulated() {
+                TimeDelta::zero()
+            } else {
+                pace::lookahead(account, rate)
             };
             allowance.until = now + ahead;
             let slots = flow

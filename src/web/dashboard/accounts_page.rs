@@ -112,7 +112,8 @@ struct AccountCard {
     /// Rates, as configured and now.
     rate: Option<String>,
     slowed: Option<(String, TimeElement)>,
-    pause: bool,
+    /// Where the form that pauses the account goes.
+    pause: Option<String>,
     callback_url: Option<String>,
     steps: Vec<Vec<StepPart>>,
     steps_open: bool,
@@ -189,9 +190,10 @@ impl AccountCard {
                     TimeElement::new(slowdown.since),
                 )
             }),
-            pause: operator
+            pause: (operator
                 && account.mode.is_some()
-                && !matches!(account.health, Health::Paused { .. }),
+                && !matches!(account.health, Health::Paused { .. }))
+            .then(|| format!("/accounts/{}/pause", account.id)),
             callback_url: operator.then(|| account.callback_url.clone()),
             steps: setup.iter().map(|step| step_parts(step, address)).collect(),
             steps_open: account.health == Health::Unconfigured,
