@@ -113,11 +113,8 @@ impl AddressRules {
         {
             return Ok(());
         }
-        let known = NETWORKS.not_public.iter();
-        if let Some((_, name)) = known
-            .into_iter()
-            .find(|(network, _)| network.contains(&address))
-        {
+        let mut known = NETWORKS.not_public.iter();
+        if let Some((_, name)) = known.find(|(network, _)| network.contains(&address)) {
             return Err(UnfetchableUrl::PrivateAddress(name));
         }
         let is_assigned = address.is_ipv4()

@@ -31,7 +31,7 @@ const GRACE: TimeDelta = TimeDelta::minutes(15);
 const FILES_PER_QUERY: usize = 500;
 /// After the message reached its final state.
 const HOSTED_FOR: TimeDelta = TimeDelta::days(7);
-/// WhatsApp gives up a message that was not delivered within 30 days.
+/// WhatsApp drops a message that was not delivered within 30 days.
 const HOSTED_AT_MOST: TimeDelta = TimeDelta::days(37);
 /// 128 bits.
 const TOKEN_BYTES: usize = 16;

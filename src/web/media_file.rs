@@ -18,9 +18,9 @@ const POLICY: &str = "default-src 'none'; sandbox";
 pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
-    token: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let found = services.uploads.find_hosted(&token).await;
+    let token = request.match_info().get("token").unwrap_or_default();
+    let found = services.uploads.find_hosted(token).await;
     let file = found
         .map_err(|error| ApiError::Internal(error.into()))?
         .ok_or(ApiError::NotFound)?;

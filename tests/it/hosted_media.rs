@@ -15,7 +15,7 @@ use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, message, noon, read, start_app,
 };
 
-/// An image of which every byte can be told from its neighbours.
+/// An image whose bytes differ from their neighbours.
 fn content() -> Vec<u8> {
     let noise = (0..100_000_u32).map(|n| (n * 31 % 251) as u8);
     [0xff, 0xd8, 0xff, 0xe0].into_iter().chain(noise).collect()

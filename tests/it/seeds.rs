@@ -306,61 +306,54 @@ async fn seeds_000_and_001_sobot_reply_and_notes() {
 #[actix_web::test]
 async fn seed_002_kaleyra_parameters() {
     let app = start_app().await;
-    let object = "/messaging_object";
-    let at = |name: &'static str| -> &'static str { name };
     let mut rows = vec![
         sent(
             "messaging_product",
             NOTHING,
-            at("/messaging_object/messaging_product"),
+            "/messaging_object/messaging_product",
             json!("whatsapp"),
         ),
         sent(
             "recipient_type",
             NOTHING,
-            at("/messaging_object/recipient_type"),
+            "/messaging_object/recipient_type",
             json!("individual"),
         ),
         sent(
             "to: E.164",
             NOTHING,
-            at("/messaging_object/to"),
+            "/messaging_object/to",
             json!("+447700900123"),
         ),
-        sent(
-            "type",
-            NOTHING,
-            at("/messaging_object/type"),
-            json!("video"),
-        ),
+        sent("type", NOTHING, "/messaging_object/type", json!("video")),
         sent(
             "link",
             NOTHING,
-            at("/messaging_object/video/link"),
+            "/messaging_object/video/link",
             json!("https://media.example.com/a.mp4"),
         ),
         sent(
             "either id or link",
             NOTHING,
-            at("/messaging_object/video/id"),
+            "/messaging_object/video/id",
             Value::Null,
         ),
         sent(
             "id: recommended",
             ("/media", json!({ "id": "1166846181421424" })),
-            at("/messaging_object/video"),
+            "/messaging_object/video",
             json!({ "id": "1166846181421424", "caption": "Your order is on its way" }),
         ),
         sent(
             "caption: 1024 characters",
             ("/caption", json!("x".repeat(1024))),
-            at("/messaging_object/video/caption"),
+            "/messaging_object/video/caption",
             json!("x".repeat(1024)),
         ),
         sent(
             "wa_source: api by default",
             NOTHING,
-            at("/extra_info/wa_source"),
+            "/extra_info/wa_source",
             json!("api"),
         ),
     ];
@@ -389,7 +382,6 @@ async fn seed_002_kaleyra_parameters() {
     assert_eq!(WA_SOURCES.len(), 13);
     check_sent(&app, KALEYRA, "video", &rows).await;
     let request = app.received(KALEYRA).pop().unwrap();
-    assert!(request.json().pointer(object).is_some());
     assert_eq!(
         request.path,
         "/v2/HXAP1700000000IN/whatsapp/+919000000002/messages"
@@ -489,7 +481,8 @@ async fn seed_002_kaleyra_replies() {
                 "accepted",
                 "A1B2C3D4E5F6G7H8I9J0",
             ),
-            (202, printed, "accepted", "attempts"),
+            // Not JSON: whether it was accepted is unknown.
+            (202, printed, "unclear", "uncertain"),
             (401, &rbc.to_string(), "refused", "RBC001"),
             (
                 401,

@@ -41,21 +41,10 @@ pub(crate) fn inspect(path: &Path) -> io::Result<MediaProperties> {
 
 fn detect(start: &[u8]) -> Option<&'static str> {
     // The brands of 3GP that `infer` does not know.
-    match start.get(4..11) {
-        Some(
-            [
-                b'f',
-                b't',
-                b'y',
-                b'p',
-                b'3',
-                b'g',
-                b'p' | b'2' | b'g' | b'e' | b's' | b'r',
-            ],
-        ) => {
-            return Some("video/3gpp");
-        }
-        _ => {}
+    let brand = start.get(4..11);
+    if matches!(brand, Some([name @ .., b'p' | b'2' | b'g' | b'e' | b's' | b'r']) if name == b"ftyp3g")
+    {
+        return Some("video/3gpp");
     }
     infer::get(start).map(|found| found.mime_type())
 }

@@ -74,7 +74,7 @@ pub(super) fn details(
                 .and_then(|media| media.caption.as_deref())
                 .map(|text| viewer.personal(text)),
         ),
-        ("Template", template.map(|template| template_line(template))),
+        ("Template", template.map(template_line)),
         (
             "Variables",
             template
