@@ -17,7 +17,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, MatchBy,
-    PROVIDER_TIME_ZONE,
+    PROVIDER_TIME_ZONE, WindowPolicy,
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
@@ -51,6 +51,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         send_before: Duration::from_hours(1),
         rate: None,
         mode: AccountMode::Live,
+        window: WindowPolicy::default(),
     }
 }
 
@@ -108,6 +109,7 @@ struct CommonKeys {
     send_before: Option<Duration>,
     rate: Option<f64>,
     mode: Option<AccountMode>,
+    window: Option<WindowPolicy>,
 }
 
 impl CommonKeys {
@@ -145,6 +147,14 @@ impl CommonKeys {
                     ("dry-run", AccountMode::DryRun),
                 ],
             ),
+            window: table.word(
+                "window",
+                &[
+                    ("ignore", WindowPolicy::Ignore),
+                    ("warn", WindowPolicy::Warn),
+                    ("refuse", WindowPolicy::Refuse),
+                ],
+            ),
         }
     }
 
@@ -162,6 +172,7 @@ impl CommonKeys {
             send_before: self.send_before.unwrap_or(defaults.send_before),
             rate: self.rate,
             mode: self.mode.unwrap_or(defaults.mode),
+            window: self.window.unwrap_or(defaults.window),
             ..defaults
         }
     }

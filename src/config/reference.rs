@@ -105,4 +105,5 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].send_before", "`1h`", "Time a message may stay queued; then it fails as expired."),
     file_only("accounts[].rate", "none", "Maximum messages per second."),
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
+    file_only("accounts[].window", "`warn`", "What happens to a free-form message to a customer whose 24-hour window is known to be closed: `ignore`, `warn` (accepted with a warning) or `refuse` (422)."),
 ];

@@ -136,6 +136,16 @@ pub enum AccountMode {
     DryRun,
 }
 
+/// What happens to a free-form message whose recipient's 24-hour window is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WindowPolicy {
+    Ignore,
+    /// It is accepted with a warning.
+    #[default]
+    Warn,
+    Refuse,
+}
+
 /// The zone of times without one, unless an account has another. No provider documents another.
 pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
 
@@ -168,6 +178,7 @@ pub struct Account {
     /// The limit in messages per second.
     pub rate: Option<f64>,
     pub mode: AccountMode,
+    pub window: WindowPolicy,
 }
 
 impl Account {

@@ -6,11 +6,12 @@ use sea_orm::{EntityTrait, IntoActiveModel};
 use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{DRY_RUN_HOLD, MessageDraft, Origin};
-use crate::store::Store;
+use crate::domain::message_warning::MessageWarning;
 use crate::store::entities::idempotency_key_row;
 use crate::store::messages::new_message::NewMessage;
+use crate::store::{Store, first_warnings};
 
 /// The caller's key that makes a request idempotent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +26,11 @@ pub struct IdempotencyKey {
 pub enum Accepted {
     New(MessageId),
     /// An earlier, identical request created this message.
-    Replayed(MessageId),
+    Replayed {
+        message: MessageId,
+        /// Of the first reply; absent for keys of earlier versions.
+        warnings: Option<Vec<MessageWarning>>,
+    },
     KeyTaken,
 }
 
@@ -40,6 +45,8 @@ pub struct Acceptance<'a> {
     pub send_before: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
+    /// Kept for repeated requests.
+    pub warnings: &'a [MessageWarning],
 }
 
 impl Store {
@@ -58,12 +65,7 @@ impl Store {
                     .await?;
             if let Some(known) = known {
                 ledger.roll_back().await;
-                let same = known.request_hash == key.request_hash;
-                return Ok(if same {
-                    Accepted::Replayed(known.message.into())
-                } else {
-                    Accepted::KeyTaken
-                });
+                return Ok(compare(&known, key));
             }
             let record = idempotency_key_row::Model {
                 account: draft.account.clone(),
@@ -71,6 +73,7 @@ impl Store {
                 request_hash: key.request_hash.clone(),
                 message: acceptance.id.uuid(),
                 created_at: instant::to_millis(now),
+                warnings: Some(first_warnings::write(acceptance.warnings)),
             };
             idempotency_key_row::Entity::insert(record.into_active_model())
                 .exec_without_returning(ledger.transaction())
@@ -100,5 +103,27 @@ impl Store {
         }
         self.commit(ledger).await?;
         Ok(Accepted::New(acceptance.id))
+    }
+
+    /// The result of an earlier request with this key; absent if there was none.
+    pub async fn find_accepted(
+        &self,
+        account: &AccountId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Accepted>, Error> {
+        let known = idempotency_key_row::Entity::find_by_id((account.clone(), key.name.clone()))
+            .one(self.pools().reader())
+            .await?;
+        Ok(known.map(|known| compare(&known, key)))
+    }
+}
+
+fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Accepted {
+    if known.request_hash != key.request_hash {
+        return Accepted::KeyTaken;
+    }
+    Accepted::Replayed {
+        message: known.message.into(),
+        warnings: known.warnings.as_deref().map(first_warnings::read),
     }
 }

@@ -13,6 +13,7 @@ pub mod crashed_callbacks;
 pub mod database_identity;
 mod dismissals;
 mod entities;
+mod first_warnings;
 pub mod id_conflicts;
 pub mod id_remarks;
 pub mod inbound_windows;

@@ -69,6 +69,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].send_before"], r#"send_before = "1h""#),
     (&["accounts[].rate"], "rate = 20"),
     (&["accounts[].mode"], r#"mode = "live""#),
+    (&["accounts[].window"], r#"window = "refuse""#),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (
         &["accounts[].provider_time_zone"],

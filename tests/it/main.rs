@@ -64,4 +64,5 @@ mod sending;
 mod simulator;
 mod statistics;
 mod unusable_ids;
+mod window_refusals;
 mod windows;

@@ -8,21 +8,20 @@ mod message_fields;
 mod message_input;
 mod option_fields;
 pub mod register_observed;
+mod window_check;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
 pub use self::message_input::{MessageInput, ReceivedFile, Resend};
-use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
-use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
-use crate::domain::window::Window;
+use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
@@ -74,6 +73,20 @@ impl Acceptor {
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft;
+        let mut warnings = Vec::new();
+        match window_check::check_window(&self.store, account, &draft, now).await? {
+            WindowVerdict::Accepted => {}
+            WindowVerdict::Warned(warning) => warnings.push(warning),
+            WindowVerdict::Refused(error) => {
+                return self.refuse_unless_repeated(account, key, error).await;
+            }
+        }
+        if account.mode == AccountMode::DryRun {
+            warnings.push(MessageWarning::new(
+                WarningCode::DryRun,
+                format!("account {} is in dry-run: nothing will be sent", account.id),
+            ));
+        }
         if let Some(upload) = &input.upload {
             let stored = self
                 .uploads
@@ -97,60 +110,52 @@ impl Acceptor {
             action: action.as_ref(),
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+            warnings: &warnings,
         };
         // After an error the message may be stored; the upload sweep decides about the file.
         let accepted = self.store.accept(acceptance, now).await?;
         if accepted != Accepted::New(id) {
             upload_storage::discard(Some(&draft.media));
         }
-        let mut warnings = Vec::new();
-        if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
-            warnings.extend(self.window_warning(&draft, id, now).await?);
-        }
-        if account.mode == AccountMode::DryRun {
-            warnings.push(MessageWarning::new(
-                WarningCode::DryRun,
-                format!("account {} is in dry-run: nothing will be sent", account.id),
-            ));
-        }
-        let (id, repeat) = match accepted {
-            Accepted::New(id) => (id, RequestRepeat::First),
-            Accepted::Replayed(id) => (id, RequestRepeat::Repeated),
-            Accepted::KeyTaken => return Err(AcceptError::KeyTaken),
-        };
-        Ok(StoredMessage {
-            id,
-            repeat,
-            warnings,
-        })
+        StoredMessage::of(accepted, warnings)
     }
 
-    /// Warns if the recipient's 24-hour window is known to be closed.
-    ///
-    /// A repeated request gets the warning that applied when its message was created.
-    async fn window_warning(
+    /// A repeated request gets the first reply, whatever has changed in the meantime.
+    async fn refuse_unless_repeated(
         &self,
-        draft: &MessageDraft,
-        id: MessageId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<MessageWarning>, db::Error> {
-        let last = self
-            .store
-            .find_last_inbound(&draft.account, &draft.recipient)
-            .await?;
-        let consequence = "WhatsApp will reject a free-form message with error 131047";
-        let text = match Window::at(id.created_at().unwrap_or(now), last) {
-            Window::Closed {
-                expired_at: Some(at),
-            } => Some(format!(
-                "the 24-hour window closed at {}; {consequence}",
-                at.to_rfc3339_opts(SecondsFormat::Secs, true)
-            )),
-            Window::Closed { expired_at: None } => Some(format!(
-                "the recipient has not written to this account, so no 24-hour window is open; {consequence}"
-            )),
-            Window::Open { .. } | Window::Unknown => None,
+        account: &Account,
+        key: Option<&IdempotencyKey>,
+        error: InvalidField,
+    ) -> Result<StoredMessage, AcceptError> {
+        let known = match key {
+            Some(key) => self.store.find_accepted(&account.id, key).await?,
+            None => None,
         };
-        Ok(text.map(|text| MessageWarning::new(WarningCode::WindowClosed, text)))
+        match known {
+            Some(accepted) => StoredMessage::of(accepted, Vec::new()),
+            None => Err(AcceptError::Invalid(vec![error])),
+        }
+    }
+}
+
+impl StoredMessage {
+    /// `warnings` are those of this request.
+    fn of(accepted: Accepted, warnings: Vec<MessageWarning>) -> Result<Self, AcceptError> {
+        match accepted {
+            Accepted::New(id) => Ok(Self {
+                id,
+                repeat: RequestRepeat::First,
+                warnings,
+            }),
+            Accepted::Replayed {
+                message,
+                warnings: first,
+            } => Ok(Self {
+                id: message,
+                repeat: RequestRepeat::Repeated,
+                warnings: first.unwrap_or(warnings),
+            }),
+            Accepted::KeyTaken => Err(AcceptError::KeyTaken),
+        }
     }
 }

@@ -26,7 +26,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
-    MatchBy,
+    MatchBy, WindowPolicy,
 };
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::reported_time::ReportedTime;
@@ -93,6 +93,7 @@ fn account(provider: ProviderId) -> Account {
         send_before: Duration::from_hours(1),
         rate: None,
         mode: AccountMode::Live,
+        window: WindowPolicy::Warn,
     }
 }
 
