@@ -5,9 +5,8 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
-use crate::sending::accept::{Acceptor, MessageInput, Resend};
+use crate::sending::accept::{Acceptor, KeyedRequest, MessageInput, RequestKey, Resend};
 use crate::store::Store;
-use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
 
 /// Creates a new message with `resend_of`, once per message: a second call cannot send twice.
@@ -40,11 +39,11 @@ pub async fn resend(
     };
     let input = message_input(&message, resend)?;
     // The idempotency key makes two simultaneous calls create one message.
-    let key = IdempotencyKey {
+    let key = RequestKey {
         name: format!("resend of {id}"),
-        request_hash: String::new(),
+        request: KeyedRequest::Any,
     };
-    let receipt = acceptor.accept(input, Some(&key), decision.now).await?;
+    let receipt = acceptor.accept(input, Some(key), decision.now).await?;
     Ok(receipt.id)
 }
 

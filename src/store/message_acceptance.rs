@@ -18,8 +18,10 @@ use crate::store::{Store, first_warnings};
 pub struct IdempotencyKey {
     /// At most 255 characters.
     pub name: String,
-    /// Hash of the request's body. Another body with the same key is rejected.
+    /// Hash of the request's meaning. Another one with the same key is rejected.
     pub request_hash: String,
+    /// The hash of the same request in earlier versions.
+    pub earlier_hash: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,7 +121,8 @@ impl Store {
 }
 
 fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Accepted {
-    if known.request_hash != key.request_hash {
+    let hash = Some(&known.request_hash);
+    if hash != Some(&key.request_hash) && hash != key.earlier_hash.as_ref() {
         return Accepted::KeyTaken;
     }
     Accepted::Replayed {

@@ -28,6 +28,7 @@ mod explain;
 mod exports;
 mod harness;
 mod house;
+mod idempotency;
 mod journal;
 mod kills;
 mod limits;

@@ -8,6 +8,7 @@ mod message_fields;
 mod message_input;
 mod option_fields;
 pub mod register_observed;
+mod request_meaning;
 mod window_check;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
-pub use self::message_input::{MessageInput, ReceivedFile, Resend};
+pub use self::message_input::{KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
+use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::sending::accept::window_check::WindowVerdict;
@@ -65,7 +67,7 @@ impl Acceptor {
     pub async fn accept(
         &self,
         input: MessageInput,
-        key: Option<&IdempotencyKey>,
+        key: Option<RequestKey>,
         now: DateTime<Utc>,
     ) -> Result<StoredMessage, AcceptError> {
         let id = MessageId::new(now);
@@ -73,12 +75,15 @@ impl Acceptor {
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft;
+        let key = key.map(|key| identify(key, &input, &draft));
         let mut warnings = Vec::new();
         match window_check::check_window(&self.store, account, &draft, now).await? {
             WindowVerdict::Accepted => {}
             WindowVerdict::Warned(warning) => warnings.push(warning),
             WindowVerdict::Refused(error) => {
-                return self.refuse_unless_repeated(account, key, error).await;
+                return self
+                    .refuse_unless_repeated(account, key.as_ref(), error)
+                    .await;
             }
         }
         if account.mode == AccountMode::DryRun {
@@ -106,7 +111,7 @@ impl Acceptor {
         let acceptance = Acceptance {
             id,
             draft: &draft,
-            key,
+            key: key.as_ref(),
             action: action.as_ref(),
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
@@ -135,6 +140,21 @@ impl Acceptor {
             Some(accepted) => StoredMessage::of(accepted, Vec::new()),
             None => Err(AcceptError::Invalid(vec![error])),
         }
+    }
+}
+
+fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> IdempotencyKey {
+    let (request_hash, earlier_hash) = match key.request {
+        KeyedRequest::Meaning { body_hash } => {
+            let hash = request_meaning::hash_meaning(input, draft);
+            (hash, Some(body_hash))
+        }
+        KeyedRequest::Any => (String::new(), None),
+    };
+    IdempotencyKey {
+        name: key.name,
+        request_hash,
+        earlier_hash,
     }
 }
 
