@@ -26,6 +26,7 @@ mod disk_full;
 mod durability;
 mod explain;
 mod exports;
+mod grouped_acceptance;
 mod harness;
 mod house;
 mod idempotency;

@@ -1,7 +1,8 @@
 //! Accepts a message: validates every field, then stores the message and its idempotency key in one
-//! transaction.
+//! transaction, together with others.
 
 mod accept_error;
+mod acceptance_writer;
 mod media_fields;
 mod media_url;
 mod message_fields;
@@ -23,14 +24,16 @@ use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
+use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
-use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
+use crate::store::message_acceptance::{Accepted, IdempotencyKey};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
     pub id: MessageId,
+    pub created_at: DateTime<Utc>,
     pub repeat: RequestRepeat,
     pub warnings: Vec<MessageWarning>,
 }
@@ -48,19 +51,27 @@ pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
+    writer: AcceptanceWriter,
 }
 
 impl Acceptor {
+    /// Starts the task that stores messages.
     pub fn new(
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
         uploads: UploadStorage,
     ) -> Self {
         Self {
+            writer: AcceptanceWriter::start(store.clone()),
             store,
             accounts,
             uploads,
         }
+    }
+
+    /// Stores what is queued and accepts nothing more.
+    pub async fn close(&self) {
+        self.writer.close().await;
     }
 
     /// Validates a message and stores it as queued.
@@ -82,7 +93,7 @@ impl Acceptor {
             WindowVerdict::Warned(warning) => warnings.push(warning),
             WindowVerdict::Refused(error) => {
                 return self
-                    .refuse_unless_repeated(account, key.as_ref(), error)
+                    .refuse_unless_repeated(account, key.as_ref(), error, now)
                     .await;
             }
         }
@@ -108,21 +119,23 @@ impl Acceptor {
             detail: Some(format!("as {id}")),
             ..Action::new(&resend.actor, Verb::Resend, now)
         });
-        let acceptance = Acceptance {
+        let upload = input.upload.is_some().then(|| draft.media.clone());
+        let message = WaitingMessage {
             id,
-            draft: &draft,
-            key: key.as_ref(),
-            action: action.as_ref(),
+            draft,
+            key,
+            action,
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
-            warnings: &warnings,
+            warnings: warnings.clone(),
+            now,
         };
         // After an error the message may be stored; the upload sweep decides about the file.
-        let accepted = self.store.accept(acceptance, now).await?;
+        let accepted = self.writer.store(message).await?;
         if accepted != Accepted::New(id) {
-            upload_storage::discard(Some(&draft.media));
+            upload_storage::discard(upload.as_ref());
         }
-        StoredMessage::of(accepted, warnings)
+        StoredMessage::of(accepted, warnings, now)
     }
 
     /// A repeated request gets the first reply, whatever has changed in the meantime.
@@ -131,13 +144,14 @@ impl Acceptor {
         account: &Account,
         key: Option<&IdempotencyKey>,
         error: InvalidField,
+        now: DateTime<Utc>,
     ) -> Result<StoredMessage, AcceptError> {
         let known = match key {
             Some(key) => self.store.find_accepted(&account.id, key).await?,
             None => None,
         };
         match known {
-            Some(accepted) => StoredMessage::of(accepted, Vec::new()),
+            Some(accepted) => StoredMessage::of(accepted, Vec::new(), now),
             None => Err(AcceptError::Invalid(vec![error])),
         }
     }
@@ -160,18 +174,25 @@ fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> Idem
 
 impl StoredMessage {
     /// `warnings` are those of this request.
-    fn of(accepted: Accepted, warnings: Vec<MessageWarning>) -> Result<Self, AcceptError> {
+    fn of(
+        accepted: Accepted,
+        warnings: Vec<MessageWarning>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, AcceptError> {
         match accepted {
             Accepted::New(id) => Ok(Self {
                 id,
+                created_at: now,
                 repeat: RequestRepeat::First,
                 warnings,
             }),
             Accepted::Replayed {
                 message,
+                created_at,
                 warnings: first,
             } => Ok(Self {
                 id: message,
+                created_at,
                 repeat: RequestRepeat::Repeated,
                 warnings: first.unwrap_or(warnings),
             }),

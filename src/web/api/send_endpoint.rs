@@ -79,10 +79,6 @@ async fn answer(
     receipt: &StoredMessage,
     state: DeliveryState,
 ) -> Result<HttpResponse, ApiError> {
-    let created_at = match services.store.find_message(receipt.id).await? {
-        Some(Found::Message(message)) => message.created_at,
-        _ => services.clock.now(),
-    };
     let mut warnings = receipt.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
         let attempts = services.store.list_attempts(receipt.id).await?;
@@ -92,7 +88,7 @@ async fn answer(
         id: receipt.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),
-        created_at: wire::time(created_at),
+        created_at: wire::time(receipt.created_at),
         warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(
