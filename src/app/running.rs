@@ -122,8 +122,9 @@ impl Running {
     }
 }
 
-/// Writes queued callbacks to the journal and closes every connection.
+/// Writes queued callbacks and messages, and closes every connection.
 pub async fn close(services: Services) {
+    services.acceptor.close().await;
     if let Err(error) = services.journal.close().await {
         tracing::warn!(%error, "the journal could not be closed cleanly");
     }

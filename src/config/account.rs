@@ -17,7 +17,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, MatchBy,
-    PROVIDER_TIME_ZONE, Preflight,
+    PROVIDER_TIME_ZONE, Preflight, WindowPolicy,
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
@@ -54,6 +54,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         max_in_flight: MAX_IN_FLIGHT,
         mode: AccountMode::Live,
         preflight: Preflight::default(),
+        window: WindowPolicy::default(),
     }
 }
 
@@ -113,6 +114,7 @@ struct CommonKeys {
     max_in_flight: Option<u32>,
     mode: Option<AccountMode>,
     preflight: Option<Preflight>,
+    window: Option<WindowPolicy>,
 }
 
 impl CommonKeys {
@@ -159,6 +161,14 @@ impl CommonKeys {
                     ("refuse", Preflight::Refuse),
                 ],
             ),
+            window: table.word(
+                "window",
+                &[
+                    ("ignore", WindowPolicy::Ignore),
+                    ("warn", WindowPolicy::Warn),
+                    ("refuse", WindowPolicy::Refuse),
+                ],
+            ),
         }
     }
 
@@ -181,6 +191,7 @@ impl CommonKeys {
                 .unwrap_or(defaults.max_in_flight),
             mode: self.mode.unwrap_or(defaults.mode),
             preflight: self.preflight.unwrap_or(defaults.preflight),
+            window: self.window.unwrap_or(defaults.window),
             ..defaults
         }
     }

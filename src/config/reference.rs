@@ -108,4 +108,5 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].max_in_flight", "`64`", "Maximum submissions at a time; an account begins with 4, also after trouble."),
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
     file_only("accounts[].preflight", "`warn`", "Whether the media of a message is fetched and checked before it is accepted: `off`, `warn` or `refuse`."),
+    file_only("accounts[].window", "`warn`", "What happens to a free-form message to a customer whose 24-hour window is known to be closed: `ignore`, `warn` (accepted with a warning) or `refuse` (422)."),
 ];

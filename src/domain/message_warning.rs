@@ -1,12 +1,12 @@
 //! Warnings about a message that was accepted, although something about it is probably a mistake.
 
-use strum::{IntoStaticStr, VariantArray};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use crate::domain::enum_words::enum_words;
+use crate::domain::enum_words::{UnknownWord, enum_words};
 
 /// Codes are stable: callers branch on them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum WarningCode {
     /// The recipient's 24-hour window is closed.
     WindowClosed,
@@ -25,7 +25,7 @@ pub enum WarningCode {
     /// The media breaks a rule of WhatsApp or of the provider.
     Media,
 }
-enum_words!(WarningCode);
+enum_words!(WarningCode, "a warning code");
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageWarning {

@@ -148,6 +148,16 @@ pub enum Preflight {
     Refuse,
 }
 
+/// What happens to a free-form message whose recipient's 24-hour window is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WindowPolicy {
+    Ignore,
+    /// It is accepted with a warning.
+    #[default]
+    Warn,
+    Refuse,
+}
+
 /// The zone of times without one, unless an account has another. No provider documents another.
 pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
 
@@ -183,6 +193,7 @@ pub struct Account {
     pub max_in_flight: usize,
     pub mode: AccountMode,
     pub preflight: Preflight,
+    pub window: WindowPolicy,
 }
 
 impl Account {

@@ -3,15 +3,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-const LENGTH: TimeDelta = TimeDelta::hours(24);
+pub const LENGTH: TimeDelta = TimeDelta::hours(24);
 
-/// The last inbound messages of an account.
+/// What is known about a customer's window. The times are the events' own, not those of their
+/// reports: the order of arrival makes no difference.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LastInbound {
-    /// From any customer; absent until the account's first inbound message.
-    pub to_account: Option<DateTime<Utc>>,
-    /// From this customer.
-    pub of_customer: Option<DateTime<Utc>>,
+pub struct WindowEvents {
+    /// The last message of any customer; absent until the account's first inbound message.
+    pub inbound_to_account: Option<DateTime<Utc>>,
+    /// The last message of this customer.
+    pub inbound_of_customer: Option<DateTime<Utc>>,
+    /// When a message to this customer last failed because the window was closed.
+    pub refused_at: Option<DateTime<Utc>>,
 }
 
 /// Whether WhatsApp accepts a free-form message.
@@ -21,7 +24,7 @@ pub enum Window {
         expires_at: DateTime<Utc>,
     },
     Closed {
-        /// Absent where the customer never wrote.
+        /// At the latest; absent where the customer never wrote and nothing was refused.
         expired_at: Option<DateTime<Utc>>,
     },
     /// No inbound message of the account was ever received.
@@ -29,8 +32,21 @@ pub enum Window {
 }
 
 impl Window {
-    pub fn at(now: DateTime<Utc>, last: LastInbound) -> Self {
-        match (last.of_customer, last.to_account) {
+    /// A refusal closes the window until the customer writes again. It counts for 24 hours: after
+    /// that, an account whose inbound messages are not received here knows nothing any more.
+    pub fn at(now: DateTime<Utc>, events: WindowEvents) -> Self {
+        let refused_at = events.refused_at.filter(|at| {
+            now < *at + LENGTH && events.inbound_of_customer.is_none_or(|wrote| wrote <= *at)
+        });
+        if let Some(refused_at) = refused_at {
+            let expired_at = events
+                .inbound_of_customer
+                .map_or(refused_at, |wrote| refused_at.min(wrote + LENGTH));
+            return Self::Closed {
+                expired_at: Some(expired_at),
+            };
+        }
+        match (events.inbound_of_customer, events.inbound_to_account) {
             (Some(at), _) if now < at + LENGTH => Self::Open {
                 expires_at: at + LENGTH,
             },
@@ -66,9 +82,10 @@ mod tests {
     #[test]
     fn a_window_is_open_for_exactly_twenty_four_hours() {
         let wrote = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let last = LastInbound {
-            to_account: Some(wrote),
-            of_customer: Some(wrote),
+        let last = WindowEvents {
+            inbound_to_account: Some(wrote),
+            inbound_of_customer: Some(wrote),
+            refused_at: None,
         };
         let closes = wrote + TimeDelta::hours(24);
         let just_before = closes - TimeDelta::milliseconds(1);
@@ -87,11 +104,70 @@ mod tests {
     #[test]
     fn without_inbound_messages_the_window_is_unknown() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let others = LastInbound {
-            to_account: Some(now - TimeDelta::days(9)),
-            of_customer: None,
+        let others = WindowEvents {
+            inbound_to_account: Some(now - TimeDelta::days(9)),
+            ..WindowEvents::default()
         };
         assert_eq!(Window::at(now, others), Window::Closed { expired_at: None });
-        assert_eq!(Window::at(now, LastInbound::default()), Window::Unknown);
+        assert_eq!(Window::at(now, WindowEvents::default()), Window::Unknown);
+    }
+
+    #[test]
+    fn a_refusal_closes_the_window_until_the_customer_writes_again() {
+        let wrote = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let refused = wrote + TimeDelta::hours(2);
+        let events = |wrote, refused_at| WindowEvents {
+            inbound_to_account: wrote,
+            inbound_of_customer: wrote,
+            refused_at,
+        };
+        let hour = TimeDelta::hours(1);
+        for (now, events, expected) in [
+            (
+                refused,
+                events(Some(wrote), Some(refused)),
+                Window::Closed {
+                    expired_at: Some(refused),
+                },
+            ),
+            // Within one second of the provider's clock.
+            (
+                refused,
+                events(Some(refused), Some(refused)),
+                Window::Closed {
+                    expired_at: Some(refused),
+                },
+            ),
+            (
+                refused + hour,
+                events(Some(refused + hour), Some(refused)),
+                Window::Open {
+                    expires_at: refused + hour + LENGTH,
+                },
+            ),
+            // It had expired long before.
+            (
+                wrote + LENGTH * 2,
+                events(Some(wrote), Some(wrote + LENGTH * 2)),
+                Window::Closed {
+                    expired_at: Some(wrote + LENGTH),
+                },
+            ),
+            // No inbound message is ever received here.
+            (
+                refused,
+                events(None, Some(refused)),
+                Window::Closed {
+                    expired_at: Some(refused),
+                },
+            ),
+            (
+                refused + LENGTH,
+                events(None, Some(refused)),
+                Window::Unknown,
+            ),
+        ] {
+            assert_eq!(Window::at(now, events), expected);
+        }
     }
 }

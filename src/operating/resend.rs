@@ -7,9 +7,10 @@ use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
 use crate::domain::template::Template;
 use crate::operating::actions::{Decision, OperateError};
-use crate::sending::accept::{Acceptor, ButtonInput, MessageInput, Resend, TemplateInput};
+use crate::sending::accept::{
+    Acceptor, ButtonInput, KeyedRequest, MessageInput, RequestKey, Resend, TemplateInput,
+};
 use crate::store::Store;
-use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
 
 /// Creates a new message with `resend_of`, once per message: a second call cannot send twice.
@@ -42,11 +43,11 @@ pub async fn resend(
     };
     let input = message_input(&message, resend, None)?;
     // The idempotency key makes two simultaneous calls create one message.
-    let key = IdempotencyKey {
+    let key = RequestKey {
         name: format!("resend of {id}"),
-        request_hash: String::new(),
+        request: KeyedRequest::Any,
     };
-    let receipt = acceptor.accept(input, Some(&key), decision.now).await?;
+    let receipt = acceptor.accept(input, Some(key), decision.now).await?;
     Ok(receipt.id)
 }
 

@@ -31,6 +31,16 @@ impl PlannedNumber {
             .iter()
             .any(|plan| is_assigned(plan, &self.national))
     }
+
+    /// Whether it is in a range in use that has mobile numbers.
+    pub(super) fn is_mobile(&self) -> bool {
+        plans_of(self.country_code).iter().any(|plan| {
+            matches(plan.descriptors().general(), &self.national)
+                && plan.descriptors().mobile().is_some_and(|kind| {
+                    has_length(kind, &self.national) && matches(kind, &self.national)
+                })
+        })
+    }
 }
 
 /// Why digits are no international number.

@@ -86,7 +86,7 @@ fn parse_without_plus(
         counts.then(|| number.clone())
     });
     match (national, international) {
-        (Some(national), Some(international)) => choose(national, international, digits.len()),
+        (Some(national), Some(international)) => choose(national, international, digits),
         (Some(number), None) | (None, Some(number)) => Ok(number),
         (None, None) if digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero.into()),
         (None, None) if digits.len() < LEAST_DIGITS_WITHOUT_PLUS => {
@@ -104,14 +104,20 @@ fn parse_without_plus(
 fn choose(
     national: PlannedNumber,
     international: PlannedNumber,
-    length: usize,
+    digits: &str,
 ) -> Result<PlannedNumber, BadRecipient> {
     if national == international {
         return Ok(national);
     }
+    let is_long = digits.len() >= LEAST_DIGITS_WITHOUT_PLUS;
     match (national.is_assigned(), international.is_assigned()) {
+        // Plans with landlines of any length, such as Germany's, contain most of the world's numbers.
+        // Without its trunk prefix such a number says too little.
+        (true, false) if is_long && national.national == digits && !national.is_mobile() => {
+            Err(BadRecipient::Ambiguous)
+        }
         (true, false) => Ok(national),
-        (false, true) if length >= LEAST_DIGITS_WITHOUT_PLUS => Ok(international),
+        (false, true) if is_long => Ok(international),
         _ => Err(BadRecipient::Ambiguous),
     }
 }
@@ -223,6 +229,31 @@ mod tests {
         );
         assert_eq!(digits("+6591234567", Some("IN")), "6591234567");
         assert_eq!(digits("+916591234567", Some("IN")), "916591234567");
+    }
+
+    #[test]
+    fn a_number_that_looks_international_is_never_silently_national() {
+        for (text, country) in [
+            ("919970123456", "DE"),
+            // A range that the plan has and that no operator uses yet.
+            ("447700900123", "DE"),
+            ("491512345678", "DE"),
+            ("4366412345678", "DE"),
+            ("33612345678", "DE"),
+            ("15123456789", "DE"),
+        ] {
+            assert_eq!(
+                parse(text, Some(country)),
+                Err(BadRecipient::Ambiguous),
+                "{text}"
+            );
+            assert_eq!(digits(&format!("+{text}"), Some(country)), text);
+            assert_eq!(digits(&format!("00{text}"), Some(country)), text);
+        }
+        assert_eq!(digits("0151 23456789", Some("DE")), "4915123456789");
+        assert_eq!(digits("31 98765 4321", Some("BR")), "5531987654321");
+        assert_eq!(digits("919970123456", Some("AT")), "919970123456");
+        assert_eq!(digits("919970123456", Some("IN")), "919970123456");
     }
 
     #[test]

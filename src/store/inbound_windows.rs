@@ -1,18 +1,20 @@
-//! When customers last wrote to an account. Their messages are stored only in the journal.
+//! When customers last wrote to an account, and when messages to them failed because their window was
+//! closed. Customers' messages are stored only in the journal.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use crate::db::{Error, instant};
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::phone::{self, PhoneNumber};
-use crate::domain::window::LastInbound;
+use crate::domain::window::{self, WindowEvents};
 use crate::store::Store;
-use crate::store::entities::account_row;
 use crate::store::entities::window_row::{Column, Entity, Model};
+use crate::store::entities::{account_row, message_row};
 use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below SQLite's limit of 32,766.
@@ -64,28 +66,49 @@ impl Ledger {
 }
 
 impl Store {
-    /// When this customer, and when any customer, last wrote to an account.
-    pub async fn find_last_inbound(
+    /// What is known about the window of a customer at `now`.
+    pub async fn find_window_events(
         &self,
         account: &AccountId,
         phone: &PhoneNumber,
-    ) -> Result<LastInbound, Error> {
+        now: DateTime<Utc>,
+    ) -> Result<WindowEvents, Error> {
         let reader = self.pools().reader();
+        let spellings = phone::spellings(phone.digits());
         let rows = Entity::find()
             .filter(Column::Account.eq(account))
-            .filter(Column::Phone.is_in(phone::spellings(phone.digits())))
+            .filter(Column::Phone.is_in(spellings.clone()))
             .all(reader)
             .await?;
         let known = account_row::Entity::find_by_id(account.clone())
             .one(reader)
             .await?;
-        let read = |column, millis| instant::from_optional_millis("windows", column, millis);
-        Ok(LastInbound {
-            to_account: read("account", known.and_then(|known| known.last_inbound_at))?,
-            of_customer: read(
+        // The fold keeps these columns, so that a replay and a rebuild change them. The words are
+        // literal, as in the partial index.
+        let class = format!("failure_class = '{}'", FailureClass::Window.as_str());
+        let refused_at: Option<Option<i64>> = message_row::Entity::find()
+            .select_only()
+            .column_as(message_row::Column::FailedAt.max(), "refused_at")
+            .filter(message_row::Column::Account.eq(account))
+            .filter(message_row::Column::Recipient.is_in(spellings))
+            .filter(message_row::Column::FailedAt.gt(instant::to_millis(now - window::LENGTH)))
+            .filter(Expr::cust(class))
+            .into_tuple()
+            .one(reader)
+            .await?;
+        let read = |table, column, millis| instant::from_optional_millis(table, column, millis);
+        Ok(WindowEvents {
+            inbound_to_account: read(
+                "accounts",
+                "last_inbound_at",
+                known.and_then(|known| known.last_inbound_at),
+            )?,
+            inbound_of_customer: read(
+                "windows",
                 "last_inbound_at",
                 rows.iter().map(|row| row.last_inbound_at).max(),
             )?,
+            refused_at: read("messages", "failed_at", refused_at.flatten())?,
         })
     }
 }

@@ -1,33 +1,46 @@
-//! Stores a validated message with its idempotency key.
+//! Stores validated messages with their idempotency keys.
+
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tokio::time::Instant;
 
-use crate::db::{Error, instant};
+use crate::db::connect_options::MAIN_BUSY_TIMEOUT;
+use crate::db::{Error, instant, statements};
 use crate::domain::audit_action::Action;
 use crate::domain::campaign::CampaignState;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MessageDraft, Origin};
-use crate::store::Store;
+use crate::domain::message_warning::MessageWarning;
 use crate::store::campaigns::PAUSED_HOLD;
-use crate::store::entities::idempotency_key_row;
+use crate::store::entities::{idempotency_key_row, message_row};
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
+use crate::store::{Store, first_warnings};
 
 /// The caller's key that makes a request idempotent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
     /// At most 255 characters.
     pub name: String,
-    /// Hash of the request's body. Another body with the same key is rejected.
+    /// Hash of the request's meaning. Another one with the same key is rejected.
     pub request_hash: String,
+    /// The hash of the same request in earlier versions.
+    pub earlier_hash: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Accepted {
     New(MessageId),
     /// An earlier, identical request created this message.
-    Replayed(MessageId),
+    Replayed {
+        message: MessageId,
+        created_at: DateTime<Utc>,
+        /// Of the first reply; absent for keys of earlier versions.
+        warnings: Option<Vec<MessageWarning>>,
+    },
     KeyTaken,
 }
 
@@ -42,81 +55,213 @@ pub struct Acceptance<'a> {
     pub send_before: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
+    /// Kept for repeated requests.
+    pub warnings: &'a [MessageWarning],
 }
 
 impl Store {
-    /// Whether a message was accepted with this idempotency key.
-    pub async fn knows_key(&self, account: &AccountId, name: &str) -> Result<bool, Error> {
-        let known = idempotency_key_row::Entity::find_by_id((account.clone(), name.to_owned()))
-            .one(self.pools().reader())
-            .await?;
-        Ok(known.is_some())
-    }
-
-    /// Stores a validated message and its idempotency key in one transaction.
+    /// Stores one validated message and its idempotency key.
     pub async fn accept(
         &self,
         acceptance: Acceptance<'_>,
         now: DateTime<Utc>,
     ) -> Result<Accepted, Error> {
-        let mut ledger = self.ledger_for_caller(now).await?;
-        let draft = acceptance.draft;
-        if let Some(repeated) = draft.resend_of {
-            ledger.load(&[repeated]).await?;
-            let resent_as = ledger.row(repeated).and_then(|row| row.resent_as);
-            if let Some(known) = resent_as {
-                ledger.roll_back().await;
-                return Ok(Accepted::Replayed(known.into()));
-            }
-        }
-        if let Some(key) = acceptance.key {
-            let known =
-                idempotency_key_row::Entity::find_by_id((draft.account.clone(), key.name.clone()))
-                    .one(ledger.transaction())
-                    .await?;
-            if let Some(known) = known {
-                ledger.roll_back().await;
-                let same = known.request_hash == key.request_hash;
-                return Ok(if same {
-                    Accepted::Replayed(known.message.into())
-                } else {
-                    Accepted::KeyTaken
-                });
-            }
-            let record = idempotency_key_row::Model {
-                account: draft.account.clone(),
-                name: key.name.clone(),
-                request_hash: key.request_hash.clone(),
-                message: acceptance.id.uuid(),
-                created_at: instant::to_millis(now),
-            };
-            idempotency_key_row::Entity::insert(record.into_active_model())
-                .exec_without_returning(ledger.transaction())
-                .await?;
-        }
-        let new = NewMessage {
-            id: acceptance.id,
-            created_at: now,
-            queue: QueueState::Queued,
-            send_before: Some(now + acceptance.send_before),
-            silence_limit: acceptance.silence_limit,
+        let deadline = Instant::now() + MAIN_BUSY_TIMEOUT;
+        let mut results = self.accept_all(&[(acceptance, now)], deadline).await?;
+        results.pop().unwrap_or(Err(Error::UnexpectedRowCount {
+            table: "messages",
+            expected: 1,
+            touched: 0,
+        }))
+    }
+
+    /// Stores validated messages, each with its idempotency key and the instant of its acceptance, in
+    /// one transaction. The results have the order of the messages: one that cannot be stored fails
+    /// alone. After an error of the whole, nothing was stored, unless the outcome of the commit is
+    /// unknown.
+    ///
+    /// [`Error::TooSlow`] if the transaction cannot begin before the deadline.
+    pub async fn accept_all(
+        &self,
+        acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
+        deadline: Instant,
+    ) -> Result<Vec<Result<Accepted, Error>>, Error> {
+        let Some(now) = acceptances.iter().map(|(_, at)| *at).max() else {
+            return Ok(Vec::new());
         };
-        let mut row = new.queued(draft);
-        if let Some(campaign) = &draft.campaign
-            && ledger.create_campaign(campaign, draft).await? == CampaignState::Paused
-            && draft.origin != Origin::DryRun
+        let mut ledger = self.ledger_before(now, deadline).await?;
+        match store_all(&mut ledger, acceptances).await {
+            Ok(results) => {
+                let is_new =
+                    |result: &Result<Accepted, Error>| matches!(result, Ok(Accepted::New(_)));
+                if results.iter().any(is_new) {
+                    self.commit(ledger).await?;
+                } else {
+                    ledger.roll_back().await;
+                }
+                Ok(results)
+            }
+            Err(error) => {
+                ledger.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The result of an earlier request with this key; absent if there was none.
+    pub async fn find_accepted(
+        &self,
+        account: &AccountId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Accepted>, Error> {
+        let known = idempotency_key_row::Entity::find_by_id((account.clone(), key.name.clone()))
+            .one(self.pools().reader())
+            .await?;
+        known.map(|known| compare(&known, key)).transpose()
+    }
+}
+
+/// Keys as stored, or of messages that are about to be.
+type KnownKeys = HashMap<(AccountId, String), idempotency_key_row::Model>;
+
+async fn store_all(
+    ledger: &mut Ledger,
+    acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
+) -> Result<Vec<Result<Accepted, Error>>, Error> {
+    let mut known = find_keys(ledger, acceptances).await?;
+    let repeated: Vec<MessageId> = acceptances
+        .iter()
+        .filter_map(|(acceptance, _)| acceptance.draft.resend_of)
+        .collect();
+    ledger.load(&repeated).await?;
+    let mut keys = Vec::new();
+    let mut results = Vec::with_capacity(acceptances.len());
+    for (acceptance, now) in acceptances {
+        let key = acceptance.key.map(|key| key_row(acceptance, key, *now));
+        let earlier = key
+            .as_ref()
+            .and_then(|row| known.get(&(row.account.clone(), row.name.clone())));
+        if let (Some(earlier), Some(key)) = (earlier, acceptance.key) {
+            results.push(compare(earlier, key));
+            continue;
+        }
+        if let Some(again) = find_resend(ledger, acceptance, *now) {
+            results.push(Ok(again));
+            continue;
+        }
+        // Before anything is added: a failing message must not fail its neighbours.
+        if let Some(repeated) = acceptance.draft.resend_of
+            && let Err(error) =
+                ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))
         {
-            row.hold = Some(PAUSED_HOLD.to_owned());
-            row.next_attempt_at = None;
+            results.push(Err(error));
+            continue;
         }
+        if let Some(row) = key {
+            known.insert((row.account.clone(), row.name.clone()), row.clone());
+            keys.push(row);
+        }
+        let row = message_row(ledger, acceptance, *now).await?;
         ledger.insert(row);
-        if let Some(repeated) = draft.resend_of {
-            ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))?;
-        }
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
-        self.commit(ledger).await?;
-        Ok(Accepted::New(acceptance.id))
+        results.push(Ok(Accepted::New(acceptance.id)));
     }
+    let keys: Vec<&idempotency_key_row::Model> = keys.iter().collect();
+    statements::insert::<idempotency_key_row::Entity>(ledger.transaction(), &keys, "").await?;
+    Ok(results)
+}
+
+async fn find_keys(
+    ledger: &Ledger,
+    acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
+) -> Result<KnownKeys, Error> {
+    let keyed = || {
+        acceptances
+            .iter()
+            .filter_map(|(acceptance, _)| Some((&acceptance.draft.account, acceptance.key?)))
+    };
+    let accounts: BTreeSet<&AccountId> = keyed().map(|(account, _)| account).collect();
+    let mut names: Vec<&str> = keyed().map(|(_, key)| key.name.as_str()).collect();
+    let Some(last) = names.last().copied() else {
+        return Ok(KnownKeys::new());
+    };
+    // Few different texts, so that statement caches hit.
+    names.resize(names.len().next_power_of_two(), last);
+    let rows = idempotency_key_row::Entity::find()
+        .filter(idempotency_key_row::Column::Account.is_in(accounts))
+        .filter(idempotency_key_row::Column::Name.is_in(names))
+        .all(ledger.transaction())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.account.clone(), row.name.clone()), row))
+        .collect())
+}
+
+fn key_row(
+    acceptance: &Acceptance<'_>,
+    key: &IdempotencyKey,
+    now: DateTime<Utc>,
+) -> idempotency_key_row::Model {
+    idempotency_key_row::Model {
+        account: acceptance.draft.account.clone(),
+        name: key.name.clone(),
+        request_hash: key.request_hash.clone(),
+        message: acceptance.id.uuid(),
+        created_at: instant::to_millis(now),
+        warnings: Some(first_warnings::write(acceptance.warnings)),
+    }
+}
+
+/// The message that repeats the same one already.
+fn find_resend(
+    ledger: &Ledger,
+    acceptance: &Acceptance<'_>,
+    now: DateTime<Utc>,
+) -> Option<Accepted> {
+    let repeated = ledger.row(acceptance.draft.resend_of?)?;
+    let message = MessageId::from(repeated.resent_as?);
+    Some(Accepted::Replayed {
+        message,
+        created_at: message.created_at().unwrap_or(now),
+        warnings: None,
+    })
+}
+
+async fn message_row(
+    ledger: &mut Ledger,
+    acceptance: &Acceptance<'_>,
+    now: DateTime<Utc>,
+) -> Result<message_row::Model, Error> {
+    let draft = acceptance.draft;
+    let new = NewMessage {
+        id: acceptance.id,
+        created_at: now,
+        queue: QueueState::Queued,
+        send_before: Some(now + acceptance.send_before),
+        silence_limit: acceptance.silence_limit,
+    };
+    let mut row = new.queued(draft);
+    if let Some(campaign) = &draft.campaign
+        && ledger.create_campaign(campaign, draft).await? == CampaignState::Paused
+        && draft.origin != Origin::DryRun
+    {
+        row.hold = Some(PAUSED_HOLD.to_owned());
+        row.next_attempt_at = None;
+    }
+    Ok(row)
+}
+
+fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<Accepted, Error> {
+    let hash = Some(&known.request_hash);
+    if hash != Some(&key.request_hash) && hash != key.earlier_hash.as_ref() {
+        return Ok(Accepted::KeyTaken);
+    }
+    Ok(Accepted::Replayed {
+        message: known.message.into(),
+        created_at: instant::from_millis("idempotency_keys", "created_at", known.created_at)?,
+        warnings: known.warnings.as_deref().map(first_warnings::read),
+    })
 }

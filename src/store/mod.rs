@@ -15,6 +15,7 @@ pub mod crashed_callbacks;
 pub mod database_identity;
 mod dismissals;
 mod entities;
+mod first_warnings;
 pub mod id_conflicts;
 pub mod id_remarks;
 pub mod inbound_windows;
@@ -48,6 +49,7 @@ use chrono::{DateTime, Utc};
 use migration::MainMigrator;
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use ledger::message_change::Change;
@@ -132,6 +134,13 @@ impl Store {
         let begun = Ledger::begin(&self.pools, self.process, now);
         // A transaction that has only begun is rolled back when it is dropped.
         self.record_write(in_time(begun).await)
+    }
+
+    /// [`Store::ledger_for_caller`] with the deadline of callers that waited before.
+    async fn ledger_before(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Ledger, Error> {
+        let begun = Box::pin(Ledger::begin(&self.pools, self.process, now));
+        let begun = timeout_at(deadline, begun).await;
+        self.record_write(begun.unwrap_or(Err(Error::TooSlow)))
     }
 
     /// Commits what `work` did for a waiting caller, or rolls it back after an error.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bluetick::config::reference::{ConfigKey, KEYS, KeySource};
 use bluetick::config::{Config, ConfigErrors, Environment, RetentionDays};
 use bluetick::domain::provider_account::{
-    AccountMode, Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy,
+    AccountMode, Adoption, CorrelationSlot, Credentials, KaleyraRegion, MatchBy, WindowPolicy,
 };
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -58,6 +58,7 @@ timeout = "10s"
 send_before = "30m"
 rate = 20
 mode = "dry-run"
+window = "refuse"
 [accounts.callback_auth]
 basic = [{ username = "kaleyra", password = "env:OLD_KEY" }]
 header = [{ name = "X-Key", value = "v" }]
@@ -174,6 +175,7 @@ fn every_key_is_read() {
     assert_eq!(kaleyra.send_before, Duration::from_mins(30));
     assert_eq!(kaleyra.rate, Some(20.0));
     assert_eq!(kaleyra.mode, AccountMode::DryRun);
+    assert_eq!(kaleyra.window, WindowPolicy::Refuse);
     let auth = &kaleyra.callback_auth;
     assert_eq!(auth.basic[0].username, "kaleyra");
     assert_eq!(auth.header[0].value.expose(), "v");
@@ -248,6 +250,7 @@ fn all_problems_are_reported_together() {
         adopt_after = "10"
         rate = 0
         default_country = "ZZ"
+        window = "block"
         callback_retired = [1]
         base_url = "https://user:pw@example.com"
         [[accounts]]
@@ -280,6 +283,7 @@ fn all_problems_are_reported_together() {
         "accounts[1].adopt_after",
         "accounts[1].rate",
         "accounts[1].default_country",
+        "accounts[1].window",
         "accounts[1].callback_retired",
         "accounts[1].base_url",
         "accounts[2].id",
@@ -291,7 +295,7 @@ fn all_problems_are_reported_together() {
             "{key} in {found:#?}"
         );
     }
-    assert_eq!(keys.len(), 24, "{found:#?}");
+    assert_eq!(keys.len(), 25, "{found:#?}");
     let all = found.join("\n");
     assert!(
         all.contains("listn: unknown key, did you mean listen?"),

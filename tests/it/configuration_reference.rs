@@ -72,6 +72,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].max_in_flight"], "max_in_flight = 64"),
     (&["accounts[].mode"], r#"mode = "live""#),
     (&["accounts[].preflight"], r#"preflight = "warn""#),
+    (&["accounts[].window"], r#"window = "refuse""#),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (
         &["accounts[].provider_time_zone"],

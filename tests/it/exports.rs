@@ -98,6 +98,7 @@ impl Fixture {
             action: None,
             send_before: TimeDelta::hours(1),
             silence_limit: TimeDelta::hours(24),
+            warnings: &[],
         };
         self.store.accept(acceptance, now).await.unwrap();
         id

@@ -1,7 +1,7 @@
 //! Numbers, searches, callback URLs and media URLs as people type and paste them.
 
 use actix_web::http::StatusCode;
-use bluetick::sending::recipient_number;
+use bluetick::sending::recipient_number::{self, BadRecipient};
 use chrono::TimeDelta;
 use phonenumber::metadata::DATABASE;
 use proptest::prelude::*;
@@ -473,6 +473,51 @@ async fn every_notation_finds_its_number() {
         let id = app.send(&image_to(SOBOT, &whole)).await;
         let found = found_ids(&app, &format!("q={}", encoded(&written))).await;
         assert!(found.contains(&id), "{whole}: {written:?}");
+    }
+    app.finish().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever country the account has: a number with its country code goes to that number, or the
+    /// caller is asked for `+`.
+    #[test]
+    fn an_international_number_without_plus_never_goes_to_another(
+        number in proptest::sample::select(numbers()),
+        home in proptest::sample::select(numbers()),
+    ) {
+        let digits = format!("{}{}", number.code, number.national);
+        prop_assume!(digits.len() >= 11);
+        match recipient_number::parse(&digits, Some(&home.country)) {
+            Ok(read) => prop_assert_eq!(read.digits(), &digits, "at home in {}", home.country),
+            Err(error) => prop_assert_eq!(error, BadRecipient::Ambiguous, "{}", digits),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_number_of_another_country_is_not_taken_for_a_landline_of_the_accounts() {
+    let app = start_app_with(|_, accounts| {
+        for account in accounts {
+            account.default_country = Some("DE".to_owned());
+        }
+    })
+    .await;
+    for written in ["919970123456", "447700900123", "91 99701-23456"] {
+        let (field, message) = refusal(&app, &image_to(SOBOT, written)).await;
+        assert_eq!(field, "to", "{written}");
+        assert!(message.contains("write +"), "{message}");
+    }
+    for (written, number) in [
+        ("+919970123456", "919970123456"),
+        ("00919970123456", "919970123456"),
+        ("0151 23456789", "4915123456789"),
+        ("tel:0151-23456789", "4915123456789"),
+        ("（０１５１）２３４５６７８９", "4915123456789"),
+    ] {
+        let id = app.send(&image_to(SOBOT, written)).await;
+        assert_eq!(app.message(&id).await["to"], number, "{written}");
     }
     app.finish().await;
 }

@@ -9,6 +9,7 @@ use bluetick::db::Error;
 use bluetick::domain::delivery_state::DeliveryState;
 use bluetick::domain::failure::FailureClass;
 use bluetick::domain::ids::{MessageId, ProviderMessageId};
+use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
 use bluetick::store::messages::{Cursor, MessageFilter, Search};
@@ -500,6 +501,24 @@ async fn the_holder_of_an_id_is_found_in_the_index_alone() {
     assert_eq!(plans.len(), 1);
     for step in reads(&plans[0], "provider_ids") {
         let covered = " USING COVERING INDEX provider_ids_holder ";
+        assert!(step.contains(covered), "{:#?}", plans[0]);
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
+async fn refusals_because_of_a_closed_window_are_found_in_their_index_alone() {
+    let observed = ObservedStore::open().await;
+    let account = "kaleyra-in".parse().unwrap();
+    let customer = PhoneNumber::parse("+5511987654321").unwrap();
+    let events = observed
+        .store
+        .find_window_events(&account, &customer, noon());
+    let plans = observed.plans("messages", events).await;
+    assert_eq!(plans.len(), 1);
+    let covered = "USING COVERING INDEX messages_window_refusals \
+                   (account=? AND recipient=? AND failed_at>?)";
+    for step in reads(&plans[0], "messages") {
         assert!(step.contains(covered), "{:#?}", plans[0]);
     }
     observed.close().await;

@@ -55,6 +55,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
         action: None,
         send_before: TimeDelta::hours(1),
         silence_limit: TimeDelta::hours(24),
+        warnings: &[],
     };
     store.accept(acceptance, now).await.unwrap();
     id

@@ -7,11 +7,11 @@ use crate::harness::app::{
     ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, noon, start_app,
 };
 
-const PHONE: &str = "447700900123";
+pub(crate) const PHONE: &str = "447700900123";
 const WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAEhgUM0EwOTg3NjU0MzIxMEZFRENCQTkA";
 
 /// A customer's message as the account's provider posts it.
-fn inbound(account: &str, from: &str, at: DateTime<Utc>) -> Value {
+pub(crate) fn inbound(account: &str, from: &str, at: DateTime<Utc>) -> Value {
     let seconds = at.timestamp().to_string();
     let message = json!({
         "from": from, "id": WAMID, "timestamp": seconds, "type": "text",
@@ -48,18 +48,18 @@ fn inbound(account: &str, from: &str, at: DateTime<Utc>) -> Value {
     }
 }
 
-async fn receive_inbound(app: &App, account: &str, from: &str, at: DateTime<Utc>) {
+pub(crate) async fn receive_inbound(app: &App, account: &str, from: &str, at: DateTime<Utc>) {
     app.deliver_callback(account, &inbound(account, from, at))
         .await;
     app.apply_callbacks().await;
 }
 
-async fn window(app: &App, account: &str, phone: &str) -> Value {
+pub(crate) async fn window(app: &App, account: &str, phone: &str) -> Value {
     app.found(&format!("/api/v1/windows/{account}/{phone}"))
         .await
 }
 
-fn written(at: DateTime<Utc>) -> String {
+pub(crate) fn written(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

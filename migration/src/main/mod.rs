@@ -28,6 +28,8 @@ mod m20261128_000901_create_campaigns;
 mod m20261128_000902_index_waiting;
 mod m20261128_001001_keep_templates;
 mod m20261128_001002_host_uploads;
+mod m20261128_001101_index_window_refusals;
+mod m20261128_001102_keep_first_warnings;
 
 use sea_orm_migration::prelude::*;
 
@@ -66,6 +68,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000902_index_waiting::Migration),
             Box::new(m20261128_001001_keep_templates::Migration),
             Box::new(m20261128_001002_host_uploads::Migration),
+            Box::new(m20261128_001101_index_window_refusals::Migration),
+            Box::new(m20261128_001102_keep_first_warnings::Migration),
         ]
     }
 

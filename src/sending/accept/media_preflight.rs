@@ -54,7 +54,7 @@ impl Acceptor {
         if account.preflight == Preflight::Refuse && findings.iter().any(|found| wrong(&found)) {
             // What was accepted before is not refused when its request is repeated.
             let accepted_before = match key {
-                Some(key) => self.store.knows_key(&account.id, &key.name).await?,
+                Some(key) => self.store.find_accepted(&account.id, key).await?.is_some(),
                 None => false,
             };
             if !accepted_before {

@@ -69,4 +69,26 @@ pub struct ReceivedFile {
     pub size: u64,
     pub file_name: Option<String>,
     pub content_type: Option<String>,
+    /// Of its bytes, base64url.
+    pub sha256: String,
+}
+
+/// The caller's key that makes a request idempotent, before the request is validated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestKey {
+    /// At most 255 characters.
+    pub name: String,
+    pub request: KeyedRequest,
+}
+
+/// Which requests with one key are the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyedRequest {
+    /// Those with the same meaning.
+    Meaning {
+        /// Of the bytes of the body, which earlier versions compared.
+        body_hash: String,
+    },
+    /// All of them.
+    Any,
 }

@@ -1,7 +1,8 @@
 //! Accepts a message: validates every field, then stores the message and its idempotency key in one
-//! transaction.
+//! transaction, together with others.
 
 mod accept_error;
+mod acceptance_writer;
 mod media_fields;
 mod media_preflight;
 mod media_url;
@@ -9,15 +10,18 @@ mod message_fields;
 mod message_input;
 mod option_fields;
 pub mod register_observed;
+mod request_meaning;
 mod template_fields;
+mod window_check;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
-pub use self::message_input::{ButtonInput, MessageInput, ReceivedFile, Resend, TemplateInput};
-use crate::db;
+pub use self::message_input::{
+    ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend, TemplateInput,
+};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::CampaignState;
 use crate::domain::ids::{AccountId, MessageId};
@@ -25,16 +29,18 @@ use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
-use crate::domain::window::Window;
+use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
+use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
 use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
-use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
+use crate::store::message_acceptance::{Accepted, IdempotencyKey};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
     pub id: MessageId,
+    pub created_at: DateTime<Utc>,
     pub repeat: RequestRepeat,
     pub warnings: Vec<MessageWarning>,
 }
@@ -54,9 +60,11 @@ pub struct Acceptor {
     uploads: UploadStorage,
     outlook: QueueOutlook,
     media: MediaChecker,
+    writer: AcceptanceWriter,
 }
 
 impl Acceptor {
+    /// Starts the task that stores messages.
     pub fn new(
         store: Store,
         accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
@@ -64,6 +72,7 @@ impl Acceptor {
         media: MediaChecker,
     ) -> Self {
         Self {
+            writer: AcceptanceWriter::start(store.clone()),
             store,
             accounts,
             uploads,
@@ -92,11 +101,16 @@ impl Acceptor {
         Ok((checked.draft, checked.account))
     }
 
+    /// Stores what is queued and accepts nothing more.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
     /// Validates a message and stores it as queued.
     pub async fn accept(
         &self,
         input: MessageInput,
-        key: Option<&IdempotencyKey>,
+        key: Option<RequestKey>,
         now: DateTime<Utc>,
     ) -> Result<StoredMessage, AcceptError> {
         let id = MessageId::new(now);
@@ -105,7 +119,29 @@ impl Acceptor {
         let account = checked.account;
         self.check_campaign(&checked.draft).await?;
         let mut draft = checked.draft;
-        let media_warnings = self.check_media(&input, account, &draft, key).await?;
+        let key = key.map(|key| identify(key, &input, &draft));
+        let mut warnings = Vec::new();
+        match window_check::check_window(&self.store, account, &draft, now).await? {
+            WindowVerdict::Accepted => {}
+            WindowVerdict::Warned(warning) => warnings.push(warning),
+            WindowVerdict::Refused(error) => {
+                return self
+                    .refuse_unless_repeated(account, key.as_ref(), error, now)
+                    .await;
+            }
+        }
+        let of_media = self.check_media(&input, account, &draft, key.as_ref());
+        warnings.extend(of_media.await?);
+        if account.mode == AccountMode::Live {
+            let outlook = self.outlook.list_warnings(&self.store, account, now);
+            warnings.extend(outlook.await?);
+        }
+        if account.mode == AccountMode::DryRun {
+            warnings.push(MessageWarning::new(
+                WarningCode::DryRun,
+                format!("account {} is in dry-run: nothing will be sent", account.id),
+            ));
+        }
         if let Some(upload) = &input.upload {
             let stored = self
                 .uploads
@@ -123,43 +159,25 @@ impl Acceptor {
             detail: Some(format!("as {id}")),
             ..Action::new(&resend.actor, Verb::Resend, now)
         });
-        let acceptance = Acceptance {
+        let upload = input.upload.is_some().then(|| draft.media.clone());
+        let message = WaitingMessage {
             id,
-            draft: &draft,
+            draft,
             key,
-            action: action.as_ref(),
+            action,
             send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+            warnings: warnings.clone(),
+            now,
         };
         // After an error the message may be stored; the upload sweep decides about the file.
-        let accepted = self.store.accept(acceptance, now).await?;
+        let accepted = self.writer.store(message).await?;
         if accepted != Accepted::New(id) {
-            upload_storage::discard_unused(&draft.media);
+            if let Some(upload) = &upload {
+                upload_storage::discard_unused(upload);
+            }
         }
-        let mut warnings = media_warnings;
-        if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
-            warnings.extend(self.window_warning(&draft, id, now).await?);
-        }
-        if account.mode == AccountMode::Live {
-            let outlook = self.outlook.list_warnings(&self.store, account, now);
-            warnings.extend(outlook.await?);
-        }
-        if account.mode == AccountMode::DryRun {
-            warnings.push(MessageWarning::new(
-                WarningCode::DryRun,
-                format!("account {} is in dry-run: nothing will be sent", account.id),
-            ));
-        }
-        let (id, repeat) = match accepted {
-            Accepted::New(id) => (id, RequestRepeat::First),
-            Accepted::Replayed(id) => (id, RequestRepeat::Repeated),
-            Accepted::KeyTaken => return Err(AcceptError::KeyTaken),
-        };
-        Ok(StoredMessage {
-            id,
-            repeat,
-            warnings,
-        })
+        StoredMessage::of(accepted, warnings, now)
     }
 
     /// Refuses a new message of a campaign that was cancelled.
@@ -179,36 +197,65 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Warns if the recipient's 24-hour window is known to be closed.
-    ///
-    /// A repeated request gets the warning that applied when its message was created.
-    async fn window_warning(
+    /// A repeated request gets the first reply, whatever has changed in the meantime.
+    async fn refuse_unless_repeated(
         &self,
-        draft: &MessageDraft,
-        id: MessageId,
+        account: &Account,
+        key: Option<&IdempotencyKey>,
+        error: InvalidField,
         now: DateTime<Utc>,
-    ) -> Result<Option<MessageWarning>, db::Error> {
-        // Approved templates may be sent at any time.
-        if draft.template.is_some() {
-            return Ok(None);
-        }
-        let last = self
-            .store
-            .find_last_inbound(&draft.account, &draft.recipient)
-            .await?;
-        let consequence = "WhatsApp will reject a free-form message with error 131047";
-        let text = match Window::at(id.created_at().unwrap_or(now), last) {
-            Window::Closed {
-                expired_at: Some(at),
-            } => Some(format!(
-                "the 24-hour window closed at {}; {consequence}",
-                at.to_rfc3339_opts(SecondsFormat::Secs, true)
-            )),
-            Window::Closed { expired_at: None } => Some(format!(
-                "the recipient has not written to this account, so no 24-hour window is open; {consequence}"
-            )),
-            Window::Open { .. } | Window::Unknown => None,
+    ) -> Result<StoredMessage, AcceptError> {
+        let known = match key {
+            Some(key) => self.store.find_accepted(&account.id, key).await?,
+            None => None,
         };
-        Ok(text.map(|text| MessageWarning::new(WarningCode::WindowClosed, text)))
+        match known {
+            Some(accepted) => StoredMessage::of(accepted, Vec::new(), now),
+            None => Err(AcceptError::Invalid(vec![error])),
+        }
+    }
+}
+
+fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> IdempotencyKey {
+    let (request_hash, earlier_hash) = match key.request {
+        KeyedRequest::Meaning { body_hash } => {
+            let hash = request_meaning::hash_meaning(input, draft);
+            (hash, Some(body_hash))
+        }
+        KeyedRequest::Any => (String::new(), None),
+    };
+    IdempotencyKey {
+        name: key.name,
+        request_hash,
+        earlier_hash,
+    }
+}
+
+impl StoredMessage {
+    /// `warnings` are those of this request.
+    fn of(
+        accepted: Accepted,
+        warnings: Vec<MessageWarning>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, AcceptError> {
+        match accepted {
+            Accepted::New(id) => Ok(Self {
+                id,
+                created_at: now,
+                repeat: RequestRepeat::First,
+                warnings,
+            }),
+            Accepted::Replayed {
+                message,
+                created_at,
+                warnings: first,
+            } => Ok(Self {
+                id: message,
+                created_at,
+                repeat: RequestRepeat::Repeated,
+                warnings: first.unwrap_or(warnings),
+            }),
+            Accepted::KeyTaken => Err(AcceptError::KeyTaken),
+        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Model {
     pub request_hash: String,
     pub message: Uuid,
     pub created_at: i64,
+    /// Of the first reply, as JSON; absent for keys of earlier versions.
+    pub warnings: Option<String>,
 }
 
 without_relations!();

@@ -47,8 +47,8 @@ impl ToSchema for SendForm {}
 
 pub(crate) struct Received {
     pub(crate) input: MessageInput,
-    /// Distinguishes bodies with the same idempotency key.
-    pub(crate) hash: String,
+    /// Of the bytes of the body, or of the parts in their order.
+    pub(crate) body_hash: String,
     /// Removes the file on drop, unless the message was accepted.
     _file: Option<NamedTempFile>,
 }
@@ -80,7 +80,7 @@ pub(crate) async fn receive(
             let message: SendRequest = parse_json(&body)?;
             Ok(Received {
                 input: message.into(),
-                hash: URL_SAFE_NO_PAD.encode(Sha256::digest(&body)),
+                body_hash: URL_SAFE_NO_PAD.encode(Sha256::digest(&body)),
                 _file: None,
             })
         }
@@ -125,7 +125,7 @@ async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Rece
     input.upload = Some(uploaded);
     Ok(Received {
         input,
-        hash: URL_SAFE_NO_PAD.encode(hasher.finalize()),
+        body_hash: URL_SAFE_NO_PAD.encode(hasher.finalize()),
         _file: Some(temporary),
     })
 }
@@ -164,6 +164,7 @@ async fn keep(
         .map(|kind| kind.essence_str().to_owned());
     let mut temporary = services.uploads.create_temporary().map_err(internal)?;
     let mut size = 0;
+    let mut file_hasher = Sha256::new();
     while let Some(chunk) = part.next().await {
         let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
         size += chunk.len();
@@ -174,6 +175,7 @@ async fn keep(
             ));
         }
         hasher.update(&chunk);
+        file_hasher.update(&chunk);
         // Chunks are small, and writing them to the page cache does not block.
         temporary.write_all(&chunk).map_err(internal)?;
     }
@@ -184,6 +186,7 @@ async fn keep(
         size: u64::try_from(size).unwrap_or(u64::MAX),
         file_name,
         content_type,
+        sha256: URL_SAFE_NO_PAD.encode(file_hasher.finalize()),
     };
     Ok((temporary, uploaded))
 }

@@ -11,11 +11,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
-use crate::sending::accept::{RequestRepeat, StoredMessage};
+use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::attempts::Attempt;
 use crate::store::ledger::Change;
-use crate::store::message_acceptance::IdempotencyKey;
 use crate::store::messages::Found;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
@@ -33,8 +32,8 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
 ///
 /// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
 /// N seconds for the submission: 201 once the provider accepted the message, else 202 with the
-/// state so far. A repeated `Idempotency-Key` with the same body gets the first response again,
-/// with `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent
+/// state so far. A repeated `Idempotency-Key` with a request of the same meaning gets the first
+/// response again, with `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent
 /// (LancePilot).
 #[utoipa::path(
     post,
@@ -59,17 +58,16 @@ pub(crate) async fn send(
     let key_name = idempotency_key(&request)?;
     let wait = preferred_wait(&request)?;
     let received = send_body::receive(&services, &request, payload).await?;
-    let key = key_name.map(|name| IdempotencyKey {
+    let key = key_name.map(|name| RequestKey {
         name,
-        request_hash: received.hash.clone(),
+        request: KeyedRequest::Meaning {
+            body_hash: received.body_hash.clone(),
+        },
     });
     let changes = services.store.changes();
     let now = services.clock.now();
     let account = received.input.account.clone();
-    let receipt = services
-        .acceptor
-        .accept(received.input, key.as_ref(), now)
-        .await?;
+    let receipt = services.acceptor.accept(received.input, key, now).await?;
     services.accepted.notify_one();
     let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
     answer(&services, &account, &receipt, state).await
@@ -81,10 +79,6 @@ async fn answer(
     receipt: &StoredMessage,
     state: DeliveryState,
 ) -> Result<HttpResponse, ApiError> {
-    let created_at = match services.store.find_message(receipt.id).await? {
-        Some(Found::Message(message)) => message.created_at,
-        _ => services.clock.now(),
-    };
     let mut warnings = receipt.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
         let attempts = services.store.list_attempts(receipt.id).await?;
@@ -94,7 +88,7 @@ async fn answer(
         id: receipt.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),
-        created_at: wire::time(created_at),
+        created_at: wire::time(receipt.created_at),
         warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(

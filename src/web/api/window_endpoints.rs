@@ -16,14 +16,16 @@ use crate::web::error::ApiError;
 pub(crate) struct WindowResponse {
     /// `open`, `closed`, or `unknown` until the account's first inbound message ever.
     pub(crate) state: &'static str,
-    /// When it closes, or closed; absent where the customer never wrote.
+    /// When it closes, or closed at the latest; absent where the customer never wrote and no message
+    /// was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
 }
 
 /// Show whether WhatsApp accepts a free-form message to a customer now
 ///
-/// 24 hours from the customer's last message; unknown until the account's first inbound message.
+/// 24 hours from the customer's last message; unknown until the account's first inbound message. A
+/// message that fails with 131047 or 470 closes it until the customer writes again.
 #[utoipa::path(
     get,
     path = "/api/v1/windows/{account}/{phone}",
@@ -45,8 +47,12 @@ pub(crate) async fn show(
     }
     let phone = recipient_number::parse_stored(&phone)
         .map_err(|error| ApiError::field("phone", error.to_string()))?;
-    let last = services.store.find_last_inbound(&account, &phone).await?;
-    let window = Window::at(services.clock.now(), last);
+    let now = services.clock.now();
+    let events = services
+        .store
+        .find_window_events(&account, &phone, now)
+        .await?;
+    let window = Window::at(now, events);
     Ok(HttpResponse::Ok().json(WindowResponse {
         state: window.as_str(),
         expires_at: window.expires_at().map(wire::time),

@@ -28,7 +28,7 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::{
     Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, KaleyraRegion,
-    MatchBy, Preflight,
+    MatchBy, Preflight, WindowPolicy,
 };
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::reported_time::ReportedTime;
@@ -97,6 +97,7 @@ fn account(provider: ProviderId) -> Account {
         max_in_flight: 64,
         mode: AccountMode::Live,
         preflight: Preflight::Off,
+        window: WindowPolicy::Warn,
     }
 }
 
