@@ -19,7 +19,8 @@ pub use start_error::StartError;
 
 use crate::config::Config;
 use crate::domain::clock::Clock;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
 use crate::http_client::address_rules::AddressRules;
 use crate::http_client::guarded_fetch::GuardedClient;
@@ -75,18 +76,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         .list_accounts()
         .await
         .map_err(StartError::main_database)?;
-    let accounts: BTreeMap<_, _> = config
-        .accounts
-        .iter()
-        .map(|account| (account.id.clone(), account.clone()))
-        .collect();
-    let accounts = Arc::new(accounts);
+    let accounts = Arc::new(configured_accounts(&config));
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
-    let folder = config.data_dir.join(UPLOADS);
-    let uploads = UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
-        .map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = open_uploads(&config, &store)?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -150,6 +144,19 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         accepted: Arc::default(),
         stopping,
     })
+}
+
+fn configured_accounts(config: &Config) -> BTreeMap<AccountId, Account> {
+    let accounts = config.accounts.iter();
+    accounts
+        .map(|account| (account.id.clone(), account.clone()))
+        .collect()
+}
+
+fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
+    let folder = config.data_dir.join(UPLOADS);
+    UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
+        .map_err(|source| StartError::Uploads { folder, source })
 }
 
 /// Nothing else fetches URLs that callers name. `folder` has the files while they are checked.
