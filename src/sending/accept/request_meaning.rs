@@ -85,7 +85,10 @@ pub(super) fn hash_meaning(input: &MessageInput, draft: &MessageDraft) -> String
             json!(link_source),
             json!(link_with_record)
         ],
-        [json!(campaign.as_ref().map(CampaignId::as_str)), json!(template)],
+        [
+            json!(campaign.as_ref().map(CampaignId::as_str)),
+            json!(template)
+        ],
     ]);
     let hash = Sha256::digest(meaning.to_string());
     format!("{VERSION}{}", URL_SAFE_NO_PAD.encode(hash))

@@ -50,14 +50,14 @@ fn read_png(file: File) -> ImageProperties {
     };
     let mut completeness = Completeness::Complete;
     if pixels <= PIXEL_LIMIT {
-        let decoded = loop {
+        let rows = loop {
             match reader.next_interlaced_row() {
                 Ok(Some(_)) => {}
                 Ok(None) => break reader.finish(),
                 Err(error) => break Err(error),
             }
         };
-        if let Err(error) = decoded {
+        if let Err(error) = rows {
             completeness = png_failure(error);
         }
     }
@@ -80,14 +80,14 @@ fn png_failure(error: DecodingError) -> Completeness {
 fn read_jpeg(bytes: &[u8]) -> ImageProperties {
     let scan = scan_jpeg(bytes);
     let mut decoder = JpegDecoder::new(ZCursor::new(bytes));
-    let decoded = decoder.decode_headers();
+    let headers = decoder.decode_headers();
     let colour = match decoder.input_colorspace() {
         Some(ColorSpace::RGB | ColorSpace::YCbCr) => ImageColour::Rgb,
         Some(ColorSpace::Luma) => ImageColour::Grey,
         Some(ColorSpace::CMYK | ColorSpace::YCCK) => ImageColour::Cmyk,
         _ => ImageColour::Unknown,
     };
-    let completeness = match (decoded, scan.end) {
+    let completeness = match (headers, scan.end) {
         // The decoder reads only 8 bits per channel; more is another finding.
         (Err(_), _) if scan.bits.is_some_and(|bits| bits != 8) => Completeness::Complete,
         (_, JpegEnd::Missing) => {

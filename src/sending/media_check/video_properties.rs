@@ -86,17 +86,14 @@ fn check_boxes(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
         file.seek(SeekFrom::Start(position))?;
         let mut header = [0; 16];
         let read = read_some(file, &mut header)?;
-        let [a, b, c, d, name @ ..] = header;
-        let name = String::from_utf8_lossy(&name[..4]).into_owned();
-        let length = match (u32::from_be_bytes([a, b, c, d]), read) {
+        let (first, second) = (u64_at(&header, 0), u64_at(&header, 8));
+        let name = String::from_utf8_lossy(&header[4..8]).into_owned();
+        let length = match (first >> 32, read) {
             (_, 0..8) => return Ok(Some("the last box is incomplete".to_owned())),
             // The box reaches to the end of the file.
             (0, _) => size - position,
-            (1, 16) => {
-                let [.., a, b, c, d, e, f, g, h] = header;
-                u64::from_be_bytes([a, b, c, d, e, f, g, h])
-            }
-            (short, _) => u64::from(short),
+            (1, 16) => second,
+            (short, _) => short,
         };
         if length < 8 {
             return Ok(Some(format!("the box `{name}` has an impossible length")));
@@ -108,6 +105,12 @@ fn check_boxes(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// Big-endian.
+fn u64_at(header: &[u8; 16], start: usize) -> u64 {
+    let bytes = header.iter().skip(start).take(8);
+    bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn read_some(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
