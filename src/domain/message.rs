@@ -6,6 +6,7 @@ use crate::domain::enum_words::{UnknownWord, enum_words};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
@@ -97,6 +98,7 @@ pub struct MessageDraft {
     pub options: SendOptions,
     /// The message that this one resends.
     pub resend_of: Option<MessageId>,
+    pub campaign: Option<CampaignId>,
 }
 
 /// What a provider needs for a submission.
@@ -166,6 +168,7 @@ pub struct Message {
     pub resend_of: Option<MessageId>,
     /// The message that resends this one.
     pub resent_as: Option<MessageId>,
+    pub campaign: Option<CampaignId>,
     /// When it was accepted, or first reported.
     pub created_at: DateTime<Utc>,
     /// When anything that is shown last changed.

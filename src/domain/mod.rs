@@ -9,6 +9,7 @@ pub mod audit_action;
 pub mod callback_fields;
 pub mod callback_outcome;
 pub mod callback_record;
+pub mod campaign;
 pub mod clock;
 pub mod correlation_tag;
 pub mod delivery;

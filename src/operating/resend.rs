@@ -1,5 +1,6 @@
 //! Sends a message again, as a new message.
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
@@ -90,6 +91,7 @@ fn message_input(message: &Message, resend: Resend) -> Result<MessageInput, Oper
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
             .collect(),
+        campaign: message.campaign.as_ref().map(CampaignId::to_string),
         resend: Some(resend),
     })
 }

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -11,7 +12,8 @@ use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{
-    parse_account, parse_flag, parse_instant, parse_phone, parse_provider_message_id, parse_word,
+    parse_account, parse_campaign, parse_flag, parse_instant, parse_phone,
+    parse_provider_message_id, parse_word,
 };
 use crate::reporting::search_text::SearchText;
 
@@ -52,7 +54,7 @@ pub fn print_fields(query: &MessageQuery) -> Vec<(&'static str, String)> {
 }
 
 /// Links of the dashboard list their parameters in this order.
-pub const FILTER_FIELDS: [FilterField; 17] = [
+pub const FILTER_FIELDS: [FilterField; 18] = [
     FilterField {
         repeatable: true,
         ..field(
@@ -212,6 +214,13 @@ pub const FILTER_FIELDS: [FilterField; 17] = [
             |query| query.filter.created_before.map(instant),
         )
     },
+    field(
+        "campaign",
+        "ID",
+        "Campaign id.",
+        |query, text| set(&mut query.filter.campaign, parse_campaign(text)),
+        |query| query.filter.campaign.as_ref().map(CampaignId::to_string),
+    ),
 ];
 
 /// A field with one value, whose option has the name of the parameter.
@@ -284,6 +293,7 @@ mod tests {
                 "2026-11-20T00:00:00Z",
                 "2026-11-20T00:00:00Z",
             ),
+            ("campaign", "summer-sale", "summer-sale"),
         ] {
             let field = FILTER_FIELDS.iter().find(|field| field.name == name);
             let field = field.unwrap();

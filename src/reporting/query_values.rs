@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::ids::{AccountId, ProviderMessageId};
 use crate::domain::rfc3339;
 use crate::sending::recipient_number;
@@ -28,6 +29,10 @@ pub fn parse_flag(text: &str) -> Result<bool, String> {
 
 pub fn parse_account(text: &str) -> Result<AccountId, String> {
     text.parse().map_err(|_| "is not an account id".to_owned())
+}
+
+pub fn parse_campaign(text: &str) -> Result<CampaignId, String> {
+    text.parse().map_err(|_| "is not a campaign id".to_owned())
 }
 
 pub fn parse_provider_message_id(text: &str) -> Result<String, String> {

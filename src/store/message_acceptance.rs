@@ -90,6 +90,9 @@ impl Store {
             row.next_attempt_at = None;
             row.send_before = None;
         }
+        if let Some(campaign) = &draft.campaign {
+            ledger.create_campaign(campaign, draft).await?;
+        }
         ledger.insert(row);
         if let Some(repeated) = draft.resend_of {
             ledger.load(&[repeated]).await?;

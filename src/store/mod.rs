@@ -7,6 +7,7 @@ pub mod audit_log;
 pub mod bucket_counts;
 pub mod callback_hours;
 pub mod callback_outcomes;
+pub mod campaigns;
 pub mod change_feed;
 mod count_check;
 pub mod crashed_callbacks;

@@ -132,6 +132,7 @@ impl Server {
             references: References::default(),
             client_reference: None,
             options: BTreeMap::new(),
+            campaign: None,
             resend: None,
         };
         self.clock.advance(TimeDelta::seconds(1));

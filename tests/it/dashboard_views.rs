@@ -159,6 +159,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         matched_by: None,
         resend_of: None,
         resent_as: None,
+        campaign: None,
         created_at: at("2026-11-20T14:03:09.120Z"),
         updated_at: at("2026-11-20T14:03:15Z"),
     }

@@ -84,6 +84,7 @@ impl ExplainCase {
                 matched_by: None,
                 resend_of: None,
                 resent_as: None,
+                campaign: None,
                 created_at: noon(),
                 updated_at: noon(),
             },

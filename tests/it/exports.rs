@@ -83,6 +83,7 @@ fn draft(number: usize) -> MessageDraft {
         client_reference: Some(format!("order-{number}")),
         options: SendOptions::default(),
         resend_of: None,
+        campaign: None,
     }
 }
 
@@ -287,7 +288,7 @@ async fn the_columns_follow_the_contract() {
         column_names().join(", "),
         "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
          client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, \
-         failure_class, failure_detail, billable, pricing_category, price"
+         failure_class, failure_detail, billable, pricing_category, price, campaign"
     );
 }
 
@@ -537,6 +538,7 @@ fn as_exported(message: Message) -> ExportedMessage {
         price: message.pricing.price,
         provider_id: message.provider_id,
         created_at: message.created_at,
+        campaign: message.campaign,
     }
 }
 

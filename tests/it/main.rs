@@ -12,6 +12,7 @@ mod batches;
 mod bounded_reading;
 mod callback_formats;
 mod callbacks;
+mod campaigns;
 mod capacity;
 mod chaos;
 mod clock_steps;

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 use crate::harness::app::noon;
 
 /// Indexes in the order of the lists.
-const IN_ORDER: [&str; 8] = [
+const IN_ORDER: [&str; 9] = [
+    "messages_campaign",
     "messages_created",
     "messages_account_created",
     "messages_account_state_created",
@@ -313,7 +314,7 @@ async fn of_several_states_each_is_read_in_the_order_of_an_index() {
 }
 
 /// Conditions that few messages match, with the index of each.
-fn rare() -> [(MessageFilter, &'static str); 9] {
+fn rare() -> [(MessageFilter, &'static str); 10] {
     let all = MessageFilter::default;
     let text = |text: &str| Some(text.to_owned());
     [
@@ -323,6 +324,13 @@ fn rare() -> [(MessageFilter, &'static str); 9] {
                 ..all()
             },
             "messages_recipient_created",
+        ),
+        (
+            MessageFilter {
+                campaign: Some("summer-sale".parse().unwrap()),
+                ..all()
+            },
+            "messages_campaign",
         ),
         (
             searching(vec![Search::PhoneSuffix("123456".to_owned())]),

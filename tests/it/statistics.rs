@@ -44,6 +44,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
         client_reference: None,
         options: SendOptions::default(),
         resend_of: None,
+        campaign: None,
     };
     let id = MessageId::new(now);
     let acceptance = Acceptance {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
@@ -13,7 +14,7 @@ use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
 /// New columns only at the end.
-const COLUMNS: [ExportColumn; 28] = [
+const COLUMNS: [ExportColumn; 29] = [
     column("id", |_, message| text(message.id.to_string())),
     column("account", |_, message| text(message.account.as_str())),
     column("provider", |_, message| text(message.provider.as_str())),
@@ -86,6 +87,9 @@ const COLUMNS: [ExportColumn; 28] = [
         optional(message.pricing_category.as_deref())
     }),
     column("price", |_, message| optional(message.price.as_deref())),
+    column("campaign", |_, message| {
+        optional(message.campaign.as_ref().map(CampaignId::as_str))
+    }),
 ];
 
 pub const COLUMN_COUNT: usize = COLUMNS.len();

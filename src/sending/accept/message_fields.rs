@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::correlation_tag;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
@@ -48,6 +49,10 @@ pub(super) fn check_message<'a>(
         &mut errors,
     );
     let options = option_fields::check_options(input, account, capabilities, &mut errors);
+    let campaign = input
+        .campaign
+        .as_deref()
+        .and_then(|text| collect_error(text.parse::<CampaignId>(), "campaign", &mut errors));
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
@@ -70,6 +75,7 @@ pub(super) fn check_message<'a>(
             .filter(|text| !text.is_empty()),
         options,
         resend_of: input.resend.as_ref().map(|resend| resend.of),
+        campaign,
     };
     Ok(CheckedMessage { account, draft })
 }

@@ -27,6 +27,8 @@ pub struct MessageInput {
     /// Never sent to the provider.
     pub client_reference: Option<String>,
     pub options: BTreeMap<String, serde_json::Value>,
+    /// Id of a campaign, which is created if it does not exist.
+    pub campaign: Option<String>,
     /// Set if this is a resend: of which message, by whom.
     pub resend: Option<Resend>,
 }

@@ -165,6 +165,7 @@ impl Dispatcher {
             client_reference: message.client_reference,
             options: message.options,
             resend_of: message.resend_of,
+            campaign: message.campaign,
         };
         Some(OutgoingMessage {
             id: message.id,

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::callback_outcome::Outcome;
+use crate::domain::campaign::{CampaignId, CampaignState};
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -87,6 +88,8 @@ macro_rules! text_column {
 
 text_column!(AccountId, as_str);
 text_column!(AttemptOutcome, as_str);
+text_column!(CampaignId, as_str);
+text_column!(CampaignState, as_str);
 text_column!(DeliveryState, as_str);
 text_column!(FailureClass, as_str);
 text_column!(IdSource, as_str);

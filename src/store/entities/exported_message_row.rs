@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -43,6 +44,7 @@ pub struct Model {
     pub price: Option<String>,
     pub provider_id: Option<String>,
     pub created_at: i64,
+    pub campaign: Option<CampaignId>,
 }
 
 without_relations!();

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -73,6 +74,7 @@ pub struct Model {
     pub matched_by: Option<MatchedBy>,
     pub resend_of: Option<Uuid>,
     pub resent_as: Option<Uuid>,
+    pub campaign: Option<CampaignId>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -20,6 +20,7 @@ pub(super) mod action_row;
 pub(super) mod attempt_row;
 pub(super) mod callback_hour_row;
 pub(super) mod callback_outcome_row;
+pub(super) mod campaign_row;
 pub(super) mod change_row;
 pub(super) mod column_types;
 pub(super) mod crashed_callback_row;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::db::statements::{self, EncodedRows};
 use crate::db::{Error, instant};
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
@@ -56,6 +57,7 @@ pub struct ExportedMessage {
     pub provider_id: Option<ProviderMessageId>,
     /// When it was accepted or first reported.
     pub created_at: DateTime<Utc>,
+    pub campaign: Option<CampaignId>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -182,6 +184,7 @@ impl TryFrom<Model> for ExportedMessage {
             price: row.price,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
+            campaign: row.campaign,
         })
     }
 }

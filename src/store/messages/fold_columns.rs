@@ -85,6 +85,7 @@ compare!(
     matched_by,
     resend_of,
     resent_as,
+    campaign,
     created_at,
 );
 

@@ -27,6 +27,7 @@ pub(crate) enum IndexHint {
     /// The text in the search box.
     Search,
     Reference,
+    Campaign,
     Code,
     /// Delivered and reported as failed.
     Conflict,
@@ -55,6 +56,7 @@ impl IndexHint {
             (filter.recipient.is_some(), Self::Recipient),
             (searched, Self::Search),
             (referred, Self::Reference),
+            (filter.campaign.is_some(), Self::Campaign),
             (filter.code.is_some(), Self::Code),
             (filter.conflict == Some(true), Self::Conflict),
             (filter.resent == Some(true), Self::Resent),

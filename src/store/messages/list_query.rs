@@ -106,6 +106,7 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
 
 fn outcome_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     let code = index_hint.column(IndexHint::Code, Column::FailureCode);
+    let campaign = index_hint.column(IndexHint::Campaign, Column::Campaign);
     let class = index_hint.column(IndexHint::Class, Column::FailureClass);
     let given = [
         (filter.code.as_ref()).map(|it| code.eq(it.as_str())),
@@ -127,6 +128,7 @@ fn outcome_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
             }
         }),
         dismissal_filter(filter.dismissed),
+        (filter.campaign.as_ref()).map(|it| campaign.eq(it)),
     ];
     all(given)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId};
@@ -42,6 +43,7 @@ pub struct MessageFilter {
     pub created_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
+    pub campaign: Option<CampaignId>,
     /// Any of these must match.
     pub search: Vec<Search>,
 }

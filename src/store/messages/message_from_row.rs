@@ -78,6 +78,7 @@ impl TryFrom<Model> for Message {
             },
             resend_of: row.resend_of.map(Into::into),
             resent_as: row.resent_as.map(Into::into),
+            campaign: row.campaign,
             created_at,
             updated_at: instant::from_millis(TABLE, "updated_at", row.updated_at)?,
         })

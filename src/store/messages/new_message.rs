@@ -47,6 +47,7 @@ impl NewMessage {
         row.link_source.clone_from(&draft.options.source);
         row.link_with_record = draft.options.link_with_record;
         row.resend_of = draft.resend_of.map(MessageId::uuid);
+        row.campaign.clone_from(&draft.campaign);
         row
     }
 
@@ -109,6 +110,7 @@ impl NewMessage {
             matched_by: None,
             resend_of: None,
             resent_as: None,
+            campaign: None,
             created_at: instant::to_millis(self.created_at),
             updated_at: instant::to_millis(self.created_at),
         }

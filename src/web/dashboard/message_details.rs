@@ -1,5 +1,6 @@
 //! The tables on a message page: attempts, details and provider ids.
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
@@ -75,6 +76,10 @@ pub(super) fn details(
         ("ref1", line(&references.reference1)),
         ("ref2", line(&references.reference2)),
         ("Client reference", line(&message.client_reference)),
+        (
+            "Campaign",
+            message.campaign.as_ref().map(CampaignId::to_string),
+        ),
         ("wa_source", line(&message.options.wa_source)),
         ("source", line(&message.options.source)),
         (

@@ -9,7 +9,7 @@ const TABLES: [(&str, &str, &str); 9] = [
         "id resend_of resent_as",
         "account origin sender recipient recipient_reversed kind queue state conflict implied_stages due_at submitted_at sent_at \
          delivered_at read_at played_at failed_at failure_code failure_title failure_detail failure_key failure_class billable \
-         pricing_category pricing_model price provider_id matched_by created_at updated_at adopt_at handed_over_at",
+         pricing_category pricing_model price provider_id matched_by created_at updated_at adopt_at handed_over_at campaign",
     ),
     (
         "receipts",

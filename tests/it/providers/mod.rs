@@ -121,6 +121,7 @@ fn message(account: &Account, kind: MediaKind) -> OutgoingMessage {
             client_reference: Some("order-42".to_owned()),
             options: SendOptions::default(),
             resend_of: None,
+            campaign: None,
         },
         report_url: "https://hooks.example.com/reports/AbC-_1".to_owned(),
     }

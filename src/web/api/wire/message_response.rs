@@ -11,6 +11,7 @@ use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, Pric
 use super::send_request::ReferencesBody;
 use super::warning_response::WarningResponse;
 use super::{recipient_text, time};
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
@@ -77,6 +78,9 @@ pub(crate) struct MessageResponse {
     pub(crate) resend_of: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resent_as: Option<Uuid>,
+    /// Id of the campaign that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) campaign: Option<String>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
 }
@@ -151,6 +155,7 @@ impl MessageResponse {
             warnings: Vec::new(),
             resend_of: message.resend_of.map(MessageId::uuid),
             resent_as: message.resent_as.map(MessageId::uuid),
+            campaign: message.campaign.as_ref().map(CampaignId::to_string),
             created_at: time(message.created_at),
             updated_at: time(message.updated_at),
         }

@@ -42,6 +42,8 @@ pub(crate) struct SendRequest {
     pub(crate) refs: ReferencesBody,
     /// Your own reference, never sent to the provider; at most 255 characters.
     pub(crate) client_reference: Option<String>,
+    /// Id of the campaign that it belongs to; the first message creates it.
+    pub(crate) campaign: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -113,6 +115,7 @@ impl From<SendRequest> for MessageInput {
             references: request.refs.into(),
             client_reference: request.client_reference,
             options: request.options,
+            campaign: request.campaign,
             resend: None,
         }
     }

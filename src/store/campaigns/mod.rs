@@ -1,0 +1,3 @@
+//! Campaigns and their recipients.
+
+mod first_use;
