@@ -79,9 +79,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored_accounts));
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
-    let folder = config.data_dir.join("uploads");
-    let uploads = UploadStorage::open(folder.clone(), store.clone())
-        .map_err(|source| StartError::Uploads { folder, source })?;
+    let uploads = open_uploads(&config, &store)?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -102,6 +100,8 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             holder,
             uploads,
             in_flight: Arc::default(),
+            outcomes: Arc::default(),
+            known_flows: Arc::default(),
             attempt_counter: AttemptCounter::new(accounts.keys()),
         },
         maintenance_lease: Lease::new(
@@ -140,6 +140,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         accepted: Arc::default(),
         stopping,
     })
+}
+
+fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
+    let folder = config.data_dir.join("uploads");
+    UploadStorage::open(folder.clone(), store.clone())
+        .map_err(|source| StartError::Uploads { folder, source })
 }
 
 async fn start_steady_clock(

@@ -1,5 +1,6 @@
 //! The command line. One thin file per subcommand.
 
+pub mod account;
 mod command_error;
 pub mod config;
 pub mod demo;
@@ -83,6 +84,9 @@ pub enum Command {
     Verify,
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
+    /// Pause and resume sending for an account
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// Create, list and revoke API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -157,6 +161,11 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let done = purge::run(&command, &services, &mut stdout()).await;
             app::close(services).await;
             done
+        }),
+        Command::Account(command) => server::block_on(async {
+            let opened = open(arguments.config.as_deref()).await?;
+            let (store, now) = (&opened.databases.store, SystemClock.now());
+            account::run(command, store, now, &mut stdout()).await
         }),
         Command::Token(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;

@@ -21,6 +21,7 @@ use crate::domain::provider_account::{
 };
 
 const ADOPT_AFTER: Duration = Duration::from_mins(10);
+const MAX_IN_FLIGHT: usize = 64;
 
 /// An account with its provider's defaults, without senders and callback authentication.
 pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account {
@@ -50,6 +51,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         },
         send_before: Duration::from_hours(1),
         rate: None,
+        max_in_flight: MAX_IN_FLIGHT,
         mode: AccountMode::Live,
     }
 }
@@ -107,6 +109,7 @@ struct CommonKeys {
     timeout: Option<Duration>,
     send_before: Option<Duration>,
     rate: Option<f64>,
+    max_in_flight: Option<u32>,
     mode: Option<AccountMode>,
 }
 
@@ -138,6 +141,7 @@ impl CommonKeys {
             timeout: table.duration("timeout"),
             send_before: table.duration("send_before"),
             rate: table.positive_number("rate"),
+            max_in_flight: table.whole_number("max_in_flight", 1..=1_000),
             mode: table.word(
                 "mode",
                 &[
@@ -161,6 +165,10 @@ impl CommonKeys {
             timeout: self.timeout.unwrap_or(defaults.timeout),
             send_before: self.send_before.unwrap_or(defaults.send_before),
             rate: self.rate,
+            max_in_flight: self
+                .max_in_flight
+                .and_then(|number| usize::try_from(number).ok())
+                .unwrap_or(defaults.max_in_flight),
             mode: self.mode.unwrap_or(defaults.mode),
             ..defaults
         }

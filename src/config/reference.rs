@@ -103,6 +103,7 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].deadline", "`24h`", "Time without a report after submission before a message is overdue."),
     file_only("accounts[].timeout", "`30s`, zixflow `60s`", "Total time for one call to the provider."),
     file_only("accounts[].send_before", "`1h`", "Time a message may stay queued; then it fails as expired."),
-    file_only("accounts[].rate", "none", "Maximum messages per second."),
+    file_only("accounts[].rate", "none", "Maximum messages per second; may be fractional."),
+    file_only("accounts[].max_in_flight", "`64`", "Maximum submissions at a time; an account begins with 4, also after trouble."),
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
 ];

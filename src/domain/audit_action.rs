@@ -26,6 +26,7 @@ pub enum Verb {
     #[strum(serialize = "put-aside")]
     Dismiss,
     ResumeAccount,
+    PauseAccount,
     /// Released a callback that failed authentication.
     ReleaseCallback,
     /// Reprocessed callbacks.

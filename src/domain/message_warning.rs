@@ -16,6 +16,12 @@ pub enum WarningCode {
     RecipientDiffers,
     /// The reply with which the provider accepted the message is odd.
     UnusualReply,
+    /// The account is paused: the message waits.
+    AccountPaused,
+    /// The account's circuit breaker is open: the message waits.
+    AccountTripped,
+    /// At the account's rate the queue is too long for the message to be sent in time.
+    WillExpire,
 }
 enum_words!(WarningCode);
 

@@ -167,6 +167,8 @@ pub struct Account {
     pub send_before: Duration,
     /// The limit in messages per second.
     pub rate: Option<f64>,
+    /// Submissions at a time, of one process.
+    pub max_in_flight: usize,
     pub mode: AccountMode,
 }
 

@@ -7,7 +7,7 @@ use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
-use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Message};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::receiving::operator_decisions::format_match_detail;
@@ -144,28 +144,6 @@ pub async fn match_orphan(
             ledger.merge_into(orphan, message).await?;
             ledger.set_matched_by(message, MatchedBy::Operator)?;
             let action = decision.about(&sent, Verb::Match, Some(format_match_detail(orphan)));
-            Ok(ledger.record_action(&action).await?)
-        })
-        .await
-}
-
-pub async fn resume(
-    store: &Store,
-    account: &AccountId,
-    decision: &Decision<'_>,
-) -> Result<(), OperateError> {
-    if !store.list_accounts().await?.contains_key(account) {
-        return Err(OperateError::NotFound("account"));
-    }
-    store
-        .change(decision.now, async |ledger: &mut Ledger| {
-            if !ledger.resume_account(account).await? {
-                return Err(OperateError::NotNow("the account is not paused".to_owned()));
-            }
-            let action = Action {
-                account: Some(account.clone()),
-                ..Action::new(decision.actor, Verb::ResumeAccount, decision.now)
-            };
             Ok(ledger.record_action(&action).await?)
         })
         .await

@@ -13,6 +13,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::message::Message;
 use crate::domain::provider_account::{Account, Adoption};
 use crate::domain::scope::Visibility;
+use crate::domain::send_flow::SendFlow;
 use crate::services::Services;
 use crate::store::Store;
 
@@ -66,7 +67,11 @@ async fn account_conditions(
     let record = store.list_accounts().await?.remove(id);
     let pause = record.and_then(|record| record.pause);
     let configured = accounts.get(id);
+    let flow = store.list_send_flows().await?.remove(id);
+    let hold = flow.as_ref().and_then(SendFlow::hold_text);
+    let trip = flow.and_then(|flow| flow.breaker.trip);
     Ok(AccountConditions {
+        trip: hold.zip(trip.map(|trip| trip.since)),
         pause: pause.map(|pause| (pause.reason, pause.since)),
         mode: configured.map(|account| account.mode),
         rate: configured.and_then(|account| account.rate),

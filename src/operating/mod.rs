@@ -1,6 +1,7 @@
 //! Operator actions and maintenance: actions on messages, replay, rebuild, retention, verify,
 //! explain.
 
+pub mod account_actions;
 pub mod actions;
 pub mod dismiss;
 pub mod dismiss_orphans;

@@ -111,7 +111,6 @@ mod tests {
             url_slash_at: None,
             constant_id: None,
             long_id_at: None,
-            next_send_at: None,
         };
         (id, record)
     }

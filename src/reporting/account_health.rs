@@ -5,9 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
+use crate::domain::circuit_breaker::Trip;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::AccountMode;
+use crate::domain::send_rate::Slowdown;
 use crate::reporting::account_warnings::{AccountWarning, list_warnings};
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
@@ -21,11 +23,13 @@ pub enum Health {
     Silent,
     /// Callbacks fail authentication.
     Refused,
-    /// The provider refused the account; its messages stay queued.
+    /// The provider refused the account, or an operator paused it; its messages stay queued.
     Paused {
         reason: String,
         since: DateTime<Utc>,
     },
+    /// Submissions failed one after another: nothing is sent but probes.
+    Tripped(Trip),
 }
 
 impl Health {
@@ -36,11 +40,12 @@ impl Health {
             Self::Silent => "silent",
             Self::Refused => "refused",
             Self::Paused { .. } => "paused",
+            Self::Tripped(_) => "tripped",
         }
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct AccountStatus {
     pub id: AccountId,
     pub provider: ProviderId,
@@ -54,6 +59,12 @@ pub struct AccountStatus {
     /// When a callback URL of an earlier generation was last used.
     pub old_address_at: Option<DateTime<Utc>>,
     pub warnings: Vec<AccountWarning>,
+    /// Messages per second, as configured.
+    pub rate: Option<f64>,
+    /// Messages per second now; `None`: no limit.
+    pub effective_rate: Option<f64>,
+    /// Why the effective rate is lower than the configured one.
+    pub slowdown: Option<Slowdown>,
 }
 
 /// Every account ever known; configured ones with their configuration.
@@ -63,13 +74,21 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         refused_at: services.store.list_last_unverified().await?,
         silent: services.store.list_overdue_accounts(now).await?,
     };
+    let mut flows = services.store.list_send_flows().await?;
+    let slot_time = services.steady_clock.now();
     let records = services.store.list_accounts().await?.into_values();
     let statuses = records.map(|record| {
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
         let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));
+        let flow = flows.remove(&record.id).unwrap_or_default();
+        let rate = configured.and_then(|account| account.rate);
+        let effective_rate = flow.rate(rate, slot_time);
         AccountStatus {
-            health: inputs.health(&record, silent_since),
+            rate,
+            effective_rate,
+            slowdown: flow.slowdown.filter(|_| effective_rate != rate),
+            health: inputs.health(&record, flow.breaker.trip, silent_since),
             warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
@@ -91,12 +110,20 @@ struct HealthInputs {
 }
 
 impl HealthInputs {
-    fn health(&self, record: &AccountRecord, silent_since: DateTime<Utc>) -> Health {
+    fn health(
+        &self,
+        record: &AccountRecord,
+        trip: Option<Trip>,
+        silent_since: DateTime<Utc>,
+    ) -> Health {
         if let Some(pause) = &record.pause {
             return Health::Paused {
                 reason: pause.reason.clone(),
                 since: pause.since,
             };
+        }
+        if let Some(trip) = trip {
+            return Health::Tripped(trip);
         }
         let Some(last) = record.last_callback_at else {
             return Health::Unconfigured;

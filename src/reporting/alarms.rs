@@ -38,6 +38,8 @@ pub enum AlarmKind {
     OrphanFlood,
     /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
+    /// Submissions of an account failed one after another.
+    AccountTripped,
     /// An account used half of its hourly limit.
     Busy,
 }
@@ -45,7 +47,10 @@ enum_words!(AlarmKind);
 
 impl AlarmKind {
     pub fn is_per_account(self) -> bool {
-        matches!(self, Self::OrphanFlood | Self::OverCeiling | Self::Busy)
+        matches!(
+            self,
+            Self::OrphanFlood | Self::OverCeiling | Self::AccountTripped | Self::Busy
+        )
     }
 
     pub fn title(self) -> &'static str {
@@ -58,6 +63,7 @@ impl AlarmKind {
             Self::SetAside => "The journal refused callbacks",
             Self::OrphanFlood => "An account receives many unmatched reports",
             Self::OverCeiling => "An account reached its hourly limit",
+            Self::AccountTripped => "An account has stopped sending",
             Self::Busy => "An account used half of its hourly limit",
         }
     }
@@ -81,6 +87,7 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     let (limits, now) = (services.ingest.limits(), services.clock.now());
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
+    alarms.extend(trips(services));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
 }
@@ -171,6 +178,24 @@ fn spool(services: &Services) -> Vec<Alarm> {
         ));
     }
     alarms
+}
+
+/// As the dispatcher last read them.
+fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
+    let flows = services.dispatcher.known_flows.list();
+    flows.into_iter().filter_map(|(account, flow)| {
+        let trip = flow.breaker.trip?;
+        Some(Alarm {
+            kind: AlarmKind::AccountTripped,
+            text: format!(
+                "{account} has stopped sending since {}: {}. The last answer was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues by itself.",
+                trip.since.format("%H:%M:%S UTC"),
+                trip.reason,
+                trip.last_reply
+            ),
+            account: Some(account),
+        })
+    })
 }
 
 fn flood_alarm(flood: OrphanFlood) -> Alarm {

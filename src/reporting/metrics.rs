@@ -4,6 +4,7 @@
 //! outsider chooses.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -36,6 +37,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     files(services, &mut registry);
     disks(services, &mut registry);
     alarms(services, &mut registry);
+    sending(services, &mut registry);
     let databases = database_metrics::register(services, &mut registry);
     let answered = tokio::time::timeout(DATABASE_TIMEOUT, databases).await;
     let up = match answered {
@@ -173,6 +175,36 @@ fn disks(services: &Services, registry: &mut Registry) {
         free,
     );
     registry.register_with_unit("disk", "Size of a folder's disk", Unit::Bytes, total);
+}
+
+/// As the dispatcher last read the flows.
+fn sending(services: &Services, registry: &mut Registry) {
+    let tripped = GaugeFamily::<1>::default();
+    let rates = Family::<LabelSet<1>, Gauge<f64, AtomicU64>>::default();
+    let (flows, now) = (
+        services.dispatcher.known_flows.list(),
+        services.steady_clock.now(),
+    );
+    for (id, account) in services.accounts.iter() {
+        let flow = flows.get(id).cloned().unwrap_or_default();
+        let labels = [("account", id.to_string())];
+        tripped
+            .get_or_create(&labels)
+            .set(i64::from(flow.breaker.trip.is_some()));
+        if let Some(rate) = flow.rate(account.rate, now) {
+            rates.get_or_create(&labels).set(rate);
+        }
+    }
+    registry.register(
+        "account_tripped",
+        "1 while an account sends nothing but probes, because submissions failed one after another",
+        tripped,
+    );
+    registry.register(
+        "account_effective_rate",
+        "Messages per second that an account may send now; absent without a limit",
+        rates,
+    );
 }
 
 fn alarms(services: &Services, registry: &mut Registry) {

@@ -138,6 +138,12 @@ async fn items(
                 split_page(paused, limit, |(id, _)| ProblemCursor::Account(id.clone()));
             (ProblemItems::Accounts(paused), next)
         }
+        ProblemKind::TrippedAccounts => {
+            let tripped = tripped_accounts(services, after).await?;
+            let (tripped, next) =
+                split_page(tripped, limit, |(id, _)| ProblemCursor::Account(id.clone()));
+            (ProblemItems::Accounts(tripped), next)
+        }
         ProblemKind::Orphans => {
             let open = OrphanFilter {
                 dismissed: Some(false),
@@ -202,6 +208,27 @@ fn claim_cursor(conflict: &IdConflict) -> ProblemCursor {
         claimant: conflict.claimant,
         provider_id: conflict.provider_id.as_str().to_owned(),
     })
+}
+
+/// With why each tripped, and the last answer.
+async fn tripped_accounts(
+    services: &Services,
+    after: Option<&ProblemCursor>,
+) -> Result<Vec<(AccountId, Pause)>, db::Error> {
+    let flows = services.store.list_send_flows().await?;
+    let is_after = |id: &AccountId| match after {
+        Some(ProblemCursor::Account(last)) => id > last,
+        _ => true,
+    };
+    Ok(flows
+        .into_iter()
+        .filter(|(account, _)| is_after(account))
+        .filter_map(|(account, flow)| {
+            let reason = flow.hold_text()?;
+            let since = flow.breaker.trip?.since;
+            Some((account, Pause { since, reason }))
+        })
+        .collect())
 }
 
 async fn paused_accounts(

@@ -8,6 +8,8 @@ use crate::store::page_counts::Problems;
 pub enum ProblemKind {
     /// Accounts that do not send.
     PausedAccounts,
+    /// Accounts whose submissions failed one after another.
+    TrippedAccounts,
     /// Submitted, outcome unknown.
     Uncertain,
     /// Submitted, and nothing reported within the deadline.
@@ -30,6 +32,7 @@ impl ProblemKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::PausedAccounts => "Paused accounts",
+            Self::TrippedAccounts => "Tripped accounts",
             Self::Uncertain => "Uncertain",
             Self::Overdue => "Overdue",
             Self::Conflicts => "Delivered and failed",
@@ -44,7 +47,10 @@ impl ProblemKind {
     pub fn why(self) -> &'static str {
         match self {
             Self::PausedAccounts => {
-                "The provider refused the account: its key, balance or number. Its other messages would fail in the same way, so they stay queued."
+                "The provider refused the account (its key, balance or number), or an operator paused it. Its messages stay queued."
+            }
+            Self::TrippedAccounts => {
+                "Submissions failed one after another, so nothing is sent but single messages that test whether the provider accepts again. The other messages stay queued."
             }
             Self::Uncertain => {
                 "The request was sent, but the provider gave no clear answer. The message may have been sent, so it is never repeated automatically."
@@ -78,6 +84,9 @@ impl ProblemKind {
             Self::PausedAccounts => {
                 "Fix the reason given below in the provider's console, then resume."
             }
+            Self::TrippedAccounts => {
+                "Check the provider's status page, the network and base_url. Sending continues with the first accepted message; resume to test at once."
+            }
             Self::Uncertain => {
                 "Check the provider's console or ask the customer. Then resend, which may be charged twice, or mark as failed. A late report resolves it automatically."
             }
@@ -109,6 +118,7 @@ impl ProblemKind {
     pub fn count(self, problems: &Problems) -> u64 {
         match self {
             Self::PausedAccounts => problems.paused_accounts,
+            Self::TrippedAccounts => problems.tripped_accounts,
             Self::Uncertain => problems.uncertain,
             Self::Overdue => problems.overdue,
             Self::Conflicts => problems.conflicts,

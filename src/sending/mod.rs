@@ -4,6 +4,7 @@ pub mod accept;
 pub mod dispatch;
 pub mod numbering_plan;
 pub mod pace;
+pub mod queue_outlook;
 pub mod recipient_number;
 pub mod transcript;
 pub mod transport;

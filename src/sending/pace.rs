@@ -1,49 +1,109 @@
-//! Send rate and number of concurrent submissions per account.
+//! How many submissions of an account this process makes at a time: few at first and after trouble,
+//! more with each acceptance.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
+use crate::domain::send_flow::SendFlow;
 
-/// The minimum time between an account's submissions, over all processes. `None` without a rate.
-pub fn minimum_interval(account: &Account) -> Option<TimeDelta> {
-    let interval = Duration::from_secs_f64(1.0 / account.rate?);
-    // Instants are stored in milliseconds; rounding up keeps the configured rate.
-    let millis = i64::try_from(interval.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
-    Some(TimeDelta::try_milliseconds(millis).unwrap_or(TimeDelta::seconds(1)))
+/// Concurrent submissions before the first acceptance, so that a broken account costs few messages.
+const SLOW_START: usize = 4;
+/// How far ahead messages are claimed for their slots. Those claimed by a process that dies become
+/// uncertain even if their submission had not begun.
+const LONGEST_LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(100);
+
+/// How far ahead slots are reserved: so that waiting for them leaves half of the submissions at a
+/// time to the provider.
+pub fn lookahead(account: &Account, rate: f64) -> TimeDelta {
+    let half = f64::from(u32::try_from(account.max_in_flight).unwrap_or(u32::MAX)) / 2.0;
+    let micros = (half / rate * 1_000_000.0).min(1e6);
+    #[expect(clippy::cast_possible_truncation, reason = "at most a second")]
+    let span = TimeDelta::microseconds(micros as i64);
+    span.min(LONGEST_LOOKAHEAD)
 }
-
-/// Concurrent submissions per account, so that a provider that hangs does not delay others.
-const IN_FLIGHT_LIMIT: usize = 16;
 
 /// Concurrent submissions of this process, by account.
 #[derive(Debug, Default)]
-pub struct InFlight(Mutex<HashMap<AccountId, Arc<Semaphore>>>);
+pub struct InFlight(Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>);
+
+#[derive(Debug)]
+struct SubmissionWindow {
+    limit: usize,
+    used: usize,
+}
+
+impl Default for SubmissionWindow {
+    fn default() -> Self {
+        Self {
+            limit: SLOW_START,
+            used: 0,
+        }
+    }
+}
 
 /// Permission for one submission; released on drop.
 #[derive(Debug)]
-pub struct InFlightPermit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub struct InFlightPermit {
+    account: AccountId,
+    windows: Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>,
+}
 
 impl InFlight {
-    pub fn available(&self, account: &AccountId) -> u64 {
-        u64::try_from(self.semaphore(account).available_permits()).unwrap_or_default()
+    /// At most `wanted` permits.
+    pub fn acquire(&self, account: &Account, wanted: usize) -> Vec<InFlightPermit> {
+        let mut windows = lock(&self.0);
+        let window = windows.entry(account.id.clone()).or_default();
+        let limit = window.limit.min(account.max_in_flight);
+        let number = wanted.min(limit.saturating_sub(window.used));
+        window.used += number;
+        (0..number)
+            .map(|_| InFlightPermit {
+                account: account.id.clone(),
+                windows: Arc::clone(&self.0),
+            })
+            .collect()
     }
 
-    pub fn try_acquire(&self, account: &AccountId) -> Option<InFlightPermit> {
-        self.semaphore(account)
-            .try_acquire_owned()
-            .ok()
-            .map(InFlightPermit)
+    /// After an acceptance.
+    pub fn grow(&self, account: &Account) {
+        let mut windows = lock(&self.0);
+        let window = windows.entry(account.id.clone()).or_default();
+        window.limit = (window.limit + 1).min(account.max_in_flight.max(SLOW_START));
     }
 
-    fn semaphore(&self, account: &AccountId) -> Arc<Semaphore> {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let semaphore = accounts.entry(account.clone());
-        Arc::clone(semaphore.or_insert_with(|| Arc::new(Semaphore::new(IN_FLIGHT_LIMIT))))
+    /// After trouble.
+    pub fn shrink(&self, account: &AccountId) {
+        lock(&self.0).entry(account.clone()).or_default().limit = SLOW_START;
     }
+}
+
+impl Drop for InFlightPermit {
+    fn drop(&mut self) {
+        if let Some(window) = lock(&self.windows).get_mut(&self.account) {
+            window.used = window.used.saturating_sub(1);
+        }
+    }
+}
+
+/// The flows of the accounts as the dispatcher last read them; for alarms, which must not wait for
+/// the database.
+#[derive(Debug, Default)]
+pub struct KnownFlows(Mutex<BTreeMap<AccountId, SendFlow>>);
+
+impl KnownFlows {
+    pub fn replace(&self, flows: BTreeMap<AccountId, SendFlow>) {
+        *lock(&self.0) = flows;
+    }
+
+    pub fn list(&self) -> BTreeMap<AccountId, SendFlow> {
+        lock(&self.0).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,22 +3,28 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::StreamExt;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, redirect};
 use thiserror::Error;
 use tokio_util::io::ReaderStream;
 
+use crate::domain::failure::Failure;
 use crate::domain::send_error::SendError;
 use crate::http_client;
 use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// For DNS, TCP and TLS; no part of the request is sent before they complete.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Servers close idle connections, some after five seconds. A request that is written to one which is
+/// being closed may have been received, or not.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes.
 const REPLY_LIMIT: usize = 1024 * 1024;
 /// Reply headers that provider modules use.
-const KEPT_HEADERS: [&str; 3] = ["retry-after", "location", "content-type"];
+const KEPT_HEADERS: [&str; 3] = [RETRY_AFTER, "location", "content-type"];
+const RETRY_AFTER: &str = "retry-after";
 
 #[derive(Debug, Error)]
 #[error("cannot create the HTTP client: {0}")]
@@ -32,6 +38,7 @@ impl Transport {
     pub fn new() -> Result<Self, TransportError> {
         let client = http_client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(redirect::Policy::none())
             // The client must never repeat a request that the provider may have processed.
             .retry(reqwest::retry::never())
@@ -65,10 +72,15 @@ impl Transport {
             .await
             .map_err(|error| classify_error(&error))?;
         let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let date = header("date");
         let headers = KEPT_HEADERS
             .into_iter()
-            .filter_map(|name| Some((name, response.headers().get(name)?.to_str().ok()?)))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .filter_map(|name| Some((name, header(name)?)))
+            .map(|(name, value)| match name {
+                RETRY_AFTER => (name.to_owned(), delay_seconds(value, date)),
+                _ => (name.to_owned(), value.to_owned()),
+            })
             .collect();
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
@@ -95,30 +107,56 @@ async fn multipart_form(
 ) -> Result<Form, SendError> {
     let opened = tokio::fs::File::open(&file.upload.path)
         .await
-        .map_err(|error| {
-            SendError::NotReached(format!("the uploaded file cannot be read: {error}"))
-        })?;
+        .map_err(|error| invalid_file(format!("the uploaded file cannot be read: {error}")))?;
     let body = reqwest::Body::wrap_stream(ReaderStream::new(opened));
     let part = Part::stream_with_length(body, file.upload.size)
         .file_name(file.file_name.clone())
         .mime_str(&file.mime_type)
-        .map_err(|_| {
-            SendError::NotReached("the uploaded file has an invalid MIME type".to_owned())
-        })?;
+        .map_err(|_| invalid_file("the uploaded file has an invalid MIME type".to_owned()))?;
     let form = fields.iter().fold(Form::new(), |form, (name, value)| {
         form.text(*name, value.clone())
     });
     Ok(form.part(file.field, part))
 }
 
-/// After a connection error nothing was sent; after any other error the outcome is unknown.
+/// Nothing was sent; the fault is here, not on the way to the provider.
+fn invalid_file(reason: String) -> SendError {
+    SendError::TryLater {
+        failure: Failure {
+            title: Some(reason),
+            ..Failure::default()
+        },
+        after: None,
+    }
+}
+
+/// A `Retry-After` in seconds. A time becomes the seconds since the `Date` of the same reply, so that
+/// a server with another clock is understood.
+fn delay_seconds(retry_after: &str, date: Option<&str>) -> String {
+    let time = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok();
+    let until = time(retry_after).zip(date.and_then(time));
+    until.map_or_else(
+        || retry_after.to_owned(),
+        |(until, now)| (until - now).num_seconds().max(0).to_string(),
+    )
+}
+
+/// After a connection error nothing was sent, nor of a request that waited for a connection which
+/// was closed meanwhile; after any other error the outcome is unknown.
 fn classify_error(error: &reqwest::Error) -> SendError {
     let reason = describe_cause(error);
-    if error.is_connect() || error.is_builder() {
+    if error.is_connect() || error.is_builder() || was_never_written(error) {
         SendError::NotReached(reason)
     } else {
         SendError::Unclear(reason)
     }
+}
+
+/// Whether the connection ended before it took the request.
+fn was_never_written(error: &reqwest::Error) -> bool {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_canceled)
 }
 
 /// The innermost cause; the outer ones contain the URL.
@@ -135,4 +173,27 @@ fn describe_cause(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_seconds_whatever_its_form() {
+        let date = Some("Fri, 20 Nov 2026 12:00:00 GMT");
+        for (given, date, seconds) in [
+            ("17", date, "17"),
+            ("Fri, 20 Nov 2026 12:01:30 GMT", date, "90"),
+            ("Fri, 20 Nov 2026 11:00:00 GMT", date, "0"),
+            ("soon", date, "soon"),
+            (
+                "Fri, 20 Nov 2026 12:01:30 GMT",
+                None,
+                "Fri, 20 Nov 2026 12:01:30 GMT",
+            ),
+        ] {
+            assert_eq!(delay_seconds(given, date), seconds, "{given}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod kaleyra;
 mod lancepilot;
 pub mod oracle;
+mod rate_limit;
 mod seeded_rng;
 mod server;
 pub mod settings;
@@ -35,6 +36,7 @@ use tokio::task::JoinHandle;
 pub use self::callback_queue::QueuedCallback;
 pub use self::exchange::{ForcedReply, ReceivedRequest};
 pub use self::fault_rates::FaultRates;
+pub use self::rate_limit::RateLimit;
 pub use self::settings::{
     CallbackRelease, CallbackTarget, CallbackTargets, PlannedOutcome, Settings,
 };
@@ -136,9 +138,24 @@ impl SimulatorHandle {
         self.state.force(provider, reply);
     }
 
+    /// Gives every request this reply, until it is removed.
+    pub fn set_outage(&self, provider: ProviderId, reply: Option<ForcedReply>) {
+        self.state.set_outage(provider, reply);
+    }
+
+    /// Refuses requests beyond a rate, until the limit is removed.
+    pub fn set_rate_limit(&self, provider: ProviderId, limit: Option<RateLimit>) {
+        self.state.set_rate_limit(provider, limit);
+    }
+
     /// Forces the outcome of the next accepted message; several are used in order.
     pub fn force_outcome(&self, provider: ProviderId, outcome: PlannedOutcome) {
         self.state.force_outcome(provider, outcome);
+    }
+
+    /// How many messages a provider accepted.
+    pub fn accepted(&self, provider: ProviderId) -> usize {
+        self.state.accepted(provider)
     }
 
     /// The latest requests to all send APIs, oldest first.

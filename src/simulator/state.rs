@@ -13,6 +13,7 @@ use crate::simulator::event_plan::{self, AcceptedMessage, EventKind};
 use crate::simulator::exchange::{ApiReply, ForcedReply, MultipartForm, ReceivedRequest};
 use crate::simulator::faults::{self, PlannedCallback};
 use crate::simulator::oracle::{Oracle, ReplyResult, ReportedStatus};
+use crate::simulator::rate_limit::RateLimit;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{CallbackTargets, PlannedOutcome, Settings};
 use crate::simulator::simulated_provider::ApiCall;
@@ -38,6 +39,9 @@ struct ProviderState {
     requests: u64,
     accepted: u64,
     forced_replies: VecDeque<ForcedReply>,
+    /// The reply to every request that has no forced one.
+    outage: Option<ForcedReply>,
+    rate_limit: Option<RateLimit>,
     forced_outcomes: VecDeque<PlannedOutcome>,
 }
 
@@ -79,9 +83,22 @@ impl SimulatorState {
     }
 
     pub(crate) fn claim_forced(&self, provider: ProviderId) -> Option<ForcedReply> {
-        lock(self.provider_state(provider))
-            .forced_replies
-            .pop_front()
+        let mut state = lock(self.provider_state(provider));
+        let forced = state.forced_replies.pop_front();
+        let forced = forced.or_else(|| state.outage.clone());
+        forced.or_else(|| state.rate_limit.as_mut()?.check(self.settings.clock.now()))
+    }
+
+    pub(crate) fn accepted(&self, provider: ProviderId) -> usize {
+        usize::try_from(lock(self.provider_state(provider)).accepted).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn set_outage(&self, provider: ProviderId, reply: Option<ForcedReply>) {
+        lock(self.provider_state(provider)).outage = reply;
+    }
+
+    pub(crate) fn set_rate_limit(&self, provider: ProviderId, limit: Option<RateLimit>) {
+        lock(self.provider_state(provider)).rate_limit = limit;
     }
 
     pub(crate) fn force_outcome(&self, provider: ProviderId, outcome: PlannedOutcome) {

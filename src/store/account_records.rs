@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
@@ -38,8 +38,6 @@ pub struct AccountRecord {
     pub constant_id: Option<(String, DateTime<Utc>)>,
     /// When an id last was longer than providers document.
     pub long_id_at: Option<DateTime<Utc>>,
-    /// When an account with a rate limit may send next.
-    pub next_send_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,16 +51,6 @@ impl Pause {
     /// The hold reason of the account's messages.
     pub fn hold_text(&self) -> String {
         format!("sending is paused: {}", self.reason)
-    }
-}
-
-impl AccountRecord {
-    /// Whether the next send slot, `gap` after the last one, is not due yet.
-    pub fn must_wait_for_slot(&self, gap: TimeDelta, now: DateTime<Utc>) -> bool {
-        self.next_send_at.is_some_and(|slot| {
-            let (slot, now) = (instant::to_millis(slot), instant::to_millis(now));
-            is_slot_ahead(slot, gap.num_milliseconds(), now)
-        })
     }
 }
 
@@ -90,7 +78,6 @@ impl Store {
                         long_id_at: None,
                         last_inbound_at: None,
                         first_seen_at: instant::to_millis(now),
-                        next_send_at: None,
                     };
                     let renew = OnConflict::column(Column::Id)
                         .update_columns([Column::Provider, Column::Generation])
@@ -103,6 +90,14 @@ impl Store {
                 Ok(())
             })
             .await
+    }
+
+    pub async fn find_pause(&self, account: &AccountId) -> Result<Option<Pause>, Error> {
+        let row = Entity::find_by_id(account.clone())
+            .one(self.pools().reader())
+            .await?;
+        let record = row.map(AccountRecord::try_from).transpose()?;
+        Ok(record.and_then(|record| record.pause))
     }
 
     /// Includes accounts that are no longer configured.
@@ -188,43 +183,12 @@ impl Ledger {
         Ok(touched.rows_affected == 1)
     }
 
-    /// Claims the account's next send slot, at least `gap` after the last one; false while it is
-    /// not due. All processes share the slots; `now` is the time of their leases.
-    pub async fn claim_send_slot(
-        &mut self,
-        account: &AccountId,
-        gap: TimeDelta,
-        now: DateTime<Utc>,
-    ) -> Result<bool, Error> {
-        let row = Entity::find_by_id(account.clone())
-            .one(self.transaction())
-            .await?;
-        let (now, gap) = (instant::to_millis(now), gap.num_milliseconds());
-        let slot = row.and_then(|row| row.next_send_at).unwrap_or(now);
-        if is_slot_ahead(slot, gap, now) {
-            return Ok(false);
-        }
-        // Unused slots are not made up for by a burst.
-        let next = slot.clamp(now - gap, now) + gap;
-        Entity::update_many()
-            .col_expr(Column::NextSendAt, Expr::value(next))
-            .filter(Column::Id.eq(account))
-            .exec(self.transaction())
-            .await?;
-        Ok(true)
-    }
-
     pub async fn is_paused(&self, account: &AccountId) -> Result<bool, Error> {
         let row = Entity::find_by_id(account.clone())
             .one(self.transaction())
             .await?;
         Ok(row.is_some_and(|row| row.paused_at.is_some()))
     }
-}
-
-/// Whether a send slot is not due yet. One far ahead was claimed before a clock was set back.
-fn is_slot_ahead(slot: i64, gap: i64, now: i64) -> bool {
-    slot > now && slot <= now.saturating_add(gap.saturating_mul(2))
 }
 
 /// When an account's callbacks last arrived, by how they were addressed.
@@ -316,11 +280,6 @@ impl TryFrom<Model> for AccountRecord {
                 row.constant_id_at,
             )?),
             long_id_at: instant::from_optional_millis("accounts", "long_id_at", row.long_id_at)?,
-            next_send_at: instant::from_optional_millis(
-                "accounts",
-                "next_send_at",
-                row.next_send_at,
-            )?,
         })
     }
 }

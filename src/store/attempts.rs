@@ -1,14 +1,16 @@
 //! Every exchange with a provider, redacted at write time.
 
-use chrono::{DateTime, Utc};
-use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use std::collections::HashMap;
 
-use crate::db::{Error, instant};
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::db::{Error, instant, statements};
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message_warning::{MessageWarning, WarningCode};
-use crate::store::entities::attempt_row::{ActiveModel, Column, Entity, Model};
+use crate::store::entities::attempt_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::{Store, store_settings};
 
@@ -70,62 +72,108 @@ pub struct Exchange {
     pub detail: Option<String>,
 }
 
+/// An attempt whose first byte is about to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct StartedAttempt {
+    pub(super) id: AttemptId,
+    pub(super) message: MessageId,
+    /// From 1.
+    pub(super) number: u32,
+    /// Redacted.
+    pub(super) request: String,
+}
+
 impl Ledger {
-    /// Records an attempt before its first byte is sent.
-    pub(super) async fn start_attempt(
-        &self,
-        message: MessageId,
-        number: i32,
-        attempt: AttemptId,
-        request: String,
-    ) -> Result<(), Error> {
-        let row = Model {
-            id: attempt.uuid(),
-            message: message.uuid(),
-            number,
-            started_at: instant::to_millis(self.now()),
-            journal_position: store_settings::position(self.transaction()).await?,
-            finished_at: None,
-            outcome: AttemptOutcome::Started,
-            http_status: None,
-            duration_ms: None,
-            request,
-            reply: None,
-            detail: None,
-        };
-        Entity::insert(row.into_active_model())
-            .exec_without_returning(self.transaction())
-            .await?;
+    /// Records attempts before their first bytes are sent.
+    pub(super) async fn start_attempts(&self, attempts: Vec<StartedAttempt>) -> Result<(), Error> {
+        let journal_position = store_settings::position(self.transaction()).await?;
+        let started_at = instant::to_millis(self.now());
+        let rows: Vec<Model> = attempts
+            .into_iter()
+            .map(|attempt| Model {
+                id: attempt.id.uuid(),
+                message: attempt.message.uuid(),
+                number: i32::try_from(attempt.number).unwrap_or(i32::MAX),
+                started_at,
+                journal_position,
+                finished_at: None,
+                outcome: AttemptOutcome::Started,
+                http_status: None,
+                duration_ms: None,
+                request: attempt.request,
+                reply: None,
+                detail: None,
+            })
+            .collect();
+        let rows: Vec<&Model> = rows.iter().collect();
+        statements::insert::<Entity>(self.transaction(), &rows, "").await?;
         Ok(())
     }
 
-    /// Records the outcome of an attempt.
-    pub async fn finish_attempt(
+    /// The number of the last attempt of each of these messages that has one.
+    pub(super) async fn count_attempts(
+        &self,
+        messages: &[MessageId],
+    ) -> Result<HashMap<MessageId, u32>, Error> {
+        if messages.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let last: Vec<(Uuid, i32)> = Entity::find()
+            .select_only()
+            .column(Column::Message)
+            .column_as(Column::Number.max(), "last")
+            .filter(Column::Message.is_in(messages.iter().map(|id| id.uuid())))
+            .group_by(Column::Message)
+            .into_tuple()
+            .all(self.transaction())
+            .await?;
+        let last = last.into_iter();
+        Ok(last
+            .map(|(message, number)| (message.into(), u32::try_from(number).unwrap_or_default()))
+            .collect())
+    }
+
+    /// Records the outcomes of attempts.
+    pub async fn finish_attempts(
         &mut self,
-        attempt: AttemptId,
-        exchange: Exchange,
+        finished: Vec<(AttemptId, Exchange)>,
     ) -> Result<(), Error> {
-        let end = ActiveModel {
-            finished_at: Set(Some(instant::to_millis(self.now()))),
-            outcome: Set(exchange.outcome),
-            http_status: Set(exchange.http_status.map(i32::from)),
-            duration_ms: Set(Some(exchange.duration_ms)),
-            reply: Set(exchange.reply),
-            detail: Set(exchange.detail),
-            ..ActiveModel::default()
-        };
-        let touched = Entity::update_many()
-            .set(end)
-            .filter(Column::Id.eq(attempt.uuid()))
-            .exec(self.transaction())
-            .await?
-            .rows_affected;
-        if touched == 1 {
+        const OUTCOME: [Column; 6] = [
+            Column::FinishedAt,
+            Column::Outcome,
+            Column::HttpStatus,
+            Column::DurationMs,
+            Column::Reply,
+            Column::Detail,
+        ];
+        let finished_at = instant::to_millis(self.now());
+        let rows: Vec<Model> = finished
+            .into_iter()
+            .map(|(attempt, exchange)| Model {
+                id: attempt.uuid(),
+                finished_at: Some(finished_at),
+                outcome: exchange.outcome,
+                http_status: exchange.http_status.map(i32::from),
+                duration_ms: Some(exchange.duration_ms),
+                reply: exchange.reply,
+                detail: exchange.detail,
+                // Not written.
+                message: Uuid::nil(),
+                number: 0,
+                started_at: 0,
+                journal_position: 0,
+                request: String::new(),
+            })
+            .collect();
+        let rows: Vec<&Model> = rows.iter().collect();
+        let touched =
+            statements::update::<Entity>(self.transaction(), Column::Id, &OUTCOME, &rows).await?;
+        if touched == rows.len() as u64 {
             Ok(())
         } else {
             Err(Error::UnexpectedRowCount {
                 table: "attempts",
-                expected: 1,
+                expected: rows.len() as u64,
                 touched,
             })
         }

@@ -32,6 +32,7 @@ pub mod quarantine;
 mod random_secret;
 pub mod receipts;
 mod reference_check;
+pub mod send_flows;
 pub mod send_queue;
 pub mod sign_in_links;
 pub mod store_settings;

@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::store::dismissals::{callback_is_dismissed, message_is_dismissed};
 use crate::store::entities::{
     account_row, callback_outcome_row, message_count_row, message_row, quarantined_part_row,
+    send_flow_row,
 };
 use crate::store::messages::list_query::in_conflict;
 
@@ -52,6 +53,7 @@ pub struct Problems {
     pub quarantine: u64,
     pub unverified: u64,
     pub paused_accounts: u64,
+    pub tripped_accounts: u64,
 }
 
 impl Store {
@@ -140,6 +142,10 @@ impl Store {
                 .await?,
             paused_accounts: account_row::Entity::find()
                 .filter(account_row::Column::PausedAt.is_not_null())
+                .count(reader)
+                .await?,
+            tripped_accounts: send_flow_row::Entity::find()
+                .filter(send_flow_row::Column::TrippedAt.is_not_null())
                 .count(reader)
                 .await?,
         })

@@ -3,18 +3,24 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
+use crate::domain::campaign::CampaignState;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::explanation::QueueTiming;
 use crate::domain::ids::{AccountId, AttemptId, MessageId};
 use crate::domain::message::{Message, Origin};
 use crate::store::Store;
-use crate::store::entities::message_row::{Column, Entity};
+use crate::store::attempts::StartedAttempt;
+use crate::store::entities::campaign_row;
+use crate::store::entities::message_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
+use crate::store::send_flows::held_recipients;
 
 /// A claim, and the attempt that is recorded before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -28,18 +34,45 @@ pub struct Claim {
 }
 
 impl Store {
-    /// Messages of an account that are due and not expired, longest due first.
+    /// Messages of an account that are due and not expired, longest due first; those of campaigns
+    /// after the others.
     pub async fn list_due(
         &self,
         account: &AccountId,
         now: DateTime<Utc>,
-        limit: u64,
+        limit: usize,
     ) -> Result<Vec<Message>, Error> {
-        let rows = due(account, now)
-            .limit(limit)
-            .all(self.pools().reader())
-            .await?;
+        let alone = due(account, now).filter(Column::Campaign.is_null());
+        let mut rows = self.take_due(alone, limit).await?;
+        if rows.len() < limit {
+            let paused = campaign_row::Entity::find()
+                .select_only()
+                .column(campaign_row::Column::Id)
+                .filter(campaign_row::Column::State.eq(CampaignState::Paused));
+            let of_campaigns = due(account, now)
+                .filter(Column::Campaign.is_not_null())
+                .filter(Column::Campaign.not_in_subquery(paused.into_query()));
+            rows.extend(self.take_due(of_campaigns, limit - rows.len()).await?);
+        }
         rows.into_iter().map(Message::try_from).collect()
+    }
+
+    async fn take_due(&self, due: Select<Entity>, limit: usize) -> Result<Vec<Model>, Error> {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        Ok(due.limit(limit).all(self.pools().reader()).await?)
+    }
+
+    /// How many messages of an account are queued, at most `limit`.
+    pub async fn count_queued(&self, account: &AccountId, limit: u64) -> Result<u64, Error> {
+        let queued = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Queue.eq(QueueState::Queued))
+            .filter(Column::Account.eq(account))
+            .filter(Column::NextAttemptAt.is_not_null())
+            .limit(limit);
+        let ids: Vec<Uuid> = queued.into_tuple().all(self.pools().reader()).await?;
+        Ok(ids.len() as u64)
     }
 
     /// When the next attempt is due, and when the message expires.
@@ -84,16 +117,15 @@ impl Store {
         list_ids(self.pools().reader(), abandoned(now).limit(limit)).await
     }
 
-    /// Messages whose claim by another holder expires only after `latest`.
-    pub async fn list_claimed_beyond(
+    /// Messages claimed by another holder, however long its claim lasts.
+    pub async fn list_claimed_by_others(
         &self,
-        latest: DateTime<Utc>,
         holder: Uuid,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
         let claimed = Entity::find()
             .filter(Column::Queue.eq(QueueState::Sending))
-            .filter(Column::LeaseUntil.gt(instant::to_millis(latest)))
+            .filter(Column::LeaseUntil.is_not_null())
             .filter(Column::LeaseHolder.ne(holder))
             .order_by_asc(Column::LeaseUntil)
             .limit(limit);
@@ -102,12 +134,14 @@ impl Store {
 }
 
 fn due(account: &AccountId, now: DateTime<Utc>) -> Select<Entity> {
+    let held = held_recipients(account, now);
     let now = instant::to_millis(now);
     Entity::find()
         .filter(Column::Queue.eq(QueueState::Queued))
         .filter(Column::Account.eq(account))
         .filter(Column::NextAttemptAt.lte(now))
         .filter(Column::SendBefore.is_null().or(Column::SendBefore.gte(now)))
+        .filter(Column::Recipient.not_in_subquery(held.into_query()))
         .order_by_asc(Column::NextAttemptAt)
 }
 
@@ -128,25 +162,44 @@ fn abandoned(now: DateTime<Utc>) -> Select<Entity> {
 }
 
 impl Ledger {
-    /// Claims a loaded message and records the attempt; false when it is no longer queued.
-    pub async fn claim(&mut self, id: MessageId, claim: &Claim) -> Result<bool, Error> {
+    pub fn is_queued(&self, id: MessageId) -> bool {
+        self.row(id).map(|row| row.queue) == Some(QueueState::Queued)
+    }
+
+    /// Claims loaded, queued messages and records their attempts. Returns the number of each
+    /// attempt, from 1.
+    pub async fn claim(&mut self, claims: Vec<(MessageId, Claim)>) -> Result<Vec<u32>, Error> {
         let now = self.now();
-        if self.row(id).map(|row| row.queue) != Some(QueueState::Queued) {
-            return Ok(false);
+        let tried: Vec<MessageId> = claims
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| {
+                self.row(*id)
+                    .is_some_and(|row| row.tries > 0 || row.hold.is_some())
+            })
+            .collect();
+        let earlier = self.count_attempts(&tried).await?;
+        let (mut numbers, mut attempts) = (Vec::new(), Vec::new());
+        for (id, claim) in claims {
+            self.edit(id, |row| {
+                row.tries += 1;
+                row.queue = QueueState::Sending;
+                row.hold = None;
+                row.submission_started_at = Some(instant::to_millis(now));
+                row.lease_holder = Some(claim.holder);
+                row.lease_until = Some(instant::to_millis(claim.lease_until));
+            })?;
+            let number = earlier.get(&id).copied().unwrap_or_default() + 1;
+            numbers.push(number);
+            attempts.push(StartedAttempt {
+                id: claim.attempt,
+                message: id,
+                number,
+                request: claim.request,
+            });
         }
-        let mut number = 0;
-        self.edit(id, |row| {
-            row.tries += 1;
-            number = row.tries;
-            row.queue = QueueState::Sending;
-            row.hold = None;
-            row.submission_started_at = Some(instant::to_millis(now));
-            row.lease_holder = Some(claim.holder);
-            row.lease_until = Some(instant::to_millis(claim.lease_until));
-        })?;
-        self.start_attempt(id, number, claim.attempt, claim.request.clone())
-            .await?;
-        Ok(true)
+        self.start_attempts(attempts).await?;
+        Ok(numbers)
     }
 
     /// Whether a loaded message is claimed by this holder.
@@ -155,10 +208,15 @@ impl Ledger {
             .is_some_and(|row| row.queue == QueueState::Sending && row.lease_holder == Some(holder))
     }
 
-    /// The number of claims of a loaded message.
+    /// The number of attempts of a loaded message that count towards its limit.
     pub fn tries(&self, id: MessageId) -> u32 {
         self.row(id)
             .map_or(0, |row| u32::try_from(row.tries).unwrap_or_default())
+    }
+
+    /// The last attempt does not count towards the limit of the message.
+    pub fn discount_attempt(&mut self, id: MessageId) -> Result<(), Error> {
+        self.edit(id, |row| row.tries = Ord::max(row.tries - 1, 0))
     }
 
     /// Takes a message out of the queue and ends its claim.

@@ -32,15 +32,15 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
-    account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
-    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
-    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
-    window_endpoints,
+    account_action_endpoints, account_endpoints, action_endpoints, callback_endpoints,
+    explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
+    observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
+    problem_count_endpoints, problem_list_endpoints, rejection_endpoints, replay_endpoints,
+    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    account_forms, accounts_page, callback_page, callbacks_page, form_handlers, message_page,
+    messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
@@ -96,7 +96,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
             Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
             Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
-            Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     action_endpoints::resume;
+            Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
+            Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;
             Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
             Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
         }
@@ -123,7 +124,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/callbacks/replay",                      Scoped(Operate),     replay_page::apply;
             Get  "/callbacks/{id}",                        Scoped(Read),        callback_page::show;
             Get  "/accounts",                              Scoped(Read),        accounts_page::show;
-            Post "/accounts/{id}/resume",                  Scoped(Operate),     form_handlers::resume;
+            Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
+            Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;
         }
     }

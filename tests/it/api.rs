@@ -544,7 +544,7 @@ async fn an_orphan_can_be_matched_and_its_address_leads_on() {
 }
 
 #[actix_web::test]
-async fn problems_are_nine_counts_and_the_alarms_of_the_process() {
+async fn problems_are_ten_counts_and_the_alarms_of_the_process() {
     let app = start_app().await;
     let mut problems = app.found("/api/v1/problems").await;
     let alarms = problems.as_object_mut().unwrap().remove("alarms");
@@ -553,7 +553,7 @@ async fn problems_are_nine_counts_and_the_alarms_of_the_process() {
     assert_eq!(
         keys(&problems),
         named(
-            "orphans conflicts id_conflicts overdue uncertain quarantine unverified rejected paused_accounts"
+            "orphans conflicts id_conflicts overdue uncertain quarantine unverified rejected paused_accounts tripped_accounts"
         )
     );
     assert!(problems.as_object().unwrap().values().all(|n| n == 0));

@@ -68,6 +68,7 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].timeout"], r#"timeout = "30s""#),
     (&["accounts[].send_before"], r#"send_before = "1h""#),
     (&["accounts[].rate"], "rate = 20"),
+    (&["accounts[].max_in_flight"], "max_in_flight = 64"),
     (&["accounts[].mode"], r#"mode = "live""#),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (

@@ -9,6 +9,7 @@ use bluetick::domain::attempt_outcome::AttemptOutcome;
 use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::callback_outcome::Outcome;
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
+use bluetick::domain::circuit_breaker::Trip;
 use bluetick::domain::delivery::fold;
 use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::explanation::{
@@ -22,6 +23,7 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
+use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
 use bluetick::reporting::message_history::MessageHistory;
@@ -838,6 +840,9 @@ fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStat
         health,
         old_address_at: None,
         warnings: Vec::new(),
+        rate: None,
+        effective_rate: None,
+        slowdown: None,
     }
 }
 
@@ -852,6 +857,29 @@ fn an_account_shows_its_url_steps_and_health() {
         account_status("sobot-main", ProviderId::Sobot, paused),
         account_status("zixflow-eu", ProviderId::Zixflow, Health::Ok),
         AccountStatus {
+            rate: Some(20.0),
+            effective_rate: Some(7.25),
+            slowdown: Some(Slowdown {
+                since: now(),
+                hold_until: now(),
+                rate: 7.25,
+                reason: "429: Too many <requests>".to_owned(),
+                requests: 1,
+            }),
+            ..account_status(
+                "sobot-second",
+                ProviderId::Sobot,
+                Health::Tripped(Trip {
+                    since: now(),
+                    reason: "5 submissions in a row had no clear answer".to_owned(),
+                    last_reply: "HTTP 502".to_owned(),
+                    next_probe_at: now() + TimeDelta::seconds(30),
+                    probe_wait: TimeDelta::seconds(30),
+                    spent: 5,
+                }),
+            )
+        },
+        AccountStatus {
             mode: None,
             ..account_status("lancepilot-old", ProviderId::LancePilot, Health::Ok)
         },
@@ -865,6 +893,10 @@ fn an_account_shows_its_url_steps_and_health() {
         "Providers cannot reach this machine",
         "No callback has ever arrived",
         "RBC001 Insufficient balance",
+        "5 submissions in a row had no clear answer",
+        "HTTP 502",
+        "7.2 a second, configured 20",
+        "429: Too many <requests>",
         "42 s ago",
         "+918600000001",
         "No longer configured",
@@ -881,7 +913,16 @@ fn an_account_shows_its_url_steps_and_health() {
             account.callback_url
         );
     }
-    assert_eq!(page.buttons(), ["/accounts/sobot-main/resume"]);
+    assert_eq!(
+        page.buttons(),
+        [
+            "/accounts/kaleyra-in/pause",
+            "/accounts/sobot-main/resume",
+            "/accounts/zixflow-eu/pause",
+            "/accounts/sobot-second/resume",
+            "/accounts/sobot-second/pause",
+        ]
+    );
     let masked = render(
         "accounts-masked",
         &AccountsPage::new(&accounts, PublicUrlReach::Public, Visibility::Masked, now()),

@@ -93,6 +93,7 @@ impl ExplainCase {
             actions: Vec::new(),
             account: AccountConditions {
                 pause: None,
+                trip: None,
                 mode: Some(AccountMode::Live),
                 rate: None,
                 deadline: Some(Duration::from_hours(24)),

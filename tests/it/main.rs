@@ -27,6 +27,7 @@ mod disk_full;
 mod durability;
 mod explain;
 mod exports;
+mod flow_control;
 mod harness;
 mod house;
 mod journal;

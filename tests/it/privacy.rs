@@ -87,9 +87,6 @@ async fn quoting(app: &App) -> Vec<String> {
     app.force(SOBOT, ForcedReply::json(400, &refusal));
     let refused = app.send(&to_customer).await;
     app.run_jobs_until_idle().await;
-    app.force(SOBOT, ForcedReply::json(429, &vague));
-    let postponed = app.send(&to_customer).await;
-    app.run_jobs_until_idle().await;
     app.force(SOBOT, ForcedReply::json(500, &vague));
     let uncertain = app.send(&to_customer).await;
     app.run_jobs_until_idle().await;
@@ -97,6 +94,9 @@ async fn quoting(app: &App) -> Vec<String> {
     let path = format!("/api/v1/messages/{uncertain}/mark-failed");
     let (status, problem) = app.post_json(&path, &reason).await;
     assert_eq!(status, 200, "{problem}");
+    app.force(SOBOT, ForcedReply::json(429, &vague));
+    let postponed = app.send(&to_customer).await;
+    app.run_jobs_until_idle().await;
 
     let mut by_asset = to_customer.clone();
     by_asset["account"] = json!(KALEYRA);

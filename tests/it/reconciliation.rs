@@ -320,8 +320,8 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     app.force(
         LANCEPILOT,
         ForcedReply::json(
-            404,
-            &json!({ "message": "Resource not found.", "status": 404 }),
+            422,
+            &json!({ "message": "Validation error", "errors": { "file": ["too large"] } }),
         ),
     );
     let refused = app.send_image(LANCEPILOT).await;
@@ -347,6 +347,7 @@ async fn a_message_that_surely_never_left_is_matched_with_no_report() {
     assert_eq!(app.state(&cancelled).await, "cancelled");
     assert_eq!(app.orphans().await.len(), 1);
     // And it does not stand in the way of the one that left.
+    app.advance(TimeDelta::seconds(1));
     let good = app.send_image(LANCEPILOT).await;
     app.run_jobs_until_idle().await;
     app.deliver_simulated().await;

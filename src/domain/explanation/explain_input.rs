@@ -46,6 +46,8 @@ pub struct AttemptSummary {
 pub struct AccountConditions {
     /// Reason and start of a pause.
     pub pause: Option<(String, DateTime<Utc>)>,
+    /// Why nothing but probes is sent, and since when.
+    pub trip: Option<(String, DateTime<Utc>)>,
     /// Absent if the account is no longer configured.
     pub mode: Option<AccountMode>,
     /// Messages per second.

@@ -124,6 +124,8 @@ fn queued(input: &ExplainInput<'_>) -> Vec<String> {
         ];
     } else if account.pause.is_some() {
         "Fix what the provider reported, then resume the account; its queued messages are submitted then."
+    } else if account.trip.is_some() {
+        "None: it is submitted once the provider accepts messages again. To test that at once, resume the account."
     } else {
         match account.mode {
             None => "Add the account to the configuration again.",

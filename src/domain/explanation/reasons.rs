@@ -59,6 +59,13 @@ fn queued(input: &ExplainInput<'_>) -> String {
             at(*since)
         );
     }
+    if let Some((reason, since)) = &account.trip {
+        let reason = input.suffix(reason);
+        return format!(
+            "Queued because account {id} sends only single messages as a test since {}{reason}.",
+            at(*since)
+        );
+    }
     match (account.mode, next_attempt, account.rate) {
         (None, ..) => format!("Queued because account {id} is no longer configured."),
         (Some(AccountMode::DryRun), ..) => {

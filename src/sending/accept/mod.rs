@@ -23,6 +23,7 @@ use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::window::Window;
+use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
@@ -47,6 +48,7 @@ pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
+    outlook: QueueOutlook,
 }
 
 impl Acceptor {
@@ -59,6 +61,7 @@ impl Acceptor {
             store,
             accounts,
             uploads,
+            outlook: QueueOutlook::default(),
         }
     }
 
@@ -106,6 +109,10 @@ impl Acceptor {
         let mut warnings = Vec::new();
         if let Accepted::New(id) | Accepted::Replayed(id) = accepted {
             warnings.extend(self.window_warning(&draft, id, now).await?);
+        }
+        if account.mode == AccountMode::Live {
+            let outlook = self.outlook.list_warnings(&self.store, account, now);
+            warnings.extend(outlook.await?);
         }
         if account.mode == AccountMode::DryRun {
             warnings.push(MessageWarning::new(

@@ -1,27 +1,47 @@
-//! Claims due messages and records their attempts.
+//! Claims due messages in groups: one transaction and one fsync for all that an account may send
+//! now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
+use crate::domain::circuit_breaker::SubmissionPurpose;
 use crate::domain::ids::AttemptId;
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider_account::{Account, AccountMode};
+use crate::domain::send_flow::{Readiness, SendFlow};
 use crate::providers::{self, SendStep};
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::pace::{self, InFlightPermit};
 use crate::sending::transcript;
+use crate::store::ledger::Ledger;
 use crate::store::send_queue::Claim;
 
 /// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
+/// Messages per transaction.
+const GROUP_LIMIT: usize = 128;
 
-enum ClaimOutcome {
-    Claimed(Box<ClaimedMessage>),
-    /// Claimed by another worker, or no longer to be sent.
-    Unavailable,
-    /// The account's rate does not allow another submission yet.
-    RateLimited,
+/// A due message with its first call, built once, so that the stored request is the one that is
+/// sent.
+struct PreparedMessage {
+    outgoing: OutgoingMessage,
+    first_step: SendStep,
+    /// Redacted.
+    request: String,
+}
+
+/// What an account may send now.
+#[derive(Clone, Copy)]
+struct Allowance {
+    purpose: SubmissionPurpose,
+    rate: Option<f64>,
+    wanted: usize,
+    /// By the clock of slots and leases.
+    now: DateTime<Utc>,
+    /// The last slot to reserve.
+    until: DateTime<Utc>,
 }
 
 /// How long a claim of a message of this account lasts.
@@ -31,20 +51,29 @@ pub(super) fn longest_claim(account: &Account) -> TimeDelta {
 }
 
 impl Dispatcher {
-    /// Claims due messages of every account, within its limit of concurrent submissions, so that no
-    /// account waits for another's provider.
+    /// Claims due messages of every account, within its rate and its limit of concurrent
+    /// submissions, so that no account waits for another's provider. Passes each message to `start`.
     ///
-    /// Passes each message to `start` immediately: messages claimed by a process that dies become
-    /// uncertain even if their submission had not begun.
+    /// Returns when another claim is worth while, unless something else happens before; by the
+    /// clock of slots.
     pub async fn claim_and_start(
         &self,
         mut start: impl FnMut(ClaimedMessage),
-    ) -> Result<(), db::Error> {
-        let now = self.clock.now();
-        for account in self.list_sendable_accounts().await? {
-            self.claim_for_account(account, now, &mut start).await?;
+    ) -> Result<Option<DateTime<Utc>>, db::Error> {
+        let records = self.store.list_accounts().await?;
+        let flows = self.store.list_send_flows().await?;
+        let mut next: Option<DateTime<Utc>> = None;
+        for account in self.accounts.values() {
+            let record = records.get(&account.id);
+            if account.mode != AccountMode::Live || record.is_some_and(|it| it.pause.is_some()) {
+                continue;
+            }
+            let flow = flows.get(&account.id).cloned().unwrap_or_default();
+            let again = self.claim_for_account(account, flow, &mut start).await?;
+            next = [next, again].into_iter().flatten().min();
         }
-        Ok(())
+        self.known_flows.replace(flows);
+        Ok(next)
     }
 
     /// Claims due messages and returns them. After the first claim an error is only logged, because
@@ -54,7 +83,7 @@ impl Dispatcher {
         match self.claim_and_start(|work| claimed.push(work)).await {
             Err(error) if claimed.is_empty() => return Err(error),
             Err(error) => tracing::warn!(%error, "cannot claim all due messages"),
-            Ok(()) => {}
+            Ok(_) => {}
         }
         Ok(claimed)
     }
@@ -62,53 +91,75 @@ impl Dispatcher {
     async fn claim_for_account(
         &self,
         account: &Account,
-        now: DateTime<Utc>,
+        flow: SendFlow,
         start: &mut impl FnMut(ClaimedMessage),
-    ) -> Result<(), db::Error> {
-        let available = self.in_flight.available(&account.id);
-        if available == 0 {
-            return Ok(());
+    ) -> Result<Option<DateTime<Utc>>, db::Error> {
+        let allowance = match self.allowance(account, &flow) {
+            Ok(allowance) => allowance,
+            Err(later) => return Ok(Some(later)),
+        };
+        let permits = self.in_flight.acquire(account, allowance.wanted);
+        if permits.is_empty() {
+            return Ok(None);
         }
-        for message in self.store.list_due(&account.id, now, available).await? {
-            let Some(permit) = self.in_flight.try_acquire(&account.id) else {
-                break;
-            };
-            match self.claim(message, account, permit, now).await? {
-                ClaimOutcome::Claimed(work) => start(*work),
-                ClaimOutcome::Unavailable => {}
-                ClaimOutcome::RateLimited => break,
-            }
+        let now = self.clock.now();
+        let due = self.store.list_due(&account.id, now, permits.len()).await?;
+        // With as many as were asked for, there may be more.
+        let more = due.len() == allowance.wanted;
+        let prepared = due
+            .into_iter()
+            .filter_map(|message| self.prepare(message, account))
+            .collect::<Vec<_>>();
+        if prepared.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        self.claim_group(account, prepared, permits, allowance, start)
+            .await?;
+        Ok(more.then(|| match allowance.rate {
+            Some(rate) => allowance.until - pace::lookahead(account, rate) / 2,
+            None => allowance.now,
+        }))
     }
 
-    /// Live accounts that are not paused and whose rate allows a submission now.
-    async fn list_sendable_accounts(&self) -> Result<Vec<&Account>, db::Error> {
-        let records = self.store.list_accounts().await?;
+    /// Fails with the time from which on the account may send.
+    fn allowance(&self, account: &Account, flow: &SendFlow) -> Result<Allowance, DateTime<Utc>> {
         let now = self.steady_clock.now();
-        let must_wait = |account: &&Account| {
-            records.get(&account.id).is_some_and(|record| {
-                let gap = pace::minimum_interval(account);
-                record.pause.is_some() || gap.is_some_and(|gap| record.must_wait_for_slot(gap, now))
-            })
+        let purpose = match flow.readiness(now) {
+            Readiness::WaitUntil(at) => return Err(at),
+            Readiness::Ready(purpose) => purpose,
         };
-        let live = self
-            .accounts
-            .values()
-            .filter(|account| account.mode == AccountMode::Live);
-        Ok(live.filter(|account| !must_wait(account)).collect())
+        let rate = flow.rate(account.rate, now);
+        let limit = match purpose {
+            SubmissionPurpose::Probe => 1,
+            SubmissionPurpose::Sending => GROUP_LIMIT,
+        };
+        let mut allowance = Allowance {
+            purpose,
+            rate,
+            wanted: limit,
+            now,
+            until: now,
+        };
+        if let Some(rate) = rate {
+            let ahead = if self.steady_clock.is_simulated() {
+                TimeDelta::zero()
+            } else {
+                pace::lookahead(account, rate)
+            };
+            allowance.until = now + ahead;
+            let slots = flow
+                .clone()
+                .reserve_slots(rate, limit, now, allowance.until);
+            if slots.is_empty() {
+                return Err(flow.next_slot(rate, now, allowance.until) - ahead / 2);
+            }
+            allowance.wanted = slots.len();
+        }
+        Ok(allowance)
     }
 
-    async fn claim(
-        &self,
-        message: Message,
-        account: &Account,
-        permit: InFlightPermit,
-        now: DateTime<Utc>,
-    ) -> Result<ClaimOutcome, db::Error> {
-        let Some(mut outgoing) = self.outgoing_message(message) else {
-            return Ok(ClaimOutcome::Unavailable);
-        };
+    fn prepare(&self, message: Message, account: &Account) -> Option<PreparedMessage> {
+        let mut outgoing = self.outgoing_message(message)?;
         self.uploads.set_local_path(&mut outgoing.draft.media);
         let tokens = [report_token(&outgoing.report_url)];
         let first_step = providers::get(account.provider()).send(account, &outgoing, &[]);
@@ -116,35 +167,102 @@ impl Dispatcher {
             SendStep::Call(call) => transcript::format_request(call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
-        let attempt = AttemptId::new(now);
-        let claim = Claim {
-            holder: self.holder,
-            lease_until: self.steady_clock.now() + longest_claim(account),
-            attempt,
+        Some(PreparedMessage {
+            outgoing,
+            first_step,
             request,
-        };
-        let mut ledger = self.store.ledger(now).await?;
-        ledger.load(&[outgoing.id]).await?;
-        if ledger.is_paused(&account.id).await? || !ledger.claim(outgoing.id, &claim).await? {
+        })
+    }
+
+    /// **Invariant:** the attempts are committed before `start` sees their messages.
+    async fn claim_group(
+        &self,
+        account: &Account,
+        prepared: Vec<PreparedMessage>,
+        permits: Vec<InFlightPermit>,
+        allowance: Allowance,
+        start: &mut impl FnMut(ClaimedMessage),
+    ) -> Result<(), db::Error> {
+        let mut ledger = self.store.ledger(self.clock.now()).await?;
+        let claimed = self
+            .claim_in(&mut ledger, account, prepared, allowance)
+            .await?;
+        if claimed.is_empty() {
             ledger.roll_back().await;
-            return Ok(ClaimOutcome::Unavailable);
-        }
-        if let Some(interval) = pace::minimum_interval(account)
-            && !ledger
-                .claim_send_slot(&account.id, interval, self.steady_clock.now())
-                .await?
-        {
-            ledger.roll_back().await;
-            return Ok(ClaimOutcome::RateLimited);
+            return Ok(());
         }
         self.store.commit(ledger).await?;
-        Ok(ClaimOutcome::Claimed(Box::new(ClaimedMessage {
-            outgoing,
-            account: account.clone(),
-            attempt,
-            first_step,
-            _permit: permit,
-        })))
+        for (claimed, permit) in claimed.into_iter().zip(permits) {
+            start(ClaimedMessage {
+                _permit: Some(permit),
+                ..claimed
+            });
+        }
+        Ok(())
+    }
+
+    async fn claim_in(
+        &self,
+        ledger: &mut Ledger,
+        account: &Account,
+        prepared: Vec<PreparedMessage>,
+        allowance: Allowance,
+    ) -> Result<Vec<ClaimedMessage>, db::Error> {
+        let ids: Vec<_> = prepared.iter().map(|message| message.outgoing.id).collect();
+        ledger.load(&ids).await?;
+        // Another process may have changed it since.
+        let mut flow = ledger.find_send_flow(&account.id).await?;
+        if ledger.is_paused(&account.id).await?
+            || flow.readiness(allowance.now) != Readiness::Ready(allowance.purpose)
+        {
+            return Ok(Vec::new());
+        }
+        let queued: Vec<PreparedMessage> = prepared
+            .into_iter()
+            .filter(|message| ledger.is_queued(message.outgoing.id))
+            .collect();
+        let (now, until) = (allowance.now, allowance.until);
+        let slots = match allowance.rate {
+            Some(rate) => flow.reserve_slots(rate, queued.len(), now, until),
+            None => vec![now; queued.len()],
+        };
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        if allowance.purpose == SubmissionPurpose::Probe {
+            // No other process sends one until the outcome is known.
+            flow.breaker.postpone_probe(now + longest_claim(account));
+        }
+        if allowance.purpose == SubmissionPurpose::Probe || allowance.rate.is_some() {
+            ledger.store_send_flow(&account.id, &flow).await?;
+        }
+        let lease_until = until + longest_claim(account);
+        let (mut claims, mut claimed) = (Vec::new(), Vec::new());
+        for (message, called_at) in queued.into_iter().zip(slots) {
+            let attempt = AttemptId::new(ledger.now());
+            let claim = Claim {
+                holder: self.holder,
+                lease_until,
+                attempt,
+                request: message.request,
+            };
+            claims.push((message.outgoing.id, claim));
+            claimed.push(ClaimedMessage {
+                outgoing: message.outgoing,
+                account: account.clone(),
+                attempt,
+                number: 0,
+                called_at,
+                purpose: allowance.purpose,
+                first_step: message.first_step,
+                _permit: None,
+            });
+        }
+        let numbers = ledger.claim(claims).await?;
+        for (claimed, number) in claimed.iter_mut().zip(numbers) {
+            claimed.number = number;
+        }
+        Ok(claimed)
     }
 
     fn outgoing_message(&self, message: Message) -> Option<OutgoingMessage> {

@@ -3,10 +3,16 @@
 //! **Invariant:** the attempt is committed before the first byte is sent, and a message with an
 //! unknown outcome is never sent again automatically.
 
+mod account_effects;
 mod attempt_counter;
 mod claim_due;
+mod claimed_message;
+mod outcome_queue;
+mod pending_outcome;
 mod queue_sweep;
+mod record_group;
 mod record_outcome;
+mod retry_wait;
 mod submit;
 
 use std::collections::BTreeMap;
@@ -15,14 +21,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use self::attempt_counter::AttemptCounter;
+pub use self::claimed_message::ClaimedMessage;
+pub use self::outcome_queue::OutcomeQueue;
 use crate::domain::clock::Clock;
-use crate::domain::ids::{AccountId, AttemptId};
-use crate::domain::message::OutgoingMessage;
+use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
 use crate::keys::Keys;
-use crate::providers::SendStep;
-use crate::sending::pace::{InFlight, InFlightPermit};
+use crate::sending::pace::{InFlight, KnownFlows};
 use crate::sending::transport::Transport;
 use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
@@ -43,18 +49,9 @@ pub struct Dispatcher {
     pub holder: Uuid,
     pub uploads: UploadStorage,
     pub in_flight: Arc<InFlight>,
+    pub outcomes: Arc<OutcomeQueue>,
+    pub known_flows: Arc<KnownFlows>,
     pub attempt_counter: AttemptCounter,
-}
-
-#[derive(Debug)]
-pub struct ClaimedMessage {
-    outgoing: OutgoingMessage,
-    account: Account,
-    attempt: AttemptId,
-    /// Built once, so that the stored request is the one that is sent.
-    first_step: SendStep,
-    /// Released on drop, when the submission has ended.
-    _permit: InFlightPermit,
 }
 
 /// The token in a report URL; it is a secret, because anyone who knows it can send reports.

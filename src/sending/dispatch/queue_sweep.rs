@@ -11,8 +11,8 @@ use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::domain::send_flow::SendFlow;
 use crate::sending::dispatch::Dispatcher;
-use crate::sending::dispatch::claim_due::longest_claim;
 use crate::sending::upload_storage;
 use crate::store::account_records::{AccountRecord, Pause};
 use crate::store::attempts::Exchange;
@@ -26,36 +26,48 @@ impl Dispatcher {
         let expired = self.store.list_expired(now, SWEEP_LIMIT).await?;
         if !expired.is_empty() {
             let accounts = self.store.list_accounts().await?;
+            let flows = self.store.list_send_flows().await?;
             for id in expired {
-                skip_permanent_error(id, self.expire(id, &accounts, now).await)?;
+                skip_permanent_error(id, self.expire(id, &accounts, &flows, now).await)?;
             }
         }
-        for id in self.list_abandoned().await? {
+        let slot_time = self.steady_clock.now();
+        for id in self.store.list_abandoned(slot_time, SWEEP_LIMIT).await? {
             skip_permanent_error(id, self.mark_uncertain(id, now).await)?;
         }
-        Ok(())
+        self.store.drop_recipient_holds(now).await?;
+        self.resolve_claims_of_dead_processes().await
     }
 
-    /// Messages whose claim has expired. On SQLite also claims of another process, which is dead,
-    /// that would last for longer than any claim: the clock was set back since.
-    async fn list_abandoned(&self) -> Result<Vec<MessageId>, db::Error> {
-        let now = self.steady_clock.now();
-        let mut abandoned = self.store.list_abandoned(now, SWEEP_LIMIT).await?;
-        if abandoned.is_empty() && !self.store.is_shared() {
-            let longest = self.accounts.values().map(longest_claim).max();
-            let latest = now + longest.unwrap_or_default() * 2;
-            abandoned = self
-                .store
-                .list_claimed_beyond(latest, self.holder, SWEEP_LIMIT)
-                .await?;
+    /// On SQLite every other process that claimed a message is dead: only one may serve a data
+    /// folder, and a lock proves it.
+    pub async fn resolve_claims_of_dead_processes(&self) -> Result<(), db::Error> {
+        if self.store.is_shared() {
+            return Ok(());
         }
-        Ok(abandoned)
+        let now = self.clock.now();
+        loop {
+            let claimed = self
+                .store
+                .list_claimed_by_others(self.holder, SWEEP_LIMIT)
+                .await?;
+            let mut resolved = 0;
+            for id in &claimed {
+                let marked = self.mark_uncertain(*id, now).await;
+                resolved += usize::from(marked.is_ok());
+                skip_permanent_error(*id, marked)?;
+            }
+            if resolved == 0 {
+                return Ok(());
+            }
+        }
     }
 
     async fn expire(
         &self,
         id: MessageId,
         accounts: &BTreeMap<AccountId, AccountRecord>,
+        flows: &BTreeMap<AccountId, SendFlow>,
         now: DateTime<Utc>,
     ) -> Result<(), db::Error> {
         let mut ledger = self.store.ledger(now).await?;
@@ -73,7 +85,10 @@ impl Dispatcher {
         let failure = Failure {
             code: Some(failure_codes::EXPIRED.to_owned()),
             title: Some("it was not submitted in time".to_owned()),
-            detail: pause.map(Pause::hold_text).or(message.hold.clone()),
+            detail: pause
+                .map(Pause::hold_text)
+                .or_else(|| flows.get(&message.account)?.hold_text())
+                .or(message.hold.clone()),
             key: None,
         };
         ledger.add(
@@ -111,7 +126,7 @@ impl Dispatcher {
                     "the process ended before the provider's reply was recorded".to_owned(),
                 ),
             };
-            ledger.finish_attempt(attempt, exchange).await?;
+            ledger.finish_attempts(vec![(attempt, exchange)]).await?;
         }
         ledger.leave_queue(id, QueueState::Uncertain)?;
         self.store.commit(ledger).await?;

@@ -1,42 +1,23 @@
-//! Records the outcome of an attempt: receipts, ids, queue state and the attempt, in one
-//! transaction.
-
-use std::time::Duration;
+//! Records the outcomes of attempts: receipts, ids, queue states, attempts, and what they mean for
+//! their accounts, in one transaction.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rand::RngExt;
 
 use crate::db;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::{QueueState, Stage};
-use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
-use crate::domain::provider_account::Account;
+use crate::domain::ids::{AccountId, AttemptId, MessageId, ProviderMessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::domain::send_error::{ProviderAcceptance, Retry, SendError};
-use crate::providers;
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::domain::send_error::{ProviderAcceptance, SendError};
+use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::sending::dispatch::retry_wait::wait_before_retry;
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
 use crate::store::id_remarks::IdRemarks;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
-
-/// Attempts after the first one.
-const RETRY_LIMIT: u32 = 5;
-/// Back-off with jitter: 2 s, then four times as long each time, up to 10 min. Five retries cover
-/// about ten minutes.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
-const MAX_BACK_OFF: Duration = Duration::from_mins(10);
-
-/// Limits for a `Retry-After` of a provider.
-const MIN_WAIT: Duration = Duration::from_secs(1);
-const MAX_WAIT: Duration = Duration::from_hours(1);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum RecordedOutcome {
-    Finished,
-    /// The message is queued for another attempt.
-    Postponed,
-}
 
 /// Whether this process still holds the claim on the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,76 +27,159 @@ enum ClaimStatus {
     Lost,
 }
 
+/// One transaction that records outcomes.
+struct Recording<'a> {
+    dispatcher: &'a Dispatcher,
+    ledger: Ledger,
+    effects: AccountEffects,
+    /// The time of slots.
+    slot_time: DateTime<Utc>,
+    finished: Vec<(AttemptId, Exchange)>,
+}
+
 impl Dispatcher {
+    /// In the order of `group`.
     pub(super) async fn record(
         &self,
+        group: &[PendingOutcome],
+    ) -> Result<Vec<RecordedOutcome>, db::Error> {
+        let mut recording = Recording {
+            dispatcher: self,
+            ledger: self.store.ledger(self.clock.now()).await?,
+            effects: AccountEffects::default(),
+            slot_time: self.steady_clock.now(),
+            finished: Vec::new(),
+        };
+        recording.load(group).await?;
+        let mut recorded = Vec::new();
+        for pending in group {
+            recorded.push(recording.record(pending).await?);
+        }
+        let Recording {
+            mut ledger,
+            effects,
+            finished,
+            ..
+        } = recording;
+        let outcomes: Vec<AttemptOutcome> = finished.iter().map(|(_, it)| it.outcome).collect();
+        ledger.finish_attempts(finished).await?;
+        effects.store(&ledger).await?;
+        self.store.commit(ledger).await?;
+        for (pending, outcome) in group.iter().zip(outcomes) {
+            let account = &pending.work.account.id;
+            self.attempt_counter.count(account, outcome);
+        }
+        self.change_pace(group, &effects);
+        Ok(recorded)
+    }
+
+    fn change_pace(&self, group: &[PendingOutcome], effects: &AccountEffects) {
+        for (account, change) in effects.pace_changes() {
+            match change {
+                PaceChange::Careful => self.in_flight.shrink(account),
+                PaceChange::Faster => {
+                    let of_account =
+                        |pending: &&PendingOutcome| pending.work.account.id == *account;
+                    if let Some(pending) = group.iter().find(of_account) {
+                        self.in_flight.grow(&pending.work.account);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Recording<'_> {
+    async fn load(&mut self, group: &[PendingOutcome]) -> Result<(), db::Error> {
+        let ids: Vec<MessageId> = group.iter().map(|it| it.work.outgoing.id).collect();
+        self.ledger.load(&ids).await?;
+        let mut provider_ids = Vec::new();
+        for pending in group {
+            let account = &pending.work.account.id;
+            self.effects.load(&self.ledger, account).await?;
+            if let Ok(accepted) = &pending.result {
+                let learned = accepted.ids.iter();
+                provider_ids.extend(learned.map(|id| (account.clone(), id.clone())));
+            }
+        }
+        self.ledger.load_holders(&provider_ids).await
+    }
+
+    async fn record(&mut self, pending: &PendingOutcome) -> Result<RecordedOutcome, db::Error> {
+        let mut exchange = pending.exchange.clone();
+        let recorded = match &pending.result {
+            Ok(accepted) => {
+                let work = &pending.work;
+                self.record_acceptance(work, accepted, &mut exchange)
+                    .await?;
+                RecordedOutcome::Finished
+            }
+            Err(error) => self.record_failure(pending, error, &mut exchange).await?,
+        };
+        self.finished.push((pending.work.attempt, exchange));
+        Ok(recorded)
+    }
+
+    async fn record_acceptance(
+        &mut self,
         work: &ClaimedMessage,
-        result: &Result<ProviderAcceptance, SendError>,
-        mut exchange: Exchange,
+        accepted: &ProviderAcceptance,
+        exchange: &mut Exchange,
+    ) -> Result<(), db::Error> {
+        let (id, account) = (work.outgoing.id, &work.account);
+        let ledger = &mut self.ledger;
+        let now = ledger.now();
+        let mut notes = accepted.warnings.clone();
+        notes.extend(bind_reply_ids(ledger, id, &account.id, &accepted.ids).await?);
+        if accepted.ids.iter().any(ProviderMessageId::is_long) {
+            let mut remarks = IdRemarks::default();
+            remarks.note_long(&account.id, now);
+            ledger.record_id_remarks(&remarks).await?;
+        }
+        let submitted = ReceiptEvent::Stage(Stage::Submitted);
+        let source = work.attempt.uuid();
+        ledger.add(
+            id,
+            Receipt::ours(SourceKind::Attempt, source, submitted, now),
+        )?;
+        if let Some(status) = &accepted.word {
+            ledger.add(id, held_back(work, status, now))?;
+            notes.push(format!("the reply says {status}"));
+        }
+        ledger.leave_queue(id, QueueState::Done)?;
+        exchange.outcome = AttemptOutcome::Accepted;
+        exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
+        self.effects.note_acceptance(account, self.slot_time);
+        Ok(())
+    }
+
+    async fn record_failure(
+        &mut self,
+        pending: &PendingOutcome,
+        error: &SendError,
+        exchange: &mut Exchange,
     ) -> Result<RecordedOutcome, db::Error> {
-        let now = self.clock.now();
+        let work = &pending.work;
         let id = work.outgoing.id;
-        let mut ledger = self.store.ledger(now).await?;
-        ledger.load(&[id]).await?;
-        let claim = if ledger.is_claimed_by(id, self.holder) {
+        let tokens = [report_token(&work.outgoing.report_url)];
+        let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
+        let text = failure.one_line();
+        let effect = self
+            .effects
+            .note_failure(pending, error, &text, self.slot_time);
+        let ledger = &mut self.ledger;
+        let now = ledger.now();
+        exchange.detail = Some(text.clone());
+        if let AccountEffect::Pause(reason) = &effect
+            && ledger.pause_account(&work.account.id, reason).await?
+        {
+            tracing::warn!(account.id = %work.account.id, "sending is paused until an operator resumes it");
+        }
+        let claim = if ledger.is_claimed_by(id, self.dispatcher.holder) {
             ClaimStatus::Held
         } else {
             ClaimStatus::Lost
         };
-        let recorded = match result {
-            Ok(accepted) => {
-                let mut notes = accepted.warnings.clone();
-                notes.extend(
-                    bind_reply_ids(&mut ledger, id, &work.account.id, &accepted.ids).await?,
-                );
-                if accepted.ids.iter().any(ProviderMessageId::is_long) {
-                    let mut remarks = IdRemarks::default();
-                    remarks.note_long(&work.account.id, now);
-                    ledger.record_id_remarks(&remarks).await?;
-                }
-                ledger.add(
-                    id,
-                    Receipt::ours(
-                        SourceKind::Attempt,
-                        work.attempt.uuid(),
-                        ReceiptEvent::Stage(Stage::Submitted),
-                        now,
-                    ),
-                )?;
-                if let Some(status) = &accepted.word {
-                    ledger.add(id, held_back(work, status, now))?;
-                    notes.push(format!("the reply says {status}"));
-                }
-                ledger.leave_queue(id, QueueState::Done)?;
-                exchange.outcome = AttemptOutcome::Accepted;
-                exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
-                RecordedOutcome::Finished
-            }
-            Err(error) => {
-                self.record_failure(&mut ledger, work, error, claim, &mut exchange)
-                    .await?
-            }
-        };
-        let outcome = exchange.outcome;
-        ledger.finish_attempt(work.attempt, exchange).await?;
-        self.store.commit(ledger).await?;
-        self.attempt_counter.count(&work.account.id, outcome);
-        Ok(recorded)
-    }
-
-    async fn record_failure(
-        &self,
-        ledger: &mut Ledger,
-        work: &ClaimedMessage,
-        error: &SendError,
-        claim: ClaimStatus,
-        exchange: &mut Exchange,
-    ) -> Result<RecordedOutcome, db::Error> {
-        let (id, now) = (work.outgoing.id, ledger.now());
-        let tokens = [report_token(&work.outgoing.report_url)];
-        let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
-        let text = failure.one_line();
-        exchange.detail = Some(text.clone());
         if !error.is_certain() {
             exchange.outcome = AttemptOutcome::Unclear;
             if claim == ClaimStatus::Held {
@@ -127,34 +191,33 @@ impl Dispatcher {
         let wait = match claim {
             ClaimStatus::Held => {
                 ledger.clear_submission(id)?;
-                wait_before_retry(&work.account, error, ledger.tries(id))
+                if !error.uses_up_an_attempt() {
+                    ledger.discount_attempt(id)?;
+                }
+                wait_before_retry(&work.account, error, ledger.tries(id), work.number)
             }
             ClaimStatus::Lost => None,
         };
         if let Some(wait) = wait {
+            let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
+            let at = match effect {
+                AccountEffect::Tripped if matches!(error, SendError::NotReached(_)) => now,
+                _ => now + wait,
+            };
+            if matches!(error, SendError::SlowDownRecipient { .. }) {
+                let recipient = work.outgoing.draft.recipient.digits();
+                ledger
+                    .hold_recipient(&work.account.id, recipient, at)
+                    .await?;
+            }
             exchange.outcome = AttemptOutcome::Postponed;
-            ledger.postpone(
-                id,
-                now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5)),
-                &text,
-            )?;
+            ledger.postpone(id, at, &text)?;
             return Ok(RecordedOutcome::Postponed);
         }
         exchange.outcome = AttemptOutcome::Refused;
-        ledger.add(
-            id,
-            Receipt::ours(
-                SourceKind::Attempt,
-                work.attempt.uuid(),
-                ReceiptEvent::Failure(failure),
-                now,
-            ),
-        )?;
+        let (source, failed) = (work.attempt.uuid(), ReceiptEvent::Failure(failure));
+        ledger.add(id, Receipt::ours(SourceKind::Attempt, source, failed, now))?;
         ledger.leave_queue(id, QueueState::Done)?;
-        if error.pauses_account() {
-            ledger.pause_account(&work.account.id, &text).await?;
-            tracing::warn!(account.id = %work.account.id, "the provider rejected the account; sending is paused");
-        }
         Ok(RecordedOutcome::Finished)
     }
 }
@@ -194,33 +257,4 @@ async fn bind_reply_ids(
         }
     }
     Ok(notes)
-}
-
-/// The time until the next attempt; `None` if there is none.
-fn wait_before_retry(account: &Account, error: &SendError, tries: u32) -> Option<Duration> {
-    let made = tries.saturating_sub(1);
-    // The provider's schedule applies if it asked for a retry, not if it was unreachable.
-    let schedule = match error {
-        SendError::TryLater { .. } => {
-            providers::get(account.provider())
-                .capabilities()
-                .retry_schedule
-        }
-        _ => &[],
-    };
-    match error.retry() {
-        Retry::No => None,
-        Retry::After(wait) => (made < RETRY_LIMIT).then(|| wait.clamp(MIN_WAIT, MAX_WAIT)),
-        Retry::BackOff if !schedule.is_empty() => {
-            schedule.get(usize::try_from(made).ok()?).copied()
-        }
-        Retry::BackOff => (made < RETRY_LIMIT).then(|| back_off(made)),
-    }
-}
-
-fn back_off(made: u32) -> Duration {
-    let full = FIRST_BACK_OFF
-        .saturating_mul(4_u32.saturating_pow(made))
-        .min(MAX_BACK_OFF);
-    full.mul_f64(rand::rng().random_range(0.5..1.0))
 }

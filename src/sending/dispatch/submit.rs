@@ -1,27 +1,26 @@
 //! Calls the provider for a claimed message.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::{self, HttpReply, SendStep};
-use crate::sending::dispatch::record_outcome::RecordedOutcome;
-use crate::sending::dispatch::{ClaimedMessage, Dispatcher, report_token};
+use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::{transcript, upload_storage};
 use crate::store::attempts::Exchange;
 
 /// HTTP calls per attempt; more indicate a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
-/// Tries to record an outcome while the database is busy. If all fail, the message becomes
-/// `uncertain`.
-const RECORD_TRIES: u32 = 40;
 
 impl Dispatcher {
-    /// Calls the provider and records the outcome.
+    /// Calls the provider when the message's slot is due, and records the outcome.
     pub async fn submit(&self, work: ClaimedMessage) {
         self.uploads
             .fetch(work.outgoing.id, &work.outgoing.draft.media)
             .await;
+        self.wait_for_slot(&work).await;
         let started = Instant::now();
         let (result, last) = self.run_exchange(&work).await;
         let exchange = Exchange {
@@ -37,24 +36,27 @@ impl Dispatcher {
             }),
             detail: None,
         };
-        for delay in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
-            match self.record(&work, &result, exchange.clone()).await {
-                Ok(done) => {
-                    // With PostgreSQL this is only a copy.
-                    if done == RecordedOutcome::Finished || self.store.is_shared() {
-                        upload_storage::discard(Some(&work.outgoing.draft.media));
-                    }
-                    return;
-                }
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, message.id = %work.outgoing.id, "cannot record an outcome yet");
-                    tokio::time::sleep(delay).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, message.id = %work.outgoing.id, "cannot record an outcome");
-                    return;
-                }
-            }
+        let pending = PendingOutcome {
+            work,
+            result,
+            exchange,
+        };
+        let Some((pending, Some(recorded))) = self.record_with_others(pending).await else {
+            return;
+        };
+        // With PostgreSQL this is only a copy.
+        if recorded == RecordedOutcome::Finished || self.store.is_shared() {
+            upload_storage::discard(Some(&pending.work.outgoing.draft.media));
+        }
+    }
+
+    /// The time of a simulated clock passes in steps; slots ahead of it are not reserved.
+    async fn wait_for_slot(&self, work: &ClaimedMessage) {
+        if self.steady_clock.is_simulated() {
+            return;
+        }
+        if let Ok(wait) = (work.called_at - self.steady_clock.now()).to_std() {
+            tokio::time::sleep(wait).await;
         }
     }
 

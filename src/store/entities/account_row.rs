@@ -23,7 +23,6 @@ pub struct Model {
     pub long_id_at: Option<i64>,
     pub last_inbound_at: Option<i64>,
     pub first_seen_at: i64,
-    pub next_send_at: Option<i64>,
 }
 
 without_relations!();

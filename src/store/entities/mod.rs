@@ -37,6 +37,8 @@ pub(super) mod message_row;
 pub(super) mod provider_id_row;
 pub(super) mod quarantined_part_row;
 pub(super) mod receipt_row;
+pub(super) mod recipient_hold_row;
+pub(super) mod send_flow_row;
 pub(super) mod setting_row;
 pub(super) mod sign_in_link_row;
 pub(super) mod token_row;

@@ -81,8 +81,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Most messages change only in the columns of the fold. Writing the whole row would rewrite its
-    /// entry in every index.
+    /// Most messages change only in the columns of the fold, or in those and the ones of their
+    /// submission. Writing the whole row would rewrite its entry in every index.
     async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
         let changed = touched
             .iter()
@@ -90,22 +90,11 @@ impl Ledger {
             .filter(|entry| entry.is_changed());
         let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
             changed.partition(|entry| entry.only_folded());
-        let rows: Vec<&message_row::Model> = folded.iter().map(|entry| &entry.row).collect();
-        let by_id = message_row::Column::Id;
-        let updated = statements::update::<message_row::Entity>(
-            &self.transaction,
-            by_id,
-            &fold_columns::FOLDED,
-            &rows,
-        )
-        .await?;
-        if updated != rows.len() as u64 {
-            return Err(Error::UnexpectedRowCount {
-                table: "messages",
-                expected: rows.len() as u64,
-                touched: updated,
-            });
-        }
+        let (submitted, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
+            others.into_iter().partition(|entry| entry.only_submitted());
+        self.update_messages(&fold_columns::FOLDED, &folded).await?;
+        self.update_messages(&fold_columns::submitted(), &submitted)
+            .await?;
         let rows: Vec<&message_row::Model> = others.iter().map(|entry| &entry.row).collect();
         let set: Vec<String> = message_row::Column::iter()
             .filter(|column| !matches!(column, message_row::Column::Id))
@@ -114,6 +103,27 @@ impl Ledger {
         let replace = format!("ON CONFLICT (id) DO UPDATE SET {}", set.join(", "));
         statements::insert::<message_row::Entity>(&self.transaction, &rows, &replace).await?;
         Ok(())
+    }
+
+    async fn update_messages(
+        &self,
+        columns: &[message_row::Column],
+        entries: &[&LedgerEntry],
+    ) -> Result<(), Error> {
+        let rows: Vec<&message_row::Model> = entries.iter().map(|entry| &entry.row).collect();
+        let by_id = message_row::Column::Id;
+        let updated =
+            statements::update::<message_row::Entity>(&self.transaction, by_id, columns, &rows)
+                .await?;
+        if updated == rows.len() as u64 {
+            Ok(())
+        } else {
+            Err(Error::UnexpectedRowCount {
+                table: "messages",
+                expected: rows.len() as u64,
+                touched: updated,
+            })
+        }
     }
 
     pub(super) async fn write_bindings(&mut self) -> Result<(), Error> {

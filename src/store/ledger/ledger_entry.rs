@@ -57,6 +57,12 @@ impl LedgerEntry {
         before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
     }
 
+    /// Whether a stored row changed only in the columns that the fold and submissions write.
+    pub(super) fn only_submitted(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| fold_columns::differ_in_submission_only(before, &self.row))
+    }
+
     /// Whether it is known only from callbacks and lost receipts.
     pub(super) fn is_leftover(&self) -> bool {
         self.receipts_removed && matches!(self.row.origin, Origin::Orphan | Origin::Observed)

@@ -33,6 +33,39 @@ pub(crate) const FOLDED: [Column; 20] = [
     Column::UpdatedAt,
 ];
 
+/// The columns that claims and outcomes of submissions write besides.
+const QUEUE: [Column; 8] = [
+    Column::Queue,
+    Column::Hold,
+    Column::Tries,
+    Column::SubmissionStartedAt,
+    Column::NextAttemptAt,
+    Column::LeaseHolder,
+    Column::LeaseUntil,
+    Column::ProviderId,
+];
+
+/// The columns of a fold and of a submission.
+pub(crate) fn submitted() -> Vec<Column> {
+    FOLDED.into_iter().chain(QUEUE).collect()
+}
+
+/// Whether two rows differ only in the columns of [`submitted`].
+pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
+    let one = Model {
+        queue: other.queue,
+        hold: other.hold.clone(),
+        tries: other.tries,
+        submission_started_at: other.submission_started_at,
+        next_attempt_at: other.next_attempt_at,
+        lease_holder: other.lease_holder,
+        lease_until: other.lease_until,
+        provider_id: other.provider_id.clone(),
+        ..one.clone()
+    };
+    differ_in_fold_only(&one, other)
+}
+
 /// Defines a function that compares rows in these columns, and the list of their names.
 macro_rules! compare {
     ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {

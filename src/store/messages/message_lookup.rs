@@ -8,6 +8,7 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
 use crate::domain::receipt::Receipt;
+use crate::store::account_records::Pause;
 use crate::store::entities::message_row;
 use crate::store::ledger::merge::survivor;
 use crate::store::{Store, receipts};
@@ -35,7 +36,7 @@ impl Store {
         Ok(survivor(reader, id).await?.map(Found::Moved))
     }
 
-    /// Sets the hold reason of queued messages whose account is paused.
+    /// Sets the hold reason of queued messages whose account is paused or tripped.
     pub(super) async fn set_pause_holds(&self, messages: &mut [Message]) -> Result<(), Error> {
         let mut waiting = messages
             .iter_mut()
@@ -44,11 +45,13 @@ impl Store {
         if waiting.peek().is_none() {
             return Ok(());
         }
-        let accounts = self.list_accounts().await?;
+        let (accounts, flows) = (self.list_accounts().await?, self.list_send_flows().await?);
         for message in waiting {
             let record = accounts.get(&message.account);
-            if let Some(pause) = record.and_then(|record| record.pause.as_ref()) {
-                message.hold = Some(pause.hold_text());
+            let pause = record.and_then(|record| record.pause.as_ref());
+            let trip = || flows.get(&message.account)?.hold_text();
+            if let Some(text) = pause.map(Pause::hold_text).or_else(trip) {
+                message.hold = Some(text);
             }
         }
         Ok(())

@@ -52,7 +52,21 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         }
         _ => (None, None),
     };
+    let trip = match &standing.health {
+        Health::Tripped(trip) => Some(trip),
+        _ => None,
+    };
+    let slowdown = standing.slowdown.as_ref();
     AccountResponse {
+        trip_reason: trip.map(|trip| trip.reason.clone()),
+        tripped_since: trip.map(|trip| wire::time(trip.since)),
+        last_reply: trip.map(|trip| visibility.mask_text(&trip.last_reply)),
+        next_probe_at: trip.map(|trip| wire::time(trip.next_probe_at)),
+        rate: standing.rate,
+        effective_rate: standing.effective_rate.map(round_rate),
+        effective_rate_reason: slowdown.map(|it| visibility.mask_text(&it.reason)),
+        slowed_since: slowdown.map(|it| wire::time(it.since)),
+        held_until: slowdown.map(|it| wire::time(it.hold_until)),
         id: standing.id.to_string(),
         provider: standing.provider.as_str(),
         callback_url: shown.then(|| standing.callback_url.clone()),
@@ -81,4 +95,9 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
             AccountMode::DryRun => "dry-run",
         }),
     }
+}
+
+/// To a hundredth, as a measured rate.
+fn round_rate(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
 }

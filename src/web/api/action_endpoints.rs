@@ -1,13 +1,13 @@
-//! The actions of operators: cancel, resend, mark as failed, match, undo a match, dismiss, resume.
+//! The actions of operators: cancel, resend, mark as failed, match, undo a match, dismiss.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::Caller;
-use crate::operating::actions::{self, Decision};
+use crate::operating::actions::Decision;
 use crate::operating::dismiss;
 use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
@@ -193,25 +193,6 @@ pub(crate) async fn match_orphan(
     let matching: MatchRequest = parse_json(&body)?;
     let action = MessageAction::Match(matching.message_id.into());
     run(&services, &caller, &request, id, action).await
-}
-
-/// Resume sending for a paused account
-#[utoipa::path(
-    post,
-    path = "/api/v1/accounts/{id}/resume",
-    operation_id = "resumeAccount",
-    params(("id" = String, Path, description = "The id of the account.")),
-    responses((status = 204, description = "Done, and recorded in the audit log."), NotPossible),
-)]
-pub(crate) async fn resume(
-    services: web::Data<Services>,
-    caller: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    actions::resume(&services.store, &id, &decision(&services, &caller)).await?;
-    services.accepted.notify_one();
-    Ok(HttpResponse::NoContent().finish())
 }
 
 pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {

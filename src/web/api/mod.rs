@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`. The routes are in `web/mod.rs`; each handler describes itself for
 //! the OpenAPI document.
 
+pub(crate) mod account_action_endpoints;
 pub(crate) mod account_endpoints;
 pub(crate) mod action_endpoints;
 pub mod api_operation;

@@ -28,6 +28,7 @@ pub(crate) async fn count(services: web::Data<Services>) -> Result<HttpResponse,
         unverified: problems.unverified,
         rejected: services.ingest.counters().refused.load(Ordering::Relaxed),
         paused_accounts: problems.paused_accounts,
+        tripped_accounts: problems.tripped_accounts,
         alarms: alarms::list(&services).into_iter().map(alarm).collect(),
     }))
 }

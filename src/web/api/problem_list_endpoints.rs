@@ -127,7 +127,9 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
         | ProblemKind::Overdue
         | ProblemKind::Conflicts
         | ProblemKind::Orphans => ProblemCursor::Message(read_place(place)?),
-        ProblemKind::PausedAccounts => ProblemCursor::Account(text(place)?.parse().ok()?),
+        ProblemKind::PausedAccounts | ProblemKind::TrippedAccounts => {
+            ProblemCursor::Account(text(place)?.parse().ok()?)
+        }
         ProblemKind::IdConflicts => {
             let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
             let at = read_place(at)?;

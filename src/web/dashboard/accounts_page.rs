@@ -59,9 +59,10 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
             "Callbacks arrive but fail the account's authentication. Compare the secret in the console with the configuration.",
             "bad",
         ),
-        Health::Paused { .. } => (
+        Health::Paused { .. } => (word, "Nothing is sent until you resume the account.", "bad"),
+        Health::Tripped(_) => (
             word,
-            "The provider refused the account. Nothing is sent until you resume it.",
+            "Submissions failed one after another. Single messages test whether the provider accepts again; then sending continues.",
             "bad",
         ),
     }
@@ -106,6 +107,13 @@ struct AccountCard {
     health_text: &'static str,
     tone: &'static str,
     paused: Option<(String, TimeElement)>,
+    /// Reason, last answer, since when, next probe.
+    tripped: Option<(String, String, TimeElement, TimeElement)>,
+    /// Rates, as configured and now.
+    rate: Option<String>,
+    slowed: Option<(String, TimeElement)>,
+    /// Where the form that pauses the account goes.
+    pause: Option<String>,
     callback_url: Option<String>,
     steps: Vec<Vec<StepPart>>,
     steps_open: bool,
@@ -166,6 +174,26 @@ impl AccountCard {
                 }
                 _ => None,
             },
+            tripped: match &account.health {
+                Health::Tripped(trip) => Some((
+                    trip.reason.clone(),
+                    viewer.quoted(&trip.last_reply),
+                    TimeElement::new(trip.since),
+                    TimeElement::new(trip.next_probe_at),
+                )),
+                _ => None,
+            },
+            rate: rate_text(account),
+            slowed: account.slowdown.as_ref().map(|slowdown| {
+                (
+                    viewer.quoted(&slowdown.reason),
+                    TimeElement::new(slowdown.since),
+                )
+            }),
+            pause: (operator
+                && account.mode.is_some()
+                && !matches!(account.health, Health::Paused { .. }))
+            .then(|| format!("/accounts/{}/pause", account.id)),
             callback_url: operator.then(|| account.callback_url.clone()),
             steps: setup.iter().map(|step| step_parts(step, address)).collect(),
             steps_open: account.health == Health::Unconfigured,
@@ -191,9 +219,19 @@ impl AccountCard {
                 .collect(),
             messages: format!("/messages?account={}", account.id),
             callbacks: format!("/callbacks?account={}", account.id),
-            resume: operator && matches!(account.health, Health::Paused { .. }),
+            resume: operator
+                && matches!(account.health, Health::Paused { .. } | Health::Tripped(_)),
         }
     }
+}
+
+fn rate_text(account: &AccountStatus) -> Option<String> {
+    let effective = account.effective_rate?;
+    let limit = account.rate.map(|rate| format!(", configured {rate}"));
+    Some(match account.slowdown {
+        Some(_) => format!("{effective:.1} a second{}", limit.unwrap_or_default()),
+        None => format!("{effective} a second"),
+    })
 }
 
 fn step_parts(step: &str, address: &str) -> Vec<StepPart> {

@@ -6,9 +6,9 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
-use crate::domain::ids::{AccountId, CallbackId};
+use crate::domain::ids::CallbackId;
 use crate::domain::scope::Caller;
-use crate::operating::actions::{self, OperateError};
+use crate::operating::actions::OperateError;
 use crate::operating::dismiss;
 use crate::operating::message_actions::{self, ActionResult, MessageAction};
 use crate::reporting::problem_items;
@@ -160,20 +160,7 @@ async fn show_match_error(
     respond_with_status(services, status, shown.with_match_error(error)).await
 }
 
-pub(crate) async fn resume(
-    services: web::Data<Services>,
-    caller: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    actions::resume(&services.store, &id, &decision(&services, &caller))
-        .await
-        .map_err(action_error)?;
-    services.accepted.notify_one();
-    Ok(redirect_to("/accounts".to_owned()))
-}
-
-fn action_error(error: OperateError) -> ApiError {
+pub(super) fn action_error(error: OperateError) -> ApiError {
     match error {
         // The account's configuration may have changed since the message was first accepted.
         OperateError::Accept(AcceptError::Invalid(errors)) => {

@@ -4,6 +4,7 @@
 //! the present instant; its template only prints it. All HTML comes from askama, which escapes by
 //! default.
 
+pub(crate) mod account_forms;
 pub mod accounts_page;
 pub mod callback_page;
 mod callback_row;

@@ -93,6 +93,7 @@ fn account(provider: ProviderId) -> Account {
         timeout: Duration::from_secs(30),
         send_before: Duration::from_hours(1),
         rate: None,
+        max_in_flight: 64,
         mode: AccountMode::Live,
     }
 }

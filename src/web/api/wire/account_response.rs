@@ -23,16 +23,42 @@ pub(crate) struct AccountResponse {
     /// When the callback URL of the previous generation was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_callback_url_used_at: Option<String>,
-    /// `ok`, `unconfigured`, `silent`, `refused` or `paused`.
+    /// `ok`, `unconfigured`, `silent`, `refused`, `paused` or `tripped`.
     pub(crate) health: &'static str,
     /// What works although it is set up wrongly at the provider.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<AccountWarningResponse>,
-    /// Why it is paused, as the provider reported it.
+    /// Why it is paused, in the words of the provider or of the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pause_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused_since: Option<String>,
+    /// Why nothing but probes is sent, while `health` is `tripped`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trip_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tripped_since: Option<String>,
+    /// The provider's last answer before or since it tripped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_reply: Option<String>,
+    /// When one message will test whether the provider accepts again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_probe_at: Option<String>,
+    /// Messages per second, as configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<f64>,
+    /// Messages per second now; absent without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) effective_rate: Option<f64>,
+    /// Why the effective rate is below the configured one, in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) effective_rate_reason: Option<String>,
+    /// When the provider last asked to slow down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) slowed_since: Option<String>,
+    /// Until when the provider asked to send nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_until: Option<String>,
     /// `live` or `dry-run`; absent if the account is no longer configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<&'static str>,

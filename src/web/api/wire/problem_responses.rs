@@ -16,6 +16,7 @@ pub(crate) struct ProblemsResponse {
     /// Rejected callbacks since the process started.
     pub(crate) rejected: u64,
     pub(crate) paused_accounts: u64,
+    pub(crate) tripped_accounts: u64,
     /// Of the process that responds.
     pub(crate) alarms: Vec<AlarmResponse>,
 }
@@ -24,7 +25,7 @@ pub(crate) struct ProblemsResponse {
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct AlarmResponse {
     /// `callbacks_refused`, `sends_refused`, `disk_low`, `spool_in_use`, `set_aside`,
-    /// `over_ceiling` or `busy`.
+    /// `over_ceiling`, `busy` or `account_tripped`.
     pub(crate) alarm: &'static str,
     /// Absent if it does not concern one account.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,58 @@
+//! `bluetick account`: pause and resume sending.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+
+use crate::cli::command_error::CommandError;
+use crate::cli::token::ACTOR;
+use crate::domain::ids::AccountId;
+use crate::operating::account_actions;
+use crate::operating::actions::Decision;
+use crate::store::Store;
+
+#[derive(Subcommand, Debug)]
+pub enum AccountCommand {
+    /// Pause sending; messages of the account stay queued
+    ///
+    /// Submissions in progress are finished. Can run beside `serve`.
+    Pause {
+        /// The account's id in the configuration
+        #[arg(value_name = "ID")]
+        account: AccountId,
+        /// Shown wherever messages of the account wait
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Resume sending after a pause, or test a tripped account at once
+    ///
+    /// Can run beside `serve`.
+    Resume {
+        /// The account's id in the configuration
+        #[arg(value_name = "ID")]
+        account: AccountId,
+    },
+}
+
+pub async fn run(
+    command: AccountCommand,
+    store: &Store,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let decision = Decision { actor: ACTOR, now };
+    match command {
+        AccountCommand::Pause { account, reason } => {
+            let reason = account_actions::check_reason(reason)
+                .map_err(|message| format!("the reason {message}"))?;
+            account_actions::pause(store, &account, &reason, &decision).await?;
+            writeln!(out, "paused {account}: {reason}")?;
+        }
+        AccountCommand::Resume { account } => {
+            account_actions::resume(store, &account, &decision).await?;
+            writeln!(out, "resumed {account}")?;
+        }
+    }
+    Ok(())
+}

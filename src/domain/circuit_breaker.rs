@@ -1,0 +1,296 @@
+//! The circuit breaker of an account: it opens when submissions fail one after another, and closes
+//! when the provider accepts a message.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Consecutive submissions without a clear answer that open it.
+const TROUBLE_LIMIT: u32 = 5;
+/// Recipients for whom the provider refused in the same way, one after another, that open it.
+const REFUSAL_LIMIT: u32 = 10;
+/// Refusals of one kind from which on the account sends carefully.
+const CAREFUL_FROM: u32 = 3;
+/// Messages that are spent on failures before only an operator lets more be sent.
+const SPENT_LIMIT: u32 = 20;
+const FIRST_PROBE_WAIT: TimeDelta = TimeDelta::seconds(30);
+const LONGEST_PROBE_WAIT: TimeDelta = TimeDelta::minutes(5);
+
+/// How the last submissions ended, if none was accepted since.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Streak {
+    /// [`TROUBLE`], or status and code of the refusals.
+    pub kind: Option<String>,
+    pub count: u32,
+    /// Marks of the recipients of refusals; no personal data.
+    pub recipients: Vec<String>,
+}
+
+pub const TROUBLE: &str = "trouble";
+
+/// The breaker is open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trip {
+    pub since: DateTime<Utc>,
+    pub reason: String,
+    /// The provider's last answer, in one line.
+    pub last_reply: String,
+    pub next_probe_at: DateTime<Utc>,
+    pub probe_wait: TimeDelta,
+    /// Messages that cannot be sent again.
+    pub spent: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CircuitBreaker {
+    pub streak: Streak,
+    pub trip: Option<Trip>,
+}
+
+/// A submission that was not accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failed<'a> {
+    pub cause: FailureCause<'a>,
+    pub purpose: SubmissionPurpose,
+    /// What is known of the answer, in one line.
+    pub reply: &'a str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailureCause<'a> {
+    /// The request did not leave.
+    Unreachable,
+    /// 5xx, a timeout or another unclear answer.
+    Unclear,
+    /// 5xx, and documented as not accepted.
+    TryLater,
+    /// By this message, for a recipient with this mark.
+    Refused { kind: &'a str, recipient: &'a str },
+}
+
+/// What a submission is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubmissionPurpose {
+    Sending,
+    /// One message that tests whether the provider accepts again.
+    Probe,
+}
+
+/// What follows for the account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Consequence {
+    None,
+    /// As few submissions at a time as possible.
+    Careful,
+    /// The breaker opened.
+    Tripped(String),
+    /// Too many messages were spent: only an operator may continue.
+    Pause(String),
+}
+
+impl CircuitBreaker {
+    /// Closes it. Returns whether it was open.
+    pub fn note_acceptance(&mut self) -> bool {
+        self.streak = Streak::default();
+        self.trip.take().is_some()
+    }
+
+    pub fn note_failure(&mut self, failed: Failed<'_>, now: DateTime<Utc>) -> Consequence {
+        self.streak.add(failed.cause);
+        if let Some(trip) = &mut self.trip {
+            return trip.note_failure(failed, now);
+        }
+        let Some(reason) = self.streak.reason_to_trip() else {
+            return if self.streak.is_alarming() {
+                Consequence::Careful
+            } else {
+                Consequence::None
+            };
+        };
+        self.trip = Some(Trip {
+            since: now,
+            reason: reason.clone(),
+            last_reply: failed.reply.to_owned(),
+            next_probe_at: now + FIRST_PROBE_WAIT,
+            probe_wait: FIRST_PROBE_WAIT,
+            spent: match failed.cause {
+                FailureCause::Unreachable => 0,
+                _ => self.streak.count,
+            },
+        });
+        Consequence::Tripped(reason)
+    }
+
+    /// A probe that was answered, but neither accepted nor refused.
+    pub fn postpone_probe(&mut self, until: DateTime<Utc>) {
+        if let Some(trip) = &mut self.trip {
+            trip.next_probe_at = trip.next_probe_at.max(until);
+        }
+    }
+}
+
+impl Streak {
+    fn add(&mut self, cause: FailureCause<'_>) {
+        let kind = match cause {
+            FailureCause::Refused { kind, .. } => kind,
+            _ => TROUBLE,
+        };
+        if self.kind.as_deref() != Some(kind) {
+            *self = Self {
+                kind: Some(kind.to_owned()),
+                ..Self::default()
+            };
+        }
+        match cause {
+            FailureCause::Refused { recipient, .. } => {
+                let known = self.recipients.iter().any(|mark| mark == recipient);
+                if !known && self.recipients.len() < REFUSAL_LIMIT as usize {
+                    self.recipients.push(recipient.to_owned());
+                    self.count += 1;
+                }
+            }
+            _ => self.count = self.count.saturating_add(1),
+        }
+    }
+
+    fn is_trouble(&self) -> bool {
+        self.kind.as_deref() == Some(TROUBLE)
+    }
+
+    fn is_alarming(&self) -> bool {
+        self.is_trouble() || self.count >= CAREFUL_FROM
+    }
+
+    fn reason_to_trip(&self) -> Option<String> {
+        let count = self.count;
+        if self.is_trouble() {
+            return (count >= TROUBLE_LIMIT)
+                .then(|| format!("{count} submissions in a row had no clear answer"));
+        }
+        (count >= REFUSAL_LIMIT).then(|| {
+            format!("messages to {count} recipients in a row were refused in the same way")
+        })
+    }
+}
+
+impl Trip {
+    fn note_failure(&mut self, failed: Failed<'_>, now: DateTime<Utc>) -> Consequence {
+        failed.reply.clone_into(&mut self.last_reply);
+        if matches!(
+            failed.cause,
+            FailureCause::Unclear | FailureCause::Refused { .. }
+        ) {
+            self.spent = self.spent.saturating_add(1);
+        }
+        if failed.purpose == SubmissionPurpose::Probe {
+            self.probe_wait = (self.probe_wait * 2).min(LONGEST_PROBE_WAIT);
+            self.next_probe_at = now + self.probe_wait;
+        }
+        if self.spent >= SPENT_LIMIT {
+            return Consequence::Pause(format!(
+                "{}; {} messages were spent, the last answer was: {}",
+                self.reason, self.spent, self.last_reply
+            ));
+        }
+        Consequence::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-11-20T12:00:00Z".parse().unwrap()
+    }
+
+    fn failed(cause: FailureCause<'_>, purpose: SubmissionPurpose) -> Failed<'_> {
+        Failed {
+            cause,
+            purpose,
+            reply: "HTTP 502",
+        }
+    }
+
+    #[test]
+    fn five_unclear_answers_in_a_row_open_it_and_an_acceptance_closes_it() {
+        let mut breaker = CircuitBreaker::default();
+        let unclear = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
+        for _ in 0..4 {
+            assert_eq!(breaker.note_failure(unclear, noon()), Consequence::Careful);
+        }
+        assert!(!breaker.note_acceptance());
+        for _ in 0..4 {
+            breaker.note_failure(unclear, noon());
+            assert_eq!(breaker.trip, None);
+        }
+        let consequence = breaker.note_failure(unclear, noon());
+        assert!(matches!(consequence, Consequence::Tripped(_)));
+        assert_eq!(breaker.trip.as_ref().unwrap().spent, 5);
+        assert!(breaker.note_acceptance());
+        assert_eq!(breaker, CircuitBreaker::default());
+    }
+
+    #[test]
+    fn ten_equal_refusals_open_it_if_the_recipients_differ() {
+        let mut breaker = CircuitBreaker::default();
+        let refuse = |breaker: &mut CircuitBreaker, kind: &str, recipient: &str| {
+            let cause = FailureCause::Refused { kind, recipient };
+            breaker.note_failure(failed(cause, SubmissionPurpose::Sending), noon())
+        };
+        for _ in 0..30 {
+            refuse(&mut breaker, "400/131026", "one");
+        }
+        for number in 0..30 {
+            refuse(
+                &mut breaker,
+                &format!("400/{}", number % 2),
+                &number.to_string(),
+            );
+        }
+        assert_eq!(breaker.trip, None);
+        for number in 0..9 {
+            refuse(&mut breaker, "404/404", &number.to_string());
+        }
+        assert_eq!(breaker.trip, None);
+        assert!(matches!(
+            refuse(&mut breaker, "404/404", "last"),
+            Consequence::Tripped(_)
+        ));
+    }
+
+    #[test]
+    fn probes_double_to_five_minutes_and_twenty_spent_messages_pause_the_account() {
+        let mut breaker = CircuitBreaker::default();
+        for _ in 0..5 {
+            breaker.note_failure(
+                failed(FailureCause::Unclear, SubmissionPurpose::Sending),
+                noon(),
+            );
+        }
+        let mut now = noon();
+        let mut waits = Vec::new();
+        let paused = loop {
+            let trip = breaker.trip.clone().unwrap();
+            waits.push((trip.next_probe_at - now).num_seconds());
+            now = trip.next_probe_at;
+            let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
+            if let Consequence::Pause(reason) = breaker.note_failure(probe, now) {
+                break reason;
+            }
+        };
+        assert_eq!(&waits[..6], [30, 60, 120, 240, 300, 300]);
+        assert_eq!(waits.len(), 15);
+        assert!(paused.contains("20 messages") && paused.contains("HTTP 502"));
+    }
+
+    #[test]
+    fn probes_of_an_unreachable_provider_spend_nothing() {
+        let mut breaker = CircuitBreaker::default();
+        let cause = FailureCause::Unreachable;
+        for _ in 0..500 {
+            let failed = failed(cause, SubmissionPurpose::Probe);
+            let consequence = breaker.note_failure(failed, noon());
+            assert!(!matches!(consequence, Consequence::Pause(_)));
+        }
+        assert_eq!(breaker.trip.unwrap().spent, 0);
+    }
+}

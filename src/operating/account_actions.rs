@@ -1,0 +1,83 @@
+//! Operator actions on an account: pause, resume. Both are audited.
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::circuit_breaker::CircuitBreaker;
+use crate::domain::ids::AccountId;
+use crate::operating::actions::{Decision, OperateError};
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+
+/// In characters.
+const REASON_LIMIT: usize = 1000;
+const DEFAULT_REASON: &str = "paused by an operator";
+
+/// The reason of a pause, or a default; fails with what is wrong about it.
+pub fn check_reason(reason: Option<String>) -> Result<String, &'static str> {
+    let reason = reason
+        .map(|reason| reason.trim().to_owned())
+        .filter(|reason| !reason.is_empty())
+        .unwrap_or_else(|| DEFAULT_REASON.to_owned());
+    if reason.chars().count() > REASON_LIMIT || reason.contains('\0') {
+        return Err("is longer than 1000 characters, or holds a NUL");
+    }
+    Ok(reason)
+}
+
+/// Submissions in progress are finished; the account's other messages stay queued.
+pub async fn pause(
+    store: &Store,
+    account: &AccountId,
+    reason: &str,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    check_known(store, account).await?;
+    store
+        .change(decision.now, async |ledger: &mut Ledger| {
+            if !ledger.pause_account(account, reason).await? {
+                return Err(OperateError::NotNow(
+                    "the account is already paused".to_owned(),
+                ));
+            }
+            let action = Action {
+                account: Some(account.clone()),
+                ..Action::new(decision.actor, Verb::PauseAccount, decision.now)
+            };
+            Ok(ledger.record_action(&action).await?)
+        })
+        .await
+}
+
+/// Ends a pause and closes the circuit breaker.
+pub async fn resume(
+    store: &Store,
+    account: &AccountId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    check_known(store, account).await?;
+    store
+        .change(decision.now, async |ledger: &mut Ledger| {
+            let mut flow = ledger.find_send_flow(account).await?;
+            let was_tripped = flow.breaker.trip.is_some();
+            if !ledger.resume_account(account).await? && !was_tripped {
+                return Err(OperateError::NotNow("the account is not paused".to_owned()));
+            }
+            if flow.breaker != CircuitBreaker::default() {
+                flow.breaker = CircuitBreaker::default();
+                ledger.store_send_flow(account, &flow).await?;
+            }
+            let action = Action {
+                account: Some(account.clone()),
+                ..Action::new(decision.actor, Verb::ResumeAccount, decision.now)
+            };
+            Ok(ledger.record_action(&action).await?)
+        })
+        .await
+}
+
+async fn check_known(store: &Store, account: &AccountId) -> Result<(), OperateError> {
+    if store.list_accounts().await?.contains_key(account) {
+        Ok(())
+    } else {
+        Err(OperateError::NotFound("account"))
+    }
+}

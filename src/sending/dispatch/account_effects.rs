@@ -1,0 +1,191 @@
+//! What the outcome of a submission means for its account: counts, slowdown, circuit breaker.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db;
+use crate::domain::circuit_breaker::{CircuitBreaker, Consequence, Failed, FailureCause};
+use crate::domain::ids::AccountId;
+use crate::domain::provider_account::Account;
+use crate::domain::send_error::SendError;
+use crate::domain::send_flow::SendFlow;
+use crate::domain::send_rate::{SlowDownRequest, slow_down};
+use crate::sending::dispatch::pending_outcome::PendingOutcome;
+use crate::store::ledger::Ledger;
+
+/// How long a probe waits whose answer concerned only its recipient.
+const NEXT_PROBE: TimeDelta = TimeDelta::seconds(30);
+
+/// The flows of the accounts of a group of outcomes, as loaded and as they become.
+#[derive(Default)]
+pub(super) struct AccountEffects {
+    flows: BTreeMap<AccountId, (SendFlow, SendFlow)>,
+    /// In the order of the outcomes.
+    pace_changes: Vec<(AccountId, PaceChange)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PaceChange {
+    Faster,
+    Careful,
+}
+
+/// What one outcome means for its account and its message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum AccountEffect {
+    None,
+    /// The breaker is open: the account waits, not the message.
+    Tripped,
+    Pause(String),
+}
+
+impl AccountEffects {
+    /// Loads the flow of an account, the first time.
+    pub(super) async fn load(
+        &mut self,
+        ledger: &Ledger,
+        account: &AccountId,
+    ) -> Result<(), db::Error> {
+        if !self.flows.contains_key(account) {
+            let flow = ledger.find_send_flow(account).await?;
+            self.flows.insert(account.clone(), (flow.clone(), flow));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn store(&self, ledger: &Ledger) -> Result<(), db::Error> {
+        for (account, (before, flow)) in &self.flows {
+            if before != flow {
+                ledger.store_send_flow(account, flow).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn pace_changes(&self) -> &[(AccountId, PaceChange)] {
+        &self.pace_changes
+    }
+
+    /// `now` is the time of slots.
+    pub(super) fn note_acceptance(&mut self, account: &Account, now: DateTime<Utc>) {
+        self.change_pace(account, PaceChange::Faster);
+        let flow = self.flow(account);
+        flow.accepted.add(now);
+        if flow.breaker.note_acceptance() {
+            tracing::info!(account.id = %account.id, "the provider accepts again; sending continues");
+        }
+        let limit = flow.rate(account.rate, now);
+        match &mut flow.slowdown {
+            Some(slowdown) if limit != account.rate => slowdown.requests = 0,
+            slowdown => *slowdown = None,
+        }
+    }
+
+    /// `reply` is one line. `now` is the time of slots.
+    pub(super) fn note_failure(
+        &mut self,
+        pending: &PendingOutcome,
+        error: &SendError,
+        reply: &str,
+        now: DateTime<Utc>,
+    ) -> AccountEffect {
+        let account = &pending.work.account;
+        let kind;
+        let recipient = mark(pending.work.outgoing.draft.recipient.digits());
+        let status = pending.exchange.http_status;
+        let cause = match error {
+            SendError::SlowDown { after, .. } => {
+                self.change_pace(account, PaceChange::Careful);
+                let request = SlowDownRequest {
+                    called_at: pending.work.called_at,
+                    after: *after,
+                    reason: reply,
+                };
+                self.note_slow_down(account, request, now);
+                return AccountEffect::None;
+            }
+            SendError::SlowDownRecipient { .. } => {
+                self.flow(account).breaker.postpone_probe(now + NEXT_PROBE);
+                return AccountEffect::None;
+            }
+            SendError::AccountRefused(_) => {
+                self.change_pace(account, PaceChange::Careful);
+                self.flow(account).breaker = CircuitBreaker::default();
+                return AccountEffect::Pause(reply.to_owned());
+            }
+            SendError::NotReached(_) => FailureCause::Unreachable,
+            SendError::Unclear(_) => FailureCause::Unclear,
+            // Without a status it was not the provider who refused.
+            SendError::TryLater { .. } if status.is_some() => FailureCause::TryLater,
+            SendError::Refused(failure) if status.is_some() => {
+                let code = failure.code.as_deref().unwrap_or_default();
+                kind = format!("{}/{code}", status.unwrap_or_default());
+                FailureCause::Refused {
+                    kind: &kind,
+                    recipient: &recipient,
+                }
+            }
+            SendError::TryLater { .. } | SendError::Refused(_) => return AccountEffect::None,
+        };
+        let failed = Failed {
+            cause,
+            purpose: pending.work.purpose,
+            reply,
+        };
+        let breaker = &mut self.flow(account).breaker;
+        let consequence = breaker.note_failure(failed, now);
+        let tripped = breaker.trip.is_some();
+        if consequence != Consequence::None || tripped {
+            self.change_pace(account, PaceChange::Careful);
+        }
+        match consequence {
+            Consequence::Pause(reason) => {
+                // Now the pause holds the messages back.
+                self.flow(account).breaker = CircuitBreaker::default();
+                AccountEffect::Pause(reason)
+            }
+            Consequence::Tripped(reason) => {
+                tracing::warn!(account.id = %account.id, reason, "sending stops until the provider accepts a message again");
+                AccountEffect::Tripped
+            }
+            _ if tripped => AccountEffect::Tripped,
+            _ => AccountEffect::None,
+        }
+    }
+
+    fn note_slow_down(
+        &mut self,
+        account: &Account,
+        request: SlowDownRequest<'_>,
+        now: DateTime<Utc>,
+    ) {
+        let flow = self.flow(account);
+        let previous = flow.slowdown.take();
+        let slowed = slow_down(
+            account.rate,
+            previous.as_ref(),
+            &mut flow.accepted,
+            request,
+            now,
+        );
+        flow.breaker.postpone_probe(slowed.hold_until);
+        flow.slowdown = Some(slowed);
+    }
+
+    fn change_pace(&mut self, account: &Account, change: PaceChange) {
+        self.pace_changes.push((account.id.clone(), change));
+    }
+
+    fn flow(&mut self, account: &Account) -> &mut SendFlow {
+        &mut self.flows.entry(account.id.clone()).or_default().1
+    }
+}
+
+/// Distinguishes recipients, and is too short to find one.
+fn mark(recipient: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    recipient.hash(&mut hasher);
+    format!("{:04x}", hasher.finish() & 0xffff)
+}

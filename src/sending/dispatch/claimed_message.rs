@@ -1,0 +1,26 @@
+//! A message that this process has claimed and will submit.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::circuit_breaker::SubmissionPurpose;
+use crate::domain::ids::AttemptId;
+use crate::domain::message::OutgoingMessage;
+use crate::domain::provider_account::Account;
+use crate::providers::SendStep;
+use crate::sending::pace::InFlightPermit;
+
+#[derive(Debug)]
+pub struct ClaimedMessage {
+    pub(super) outgoing: OutgoingMessage,
+    pub(super) account: Account,
+    pub(super) attempt: AttemptId,
+    /// Of the attempt, from 1.
+    pub(super) number: u32,
+    /// When the first byte may be sent, by the clock of slots.
+    pub(super) called_at: DateTime<Utc>,
+    pub(super) purpose: SubmissionPurpose,
+    /// Built once, so that the stored request is the one that is sent.
+    pub(super) first_step: SendStep,
+    /// Released on drop, when the outcome is recorded.
+    pub(super) _permit: Option<InFlightPermit>,
+}

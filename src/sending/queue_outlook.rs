@@ -1,0 +1,85 @@
+//! Whether a message that is accepted now will be sent in time: warnings for its sender.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db;
+use crate::domain::ids::AccountId;
+use crate::domain::message_warning::{MessageWarning, WarningCode};
+use crate::domain::provider_account::Account;
+use crate::store::Store;
+
+/// How long a counted queue length is used.
+const COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
+/// Longer queues are not counted to the end.
+const COUNT_LIMIT: u64 = 200_000;
+
+/// Counts the queue of an account at most every [`COUNT_AGE`].
+#[derive(Clone, Debug, Default)]
+pub struct QueueOutlook(Arc<Mutex<Counts>>);
+
+/// When each queue was counted, and its length.
+type Counts = HashMap<AccountId, (DateTime<Utc>, u64)>;
+
+impl QueueOutlook {
+    /// For a message of this account that is accepted now.
+    pub async fn list_warnings(
+        &self,
+        store: &Store,
+        account: &Account,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<MessageWarning>, db::Error> {
+        let id = &account.id;
+        if let Some(pause) = store.find_pause(id).await? {
+            let text = format!(
+                "account {id} is paused: {}; the message waits",
+                pause.reason
+            );
+            return Ok(vec![MessageWarning::new(WarningCode::AccountPaused, text)]);
+        }
+        let flow = store.find_send_flow(id).await?;
+        if let Some(hold) = flow.hold_text() {
+            let text = format!("account {id}: {hold}; the message waits");
+            return Ok(vec![MessageWarning::new(WarningCode::AccountTripped, text)]);
+        }
+        let Some(rate) = flow.rate(account.rate, now) else {
+            return Ok(Vec::new());
+        };
+        let queued = self.count(store, id, now).await?;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let wait = queued as f64 / rate;
+        let limit = account.send_before;
+        Ok(if wait > limit.as_secs_f64() {
+            let text = format!(
+                "{queued} messages are queued for account {id}, which sends {rate:.1} a second: this one will expire after {}",
+                humantime::format_duration(limit)
+            );
+            vec![MessageWarning::new(WarningCode::WillExpire, text)]
+        } else {
+            Vec::new()
+        })
+    }
+
+    async fn count(
+        &self,
+        store: &Store,
+        account: &AccountId,
+        now: DateTime<Utc>,
+    ) -> Result<u64, db::Error> {
+        let known = self.lock().get(account).copied();
+        if let Some((counted_at, count)) = known
+            && (now - counted_at).abs() < COUNT_AGE
+        {
+            return Ok(count);
+        }
+        let count = store.count_queued(account, COUNT_LIMIT).await?;
+        self.lock().insert(account.clone(), (now, count));
+        Ok(count)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
