@@ -175,12 +175,6 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     })
 }
 
-fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
-    let folder = config.data_dir.join(UPLOADS);
-    UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
-        .map_err(|source| StartError::Uploads { folder, source })
-}
-
 /// Nothing else fetches URLs that callers name. `folder` has the files while they are checked.
 pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, TransportError> {
     let rules = AddressRules::new(config.media_networks.clone());

@@ -115,6 +115,7 @@ fn metas_codes_of_a_rate_limit_slow_the_account_or_the_recipient() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_provider_has_its_own_words_and_codes() {
     let kaleyra = |code: &str, key: &str| json!({ "code": code, "message": "words", "data": {}, "error": { (key): "words" } });
     let zixflow = |words: &str| json!({ "status": false, "message": words });
