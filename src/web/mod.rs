@@ -32,11 +32,11 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
-    account_endpoints, action_endpoints, callback_endpoints, explanation_endpoints,
-    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
-    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
-    window_endpoints,
+    account_endpoints, account_event_endpoints, action_endpoints, callback_endpoints,
+    explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
+    observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
+    problem_count_endpoints, problem_list_endpoints, rejection_endpoints, replay_endpoints,
+    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     accounts_page, callback_page, callbacks_page, form_handlers, message_page, messages_page,
@@ -96,6 +96,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
             Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
             Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
+            Get  "/api/v1/accounts/{id}/events",           Scoped(Read),        account_event_endpoints::list;
             Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     action_endpoints::resume;
             Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
             Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;

@@ -39,6 +39,7 @@ use bluetick::web::dashboard::callback_page::CallbackPage;
 use bluetick::web::dashboard::callback_urls::CallbackListUrl;
 use bluetick::web::dashboard::callbacks_page::CallbacksPage;
 use bluetick::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
+use bluetick::web::dashboard::event_rows::LatestEvents;
 use bluetick::web::dashboard::login_page::{LoginPage, SignInLink};
 use bluetick::web::dashboard::message_list_url::MessageListUrl;
 use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
@@ -857,7 +858,13 @@ fn an_account_shows_its_url_steps_and_health() {
     ];
     let page = render(
         "accounts",
-        &AccountsPage::new(&accounts, PublicUrlReach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(
+            &accounts,
+            &LatestEvents::new(),
+            PublicUrlReach::Loopback,
+            Visibility::Full,
+            now(),
+        ),
     );
     let text = page.main();
     for expected in [
@@ -883,7 +890,13 @@ fn an_account_shows_its_url_steps_and_health() {
     assert_eq!(page.buttons(), ["/accounts/sobot-main/resume"]);
     let masked = render(
         "accounts-masked",
-        &AccountsPage::new(&accounts, PublicUrlReach::Public, Visibility::Masked, now()),
+        &AccountsPage::new(
+            &accounts,
+            &LatestEvents::new(),
+            PublicUrlReach::Public,
+            Visibility::Masked,
+            now(),
+        ),
     );
     assert!(
         !masked.0.html().contains("Zm9vYmFy"),
@@ -915,7 +928,13 @@ fn a_loopback_url_is_not_public() {
 fn without_accounts_the_page_shows_an_example() {
     let page = render(
         "accounts-empty",
-        &AccountsPage::new(&[], PublicUrlReach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(
+            &[],
+            &LatestEvents::new(),
+            PublicUrlReach::Loopback,
+            Visibility::Full,
+            now(),
+        ),
     );
     assert!(page.main().contains("provider = \"kaleyra\""));
     assert!(page.main().contains("bluetick config check"));

@@ -110,7 +110,7 @@ impl Cutoffs {
         &self,
         start: Option<JournalStart>,
         position: i64,
-    ) -> [ExpiredRows; 7] {
+    ) -> [ExpiredRows; 9] {
         // The journal holds nothing below this `seq`.
         let next = position + 1;
         let first_seq = start.map_or(next, |start| start.seq.min(next));
@@ -122,6 +122,8 @@ impl Cutoffs {
             ExpiredRows::SignInLinks(self.expired),
             ExpiredRows::Leases(self.expired),
             ExpiredRows::ConstantIds(self.messages),
+            ExpiredRows::AccountEvents(self.messages),
+            ExpiredRows::PersonLinks(self.messages),
         ]
     }
 }

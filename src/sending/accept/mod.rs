@@ -135,7 +135,7 @@ impl Acceptor {
     ) -> Result<Option<String>, db::Error> {
         let last = self
             .store
-            .find_last_inbound(&draft.account, &draft.recipient)
+            .find_last_inbound(&draft.account, draft.recipient.digits())
             .await?;
         let consequence = "WhatsApp will reject a free-form message with error 131047";
         Ok(match Window::at(id.created_at().unwrap_or(now), last) {

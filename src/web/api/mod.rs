@@ -2,6 +2,7 @@
 //! the OpenAPI document.
 
 pub(crate) mod account_endpoints;
+pub(crate) mod account_event_endpoints;
 pub(crate) mod action_endpoints;
 pub mod api_operation;
 pub(crate) mod callback_endpoints;

@@ -10,6 +10,7 @@ mod callback_row;
 pub mod callback_urls;
 pub mod callbacks_page;
 pub mod error_page;
+pub mod event_rows;
 mod explanation_section;
 mod failure_reasons;
 pub mod filter_form;
