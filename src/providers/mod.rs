@@ -3,6 +3,7 @@
 //! To add a provider, copy the most similar file, add fixtures, one line to [`get`] and one row to
 //! the README; `tests/it/house.rs` reports what is missing.
 
+mod account_event_fields;
 mod account_notice;
 pub mod authenticity;
 mod bounded_name;

@@ -187,14 +187,13 @@ impl Store {
                         .add(Column::Identity.is_in(ids()))
                         .add(Column::Other.is_in(ids())),
                 )
-                .apply_if(account, |query, account| {
-                    query.filter(Column::Account.eq(account))
-                })
                 .limit(MOST_LINKS)
                 .all(self.pools().reader())
                 .await?;
             followed.append(&mut next);
-            for row in rows {
+            // Not by a condition: SQLite would read all links of the account.
+            let of_account = |row: &Model| account.is_none_or(|account| row.account == *account);
+            for row in rows.into_iter().filter(of_account) {
                 for id in [&row.identity, &row.other] {
                     if !followed.contains(id) {
                         next.insert(id.clone());
