@@ -70,12 +70,10 @@ fn visit(value: &Value, around: Option<ReportedTime>, depth: usize, links: &mut 
         }
         Value::Object(object) => {
             let names_someone = object.keys().any(|name| is_name(name));
-            let at = match names_someone || object.contains_key("time") {
-                true => first(value, TIMES)
-                    .and_then(|time| parse_time(&time))
-                    .or(around),
-                false => around,
-            };
+            let own = (names_someone || object.contains_key("time"))
+                .then(|| first(value, TIMES))
+                .flatten();
+            let at = own.and_then(|time| parse_time(&time)).or(around);
             if names_someone {
                 collect(value, object, at, links);
             }
@@ -230,8 +228,8 @@ fn join(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) 
 }
 
 fn ids_of(object: &Value, names: &[&str]) -> Vec<String> {
-    let named = names.iter().filter_map(|name| first(object, &[name]));
-    named.filter_map(|text| parse_id(&text)).collect()
+    let texts = names.iter().filter_map(|name| first(object, &[name]));
+    texts.filter_map(|text| parse_id(&text)).collect()
 }
 
 /// The digits of a phone number, or a user id in capitals.

@@ -120,10 +120,6 @@ pub const PARTS_LIMIT: usize = 5_000;
 
 /// One part of a parsed callback.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every part is a report, and parts are short-lived"
-)]
 pub enum CallbackPart {
     /// A report about a message that a business sent.
     Report(Report),
