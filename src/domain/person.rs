@@ -122,7 +122,10 @@ struct Persons {
 
 impl Persons {
     fn new(links: &[(IdLink, DateTime<Utc>)]) -> Self {
-        let constant = list_constant(links);
+        // What happens at one instant is ordered by the links, not by their arrival.
+        let mut links = links.to_vec();
+        links.sort_unstable();
+        let constant = list_constant(&links);
         let mut persons = Self::default();
         let mut happenings: BTreeMap<String, Vec<(DateTime<Utc>, Happening)>> = BTreeMap::new();
         let usable = links.iter().enumerate().filter(|(_, (link, _))| {
