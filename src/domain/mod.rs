@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here does IO, reads a clock, or knows JSON, HTTP or SQL;
 //! `tests/it/house.rs` checks the imports.
 
+pub mod account_event;
 pub mod api_token;
 pub mod attempt_outcome;
 pub mod audit_action;
@@ -29,6 +30,7 @@ pub mod media_properties;
 pub mod media_rules;
 pub mod message;
 pub mod message_warning;
+pub mod person;
 pub mod phone;
 pub mod phone_text;
 pub mod placeholder;

@@ -96,7 +96,7 @@ impl PhoneText {
 
 /// Whether a text is a business-scoped user id, `IN.1234567890`, or one of a portfolio,
 /// `IN.ENT.1234567890`.
-fn is_user_id(text: &str) -> bool {
+pub fn is_user_id(text: &str) -> bool {
     let Some((country, id)) = text.split_once('.') else {
         return false;
     };
@@ -105,6 +105,12 @@ fn is_user_id(text: &str) -> bool {
         && country.bytes().all(|byte| byte.is_ascii_alphabetic())
         && id.len() >= 5
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A user id with its country in capitals; absent if the text is no user id.
+pub fn parse_user_id(text: &str) -> Option<String> {
+    let (country, id) = text.split_once('.').filter(|_| is_user_id(text))?;
+    Some(format!("{}.{id}", country.to_ascii_uppercase()))
 }
 
 /// Hosts of links to a chat; the number is in the path or in `phone=`.

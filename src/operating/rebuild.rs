@@ -61,6 +61,7 @@ async fn derive(
         messages: services.store.begin_rebuild(start, now).await?,
         callbacks: 0,
     };
+    services.reconciler.forget_known_links();
     loop {
         match services.reconciler.step().await? {
             ReconcileStep::Applied { callbacks: 0, .. } => return Ok(rebuilt),

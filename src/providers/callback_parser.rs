@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::callback_fields::CallbackFields;
+use crate::providers::customer_ids::{self, CustomerIds};
 use crate::providers::json::Document;
 use crate::providers::payload::collect_parts;
 use crate::providers::payload_format::{parse_body, parse_query};
@@ -22,6 +23,8 @@ pub struct ParsedContent {
     pub parts: Vec<CallbackPart>,
     /// What stands in the place of an id, if a report has none.
     pub placeholder_id: Option<String>,
+    /// Ids that it names for one customer.
+    pub customer_ids: Vec<CustomerIds>,
 }
 
 /// Parses a callback with the operator's field names where it uses them: in the body, or else in the
@@ -42,6 +45,7 @@ impl ParsedContent {
         Self {
             parts: vec![CallbackPart::Unparseable(reason)],
             placeholder_id: None,
+            customer_ids: Vec::new(),
         }
     }
 }
@@ -63,9 +67,11 @@ impl DocumentParser<'_> {
         } else {
             None
         };
+        let documents = documents.iter().flatten().chain(&query);
         Ok(ParsedContent {
             parts,
             placeholder_id,
+            customer_ids: documents.flat_map(customer_ids::find).collect(),
         })
     }
 
@@ -139,7 +145,10 @@ fn lacks_id(part: &CallbackPart) -> bool {
     match part {
         CallbackPart::Report(report) => report.ids.is_empty() && !report.is_notice(),
         CallbackPart::Unparseable(_) => true,
-        CallbackPart::Inbound(_) | CallbackPart::Notice(_) | CallbackPart::Probe => false,
+        CallbackPart::Inbound(_)
+        | CallbackPart::Notice(_)
+        | CallbackPart::AccountEvent(_)
+        | CallbackPart::Probe => false,
     }
 }
 

@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
-use crate::providers::meta_failure::{parse_error, parse_failure};
+use crate::providers::account_notice;
+use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
-use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient, text};
+use crate::providers::payload::{add_id, collect_parts, first, items, recipient, text};
 use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::{self, Meaning, parse_time};
@@ -65,13 +66,21 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
         return Some(parse_value(object, None));
     }
+    if let Some(notice) = account_notice::of_flat(object) {
+        return Some(vec![notice]);
+    }
     let is_status = has("id") && object.get("status").and_then(text).is_some();
     is_status.then(|| vec![parse_status(object, object, None)])
 }
 
 fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
     match entry.get("changes") {
-        Some(changes) => collect_parts(items(Some(changes)).iter().flat_map(parse_change)),
+        Some(changes) => {
+            let parts = items(Some(changes)).iter().flat_map(parse_change);
+            let mut parts = collect_parts(parts);
+            account_notice::set_time(&mut parts, entry);
+            parts
+        }
         None => parse(entry)
             .unwrap_or_else(|| vec![CallbackPart::unparseable("an entry without changes")]),
     }
@@ -85,18 +94,12 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
         return parse_value(value, field.as_deref());
     }
     match field {
-        Some(field) if field != "messages" => vec![notice_of_field(&field, value)],
+        Some(field) if field != "messages" => vec![account_notice::of_field(&field, value)],
         _ if has("errors") => parse_value(value, None),
         _ => vec![CallbackPart::unparseable(
             "a change without statuses, messages or errors",
         )],
     }
-}
-
-fn notice_of_field(field: &str, value: &Value) -> CallbackPart {
-    let event = first(value, &["event", "current_limit"])
-        .map_or(String::new(), |event| format!(": {}", plain_word(&event)));
-    CallbackPart::Notice(format!("{}{event}", plain_word(field)))
 }
 
 /// `field` is that of the change around it.
@@ -111,7 +114,11 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
     if !explains_a_status {
-        let errors = items(value.get("errors")).iter().map(notice_of_error);
+        let sender = (value.get("metadata"))
+            .and_then(|metadata| first(metadata, &["display_phone_number"]))
+            .and_then(|number| recipient(&number));
+        let errors = items(value.get("errors")).iter();
+        let errors = errors.map(|error| account_notice::of_error(error, sender.clone()));
         parts = collect_parts(parts.into_iter().chain(errors));
     }
     if parts.is_empty() {
@@ -123,15 +130,6 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
 fn is_failed(status: &Value) -> bool {
     first(status, &["status"])
         .is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed))
-}
-
-fn notice_of_error(error: &Value) -> CallbackPart {
-    let failure = parse_error(error);
-    CallbackPart::Notice(format!(
-        "system error {}: {}",
-        failure.code.as_deref().unwrap_or("without code"),
-        plain_word(&failure.title.unwrap_or_default())
-    ))
 }
 
 /// A customer's message. WhatsApp's system messages (a changed number) do not open a window.

@@ -3,10 +3,13 @@
 //! To add a provider, copy the most similar file, add fixtures, one line to [`get`] and one row to
 //! the README; `tests/it/house.rs` reports what is missing.
 
+mod account_event_fields;
+mod account_notice;
 pub mod authenticity;
 mod bounded_name;
 mod callback_parser;
 pub mod cloud_api;
+mod customer_ids;
 mod flat;
 mod form;
 mod json;
@@ -39,6 +42,7 @@ pub mod zixflow;
 use crate::domain::provider::ProviderId;
 
 pub use crate::providers::callback_parser::{ParsedContent, parse_callback};
+pub use crate::providers::customer_ids::CustomerIds;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
     Provider, Report, SendStep,

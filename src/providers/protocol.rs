@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::Value;
 
+use crate::domain::account_event::ReportedEvent;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::media::{MediaKind, Upload};
 use crate::domain::message::OutgoingMessage;
@@ -119,18 +120,15 @@ pub const PARTS_LIMIT: usize = 5_000;
 
 /// One part of a parsed callback.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every part is a report, and parts are short-lived"
-)]
 pub enum CallbackPart {
     /// A report about a message that a business sent.
     Report(Report),
     /// A customer's message; opens the 24-hour window.
     Inbound(Inbound),
-    /// Understood, but not about a message: a quality rating, a template status, a system error.
-    /// The text has no personal data.
+    /// Understood, but about neither a message nor the account. The text has no personal data.
     Notice(String),
+    /// About the account: a quality rating, a template status, a system error.
+    AccountEvent(ReportedEvent),
     /// A test whether the URL works: nothing, or a word such as `test`.
     Probe,
     /// Not understood. The reason has no personal data.

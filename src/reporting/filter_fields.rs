@@ -12,7 +12,7 @@ use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{
-    parse_account, parse_campaign, parse_flag, parse_instant, parse_phone,
+    parse_account, parse_campaign, parse_customer, parse_flag, parse_instant, parse_phone,
     parse_provider_message_id, parse_word,
 };
 use crate::reporting::search_text::SearchText;
@@ -109,8 +109,8 @@ pub const FILTER_FIELDS: [FilterField; 18] = [
     field(
         "to",
         "PHONE",
-        "The customer's complete number.",
-        |query, text| set(&mut query.filter.recipient, parse_phone(text)),
+        "The customer's complete number, or user id; also finds what was sent to their other ids.",
+        |query, text| set(&mut query.filter.recipient, parse_customer(text)),
         |query| query.filter.recipient.clone(),
     ),
     field(

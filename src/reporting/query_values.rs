@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::domain::campaign::CampaignId;
 use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::domain::phone_text::parse_user_id;
 use crate::domain::rfc3339;
 use crate::sending::recipient_number;
 
@@ -46,6 +47,11 @@ pub fn parse_phone(text: &str) -> Result<String, String> {
     recipient_number::parse_stored(text)
         .map(|number| number.digits().to_owned())
         .map_err(|_| "must be a phone number with country code, 7 to 15 digits".to_owned())
+}
+
+/// The digits of a complete phone number, or a user id.
+pub fn parse_customer(text: &str) -> Result<String, String> {
+    parse_phone(text).or_else(|error| parse_user_id(text).ok_or(error))
 }
 
 /// A recipient as a report named it: the digits of a phone number; any other id is unchanged.

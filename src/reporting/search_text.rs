@@ -2,6 +2,7 @@
 
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::invisible_characters::{is_invisible, trim};
+use crate::domain::phone_text::parse_user_id;
 use crate::domain::scope::Visibility;
 use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
@@ -47,6 +48,7 @@ impl SearchText {
             meanings.push(Search::Id(id));
         }
         meanings.extend(phone_meanings(text, visibility));
+        meanings.extend(parse_user_id(&without_marks).map(Search::Phone));
         if let Ok(id) = ProviderMessageId::parse_stored(&without_marks) {
             meanings.push(Search::ProviderId(id.as_str().to_owned()));
         }

@@ -10,7 +10,8 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
 use crate::db::{Error, instant};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
-use crate::domain::phone::{self, PhoneNumber};
+use crate::domain::person::canonical;
+use crate::domain::phone;
 use crate::domain::window::{self, WindowEvents};
 use crate::store::Store;
 use crate::store::entities::window_row::{Column, Entity, Model};
@@ -20,22 +21,28 @@ use crate::store::ledger::message_ledger::Ledger;
 /// Rows per statement, so that bound values stay below SQLite's limit of 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;
 
-pub type LatestInbound = BTreeMap<(AccountId, PhoneNumber), DateTime<Utc>>;
+/// By account and id: the digits of a phone number, or a user id.
+pub type LatestInbound = BTreeMap<(AccountId, String), DateTime<Utc>>;
 
 impl Ledger {
     /// Stores the times of inbound messages. An older one than the stored changes nothing.
     pub async fn record_inbound(&mut self, latest: LatestInbound) -> Result<(), Error> {
         let mut of_accounts: BTreeMap<AccountId, DateTime<Utc>> = BTreeMap::new();
         let mut rows = Vec::with_capacity(latest.len());
-        for ((account, phone), at) in latest {
+        for ((account, identity), at) in latest {
+            let is_phone = phone::are_digits(&identity);
             rows.push(
                 Model {
                     account: account.clone(),
-                    phone: phone.digits().to_owned(),
+                    phone: identity,
                     last_inbound_at: instant::to_millis(at),
                 }
                 .into_active_model(),
             );
+            // A customer without a number may be any number's: the windows of others stay unknown.
+            if !is_phone {
+                continue;
+            }
             let of_account = of_accounts.entry(account).or_insert(at);
             *of_account = Ord::max(*of_account, at);
         }
@@ -66,20 +73,36 @@ impl Ledger {
 }
 
 impl Store {
-    /// What is known about the window of a customer at `now`.
+    /// What is known about the window of a customer at `now`, under any id. `identity` is the digits
+    /// of a phone number, or a user id.
     pub async fn find_window_events(
         &self,
         account: &AccountId,
-        phone: &PhoneNumber,
+        identity: &str,
         now: DateTime<Utc>,
     ) -> Result<WindowEvents, Error> {
         let reader = self.pools().reader();
-        let spellings = phone::spellings(phone.digits());
+        let ids = [identity.to_owned()];
+        let person = self.find_person(Some(account), &ids).await?;
+        let spellings = phone::spellings(identity);
+        let others = person
+            .iter()
+            .flat_map(|held| phone::spellings(&held.identity));
         let rows = Entity::find()
             .filter(Column::Account.eq(account))
-            .filter(Column::Phone.is_in(spellings.clone()))
+            .filter(Column::Phone.is_in(spellings.iter().cloned().chain(others)))
             .all(reader)
             .await?;
+        let mut of_customer = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let at = instant::from_millis("windows", "last_inbound_at", row.last_inbound_at)?;
+            let identity = canonical(&row.phone);
+            let is_theirs = spellings.contains(&row.phone)
+                || person
+                    .iter()
+                    .any(|held| held.identity == identity && held.holds_at(at));
+            of_customer.extend(is_theirs.then_some(at));
+        }
         let known = account_row::Entity::find_by_id(account.clone())
             .one(reader)
             .await?;
@@ -103,11 +126,7 @@ impl Store {
                 "last_inbound_at",
                 known.and_then(|known| known.last_inbound_at),
             )?,
-            inbound_of_customer: read(
-                "windows",
-                "last_inbound_at",
-                rows.iter().map(|row| row.last_inbound_at).max(),
-            )?,
+            inbound_of_customer: of_customer.into_iter().max(),
             refused_at: read("messages", "failed_at", refused_at.flatten())?,
         })
     }

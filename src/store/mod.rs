@@ -1,5 +1,6 @@
 //! The main database. Takes and returns domain values; entities never leave this folder.
 
+pub mod account_events;
 pub mod account_records;
 pub mod api_tokens;
 pub mod attempts;
@@ -26,6 +27,7 @@ pub mod messages;
 pub mod orphan_list;
 pub mod outcome_list;
 pub mod page_counts;
+pub mod person_links;
 pub mod provider_ids;
 pub mod purge_expired;
 pub mod purge_messages;

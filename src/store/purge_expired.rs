@@ -30,6 +30,10 @@ pub enum ExpiredRows {
     /// Actions without a message.
     Actions(DateTime<Utc>),
     Windows(DateTime<Utc>),
+    /// By the callback that reported them.
+    AccountEvents(DateTime<Utc>),
+    /// By when callbacks last named both ids.
+    PersonLinks(DateTime<Utc>),
     SignInLinks(DateTime<Utc>),
     Leases(DateTime<Utc>),
     /// Ids of several messages, by the callback that showed it.
@@ -47,6 +51,8 @@ impl ExpiredRows {
             Self::Quarantine(_) => "quarantine",
             Self::Actions(_) => "actions",
             Self::Windows(_) => "windows",
+            Self::AccountEvents(_) => "account_events",
+            Self::PersonLinks(_) => "person_links",
             Self::SignInLinks(_) => "sign_in_links",
             Self::Leases(_) => "leases",
             Self::ConstantIds(_) => "provider_ids",
@@ -58,9 +64,10 @@ impl ExpiredRows {
     fn primary_key(self) -> &'static str {
         match self {
             Self::Outcomes(..) => "callback",
-            Self::Quarantine(_) => "(callback, part)",
+            Self::Quarantine(_) | Self::AccountEvents(_) => "(callback, part)",
             Self::Actions(_) | Self::Campaigns(_) => "id",
             Self::Windows(_) => "(account, phone)",
+            Self::PersonLinks(_) => "(account, identity, other, kind)",
             Self::SignInLinks(_) => "hash",
             Self::Leases(_) => "name",
             Self::ConstantIds(_) => "(account, provider_id)",
@@ -80,7 +87,7 @@ impl ExpiredRows {
                     .to_owned(),
                 values: vec![seq.into(), CallbackId::first_at(kept_since).uuid().into()],
             },
-            Self::Quarantine(at) => SqlCondition {
+            Self::Quarantine(at) | Self::AccountEvents(at) => SqlCondition {
                 sql: "callback < $1".to_owned(),
                 values: vec![CallbackId::first_at(at).uuid().into()],
             },
@@ -89,6 +96,7 @@ impl ExpiredRows {
                 ..before("happened_at", at)
             },
             Self::Windows(at) => before("last_inbound_at", at),
+            Self::PersonLinks(at) => before("last_at", at),
             Self::ConstantIds(at) => SqlCondition {
                 sql: "learned_from = 'constant' AND learned_at < $1".to_owned(),
                 ..before("learned_at", at)

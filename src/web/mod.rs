@@ -35,9 +35,9 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
-    account_action_endpoints, account_endpoints, action_endpoints, bulk_endpoints,
-    callback_endpoints, campaign_endpoints, explanation_endpoints, export_endpoints,
-    live_endpoints, message_endpoints, observed_message_endpoints, openapi,
+    account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
+    bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
+    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
     recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
     statistics_endpoints, timeline_endpoints, window_endpoints,
@@ -115,6 +115,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
             Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;
+            Get  "/api/v1/accounts/{id}/events",           Scoped(Read),        account_event_endpoints::list;
             Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
             Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
         }

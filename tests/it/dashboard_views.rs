@@ -41,6 +41,7 @@ use bluetick::web::dashboard::callback_page::CallbackPage;
 use bluetick::web::dashboard::callback_urls::CallbackListUrl;
 use bluetick::web::dashboard::callbacks_page::CallbacksPage;
 use bluetick::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
+use bluetick::web::dashboard::event_rows::LatestEvents;
 use bluetick::web::dashboard::login_page::{LoginPage, SignInLink};
 use bluetick::web::dashboard::message_list_url::MessageListUrl;
 use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
@@ -887,7 +888,13 @@ fn an_account_shows_its_url_steps_and_health() {
     ];
     let page = render(
         "accounts",
-        &AccountsPage::new(&accounts, PublicUrlReach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(
+            &accounts,
+            &LatestEvents::new(),
+            PublicUrlReach::Loopback,
+            Visibility::Full,
+            now(),
+        ),
     );
     let text = page.main();
     for expected in [
@@ -926,7 +933,13 @@ fn an_account_shows_its_url_steps_and_health() {
     );
     let masked = render(
         "accounts-masked",
-        &AccountsPage::new(&accounts, PublicUrlReach::Public, Visibility::Masked, now()),
+        &AccountsPage::new(
+            &accounts,
+            &LatestEvents::new(),
+            PublicUrlReach::Public,
+            Visibility::Masked,
+            now(),
+        ),
     );
     assert!(
         !masked.0.html().contains("Zm9vYmFy"),
@@ -958,7 +971,13 @@ fn a_loopback_url_is_not_public() {
 fn without_accounts_the_page_shows_an_example() {
     let page = render(
         "accounts-empty",
-        &AccountsPage::new(&[], PublicUrlReach::Loopback, Visibility::Full, now()),
+        &AccountsPage::new(
+            &[],
+            &LatestEvents::new(),
+            PublicUrlReach::Loopback,
+            Visibility::Full,
+            now(),
+        ),
     );
     assert!(page.main().contains("provider = \"kaleyra\""));
     assert!(page.main().contains("bluetick config check"));

@@ -2,11 +2,12 @@
 
 use std::net::TcpListener;
 
+use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::simulator::ForcedReply;
 use bluetick::web::connections::Connections;
 use bluetick::web::route_registration::ServedRoutes;
 use bluetick::web::server::{self, ServerSettings};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -212,7 +213,7 @@ async fn the_token_is_neither_in_the_api_nor_in_the_transcript() {
 async fn the_file_is_removed_seven_days_after_the_final_state() {
     let app = start_app().await;
     // The age of files is that of the machine's clock.
-    app.advance(Utc::now() - noon());
+    app.advance(SystemClock.now() - noon());
     let mut urls = Vec::new();
     for account in [SOBOT, KALEYRA] {
         upload(&app, &message(account, "image")).await;
@@ -244,7 +245,7 @@ async fn the_file_is_removed_seven_days_after_the_final_state() {
 #[actix_web::test]
 async fn the_file_of_a_message_without_a_report_is_removed_at_last() {
     let app = start_app().await;
-    app.advance(Utc::now() - noon());
+    app.advance(SystemClock.now() - noon());
     app.force(SOBOT, ForcedReply::hang_up());
     upload(&app, &message(SOBOT, "image")).await;
     app.run_jobs_until_idle().await;

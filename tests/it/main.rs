@@ -5,6 +5,7 @@
 )]
 
 mod access;
+mod account_events;
 mod api;
 mod api_description;
 mod backups;
@@ -24,6 +25,7 @@ mod configuration;
 mod configuration_keys;
 mod configuration_reference;
 mod crashes;
+mod customer_ids;
 mod dashboard;
 mod dashboard_views;
 mod disk_full;

@@ -513,7 +513,7 @@ async fn refusals_because_of_a_closed_window_are_found_in_their_index_alone() {
     let customer = PhoneNumber::parse("+5511987654321").unwrap();
     let events = observed
         .store
-        .find_window_events(&account, &customer, noon());
+        .find_window_events(&account, customer.digits(), noon());
     let plans = observed.plans("messages", events).await;
     assert_eq!(plans.len(), 1);
     let covered = "USING COVERING INDEX messages_window_refusals \

@@ -23,6 +23,8 @@ mod m20261128_000601_keep_pricing_details;
 mod m20261128_000621_note_unusable_ids;
 mod m20261128_000641_create_crashed_callbacks;
 mod m20261128_000642_count_receipts;
+mod m20261128_000701_create_account_events;
+mod m20261128_000702_create_person_links;
 mod m20261128_000801_create_send_flows;
 mod m20261128_000901_create_campaigns;
 mod m20261128_000902_index_waiting;
@@ -63,6 +65,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000621_note_unusable_ids::Migration),
             Box::new(m20261128_000641_create_crashed_callbacks::Migration),
             Box::new(m20261128_000642_count_receipts::Migration),
+            Box::new(m20261128_000701_create_account_events::Migration),
+            Box::new(m20261128_000702_create_person_links::Migration),
             Box::new(m20261128_000801_create_send_flows::Migration),
             Box::new(m20261128_000901_create_campaigns::Migration),
             Box::new(m20261128_000902_index_waiting::Migration),

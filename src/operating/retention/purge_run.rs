@@ -110,7 +110,7 @@ impl Cutoffs {
         &self,
         start: Option<JournalStart>,
         position: i64,
-    ) -> [ExpiredRows; 9] {
+    ) -> [ExpiredRows; 11] {
         // The journal holds nothing below this `seq`.
         let next = position + 1;
         let first_seq = start.map_or(next, |start| start.seq.min(next));
@@ -124,6 +124,8 @@ impl Cutoffs {
             ExpiredRows::ConstantIds(self.messages),
             ExpiredRows::CampaignRecipients(self.messages),
             ExpiredRows::Campaigns(self.messages),
+            ExpiredRows::AccountEvents(self.messages),
+            ExpiredRows::PersonLinks(self.messages),
         ]
     }
 }

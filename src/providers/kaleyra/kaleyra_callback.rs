@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::MessageId;
+use crate::providers::account_notice;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::kaleyra::kaleyra_wrapper;
@@ -71,15 +72,16 @@ fn parse_notice(payload: &Value) -> Option<CallbackPart> {
     let event = plain_word(&first(payload, &["event"])?);
     if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
         let limit = first(payload, &["current_limit"]).unwrap_or_default();
-        return Some(CallbackPart::Notice(format!(
-            "quality rating: {event} {}",
-            plain_word(&limit)
-        )));
+        let notice = format!("quality rating: {event} {}", plain_word(&limit));
+        let field = "phone_number_quality_update";
+        return Some(account_notice::of_documented(field, payload, notice));
     }
     payload
         .get("message_template_name")
-        .or_else(|| payload.get("message_template_id"))
-        .map(|_| CallbackPart::Notice(format!("template status: {event}")))
+        .or_else(|| payload.get("message_template_id"))?;
+    let notice = format!("template status: {event}");
+    let field = "message_template_status_update";
+    Some(account_notice::of_documented(field, payload, notice))
 }
 
 fn is_fallback_flow(payload: &Value) -> bool {

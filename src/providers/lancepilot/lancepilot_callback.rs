@@ -12,7 +12,7 @@ use crate::providers::notice::{is_other_event, unless_about_delivery};
 use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient};
 use crate::providers::protocol::{CallbackPart, Inbound, PARTS_LIMIT, Report};
 use crate::providers::vocabulary::{self, parse_time};
-use crate::providers::{cloud_api, meta_failure};
+use crate::providers::{account_notice, cloud_api, meta_failure};
 
 pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
     let parts = collect_parts(items(Some(payload)).iter().flat_map(parse_event));
@@ -33,6 +33,9 @@ const OTHER_SUBJECTS: &[&str] = &[
     "tag",
 ];
 
+/// Those of them that are about the account.
+const ACCOUNT_SUBJECTS: &[&str] = &["template", "workspace", "channel"];
+
 fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     if !payload.is_object() {
         return vec![CallbackPart::unparseable(
@@ -41,6 +44,9 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     }
     if let Some(parts) = parse_meta(payload) {
         return parts;
+    }
+    if let Some(notice) = account_notice::of_flat(payload) {
+        return vec![notice];
     }
     match payload.get("data") {
         Some(Value::Array(list)) if !list.is_empty() => {
@@ -71,10 +77,12 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
     let is_other = |other: &&str| subject.starts_with(*other);
     if OTHER_SUBJECTS.iter().any(is_other) || is_other_event(subject) {
-        return vec![CallbackPart::Notice(format!(
-            "event {}",
-            plain_word(&event)
-        ))];
+        let notice = format!("event {}", plain_word(&event));
+        let of_account = |subject: &&str| ACCOUNT_SUBJECTS.contains(subject);
+        return vec![match Some(subject).filter(of_account) {
+            Some(subject) => account_notice::of_named_event(subject, suffix, attributes, notice),
+            None => CallbackPart::Notice(notice),
+        }];
     }
     match suffix {
         "incoming" | "received" => vec![parse_incoming(attributes, data)],

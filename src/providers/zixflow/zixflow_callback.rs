@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::providers::account_notice;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::payload::{collect_parts, first, items, plain_word, recipient};
@@ -114,6 +115,9 @@ fn parse_event(payload: &Value) -> Option<CallbackPart> {
     }
     if event.starts_with("incoming.") {
         return Some(CallbackPart::Notice(plain_word(&event)));
+    }
+    if let Some(notice) = account_notice::of_flat(payload) {
+        return Some(notice);
     }
     let channel = first(payload, &["channel"])?.to_ascii_lowercase();
     OTHER_CHANNELS

@@ -15,6 +15,7 @@ use crate::receiving::reconcile::callback_batch::{CallbackBatch, ProcessingPass}
 use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::ledger::Ledger;
+use crate::store::person_links::NamedLinks;
 
 impl Reconciler {
     /// Applies a batch in one transaction, or one by one if that fails.
@@ -53,7 +54,16 @@ impl Reconciler {
             ProcessingPass::Repeated => self.apply_repeated(&mut ledger, batch, position).await,
         };
         let orphans = ledger.count_new_orphans();
-        let applied = self.finish(ledger, applied).await;
+        let applied = match applied {
+            Ok(links) => {
+                let committed = self.finish(ledger, Ok(())).await;
+                if committed.is_ok() {
+                    self.known_links.remember(links);
+                }
+                committed
+            }
+            Err(error) => self.finish(ledger, Err(error)).await,
+        };
         self.marker.end(stage);
         if applied.is_ok() && pass == ProcessingPass::First {
             self.count_processed(batch, &orphans);
@@ -100,7 +110,7 @@ impl Reconciler {
         ledger: &mut Ledger,
         batch: &[ParsedCallback<'_>],
         position: (i64, i64),
-    ) -> Result<(), db::Error> {
+    ) -> Result<NamedLinks, db::Error> {
         let applied = self
             .apply_all(ledger, batch, &OperatorDecisions::default())
             .await?;
@@ -109,7 +119,8 @@ impl Reconciler {
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
             .await?;
-        self.separate_messages(ledger).await
+        self.separate_messages(ledger).await?;
+        Ok(applied.links)
     }
 
     /// Includes callbacks that operators released since. Does not pause accounts: a rejection that
@@ -119,7 +130,7 @@ impl Reconciler {
         ledger: &mut Ledger,
         batch: &[ParsedCallback<'_>],
         position: (i64, i64),
-    ) -> Result<(), db::Error> {
+    ) -> Result<NamedLinks, db::Error> {
         ledger.keep_times();
         let decisions = OperatorDecisions::load(ledger).await?;
         let parsed: Vec<ParsedCallback<'_>> = batch
@@ -139,7 +150,8 @@ impl Reconciler {
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
             .await?;
-        self.separate_messages(ledger).await
+        self.separate_messages(ledger).await?;
+        Ok(applied.links)
     }
 
     /// A callback that fails alone is quarantined as internal, so that it does not block the others.
@@ -173,7 +185,8 @@ impl Reconciler {
         let position = (from, entry.seq);
         let applied = self
             .apply_first_pass(&mut ledger, &[ParsedCallback { entry, content }], position)
-            .await;
+            .await
+            .map(|_| ());
         self.finish(ledger, applied).await
     }
 }

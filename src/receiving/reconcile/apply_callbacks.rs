@@ -18,6 +18,7 @@ use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_remarks::IdRemarks;
 use crate::store::ledger::Ledger;
+use crate::store::person_links::NamedLinks;
 use crate::store::quarantine::QuarantinedCopy;
 
 /// The result of a batch, beside the receipts that the ledger holds.
@@ -26,6 +27,8 @@ pub(super) struct AppliedBatch {
     pub(super) quarantined: Vec<QuarantinedCopy>,
     pub(super) rejections: Vec<AccountRejection>,
     pub(super) id_remarks: IdRemarks,
+    /// New links; known once the transaction is committed.
+    pub(super) links: NamedLinks,
 }
 
 /// Whether quarantine keeps the body with a part.
@@ -55,11 +58,15 @@ impl Reconciler {
             outcomes.push(outcome);
         }
         ledger.record_inbound(effects.inbound).await?;
+        ledger.record_events(effects.events).await?;
+        self.known_links.retain_new(&mut effects.links);
+        ledger.record_links(&effects.links).await?;
         Ok(AppliedBatch {
             outcomes,
             quarantined: effects.quarantined,
             rejections: effects.rejections,
             id_remarks: effects.id_remarks,
+            links: effects.links,
         })
     }
 
@@ -76,7 +83,7 @@ impl Reconciler {
         if let CallbackContent::Parts(..) = parsed.content.as_ref() {
             abort_hook::run(ProcessingStage::Apply, &record.body);
         }
-        let (provider, parts) = match parsed.content.as_ref() {
+        let (provider, content) = match parsed.content.as_ref() {
             CallbackContent::Unverified { reason } => {
                 return Ok(outcome(entry, Outcome::Unverified, Some(reason.clone())));
             }
@@ -87,7 +94,7 @@ impl Reconciler {
                 let reason = Some((*reason).to_owned());
                 return Ok(outcome(entry, Outcome::Quarantined, reason));
             }
-            CallbackContent::Parts(provider, parsed) => (*provider, &parsed.parts),
+            CallbackContent::Parts(provider, parsed) => (*provider, parsed),
         };
         effects.note_placeholder(parsed);
         let account = AccountContext {
@@ -96,8 +103,9 @@ impl Reconciler {
             configured: self.accounts.get(&record.account),
             decisions,
         };
+        effects.note_customer_ids(account, record, &content.customer_ids);
         let mut results: Vec<(Outcome, Option<String>)> = Vec::new();
-        for (number, part) in (0_i32..).zip(parts) {
+        for (number, part) in (0_i32..).zip(&content.parts) {
             let (result, detail) = match part {
                 CallbackPart::Report(report) => {
                     apply_report(ledger, account, entry, number, report, effects).await?
@@ -105,6 +113,10 @@ impl Reconciler {
                 CallbackPart::Inbound(inbound) => {
                     effects.note_inbound(account, record, inbound);
                     (Outcome::Inbound, None)
+                }
+                CallbackPart::AccountEvent(event) => {
+                    effects.note_event(account, record, number, event);
+                    (Outcome::Notice, Some(event.notice.clone()))
                 }
                 CallbackPart::Notice(text) => (Outcome::Notice, Some(text.clone())),
                 CallbackPart::Probe => (Outcome::Probe, None),

@@ -1,15 +1,19 @@
 //! What the callbacks of a batch contain beside receipts.
 
+use crate::domain::account_event::{AccountEvent, ReportedEvent};
 use crate::domain::callback_record::CallbackRecord;
+use crate::domain::person::IdLink;
 use crate::domain::phone::PhoneNumber;
+use crate::domain::phone_text::parse_user_id;
 use crate::domain::receipt::plausible;
-use crate::providers::{Inbound, Report};
+use crate::providers::{CustomerIds, Inbound, Report};
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::account_rejections::AccountRejection;
 use crate::store::id_remarks::IdRemarks;
 use crate::store::inbound_windows::LatestInbound;
 use crate::store::ledger::Ledger;
+use crate::store::person_links::{NamedLinks, note_link};
 use crate::store::quarantine::QuarantinedCopy;
 
 #[derive(Default)]
@@ -18,6 +22,8 @@ pub(super) struct CollectedEffects {
     pub(super) inbound: LatestInbound,
     pub(super) rejections: Vec<AccountRejection>,
     pub(super) id_remarks: IdRemarks,
+    pub(super) events: Vec<AccountEvent>,
+    pub(super) links: NamedLinks,
 }
 
 impl CollectedEffects {
@@ -44,23 +50,70 @@ impl CollectedEffects {
         }
     }
 
-    /// Records when a customer wrote. A sender without a phone number opens no window.
+    pub(super) fn note_event(
+        &mut self,
+        account: AccountContext<'_>,
+        record: &CallbackRecord,
+        part: i32,
+        reported: &ReportedEvent,
+    ) {
+        let occurred_at = reported.occurred_at.map(|time| account.instant(time));
+        self.events.push(AccountEvent {
+            callback: record.id,
+            part,
+            account: record.account.clone(),
+            at: plausible(occurred_at, record.received_at).unwrap_or(record.received_at),
+            kind: reported.kind,
+            title: reported.title.clone(),
+            previous: reported.previous.clone(),
+            current: reported.current.clone(),
+            template: reported.template.clone(),
+            sender: reported.sender.clone(),
+            detail: reported.detail.clone(),
+        });
+    }
+
+    /// Records which ids a callback names for one customer.
+    pub(super) fn note_customer_ids(
+        &mut self,
+        account: AccountContext<'_>,
+        record: &CallbackRecord,
+        named: &[CustomerIds],
+    ) {
+        for ids in named {
+            let link = IdLink {
+                account: record.account.clone(),
+                identity: ids.identity.clone(),
+                other: ids.other.clone(),
+                kind: ids.kind,
+            };
+            let occurred_at = ids.occurred_at.map(|time| account.instant(time));
+            let at = plausible(occurred_at, record.received_at).unwrap_or(record.received_at);
+            note_link(&mut self.links, link, at);
+        }
+    }
+
+    /// Records when a customer wrote. A sender without a phone number opens the window of the
+    /// numbers that are known to be theirs.
     pub(super) fn note_inbound(
         &mut self,
         account: AccountContext<'_>,
         record: &CallbackRecord,
         inbound: &Inbound,
     ) {
-        let sender = inbound.sender.as_deref();
-        let Some(phone) = sender.and_then(|text| PhoneNumber::parse(&format!("+{text}")).ok())
-        else {
+        let number = |text: &str| PhoneNumber::parse(&format!("+{text}")).ok();
+        let identity = inbound.sender.as_deref().and_then(|sender| {
+            let digits = number(sender).map(|number| number.digits().to_owned());
+            digits.or_else(|| parse_user_id(sender))
+        });
+        let Some(identity) = identity else {
             return;
         };
         let occurred_at = inbound.occurred_at.map(|time| account.instant(time));
         let at = plausible(occurred_at, record.received_at).unwrap_or(record.received_at);
         let latest = self
             .inbound
-            .entry((record.account.clone(), phone))
+            .entry((record.account.clone(), identity))
             .or_insert(at);
         *latest = (*latest).max(at);
     }

@@ -28,6 +28,7 @@ use crate::receiving::reconcile_lag::ReconcileLag;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::store::Store;
 use crate::store::lease::Lease;
+use crate::store::person_links::KnownLinks;
 use crate::store::store_settings::ReconcileProgress;
 
 /// Follows the journal while it holds the lease. Losing the lease is harmless: the position moves
@@ -45,6 +46,8 @@ pub struct Reconciler {
     lag: Arc<ReconcileLag>,
     prefetched: PrefetchedBatch,
     pub(super) marker: ProcessingMarker,
+    /// Valid while the lease is held.
+    pub(super) known_links: KnownLinks,
     /// On which this version of the program died; never processed again.
     pub(super) crashed: Arc<RwLock<HashSet<CallbackId>>>,
     /// Whether the lease was held when it was asked for last.
@@ -92,6 +95,7 @@ impl Reconciler {
             lag: Arc::default(),
             prefetched: PrefetchedBatch::default(),
             marker: ProcessingMarker::in_folder(data_dir),
+            known_links: KnownLinks::default(),
             crashed: Arc::default(),
             is_leading: Arc::default(),
         }
@@ -104,10 +108,16 @@ impl Reconciler {
             self.is_leading.store(false, Ordering::Relaxed);
         } else if !self.is_leading.load(Ordering::Relaxed) {
             self.marker.open();
+            self.known_links.clear();
             self.load_crashed().await?;
             self.is_leading.store(true, Ordering::Relaxed);
         }
         Ok(held)
+    }
+
+    /// After links were removed from the store.
+    pub(crate) fn forget_known_links(&self) {
+        self.known_links.clear();
     }
 
     /// Releases the lease, so that another process can take it at once.

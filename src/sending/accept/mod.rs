@@ -172,10 +172,10 @@ impl Acceptor {
         };
         // After an error the message may be stored; the upload sweep decides about the file.
         let accepted = self.writer.store(message).await?;
-        if accepted != Accepted::New(id) {
-            if let Some(upload) = &upload {
-                upload_storage::discard_unused(upload);
-            }
+        if accepted != Accepted::New(id)
+            && let Some(upload) = &upload
+        {
+            upload_storage::discard_unused(upload);
         }
         StoredMessage::of(accepted, warnings, now)
     }

@@ -28,7 +28,7 @@ pub(super) async fn check_window(
         return Ok(WindowVerdict::Accepted);
     }
     let events = store
-        .find_window_events(&account.id, &draft.recipient, now)
+        .find_window_events(&account.id, draft.recipient.digits(), now)
         .await?;
     let closed = match Window::at(now, events) {
         Window::Open { .. } | Window::Unknown => return Ok(WindowVerdict::Accepted),

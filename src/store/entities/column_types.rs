@@ -9,6 +9,7 @@ use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, 
 use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 use serde::de::{Deserialize, Deserializer, Visitor};
 
+use crate::domain::account_event::AccountEventKind;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::callback_outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Origin};
+use crate::domain::person::LinkKind;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::SourceKind;
 use crate::domain::scope::Scopes;
@@ -91,8 +93,10 @@ text_column!(AttemptOutcome, as_str);
 text_column!(CampaignId, as_str);
 text_column!(CampaignState, as_str);
 text_column!(DeliveryState, as_str);
+text_column!(AccountEventKind, as_str);
 text_column!(FailureClass, as_str);
 text_column!(IdSource, as_str);
+text_column!(LinkKind, as_str);
 text_column!(MatchedBy, as_str);
 text_column!(MediaKind, as_str);
 text_column!(Origin, as_str);

@@ -15,6 +15,7 @@ macro_rules! without_relations {
     };
 }
 
+pub(super) mod account_event_row;
 pub(super) mod account_row;
 pub(super) mod action_row;
 pub(super) mod attempt_row;
@@ -35,6 +36,7 @@ pub(super) mod lease_row;
 pub(super) mod merged_message_row;
 pub(super) mod message_count_row;
 pub(super) mod message_row;
+pub(super) mod person_link_row;
 pub(super) mod provider_id_row;
 pub(super) mod quarantined_part_row;
 pub(super) mod receipt_row;

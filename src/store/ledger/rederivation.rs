@@ -15,7 +15,8 @@ use crate::domain::callback_record::JournalPosition;
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::receipt::SourceKind;
 use crate::store::entities::{
-    callback_outcome_row, merged_message_row, message_row, quarantined_part_row, receipt_row,
+    account_event_row, callback_outcome_row, merged_message_row, message_row, quarantined_part_row,
+    receipt_row,
 };
 use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
 use crate::store::ledger::message_counts::{self, BUCKET};
@@ -66,11 +67,17 @@ impl Ledger {
             .filter(quarantined_part_row::Column::Callback.in_subquery(callbacks_since(start)))
             .exec(transaction)
             .await?;
+        account_event_row::Entity::delete_many()
+            .filter(account_event_row::Column::Callback.in_subquery(callbacks_since(start)))
+            .exec(transaction)
+            .await?;
         callback_outcome_row::Entity::delete_many()
             .filter(callback_outcome_row::Column::Seq.gte(start.seq))
             .filter(callback_outcome_row::Column::Callback.gte(start.id.uuid()))
             .exec(transaction)
             .await?;
+        let since = (start.seq != FIRST_SEQ).then_some(start.received_at);
+        self.forget_links(since).await?;
         self.forget_ids(ForgetScope::Since(start)).await
     }
 

@@ -12,8 +12,8 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::store::entities::{
-    id_conflict_row, merged_message_row, message_row, provider_id_row, quarantined_part_row,
-    receipt_row,
+    account_event_row, id_conflict_row, merged_message_row, message_row, provider_id_row,
+    quarantined_part_row, receipt_row,
 };
 use crate::store::ledger::ledger_entry::LedgerEntry;
 use crate::store::ledger::message_change::StateChange;
@@ -21,7 +21,7 @@ use crate::store::ledger::message_counts::Differences;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Deletes the receipts and quarantined parts of these callbacks. The flush folds their messages
+    /// Deletes the receipts, quarantined parts and account events of these callbacks. The flush folds their messages
     /// again.
     pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
         for chunk in callbacks.chunks(IDS_PER_QUERY) {
@@ -42,7 +42,11 @@ impl Ledger {
                 .exec(&self.transaction)
                 .await?;
             quarantined_part_row::Entity::delete_many()
-                .filter(quarantined_part_row::Column::Callback.is_in(sources))
+                .filter(quarantined_part_row::Column::Callback.is_in(sources.iter().copied()))
+                .exec(&self.transaction)
+                .await?;
+            account_event_row::Entity::delete_many()
+                .filter(account_event_row::Column::Callback.is_in(sources))
                 .exec(&self.transaction)
                 .await?;
             let ids: Vec<MessageId> = touched.iter().copied().map(MessageId::from).collect();

@@ -128,7 +128,7 @@ pub(crate) fn beyond_search(
     rare: u64,
 ) -> impl Iterator<Item = Select<Entity>> {
     let ranges = filter.search.iter().flat_map(|search| match search {
-        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) => Vec::new(),
+        Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) | Search::HeldId(_) => Vec::new(),
         Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
             ranges(search, |column| operand(column, false))
         }

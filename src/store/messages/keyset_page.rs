@@ -25,6 +25,7 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Error> {
+        let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let index_hint = self.index_hint(filter, RARE).await?;
         let rows = listed(filter, index_hint, after, wanted)

@@ -15,7 +15,7 @@ use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::index_hint::IndexHint;
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
-use crate::store::messages::search_conditions::{holds, ranges, references, sent_to};
+use crate::store::messages::search_conditions::{holds, ranges, references, sent_to_person};
 
 /// At most `limit` matching messages, newest first, older than `after`.
 pub(crate) fn listed(
@@ -96,12 +96,12 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
         (filter.account.as_ref()).map(|it| account.eq(it)),
         filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
-        (filter.recipient.as_ref()).map(|it| sent_to(it)),
         (filter.provider_id.as_ref()).map(|it| holds(it)),
         filter.kind.map(|it| Column::Kind.eq(it)),
         filter.origin.map(|it| Column::Origin.eq(it)),
     ];
-    all(given)
+    let to = (filter.recipient.as_ref()).map(|it| sent_to_person(it, &filter.recipient_also));
+    to.into_iter().fold(all(given), Condition::add)
 }
 
 fn outcome_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {

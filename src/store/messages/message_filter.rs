@@ -8,6 +8,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
+use crate::domain::person::HeldId;
 use crate::domain::provider::ProviderId;
 
 /// All given conditions must hold. Orphans are never listed.
@@ -20,7 +21,7 @@ pub struct MessageFilter {
     /// Any of these states; empty for all.
     pub states: Vec<DeliveryState>,
     pub kind: Option<MediaKind>,
-    /// All digits of the phone number.
+    /// All digits of the phone number, or a user id.
     pub recipient: Option<String>,
     /// Exactly this text in any reference or the client reference.
     pub reference: Option<String>,
@@ -44,6 +45,8 @@ pub struct MessageFilter {
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
     pub campaign: Option<CampaignId>,
+    /// Other ids of the customer in `recipient`.
+    pub recipient_also: Vec<HeldId>,
     /// Any of these must match.
     pub search: Vec<Search>,
 }
@@ -54,8 +57,10 @@ pub enum Search {
     Id(MessageId),
     /// Complete.
     ProviderId(String),
-    /// All digits of the phone number.
+    /// All digits of the phone number, or a user id.
     Phone(String),
+    /// An id of the customer, while it was theirs.
+    HeldId(HeldId),
     /// The first digits of the phone number.
     PhonePrefix(String),
     /// The last digits of the phone number.

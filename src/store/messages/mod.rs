@@ -9,6 +9,7 @@ pub(super) mod message_filter;
 mod message_from_row;
 pub(super) mod message_lookup;
 pub(super) mod new_message;
+mod person_search;
 pub(super) mod search_conditions;
 mod template_values;
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Conditions on ids, phone numbers and references.
 
-use sea_orm::sea_query::{Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, ExprTrait};
 
+use crate::db::instant;
+use crate::domain::person::HeldId;
 use crate::domain::phone;
 use crate::store::entities::message_row::Column;
 use crate::store::entities::provider_id_row;
@@ -25,6 +27,7 @@ pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Ve
         Search::Id(id) => fits(Column::Id.eq(id.uuid())),
         Search::ProviderId(id) => fits(holds(id)),
         Search::Phone(digits) => fits(sent_to(digits)),
+        Search::HeldId(held) => vec![sent_while_held(held)],
         Search::PhonePrefix(digits) => vec![begins(&text(Column::Recipient), digits)],
         Search::PhoneSuffix(digits) => {
             let reversed: String = digits.chars().rev().collect();
@@ -43,6 +46,24 @@ pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
         [only] => Column::Recipient.eq(only.as_str()),
         several => Column::Recipient.is_in(several),
     }
+}
+
+/// Sent to this id while it was the customer's.
+fn sent_while_held(held: &HeldId) -> Condition {
+    // Without its index: the recipient is rarer.
+    let created_at = || Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt));
+    let limits = [
+        (held.from).map(|from| created_at().gte(instant::to_millis(from))),
+        (held.until).map(|until| created_at().lt(instant::to_millis(until))),
+    ];
+    let sent = Condition::all().add(sent_to(&held.identity));
+    limits.into_iter().flatten().fold(sent, Condition::add)
+}
+
+/// Sent to this recipient, or to another id of theirs while it was theirs.
+pub(super) fn sent_to_person(recipient: &str, also: &[HeldId]) -> Condition {
+    let sent = Condition::any().add(sent_to(recipient));
+    also.iter().map(sent_while_held).fold(sent, Condition::add)
 }
 
 /// A range, because SQLite's `LIKE` ignores case and so uses no index with binary collation.

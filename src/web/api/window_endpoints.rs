@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::AccountId;
+use crate::domain::phone_text::parse_user_id;
 use crate::domain::window::Window;
 use crate::sending::recipient_number;
 use crate::services::Services;
@@ -32,7 +33,7 @@ pub(crate) struct WindowResponse {
     operation_id = "showWindow",
     params(
         ("account" = String, Path, description = "The id of the account."),
-        ("phone" = String, Path, description = "The customer's whole number with its country code."),
+        ("phone" = String, Path, description = "The customer's whole number with its country code, or a user id."),
     ),
     responses((status = 200, body = WindowResponse, description = "The window.")),
 )]
@@ -45,13 +46,15 @@ pub(crate) async fn show(
     if !services.store.list_accounts().await?.contains_key(&account) {
         return Err(ApiError::NotFound);
     }
-    let phone = recipient_number::parse_stored(&phone)
-        .map_err(|error| ApiError::field("phone", error.to_string()))?;
+    let identity = match parse_user_id(&phone) {
+        Some(user_id) => user_id,
+        None => recipient_number::parse_stored(&phone)
+            .map(|number| number.digits().to_owned())
+            .map_err(|error| ApiError::field("phone", error.to_string()))?,
+    };
+    let store = &services.store;
     let now = services.clock.now();
-    let events = services
-        .store
-        .find_window_events(&account, &phone, now)
-        .await?;
+    let events = store.find_window_events(&account, &identity, now).await?;
     let window = Window::at(now, events);
     Ok(HttpResponse::Ok().json(WindowResponse {
         state: window.as_str(),

@@ -13,6 +13,7 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
+use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
@@ -24,8 +25,10 @@ pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
+    let accounts = account_health::list_accounts(&services).await?;
     let shown = AccountsPage::new(
-        &account_health::list_accounts(&services).await?,
+        &accounts,
+        &event_rows::list_latest(&services.store, &accounts).await?,
         PublicUrlReach::of_url(&services.config.public_url),
         caller.visibility(),
         services.clock.now(),
@@ -124,6 +127,7 @@ struct AccountCard {
     warnings: Vec<(String, TimeElement)>,
     messages: String,
     callbacks: String,
+    events: Vec<EventRow>,
     resume: bool,
 }
 
@@ -137,6 +141,7 @@ enum StepPart {
 impl AccountsPage {
     pub fn new(
         accounts: &[AccountStatus],
+        events: &LatestEvents,
         reach: PublicUrlReach,
         viewer: Visibility,
         now: DateTime<Utc>,
@@ -145,7 +150,7 @@ impl AccountsPage {
             frame: Frame::in_section(NavigationSection::Accounts, "Accounts", Refresh::Live),
             cards: accounts
                 .iter()
-                .map(|account| AccountCard::new(account, viewer, now))
+                .map(|account| AccountCard::new(account, events, viewer, now))
                 .collect(),
             reach,
         }
@@ -153,7 +158,13 @@ impl AccountsPage {
 }
 
 impl AccountCard {
-    fn new(account: &AccountStatus, viewer: Visibility, now: DateTime<Utc>) -> Self {
+    fn new(
+        account: &AccountStatus,
+        events: &LatestEvents,
+        viewer: Visibility,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let events = events.get(&account.id).map_or(&[][..], Vec::as_slice);
         let operator = viewer == Visibility::Full;
         let address = if operator {
             account.callback_url.as_str()
@@ -219,6 +230,10 @@ impl AccountCard {
                 .collect(),
             messages: format!("/messages?account={}", account.id),
             callbacks: format!("/callbacks?account={}", account.id),
+            events: events
+                .iter()
+                .map(|event| EventRow::new(event, viewer))
+                .collect(),
             resume: operator
                 && matches!(account.health, Health::Paused { .. } | Health::Tripped(_)),
         }

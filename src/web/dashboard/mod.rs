@@ -16,6 +16,7 @@ pub mod campaign_page;
 pub mod campaign_resend_page;
 pub mod campaigns_page;
 pub mod error_page;
+pub mod event_rows;
 mod explanation_section;
 mod failure_reasons;
 pub mod filter_form;

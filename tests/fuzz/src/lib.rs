@@ -51,6 +51,7 @@ fn check_part(part: &CallbackPart) {
     match part {
         CallbackPart::Report(report) => check_report(report),
         CallbackPart::Unparseable(why) => assert!(!why.is_empty(), "a reason is given"),
+        CallbackPart::AccountEvent(event) => assert!(!event.notice.is_empty() && !event.title.is_empty(), "an event has texts"),
         CallbackPart::Notice(words) => assert!(!words.is_empty(), "a notice has a text"),
         CallbackPart::Inbound(_) | CallbackPart::Probe => {}
     }

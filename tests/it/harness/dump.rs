@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 11] = [
     (
         "messages",
         "id resend_of resent_as",
@@ -43,6 +43,16 @@ const TABLES: [(&str, &str, &str); 9] = [
         "bucket account kind stage latency messages",
     ),
     ("merged_messages", "id survivor", ""),
+    (
+        "account_events",
+        "callback",
+        "part account happened_at kind title previous current template sender detail",
+    ),
+    (
+        "person_links",
+        "",
+        "account identity other kind first_at last_at",
+    ),
     (
         "id_conflicts",
         "message claimant",

@@ -108,6 +108,7 @@ fn every_provider_has_capabilities_and_set_up_steps_with_the_url() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn metas_envelope_gives_its_receipts_for_every_provider() {
     let sent =
         format!("sent [{W1}] to 447700900123 at 2025-11-20T00:55:00 pricing true service CBP -");
@@ -181,6 +182,51 @@ fn metas_envelope_gives_its_receipts_for_every_provider() {
                 (
                     "inbound_unsupported.json",
                     &["inbound from 447700900123 at 2025-11-20T00:55:21"],
+                ),
+                (
+                    "event_account_banned.json",
+                    &["notice account_update: DISABLED_UPDATE"],
+                ),
+                (
+                    "event_account_restricted.json",
+                    &["notice account_update: ACCOUNT_RESTRICTION"],
+                ),
+                (
+                    "event_account_reviewed.json",
+                    &["notice account_review_update"],
+                ),
+                (
+                    "event_capability.json",
+                    &["notice business_capability_update"],
+                ),
+                (
+                    "event_limit_upgraded.json",
+                    &["notice phone_number_quality_update: UPGRADE"],
+                ),
+                (
+                    "event_number_flagged.json",
+                    &["notice phone_number_quality_update: FLAGGED"],
+                ),
+                (
+                    "event_number_name.json",
+                    &["notice phone_number_name_update"],
+                ),
+                ("event_security.json", &["notice security: PIN_CHANGED"]),
+                (
+                    "event_template_category.json",
+                    &["notice template_category_update"],
+                ),
+                (
+                    "event_template_paused.json",
+                    &["notice message_template_status_update: PAUSED"],
+                ),
+                (
+                    "event_template_quality.json",
+                    &["notice message_template_quality_update"],
+                ),
+                (
+                    "event_template_rejected.json",
+                    &["notice message_template_status_update: REJECTED"],
                 ),
             ],
         );

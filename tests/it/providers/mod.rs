@@ -291,6 +291,7 @@ fn line(part: &CallbackPart) -> String {
             inbound.sender.as_deref().unwrap_or("-"),
             time(inbound.occurred_at)
         ),
+        CallbackPart::AccountEvent(event) => format!("notice {}", event.notice),
         CallbackPart::Notice(words) => format!("notice {words}"),
         CallbackPart::Probe => "probe".to_owned(),
         CallbackPart::Unparseable(why) => format!("unreadable {why}"),

@@ -151,6 +151,17 @@ fn size(part: &CallbackPart) -> usize {
                 ])
         }
         CallbackPart::Inbound(inbound) => texts(&[&inbound.sender]),
+        CallbackPart::AccountEvent(event) => {
+            event.title.len()
+                + event.notice.len()
+                + texts(&[
+                    &event.previous,
+                    &event.current,
+                    &event.template,
+                    &event.sender,
+                    &event.detail,
+                ])
+        }
         CallbackPart::Notice(text) | CallbackPart::Unparseable(text) => text.len(),
         CallbackPart::Probe => 0,
     }

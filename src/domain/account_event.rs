@@ -1,0 +1,68 @@
+//! Events of an account that a provider reports: its quality, limits, templates, restrictions.
+
+use chrono::{DateTime, Utc};
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::ids::{AccountId, CallbackId};
+use crate::domain::reported_time::ReportedTime;
+
+/// What an account event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum AccountEventKind {
+    /// The quality rating of a business number.
+    Quality,
+    /// How many customers a number or an account may write to.
+    Limit,
+    /// The status, category or quality of a template.
+    Template,
+    /// Restrictions, bans and reviews of the whole account.
+    Account,
+    /// The name or the security of a business number.
+    PhoneNumber,
+    /// An error that belongs to no message.
+    Error,
+    Other,
+}
+enum_words!(AccountEventKind, "a kind of account event");
+
+/// An account event as a callback reports it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReportedEvent {
+    pub kind: AccountEventKind,
+    /// What changed, in one line.
+    pub title: String,
+    /// The value before.
+    pub previous: Option<String>,
+    /// The value now.
+    pub current: Option<String>,
+    /// The name of the template, else its id.
+    pub template: Option<String>,
+    /// Digits of the business number.
+    pub sender: Option<String>,
+    /// The provider's reason or explanation.
+    pub detail: Option<String>,
+    /// By the provider's clock.
+    pub occurred_at: Option<ReportedTime>,
+    /// The detail of the callback's outcome. Has no personal data.
+    pub notice: String,
+}
+
+/// An account event as it is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountEvent {
+    pub callback: CallbackId,
+    /// From 0.
+    pub part: i32,
+    pub account: AccountId,
+    /// When it happened, else when its callback was received.
+    pub at: DateTime<Utc>,
+    pub kind: AccountEventKind,
+    pub title: String,
+    pub previous: Option<String>,
+    pub current: Option<String>,
+    pub template: Option<String>,
+    pub sender: Option<String>,
+    pub detail: Option<String>,
+}

@@ -1,0 +1,293 @@
+//! The fields of an account event: what changed, from what, to what, and why. The names are Meta's.
+
+use serde_json::Value;
+
+use crate::domain::account_event::{AccountEventKind, ReportedEvent};
+use crate::providers::payload::{first, items, plain_word, recipient};
+use crate::providers::reading_budget::shorten;
+use crate::providers::vocabulary::parse_time;
+
+/// In bytes.
+const VALUE_LIMIT: usize = 256;
+pub(super) const LIMIT_WORDS: &[&str] = &[
+    "onboarding",
+    "upgrade",
+    "downgrade",
+    "throughput_upgrade",
+    "limited",
+];
+pub(super) const TEMPLATE_NAMES: &[&str] =
+    &["message_template_name", "template_name", "templateName"];
+pub(super) const TEMPLATE_IDS: &[&str] = &["message_template_id", "template_id", "templateId"];
+pub(super) const NUMBERS: &[&str] = &["display_phone_number", "phone_number", "displayPhoneNumber"];
+pub(super) const LIMITS: &[&str] = &[
+    "current_limit",
+    "max_daily_conversations_per_business",
+    "max_daily_conversation_per_phone",
+];
+pub(super) const DETAIL_LIMIT: usize = 1024;
+
+pub(super) fn event_of_field(field: &str, value: &Value) -> ReportedEvent {
+    match field {
+        "phone_number_quality_update" => of_number_quality(value),
+        "business_capability_update" => of_capability(value),
+        "message_template_status_update" | "template_status" => of_template_status(value),
+        "message_template_quality_update" => of_template_change(
+            value,
+            "quality",
+            &["previous_quality_score"],
+            &["new_quality_score"],
+        ),
+        "template_category_update" => of_template_change(
+            value,
+            "category",
+            &["previous_category"],
+            &["new_category", "correct_category"],
+        ),
+        "message_template_components_update" => ReportedEvent {
+            title: template_title(value, "content changed"),
+            template: template(value),
+            ..base(AccountEventKind::Template, value)
+        },
+        "account_update"
+        | "account_review_update"
+        | "business_status_update"
+        | "account_alerts" => of_account(field, value),
+        "phone_number_name_update" => of_number_name(value),
+        "security" => ReportedEvent {
+            title: titled("Security of the number", value),
+            ..base(AccountEventKind::PhoneNumber, value)
+        },
+        other => {
+            let kind = if other.contains("template") {
+                AccountEventKind::Template
+            } else if other.contains("phone_number") {
+                AccountEventKind::PhoneNumber
+            } else if other.starts_with("account") || other.starts_with("business") {
+                AccountEventKind::Account
+            } else {
+                AccountEventKind::Other
+            };
+            ReportedEvent {
+                title: titled(&readable_or(other, "notice"), value),
+                previous: value_of(value, &["old_status", "previous_status", "previous"]),
+                template: template(value),
+                ..base(kind, value)
+            }
+        }
+    }
+}
+
+fn of_number_quality(value: &Value) -> ReportedEvent {
+    let event = first(value, &["event"]).unwrap_or_default().to_lowercase();
+    let limit = value_of(value, LIMITS);
+    let rating = value_of(value, &["new_quality_rating", "quality_rating"]);
+    if LIMIT_WORDS.contains(&event.as_str()) || event.is_empty() && limit.is_some() {
+        return ReportedEvent {
+            title: value_text(format!(
+                "Messaging limit: {}",
+                readable_or(&event, "changed")
+            )),
+            previous: value_of(value, &["old_limit", "previous_limit"]),
+            current: limit,
+            ..base(AccountEventKind::Limit, value)
+        };
+    }
+    let detail = limit.map(|limit| format!("messaging limit {limit}"));
+    ReportedEvent {
+        title: value_text(format!(
+            "Quality rating: {}",
+            readable_or(&event, "changed")
+        )),
+        previous: value_of(value, &["previous_quality_rating", "old_quality_rating"]),
+        current: rating.or_else(|| value_of(value, &["event"])),
+        detail: detail.or_else(|| explanation(value)),
+        ..base(AccountEventKind::Quality, value)
+    }
+}
+
+fn of_capability(value: &Value) -> ReportedEvent {
+    let numbers = value_of(
+        value,
+        &[
+            "max_phone_numbers_per_business",
+            "max_phone_numbers_per_waba",
+        ],
+    );
+    ReportedEvent {
+        title: "Messaging limit of the business".to_owned(),
+        current: value_of(value, LIMITS),
+        detail: numbers.map(|numbers| format!("at most {numbers} phone numbers")),
+        ..base(AccountEventKind::Limit, value)
+    }
+}
+
+fn of_template_status(value: &Value) -> ReportedEvent {
+    let status = first(value, &["event", "status"]).unwrap_or_default();
+    ReportedEvent {
+        title: template_title(value, &readable_or(&status, "changed")),
+        previous: value_of(value, &["previous_status", "old_status"]),
+        current: Some(value_text(status)).filter(|status| !status.is_empty()),
+        template: template(value),
+        ..base(AccountEventKind::Template, value)
+    }
+}
+
+fn of_template_change(
+    value: &Value,
+    what: &str,
+    previous: &[&str],
+    current: &[&str],
+) -> ReportedEvent {
+    let (previous, current) = (value_of(value, previous), value_of(value, current));
+    let change = match &current {
+        Some(current) => format!("{what} {}", readable(current)),
+        None => format!("{what} changed"),
+    };
+    ReportedEvent {
+        title: template_title(value, &change),
+        previous,
+        current,
+        template: template(value),
+        ..base(AccountEventKind::Template, value)
+    }
+}
+
+fn of_account(field: &str, value: &Value) -> ReportedEvent {
+    let subject = match field {
+        "account_review_update" => "Account review",
+        "business_status_update" => "Business",
+        "account_alerts" => "Account alert",
+        _ => "Account",
+    };
+    let restrictions: Vec<String> = items(value.get("restriction_info"))
+        .iter()
+        .take(8)
+        .filter_map(|info| first(info, &["restriction_type"]))
+        .map(|word| readable(&word))
+        .collect();
+    let inside = |object: &str, name: &str| {
+        let object = value.get(object)?;
+        first(object, &[name])
+    };
+    let state = inside("ban_info", "waba_ban_state");
+    let violation = inside("violation_info", "violation_type").map(|word| readable(&word));
+    let detail = Some(restrictions.join(", ")).filter(|text| !text.is_empty());
+    ReportedEvent {
+        title: titled(subject, value),
+        current: value_of(value, WORDS).or_else(|| state.clone().map(value_text)),
+        detail: detail
+            .or(violation)
+            .or_else(|| state.map(|state| readable(&state)))
+            .map(|text| shorten(text, DETAIL_LIMIT))
+            .or_else(|| explanation(value)),
+        ..base(AccountEventKind::Account, value)
+    }
+}
+
+fn of_number_name(value: &Value) -> ReportedEvent {
+    let name = value_of(value, &["requested_verified_name", "new_verified_name"]);
+    ReportedEvent {
+        title: titled("Name of the number", value),
+        detail: name.or_else(|| explanation(value)),
+        ..base(AccountEventKind::PhoneNumber, value)
+    }
+}
+
+/// Where the word of a change stands.
+pub(super) const WORDS: &[&str] = &[
+    "event",
+    "decision",
+    "new_status",
+    "alert_type",
+    "current",
+    "status",
+];
+
+/// `Account review: approved`
+fn titled(subject: &str, value: &Value) -> String {
+    let word = first(value, WORDS).unwrap_or_default();
+    if word.is_empty() {
+        return value_text(subject.to_owned());
+    }
+    value_text(format!("{subject}: {}", readable(&word)))
+}
+
+fn template_title(value: &Value, change: &str) -> String {
+    let language = first(value, &["message_template_language", "language"])
+        .map_or(String::new(), |language| {
+            format!(" ({})", plain_word(&language))
+        });
+    let name = template(value).unwrap_or_default();
+    value_text(format!("Template {name}{language}: {change}"))
+}
+
+fn template(value: &Value) -> Option<String> {
+    value_of(value, TEMPLATE_NAMES).or_else(|| value_of(value, TEMPLATE_IDS))
+}
+
+pub(super) fn base(kind: AccountEventKind, value: &Value) -> ReportedEvent {
+    const TIMES: &[&str] = &[
+        "timestamp",
+        "time",
+        "event_time",
+        "category_update_timestamp",
+    ];
+    ReportedEvent {
+        current: value_of(value, WORDS),
+        sender: first(value, NUMBERS).and_then(|number| recipient(&number)),
+        detail: explanation(value),
+        occurred_at: first(value, TIMES).and_then(|time| parse_time(&time)),
+        ..empty(kind)
+    }
+}
+
+pub(super) fn empty(kind: AccountEventKind) -> ReportedEvent {
+    ReportedEvent {
+        kind,
+        title: String::new(),
+        previous: None,
+        current: None,
+        template: None,
+        sender: None,
+        detail: None,
+        occurred_at: None,
+        notice: String::new(),
+    }
+}
+
+/// The reason, unless it is Meta's `NONE`.
+fn explanation(value: &Value) -> Option<String> {
+    const REASONS: &[&str] = &[
+        "reason",
+        "rejection_reason",
+        "alert_description",
+        "description",
+        "message",
+    ];
+    let other = value.get("other_info").unwrap_or(&Value::Null);
+    first(value, REASONS)
+        .filter(|text| !text.eq_ignore_ascii_case("none"))
+        .or_else(|| first(other, &["description", "title"]))
+        .map(|text| shorten(text, DETAIL_LIMIT))
+}
+
+pub(super) fn value_of(value: &Value, names: &[&str]) -> Option<String> {
+    first(value, names).map(value_text)
+}
+
+pub(super) fn value_text(text: String) -> String {
+    shorten(text, VALUE_LIMIT)
+}
+
+/// `ACCOUNT_RESTRICTION` → `account restriction`
+pub(super) fn readable(word: &str) -> String {
+    plain_word(word).replace('_', " ").to_lowercase()
+}
+
+pub(super) fn readable_or(word: &str, otherwise: &str) -> String {
+    match readable(word) {
+        text if text.is_empty() => otherwise.to_owned(),
+        text => text,
+    }
+}

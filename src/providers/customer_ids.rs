@@ -1,0 +1,239 @@
+//! Which ids a callback names for one customer: contacts, statuses, messages, changes of a number
+//! or of a user id. The shapes are Meta's, inside any wrapper.
+//!
+//! Documentation:
+//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>,
+//! read on 2026-11-28. Only user ids of the documented form count: `user_id` may also be an id of
+//! the provider's own staff.
+
+use serde_json::{Map, Value};
+
+use crate::domain::person::{LinkKind, canonical};
+use crate::domain::phone;
+use crate::domain::phone_text::{is_user_id, parse_user_id};
+use crate::domain::reported_time::ReportedTime;
+use crate::providers::payload::{first, items, recipient};
+use crate::providers::vocabulary::parse_time;
+
+/// Nesting depth; Meta's own shapes have eight levels.
+const DEPTH_LIMIT: usize = 24;
+/// Per callback, as many as it may have parts.
+const LINKS_LIMIT: usize = 5_000;
+
+/// Two ids of one customer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CustomerIds {
+    pub identity: String,
+    pub other: String,
+    pub kind: LinkKind,
+    /// By the provider's clock.
+    pub occurred_at: Option<ReportedTime>,
+}
+
+const CONTACT: &[&str] = &["wa_id", "user_id", "parent_user_id"];
+const RECIPIENT: &[&str] = &[
+    "recipient_id",
+    "recipient_user_id",
+    "recipient_parent_user_id",
+    "parent_recipient_user_id",
+];
+const PARTICIPANT: &[&str] = &[
+    "recipient_participant_id",
+    "recipient_participant_user_id",
+    "recipient_participant_parent_user_id",
+];
+const SENDER: &[&str] = &[
+    "from",
+    "from_user_id",
+    "from_parent_user_id",
+    "parent_from_user_id",
+];
+const TIMES: &[&str] = &["timestamp", "time"];
+
+/// The links in a document, in order.
+pub(super) fn find(document: &Value) -> Vec<CustomerIds> {
+    let mut links = Vec::new();
+    visit(document, None, 0, &mut links);
+    links
+}
+
+/// `around` is the time of the object around this one.
+fn visit(value: &Value, around: Option<ReportedTime>, depth: usize, links: &mut Vec<CustomerIds>) {
+    if depth > DEPTH_LIMIT || links.len() >= LINKS_LIMIT {
+        return;
+    }
+    match value {
+        Value::Array(elements) => {
+            for element in elements {
+                visit(element, around, depth + 1, links);
+            }
+        }
+        Value::Object(object) => {
+            let names_someone = object.keys().any(|name| is_name(name));
+            let own = (names_someone || object.contains_key("time"))
+                .then(|| first(value, TIMES))
+                .flatten();
+            let at = own.and_then(|time| parse_time(&time)).or(around);
+            if names_someone {
+                collect(value, object, at, links);
+            }
+            for inner in object.values() {
+                if inner.is_object() || inner.is_array() {
+                    visit(inner, at, depth + 1, links);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.ends_with("user_id") || matches!(name, "contacts" | "system")
+}
+
+fn collect(
+    value: &Value,
+    object: &Map<String, Value>,
+    at: Option<ReportedTime>,
+    links: &mut Vec<CustomerIds>,
+) {
+    let mut same = |ids: Vec<String>| join(&ids, at, links);
+    if object.contains_key("system") {
+        collect_change(value, at, links);
+        return;
+    }
+    if object.contains_key("contacts") {
+        // Only one contact: a list of contacts has no order that the statuses share.
+        if let [contact] = items(object.get("contacts")) {
+            let around = ids_of(contact, CONTACT);
+            for (list, names) in [("statuses", RECIPIENT), ("messages", SENDER)] {
+                let elements = items(object.get(list));
+                let mut named: Vec<Vec<String>> = elements
+                    .iter()
+                    .filter(|element| !is_of_group(element) && element.get("system").is_none())
+                    .map(|element| ids_of(element, names))
+                    .collect();
+                named.dedup();
+                if let [only] = named.as_slice() {
+                    let at = elements
+                        .first()
+                        .and_then(|element| first(element, TIMES))
+                        .and_then(|time| parse_time(&time));
+                    join(&[around.as_slice(), only].concat(), at, links);
+                }
+            }
+        }
+        return;
+    }
+    if let Some(Value::Object(_)) = object.get("user_id") {
+        collect_update(value, at, links);
+        return;
+    }
+    same(ids_of(value, CONTACT));
+    if !is_of_group(value) {
+        same(ids_of(value, RECIPIENT));
+    }
+    same(ids_of(value, PARTICIPANT));
+    same(ids_of(value, SENDER));
+}
+
+/// The recipient of a message to a group is the group.
+fn is_of_group(status: &Value) -> bool {
+    first(status, &["recipient_type"]).as_deref() == Some("group")
+}
+
+/// WhatsApp's system message about a changed number or user id.
+fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+    let system = message.get("system").unwrap_or(&Value::Null);
+    let what = first(system, &["type"]).unwrap_or_default();
+    let id = |object: &Value, names: &[&str]| first(object, names).and_then(|text| parse_id(&text));
+    if what.contains("changed_number") {
+        let old = id(message, &["from"]).or_else(|| id(system, &["customer", "old_wa_id"]));
+        let new = id(system, &["new_wa_id", "wa_id"]).filter(|new| phone::are_digits(new));
+        let old = old.filter(|old| phone::are_digits(old));
+        if let Some((old, new)) = old.zip(new.clone()) {
+            change(old, new, at, links);
+        }
+        let current = ids_of(system, &["user_id", "parent_user_id"]);
+        let all: Vec<String> = new.into_iter().chain(current).collect();
+        join(&all, at, links);
+    } else if what.contains("changed_user_id") {
+        let new = id(system, &["user_id", "new_user_id", "current_user_id"]);
+        let given = id(system, &["previous_user_id", "old_user_id"])
+            .or_else(|| id(message, &["from_user_id"]));
+        let (named_old, named_new) = changed_in_text(system);
+        let new = new.or(named_new);
+        let old = given.filter(|old| Some(old) != new.as_ref()).or(named_old);
+        if let Some((old, new)) = old.zip(new.clone()) {
+            change(old, new, at, links);
+        }
+        let phone = id(message, &["from"]).or_else(|| id(system, &["wa_id"]));
+        let parent = id(system, &["parent_user_id"]);
+        let all: Vec<String> = phone.into_iter().chain(new).chain(parent).collect();
+        join(&all, at, links);
+    }
+}
+
+/// `User Ada changed from GB.1 to GB.2`
+fn changed_in_text(system: &Value) -> (Option<String>, Option<String>) {
+    let body = first(system, &["body"]).unwrap_or_default();
+    let mut named = body
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
+        .filter(|word| is_user_id(word))
+        .filter_map(parse_id);
+    (named.next(), named.next())
+}
+
+/// An entry of `user_id_update`: `{wa_id, user_id: {previous, current}, parent_user_id: {…}}`.
+fn collect_update(update: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+    let mut current: Vec<String> = ids_of(update, &["wa_id"]);
+    for name in ["user_id", "parent_user_id"] {
+        let value = update.get(name).unwrap_or(&Value::Null);
+        let id = |which: &str| first(value, &[which]).and_then(|text| parse_id(&text));
+        if let Some((old, new)) = id("previous").zip(id("current")) {
+            change(old, new, at, links);
+        }
+        current.extend(id("current"));
+    }
+    join(&current, at, links);
+}
+
+fn change(old: String, new: String, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+    if old != new && links.len() < LINKS_LIMIT {
+        links.push(CustomerIds {
+            identity: old,
+            other: new,
+            kind: LinkKind::Changed,
+            occurred_at: at,
+        });
+    }
+}
+
+/// Links every two of these ids.
+fn join(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+    for (place, one) in ids.iter().enumerate() {
+        for other in &ids[place + 1..] {
+            if one == other || links.len() >= LINKS_LIMIT {
+                continue;
+            }
+            links.push(CustomerIds {
+                identity: one.min(other).clone(),
+                other: one.max(other).clone(),
+                kind: LinkKind::Same,
+                occurred_at: at,
+            });
+        }
+    }
+}
+
+fn ids_of(object: &Value, names: &[&str]) -> Vec<String> {
+    let texts = names.iter().filter_map(|name| first(object, &[name]));
+    texts.filter_map(|text| parse_id(&text)).collect()
+}
+
+/// The digits of a phone number, or a user id in capitals.
+fn parse_id(text: &str) -> Option<String> {
+    let text = recipient(text)?;
+    parse_user_id(&text).or_else(|| phone::are_digits(&text).then(|| canonical(&text)))
+}
