@@ -90,7 +90,8 @@ fn check_name(name: &str) -> Result<(), BackupError> {
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
     let folder = path.parent().unwrap_or(Path::new(""));
-    if is_plain && (folder == Path::new("") || folder == Path::new(UPLOADS_FOLDER)) {
+    let is_file = path.file_name().is_some();
+    if is_file && is_plain && (folder == Path::new("") || folder == Path::new(UPLOADS_FOLDER)) {
         return Ok(());
     }
     Err(BackupError::ForeignFile {

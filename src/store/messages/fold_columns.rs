@@ -119,6 +119,10 @@ compare!(
     resend_of,
     resent_as,
     campaign,
+    template_name,
+    template_language,
+    template_values,
+    media_token,
     created_at,
 );
 
