@@ -144,6 +144,7 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
             mime_type: None,
         },
         caption: arguments.caption.clone(),
+        template: None,
         send_at: arguments.send_at.clone(),
         send_before: arguments.send_before.clone(),
         rate: arguments.rate,

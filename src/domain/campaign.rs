@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
+use crate::domain::template::Template;
 
 /// Characters of an id.
 const ID_LIMIT: usize = 64;
@@ -115,6 +116,8 @@ pub struct Campaign {
     pub media: CampaignMedia,
     /// With `{{column}}` for the recipients' columns.
     pub caption: Option<String>,
+    /// Its values may have `{{column}}`, too.
+    pub template: Option<Template>,
     pub state: CampaignState,
     pub send_at: Option<DateTime<Utc>>,
     /// Messages that are still queued then fail as expired.

@@ -18,10 +18,10 @@ const COUNT_LIMIT: u64 = 200_000;
 
 /// Counts the queue of an account at most every [`COUNT_AGE`].
 #[derive(Clone, Debug, Default)]
-pub struct QueueOutlook(Arc<Mutex<Counts>>);
+pub struct QueueOutlook(Arc<Mutex<CountedQueues>>);
 
 /// When each queue was counted, and its length.
-type Counts = HashMap<AccountId, (DateTime<Utc>, u64)>;
+type CountedQueues = HashMap<AccountId, (DateTime<Utc>, u64)>;
 
 impl QueueOutlook {
     /// For a message of this account that is accepted now.
@@ -79,7 +79,7 @@ impl QueueOutlook {
         Ok(count)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    fn lock(&self) -> MutexGuard<'_, CountedQueues> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -297,13 +297,13 @@ async fn one_byte_over_the_limit_is_refused_however_it_is_sent(
     let receiver = Receiver::start(way).await;
     let path = receiver.path("shop");
     let announced = format!(
-        "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         BODY_LIMIT + 1
     );
     let status = receiver.raw(&announced).await;
     assert!(status.contains(" 413 "), "{status}");
     let chunked = format!(
-        "POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
         BODY_LIMIT + 1,
         "x".repeat(BODY_LIMIT + 1)
     );
@@ -416,7 +416,7 @@ async fn a_wrong_token_is_refused_before_the_body_is_read(
     #[values(Path::Journal, Path::Spool)] way: Path,
 ) {
     let receiver = Receiver::start(way).await;
-    let waiting = "POST /callbacks/shop/wrong HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n";
+    let waiting = "POST /callbacks/shop/wrong HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
     let status = receiver.raw(waiting).await;
     assert!(status.contains(" 404 "), "{status}");
 }
@@ -653,7 +653,7 @@ async fn a_client_that_never_finishes_its_body_is_disconnected(
 ) {
     let receiver = Receiver::start_with(way, Duration::from_millis(50)).await;
     let unfinished = format!(
-        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf",
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
         receiver.path("shop")
     );
     let status = receiver.raw(&unfinished).await;

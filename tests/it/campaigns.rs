@@ -47,7 +47,8 @@ async fn a_message_belongs_to_the_campaign_it_names_everywhere() {
     let csv = export.send().await.unwrap().text().await.unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 2, "{csv}");
-    assert!(lines[0].ends_with(",campaign") && lines[1].ends_with(",summer-sale"));
+    assert!(lines[0].ends_with(",campaign,template"), "{csv}");
+    assert!(lines[1].ends_with(",summer-sale,"), "{csv}");
     let page = app.request("GET", &format!("/messages/{one}"));
     let page = page.send().await.unwrap().text().await.unwrap();
     assert!(page.contains("summer-sale"));
@@ -157,6 +158,50 @@ async fn a_campaign_sends_each_recipient_its_own_text_once() {
     assert_eq!(list["data"][0]["id"], "summer-sale");
     let (status, refused) = upload(&app, &id, "text/csv", csv(90..91)).await;
     assert_eq!((status, &refused["code"]), (409, &json!("not_possible")));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_campaign_fills_the_values_of_a_template_for_each_recipient() {
+    let app = start_app().await;
+    let mut body = draft("Approved");
+    body.as_object_mut().unwrap().remove("caption");
+    body["template"] = json!({
+        "name": "summer_sale", "language": "en", "body": ["{{name}}", "in {{city}}"],
+        "buttons": [{ "type": "url", "value": "{{name}}" }],
+    });
+    let id = create(&app, &body).await;
+    let shown = show(&app, &id).await;
+    assert_eq!(
+        shown["template"]["body"],
+        json!(["{{name}}", "in {{city}}"])
+    );
+    let rows = "to,name,city\n+447700900001,Ines,Leeds\n+447700900002,Omar,\n".to_owned();
+    let (_, report) = upload(&app, &id, "text/csv", rows).await;
+    assert_eq!(report["accepted"], 1, "{report}");
+    let rejected = &report["rejected"][0];
+    assert_eq!(
+        (&rejected["line"], &rejected["field"]),
+        (&json!(3), &json!("template.body"))
+    );
+    act(&app, &id, "start").await;
+    app.run_jobs_until_idle().await;
+    let calls = app.received(SOBOT);
+    let text = calls[0].json().to_string();
+    assert_eq!(calls.len(), 1);
+    for value in ["summer_sale", "\"Ines\"", "\"in Leeds\""] {
+        assert!(text.contains(value), "{value}: {text}");
+    }
+    let messages = listed(&app, "campaign=approved").await;
+    let message = app.message(messages[0].as_str().unwrap()).await;
+    assert_eq!(message["template"]["body"], json!(["Ines", "in Leeds"]));
+    body["name"] = json!("Wrong");
+    body["template"]["name"] = json!("Not A Name");
+    let (status, problem) = app.post_json("/api/v1/campaigns", &body).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["field"]),
+        (422, &json!("template.name"))
+    );
     app.finish().await;
 }
 

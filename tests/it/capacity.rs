@@ -225,7 +225,7 @@ async fn a_slow_download_of_a_file_is_not_cut_off_like_an_idle_connection() {
     let path = trial.upload_video(&content).await;
     // More than fits into the buffers of the sockets waits to be read.
     let mut download = TcpStream::connect(&trial.address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     download.write_all(request.as_bytes()).await.unwrap();
     let mut received = vec![0; 64 * 1024];
     download.read_exact(&mut received).await.unwrap();

@@ -192,7 +192,7 @@ async fn clients_that_trickle_a_head_are_disconnected() {
     let path = path_of(&app.callback_url(SOBOT));
     for unfinished in [
         "POST /callb".to_owned(),
-        format!("POST /{path} HTTP/1.1\r\nHost: h\r\nContent-Le"),
+        format!("POST /{path} HTTP/1.1\r\nHost: localhost\r\nContent-Le"),
     ] {
         assert_disconnected(server, &unfinished, "408").await;
     }
@@ -223,7 +223,7 @@ async fn clients_that_trickle_a_body_are_disconnected() {
             "Content-Length: 9\r\n\r\nx",
         ] {
             clients.push(async move {
-                let unfinished = format!("POST /{path} HTTP/1.1\r\nHost: h\r\n{rest}");
+                let unfinished = format!("POST /{path} HTTP/1.1\r\nHost: localhost\r\n{rest}");
                 assert_disconnected(server, &unfinished, status).await;
             });
         }

@@ -11,7 +11,8 @@ use crate::domain::campaign::{
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaKind;
 use crate::domain::rfc3339;
-use crate::sending::accept::{Acceptor, InvalidField, MessageInput};
+use crate::domain::template::Template;
+use crate::sending::accept::{Acceptor, InvalidField, MessageInput, TemplateInput};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
@@ -21,6 +22,9 @@ const NAME_LIMIT: usize = 128;
 const RATE_LIMIT: f64 = 1000.0;
 /// Fits every account: the check of a campaign has no recipient yet.
 const SAMPLE_RECIPIENT: &str = "+447700900123";
+/// In place of the media that each recipient has.
+const SAMPLE_IMAGE: &str = "https://media.example/sample.jpg";
+const SAMPLE_VIDEO: &str = "https://media.example/sample.mp4";
 
 /// Not validated.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -31,6 +35,7 @@ pub struct NewCampaign {
     pub from: Option<String>,
     pub media: CampaignMedia,
     pub caption: Option<String>,
+    pub template: Option<TemplateInput>,
     /// RFC 3339.
     pub send_at: Option<String>,
     /// RFC 3339, or a duration from the start such as `2h`.
@@ -85,7 +90,7 @@ pub fn check(
     new: &NewCampaign,
     now: DateTime<Utc>,
 ) -> Result<Campaign, Vec<InvalidField>> {
-    let mut errors = check_message_fields(acceptor, new, now);
+    let (template, mut errors) = check_message_fields(acceptor, new, now);
     let name = new.name.trim();
     let length = name.chars().count();
     if name.is_empty() {
@@ -140,6 +145,7 @@ pub fn check(
         sender: new.from.clone(),
         media: new.media.clone(),
         caption: new.caption.clone(),
+        template,
         state: CampaignState::Draft,
         send_at,
         send_before,
@@ -159,31 +165,41 @@ fn check_message_fields(
     acceptor: &Acceptor,
     new: &NewCampaign,
     now: DateTime<Utc>,
-) -> Vec<InvalidField> {
+) -> (Option<Template>, Vec<InvalidField>) {
+    // Recipients may have their own.
+    let without_media = new.media == CampaignMedia::default();
+    let sample = match new.kind.parse() {
+        Ok(MediaKind::Video) => SAMPLE_VIDEO,
+        Ok(MediaKind::Image) | Err(_) => SAMPLE_IMAGE,
+    };
     let input = MessageInput {
         account: new.account.clone(),
         from: new.from.clone(),
         to: SAMPLE_RECIPIENT.to_owned(),
         recipient_name: Some("Name".to_owned()),
         kind: new.kind.clone(),
-        media_url: new.media.url.clone(),
+        media_url: if without_media {
+            Some(sample.to_owned())
+        } else {
+            new.media.url.clone()
+        },
         media_id: new.media.id.clone(),
         mime_type: new.media.mime_type.clone(),
         caption: new.caption.clone(),
+        template: new.template.clone(),
         ..MessageInput::default()
     };
-    // Recipients may have their own.
-    let without_media = new.media == CampaignMedia::default();
-    let mut errors = match acceptor.check(&input, MessageId::new(now)) {
-        Ok(_) => Vec::new(),
-        Err(errors) => errors,
-    };
-    errors.retain(|error| {
-        let about_recipient = matches!(error.field.as_str(), "to" | "name");
-        let about_media = error.field == "media" || error.field.starts_with("media.");
-        !(about_recipient || without_media && about_media)
-    });
-    errors
+    match acceptor.check(&input, MessageId::new(now)) {
+        Ok((draft, _)) => (draft.template, Vec::new()),
+        Err(mut errors) => {
+            errors.retain(|error| {
+                let about_recipient = matches!(error.field.as_str(), "to" | "name");
+                let about_media = error.field == "media" || error.field.starts_with("media.");
+                !(about_recipient || without_media && about_media)
+            });
+            (None, errors)
+        }
+    }
 }
 
 fn read_send_before(

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::campaign::Campaign;
 use crate::domain::message::{MessageDraft, References};
-use crate::sending::accept::{InvalidField, MessageInput};
+use crate::domain::template::Template;
+use crate::sending::accept::{ButtonInput, InvalidField, MessageInput, TemplateInput};
 
 /// Bytes of the hash of a row key.
 const KEY_LENGTH: usize = 18;
@@ -69,16 +70,39 @@ impl RecipientContent {
         }
     }
 
+    fn fill(&self, field: &str, text: &str) -> Result<String, InvalidField> {
+        fill(text, |name| self.column(name)).map_err(|name| {
+            let message = format!("uses {{{{{name}}}}}, for which the row has no value");
+            InvalidField::new(field, message)
+        })
+    }
+
+    fn fill_template(&self, template: &Template) -> Result<TemplateInput, InvalidField> {
+        let body = template.body.iter();
+        let body = body.map(|value| self.fill("template.body", value));
+        let buttons = template.buttons.iter().map(|button| {
+            Ok(ButtonInput {
+                kind: button.kind.to_string(),
+                index: Some(button.index),
+                value: self.fill("template.buttons", &button.value)?,
+            })
+        });
+        Ok(TemplateInput {
+            name: template.name.clone(),
+            language: template.language.clone(),
+            body: body.collect::<Result<_, _>>()?,
+            buttons: buttons.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// The message to this recipient, not validated.
     pub(super) fn message_input(&self, campaign: &Campaign) -> Result<MessageInput, InvalidField> {
         let caption = self.caption.as_ref().or(campaign.caption.as_ref());
-        let caption = caption
-            .map(|text| fill(text, |name| self.column(name)))
-            .transpose()
-            .map_err(|name| {
-                let message = format!("uses {{{{{name}}}}}, for which the row has no value");
-                InvalidField::new("caption", message)
-            })?;
+        let caption = caption.map(|text| self.fill("caption", text)).transpose()?;
+        let template = campaign.template.as_ref();
+        let template = template
+            .map(|template| self.fill_template(template))
+            .transpose()?;
         let own = self.media_url.is_some();
         let of_campaign = |value: &Option<String>| value.clone().filter(|_| !own);
         Ok(MessageInput {
@@ -100,7 +124,7 @@ impl RecipientContent {
             client_reference: self.client_reference.clone(),
             options: BTreeMap::new(),
             campaign: Some(campaign.id.to_string()),
-            template: None,
+            template,
             resend: None,
         })
     }

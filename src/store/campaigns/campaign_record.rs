@@ -13,6 +13,7 @@ use crate::domain::campaign::{
 };
 use crate::domain::ids::AccountId;
 use crate::store::Store;
+use crate::store::campaigns::campaign_template;
 use crate::store::entities::campaign_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 
@@ -129,6 +130,10 @@ impl TryFrom<Model> for Campaign {
                 mime_type: row.mime_type,
             },
             caption: row.caption,
+            template: row
+                .template
+                .map(|text| campaign_template::read(&text, row.id.as_str()))
+                .transpose()?,
             state: row.state,
             send_at: time("send_at", row.send_at)?,
             send_before: time("send_before", row.send_before)?,
@@ -164,7 +169,7 @@ impl From<&Campaign> for Model {
             media_id: campaign.media.id.clone(),
             mime_type: campaign.media.mime_type.clone(),
             caption: campaign.caption.clone(),
-            template: None,
+            template: campaign.template.as_ref().map(campaign_template::write),
             state: campaign.state,
             send_at: time(campaign.send_at),
             send_before: time(campaign.send_before),

@@ -26,6 +26,7 @@ impl Ledger {
             sender: None,
             media: CampaignMedia::default(),
             caption: None,
+            template: None,
             state: CampaignState::Running,
             send_at: None,
             send_before: None,

@@ -2,6 +2,7 @@
 
 mod campaign_record;
 mod campaign_results;
+mod campaign_template;
 mod campaign_writes;
 mod first_use;
 mod queued_messages;

@@ -64,6 +64,7 @@ pub(crate) async fn create_draft(
             mime_type: None,
         },
         caption: given.given("caption"),
+        template: None,
         send_at: given.given("send_at").map(in_utc),
         send_before: given.given("send_before"),
         rate,

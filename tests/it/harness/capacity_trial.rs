@@ -149,7 +149,7 @@ impl CapacityTrial {
     /// connection.
     pub(crate) async fn send_unfinished_after_a_request(&self, beginning: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
         stream.write_all(request).await.unwrap();
         let mut answers = vec![0; 16 * 1024];
         let first = stream.read(&mut answers).await.unwrap();

@@ -32,7 +32,7 @@ impl Approach {
     pub(crate) fn slow_body(target: &str, headers: &str) -> Self {
         Self {
             opening: format!(
-                "POST {target} HTTP/1.1\r\nHost: h\r\n{headers}Content-Length: 10000\r\n\r\nx"
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: 10000\r\n\r\nx"
             ),
             drip: Some("x"),
         }
@@ -42,7 +42,7 @@ impl Approach {
     pub(crate) fn slow_chunks(target: &str) -> Self {
         Self {
             opening: format!(
-                "POST {target} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
             ),
             drip: Some("1\r\nx\r\n"),
         }
@@ -53,7 +53,7 @@ impl Approach {
         let body = "x".repeat(sent);
         Self {
             opening: format!(
-                "POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: {announced}\r\n\r\n{body}"
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {announced}\r\n\r\n{body}"
             ),
             drip: Some("x"),
         }
@@ -62,7 +62,7 @@ impl Approach {
     /// A complete request, after which the connection stays.
     pub(crate) fn get(target: &str, headers: &str) -> Self {
         Self {
-            opening: format!("GET {target} HTTP/1.1\r\nHost: h\r\n{headers}\r\n"),
+            opening: format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"),
             drip: None,
         }
     }

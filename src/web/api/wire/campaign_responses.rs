@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::send_request::MediaRequest;
+use super::template_body::{TemplateRequest, TemplateResponse};
 use super::time;
 use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
@@ -41,6 +42,8 @@ pub(crate) struct CreateCampaignRequest {
     pub(crate) media: Option<MediaRequest>,
     /// `{{column}}` stands for a column of the recipients.
     pub(crate) caption: Option<String>,
+    /// As of a message; `{{column}}` stands for a column of the recipients, in every value.
+    pub(crate) template: Option<TemplateRequest>,
     /// RFC 3339; a campaign that is started before waits until then.
     pub(crate) send_at: Option<String>,
     /// RFC 3339, or a duration from the start such as `2h`; messages that are still queued then
@@ -59,6 +62,7 @@ impl From<CreateCampaignRequest> for NewCampaign {
             from: request.from,
             media: request.media.map(campaign_media).unwrap_or_default(),
             caption: request.caption,
+            template: request.template.map(Into::into),
             send_at: request.send_at,
             send_before: request.send_before,
             rate: request.rate,
@@ -93,6 +97,8 @@ pub(crate) struct CampaignResponse {
     pub(crate) media_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) caption: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) template: Option<TemplateResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) send_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,6 +195,10 @@ impl CampaignResponse {
             }),
             media_id: campaign.media.id.clone(),
             caption: (campaign.caption.clone()).filter(|_| visibility == Visibility::Full),
+            template: campaign
+                .template
+                .as_ref()
+                .map(|template| TemplateResponse::of(template, visibility)),
             send_at: campaign.send_at.map(time),
             send_before: campaign.send_before.map(time),
             rate: campaign.rate,
