@@ -79,7 +79,14 @@ fn parse_without_plus(
     let digits = written.digits.as_str();
     let national = country.and_then(|country| read_national(digits, country));
     let unmarked = read_international(digits, written.without_bracketed_zero().as_deref());
-    let international = parse_prefixed(written, country).or_else(|| {
+    let prefixed = parse_prefixed(written, country);
+    // Where a country's international prefix is no zero, such as Chad's 16, it may begin a number.
+    if let (Some(prefixed), Ok(unmarked)) = (&prefixed, &unmarked)
+        && prefixed != unmarked
+    {
+        return Err(BadRecipient::Ambiguous);
+    }
+    let international = prefixed.or_else(|| {
         let number = unmarked.as_ref().ok()?;
         let is_short = digits.len() < LEAST_DIGITS_WITHOUT_PLUS;
         let counts = !is_short || (national.is_some() && number.is_assigned());
@@ -241,6 +248,8 @@ mod tests {
             ("4366412345678", "DE"),
             ("33612345678", "DE"),
             ("15123456789", "DE"),
+            // Also +84 733 1234 behind Chad's international prefix.
+            ("16847331234", "TD"),
         ] {
             assert_eq!(
                 parse(text, Some(country)),

@@ -416,7 +416,8 @@ async fn a_wrong_token_is_refused_before_the_body_is_read(
     #[values(Path::Journal, Path::Spool)] way: Path,
 ) {
     let receiver = Receiver::start(way).await;
-    let waiting = "POST /callbacks/shop/wrong HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
+    let waiting =
+        "POST /callbacks/shop/wrong HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
     let status = receiver.raw(waiting).await;
     assert!(status.contains(" 404 "), "{status}");
 }
