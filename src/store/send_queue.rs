@@ -162,8 +162,11 @@ fn abandoned(now: DateTime<Utc>) -> Select<Entity> {
 }
 
 impl Ledger {
-    pub fn is_queued(&self, id: MessageId) -> bool {
-        self.row(id).map(|row| row.queue) == Some(QueueState::Queued)
+    /// Whether a loaded message is queued and not held back, as by a pause of its campaign since it
+    /// was listed.
+    pub fn is_due(&self, id: MessageId) -> bool {
+        self.row(id)
+            .is_some_and(|row| row.queue == QueueState::Queued && row.next_attempt_at.is_some())
     }
 
     /// Claims loaded, queued messages and records their attempts. Returns the number of each

@@ -219,7 +219,7 @@ impl Dispatcher {
         }
         let queued: Vec<PreparedMessage> = prepared
             .into_iter()
-            .filter(|message| ledger.is_queued(message.outgoing.id))
+            .filter(|message| ledger.is_due(message.outgoing.id))
             .collect();
         let (now, until) = (allowance.now, allowance.until);
         let slots = match allowance.rate {

@@ -6,6 +6,7 @@ use crate::web::dashboard::visible_text::visible_line;
 
 #[derive(Clone, Debug)]
 pub(super) struct ImportView {
+    /// With their nouns.
     pub(super) accepted: String,
     pub(super) duplicates: String,
     pub(super) rejected: String,
@@ -26,9 +27,9 @@ impl ImportView {
         let listed = report.listed.len() as u64;
         let more = report.rejected.saturating_sub(listed);
         Self {
-            accepted: count(report.accepted),
-            duplicates: count(report.duplicates),
-            rejected: count(report.rejected),
+            accepted: counted(report.accepted, "recipient", "recipients"),
+            duplicates: counted(report.duplicates, "duplicate", "duplicates"),
+            rejected: counted(report.rejected, "rejected line", "rejected lines"),
             rows: rejected_lines(&report.listed),
             more: (more > 0).then(|| {
                 let lines = counted(more, "more line was", "more lines were");
