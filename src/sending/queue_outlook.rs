@@ -16,7 +16,7 @@ const COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
 /// Longer queues are not counted to the end.
 const COUNT_LIMIT: u64 = 200_000;
 
-/// Counts the queue of an account at most every [`COUNT_AGE`].
+/// Counts the queue of an account at most every `COUNT_AGE`.
 #[derive(Clone, Debug, Default)]
 pub struct QueueOutlook(Arc<Mutex<CountedQueues>>);
 

@@ -4,7 +4,7 @@
 //! any process can submit the message; a copy is in the folder during the submission.
 //!
 //! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept until
-//! its message has been final for [`HOSTED_FOR`].
+//! its message has been final for `HOSTED_FOR`.
 
 use std::fs::{DirEntry, Permissions};
 use std::io::{self, Write};
