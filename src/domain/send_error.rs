@@ -54,37 +54,7 @@ pub enum SendError {
     Unclear(String),
 }
 
-/// Whether to retry after a [`SendError`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retry {
-    /// Never automatically.
-    No,
-    /// After our own back-off.
-    BackOff,
-    /// After the delay that the provider requested.
-    After(Duration),
-}
-
 impl SendError {
-    pub fn retry(&self) -> Retry {
-        match self {
-            Self::Refused(_) | Self::AccountRefused(_) | Self::Unclear(_) => Retry::No,
-            Self::TryLater {
-                after: Some(after), ..
-            }
-            | Self::SlowDown {
-                after: Some(after), ..
-            }
-            | Self::SlowDownRecipient {
-                after: Some(after), ..
-            } => Retry::After(*after),
-            Self::TryLater { after: None, .. }
-            | Self::SlowDown { after: None, .. }
-            | Self::SlowDownRecipient { after: None, .. }
-            | Self::NotReached(_) => Retry::BackOff,
-        }
-    }
-
     /// Whether the message was certainly not sent.
     pub fn is_certain(&self) -> bool {
         !matches!(self, Self::Unclear(_))
@@ -97,11 +67,6 @@ impl SendError {
             self,
             Self::SlowDown { .. } | Self::SlowDownRecipient { .. } | Self::NotReached(_)
         )
-    }
-
-    /// Whether every other message of the account would fail the same way.
-    pub fn pauses_account(&self) -> bool {
-        matches!(self, Self::AccountRefused(_))
     }
 
     /// The failure that the message page shows.

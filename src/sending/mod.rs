@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod campaign;
 pub mod dispatch;
+pub mod known_flows;
 pub mod media_check;
 pub mod numbering_plan;
 pub mod pace;

@@ -1,14 +1,13 @@
 //! How many submissions of an account this process makes at a time: few at first and after trouble,
 //! more with each acceptance.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
-use crate::domain::send_flow::SendFlow;
 
 /// Concurrent submissions before the first acceptance, so that a broken account costs few messages.
 const SLOW_START: usize = 4;
@@ -86,21 +85,6 @@ impl Drop for InFlightPermit {
         if let Some(window) = lock(&self.windows).get_mut(&self.account) {
             window.used = window.used.saturating_sub(1);
         }
-    }
-}
-
-/// The flows of the accounts as the dispatcher last read them; for alarms, which must not wait for
-/// the database.
-#[derive(Debug, Default)]
-pub struct KnownFlows(Mutex<BTreeMap<AccountId, SendFlow>>);
-
-impl KnownFlows {
-    pub fn replace(&self, flows: BTreeMap<AccountId, SendFlow>) {
-        *lock(&self.0) = flows;
-    }
-
-    pub fn list(&self) -> BTreeMap<AccountId, SendFlow> {
-        lock(&self.0).clone()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use crate::domain::provider_account::Account;
-use crate::domain::send_error::{Retry, SendError};
+use crate::domain::send_error::SendError;
 use crate::domain::send_rate::{MAX_RETRY_AFTER, MIN_RETRY_AFTER};
 use crate::providers;
 
@@ -27,26 +27,24 @@ pub(super) fn wait_before_retry(
     counted: u32,
     made: u32,
 ) -> Option<Duration> {
-    let earlier = counted.saturating_sub(1);
-    match error {
+    let after = match error {
         // The account waits, not the message.
         SendError::SlowDown { .. } => return Some(Duration::ZERO),
         SendError::SlowDownRecipient { after, .. } => return Some(recipient_wait(*after, made)),
         SendError::NotReached(_) => return Some(back_off(made.saturating_sub(1))),
-        _ => {}
-    }
+        SendError::TryLater { after, .. } => *after,
+        SendError::Refused(_) | SendError::AccountRefused(_) | SendError::Unclear(_) => {
+            return None;
+        }
+    };
+    let earlier = counted.saturating_sub(1);
     let schedule = providers::get(account.provider())
         .capabilities()
         .retry_schedule;
-    match error.retry() {
-        Retry::No => None,
-        Retry::After(wait) => {
-            (earlier < RETRY_LIMIT).then(|| wait.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER))
-        }
-        Retry::BackOff if !schedule.is_empty() => {
-            schedule.get(usize::try_from(earlier).ok()?).copied()
-        }
-        Retry::BackOff => (earlier < RETRY_LIMIT).then(|| back_off(earlier)),
+    match after {
+        Some(wait) => (earlier < RETRY_LIMIT).then(|| wait.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)),
+        None if !schedule.is_empty() => schedule.get(usize::try_from(earlier).ok()?).copied(),
+        None => (earlier < RETRY_LIMIT).then(|| back_off(earlier)),
     }
 }
 

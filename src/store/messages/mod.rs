@@ -11,7 +11,7 @@ pub(super) mod message_lookup;
 pub(super) mod new_message;
 mod person_search;
 pub(super) mod search_conditions;
-mod template_values;
+pub(super) mod template_values;
 #[cfg(test)]
 mod tests;
 

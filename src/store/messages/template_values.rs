@@ -1,4 +1,4 @@
-//! The template of a message as columns: name, language, and a JSON text with the values.
+//! Values of a template as JSON; in a message beside the columns of name and language.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::domain::template::{Template, TemplateButton};
 use crate::store::entities::message_row::Model;
 
 #[derive(Serialize, Deserialize)]
-struct TemplateValues {
+pub(crate) struct TemplateValues {
     body: Vec<String>,
     buttons: Vec<ButtonValue>,
 }
@@ -19,20 +19,41 @@ struct ButtonValue {
     value: String,
 }
 
-pub(super) fn encode(template: &Template) -> String {
-    let values = TemplateValues {
-        body: template.body.clone(),
-        buttons: template
-            .buttons
-            .iter()
-            .map(|button| ButtonValue {
-                kind: button.kind.to_string(),
+impl TemplateValues {
+    pub(crate) fn of(template: &Template) -> Self {
+        let buttons = template.buttons.iter();
+        Self {
+            body: template.body.clone(),
+            buttons: buttons
+                .map(|button| ButtonValue {
+                    kind: button.kind.to_string(),
+                    index: button.index,
+                    value: button.value.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// `None` if a button is of no known kind.
+    pub(crate) fn into_template(self, name: String, language: Option<String>) -> Option<Template> {
+        let buttons = self.buttons.into_iter().map(|button| {
+            Some(TemplateButton {
+                kind: button.kind.parse().ok()?,
                 index: button.index,
-                value: button.value.clone(),
+                value: button.value,
             })
-            .collect(),
-    };
-    serde_json::json!(values).to_string()
+        });
+        Some(Template {
+            name,
+            language,
+            body: self.body,
+            buttons: buttons.collect::<Option<_>>()?,
+        })
+    }
+}
+
+pub(super) fn encode(template: &Template) -> String {
+    serde_json::json!(TemplateValues::of(template)).to_string()
 }
 
 /// `None` for a free-form message.
@@ -40,24 +61,12 @@ pub(super) fn decode(row: &Model) -> Result<Option<Template>, Error> {
     let Some(name) = row.template_name.clone() else {
         return Ok(None);
     };
-    let inconsistent = || Error::inconsistent("messages", "template_values", row.id);
     let text = row.template_values.as_deref().unwrap_or_default();
-    let values: TemplateValues = serde_json::from_str(text).map_err(|_| inconsistent())?;
-    let buttons = values
-        .buttons
-        .into_iter()
-        .map(|button| {
-            Ok(TemplateButton {
-                kind: button.kind.parse().map_err(|_| inconsistent())?,
-                index: button.index,
-                value: button.value,
-            })
-        })
-        .collect::<Result<_, Error>>()?;
-    Ok(Some(Template {
-        name,
-        language: row.template_language.clone(),
-        body: values.body,
-        buttons,
-    }))
+    let values: Option<TemplateValues> = serde_json::from_str(text).ok();
+    let template =
+        values.and_then(|values| values.into_template(name, row.template_language.clone()));
+    match template {
+        Some(template) => Ok(Some(template)),
+        None => Err(Error::inconsistent("messages", "template_values", row.id)),
+    }
 }
