@@ -25,7 +25,7 @@ pub enum AccountCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Resume sending after a pause, or test a tripped account at once
+    /// Resume sending after a pause, or after the account tripped
     ///
     /// Can run beside `serve`.
     Resume {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use crate::domain::clock::Clock;
 use crate::journal::{self, Journal};
@@ -48,10 +48,10 @@ async fn fill(
     clock: &dyn Clock,
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<Manifest, BackupError> {
-    let taken_at = clock.now();
+    let taken_at = clock.now().trunc_subsecs(3);
     source.store.copy_into(&folder.join(MAIN_FILE)).await?;
     let mut listed = copy_uploads(&source.data_dir.join(UPLOADS_FOLDER), folder)?;
-    let callbacks_complete_until = clock.now();
+    let callbacks_complete_until = clock.now().trunc_subsecs(3);
     for file in files::list_files(source.data_dir)? {
         if journal::spool::is_spool_file(&file) {
             let name = file.file_name().unwrap_or_default();

@@ -94,7 +94,7 @@ pub(super) fn find_account<'a>(
     if found.is_none() {
         let known: Vec<&str> = accounts.keys().map(AccountId::as_str).collect();
         let message = match (text.is_empty(), known.is_empty()) {
-            (_, true) => "no account is configured".to_owned(),
+            (_, true) => "is not configured; there are no accounts".to_owned(),
             (true, false) => format!("is missing; configured: {}", known.join(", ")),
             (false, false) => format!(
                 "`{text}` is not configured; configured: {}",

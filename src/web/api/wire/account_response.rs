@@ -92,7 +92,8 @@ impl CapabilitiesResponse {
         let media = [
             ("url", sources.url),
             ("id", sources.id),
-            ("upload", sources.upload),
+            // Bluetick serves an upload where the provider takes links only.
+            ("upload", sources.upload || sources.url),
         ];
         Self {
             kinds: capabilities
