@@ -11,6 +11,9 @@ const REFUSAL_LIMIT: u32 = 10;
 const CAREFUL_FROM: u32 = 3;
 /// Messages that are spent on failures before only an operator lets more be sent.
 const SPENT_LIMIT: u32 = 20;
+/// Of the messages that were in flight when it opened, those beyond are not counted: a pause saves none
+/// of them.
+const COUNTED_IN_FLIGHT: u32 = 13;
 const FIRST_PROBE_WAIT: TimeDelta = TimeDelta::seconds(30);
 const LONGEST_PROBE_WAIT: TimeDelta = TimeDelta::minutes(5);
 
@@ -112,14 +115,24 @@ impl CircuitBreaker {
             next_probe_at: now + FIRST_PROBE_WAIT,
             probe_wait: FIRST_PROBE_WAIT,
             spent: match failed.cause {
-                FailureCause::Unreachable => 0,
+                FailureCause::Unreachable | FailureCause::TryLater => 0,
                 _ => self.streak.count,
             },
         });
         Consequence::Tripped(reason)
     }
 
-    /// A probe that was answered, but neither accepted nor refused.
+    /// After an answer that neither accepts nor refuses: a probe is sent again at `at`. A late answer
+    /// to another submission never brings the next probe forward.
+    pub fn note_answer(&mut self, purpose: SubmissionPurpose, at: DateTime<Utc>) {
+        match (&mut self.trip, purpose) {
+            (Some(trip), SubmissionPurpose::Probe) => trip.next_probe_at = at,
+            (_, SubmissionPurpose::Sending) => self.postpone_probe(at),
+            (None, SubmissionPurpose::Probe) => {}
+        }
+    }
+
+    /// Sends no probe before.
     pub fn postpone_probe(&mut self, until: DateTime<Utc>) {
         if let Some(trip) = &mut self.trip {
             trip.next_probe_at = trip.next_probe_at.max(until);
@@ -174,13 +187,15 @@ impl Streak {
 impl Trip {
     fn note_failure(&mut self, failed: Failed<'_>, now: DateTime<Utc>) -> Consequence {
         failed.reply.clone_into(&mut self.last_reply);
-        if matches!(
+        let is_spent = matches!(
             failed.cause,
             FailureCause::Unclear | FailureCause::Refused { .. }
-        ) {
+        );
+        let is_probe = failed.purpose == SubmissionPurpose::Probe;
+        if is_spent && (is_probe || self.spent < COUNTED_IN_FLIGHT) {
             self.spent = self.spent.saturating_add(1);
         }
-        if failed.purpose == SubmissionPurpose::Probe {
+        if is_probe {
             self.probe_wait = (self.probe_wait * 2).min(LONGEST_PROBE_WAIT);
             self.next_probe_at = now + self.probe_wait;
         }

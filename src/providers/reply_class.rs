@@ -129,7 +129,8 @@ static KALEYRA: &[ReplyRule] = &[
 
 /// Its replies have no codes: `{"status": false, "message": …}`, with HTTP 400, 401 or 200.
 static ZIXFLOW: &[ReplyRule] = &[texts(
-    200..=499,
+    // A 429 slows the account down, whatever it says of the plan.
+    200..=428,
     &[
         "balance",
         "credits",

@@ -87,7 +87,9 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         AccountStatus {
             rate,
             effective_rate,
-            slowdown: flow.slowdown.filter(|_| effective_rate != rate),
+            slowdown: flow
+                .slowdown
+                .filter(|slowdown| effective_rate != rate || slot_time < slowdown.hold_until),
             health: inputs.health(&record, flow.breaker.trip, silent_since),
             warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),

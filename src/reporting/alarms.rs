@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use crate::db::disk::Disk;
 use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
+use crate::domain::scope::Visibility;
 use crate::journal::spool::SpoolLimits;
 use crate::receiving::traffic_limits::{OrphanFlood, TrafficSpike};
 use crate::services::Services;
@@ -191,7 +192,8 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
                 "{account} has stopped sending since {}: {}. The last answer was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues by itself.",
                 trip.since.format("%H:%M:%S UTC"),
                 trip.reason,
-                trip.last_reply
+                // Providers quote whom a message went to.
+                Visibility::Masked.mask_text(&trip.last_reply)
             ),
             account: Some(account),
         })

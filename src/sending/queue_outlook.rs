@@ -1,53 +1,56 @@
 //! Whether a message that is accepted now will be sent in time: warnings for its sender.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
 
 use crate::db;
 use crate::domain::ids::AccountId;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::Account;
+use crate::domain::scope::Visibility;
 use crate::store::Store;
+use crate::store::send_queue::QueuePart;
 
 /// How long a counted queue length is used.
 const COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
-/// Longer queues are not counted to the end.
-const COUNT_LIMIT: u64 = 200_000;
 
-/// Counts the queue of an account at most every `COUNT_AGE`.
+/// Counts the queue of an account at most every `COUNT_AGE`; one caller counts, the others wait for
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct QueueOutlook(Arc<Mutex<CountedQueues>>);
 
 /// When each queue was counted, and its length.
-type CountedQueues = HashMap<AccountId, (DateTime<Utc>, u64)>;
+type CountedQueues = HashMap<(AccountId, QueuePart), (DateTime<Utc>, u64)>;
 
 impl QueueOutlook {
-    /// For a message of this account that is accepted now.
+    /// For a message of this account that is accepted now and goes behind this part of the queue.
     pub async fn list_warnings(
         &self,
         store: &Store,
         account: &Account,
+        ahead: QueuePart,
         now: DateTime<Utc>,
     ) -> Result<Vec<MessageWarning>, db::Error> {
         let id = &account.id;
         if let Some(pause) = store.find_pause(id).await? {
-            let text = format!(
-                "account {id} is paused: {}; the message waits",
-                pause.reason
-            );
+            // Providers quote whom another message went to.
+            let reason = Visibility::Masked.mask_text(&pause.reason);
+            let text = format!("account {id} is paused: {reason}; the message waits");
             return Ok(vec![MessageWarning::new(WarningCode::AccountPaused, text)]);
         }
         let flow = store.find_send_flow(id).await?;
         if let Some(hold) = flow.hold_text() {
+            let hold = Visibility::Masked.mask_text(&hold);
             let text = format!("account {id}: {hold}; the message waits");
             return Ok(vec![MessageWarning::new(WarningCode::AccountTripped, text)]);
         }
         let Some(rate) = flow.rate(account.rate, now) else {
             return Ok(Vec::new());
         };
-        let queued = self.count(store, id, now).await?;
+        let queued = self.count(store, id, ahead, now).await?;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let wait = queued as f64 / rate;
         let limit = account.send_before;
@@ -66,20 +69,18 @@ impl QueueOutlook {
         &self,
         store: &Store,
         account: &AccountId,
+        ahead: QueuePart,
         now: DateTime<Utc>,
     ) -> Result<u64, db::Error> {
-        let known = self.lock().get(account).copied();
-        if let Some((counted_at, count)) = known
-            && (now - counted_at).abs() < COUNT_AGE
+        let mut counted = self.0.lock().await;
+        let key = (account.clone(), ahead);
+        if let Some((counted_at, count)) = counted.get(&key)
+            && (now - *counted_at).abs() < COUNT_AGE
         {
-            return Ok(count);
+            return Ok(*count);
         }
-        let count = store.count_queued(account, COUNT_LIMIT).await?;
-        self.lock().insert(account.clone(), (now, count));
+        let count = store.count_queued(account, ahead).await?;
+        counted.insert(key, (now, count));
         Ok(count)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, CountedQueues> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -179,6 +179,14 @@ impl Ledger {
         }
     }
 
+    /// How an attempt ended, as stored.
+    pub async fn find_outcome(&self, id: AttemptId) -> Result<Option<AttemptOutcome>, Error> {
+        let row = Entity::find_by_id(id.uuid())
+            .one(self.transaction())
+            .await?;
+        Ok(row.map(|row| row.outcome))
+    }
+
     /// The attempt of a message that was started and has no outcome.
     pub async fn find_open_attempt(&self, id: MessageId) -> Result<Option<AttemptId>, Error> {
         let row = Entity::find()

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -21,6 +22,13 @@ use crate::store::entities::message_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::send_flows::held_recipients;
+
+/// Messages outside campaigns are sent first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum QueuePart {
+    Whole,
+    OutsideCampaigns,
+}
 
 /// A claim, and the attempt that is recorded before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -62,17 +70,18 @@ impl Store {
         Ok(due.limit(limit).all(self.pools().reader()).await?)
     }
 
-    /// How many messages of an account are queued, at most `limit`.
-    pub async fn count_queued(&self, account: &AccountId, limit: u64) -> Result<u64, Error> {
-        let queued = Entity::find()
+    /// How many messages are queued in this part of an account's queue.
+    pub async fn count_queued(&self, account: &AccountId, part: QueuePart) -> Result<u64, Error> {
+        let mut queued = Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(Column::Queue.eq(QueueState::Queued))
             .filter(Column::Account.eq(account))
-            .filter(Column::NextAttemptAt.is_not_null())
-            .limit(limit);
-        let ids: Vec<Uuid> = queued.into_tuple().all(self.pools().reader()).await?;
-        Ok(ids.len() as u64)
+            .filter(Column::NextAttemptAt.is_not_null());
+        if part == QueuePart::OutsideCampaigns {
+            queued = queued.filter(Column::Campaign.is_null());
+        }
+        Ok(queued.count(self.pools().reader()).await?)
     }
 
     /// When the next attempt is due, and when the message expires.
@@ -165,8 +174,10 @@ impl Ledger {
     /// Whether a loaded message is queued and not held back, as by a pause of its campaign since it
     /// was listed.
     pub fn is_due(&self, id: MessageId) -> bool {
-        self.row(id)
-            .is_some_and(|row| row.queue == QueueState::Queued && row.next_attempt_at.is_some())
+        let now = instant::to_millis(self.now());
+        self.row(id).is_some_and(|row| {
+            row.queue == QueueState::Queued && row.next_attempt_at.is_some_and(|at| at <= now)
+        })
     }
 
     /// Claims loaded, queued messages and records their attempts. Returns the number of each
@@ -205,6 +216,12 @@ impl Ledger {
         Ok(numbers)
     }
 
+    /// Whether the claim of a loaded message ends before `at`.
+    pub fn claim_ends_before(&self, id: MessageId, at: DateTime<Utc>) -> bool {
+        let until = self.row(id).and_then(|row| row.lease_until);
+        until.is_some_and(|until| until < instant::to_millis(at))
+    }
+
     /// Whether a loaded message is claimed by this holder.
     pub fn is_claimed_by(&self, id: MessageId, holder: Uuid) -> bool {
         self.row(id)
@@ -237,6 +254,16 @@ impl Ledger {
         })
     }
 
+    /// Returns a claimed message to its place in the queue: its account waits, for `reason`.
+    pub fn return_to_queue(&mut self, id: MessageId, reason: &str) -> Result<(), Error> {
+        self.edit(id, |row| {
+            row.queue = QueueState::Queued;
+            row.hold = Some(reason.to_owned());
+            row.lease_holder = None;
+            row.lease_until = None;
+        })
+    }
+
     /// Returns a claimed message to the queue, due at `at`; `reason` is shown until then.
     pub fn postpone(
         &mut self,
@@ -244,12 +271,7 @@ impl Ledger {
         at: DateTime<Utc>,
         reason: &str,
     ) -> Result<(), Error> {
-        self.edit(id, |row| {
-            row.queue = QueueState::Queued;
-            row.hold = Some(reason.to_owned());
-            row.next_attempt_at = Some(instant::to_millis(at));
-            row.lease_holder = None;
-            row.lease_until = None;
-        })
+        self.return_to_queue(id, reason)?;
+        self.edit(id, |row| row.next_attempt_at = Some(instant::to_millis(at)))
     }
 }

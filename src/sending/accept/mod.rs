@@ -36,6 +36,7 @@ use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Accepted, IdempotencyKey};
+use crate::store::send_queue::QueuePart;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
@@ -133,7 +134,12 @@ impl Acceptor {
         let of_media = self.check_media(&input, account, &draft, key.as_ref());
         warnings.extend(of_media.await?);
         if account.mode == AccountMode::Live {
-            let outlook = self.outlook.list_warnings(&self.store, account, now);
+            let ahead = if draft.campaign.is_none() {
+                QueuePart::OutsideCampaigns
+            } else {
+                QueuePart::Whole
+            };
+            let outlook = self.outlook.list_warnings(&self.store, account, ahead, now);
             warnings.extend(outlook.await?);
         }
         if account.mode == AccountMode::DryRun {

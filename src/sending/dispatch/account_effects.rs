@@ -78,7 +78,9 @@ impl AccountEffects {
         }
         let limit = flow.rate(account.rate, now);
         match &mut flow.slowdown {
-            Some(slowdown) if limit != account.rate => slowdown.requests = 0,
+            Some(slowdown) if limit != account.rate || now < slowdown.hold_until => {
+                slowdown.requests = 0;
+            }
             slowdown => *slowdown = None,
         }
     }
@@ -103,11 +105,13 @@ impl AccountEffects {
                     after: *after,
                     reason: reply,
                 };
-                self.note_slow_down(account, request, now);
+                self.note_slow_down(pending, request, now);
                 return AccountEffect::None;
             }
             SendError::SlowDownRecipient { .. } => {
-                self.flow(account).breaker.postpone_probe(now + NEXT_PROBE);
+                let next = now + NEXT_PROBE;
+                let purpose = pending.work.purpose;
+                self.flow(account).breaker.note_answer(purpose, next);
                 return AccountEffect::None;
             }
             SendError::AccountRefused(_) => {
@@ -157,10 +161,11 @@ impl AccountEffects {
 
     fn note_slow_down(
         &mut self,
-        account: &Account,
+        pending: &PendingOutcome,
         request: SlowDownRequest<'_>,
         now: DateTime<Utc>,
     ) {
+        let account = &pending.work.account;
         let flow = self.flow(account);
         let previous = flow.slowdown.take();
         let slowed = slow_down(
@@ -170,7 +175,8 @@ impl AccountEffects {
             request,
             now,
         );
-        flow.breaker.postpone_probe(slowed.hold_until);
+        let purpose = pending.work.purpose;
+        flow.breaker.note_answer(purpose, slowed.hold_until);
         flow.slowdown = Some(slowed);
     }
 

@@ -65,7 +65,11 @@ impl Dispatcher {
         let mut next: Option<DateTime<Utc>> = None;
         for account in self.accounts.values() {
             let record = records.get(&account.id);
-            if account.mode != AccountMode::Live || record.is_some_and(|it| it.pause.is_some()) {
+            if account.mode != AccountMode::Live {
+                continue;
+            }
+            if record.is_some_and(|it| it.pause.is_some()) {
+                self.in_flight.shrink(&account.id);
                 continue;
             }
             let flow = flows.get(&account.id).cloned().unwrap_or_default();
@@ -125,7 +129,11 @@ impl Dispatcher {
     fn allowance(&self, account: &Account, flow: &SendFlow) -> Result<Allowance, DateTime<Utc>> {
         let now = self.steady_clock.now();
         let purpose = match flow.readiness(now) {
-            Readiness::WaitUntil(at) => return Err(at),
+            Readiness::WaitUntil(at) => {
+                // The trouble may have been another process's.
+                self.in_flight.shrink(&account.id);
+                return Err(at);
+            }
             Readiness::Ready(purpose) => purpose,
         };
         let rate = flow.rate(account.rate, now);
@@ -208,12 +216,15 @@ impl Dispatcher {
         prepared: Vec<PreparedMessage>,
         allowance: Allowance,
     ) -> Result<Vec<ClaimedMessage>, db::Error> {
+        // The transaction was waited for: slots from before would leave together.
+        let now = self.steady_clock.now();
+        let until = now + (allowance.until - allowance.now);
         let ids: Vec<_> = prepared.iter().map(|message| message.outgoing.id).collect();
         ledger.load(&ids).await?;
         // Another process may have changed it since.
         let mut flow = ledger.find_send_flow(&account.id).await?;
         if ledger.is_paused(&account.id).await?
-            || flow.readiness(allowance.now) != Readiness::Ready(allowance.purpose)
+            || flow.readiness(now) != Readiness::Ready(allowance.purpose)
         {
             return Ok(Vec::new());
         }
@@ -221,7 +232,6 @@ impl Dispatcher {
             .into_iter()
             .filter(|message| ledger.is_due(message.outgoing.id))
             .collect();
-        let (now, until) = (allowance.now, allowance.until);
         let slots = match allowance.rate {
             Some(rate) => flow.reserve_slots(rate, queued.len(), now, until),
             None => vec![now; queued.len()],

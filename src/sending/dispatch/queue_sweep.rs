@@ -11,10 +11,9 @@ use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::domain::send_flow::SendFlow;
+use crate::domain::scope::Visibility;
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::upload_storage;
-use crate::store::account_records::{AccountRecord, Pause};
 use crate::store::attempts::Exchange;
 
 const SWEEP_LIMIT: u64 = 200;
@@ -23,17 +22,11 @@ impl Dispatcher {
     /// Fails expired messages, and marks messages of dead workers as uncertain.
     pub async fn sweep(&self) -> Result<(), db::Error> {
         let now = self.clock.now();
-        let expired = self.store.list_expired(now, SWEEP_LIMIT).await?;
-        if !expired.is_empty() {
-            let accounts = self.store.list_accounts().await?;
-            let flows = self.store.list_send_flows().await?;
-            for id in expired {
-                skip_permanent_error(id, self.expire(id, &accounts, &flows, now).await)?;
-            }
-        }
+        self.expire_all(now).await?;
         let slot_time = self.steady_clock.now();
         for id in self.store.list_abandoned(slot_time, SWEEP_LIMIT).await? {
-            skip_permanent_error(id, self.mark_uncertain(id, now).await)?;
+            let marked = self.mark_uncertain(id, now, Some(slot_time)).await;
+            skip_permanent_error(id, marked)?;
         }
         self.store.drop_recipient_holds(now).await?;
         self.resolve_claims_of_dead_processes().await
@@ -53,7 +46,7 @@ impl Dispatcher {
                 .await?;
             let mut resolved = 0;
             for id in &claimed {
-                let marked = self.mark_uncertain(*id, now).await;
+                let marked = self.mark_uncertain(*id, now, None).await;
                 resolved += usize::from(marked.is_ok());
                 skip_permanent_error(*id, marked)?;
             }
@@ -63,55 +56,102 @@ impl Dispatcher {
         }
     }
 
+    /// A group in one transaction, and singly after an error that is not temporary.
+    async fn expire_all(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
+        let mut holds = None;
+        loop {
+            let expired = self.store.list_expired(now, SWEEP_LIMIT).await?;
+            if expired.is_empty() {
+                return Ok(());
+            }
+            if holds.is_none() {
+                holds = Some(self.list_holds().await?);
+            }
+            let holds = holds.get_or_insert_default();
+            let ended = match self.expire(&expired, holds, now).await {
+                Err(error) if !error.is_transient() => {
+                    let mut ended = 0;
+                    for id in &expired {
+                        let single = self.expire(&[*id], holds, now).await;
+                        ended += *single.as_ref().unwrap_or(&0);
+                        skip_permanent_error(*id, single.map(|_| ()))?;
+                    }
+                    ended
+                }
+                grouped => grouped?,
+            };
+            if ended == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Why the messages of each account waited; masked, because providers quote whom another message
+    /// went to.
+    async fn list_holds(&self) -> Result<BTreeMap<AccountId, String>, db::Error> {
+        let accounts = self.store.list_accounts().await?;
+        let flows = self.store.list_send_flows().await?;
+        let tripped = flows
+            .into_iter()
+            .filter_map(|(id, flow)| Some((id, flow.hold_text()?)));
+        let paused = accounts
+            .into_iter()
+            .filter_map(|(id, record)| Some((id, record.pause?.hold_text())));
+        let holds = tripped.chain(paused);
+        Ok(holds
+            .map(|(id, text)| (id, Visibility::Masked.mask_text(&text)))
+            .collect())
+    }
+
+    /// Returns how many were still queued.
     async fn expire(
         &self,
-        id: MessageId,
-        accounts: &BTreeMap<AccountId, AccountRecord>,
-        flows: &BTreeMap<AccountId, SendFlow>,
+        ids: &[MessageId],
+        holds: &BTreeMap<AccountId, String>,
         now: DateTime<Utc>,
+    ) -> Result<usize, db::Error> {
+        let mut ledger = self.store.ledger(now).await?;
+        ledger.load(ids).await?;
+        let mut ended = Vec::new();
+        for id in ids {
+            let Some(message) = ledger
+                .find(*id)?
+                .filter(|message| message.queue == QueueState::Queued)
+            else {
+                continue;
+            };
+            let failure = Failure {
+                code: Some(failure_codes::EXPIRED.to_owned()),
+                title: Some("it was not submitted in time".to_owned()),
+                detail: holds.get(&message.account).cloned().or(message.hold),
+                key: None,
+            };
+            let failed = ReceiptEvent::Failure(failure);
+            let source = ActionId::new(now).uuid();
+            ledger.add(*id, Receipt::ours(SourceKind::Action, source, failed, now))?;
+            ledger.leave_queue(*id, QueueState::Done)?;
+            ended.push(message.media);
+        }
+        self.store.commit(ledger).await?;
+        for media in &ended {
+            upload_storage::discard(media.as_ref());
+        }
+        Ok(ended.len())
+    }
+
+    /// With `expired_before`, only if its claim still ends before then.
+    async fn mark_uncertain(
+        &self,
+        id: MessageId,
+        now: DateTime<Utc>,
+        expired_before: Option<DateTime<Utc>>,
     ) -> Result<(), db::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
         let Some(message) = ledger
             .find(id)?
-            .filter(|message| message.queue == QueueState::Queued)
-        else {
-            ledger.roll_back().await;
-            return Ok(());
-        };
-        let pause = accounts
-            .get(&message.account)
-            .and_then(|record| record.pause.as_ref());
-        let failure = Failure {
-            code: Some(failure_codes::EXPIRED.to_owned()),
-            title: Some("it was not submitted in time".to_owned()),
-            detail: pause
-                .map(Pause::hold_text)
-                .or_else(|| flows.get(&message.account)?.hold_text())
-                .or(message.hold.clone()),
-            key: None,
-        };
-        ledger.add(
-            id,
-            Receipt::ours(
-                SourceKind::Action,
-                ActionId::new(now).uuid(),
-                ReceiptEvent::Failure(failure),
-                now,
-            ),
-        )?;
-        ledger.leave_queue(id, QueueState::Done)?;
-        self.store.commit(ledger).await?;
-        upload_storage::discard(message.media.as_ref());
-        Ok(())
-    }
-
-    async fn mark_uncertain(&self, id: MessageId, now: DateTime<Utc>) -> Result<(), db::Error> {
-        let mut ledger = self.store.ledger(now).await?;
-        ledger.load(&[id]).await?;
-        let Some(message) = ledger
-            .find(id)?
             .filter(|message| message.queue == QueueState::Sending)
+            .filter(|_| expired_before.is_none_or(|at| ledger.claim_ends_before(id, at)))
         else {
             ledger.roll_back().await;
             return Ok(());

@@ -164,12 +164,22 @@ impl Recording<'_> {
         let tokens = [report_token(&work.outgoing.report_url)];
         let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
         let text = failure.one_line();
+        exchange.detail = Some(text.clone());
+        // An earlier try was committed although its answer was lost: the message may be claimed
+        // again, for another attempt.
+        let stored = self.ledger.find_outcome(work.attempt).await?;
+        if let Some(outcome @ (AttemptOutcome::Postponed | AttemptOutcome::Refused)) = stored {
+            exchange.outcome = outcome;
+            return Ok(match outcome {
+                AttemptOutcome::Postponed => RecordedOutcome::Postponed,
+                _ => RecordedOutcome::Finished,
+            });
+        }
         let effect = self
             .effects
             .note_failure(pending, error, &text, self.slot_time);
         let ledger = &mut self.ledger;
         let now = ledger.now();
-        exchange.detail = Some(text.clone());
         if let AccountEffect::Pause(reason) = &effect
             && ledger.pause_account(&work.account.id, reason).await?
         {
@@ -199,18 +209,23 @@ impl Recording<'_> {
             ClaimStatus::Lost => None,
         };
         if let Some(wait) = wait {
-            let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
-            let at = match effect {
-                AccountEffect::Tripped if matches!(error, SendError::NotReached(_)) => now,
-                _ => now + wait,
+            exchange.outcome = AttemptOutcome::Postponed;
+            let waits_for_account = match error {
+                SendError::SlowDown { .. } => true,
+                SendError::NotReached(_) => effect == AccountEffect::Tripped,
+                _ => false,
             };
+            if waits_for_account {
+                ledger.return_to_queue(id, &text)?;
+                return Ok(RecordedOutcome::Postponed);
+            }
+            let at = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
             if matches!(error, SendError::SlowDownRecipient { .. }) {
                 let recipient = work.outgoing.draft.recipient.digits();
                 ledger
                     .hold_recipient(&work.account.id, recipient, at)
                     .await?;
             }
-            exchange.outcome = AttemptOutcome::Postponed;
             ledger.postpone(id, at, &text)?;
             return Ok(RecordedOutcome::Postponed);
         }
