@@ -129,7 +129,7 @@ static KALEYRA: &[ReplyRule] = &[
 
 /// Its replies have no codes: `{"status": false, "message": …}`, with HTTP 400, 401 or 200.
 static ZIXFLOW: &[ReplyRule] = &[texts(
-    // A 429 slows the account down, whatever it says of the plan.
+    // A 429 slows the account down, even if its text names the plan.
     200..=428,
     &[
         "balance",
