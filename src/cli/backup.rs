@@ -123,8 +123,19 @@ pub async fn restore(
     writeln!(
         out,
         "{} may have been sent since; uncertain now, and sent only if you resend them",
-        counted(restored.uncertain, "message", "messages")
+        counted(restored.doubted.uncertain, "message", "messages")
     )?;
+    if restored.doubted.paused_campaigns > 0 {
+        writeln!(
+            out,
+            "{} paused: the waiting recipients may have got their messages since; resume or cancel",
+            counted(
+                restored.doubted.paused_campaigns,
+                "campaign is",
+                "campaigns are"
+            )
+        )?;
+    }
     if arguments.queue {
         writeln!(
             out,

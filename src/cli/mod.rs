@@ -99,7 +99,8 @@ pub enum Command {
     /// Restore a backup into a data folder without databases
     ///
     /// Messages that were queued or being sent when the backup was made become uncertain: they may
-    /// have been sent since. They are sent only if an operator resends them.
+    /// have been sent since. They are sent only if an operator resends them. Running campaigns are
+    /// paused.
     Restore(backup::RestoreArguments),
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),

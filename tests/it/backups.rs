@@ -15,6 +15,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::harness::app::{SOBOT, message};
 use crate::harness::fleet::Fleet;
 use crate::harness::program::{Program, command, run_to_end};
+use crate::harness::waiting;
 
 /// For the restored process to process its journal.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -105,6 +106,35 @@ async fn get(client: &Client, server: &Program, token: &str, path: &str) -> Valu
     response.json().await.unwrap()
 }
 
+/// Most of its recipients wait.
+async fn start_slow_campaign(client: &Client, server: &Program, token: &str) {
+    let post = |path: &str| {
+        let url = format!("{}/api/v1/campaigns{path}", server.address);
+        client.post(url).bearer_auth(token)
+    };
+    let campaign = json!({ "account": SOBOT, "name": "Summer sale", "kind": "image", "rate": 0.1,
+        "media": { "url": "https://media.example/a.jpg" } });
+    let recipients: String = (0..50)
+        .map(|number| format!("+9199701{number:05},Asha\n"))
+        .collect();
+    let requests = [
+        post("").json(&campaign),
+        post("/summer-sale/recipients")
+            .header("Content-Type", "text/csv")
+            .body(format!("to,name\n{recipients}")),
+        post("/summer-sale/start"),
+    ];
+    for request in requests {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        assert!(
+            status.is_success(),
+            "{status}: {}",
+            response.text().await.unwrap()
+        );
+    }
+}
+
 /// SQLite only: on PostgreSQL the command says what to use instead.
 #[actix_web::test]
 async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_twice() {
@@ -135,6 +165,7 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
         let response: Value = request.send().await.unwrap().json().await.unwrap();
         sent.push(response["id"].as_str().unwrap().to_owned());
     }
+    start_slow_campaign(&client, &server, &token).await;
     let url = fleet.callback_url(SOBOT);
     let (acknowledged, printed) =
         post_callbacks_during(&client, &url, fleet.command(&create)).await;
@@ -157,9 +188,12 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
     let (succeeded, printed) = restored.restore(&backup);
     assert!(succeeded, "{printed}");
     assert!(printed.contains("may have been sent since"), "{printed}");
+    assert!(printed.contains("1 campaign is paused"), "{printed}");
     let (succeeded, printed) = restored.run(&["verify"]);
     assert!(succeeded, "{printed}");
     let server = restored.serve();
+    let campaign = get(&client, &server, &token, "campaigns/summer-sale").await;
+    assert_eq!(campaign["state"], "paused", "{campaign}");
     for id in &sent {
         let message = get(&client, &server, &token, &format!("messages/{id}")).await;
         assert_eq!(message["state"], "uncertain", "{message}");
@@ -183,7 +217,7 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
             .find(|id| !text.contains(&format!("\"{id}\"")));
         let Some(missing) = missing else { break };
         assert!(Instant::now() < deadline, "{missing} is not in {orphans}");
-        tokio::task::yield_now().await;
+        waiting::pause().await;
     }
     assert!(server.terminate().0.success());
     assert_eq!(provider.received_requests().await.unwrap().len(), attempts);
@@ -212,6 +246,12 @@ async fn what_cannot_be_restored_says_why_and_changes_nothing() {
     let other_key = Restored::new("http://127.0.0.1:9", &KEY.replace('0', "x"));
     refused(&other_key, "secret_key is not the one");
     let restored = Restored::new("http://127.0.0.1:9", KEY);
+    let data = restored.folder.path().join("data");
+    let log_of_another = data.join("bluetick.db-wal");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(&log_of_another, "of another database").unwrap();
+    refused(&restored, "bluetick.db-wal exists");
+    fs::remove_file(&log_of_another).unwrap();
     let journal = backup.join("journal.db");
     let whole = fs::read(&journal).unwrap();
     let mut damaged = whole.clone();

@@ -40,6 +40,8 @@ pub enum BackupError {
         .0.display()
     )]
     Occupied(PathBuf),
+    #[error("a running campaign could not be paused: {0}")]
+    Campaign(String),
     #[error(
         "secret_key is not the one this backup was made with; set it, or put the file secret_key into the data folder first"
     )]

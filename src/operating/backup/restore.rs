@@ -7,18 +7,24 @@ use std::path::{Component, Path};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::audit_action::{Action, Verb};
-use crate::operating::actions::Decision;
+use crate::domain::campaign::CampaignState;
+use crate::journal;
+use crate::operating::actions::{Decision, OperateError};
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
+use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
 /// In the data folder, until everything is in it.
 const STAGING_FOLDER: &str = "restoring";
+/// Files that SQLite keeps beside a database. Left from another database, they would be applied to
+/// the restored one.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Where a backup is restored.
 pub struct RestoreTarget<'a> {
@@ -30,8 +36,16 @@ pub struct RestoreTarget<'a> {
 
 pub struct RestoreReport {
     pub manifest: Manifest,
+    pub doubted: Doubted,
+}
+
+/// What may have been sent since the backup was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Doubted {
     /// Messages that became uncertain.
     pub uncertain: u64,
+    /// Campaigns that were paused: their recipients who waited may have got their messages.
+    pub paused_campaigns: u64,
 }
 
 pub async fn restore_backup(
@@ -41,9 +55,11 @@ pub async fn restore_backup(
 ) -> Result<RestoreReport, BackupError> {
     let manifest = Manifest::read(backup)?;
     for name in [MAIN_FILE, JOURNAL_FILE] {
-        let existing = target.data_dir.join(name);
-        if existing.exists() {
-            return Err(BackupError::Occupied(existing));
+        for suffix in COMPANIONS.iter().chain(&[""]) {
+            let existing = target.data_dir.join(format!("{name}{suffix}"));
+            if existing.exists() {
+                return Err(BackupError::Occupied(existing));
+            }
         }
         if !manifest.files.iter().any(|file| file.name == name) {
             return Err(BackupError::Missing(name));
@@ -58,12 +74,9 @@ pub async fn restore_backup(
         fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
     }
     copy_checked(backup, &staging, &manifest)?;
-    let uncertain = doubt_queued(&staging, &manifest, target.queued, decision).await?;
+    let doubted = doubt_unsent(&staging, &manifest, target.queued, decision).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
-    Ok(RestoreReport {
-        manifest,
-        uncertain,
-    })
+    Ok(RestoreReport { manifest, doubted })
 }
 
 fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<(), BackupError> {
@@ -99,30 +112,54 @@ fn check_name(name: &str) -> Result<(), BackupError> {
     })
 }
 
-async fn doubt_queued(
+async fn doubt_unsent(
     staging: &Path,
     manifest: &Manifest,
     queued: QueuedMessages,
     decision: &Decision<'_>,
-) -> Result<u64, BackupError> {
+) -> Result<Doubted, BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
     store.migrate().await?;
-    let reason = format!(
-        "restored from a backup taken at {}: it may have been sent",
-        seconds(manifest.taken_at)
-    );
+    let taken_at = seconds(manifest.taken_at);
+    let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
+    let paused_campaigns = match queued {
+        QueuedMessages::AreUncertain => pause_campaigns(&store, decision).await?,
+        QueuedMessages::StayQueued => 0,
+    };
     let uncertain = store.doubt_queued(queued, &reason, decision.now).await?;
     let action = Action {
         detail: Some(format!(
-            "taken at {}; {uncertain} messages became uncertain",
-            seconds(manifest.taken_at)
+            "taken at {taken_at}; {uncertain} messages became uncertain, {paused_campaigns} campaigns were paused"
         )),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;
-    Ok(uncertain)
+    Ok(Doubted {
+        uncertain,
+        paused_campaigns,
+    })
+}
+
+/// Pauses each campaign that would queue messages by itself; returns how many.
+async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, BackupError> {
+    let mut paused = 0;
+    for campaign in store.list_active_campaigns(decision.now).await? {
+        let is_active = matches!(
+            campaign.state,
+            CampaignState::Running | CampaignState::Scheduled
+        );
+        if is_active && campaign.recipients.waiting() > 0 {
+            let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, decision);
+            changed.await.map_err(|error| match error {
+                OperateError::Store(error) => error.into(),
+                other => BackupError::Campaign(other.to_string()),
+            })?;
+            paused += 1;
+        }
+    }
+    Ok(paused)
 }
 
 /// The main database last: without it `serve` starts with nothing that could be sent.
@@ -138,7 +175,11 @@ fn move_into_place(
     let others = manifest.files.iter().map(|file| file.name.as_str());
     let others = others.filter(|name| *name != MAIN_FILE);
     for name in others.chain([MAIN_FILE]) {
-        let to = data_dir.join(name);
+        let mut to = data_dir.join(name);
+        // Callbacks that were spooled before the databases were lost must not be replaced by others.
+        if to.exists() && journal::spool::is_spool_file(&to) {
+            to = data_dir.join(format!("restored-{name}"));
+        }
         fs::rename(staging.join(name), &to).map_err(BackupError::at(&to))?;
     }
     files::sync_folder(&uploads)?;
