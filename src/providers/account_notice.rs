@@ -48,6 +48,7 @@ const OF_MESSAGES: &[&str] = &[
 ];
 /// Fields about customers and their messages, not about the account.
 const OF_CUSTOMERS: &[&str] = &[
+    "calls",
     "history",
     "message_echoes",
     "smb_app_state_sync",

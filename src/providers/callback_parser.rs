@@ -71,7 +71,7 @@ impl DocumentParser<'_> {
         Ok(ParsedContent {
             parts,
             placeholder_id,
-            customer_ids: documents.flat_map(customer_ids::find).collect(),
+            customer_ids: customer_ids::find(documents),
         })
     }
 

@@ -50,10 +50,12 @@ const SENDER: &[&str] = &[
 ];
 const TIMES: &[&str] = &["timestamp", "time"];
 
-/// The links in a document, in order.
-pub(super) fn find(document: &Value) -> Vec<CustomerIds> {
+/// The links in the documents of a callback, in order.
+pub(super) fn find<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Vec<CustomerIds> {
     let mut links = Vec::new();
-    visit(document, None, 0, &mut links);
+    for document in documents {
+        visit(document, None, 0, &mut links);
+    }
     links
 }
 
@@ -114,7 +116,9 @@ fn collect(
                     .map(|element| ids_of(element, names))
                     .collect();
                 named.dedup();
-                if let [only] = named.as_slice() {
+                if let [only] = named.as_slice()
+                    && !differ_in_number(&around, only)
+                {
                     let at = elements
                         .first()
                         .and_then(|element| first(element, TIMES))
@@ -135,6 +139,15 @@ fn collect(
     }
     same(ids_of(value, PARTICIPANT));
     same(ids_of(value, SENDER));
+}
+
+/// Whether these are two customers.
+fn differ_in_number(ids: &[String], others: &[String]) -> bool {
+    let number = |ids: &[String]| ids.iter().find(|id| phone::are_digits(id)).cloned();
+    match (number(ids), number(others)) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    }
 }
 
 /// The recipient of a message to a group is the group.
@@ -161,7 +174,7 @@ fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<Cus
         let new = id(system, &["user_id", "new_user_id", "current_user_id"]);
         let given = id(system, &["previous_user_id", "old_user_id"])
             .or_else(|| id(message, &["from_user_id"]));
-        let (named_old, named_new) = changed_in_text(system);
+        let (named_old, named_new) = changed_in_text(system).unzip();
         let new = new.or(named_new);
         let old = given.filter(|old| Some(old) != new.as_ref()).or(named_old);
         if let Some((old, new)) = old.zip(new.clone()) {
@@ -174,15 +187,18 @@ fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<Cus
     }
 }
 
-/// `User Ada changed from GB.1 to GB.2`
-fn changed_in_text(system: &Value) -> (Option<String>, Option<String>) {
-    let body = first(system, &["body"]).unwrap_or_default();
+/// The old and the new id in `User Ada changed from GB.1 to GB.2`: the last two, since the name is
+/// the customer's choice and may look like an id.
+fn changed_in_text(system: &Value) -> Option<(String, String)> {
+    let body = first(system, &["body"])?;
     let mut named = body
         .split_whitespace()
+        .rev()
         .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
         .filter(|word| is_user_id(word))
         .filter_map(parse_id);
-    (named.next(), named.next())
+    let new = named.next()?;
+    Some((named.next()?, new))
 }
 
 /// An entry of `user_id_update`: `{wa_id, user_id: {previous, current}, parent_user_id: {…}}`.

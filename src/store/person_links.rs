@@ -122,7 +122,9 @@ impl Ledger {
              first_at = CASE WHEN excluded.first_at < person_links.first_at \
                         THEN excluded.first_at ELSE person_links.first_at END, \
              last_at = CASE WHEN excluded.last_at > person_links.last_at \
-                       THEN excluded.last_at ELSE person_links.last_at END";
+                       THEN excluded.last_at ELSE person_links.last_at END \
+             WHERE excluded.first_at < person_links.first_at \
+                OR excluded.last_at > person_links.last_at";
         statements::insert::<Entity>(self.transaction(), &rows, widen).await?;
         Ok(())
     }

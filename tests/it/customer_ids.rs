@@ -172,6 +172,11 @@ async fn several_contacts_of_one_callback_are_not_mixed_up() {
     assert!(!listed(&app, &format!("to={ADA}")).await.contains(&second));
     assert!(listed(&app, &format!("to={ADA}")).await.contains(&first));
     assert!(!listed(&app, &format!("to={BEN}")).await.contains(&first));
+    let of_another = value(&json!({ "contacts": [{ "wa_id": OLD, "user_id": ADA }],
+            "statuses": [{ "id": "wamid.other", "status": "sent", "recipient_id": NEW,
+                "timestamp": stamp(noon()) }] }));
+    deliver(&app, SOBOT, &of_another).await;
+    assert!(!listed(&app, &format!("to={ADA}")).await.contains(&second));
     app.finish().await;
 }
 
@@ -206,6 +211,23 @@ async fn a_changed_user_id_is_the_same_customer() {
     deliver(&app, SOBOT, &changed_user_id(OLD, ADA, BEN, app.now())).await;
     for known in [OLD, ADA, BEN] {
         assert_found(&app, known, &[&id]).await;
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_name_that_looks_like_a_user_id_joins_no_one() {
+    let app = start_app().await;
+    let (id, _) = sent(&app, SOBOT, OLD).await;
+    deliver(&app, SOBOT, &inbound(Some(OLD), Some(ADA), noon())).await;
+    app.advance(TimeDelta::hours(1));
+    let (old, new) = ("IN.1349120865539900", "IN.1349120865539901");
+    let mut change = changed_user_id(NEW, old, new, app.now());
+    let body = change.pointer_mut("/entry/0/changes/0/value/messages/0/system/body");
+    *body.unwrap() = json!(format!("User {ADA} changed from {old} to {new}"));
+    deliver(&app, SOBOT, &change).await;
+    for unrelated in [NEW, old, new] {
+        assert!(!listed(&app, &format!("to={unrelated}")).await.contains(&id));
     }
     app.finish().await;
 }

@@ -29,7 +29,8 @@ CREATE TABLE person_links (
     PRIMARY KEY (account, identity, other, kind)
 );
 CREATE INDEX person_links_by_identity ON person_links (identity);
-CREATE INDEX person_links_by_other ON person_links (other)
+CREATE INDEX person_links_by_other ON person_links (other);
+CREATE INDEX person_links_by_last ON person_links (last_at)
 ";
 
 const DOWN: &str = "DROP TABLE person_links";

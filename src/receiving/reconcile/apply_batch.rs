@@ -54,17 +54,15 @@ impl Reconciler {
             ProcessingPass::Repeated => self.apply_repeated(&mut ledger, batch, position).await,
         };
         let orphans = ledger.count_new_orphans();
-        let applied = match applied {
-            Ok(links) => {
-                let committed = self.finish(ledger, Ok(())).await;
-                if committed.is_ok() {
-                    self.known_links.remember(links);
-                }
-                committed
-            }
-            Err(error) => self.finish(ledger, Err(error)).await,
+        let (links, applied) = match applied {
+            Ok(links) => (links, Ok(())),
+            Err(error) => (NamedLinks::new(), Err(error)),
         };
+        let applied = self.finish(ledger, applied).await;
         self.marker.end(stage);
+        if applied.is_ok() {
+            self.known_links.remember(links);
+        }
         if applied.is_ok() && pass == ProcessingPass::First {
             self.count_processed(batch, &orphans);
         }

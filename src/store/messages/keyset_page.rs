@@ -44,6 +44,7 @@ impl Store {
         filter: &MessageFilter,
         limit: u64,
     ) -> Result<bool, Error> {
+        let filter = &*self.with_other_ids(filter).await?;
         let index_hint = self.index_hint(filter, RARE).await?;
         let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;
