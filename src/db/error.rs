@@ -88,6 +88,31 @@ impl Error {
         }
     }
 
+    /// A copy for each caller of one commit of `owner`.
+    pub(crate) fn shared(&self, owner: &'static str) -> Self {
+        match self {
+            Self::Driver { source } => Self::Driver {
+                source: source.clone(),
+            },
+            Self::InvalidValue { source } => Self::InvalidValue {
+                source: source.clone(),
+            },
+            Self::InconsistentRow { table, column, key } => Self::inconsistent(table, column, key),
+            Self::UnexpectedRowCount {
+                table,
+                expected,
+                touched,
+            } => Self::UnexpectedRowCount {
+                table,
+                expected: *expected,
+                touched: *touched,
+            },
+            Self::TooSlow => Self::TooSlow,
+            Self::TooMuch(reason) => Self::TooMuch(reason),
+            _ => Self::Stopped(owner),
+        }
+    }
+
     /// Whether the same statement may succeed later: a lock, a lost connection, an I/O error, a
     /// full disk or pool.
     pub fn is_transient(&self) -> bool {

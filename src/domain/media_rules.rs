@@ -8,6 +8,7 @@ use crate::domain::media_properties::{
     Completeness, ImageColour, ImageProperties, MediaContent, MediaProperties, TrackCodec,
     VideoProperties,
 };
+use crate::domain::provider::Capabilities;
 
 /// A requirement of a media file.
 #[derive(
@@ -60,14 +61,13 @@ impl MediaFinding {
 }
 
 /// What a file is used for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct MediaUse<'a> {
     /// Absent: whatever the file is.
     pub kind: Option<MediaKind>,
     /// The type that the message gives.
     pub mime_type: Option<&'a str>,
-    /// In bytes, inclusive: of an image and of a video.
-    pub limits: [u64; 2],
+    pub capabilities: &'a Capabilities,
     /// Whose limits these are.
     pub provider: &'a str,
 }
@@ -175,11 +175,7 @@ fn is_same_type(one: &str, other: &str) -> bool {
 }
 
 fn check_size(size: u64, kind: MediaKind, usage: &MediaUse<'_>, findings: &mut Vec<MediaFinding>) {
-    let [image, video] = usage.limits;
-    let limit = match kind {
-        MediaKind::Image => image,
-        MediaKind::Video => video,
-    };
+    let limit = usage.capabilities.size_limit(kind);
     if size > limit {
         let message = format!(
             "the file has {size} bytes or more; {} accepts {kind}s up to {limit} bytes ({} KiB)",

@@ -12,6 +12,9 @@ use crate::operating::retention;
 
 /// How often expired, abandoned and adoptable messages are searched for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Uploaded files that are not needed are searched for this seldom: they are kept for a quarter of an
+/// hour anyway.
+const SWEEPS_PER_FILE_SEARCH: u64 = 60;
 /// How often the traffic of accounts is stored, and the other processes' traffic loaded.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the lag of the reconciler is measured, and how many times until the clock of leases is
@@ -28,12 +31,18 @@ const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Jobs {
     pub(super) async fn sweep(self) {
-        while !self.stop.is_cancelled() {
+        for round in 0_u64.. {
+            if self.stop.is_cancelled() {
+                return;
+            }
             let now = self.services.clock.now();
-            for result in [
-                self.services.uploads.sweep(now).await,
-                self.run_maintenance(now).await,
-            ] {
+            let files_are_due = round.is_multiple_of(SWEEPS_PER_FILE_SEARCH);
+            let files = if files_are_due {
+                self.services.uploads.sweep(now).await
+            } else {
+                Ok(())
+            };
+            for result in [files, self.run_maintenance(now, files_are_due).await] {
                 if let Err(error) = result {
                     tracing::warn!(%error, "expired or abandoned messages could not be searched for");
                 }
@@ -43,7 +52,11 @@ impl Jobs {
     }
 
     /// What one process does for all. A failed part does not prevent the others.
-    async fn run_maintenance(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
+    async fn run_maintenance(
+        &self,
+        now: DateTime<Utc>,
+        files_are_due: bool,
+    ) -> Result<(), db::Error> {
         let services = &self.services;
         if !services
             .maintenance_lease
@@ -54,7 +67,11 @@ impl Jobs {
         }
         let swept = services.dispatcher.sweep().await;
         let adopted = services.reconciler.adopt().await.map(|_| ());
-        let uploads = services.uploads.drop_shared(now).await;
+        let uploads = if files_are_due {
+            services.uploads.drop_shared(now).await
+        } else {
+            Ok(())
+        };
         let changes = services.store.trim_changes().await.map(|_| ());
         swept.and(adopted).and(uploads).and(changes)
     }

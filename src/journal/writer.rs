@@ -164,7 +164,7 @@ impl Writer {
 
     async fn write_to_spool(&mut self, batch: Batch, error: &Error) {
         let Some(spool_switch) = &mut self.spool_switch else {
-            return batch.reply(|| Err(copy(error)));
+            return batch.reply(|| Err(error.shared("journal")));
         };
         let started = Instant::now();
         match spool_switch.write_to_spool(batch.records()).await {
@@ -252,15 +252,5 @@ async fn due(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// A copy of the error for each caller of one commit.
-fn copy(error: &Error) -> Error {
-    match error {
-        Error::Driver { source } => Error::Driver {
-            source: source.clone(),
-        },
-        _ => Error::Stopped("journal"),
     }
 }

@@ -67,7 +67,7 @@ pub(in crate::operating) fn message_input(
         (None, MediaSource::Url(url)) => (Some(url.clone()), None, media.mime_type.clone()),
         (None, MediaSource::Id(id)) => (None, Some(id.clone()), media.mime_type.clone()),
         (None, MediaSource::Upload(_)) => {
-            let words = "its uploaded file is not kept after submission; send it as a new message";
+            let words = "an uploaded file is not sent again; send it as a new message";
             return Err(OperateError::NotNow(words.to_owned()));
         }
     };

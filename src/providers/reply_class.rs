@@ -163,7 +163,7 @@ static ZIXFLOW: &[ReplyRule] = &[texts(
 static LANCEPILOT: &[ReplyRule] = &[
     texts(
         404..=404,
-        &["contact", "number", "recipient", "phone"],
+        &["contact", "number", "recipient", "phone", "template"],
         ReplyClass::Refused,
     ),
     status(404..=404, ReplyClass::AccountRefused),

@@ -147,11 +147,8 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         Header::secret("x-api-secret", api_secret.expose()),
     ];
     if let Some(template) = &draft.template {
-        let request = template_request(draft, name, template);
-        return request.map_or_else(
-            || replies::invalid_account_setup("Sobot accepts media by URL only"),
-            |request| replies::post_json(address, headers, &request),
-        );
+        let request = template_request(draft, name, template, url);
+        return replies::post_json(address, headers, &request);
     }
     let request = SobotMessageRequest {
         kind: draft.media.kind.as_str(),
@@ -172,15 +169,16 @@ fn template_request<'a>(
     draft: &'a MessageDraft,
     name: &'a str,
     template: &'a Template,
-) -> Option<SobotTemplateRequest<'a>> {
-    let header = HeaderMedia::of(&draft.media.source)?;
-    Some(SobotTemplateRequest {
+    url: &'a str,
+) -> SobotTemplateRequest<'a> {
+    let header = HeaderMedia::new(None, Some(url));
+    SobotTemplateRequest {
         template_name: &template.name,
         template_lang: template.language.as_deref().unwrap_or_default(),
         customer_number: draft.recipient.digits(),
         customer_name: name,
         params: components(draft.media.kind, header, template, IndexFormat::Number),
-    })
+    }
 }
 
 fn parse_reply(reply: &HttpReply) -> SendStep {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::media::{MediaKind, MediaSource};
+use crate::domain::media::MediaKind;
 use crate::domain::template::{ButtonKind, Template, TemplateButton};
 
 #[derive(Serialize)]
@@ -56,14 +56,8 @@ pub(super) struct HeaderMedia<'a> {
 }
 
 impl<'a> HeaderMedia<'a> {
-    /// `None` for an uploaded file, which has no link.
-    pub(super) fn of(source: &'a MediaSource) -> Option<Self> {
-        let (id, link) = match source {
-            MediaSource::Id(id) => (Some(id.as_str()), None),
-            MediaSource::Url(url) => (None, Some(url.as_str())),
-            MediaSource::Upload(_) => return None,
-        };
-        Some(Self { id, link })
+    pub(super) fn new(id: Option<&'a str>, link: Option<&'a str>) -> Self {
+        Self { id, link }
     }
 }
 

@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::db;
 use crate::domain::ids::MessageId;
 use crate::domain::media::{Media, MediaSource, Upload, extension_of_mime_type};
-use crate::domain::message::MessageDraft;
+use crate::domain::message::{MessageDraft, Origin};
 use crate::domain::secret::Secret;
 use crate::providers;
 use crate::store::Store;
@@ -135,10 +135,14 @@ impl UploadStorage {
             return Ok(());
         };
         // Another request may copy the same file, so it appears at once.
-        let mut copy = NamedTempFile::new_in(&self.folder)?;
-        copy.write_all(&content)?;
-        copy.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let (folder, path) = (self.folder.clone(), path.to_owned());
+        let written = tokio::task::spawn_blocking(move || -> io::Result<()> {
+            let mut copy = NamedTempFile::new_in(folder)?;
+            copy.write_all(&content)?;
+            copy.persist(path).map_err(|error| error.error)?;
+            Ok(())
+        });
+        Ok(written.await.map_err(io::Error::other)??)
     }
 
     /// The file at `/media/{token}`; `None` for an unknown token, and once it was removed.
@@ -190,7 +194,9 @@ impl UploadStorage {
 
     /// Removes files whose message is no longer waiting, after a crash or a failed commit.
     pub async fn sweep(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
-        for files in list_old(&self.folder, now).chunks(FILES_PER_QUERY) {
+        let folder = self.folder.clone();
+        let listed = tokio::task::spawn_blocking(move || list_old(&folder, now)).await;
+        for files in listed.unwrap_or_default().chunks(FILES_PER_QUERY) {
             let ids: Vec<MessageId> = files.iter().filter_map(|path| message_of(path)).collect();
             let waiting = self.store.list_waiting(&ids).await?;
             let hosted = self.store.list_hosted(&ids, hosting_end(now)).await?;
@@ -215,7 +221,8 @@ fn hosting_end(now: DateTime<Utc>) -> HostingEnd {
 /// A token for the file of this message, if its provider fetches it from a URL.
 pub(super) fn token_for(draft: &MessageDraft) -> Option<Secret> {
     let takes_bytes = providers::get(draft.provider).capabilities().sources.upload;
-    if takes_bytes && draft.template.is_none() {
+    // What is never sent is never fetched.
+    if draft.origin == Origin::DryRun || (takes_bytes && draft.template.is_none()) {
         return None;
     }
     let random: [u8; TOKEN_BYTES] = rand::random();

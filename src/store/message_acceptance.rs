@@ -42,6 +42,8 @@ pub enum Accepted {
         warnings: Option<Vec<MessageWarning>>,
     },
     KeyTaken,
+    /// Its campaign was cancelled; nothing was stored.
+    CampaignCancelled,
 }
 
 #[derive(Clone, Debug)]
@@ -149,10 +151,17 @@ async fn store_all(
             results.push(Ok(again));
             continue;
         }
+        let campaign = match &acceptance.draft.campaign {
+            Some(id) => Some(ledger.create_campaign(id, acceptance.draft).await?),
+            None => None,
+        };
+        if campaign == Some(CampaignState::Cancelled) && acceptance.draft.resend_of.is_none() {
+            results.push(Ok(Accepted::CampaignCancelled));
+            continue;
+        }
         // Before anything is added: a failing message must not fail its neighbours.
         if let Some(repeated) = acceptance.draft.resend_of
-            && let Err(error) =
-                ledger.edit(repeated, |row| row.resent_as = Some(acceptance.id.uuid()))
+            && let Err(error) = ledger.note_resend(repeated, acceptance.id)
         {
             results.push(Err(error));
             continue;
@@ -161,8 +170,7 @@ async fn store_all(
             known.insert((row.account.clone(), row.name.clone()), row.clone());
             keys.push(row);
         }
-        let row = message_row(ledger, acceptance, *now).await?;
-        ledger.insert(row);
+        ledger.insert(message_row(acceptance, *now, campaign));
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
@@ -230,11 +238,11 @@ fn find_resend(
     })
 }
 
-async fn message_row(
-    ledger: &mut Ledger,
+fn message_row(
     acceptance: &Acceptance<'_>,
     now: DateTime<Utc>,
-) -> Result<message_row::Model, Error> {
+    campaign: Option<CampaignState>,
+) -> message_row::Model {
     let draft = acceptance.draft;
     let new = NewMessage {
         id: acceptance.id,
@@ -244,14 +252,11 @@ async fn message_row(
         silence_limit: acceptance.silence_limit,
     };
     let mut row = new.queued(draft);
-    if let Some(campaign) = &draft.campaign
-        && ledger.create_campaign(campaign, draft).await? == CampaignState::Paused
-        && draft.origin != Origin::DryRun
-    {
+    if campaign == Some(CampaignState::Paused) && draft.origin != Origin::DryRun {
         row.hold = Some(PAUSED_HOLD.to_owned());
         row.next_attempt_at = None;
     }
-    Ok(row)
+    row
 }
 
 fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<Accepted, Error> {

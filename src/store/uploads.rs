@@ -15,6 +15,7 @@ use crate::domain::message::{Message, Origin};
 use crate::store::Store;
 use crate::store::entities::message_row;
 use crate::store::entities::upload_row::{Column, Entity, Model};
+use crate::store::messages::message_lookup::list_ids;
 
 /// When a file is no longer served.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +60,11 @@ impl Store {
         ids: &[MessageId],
         end: HostingEnd,
     ) -> Result<HashSet<MessageId>, Error> {
-        let rows = message_row::Entity::find()
+        let hosted = message_row::Entity::find()
             .filter(message_row::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
-            .filter(is_hosted(end))
-            .all(self.pools().reader())
-            .await?;
-        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+            .filter(is_hosted(end));
+        let hosted = list_ids(self.pools().reader(), hosted).await?;
+        Ok(hosted.into_iter().collect())
     }
 
     /// Stores the file of a message that is about to be accepted.

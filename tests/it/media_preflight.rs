@@ -136,7 +136,8 @@ async fn a_media_host_that_does_not_answer_delays_one_message_only() {
         let warnings = media_warnings(&reply);
         assert!(warnings[0].contains("not checked"), "{warnings:?}");
     }
-    assert!(started.elapsed() < Duration::from_secs(10));
+    // If each waited, it would take 40 s.
+    assert!(started.elapsed() < Duration::from_secs(30));
     app.finish().await;
 }
 

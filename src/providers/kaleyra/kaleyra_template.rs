@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::domain::message::MessageDraft;
+use crate::domain::media::MediaKind;
+use crate::domain::template::Template;
 use crate::providers::template_components::{Component, HeaderMedia, IndexFormat, components};
 
 #[derive(Serialize)]
@@ -17,15 +18,16 @@ struct Language<'a> {
     code: &'a str,
 }
 
-/// `None` for a free-form message.
-pub(super) fn object(draft: &MessageDraft) -> Option<TemplateObject<'_>> {
-    let template = draft.template.as_ref()?;
-    let header = HeaderMedia::of(&draft.media.source)?;
-    Some(TemplateObject {
+pub(super) fn object<'a>(
+    kind: MediaKind,
+    header: HeaderMedia<'a>,
+    template: &'a Template,
+) -> TemplateObject<'a> {
+    TemplateObject {
         name: &template.name,
         language: Language {
             code: template.language.as_deref().unwrap_or_default(),
         },
-        components: components(draft.media.kind, header, template, IndexFormat::Text),
-    })
+        components: components(kind, header, template, IndexFormat::Text),
+    }
 }

@@ -32,6 +32,7 @@ use crate::providers::kaleyra::kaleyra_template::TemplateObject;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
 use crate::providers::reply_word::with_word;
+use crate::providers::template_components::HeaderMedia;
 use crate::providers::vocabulary::Exceptions;
 
 #[derive(Debug)]
@@ -208,7 +209,9 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         Err(error) => return replies::invalid_account_setup(&error.to_string()),
     };
     let media = KaleyraMediaObject { id, link, caption };
-    let template = kaleyra_template::object(draft);
+    let template = draft.template.as_ref().map(|template| {
+        kaleyra_template::object(draft.media.kind, HeaderMedia::new(id, link), template)
+    });
     let (image, video) = match (draft.media.kind, &template) {
         (_, Some(_)) => (None, None),
         (MediaKind::Image, None) => (Some(media), None),

@@ -130,7 +130,7 @@ async fn write(store: &Store, group: Vec<QueuedMessage>) {
             }
             Err(error) => {
                 for queued in group {
-                    drop(queued.reply.send(Err(copy(&error))));
+                    drop(queued.reply.send(Err(error.shared("writer of messages"))));
                 }
             }
         }
@@ -164,29 +164,5 @@ impl WaitingMessage {
             silence_limit: self.silence_limit,
             warnings: &self.warnings,
         }
-    }
-}
-
-/// A copy of the error for each caller of one commit.
-fn copy(error: &Error) -> Error {
-    match error {
-        Error::Driver { source } => Error::Driver {
-            source: source.clone(),
-        },
-        Error::InvalidValue { source } => Error::InvalidValue {
-            source: source.clone(),
-        },
-        Error::UnexpectedRowCount {
-            table,
-            expected,
-            touched,
-        } => Error::UnexpectedRowCount {
-            table,
-            expected: *expected,
-            touched: *touched,
-        },
-        Error::TooSlow => Error::TooSlow,
-        Error::TooMuch(reason) => Error::TooMuch(reason),
-        _ => Error::Stopped("writer of messages"),
     }
 }

@@ -118,7 +118,7 @@ fn check_source(
 }
 
 /// The caller's MIME type, with the field it was given in.
-fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
+pub(super) fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
     let from_file = || {
         let upload = input.upload.as_ref()?;
         let given = upload.content_type.as_deref()?;

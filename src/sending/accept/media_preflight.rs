@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use crate::domain::media::MediaSource;
+use crate::domain::campaign::CampaignMedia;
+use crate::domain::ids::AccountId;
+use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::media_rules::{MediaFinding, MediaRule};
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, Preflight};
 use crate::sending::accept::Acceptor;
 use crate::sending::accept::accept_error::{AcceptError, InvalidField};
+use crate::sending::accept::media_fields;
 use crate::sending::accept::message_input::MessageInput;
 use crate::sending::media_check::{MediaPurpose, check_file};
-use crate::store::message_acceptance::IdempotencyKey;
 
 /// How long a request may wait for the host of its media.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// If the message is refused otherwise.
+/// If the message is refused otherwise, and for many messages.
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Acceptor {
@@ -25,7 +27,6 @@ impl Acceptor {
         input: &MessageInput,
         account: &Account,
         draft: &MessageDraft,
-        key: Option<&IdempotencyKey>,
     ) -> Result<Vec<MessageWarning>, AcceptError> {
         let patience = match account.preflight {
             Preflight::Off => return Ok(Vec::new()),
@@ -34,7 +35,7 @@ impl Acceptor {
         };
         let purpose = MediaPurpose {
             kind: Some(draft.media.kind),
-            mime_type: input.mime_type.as_deref(),
+            mime_type: media_fields::find_given_type(input).map(|(_, given)| given),
             provider: Some(draft.provider),
         };
         let (field, findings) = match (&draft.media.source, &input.upload) {
@@ -50,24 +51,50 @@ impl Acceptor {
             ),
             (MediaSource::Id(_) | MediaSource::Upload(_), None) => return Ok(Vec::new()),
         };
-        let wrong = |finding: &&MediaFinding| finding.rule != MediaRule::Checked;
-        if account.preflight == Preflight::Refuse && findings.iter().any(|found| wrong(&found)) {
-            // What was accepted before is not refused when its request is repeated.
-            let accepted_before = match key {
-                Some(key) => self.store.find_accepted(&account.id, key).await?.is_some(),
-                None => false,
-            };
-            if !accepted_before {
-                let wrong = findings.iter().filter(wrong);
-                let errors = wrong.map(|finding| InvalidField::new(field, text(finding)));
-                return Err(AcceptError::Invalid(errors.collect()));
-            }
-        }
-        let warnings = findings
-            .iter()
-            .map(|finding| MessageWarning::new(WarningCode::Media, text(finding)));
-        Ok(warnings.collect())
+        judge(account, field, &findings).map_err(AcceptError::Invalid)
     }
+
+    /// For media that many messages share, by URL.
+    pub async fn check_shared_media(
+        &self,
+        account: &AccountId,
+        kind: Option<MediaKind>,
+        media: &CampaignMedia,
+    ) -> Result<Vec<MessageWarning>, Vec<InvalidField>> {
+        let (Some(account), Some(url)) = (self.accounts.get(account), &media.url) else {
+            return Ok(Vec::new());
+        };
+        if account.preflight == Preflight::Off {
+            return Ok(Vec::new());
+        }
+        let purpose = MediaPurpose {
+            kind,
+            mime_type: media.mime_type.as_deref(),
+            provider: Some(account.provider()),
+        };
+        let findings = self.media.check_url(url, purpose, LONG_PATIENCE).await;
+        judge(account, "media.url", &findings)
+    }
+}
+
+fn judge(
+    account: &Account,
+    field: &str,
+    findings: &[MediaFinding],
+) -> Result<Vec<MessageWarning>, Vec<InvalidField>> {
+    let is_wrong = |finding: &&MediaFinding| finding.rule != MediaRule::Checked;
+    let wrong: Vec<InvalidField> = findings
+        .iter()
+        .filter(is_wrong)
+        .map(|finding| InvalidField::new(field, text(finding)))
+        .collect();
+    if account.preflight == Preflight::Refuse && !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let warnings = findings
+        .iter()
+        .map(|finding| MessageWarning::new(WarningCode::Media, text(finding)));
+    Ok(warnings.collect())
 }
 
 fn text(finding: &MediaFinding) -> String {

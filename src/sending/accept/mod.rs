@@ -22,13 +22,13 @@ pub use self::accept_error::{AcceptError, InvalidField};
 pub use self::message_input::{
     ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend, TemplateInput,
 };
+use crate::db;
 use crate::domain::audit_action::{Action, Verb};
-use crate::domain::campaign::CampaignState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
-use crate::domain::provider_account::{Account, AccountMode};
+use crate::domain::provider_account::{Account, AccountMode, WindowPolicy};
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
@@ -82,6 +82,11 @@ impl Acceptor {
         }
     }
 
+    /// Whether an account is configured.
+    pub fn knows(&self, account: &AccountId) -> bool {
+        self.accounts.contains_key(account)
+    }
+
     /// Messages per second of an account.
     pub fn rate(&self, account: &AccountId) -> Option<f64> {
         self.accounts.get(account)?.rate
@@ -102,6 +107,32 @@ impl Acceptor {
         Ok((checked.draft, checked.account))
     }
 
+    /// Whether free-form messages of this account to a closed window are refused.
+    pub fn refuses_closed_windows(&self, account: &AccountId) -> bool {
+        let account = self.accounts.get(account);
+        account.is_some_and(|account| account.window == WindowPolicy::Refuse)
+    }
+
+    /// Why the account refuses this message now.
+    pub async fn find_closed_window(
+        &self,
+        draft: &MessageDraft,
+        now: DateTime<Utc>,
+    ) -> Result<Option<InvalidField>, db::Error> {
+        let Some(account) = self.accounts.get(&draft.account) else {
+            return Ok(None);
+        };
+        if account.window != WindowPolicy::Refuse {
+            return Ok(None);
+        }
+        Ok(
+            match window_check::check_window(&self.store, account, draft, now).await? {
+                WindowVerdict::Refused(error) => Some(error),
+                WindowVerdict::Accepted | WindowVerdict::Warned(_) => None,
+            },
+        )
+    }
+
     /// Stores what is queued and accepts nothing more.
     pub async fn close(&self) {
         self.writer.close().await;
@@ -118,21 +149,21 @@ impl Acceptor {
         let checked = message_fields::check_message(&input, &self.accounts, id)
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
-        self.check_campaign(&checked.draft).await?;
         let mut draft = checked.draft;
         let key = key.map(|key| identify(key, &input, &draft));
+        // A repeated request gets the first reply, whatever has changed in the meantime.
+        if let Some(key) = &key
+            && let Some(known) = self.store.find_accepted(&account.id, key).await?
+        {
+            return StoredMessage::of(known, Vec::new(), now);
+        }
         let mut warnings = Vec::new();
         match window_check::check_window(&self.store, account, &draft, now).await? {
             WindowVerdict::Accepted => {}
             WindowVerdict::Warned(warning) => warnings.push(warning),
-            WindowVerdict::Refused(error) => {
-                return self
-                    .refuse_unless_repeated(account, key.as_ref(), error, now)
-                    .await;
-            }
+            WindowVerdict::Refused(error) => return Err(AcceptError::Invalid(vec![error])),
         }
-        let of_media = self.check_media(&input, account, &draft, key.as_ref());
-        warnings.extend(of_media.await?);
+        warnings.extend(self.check_media(&input, account, &draft).await?);
         if account.mode == AccountMode::Live {
             let ahead = if draft.campaign.is_none() {
                 QueuePart::OutsideCampaigns
@@ -185,41 +216,6 @@ impl Acceptor {
         }
         StoredMessage::of(accepted, warnings, now)
     }
-
-    /// Refuses a new message of a campaign that was cancelled.
-    async fn check_campaign(&self, draft: &MessageDraft) -> Result<(), AcceptError> {
-        let Some(id) = draft
-            .campaign
-            .as_ref()
-            .filter(|_| draft.resend_of.is_none())
-        else {
-            return Ok(());
-        };
-        let campaign = self.store.find_campaign(id).await?;
-        if campaign.is_some_and(|campaign| campaign.state == CampaignState::Cancelled) {
-            let error = InvalidField::new("campaign", "was cancelled; use another");
-            return Err(AcceptError::Invalid(vec![error]));
-        }
-        Ok(())
-    }
-
-    /// A repeated request gets the first reply, whatever has changed in the meantime.
-    async fn refuse_unless_repeated(
-        &self,
-        account: &Account,
-        key: Option<&IdempotencyKey>,
-        error: InvalidField,
-        now: DateTime<Utc>,
-    ) -> Result<StoredMessage, AcceptError> {
-        let known = match key {
-            Some(key) => self.store.find_accepted(&account.id, key).await?,
-            None => None,
-        };
-        match known {
-            Some(accepted) => StoredMessage::of(accepted, Vec::new(), now),
-            None => Err(AcceptError::Invalid(vec![error])),
-        }
-    }
 }
 
 fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> IdempotencyKey {
@@ -262,6 +258,10 @@ impl StoredMessage {
                 warnings: first.unwrap_or(warnings),
             }),
             Accepted::KeyTaken => Err(AcceptError::KeyTaken),
+            Accepted::CampaignCancelled => {
+                let error = InvalidField::new("campaign", "was cancelled; use another");
+                Err(AcceptError::Invalid(vec![error]))
+            }
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::sending::accept::message_input::MessageInput;
 const VERSION: &str = "2:";
 
 /// Depends on nothing that a changed configuration changes, so that a repeated request is still
-/// recognised: neither on the account's mode nor on its first sender.
+/// recognised: neither on the account's mode nor on its first sender. Only a number without its
+/// country depends on `default_country`.
 pub(super) fn hash_meaning(input: &MessageInput, draft: &MessageDraft) -> String {
     // A new field of a message must be decided on here.
     let MessageDraft {

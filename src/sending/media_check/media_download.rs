@@ -41,7 +41,7 @@ pub(super) async fn fetch(client: &GuardedClient, url: &Url, folder: &Path) -> U
     }
     match download(response, folder, deadline).await {
         Ok(file) => inspect_file(labels, file).await,
-        Err(error) => UrlState::Failed(finding(&error)),
+        Err(finding) => UrlState::Failed(finding),
     }
 }
 
@@ -50,26 +50,25 @@ async fn download(
     response: Response,
     folder: &Path,
     deadline: Instant,
-) -> Result<NamedTempFile, FetchError> {
-    let disk = |error: std::io::Error| FetchError::Unreachable(error.to_string());
+) -> Result<NamedTempFile, MediaFinding> {
     let expected = response.content_length();
-    let mut file = NamedTempFile::new_in(folder).map_err(disk)?;
+    let mut file = NamedTempFile::new_in(folder).map_err(not_checked)?;
     let mut size: u64 = 0;
     let mut chunks = response.bytes_stream();
     while size <= FILE_LIMIT {
         let next = timeout_at(deadline, chunks.next()).await;
-        let Some(chunk) = next.map_err(|_| FetchError::TimedOut)? else {
+        let Some(chunk) = next.map_err(|_| finding(&FetchError::TimedOut))? else {
             break;
         };
-        let chunk = chunk.map_err(|error| fetch_error(&error))?;
+        let chunk = chunk.map_err(|error| finding(&fetch_error(&error)))?;
         size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         // Chunks are small, and writing them to the page cache does not block.
-        file.write_all(&chunk).map_err(disk)?;
+        file.write_all(&chunk).map_err(not_checked)?;
     }
     match expected {
-        Some(expected) if size < expected => Err(FetchError::Unreachable(format!(
+        Some(expected) if size < expected => Err(finding(&FetchError::Unreachable(format!(
             "the host closed after {size} of {expected} bytes"
-        ))),
+        )))),
         _ => Ok(file),
     }
 }
@@ -82,11 +81,15 @@ async fn inspect_file(labels: MediaLabels, file: NamedTempFile) -> UrlState {
             file,
             findings: Vec::new(),
         },
-        Err(error) => {
-            let message = format!("the media was not checked: {error}");
-            UrlState::Failed(MediaFinding::new(MediaRule::Checked, message))
-        }
+        Err(error) => UrlState::Failed(not_checked(error)),
     }
+}
+
+/// Our own disk failed, not the host.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn not_checked(error: std::io::Error) -> MediaFinding {
+    let message = format!("the media was not checked: {error}");
+    MediaFinding::new(MediaRule::Checked, message)
 }
 
 /// Its content is not fetched.

@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::domain::media::{MediaKind, mime_type_of_extension};
 use crate::domain::media_rules::{MediaFinding, MediaLabels, MediaRule, MediaUse, list_findings};
-use crate::domain::provider::{Capabilities, ProviderId};
+use crate::domain::provider::ProviderId;
 use crate::http_client::guarded_fetch::GuardedClient;
 use crate::providers;
 use crate::sending::media_check::url_state::UrlState;
@@ -59,8 +59,8 @@ struct CheckerState {
     urls: Cache<String, Arc<UrlState>>,
     /// Hosts that did not answer, or not within a caller's patience.
     silent_hosts: Cache<String, MediaFinding>,
-    /// Hosts from which a fetch has begun; others wait for a turn.
-    asked_hosts: Cache<String, ()>,
+    /// URLs of which a fetch has begun; others wait for a turn.
+    asked_urls: Cache<String, ()>,
 }
 
 impl MediaChecker {
@@ -74,8 +74,8 @@ impl MediaChecker {
                 .max_capacity(KNOWN_URLS)
                 .expire_after(ByOutcome)
                 .build(),
-            silent_hosts: recent_hosts(),
-            asked_hosts: recent_hosts(),
+            silent_hosts: recent(),
+            asked_urls: recent(),
         }))
     }
 
@@ -108,6 +108,7 @@ impl MediaChecker {
                 "the media was not checked: too many checks are waiting".to_owned(),
             );
         };
+        let asked = url.to_string();
         let checker = self.clone();
         let task = tokio::spawn(async move {
             let _waiting = waiting;
@@ -125,7 +126,7 @@ impl MediaChecker {
                     ),
                 );
                 // One request waits for a slow host, not each.
-                if self.0.asked_hosts.contains_key(&host) {
+                if self.0.asked_urls.contains_key(&asked) {
                     self.0.silent_hosts.insert(host, finding.clone()).await;
                 }
                 vec![finding]
@@ -149,7 +150,7 @@ impl MediaChecker {
             if let Some(finding) = state.silent_hosts.get(&host).await {
                 return Arc::new(UrlState::Failed(finding));
             }
-            state.asked_hosts.insert(host.clone(), ()).await;
+            state.asked_urls.insert(url.to_string(), ()).await;
             let fetched = media_download::fetch(&state.client, &url, &state.folder).await;
             match &fetched {
                 UrlState::Failed(finding) if finding.rule == MediaRule::Reachable => {
@@ -163,8 +164,8 @@ impl MediaChecker {
     }
 }
 
-/// By name, for as long as a failure is remembered.
-fn recent_hosts<T: Clone + Send + Sync + 'static>() -> Cache<String, T> {
+/// For as long as a failure is remembered.
+fn recent<T: Clone + Send + Sync + 'static>() -> Cache<String, T> {
     Cache::builder()
         .max_capacity(KNOWN_URLS)
         .time_to_live(FAILURE_KNOWN_FOR)
@@ -225,18 +226,11 @@ fn findings_of(state: &UrlState, purpose: MediaPurpose<'_>) -> Vec<MediaFinding>
 }
 
 fn usage(purpose: MediaPurpose<'_>) -> MediaUse<'_> {
-    let limits = |capabilities: &Capabilities| {
-        [
-            capabilities.size_limit(MediaKind::Image),
-            capabilities.size_limit(MediaKind::Video),
-        ]
-    };
+    let provider = purpose.provider.unwrap_or(ProviderId::Sobot);
     MediaUse {
         kind: purpose.kind,
         mime_type: purpose.mime_type,
-        limits: limits(
-            providers::get(purpose.provider.unwrap_or(ProviderId::Sobot)).capabilities(),
-        ),
+        capabilities: providers::get(provider).capabilities(),
         provider: purpose.provider.map_or("WhatsApp", ProviderId::title),
     }
 }

@@ -87,7 +87,7 @@ fn check_boxes(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
         let mut header = [0; 16];
         let read = read_some(file, &mut header)?;
         let (first, second) = (u64_at(&header, 0), u64_at(&header, 8));
-        let name = String::from_utf8_lossy(&header[4..8]).into_owned();
+        let name = header[4..8].escape_ascii().to_string();
         let length = match (first >> 32, read) {
             (_, 0..8) => return Ok(Some("the last box is incomplete".to_owned())),
             // The box reaches to the end of the file.

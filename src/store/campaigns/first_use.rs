@@ -8,6 +8,19 @@ use crate::domain::message::MessageDraft;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
+    /// Lets a campaign that had ended run again, because a message of it is queued.
+    pub async fn reopen_campaign(&mut self, id: &CampaignId) -> Result<Option<Campaign>, Error> {
+        let Some(mut campaign) = self.find_campaign(id).await? else {
+            return Ok(None);
+        };
+        if campaign.state == CampaignState::Done {
+            campaign.state = CampaignState::Running;
+            campaign.finished_at = None;
+            self.update_campaign(&campaign).await?;
+        }
+        Ok(Some(campaign))
+    }
+
     /// Creates the campaign of a message unless it exists; it runs, because its messages are queued
     /// by their senders. Returns its state.
     pub(crate) async fn create_campaign(
@@ -15,7 +28,7 @@ impl Ledger {
         id: &CampaignId,
         draft: &MessageDraft,
     ) -> Result<CampaignState, Error> {
-        if let Some(existing) = self.find_campaign(id).await? {
+        if let Some(existing) = self.reopen_campaign(id).await? {
             return Ok(existing.state);
         }
         let campaign = Campaign {

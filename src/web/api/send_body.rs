@@ -179,7 +179,11 @@ async fn keep(
         // Chunks are small, and writing them to the page cache does not block.
         temporary.write_all(&chunk).map_err(internal)?;
     }
-    temporary.as_file().sync_all().map_err(internal)?;
+    let synced = web::block(move || temporary.as_file().sync_all().map(|()| temporary)).await;
+    let temporary = synced
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(internal)?;
     let path = temporary.path().to_path_buf();
     let uploaded = ReceivedFile {
         path,

@@ -33,8 +33,8 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
 /// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
 /// N seconds for the submission: 201 once the provider accepted the message, else 202 with the
 /// state so far. A repeated `Idempotency-Key` with a request of the same meaning gets the first
-/// response again, with `Idempotency-Replayed: true`. With multipart/form-data the file itself is sent
-/// (LancePilot).
+/// response again, with `Idempotency-Replayed: true`. With multipart/form-data the file is uploaded:
+/// LancePilot gets its bytes, other providers fetch it from `/media`.
 #[utoipa::path(
     post,
     path = "/api/v1/messages",
