@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
 use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
@@ -60,10 +59,7 @@ pub async fn run(
         }
         CampaignCommand::Resume(arguments) => {
             let campaign = find(context, &arguments.id).await?;
-            let send_before = context.acceptor.send_before(&campaign.account);
-            let resume = CampaignChange::Resume {
-                send_before: send_before.unwrap_or(TimeDelta::hours(1)),
-            };
+            let resume = CampaignChange::resume(context.acceptor, &campaign);
             change(context, &arguments.id, resume, out).await
         }
         CampaignCommand::Cancel(arguments) => {

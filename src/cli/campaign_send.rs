@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -86,7 +86,13 @@ pub(super) async fn run(
         Some(known) => continue_with(known, &checked)?,
         None => match create(context.store, context.acceptor, &new, ACTOR, now).await {
             Err(CreateCampaignError::Invalid(errors)) => return Err(describe(&errors).into()),
-            created => created?,
+            created => {
+                let created = created?;
+                for warning in &created.warnings {
+                    writeln!(out, "warning: {}", warning.message)?;
+                }
+                created.campaign
+            }
         },
     };
     if campaign.state != CampaignState::Done {
@@ -209,19 +215,14 @@ async fn read_file(
         rejections.iter().for_each(&mut *rejected);
     };
     let now = context.clock.now();
-    let source = (BufReader::new(file), row_format(path));
+    let source = (
+        BufReader::new(file),
+        RowFormat::of_file_name(&path.to_string_lossy()),
+    );
     let (store, acceptor) = (context.store, context.acceptor);
     let report = import(store, acceptor, campaign, source, mode, now, &mut progress).await;
     line.finish();
     Ok(report.map_err(|error| format!("{}: {error}", path.display()))?)
-}
-
-fn row_format(path: &Path) -> RowFormat {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension {
-        Some("ndjson" | "jsonl") => RowFormat::Ndjson,
-        _ => RowFormat::Csv,
-    }
 }
 
 fn print_report(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
 use crate::operating::actions::{Decision, OperateError};
+use crate::sending::accept::Acceptor;
 use crate::store::Store;
 use crate::store::campaigns::Expiry;
 use crate::store::ledger::Ledger;
@@ -24,6 +25,14 @@ pub enum CampaignChange {
 }
 
 impl CampaignChange {
+    /// Released messages may stay queued as long as new ones of the account.
+    pub fn resume(acceptor: &Acceptor, campaign: &Campaign) -> Self {
+        let send_before = acceptor.send_before(&campaign.account);
+        Self::Resume {
+            send_before: send_before.unwrap_or(TimeDelta::hours(1)),
+        }
+    }
+
     fn verb(self) -> Verb {
         match self {
             Self::Start => Verb::StartCampaign,
@@ -130,7 +139,8 @@ async fn release(
         let released = store
             .change(decision.now, async |ledger: &mut Ledger| {
                 let current = ledger.find_campaign(&campaign.id).await?;
-                if current.is_none_or(|current| current.state == CampaignState::Paused) {
+                let has_stopped = [CampaignState::Paused, CampaignState::Cancelled];
+                if current.is_none_or(|current| has_stopped.contains(&current.state)) {
                     return Ok(0);
                 }
                 ledger.release_held(&campaign.id, expiry, GROUP).await

@@ -5,6 +5,7 @@ pub mod account_actions;
 pub mod actions;
 pub mod backup;
 pub mod bulk_actions;
+pub mod bulk_resend;
 pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::db;
 use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure_codes;
 use crate::store::Store;
 use crate::store::campaigns::{DeliveryTimes, FailureGroup};
 use crate::store::page_counts::CountsByState;
@@ -72,6 +73,15 @@ pub async fn count_states(store: &Store, campaign: &Campaign) -> Result<CountsBy
 impl CampaignSummary {
     pub fn total(&self) -> u64 {
         self.sum(|_| true)
+    }
+
+    /// Messages that failed in the queue because they were not sent in time.
+    pub fn expired(&self) -> u64 {
+        let expired = self.failures.iter().find(|group| {
+            let code = group.code.as_deref();
+            code == Some(failure_codes::EXPIRED)
+        });
+        expired.map_or(0, |group| group.messages)
     }
 
     /// Messages that have not left the queue, and recipients that are no messages yet.

@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// [`Store::change`] without a waiting caller.
-    async fn change_in_background<T>(
+    pub async fn change_in_background<T>(
         &self,
         now: DateTime<Utc>,
         work: impl AsyncFnOnce(&mut Ledger) -> Result<T, Error>,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -53,13 +54,14 @@ impl Store {
         let alone = due(account, now).filter(Column::Campaign.is_null());
         let mut rows = self.take_due(alone, limit).await?;
         if rows.len() < limit {
-            let paused = campaign_row::Entity::find()
-                .select_only()
-                .column(campaign_row::Column::Id)
-                .filter(campaign_row::Column::State.eq(CampaignState::Paused));
+            // What was resent after a cancellation is sent.
+            let wanted = Column::ResendOf
+                .is_not_null()
+                .or(Column::Campaign.not_in_subquery(campaigns(CampaignState::Cancelled)));
             let of_campaigns = due(account, now)
                 .filter(Column::Campaign.is_not_null())
-                .filter(Column::Campaign.not_in_subquery(paused.into_query()));
+                .filter(Column::Campaign.not_in_subquery(campaigns(CampaignState::Paused)))
+                .filter(wanted);
             rows.extend(self.take_due(of_campaigns, limit - rows.len()).await?);
         }
         rows.into_iter().map(Message::try_from).collect()
@@ -140,6 +142,15 @@ impl Store {
             .limit(limit);
         list_ids(self.pools().reader(), claimed).await
     }
+}
+
+/// The ids of the campaigns in this state.
+fn campaigns(state: CampaignState) -> SelectStatement {
+    campaign_row::Entity::find()
+        .select_only()
+        .column(campaign_row::Column::Id)
+        .filter(campaign_row::Column::State.eq(state))
+        .into_query()
 }
 
 fn due(account: &AccountId, now: DateTime<Utc>) -> Select<Entity> {

@@ -11,7 +11,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, SOBOT, image_to, start_app};
+use crate::harness::app::{App, SOBOT, image_to, read, start_app};
 
 /// An image that belongs to a campaign.
 fn image_of(campaign: &str, to: &str) -> Value {
@@ -71,7 +71,7 @@ async fn a_campaign_that_is_no_slug_is_refused_by_name() {
     app.finish().await;
 }
 
-fn draft(name: &str) -> Value {
+pub(crate) fn draft(name: &str) -> Value {
     json!({
         "account": SOBOT, "name": name, "kind": "image", "caption": "Hello {{name}} in {{city}}",
         "media": { "url": "https://media.example.com/a.jpg" },
@@ -79,37 +79,37 @@ fn draft(name: &str) -> Value {
 }
 
 /// A draft with this name; returns its id.
-async fn create(app: &App, body: &Value) -> String {
+pub(crate) async fn create(app: &App, body: &Value) -> String {
     let (status, campaign) = app.post_json("/api/v1/campaigns", body).await;
     assert_eq!(status, 201, "{campaign}");
     assert_eq!(campaign["state"], "draft");
     campaign["id"].as_str().unwrap().to_owned()
 }
 
-async fn upload(app: &App, id: &str, kind: &str, rows: String) -> (u16, Value) {
+pub(crate) async fn upload(app: &App, id: &str, kind: &str, rows: String) -> (u16, Value) {
     let path = format!("/api/v1/campaigns/{id}/recipients");
     let request = app.request("POST", &path).header("content-type", kind);
     crate::harness::app::read(request.body(rows)).await
 }
 
 /// Rows for so many customers.
-fn csv(numbers: std::ops::Range<usize>) -> String {
+pub(crate) fn csv(numbers: std::ops::Range<usize>) -> String {
     let rows = numbers.map(|number| format!("+4477009{number:05},Ines {number},Leeds\n"));
     format!("to,name,city\n{}", rows.collect::<String>())
 }
 
-async fn act(app: &App, id: &str, action: &str) -> Value {
+pub(crate) async fn act(app: &App, id: &str, action: &str) -> Value {
     let (status, campaign) = app.post(&format!("/api/v1/campaigns/{id}/{action}")).await;
     assert_eq!(status, 200, "{action}: {campaign}");
     campaign
 }
 
-async fn show(app: &App, id: &str) -> Value {
+pub(crate) async fn show(app: &App, id: &str) -> Value {
     app.found(&format!("/api/v1/campaigns/{id}")).await
 }
 
 /// The customers that the provider got a call for, with the captions.
-fn called(app: &App) -> Vec<(String, String)> {
+pub(crate) fn called(app: &App) -> Vec<(String, String)> {
     let calls = app.received(SOBOT).into_iter().map(|request| {
         let body = request.json();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
@@ -349,6 +349,22 @@ async fn a_paused_campaign_sends_nothing_and_a_cancelled_one_never_again() {
     let message = image_of("stop-and-go", "+447700900001");
     let refused = app.post_json("/api/v1/messages", &message).await;
     assert_eq!(refused.1["errors"][0]["field"], "campaign");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_request_is_repeated_with_its_first_reply_although_the_campaign_was_cancelled() {
+    let app = start_app().await;
+    let message = image_of("cut-short", "+447700900001");
+    let post = async || {
+        let request = app.request("POST", "/api/v1/messages");
+        read(request.header("idempotency-key", "k").json(&message)).await
+    };
+    let (status, first) = post().await;
+    assert_eq!(status, 202, "{first}");
+    act(&app, "cut-short", "cancel").await;
+    let (status, second) = post().await;
+    assert_eq!((status, &second["id"]), (202, &first["id"]), "{second}");
     app.finish().await;
 }
 

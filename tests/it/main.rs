@@ -15,6 +15,7 @@ mod bounded_reading;
 mod callback_formats;
 mod callbacks;
 mod campaign_command;
+mod campaign_edges;
 mod campaign_kills;
 mod campaigns;
 mod capacity;

@@ -4,13 +4,16 @@
 //! **Invariant:** a recipient is cleared in the transaction that queues its message, so that a crash
 //! or another process never makes a second one.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignState};
+use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
-use crate::sending::accept::Acceptor;
+use crate::sending::accept::{Acceptor, InvalidField};
 use crate::sending::campaign::import_recipients::{REJECTIONS_LISTED, RejectedRow};
 use crate::sending::campaign::recipient_content::{RecipientContent, column_of};
 use crate::store::Store;
@@ -75,7 +78,7 @@ impl CampaignSender {
         }
         let id = &campaign.id;
         self.store
-            .change_campaign(now, async |ledger: &mut Ledger| {
+            .change_in_background(now, async |ledger: &mut Ledger| {
                 let Some(mut campaign) = ledger.find_campaign(id).await? else {
                     return Ok(SenderStep::Idle);
                 };
@@ -100,13 +103,18 @@ impl CampaignSender {
         campaign: &Campaign,
         now: DateTime<Utc>,
     ) -> Result<SenderStep, db::Error> {
+        let recipients = campaign.recipients;
         // A campaign without recipients gets its messages from callers, and never ends by itself.
-        if campaign.recipients.accepted == 0 || slots(campaign, now) == 0 {
+        let has_rows = recipients.accepted + recipients.rejected > 0;
+        // Without their account all would be rejected.
+        let is_known = self.acceptor.knows(&campaign.account);
+        if !has_rows || !is_known || slots(campaign, now) == 0 {
             return Ok(SenderStep::Idle);
         }
+        let closed = self.list_closed_windows(campaign, now).await?;
         let id = &campaign.id;
         self.store
-            .change_campaign(now, async |ledger: &mut Ledger| {
+            .change_in_background(now, async |ledger: &mut Ledger| {
                 let Some(mut campaign) = ledger.find_campaign(id).await? else {
                     return Ok(SenderStep::Idle);
                 };
@@ -130,13 +138,22 @@ impl CampaignSender {
                     return Ok(SenderStep::Idle);
                 };
                 let taken = waiting.len() as u64;
-                let mut rejected = Vec::new();
+                let (mut rejected, mut positions) = (Vec::new(), Vec::new());
                 for recipient in &waiting {
-                    match self.message(&campaign, recipient, now) {
+                    let message = match closed.get(&recipient.position) {
+                        Some(row) => Err(row.clone()),
+                        None => self.message(&campaign, recipient, now),
+                    };
+                    match message {
                         Ok(message) => ledger.queue_message(&message),
-                        Err(row) => rejected.push(row),
+                        Err(row) => {
+                            rejected.push(row);
+                            positions.push(recipient.position);
+                        }
                     }
                 }
+                // A corrected row is accepted then.
+                ledger.delete_recipients(id, &positions).await?;
                 ledger.clear_recipients(id, last).await?;
                 campaign.recipients.taken += taken;
                 note_slots(&mut campaign, taken, now);
@@ -149,6 +166,36 @@ impl CampaignSender {
                 })
             })
             .await
+    }
+
+    /// The next recipients whose window is closed, by position, if the account refuses them. Not in
+    /// the transaction, which others wait for.
+    async fn list_closed_windows(
+        &self,
+        campaign: &Campaign,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<i64, RejectedRow>, db::Error> {
+        let mut closed = BTreeMap::new();
+        if campaign.template.is_some() || !self.acceptor.refuses_closed_windows(&campaign.account) {
+            return Ok(closed);
+        }
+        for recipient in self
+            .store
+            .list_waiting_recipients(&campaign.id, GROUP)
+            .await?
+        {
+            let Ok(message) = self.message(campaign, &recipient, now) else {
+                continue;
+            };
+            if let Some(error) = self
+                .acceptor
+                .find_closed_window(&message.draft, now)
+                .await?
+            {
+                closed.insert(recipient.position, rejected_row(&recipient, error));
+            }
+        }
+        Ok(closed)
     }
 
     /// How many messages may be queued.
@@ -168,28 +215,19 @@ impl CampaignSender {
     ) -> Result<NewCampaignMessage, RejectedRow> {
         let content: RecipientContent =
             serde_json::from_str(&recipient.content).unwrap_or_default();
-        let reject = |field: &str, message: String| RejectedRow {
-            line: content.line,
-            field: column_of(field).to_owned(),
-            message,
-        };
         let input = content
             .message_input(campaign)
-            .map_err(|error| reject(&error.field, error.message))?;
+            .map_err(|error| rejected_row(recipient, error))?;
         let id = MessageId::new(now);
         let (draft, account) = self.acceptor.check(&input, id).map_err(|errors| {
             let first = errors.into_iter().next();
-            first.map_or_else(
-                || reject("row", "is not valid".to_owned()),
-                |error| reject(&error.field, error.message),
-            )
+            let error = first.unwrap_or_else(|| InvalidField::new("row", "is not valid"));
+            rejected_row(recipient, error)
         })?;
-        let send_before = TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::days(365));
+        let message = NewCampaignMessage::of(id, draft, account, now);
         Ok(NewCampaignMessage {
-            id,
-            draft,
-            send_before: campaign.send_before.unwrap_or(now + send_before),
-            silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+            send_before: campaign.send_before.unwrap_or(message.send_before),
+            ..message
         })
     }
 
@@ -204,7 +242,7 @@ impl CampaignSender {
         }
         let id = &campaign.id;
         self.store
-            .change_campaign(now, async |ledger: &mut Ledger| {
+            .change_in_background(now, async |ledger: &mut Ledger| {
                 let current = ledger.find_campaign(id).await?;
                 if current.is_none_or(|campaign| campaign.state != CampaignState::Paused) {
                     return Ok(SenderStep::Idle);
@@ -230,11 +268,11 @@ impl CampaignSender {
             return Ok(SenderStep::Idle);
         }
         self.store
-            .change_campaign(now, async |ledger: &mut Ledger| {
+            .change_in_background(now, async |ledger: &mut Ledger| {
                 let queued = ledger.list_queued(id, until, STRAGGLERS).await?;
                 ledger.load(&queued).await?;
                 for message in &queued {
-                    ledger.cancel_queued(*message)?;
+                    ledger.leave_queue(*message, QueueState::Cancelled)?;
                     let action = Action {
                         message: Some(*message),
                         account: Some(campaign.account.clone()),
@@ -247,6 +285,15 @@ impl CampaignSender {
                 Ok(SenderStep::Busy)
             })
             .await
+    }
+}
+
+fn rejected_row(recipient: &WaitingRecipient, error: InvalidField) -> RejectedRow {
+    let content: RecipientContent = serde_json::from_str(&recipient.content).unwrap_or_default();
+    RejectedRow {
+        line: content.line,
+        field: column_of(&error.field).to_owned(),
+        message: error.message,
     }
 }
 

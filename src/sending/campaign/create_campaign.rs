@@ -10,6 +10,7 @@ use crate::domain::campaign::{
 };
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaKind;
+use crate::domain::message_warning::MessageWarning;
 use crate::domain::rfc3339;
 use crate::domain::template::Template;
 use crate::sending::accept::{Acceptor, InvalidField, MessageInput, TemplateInput};
@@ -20,6 +21,8 @@ use crate::store::ledger::Ledger;
 const NAME_LIMIT: usize = 128;
 /// Messages per second.
 const RATE_LIMIT: f64 = 1000.0;
+/// One in about 17 minutes.
+const LOWEST_RATE: f64 = 0.001;
 /// Fits every account: the check of a campaign has no recipient yet.
 const SAMPLE_RECIPIENT: &str = "+447700900123";
 /// In place of the media that each recipient has.
@@ -55,14 +58,24 @@ pub enum CreateCampaignError {
     Store(#[from] db::Error),
 }
 
+#[derive(Clone, PartialEq, Debug)]
+pub struct CreatedCampaign {
+    pub campaign: Campaign,
+    /// About its media.
+    pub warnings: Vec<MessageWarning>,
+}
+
 pub async fn create(
     store: &Store,
     acceptor: &Acceptor,
     new: &NewCampaign,
     actor: &str,
     now: DateTime<Utc>,
-) -> Result<Campaign, CreateCampaignError> {
+) -> Result<CreatedCampaign, CreateCampaignError> {
     let campaign = check(acceptor, new, now).map_err(CreateCampaignError::Invalid)?;
+    let checked =
+        acceptor.check_shared_media(&campaign.account, Some(campaign.kind), &campaign.media);
+    let warnings = checked.await.map_err(CreateCampaignError::Invalid)?;
     let inserted = store
         .change(now, async |ledger: &mut Ledger| {
             let inserted = ledger.insert_campaign(&campaign).await?;
@@ -78,7 +91,7 @@ pub async fn create(
         })
         .await?;
     if inserted {
-        Ok(campaign)
+        Ok(CreatedCampaign { campaign, warnings })
     } else {
         Err(CreateCampaignError::Exists(campaign.id))
     }
@@ -123,10 +136,9 @@ pub fn check(
         errors.push(InvalidField::new("send_before", message));
     }
     if let Some(rate) = new.rate
-        && !(rate.is_finite() && rate > 0.0 && rate <= RATE_LIMIT)
+        && !(LOWEST_RATE..=RATE_LIMIT).contains(&rate)
     {
-        let message =
-            format!("is {rate}; use messages per second, above 0 and at most {RATE_LIMIT}");
+        let message = format!("is {rate}; use messages per second, {LOWEST_RATE} to {RATE_LIMIT}");
         errors.push(InvalidField::new("rate", message));
     }
     let (Ok(account), Ok(kind), Some(id), true) = (

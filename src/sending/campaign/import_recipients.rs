@@ -8,8 +8,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::campaign::{Campaign, CampaignId};
+use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
 use crate::domain::ids::MessageId;
+use crate::domain::message::MessageDraft;
 use crate::sending::accept::{Acceptor, InvalidField};
 use crate::sending::campaign::recipient_content::{RecipientContent, column_of, row_key};
 use crate::sending::campaign::recipient_rows::{ReadRow, RecipientRows, RowFormat, RowsError};
@@ -96,7 +97,7 @@ pub async fn import(
                 let message = format!("has more than {ROWS_LIMIT} rows; split the file");
                 return Err(ImportError::Invalid(InvalidField::new("rows", message)));
             }
-            match check_row(acceptor, campaign, row, now) {
+            match check_row(acceptor, campaign, row, now).await? {
                 Ok(recipient) => group.push(recipient),
                 Err(rejected) => rejections.push(rejected),
             }
@@ -108,18 +109,14 @@ pub async fn import(
         let (valid, rejected) = (group.len() as u64, rejections.len() as u64);
         let accepted = match mode {
             ImportMode::DryRun => {
-                let new = group
+                let keys: Vec<String> = group.into_iter().map(|row| row.row_key).collect();
+                let known = store.list_known_rows(&campaign.id, &keys).await?;
+                let new = keys
                     .into_iter()
-                    .filter(|row| seen.insert(row.row_key.clone()));
+                    .filter(|key| !known.contains(key) && seen.insert(key.clone()));
                 new.count() as u64
             }
-            ImportMode::Apply => {
-                let added = Group {
-                    recipients: group,
-                    rejected,
-                };
-                store_group(store, &campaign.id, added, now).await?
-            }
+            ImportMode::Apply => store_group(store, &campaign.id, group, now).await?,
         };
         report.accepted += accepted;
         report.duplicates += valid - accepted;
@@ -139,12 +136,34 @@ pub async fn import(
     Ok(report)
 }
 
-fn check_row(
+async fn check_row(
     acceptor: &Acceptor,
     campaign: &Campaign,
     row: ReadRow,
     now: DateTime<Utc>,
-) -> Result<NewRecipient, RejectedRow> {
+) -> Result<Result<NewRecipient, RejectedRow>, db::Error> {
+    let line = row.line;
+    let (draft, recipient) = match check_fields(acceptor, campaign, row, now) {
+        Ok(checked) => checked,
+        Err(rejected) => return Ok(Err(rejected)),
+    };
+    let closed = acceptor.find_closed_window(&draft, now).await?;
+    Ok(match closed {
+        Some(error) => Err(RejectedRow {
+            line,
+            field: column_of(&error.field).to_owned(),
+            message: error.message,
+        }),
+        None => Ok(recipient),
+    })
+}
+
+fn check_fields(
+    acceptor: &Acceptor,
+    campaign: &Campaign,
+    row: ReadRow,
+    now: DateTime<Utc>,
+) -> Result<(MessageDraft, NewRecipient), RejectedRow> {
     let line = row.line;
     let reject = |error: &InvalidField| RejectedRow {
         line,
@@ -163,10 +182,11 @@ fn check_row(
         Some(first) => reject(first),
         None => reject(&InvalidField::new("row", "is not valid")),
     })?;
-    Ok(NewRecipient {
+    let recipient = NewRecipient {
         row_key: row_key(&draft),
         content: to_json(&content),
-    })
+    };
+    Ok((draft, recipient))
 }
 
 fn to_json(content: &RecipientContent) -> String {
@@ -174,32 +194,33 @@ fn to_json(content: &RecipientContent) -> String {
     serde_json::to_string(content).unwrap_or_default()
 }
 
-struct Group {
-    recipients: Vec<NewRecipient>,
-    rejected: u64,
-}
-
 /// Returns how many are new.
 async fn store_group(
     store: &Store,
     id: &CampaignId,
-    group: Group,
+    recipients: Vec<NewRecipient>,
     now: DateTime<Utc>,
 ) -> Result<u64, ImportError> {
-    let given = group.recipients.len() as u64;
+    let given = recipients.len() as u64;
     store
-        .change_campaign(now, async |ledger: &mut Ledger| {
+        .change_in_background(now, async |ledger: &mut Ledger| {
             let Some(mut campaign) = ledger.find_campaign(id).await? else {
                 return Ok(Err(ImportError::UnknownCampaign));
             };
             if let Some(reason) = campaign.refuses_recipients() {
-                return Ok(Err(ImportError::NotNow(reason)));
+                let keys: Vec<String> = recipients.into_iter().map(|row| row.row_key).collect();
+                let known = ledger.list_known_rows(id, &keys).await?;
+                // A file that is imported twice while its campaign ends has nothing new.
+                let has_new = keys.iter().any(|key| !known.contains(key));
+                if campaign.state != CampaignState::Done || has_new {
+                    return Ok(Err(ImportError::NotNow(reason)));
+                }
+                return Ok(Ok(0));
             }
-            let added = ledger.add_recipients(id, group.recipients).await?;
+            let added = ledger.add_recipients(id, recipients).await?;
             let counts = &mut campaign.recipients;
             counts.accepted += added;
             counts.duplicates += given - added;
-            counts.rejected += group.rejected;
             ledger.update_campaign(&campaign).await?;
             Ok(Ok(added))
         })
@@ -215,9 +236,10 @@ async fn store_rejections(
 ) -> Result<(), ImportError> {
     let listed = serde_json::to_string(&report.listed).unwrap_or_default();
     store
-        .change_campaign(now, async |ledger: &mut Ledger| {
+        .change_in_background(now, async |ledger: &mut Ledger| {
             if let Some(mut campaign) = ledger.find_campaign(id).await? {
                 campaign.rejections = (!report.listed.is_empty()).then_some(listed);
+                campaign.recipients.rejected = report.rejected;
                 ledger.update_campaign(&campaign).await?;
             }
             Ok(())

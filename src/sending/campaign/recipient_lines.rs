@@ -47,8 +47,8 @@ impl<R: BufRead> RecipientLines<R> {
         }))
     }
 
-    /// The next lines that make a row of CSV: an odd number of quotes continues it. If the quote is
-    /// never closed, only the first line is the row.
+    /// The next lines that make a row of CSV: an open quote continues it. If the quote is never
+    /// closed, only the first line is the row.
     pub(super) fn next_csv_row(&mut self) -> io::Result<Option<RawRow>> {
         let Some(first) = self.take_line()? else {
             return Ok(None);
@@ -58,7 +58,7 @@ impl<R: BufRead> RecipientLines<R> {
             let bytes = Err(too_long());
             return Ok(Some(RawRow { line, bytes }));
         };
-        let mut open = has_odd_quotes(&bytes);
+        let mut open = ends_in_quotes(&bytes, false);
         let mut more: Vec<Line> = Vec::new();
         while open {
             let next = self.take_line()?;
@@ -72,7 +72,7 @@ impl<R: BufRead> RecipientLines<R> {
                 let bytes = Err("has a quote that is not closed".to_owned());
                 return Ok(Some(RawRow { line, bytes }));
             };
-            open ^= has_odd_quotes(part);
+            open = ends_in_quotes(part, open);
             bytes.extend_from_slice(part);
             more.extend(next);
         }
@@ -123,8 +123,19 @@ fn too_long() -> String {
     format!("is longer than {ROW_LIMIT} bytes")
 }
 
-fn has_odd_quotes(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |odd, byte| odd ^ (*byte == b'"'))
+/// Whether a text in quotes is open after these bytes; `open` says whether one is before them. A
+/// quote counts where a field begins and in such a text, as for the parser.
+fn ends_in_quotes(bytes: &[u8], mut open: bool) -> bool {
+    let (mut begins, mut closed) = (!open, false);
+    for byte in bytes {
+        if *byte == b'"' && (open || begins || closed) {
+            (closed, open, begins) = (open, !open, false);
+        } else {
+            closed = false;
+            begins = !open && matches!(byte, b',' | b';' | b'\t');
+        }
+    }
+    open
 }
 
 #[cfg(test)]
@@ -149,6 +160,14 @@ mod tests {
             found,
             [1, 2, 4].into_iter().zip(expected).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn a_quote_within_a_text_is_a_mark_of_inches() {
+        let found = rows("1,5\" screen\n2,Bob\n3,6\" screen\n4,\"a \"\"b\"\" c\"\n");
+        let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 2, 3, 4]);
+        assert!(found.iter().all(|(_, row)| row.is_ok()));
     }
 
     #[test]

@@ -32,6 +32,17 @@ pub enum RowFormat {
     Ndjson,
 }
 
+impl RowFormat {
+    /// By the extension; CSV unless it names another.
+    pub fn of_file_name(name: &str) -> Self {
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        match extension {
+            Some("ndjson" | "jsonl") => Self::Ndjson,
+            _ => Self::Csv,
+        }
+    }
+}
+
 pub(super) struct RecipientRows<R> {
     lines: RecipientLines<R>,
     /// Absent in NDJSON.
@@ -170,6 +181,12 @@ fn split(bytes: &[u8], delimiter: u8) -> Result<Vec<String>, InvalidField> {
     reader
         .read_byte_record(&mut record)
         .map_err(|error| InvalidField::new(ROW, format!("is not CSV: {error}")))?;
+    let read = usize::try_from(reader.position().byte()).unwrap_or(bytes.len());
+    let rest = bytes.get(read..).unwrap_or_default();
+    if !rest.trim_ascii().is_empty() {
+        let message = "has a quote that does not belong to its text";
+        return Err(InvalidField::new(ROW, message));
+    }
     record
         .iter()
         .map(|field| {

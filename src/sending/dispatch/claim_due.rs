@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
+use crate::domain::campaign::CampaignId;
 use crate::domain::circuit_breaker::SubmissionPurpose;
 use crate::domain::ids::AttemptId;
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
@@ -228,9 +229,12 @@ impl Dispatcher {
         {
             return Ok(Vec::new());
         }
+        let campaigns = prepared.iter().filter_map(campaign_to_ask);
+        let stopped = ledger.list_stopped_campaigns(campaigns).await?;
         let queued: Vec<PreparedMessage> = prepared
             .into_iter()
             .filter(|message| ledger.is_due(message.outgoing.id))
+            .filter(|message| campaign_to_ask(message).is_none_or(|id| !stopped.contains(id)))
             .collect();
         let slots = match allowance.rate {
             Some(rate) => flow.reserve_slots(rate, queued.len(), now, until),
@@ -302,4 +306,14 @@ impl Dispatcher {
             report_url,
         })
     }
+}
+
+/// Whose state decides whether the message is sent. What was resent is sent, even if its campaign was
+/// cancelled before.
+fn campaign_to_ask(message: &PreparedMessage) -> Option<&CampaignId> {
+    let draft = &message.outgoing.draft;
+    draft
+        .campaign
+        .as_ref()
+        .filter(|_| draft.resend_of.is_none())
 }

@@ -12,6 +12,7 @@ use crate::db::{Error, instant};
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
+use crate::domain::failure_codes;
 use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
@@ -66,6 +67,15 @@ impl Store {
             .all(self.pools().reader())
             .await?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// Messages that failed in the queue because they were not sent in time.
+    pub async fn count_expired(&self, id: &CampaignId) -> Result<u64, Error> {
+        let expired = Entity::find()
+            .filter(Column::Campaign.eq(id))
+            .filter(Column::State.eq(DeliveryState::Failed))
+            .filter(Column::FailureCode.eq(failure_codes::EXPIRED));
+        Ok(expired.count(self.pools().reader()).await?)
     }
 
     /// Most frequent first.

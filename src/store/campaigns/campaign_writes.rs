@@ -1,33 +1,46 @@
-//! Transactions of campaigns, for the use cases outside of the store.
+//! Queues the messages of campaigns and of bulk actions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::db::Error;
+use crate::db::instant;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MessageDraft;
-use crate::store::Store;
+use crate::domain::provider_account::Account;
 use crate::store::ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
 
-/// A message that a campaign makes of a recipient.
+/// Instead of times that are too long to be added.
+const LONG: TimeDelta = TimeDelta::days(3650);
+
+/// A message that a campaign makes of a recipient, or one that is sent again.
 #[derive(Clone, Debug)]
 pub struct NewCampaignMessage {
     pub id: MessageId,
     pub draft: MessageDraft,
+    /// Not sent before.
+    pub due_at: DateTime<Utc>,
     pub send_before: DateTime<Utc>,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
 }
 
-impl Store {
-    /// Commits what `work` did, or rolls it back after an error.
-    pub async fn change_campaign<T>(
-        &self,
-        now: DateTime<Utc>,
-        work: impl AsyncFnOnce(&mut Ledger) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.change_in_background(now, work).await
+impl NewCampaignMessage {
+    /// It may stay queued as long as any of its account.
+    pub fn of(
+        id: MessageId,
+        draft: MessageDraft,
+        account: &Account,
+        due_at: DateTime<Utc>,
+    ) -> Self {
+        let time = |time| TimeDelta::from_std(time).unwrap_or(LONG);
+        Self {
+            id,
+            draft,
+            due_at,
+            send_before: due_at + time(account.send_before),
+            silence_limit: time(account.deadline),
+        }
     }
 }
 
@@ -41,6 +54,9 @@ impl Ledger {
             send_before: Some(message.send_before),
             silence_limit: message.silence_limit,
         };
-        self.insert(new.queued(&message.draft));
+        let mut row = new.queued(&message.draft);
+        let due_at = instant::to_millis(message.due_at);
+        row.next_attempt_at = row.next_attempt_at.map(|_| due_at);
+        self.insert(row);
     }
 }

@@ -1,14 +1,19 @@
 //! The messages of a campaign that are queued: how many, and holding and releasing them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+};
 
 use crate::db::{Error, instant};
-use crate::domain::campaign::CampaignId;
+use crate::domain::campaign::{CampaignId, CampaignState};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::store::Store;
+use crate::store::entities::campaign_row;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
@@ -30,7 +35,7 @@ impl Store {
         Ok(due.one(self.pools().reader()).await?.is_some())
     }
 
-    /// Whether a message that was created until then is queued.
+    /// Whether a message that was created until then is queued, or one that is no resend.
     pub async fn has_queued(
         &self,
         campaign: &CampaignId,
@@ -42,6 +47,29 @@ impl Store {
 }
 
 impl Ledger {
+    /// Which of these campaigns are paused or cancelled.
+    pub async fn list_stopped_campaigns(
+        &self,
+        campaigns: impl Iterator<Item = &CampaignId>,
+    ) -> Result<BTreeSet<CampaignId>, Error> {
+        let campaigns: BTreeSet<&CampaignId> = campaigns.collect();
+        if campaigns.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let stopped: Vec<CampaignId> = campaign_row::Entity::find()
+            .select_only()
+            .column(campaign_row::Column::Id)
+            .filter(campaign_row::Column::Id.is_in(campaigns))
+            .filter(
+                campaign_row::Column::State
+                    .is_in([CampaignState::Paused, CampaignState::Cancelled]),
+            )
+            .into_tuple()
+            .all(self.transaction())
+            .await?;
+        Ok(stopped.into_iter().collect())
+    }
+
     /// Messages of the campaign that have not left the queue, without those of a dry run.
     pub async fn count_unsent(&self, campaign: &CampaignId) -> Result<u64, Error> {
         let unsent = Entity::find()
@@ -90,7 +118,8 @@ impl Ledger {
         Ok(ids.len())
     }
 
-    /// Queued messages of a campaign that were created until `until`, at most `limit`.
+    /// Queued messages of a campaign that were created until `until` or are no resends, at most
+    /// `limit`.
     pub async fn list_queued(
         &self,
         campaign: &CampaignId,
@@ -105,15 +134,12 @@ impl Ledger {
     pub fn note_resend(&mut self, id: MessageId, resent_as: MessageId) -> Result<(), Error> {
         self.edit(id, |row| row.resent_as = Some(resent_as.uuid()))
     }
-
-    /// Ends the wait of a queued message.
-    pub fn cancel_queued(&mut self, id: MessageId) -> Result<(), Error> {
-        self.edit(id, |row| row.leave_queue(QueueState::Cancelled))
-    }
 }
 
 fn queued_until(campaign: &CampaignId, until: DateTime<Utc>) -> Select<Entity> {
-    queued(campaign).filter(Column::CreatedAt.lte(instant::to_millis(until)))
+    // Only a resend may come after the cancellation; clocks may order the others wrongly.
+    let before = Column::CreatedAt.lte(instant::to_millis(until));
+    queued(campaign).filter(before.or(Column::ResendOf.is_null()))
 }
 
 fn queued(campaign: &CampaignId) -> Select<Entity> {

@@ -1,7 +1,11 @@
 //! Recipients of campaigns that are no messages yet.
 
+use std::collections::HashSet;
+
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use crate::db::{Error, statements};
 use crate::domain::campaign::CampaignId;
@@ -33,9 +37,36 @@ impl Store {
         let first = waiting(campaign).one(self.pools().reader()).await?;
         Ok(first.is_some())
     }
+
+    /// The first recipients that are no messages yet.
+    pub async fn list_waiting_recipients(
+        &self,
+        campaign: &CampaignId,
+        limit: u64,
+    ) -> Result<Vec<WaitingRecipient>, Error> {
+        list_waiting(self.pools().reader(), campaign, limit).await
+    }
+
+    /// Which of these row keys the campaign has.
+    pub async fn list_known_rows(
+        &self,
+        campaign: &CampaignId,
+        row_keys: &[String],
+    ) -> Result<HashSet<String>, Error> {
+        list_known(self.pools().reader(), campaign, row_keys).await
+    }
 }
 
 impl Ledger {
+    /// Which of these row keys the campaign has.
+    pub async fn list_known_rows(
+        &self,
+        campaign: &CampaignId,
+        row_keys: &[String],
+    ) -> Result<HashSet<String>, Error> {
+        list_known(self.transaction(), campaign, row_keys).await
+    }
+
     /// Adds recipients that the campaign does not have; returns how many.
     pub async fn add_recipients(
         &mut self,
@@ -71,15 +102,24 @@ impl Ledger {
         campaign: &CampaignId,
         limit: u64,
     ) -> Result<Vec<WaitingRecipient>, Error> {
-        let query = waiting(campaign).order_by_asc(Column::Position);
-        let rows = query.limit(limit).all(self.transaction()).await?;
-        let waiting = rows.into_iter().filter_map(|row| {
-            Some(WaitingRecipient {
-                position: row.position,
-                content: row.content?,
-            })
-        });
-        Ok(waiting.collect())
+        list_waiting(self.transaction(), campaign, limit).await
+    }
+
+    /// Removes recipients that became no message.
+    pub async fn delete_recipients(
+        &mut self,
+        campaign: &CampaignId,
+        positions: &[i64],
+    ) -> Result<(), Error> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        Entity::delete_many()
+            .filter(Column::Campaign.eq(campaign))
+            .filter(Column::Position.is_in(positions.iter().copied()))
+            .exec(self.transaction())
+            .await?;
+        Ok(())
     }
 
     /// Removes what is known of the first recipients of a cancelled campaign.
@@ -122,4 +162,36 @@ fn waiting(campaign: &CampaignId) -> Select<Entity> {
     Entity::find()
         .filter(Column::Campaign.eq(campaign))
         .filter(Column::Content.is_not_null())
+}
+
+async fn list_waiting(
+    connection: &impl ConnectionTrait,
+    campaign: &CampaignId,
+    limit: u64,
+) -> Result<Vec<WaitingRecipient>, Error> {
+    let query = waiting(campaign).order_by_asc(Column::Position);
+    let rows = query.limit(limit).all(connection).await?;
+    let waiting = rows.into_iter().filter_map(|row| {
+        Some(WaitingRecipient {
+            position: row.position,
+            content: row.content?,
+        })
+    });
+    Ok(waiting.collect())
+}
+
+async fn list_known(
+    connection: &impl ConnectionTrait,
+    campaign: &CampaignId,
+    row_keys: &[String],
+) -> Result<HashSet<String>, Error> {
+    let known: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::RowKey)
+        .filter(Column::Campaign.eq(campaign))
+        .filter(Column::RowKey.is_in(row_keys.iter().map(String::as_str)))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(known.into_iter().collect())
 }

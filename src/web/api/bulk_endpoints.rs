@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
-use crate::operating::bulk_actions::{
-    BulkMode, BulkSelection, cancel_all, reopen_campaign, resend_all,
-};
+use crate::operating::bulk_actions::{BulkMode, BulkSelection, cancel_all};
+use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;
@@ -115,12 +114,7 @@ pub(crate) async fn resend_campaign(
         ..filter
     });
     let (media, dry_run) = (request.media.map(campaign_media), request.dry_run);
-    let response = resend(&services, &caller, selection, media, dry_run).await?;
-    if !dry_run {
-        let decision = decision(&services, &caller);
-        reopen_campaign(&services.store, &campaign.id, &decision).await?;
-    }
-    Ok(response)
+    resend(&services, &caller, selection, media, dry_run).await
 }
 
 pub(crate) fn campaign_selection(filter: MessageFilter) -> BulkSelection {
@@ -167,6 +161,9 @@ fn read_filter(
     let mut pairs = Vec::new();
     for (name, value) in filter {
         let values = match value {
+            Value::Array(values) if values.is_empty() => {
+                return Err(ApiError::field(name_in_request(name), "is an empty list"));
+            }
             Value::Array(values) => values.as_slice(),
             single => std::slice::from_ref(single),
         };

@@ -1,7 +1,7 @@
 //! `/api/v1/campaigns`: creates, lists, shows, starts, pauses, resumes and cancels campaigns.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::scope::Caller;
@@ -43,15 +43,16 @@ pub(crate) async fn create(
     let request: CreateCampaignRequest = parse_json(&body)?;
     let new = NewCampaign::from(request);
     let (store, now) = (&services.store, services.clock.now());
-    let campaign = create_campaign(store, &services.acceptor, &new, &caller.name, now).await?;
+    let created = create_campaign(store, &services.acceptor, &new, &caller.name, now).await?;
+    let campaign = created.campaign;
     let states = count_states(store, &campaign).await?;
+    let warnings = created.warnings.into_iter().map(Into::into);
     Ok(HttpResponse::Created()
         .insert_header(("Location", format!("/api/v1/campaigns/{}", campaign.id)))
-        .json(CampaignResponse::of(
-            &campaign,
-            &states,
-            caller.visibility(),
-        )))
+        .json(CampaignResponse {
+            warnings: warnings.collect(),
+            ..CampaignResponse::of(&campaign, &states, caller.visibility())
+        }))
 }
 
 /// List campaigns, newest first
@@ -158,7 +159,7 @@ pub(crate) async fn resume(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = find(&services, &id).await?;
-    let change = resumption(&services, &campaign);
+    let change = CampaignChange::resume(&services.acceptor, &campaign);
     run(&services, &caller, &id, change).await
 }
 
@@ -176,14 +177,6 @@ pub(crate) async fn cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     run(&services, &caller, &id, CampaignChange::Cancel).await
-}
-
-/// The change that resumes a campaign.
-pub(crate) fn resumption(services: &Services, campaign: &Campaign) -> CampaignChange {
-    let send_before = services.acceptor.send_before(&campaign.account);
-    CampaignChange::Resume {
-        send_before: send_before.unwrap_or(TimeDelta::hours(1)),
-    }
 }
 
 /// The campaign that a path names.

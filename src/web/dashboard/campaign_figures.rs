@@ -7,11 +7,11 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::failure_codes::describe;
 use crate::domain::provider::ProviderId;
+use crate::domain::scope::Visibility;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::store::campaigns::DeliveryTimes;
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::number_format::{count, percent, permille, span};
-use crate::web::dashboard::visible_text::visible_line;
 
 /// Height of the chart of delivery times.
 const CHART_HEIGHT: u64 = 100;
@@ -109,27 +109,60 @@ pub(super) fn segments(campaign: &Campaign, totals: &StateTotals) -> Vec<StateSe
     segments
 }
 
-pub(super) fn figures(totals: &StateTotals, submitted: u64) -> Vec<CampaignFigure> {
+/// Messages that left the queue for the provider.
+pub(super) struct Attempted {
+    pub(super) messages: u64,
+    pub(super) failed: u64,
+    /// Failed in the queue, without an attempt.
+    expired: u64,
+}
+
+impl Attempted {
+    pub(super) fn new(totals: &StateTotals, expired: u64) -> Self {
+        let failed = totals.get(DeliveryState::Failed).saturating_sub(expired);
+        Self {
+            messages: totals.at_least(DeliveryState::Submitted) + failed,
+            failed,
+            expired,
+        }
+    }
+}
+
+pub(super) fn figures(totals: &StateTotals, attempted: &Attempted) -> Vec<CampaignFigure> {
     let figure = |label, messages, tone| CampaignFigure {
         label,
-        value: percent(messages, submitted),
-        note: format!("{} of {}", count(messages), count(submitted)),
+        value: percent(messages, attempted.messages),
+        note: format!(
+            "{} of {} attempted",
+            count(messages),
+            count(attempted.messages)
+        ),
         tone,
     };
-    vec![
+    let mut figures = vec![
         figure(
             "Delivered",
             totals.at_least(DeliveryState::Delivered),
             "delivered",
         ),
         figure("Read", totals.at_least(DeliveryState::Read), "read"),
-        figure("Failed", totals.get(DeliveryState::Failed), "failed"),
-    ]
+        figure("Failed", attempted.failed, "failed"),
+    ];
+    if attempted.expired > 0 {
+        figures.push(CampaignFigure {
+            label: "Expired in the queue",
+            value: count(attempted.expired),
+            note: "not sent in time".to_owned(),
+            tone: "failed",
+        });
+    }
+    figures
 }
 
 pub(super) fn failure_lines(
     summary: &CampaignSummary,
     provider: ProviderId,
+    visibility: Visibility,
     can_resend: bool,
 ) -> Vec<FailureLine> {
     let id = &summary.campaign.id;
@@ -143,7 +176,9 @@ pub(super) fn failure_lines(
             let mut pairs = form_urlencoded::Serializer::new(String::new());
             pairs.append_pair("state", "failed");
             pairs.append_pair("class", class.as_str());
-            if let Some(code) = &group.code {
+            // A code may quote a number; a link with a masked one would find nothing.
+            let is_shown = |code: &&String| visibility.mask_code(code) == **code;
+            if let Some(code) = group.code.as_ref().filter(is_shown) {
                 pairs.append_pair("code", code);
             }
             if campaign {
@@ -152,7 +187,8 @@ pub(super) fn failure_lines(
             pairs.finish()
         };
         FailureLine {
-            code: group.code.as_deref().map_or("–".to_owned(), visible_line),
+            code: (group.code.as_deref())
+                .map_or("–".to_owned(), |code| visibility.failure_code(code)),
             class: class.as_str(),
             meaning: describe(provider, &failure).meaning,
             count: count(group.messages),

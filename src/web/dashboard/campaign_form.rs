@@ -14,6 +14,8 @@ pub(super) struct CampaignForm {
     pub(super) fields: Vec<FormField>,
     /// Of the account, the kind and the file.
     pub(super) errors: Vec<(String, String)>,
+    /// About the media.
+    pub(super) warnings: Vec<String>,
     /// Of a file that was only checked.
     pub(super) report: Option<ImportView>,
 }
@@ -56,6 +58,7 @@ impl CampaignForm {
         };
         let accounts = services.accounts.keys();
         Self {
+            warnings: Vec::new(),
             accounts: accounts
                 .map(|account| option(account.to_string(), given.text("account")))
                 .collect(),

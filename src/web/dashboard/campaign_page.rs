@@ -8,15 +8,14 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::operating::change_campaign::CampaignChange;
 use crate::reporting::campaign_summary::{CampaignSummary, summarize};
-use crate::sending::campaign::{ImportMode, RejectedRow};
+use crate::sending::campaign::{ImportMode, RejectedRow, RowFormat};
 use crate::services::Services;
-use crate::web::api::campaign_endpoints::{change, find, resumption};
+use crate::web::api::campaign_endpoints::{change, find};
 use crate::web::api::recipient_endpoints::import_rows;
 use crate::web::dashboard::campaign_figures::{
-    CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures, segments,
-    time_bars, usual_times,
+    Attempted, CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures,
+    segments, time_bars, usual_times,
 };
-use crate::web::dashboard::campaigns_page::format_of;
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
 use crate::web::dashboard::number_format::{count, counted, percent};
@@ -49,7 +48,7 @@ pub(crate) async fn add_recipients(
         let words = "no file was chosen; go back and choose a CSV file";
         return Err(ApiError::NotPossible(words.to_owned()));
     };
-    let (format, mode) = (format_of(&file_name), ImportMode::Apply);
+    let (format, mode) = (RowFormat::of_file_name(&file_name), ImportMode::Apply);
     import_rows(&services, &campaign, &file, format, mode).await?;
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
 }
@@ -75,7 +74,8 @@ pub(crate) async fn resume(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let resume = resumption(&services, &find(&services, &id).await?);
+    let campaign = find(&services, &id).await?;
+    let resume = CampaignChange::resume(&services.acceptor, &campaign);
     run(&services, &caller, &id, resume).await
 }
 
@@ -141,11 +141,11 @@ impl CampaignPage {
         let campaign = &summary.campaign;
         let totals = StateTotals::sum([&summary.states]);
         let failed = totals.get(DeliveryState::Failed);
-        let submitted = totals.at_least(DeliveryState::Submitted) + failed;
+        let attempted = Attempted::new(&totals, summary.expired());
         let total = summary.total();
         let done = total - summary.unsent();
         // Some failures are normal.
-        let troubled = submitted >= 20 && failed * 5 > submitted;
+        let troubled = attempted.messages >= 20 && attempted.failed * 5 > attempted.messages;
         let account = services.accounts.get(&campaign.account);
         let visibility = caller.visibility();
         let stored: Vec<RejectedRow> = campaign
@@ -164,7 +164,7 @@ impl CampaignPage {
             ),
             id: campaign.id.to_string(),
             name: campaign.name.clone(),
-            headline: headline(campaign, failed, submitted, troubled),
+            headline: headline(campaign, &attempted, troubled),
             troubled,
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
@@ -175,10 +175,10 @@ impl CampaignPage {
             pace: summary.speed.map(pace),
             expected_end: summary.expected_end.map(TimeElement::new),
             segments: segments(campaign, &totals),
-            figures: figures(&totals, submitted),
+            figures: figures(&totals, &attempted),
             funnel: totals.funnel(),
             failures: account.map_or_else(Vec::new, |account| {
-                failure_lines(summary, account.provider(), can_operate)
+                failure_lines(summary, account.provider(), visibility, can_operate)
             }),
             resend_href: (can_operate && failed > 0)
                 .then(|| format!("/campaigns/{}/resend?state=failed", campaign.id)),
@@ -211,10 +211,11 @@ fn refresh(state: CampaignState) -> Refresh {
     }
 }
 
-fn headline(campaign: &Campaign, failed: u64, submitted: u64, troubled: bool) -> String {
+fn headline(campaign: &Campaign, attempted: &Attempted, troubled: bool) -> String {
     let name = visible_line(&campaign.name);
     if troubled {
-        return format!("{name}: {} failed", percent(failed, submitted));
+        let failed = percent(attempted.failed, attempted.messages);
+        return format!("{name}: {failed} failed");
     }
     let words = match campaign.state {
         CampaignState::Draft if campaign.recipients.accepted == 0 => "draft without recipients",

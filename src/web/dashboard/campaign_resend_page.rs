@@ -5,7 +5,8 @@ use askama::Template;
 
 use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::scope::Caller;
-use crate::operating::bulk_actions::{BulkMode, BulkResult, reopen_campaign, resend_all};
+use crate::operating::bulk_actions::{BulkMode, BulkResult};
+use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;
@@ -42,8 +43,6 @@ pub(crate) async fn apply(
     let campaign = find(&services, &id).await?;
     let form = ResendForm::read(&body);
     run(&services, &caller, &campaign, &form, BulkMode::Apply).await?;
-    let decision = decision(&services, &caller);
-    reopen_campaign(&services.store, &campaign.id, &decision).await?;
     services.accepted.notify_one();
     services.campaign_changed.notify_one();
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))

@@ -15,6 +15,7 @@ use crate::sending::campaign::{
 use crate::services::Services;
 use crate::store::page_counts::CountsByState;
 use crate::web::api::recipient_endpoints::import_rows;
+use crate::web::dashboard::campaign_figures::Attempted;
 use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::import_view::ImportView;
@@ -82,7 +83,7 @@ pub(crate) async fn create_draft(
         Ok(campaign) if errors.is_empty() => campaign,
         _ => return show_errors(&services, &caller, form.with_errors(&errors)).await,
     };
-    let format = format_of(&file_name);
+    let format = RowFormat::of_file_name(&file_name);
     let dry_run = import_rows(&services, &campaign, &file, format, ImportMode::DryRun).await;
     let report = match dry_run {
         Ok(report) => report,
@@ -94,6 +95,12 @@ pub(crate) async fn create_draft(
     };
     if given.text("action") == "check" {
         form.report = Some(ImportView::new(&report));
+        let media =
+            acceptor.check_shared_media(&campaign.account, Some(campaign.kind), &campaign.media);
+        match media.await {
+            Ok(warnings) => form.warnings = warnings.into_iter().map(|it| it.message).collect(),
+            Err(errors) => return show_errors(&services, &caller, form.with_errors(&errors)).await,
+        }
         let page = load(&services, &caller, form).await?;
         return respond(&services, page).await;
     }
@@ -110,14 +117,6 @@ pub(crate) async fn create_draft(
     }
     import_rows(&services, &campaign, &file, format, ImportMode::Apply).await?;
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
-}
-
-pub(super) fn format_of(file_name: &str) -> RowFormat {
-    let extension = file_name.rsplit_once('.').map(|(_, extension)| extension);
-    match extension {
-        Some("ndjson" | "jsonl") => RowFormat::Ndjson,
-        _ => RowFormat::Csv,
-    }
 }
 
 /// Browsers write a field of the type `datetime-local` without a zone.
@@ -147,7 +146,8 @@ async fn load(
     let mut rows = Vec::new();
     for campaign in store.list_campaigns(None, None, CAMPAIGNS_SHOWN).await? {
         let states = count_states(store, &campaign).await?;
-        rows.push(CampaignListRow::new(&campaign, &states));
+        let expired = store.count_expired(&campaign.id).await?;
+        rows.push(CampaignListRow::new(&campaign, &states, expired));
     }
     let can_send = caller.require(Scope::Send).is_ok();
     Ok(CampaignsPage {
@@ -172,26 +172,28 @@ struct CampaignListRow {
     state: &'static str,
     account: String,
     recipients: String,
-    submitted: String,
+    attempted: String,
     delivered: String,
     failed: String,
     created: TimeElement,
 }
 
 impl CampaignListRow {
-    fn new(campaign: &Campaign, states: &CountsByState) -> Self {
+    fn new(campaign: &Campaign, states: &CountsByState, expired: u64) -> Self {
         let totals = StateTotals::sum([states]);
-        let failed = totals.get(DeliveryState::Failed);
-        let submitted = totals.at_least(DeliveryState::Submitted) + failed;
+        let attempted = Attempted::new(&totals, expired);
         Self {
             href: format!("/campaigns/{}", campaign.id),
             name: campaign.name.clone(),
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
             recipients: count(totals.total()),
-            submitted: count(submitted),
-            delivered: percent(totals.at_least(DeliveryState::Delivered), submitted),
-            failed: percent(failed, submitted),
+            attempted: count(attempted.messages),
+            delivered: percent(
+                totals.at_least(DeliveryState::Delivered),
+                attempted.messages,
+            ),
+            failed: percent(attempted.failed, attempted.messages),
             created: TimeElement::new(campaign.created_at),
         }
     }

@@ -56,6 +56,10 @@ impl UploadForm {
                 }
                 continue;
             }
+            text_size += name.len();
+            if text_size > TEXT_LIMIT {
+                return Err(ApiError::TooLarge { limit: TEXT_LIMIT });
+            }
             let mut bytes = Vec::new();
             while let Some(chunk) = part.next().await {
                 let chunk = chunk.map_err(malformed)?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::send_request::MediaRequest;
 use super::template_body::{TemplateRequest, TemplateResponse};
 use super::time;
+use super::warning_response::WarningResponse;
 use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -121,6 +122,9 @@ pub(crate) struct CampaignResponse {
     /// Only of one campaign: from the submission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) time_to_delivered: Option<DeliveryTimesResponse>,
+    /// Only of a new campaign: about its media.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<WarningResponse>,
 }
 
 /// Outcome of the uploaded rows.
@@ -220,6 +224,7 @@ impl CampaignResponse {
             },
             failures: None,
             time_to_delivered: None,
+            warnings: Vec::new(),
         }
     }
 

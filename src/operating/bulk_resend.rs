@@ -1,0 +1,239 @@
+//! Resends all messages of a filter, in groups; or counts them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia};
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::message::Message;
+use crate::operating::actions::{Decision, OperateError};
+use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection, GROUP, check_size};
+use crate::operating::resend::message_input;
+use crate::sending::accept::{Acceptor, InvalidField, Resend};
+use crate::store::Store;
+use crate::store::campaigns::NewCampaignMessage;
+use crate::store::ledger::Ledger;
+
+/// Resends each message that is uncertain, failed or cancelled and was not resent, with other media if
+/// given. Without a state in the filter only failed ones: an uncertain message may have arrived.
+///
+/// The new messages of a campaign keep its rate.
+pub async fn resend_all(
+    store: &Store,
+    acceptor: &Acceptor,
+    selection: BulkSelection,
+    media: Option<&CampaignMedia>,
+    mode: BulkMode,
+    decision: &Decision<'_>,
+) -> Result<BulkResult, OperateError> {
+    let mut filter = selection.filter;
+    filter.resent = Some(false);
+    if filter.states.is_empty() {
+        filter.states = vec![DeliveryState::Failed];
+    }
+    let selection = BulkSelection {
+        filter,
+        ..selection
+    };
+    check_size(store, &selection).await?;
+    let mut resending = Resending {
+        store,
+        acceptor,
+        media,
+        decision,
+        refused_media: BTreeMap::new(),
+        paces: BTreeMap::new(),
+    };
+    let mut result = BulkResult::default();
+    let mut after = None;
+    loop {
+        let page = store.list_messages(&selection.filter, after, GROUP).await?;
+        let mut group = Vec::new();
+        for message in &page.messages {
+            match resending.find_obstacle(message).await? {
+                None => group.push(message.id),
+                Some(reason) => result.skip(message.id, reason),
+            }
+        }
+        result.count += match mode {
+            BulkMode::Count => group.len() as u64,
+            BulkMode::Apply => resending.resend_group(&group).await?,
+        };
+        after = page.next;
+        if after.is_none() {
+            return Ok(result);
+        }
+    }
+}
+
+struct Resending<'a> {
+    store: &'a Store,
+    acceptor: &'a Acceptor,
+    /// Instead of that of the messages.
+    media: Option<&'a CampaignMedia>,
+    decision: &'a Decision<'a>,
+    /// Why an account refuses the other media.
+    refused_media: BTreeMap<AccountId, Option<String>>,
+    paces: BTreeMap<CampaignId, CampaignPace>,
+}
+
+/// When the next message of a campaign is due.
+struct CampaignPace {
+    /// Messages per second, the lower of the campaign's and the account's.
+    rate: Option<f64>,
+    resent: u32,
+}
+
+impl CampaignPace {
+    fn of(campaign: &Campaign, acceptor: &Acceptor) -> Self {
+        let rates = [campaign.rate, acceptor.rate(&campaign.account)];
+        Self {
+            rate: rates.into_iter().flatten().reduce(f64::min),
+            resent: 0,
+        }
+    }
+
+    fn next_wait(&mut self) -> TimeDelta {
+        let before = self.resent;
+        self.resent += 1;
+        let Some(rate) = self.rate else {
+            return TimeDelta::zero();
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a million at 0.001 a second fit"
+        )]
+        TimeDelta::milliseconds((f64::from(before) / rate * 1000.0) as i64)
+    }
+}
+
+impl Resending<'_> {
+    /// Why this message is not sent again.
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, db::Error> {
+        let now = self.decision.now;
+        let new = match self.check(message, now) {
+            Ok(new) => new,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        if let Some(reason) = self.find_refused_media(message).await {
+            return Ok(Some(reason));
+        }
+        let closed = self.acceptor.find_closed_window(&new.draft, now).await?;
+        Ok(closed.map(|error| describe(&[error])))
+    }
+
+    async fn find_refused_media(&mut self, message: &Message) -> Option<String> {
+        let media = self.media?;
+        let account = &message.account;
+        if !self.refused_media.contains_key(account) {
+            let kind = message.media.as_ref().map(|media| media.kind);
+            let checked = self.acceptor.check_shared_media(account, kind, media);
+            let refused = checked.await.err().map(|errors| describe(&errors));
+            self.refused_media.insert(account.clone(), refused);
+        }
+        self.refused_media.get(account).cloned().flatten()
+    }
+
+    /// The new message of a resend that is due at `due_at`, or why there is none.
+    fn check(
+        &self,
+        message: &Message,
+        due_at: DateTime<Utc>,
+    ) -> Result<NewCampaignMessage, String> {
+        if let Some(again) = message.resent_as {
+            return Err(format!("it was sent again already, as {again}"));
+        }
+        let resendable = [
+            DeliveryState::Uncertain,
+            DeliveryState::Failed,
+            DeliveryState::Cancelled,
+        ];
+        if !resendable.contains(&message.state) {
+            return Err(format!(
+                "it is {}; only a message that is uncertain, failed or cancelled can be sent again",
+                message.state
+            ));
+        }
+        let resend = Resend {
+            of: message.id,
+            actor: self.decision.actor.to_owned(),
+        };
+        let input =
+            message_input(message, resend, self.media).map_err(|error| error.to_string())?;
+        let id = MessageId::new(self.decision.now);
+        let checked = self.acceptor.check(&input, id);
+        let (draft, account) = checked.map_err(|errors| describe(&errors))?;
+        Ok(NewCampaignMessage::of(id, draft, account, due_at))
+    }
+
+    /// Returns how many were resent: another process may have resent some since.
+    async fn resend_group(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+        if group.is_empty() {
+            return Ok(0);
+        }
+        let decision = self.decision;
+        let store = self.store;
+        let resent = store
+            .change(decision.now, async |ledger: &mut Ledger| {
+                ledger.load(group).await?;
+                let mut resent = 0;
+                for id in group {
+                    let Some(message) = ledger.find(*id)? else {
+                        continue;
+                    };
+                    if self.check(&message, decision.now).is_err() {
+                        continue;
+                    }
+                    let due_at = decision.now + self.next_wait(ledger, &message).await?;
+                    let Ok(new) = self.check(&message, due_at) else {
+                        continue;
+                    };
+                    ledger.queue_message(&new);
+                    ledger.note_resend(*id, new.id)?;
+                    let action = Action {
+                        message: Some(*id),
+                        account: Some(message.account.clone()),
+                        detail: Some(format!("as {}", new.id)),
+                        ..Action::new(decision.actor, Verb::Resend, decision.now)
+                    };
+                    ledger.record_action(&action).await?;
+                    resent += 1;
+                }
+                Ok::<u64, db::Error>(resent)
+            })
+            .await?;
+        Ok(resent)
+    }
+
+    /// For how long the next message of this message's campaign waits. The campaign runs again if it
+    /// had ended.
+    async fn next_wait(
+        &mut self,
+        ledger: &mut Ledger,
+        message: &Message,
+    ) -> Result<TimeDelta, db::Error> {
+        let Some(id) = &message.campaign else {
+            return Ok(TimeDelta::zero());
+        };
+        if !self.paces.contains_key(id) {
+            let Some(campaign) = ledger.reopen_campaign(id).await? else {
+                return Ok(TimeDelta::zero());
+            };
+            let pace = CampaignPace::of(&campaign, self.acceptor);
+            self.paces.insert(id.clone(), pace);
+        }
+        let pace = self.paces.get_mut(id);
+        Ok(pace.map_or(TimeDelta::zero(), CampaignPace::next_wait))
+    }
+}
+
+fn describe(errors: &[InvalidField]) -> String {
+    let texts = errors
+        .iter()
+        .map(|error| format!("{} {}", error.field, error.message));
+    texts.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,203 @@
+//! Campaigns at their edges: cancelled in a race, without their account, resent, ended, sent to closed windows.
+
+use bluetick::domain::provider_account::{Account, WindowPolicy};
+use bluetick::simulator::ForcedReply;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::campaigns::{act, called, create, csv, draft, show, upload};
+use crate::harness::app::{App, SOBOT, image_to, start_app, start_app_with};
+
+async fn submit_due(app: &App) -> usize {
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
+    let number = claimed.len();
+    for work in claimed {
+        app.services.dispatcher.submit(work).await;
+    }
+    number
+}
+
+/// A running campaign of so many recipients, of which the first are queued.
+async fn started(app: &App, body: &Value, recipients: usize) -> String {
+    let id = create(app, body).await;
+    let (status, report) = upload(app, &id, "text/csv", csv(0..recipients)).await;
+    assert_eq!(status, 200, "{report}");
+    act(app, &id, "start").await;
+    app.advance_campaigns().await;
+    id
+}
+
+async fn refuse_next(app: &App, number: usize) {
+    for _ in 0..number {
+        let refusal = json!({ "code": 400, "message": "bad media" });
+        app.force(SOBOT, ForcedReply::json(400, &refusal));
+    }
+}
+
+#[actix_web::test]
+async fn nothing_of_a_cancelled_campaign_is_claimed_before_its_messages_are_cancelled() {
+    let app = start_app().await;
+    let id = started(&app, &draft("cut short"), 30).await;
+    assert_eq!(act(&app, &id, "cancel").await["state"], "cancelled");
+    assert_eq!(submit_due(&app).await, 0);
+    app.run_jobs_until_idle().await;
+    assert!(called(&app).is_empty());
+    assert_eq!(show(&app, &id).await["counts"], json!({ "cancelled": 30 }));
+    // An operator may send one of them all the same.
+    app.advance(TimeDelta::seconds(1));
+    let list = app.found("/api/v1/messages?campaign=cut-short").await;
+    let first = list["data"][0]["id"].as_str().unwrap().to_owned();
+    let (status, resent) = app.post(&format!("/api/v1/messages/{first}/resend")).await;
+    assert_eq!(status, 200, "{resent}");
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_campaign_waits_for_an_account_that_is_not_configured() {
+    let app = start_app().await;
+    let id = started(&app, &draft("left alone"), 1_200).await;
+    let queued = show(&app, &id).await["recipients"]["waiting"].clone();
+    let mut removed: Option<Account> = None;
+    let app = app
+        .restart_with(|accounts| {
+            let place = accounts.iter().position(|it| it.id.as_str() == SOBOT);
+            removed = place.map(|place| accounts.remove(place));
+        })
+        .await;
+    app.advance_campaigns().await;
+    let campaign = show(&app, &id).await;
+    assert_eq!(campaign["recipients"]["rejected"], 0, "{campaign}");
+    assert_eq!(campaign["recipients"]["waiting"], queued, "{campaign}");
+    let app = app.restart_with(|accounts| accounts.extend(removed)).await;
+    while show(&app, &id).await["state"] != "done" {
+        app.run_jobs_until_idle().await;
+        app.advance(TimeDelta::seconds(1));
+    }
+    let counts = show(&app, &id).await["counts"].clone();
+    assert_eq!(counts, json!({ "submitted": 1_200 }));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_rate_that_means_never_is_refused() {
+    let app = start_app().await;
+    for rate in [1e-13, 0.0, -1.0, 1e9] {
+        let mut body = draft("slow");
+        body["rate"] = json!(rate);
+        let (status, problem) = app.post_json("/api/v1/campaigns", &body).await;
+        assert_eq!(status, 422, "{rate}: {problem}");
+        assert_eq!(problem["errors"][0]["field"], "rate");
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_empty_list_selects_nothing() {
+    let app = start_app().await;
+    for action in ["cancel", "resend"] {
+        let path = format!("/api/v1/messages/{action}");
+        let (status, problem) = app
+            .post_json(&path, &json!({ "filter": { "state": [] } }))
+            .await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (422, &json!("filter.state")),
+            "{problem}"
+        );
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_campaign_that_had_ended_runs_again_for_a_new_message_and_can_be_paused() {
+    let app = start_app().await;
+    let id = started(&app, &draft("over"), 1).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(show(&app, &id).await["state"], "done");
+    let mut body = image_to(SOBOT, "+447700900777");
+    body["campaign"] = json!("over");
+    assert_eq!(app.post_json("/api/v1/messages", &body).await.0, 202);
+    assert_eq!(act(&app, &id, "pause").await["state"], "paused");
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 1);
+    act(&app, &id, "resume").await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 2);
+    assert_eq!(show(&app, &id).await["state"], "done");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_a_campaign_resends_keeps_its_rate() {
+    let app = start_app().await;
+    let mut body = draft("paced");
+    body["rate"] = json!(1.0);
+    let id = create(&app, &body).await;
+    upload(&app, &id, "text/csv", csv(0..5)).await;
+    refuse_next(&app, 5).await;
+    act(&app, &id, "start").await;
+    while show(&app, &id).await["state"] != "done" {
+        app.run_jobs_until_idle().await;
+        app.advance(TimeDelta::seconds(1));
+    }
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    let (_, resent) = app.post_json(&path, &json!({ "state": "failed" })).await;
+    assert_eq!(resent["count"], 5, "{resent}");
+    assert_eq!(show(&app, &id).await["state"], "running");
+    for second in 1..=5 {
+        app.run_jobs_until_idle().await;
+        assert_eq!(called(&app).len(), 5 + second);
+        app.advance(TimeDelta::seconds(1));
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_account_that_refuses_closed_windows_refuses_them_in_campaigns_and_resends() {
+    let app = start_app_with(|_, accounts| accounts[0].window = WindowPolicy::Refuse).await;
+    let closed = json!({ "code": 131_047, "message": "Re-engagement message" });
+    app.force(SOBOT, ForcedReply::json(400, &closed));
+    let id = started(&app, &draft("too late"), 1).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(show(&app, &id).await["counts"], json!({ "failed": 1 }));
+    // The failure closed the window.
+    let again = create(&app, &draft("again")).await;
+    let (_, report) = upload(&app, &again, "text/csv", csv(0..2)).await;
+    assert_eq!(report["accepted"], 1, "{report}");
+    assert_eq!(report["rejected"][0]["field"], "to", "{report}");
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    let (_, resent) = app.post_json(&path, &json!({ "state": "failed" })).await;
+    assert_eq!(
+        (&resent["count"], &resent["skipped"]),
+        (&json!(0), &json!(1)),
+        "{resent}"
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_file_that_is_uploaded_again_has_nothing_new_and_its_bad_lines_count_once() {
+    let app = start_app().await;
+    let id = create(&app, &draft("twice")).await;
+    let rows = format!("{}nonsense,Asha,Pune\n", csv(0..10));
+    upload(&app, &id, "text/csv", rows.clone()).await;
+    let path = format!("/api/v1/campaigns/{id}/recipients?dry_run=true");
+    let request = app.request("POST", &path);
+    let request = request.header("content-type", "text/csv");
+    let (_, dry) = crate::harness::app::read(request.body(rows.clone())).await;
+    assert_eq!(
+        (&dry["accepted"], &dry["duplicates"]),
+        (&json!(0), &json!(10)),
+        "{dry}"
+    );
+    upload(&app, &id, "text/csv", rows).await;
+    let recipients = show(&app, &id).await["recipients"].clone();
+    assert_eq!(
+        (&recipients["accepted"], &recipients["rejected"]),
+        (&json!(10), &json!(1)),
+        "{recipients}"
+    );
+    app.finish().await;
+}
