@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::harness::fleet::Fleet;
 use crate::harness::hostile_callbacks::{SENT_LIMIT, Shape, hostile_callbacks};
 use crate::harness::program::Program;
+use crate::harness::waiting;
 
 const MIB: usize = 1024 * 1024;
 /// Above the idle process.
@@ -138,6 +139,7 @@ impl Server {
                 return;
             }
             assert!(Instant::now() < deadline, "{}", self.program.stderr());
+            waiting::pause().await;
         }
     }
 

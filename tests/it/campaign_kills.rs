@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::app::SOBOT;
 use crate::harness::fleet::Fleet;
 use crate::harness::program::Program;
+use crate::harness::waiting;
 
 const ROWS: usize = 2_000;
 const KILLS: usize = 5;
@@ -52,7 +53,7 @@ impl Console {
                 Ok(_) | Err(_) => {}
             }
             assert!(Instant::now() < deadline, "{method} {path}");
-            rt::task::yield_now().await;
+            waiting::pause().await;
         }
     }
 
@@ -74,6 +75,7 @@ impl Console {
                 return;
             }
             assert!(Instant::now() < deadline, "{campaign}");
+            waiting::pause().await;
         }
     }
 }
@@ -156,6 +158,8 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
     let draft = json!({
         "account": SOBOT, "name": "Summer sale", "kind": "image", "caption": "Hello {{name}} in {{city}}",
         "media": { "url": "https://media.example.com/a.jpg" },
+        // Not done before it is paused, however fast the machine is.
+        "rate": 100,
     });
     let body = Some(("application/json", draft.to_string()));
     console.call("POST", "/campaigns", body).await;
@@ -188,9 +192,8 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
     // What was being submitted when its process was killed becomes uncertain.
     let database = &fleet.database;
     let queued = "SELECT state AS line FROM messages WHERE queue = 'queued'";
-    while !database.query(queued).await.is_empty() {
-        rt::task::yield_now().await;
-    }
+    let are_sent = async || database.query(queued).await.is_empty();
+    waiting::until("nothing is queued", are_sent).await;
     let stop = |running: Vec<Program>| {
         rt::task::spawn_blocking(move || {
             for program in running {
@@ -204,10 +207,9 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
         .execute("UPDATE messages SET lease_until = 0 WHERE queue = 'sending'")
         .await;
     let running: Vec<Program> = start_all().await.unwrap();
-    let waiting = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
-    while !database.query(waiting).await.is_empty() {
-        rt::task::yield_now().await;
-    }
+    let unfinished = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
+    let are_done = async || database.query(unfinished).await.is_empty();
+    waiting::until("nothing is being sent", are_done).await;
     simulator.idle().await;
 
     let mut calls: BTreeMap<String, usize> = BTreeMap::new();

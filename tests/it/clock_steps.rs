@@ -38,7 +38,7 @@ impl Clock for MachineClock {
 
 async fn open(database: &TestDatabase, clock: &Arc<MachineClock>) -> Services {
     let mut config = Config::in_folder(database.folder().to_path_buf());
-    config.database_url = database.url();
+    config.database_url = database.url_without_tls();
     config.secret_key = Some(Secret::new("s".repeat(32)));
     app::open(config, clock.clone()).await.unwrap()
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::harness::app::SOBOT;
 use crate::harness::fleet::Fleet;
 use crate::harness::program::{Program, command, run_to_end};
+use crate::harness::waiting;
 
 /// Read by builds with `debug_assertions` only.
 const VARIABLE: &str = "TEST_ABORT_ON_CALLBACK";
@@ -84,13 +85,9 @@ impl Fragile {
     }
 
     async fn wait_for_outcomes(&self, count: usize) -> Vec<String> {
-        loop {
-            let outcomes = self.outcomes().await;
-            if outcomes.len() == count {
-                return outcomes;
-            }
-            tokio::task::yield_now().await;
-        }
+        let are_there = async || self.outcomes().await.len() == count;
+        waiting::until("all have an outcome", are_there).await;
+        self.outcomes().await
     }
 }
 

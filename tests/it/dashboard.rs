@@ -53,7 +53,7 @@ impl Server {
         let database = TestDatabase::new().await;
         let mut config = Config::parse(ACCOUNTS, database.folder(), &Environment::new()).unwrap();
         config.data_dir = database.folder().to_path_buf();
-        config.database_url = database.url();
+        config.database_url = database.url_without_tls();
         let clock = Arc::new(FixedClock::at(noon()));
         let services = app::open(config, clock.clone()).await.unwrap();
         let listener = listener::open("127.0.0.1:0", None).unwrap().main.socket;

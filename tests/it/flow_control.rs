@@ -4,7 +4,6 @@
 //! real time.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,10 +15,12 @@ use bluetick::simulator::{ForcedReply, RateLimit, Settings, Simulator};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, provider_of, start_app, start_app_with,
 };
+use crate::harness::waiting;
 
 /// Sends messages to as many different recipients.
 async fn send_many(app: &App, account: &str, number: usize) -> Vec<String> {
@@ -70,6 +71,16 @@ async fn submit_due(app: &App) -> usize {
     number
 }
 
+/// Submits what may be submitted now, one after the other, so that the answers come in the order of the requests.
+async fn submit_due_in_order(app: &App) -> usize {
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
+    let number = claimed.len();
+    for work in claimed {
+        app.services.dispatcher.submit(work).await;
+    }
+    number
+}
+
 /// Lets time pass in steps and submits at each whatever is due.
 async fn pass(app: &App, time: TimeDelta, step: TimeDelta) {
     let end = app.now() + time;
@@ -94,7 +105,7 @@ async fn everything_is_submitted_about_as_fast_as_the_provider_allows() {
         let begin = app.now();
         let mut seen_slowed = false;
         while submitted(&app) < MESSAGES {
-            while submit_due(&app).await > 0 {}
+            while submit_due_in_order(&app).await > 0 {}
             app.advance(TimeDelta::milliseconds(25));
             assert!(
                 app.now() - begin < TimeDelta::seconds(120),
@@ -237,8 +248,10 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let (name, id) = (failing.name, failing.account);
         let app = start_app_with(|_, accounts| {
             for account in accounts {
-                account.timeout = Duration::from_millis(100);
                 account.send_before = Duration::from_hours(48);
+                if name == "hang" {
+                    account.timeout = Duration::from_millis(100);
+                }
             }
         })
         .await;
@@ -268,6 +281,11 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let calls = app.received(id).len();
 
         app.simulator.set_outage(provider, None);
+        // An answer may take as long as a busy machine needs.
+        let patient = |account: &mut Account| account.timeout = Duration::from_secs(30);
+        let app = app
+            .restart_with(|accounts| accounts.iter_mut().for_each(patient))
+            .await;
         if account(&app, id).await["health"] == "paused" {
             let resume = format!("/api/v1/accounts/{id}/resume");
             assert_eq!(app.post(&resume).await.0, 204, "{name}");
@@ -284,9 +302,10 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
 
 #[actix_web::test]
 async fn an_hour_without_a_connection_costs_no_message() {
-    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bound and not listening, so that no other test can take the port.
+    let nowhere = TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = nowhere.local_addr().unwrap();
-    drop(nowhere);
     let app = start_app_with(|_, accounts| {
         accounts[0].base_url = Some(format!("http://{address}"));
         accounts[0].send_before = Duration::from_hours(2);
@@ -311,7 +330,7 @@ async fn an_hour_without_a_connection_costs_no_message() {
     assert_eq!(submit_due(&app).await, 1, "one message is a probe");
     assert_eq!(submit_due(&app).await, 0);
 
-    let listener = TcpListener::bind(address).unwrap();
+    let listener = nowhere.listen(1_024).unwrap().into_std().unwrap();
     let simulator = Simulator::start(Settings::default(), listener).unwrap();
     pass(&app, TimeDelta::minutes(6), TimeDelta::seconds(5)).await;
     assert_eq!(states(&app, SOBOT).await["submitted"], 31);
@@ -390,8 +409,8 @@ async fn a_message_that_cannot_be_sent_in_time_is_accepted_with_a_warning() {
 
 // --- Real time ------------------------------------------------------------------
 
-/// A process whose jobs run, on the machine's clock; the rest of the test's program is idle.
-async fn sent_in_real_time(rate: f64, messages: usize, time: Duration) -> usize {
+/// Sends messages with the jobs of a process, on the machine's clock; at no time are more sent than the rate allows.
+async fn send_in_real_time(rate: f64, messages: usize) {
     let app = start_app_with(|_, accounts| {
         accounts[0].rate = Some(rate);
         accounts[0].send_before = Duration::from_hours(24 * 3_650);
@@ -403,23 +422,27 @@ async fn sent_in_real_time(rate: f64, messages: usize, time: Duration) -> usize 
     let jobs = Jobs::new(&services);
     let begin = Instant::now();
     jobs.start();
-    tokio::time::sleep_until((begin + time).into()).await;
-    let sent = app.received(SOBOT).len();
+    let mut sent = 0;
+    while sent < messages {
+        waiting::pause().await;
+        sent = app.received(SOBOT).len();
+        let passed = begin.elapsed();
+        let most = rate * passed.as_secs_f64() + 1.0;
+        let number = f64::from(u32::try_from(sent).unwrap());
+        assert!(number <= most, "{sent} at {rate} a second in {passed:?}");
+        // Only a standstill takes so long, however busy the machine is.
+        assert!(passed < Duration::from_mins(1), "{sent} in {passed:?}");
+    }
     jobs.stop_claiming();
     jobs.finish(Duration::from_secs(15)).await;
     app::close(services).await;
     app.finish().await;
-    sent
 }
 
 #[actix_web::test]
-async fn a_rate_holds_in_real_time_and_is_never_exceeded() {
-    const TIME: Duration = Duration::from_secs(2);
-    for (rate, messages, most) in [(5.0, 30, 11), (80.0, 300, 161), (120.0, 400, 241)] {
-        let sent = sent_in_real_time(rate, messages, TIME).await;
-        // A busy machine may start late, or need a moment for the first acceptances.
-        let least = most * 3 / 4;
-        assert!((least..=most).contains(&sent), "{sent} at {rate} a second");
+async fn a_rate_is_never_exceeded_in_real_time() {
+    for (rate, messages) in [(5.0, 11), (80.0, 161), (120.0, 241)] {
+        send_in_real_time(rate, messages).await;
     }
 }
 

@@ -270,11 +270,10 @@ async fn a_host_that_does_not_answer_holds_no_one_up() {
 async fn a_host_that_is_down_is_asked_once() {
     let scratch = tempfile::tempdir().unwrap();
     let checker = checker(&scratch);
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // Bound and not listening, so that no other test can take the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = closed.local_addr().unwrap().port();
     for name in ["a", "b"] {
         let url = format!("http://127.0.0.1:{port}/{name}.jpg");
         let found = checker.check_url(&url, ANY, Duration::from_secs(10)).await;

@@ -21,9 +21,10 @@ use tokio::time::interval;
 use crate::harness::app::SOBOT;
 use crate::harness::fleet::Fleet;
 use crate::harness::program::Program;
+use crate::harness::waiting;
 
-/// A post every 5 ms: 200 requests a second.
-const PAUSE: Duration = Duration::from_millis(5);
+/// A post every 20 ms: 50 requests a second, which a debug build answers beside other tests.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Posts that are answered between two restarts, at most.
 const BETWEEN: u64 = 300;
 /// Fewer restarts would prove little.
@@ -42,7 +43,7 @@ struct Sent {
     longest: Duration,
 }
 
-/// Posts 200 callbacks a second whatever the answers, each once and never again, over connections that are kept.
+/// Posts 50 callbacks a second whatever the answers, each once and never again, over connections that are kept.
 async fn send_once(url: String, stop: Arc<AtomicBool>, taken: Arc<AtomicU64>) -> Sent {
     let client = bluetick::http_client::builder()
         .retry(reqwest::retry::never())
@@ -123,7 +124,7 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
         let enough = taken.load(Ordering::Relaxed) + rng.random_range(0..BETWEEN);
         while taken.load(Ordering::Relaxed) < enough {
             assert!(!sender.is_finished(), "the sender has failed");
-            std::thread::yield_now();
+            waiting::pause_thread();
         }
         // One after the other: with one replica no process accepts for a while.
         slowest = slowest.max(end(running.remove(0)));
@@ -148,7 +149,7 @@ async fn a_loop_of_restarts_over_an_inherited_socket_refuses_resets_and_loses_no
         lost.len(),
         sent.longest,
     );
-    assert!(sent.taken.len() as u64 >= seconds * 100, "too few posts");
+    assert!(sent.taken.len() as u64 >= seconds * 25, "too few posts");
     assert!(sent.refused.is_empty(), "{:?}", sent.refused[0]);
     assert!(sent.cut_off.is_empty(), "{:?}", sent.cut_off[0]);
     assert!(lost.is_empty(), "{lost:?}");
@@ -267,7 +268,7 @@ async fn a_process_that_is_started_early_waits_for_the_one_before() {
         let next = threads.spawn(|| fleet.start(0));
         while !logged().contains("another bluetick serve runs here") {
             assert!(!next.is_finished(), "{}", logged());
-            std::thread::yield_now();
+            waiting::pause_thread();
         }
         end(first);
         end(next.join().unwrap());

@@ -1,21 +1,24 @@
 //! Retries, and the decisions of operators about a message.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use crate::harness::app::{
     ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, message, start_app,
     start_app_with,
 };
+use crate::harness::waiting;
 
-/// An address without a listener.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+/// An address that refuses connections for as long as the socket lives: it is bound and does not listen.
+fn nowhere() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    (socket, url)
 }
 
 /// The outcomes of a message's attempts, oldest first.
@@ -40,7 +43,8 @@ async fn let_a_day_pass(app: &App) {
 
 #[actix_web::test]
 async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_before() {
-    let app = start_app_with(|_, accounts| accounts[0].base_url = Some(nowhere())).await;
+    let (_socket, url) = nowhere();
+    let app = start_app_with(|_, accounts| accounts[0].base_url = Some(url)).await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
     let shown = app.message(&id).await;
@@ -77,8 +81,9 @@ async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_befo
 
 #[actix_web::test]
 async fn a_message_that_waits_longer_than_send_before_expires() {
+    let (_socket, url) = nowhere();
     let app = start_app_with(|_, accounts| {
-        accounts[0].base_url = Some(nowhere());
+        accounts[0].base_url = Some(url);
         accounts[0].send_before = Duration::from_secs(3);
     })
     .await;
@@ -352,9 +357,8 @@ async fn a_process_that_dies_between_first_byte_and_outcome_leaves_an_uncertain_
     let dispatcher = app.services.dispatcher.clone();
     let work = claimed.pop().unwrap();
     let submit = tokio::spawn(async move { dispatcher.submit(work).await });
-    while app.received(SOBOT).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let has_come = async || !app.received(SOBOT).is_empty();
+    waiting::until("the request has come", has_come).await;
     // Persisted before the first byte.
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "sending");

@@ -85,7 +85,7 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     let mut accounts = accounts(&settings, &base);
     change(&mut settings, &mut accounts);
     let mut config = Config::in_folder(database.folder().to_path_buf());
-    config.database_url = database.url();
+    config.database_url = database.url_without_tls();
     config.secret_key = Some(Secret::new("s".repeat(32)));
     config.accounts = accounts;
     config.media_networks = vec!["127.0.0.1/32".parse().unwrap()];
@@ -367,7 +367,13 @@ impl App {
 
     /// Replaces the process by another on the same database, with the same configuration and another port.
     pub(crate) async fn restart(self) -> Self {
-        let config = (*self.services.config).clone();
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same with changed accounts.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Vec<Account>)) -> Self {
+        let mut config = (*self.services.config).clone();
+        change(&mut config.accounts);
         self.server.stop(false).await;
         app::close(self.services).await;
         // The old process did not release its leases.
@@ -384,8 +390,13 @@ impl App {
     }
 
     fn set_callback_targets(&self) {
+        let is_configured = |account: &&&str| {
+            let id: AccountId = account.parse().unwrap();
+            self.services.accounts.contains_key(&id)
+        };
         let targets = ACCOUNTS
             .iter()
+            .filter(is_configured)
             .fold(CallbackTargets::default(), |targets, account| {
                 targets.with(provider_of(account), self.callback_url(account))
             });

@@ -102,6 +102,15 @@ impl TestDatabase {
         }
     }
 
+    /// Like [`Self::url`], for programs inside the test: a start makes eight connections, and an unoptimised TLS handshake takes
+    /// 100 ms.
+    pub(crate) fn url_without_tls(&self) -> Secret {
+        match &self.schema {
+            Some(schema) => schema.url_on(&without_tls(&schema.server)),
+            None => self.url(),
+        }
+    }
+
     /// Like [`Self::url`], if the data folder of the program is this subfolder.
     pub(crate) fn url_in(&self, folder: &str) -> Secret {
         match &self.schema {
@@ -116,7 +125,7 @@ impl TestDatabase {
     /// The journal, not migrated.
     pub(crate) async fn empty_journal(&self) -> Pools {
         loop {
-            match journal::connect(&self.url(), CONNECTIONS).await {
+            match journal::connect(&self.url_without_tls(), CONNECTIONS).await {
                 Ok(pools) => return pools,
                 // A writer is active, on a disk that is slow for a moment.
                 Err(error) if error.is_transient() => tokio::task::yield_now().await,
@@ -139,7 +148,9 @@ impl TestDatabase {
 
     /// Like [`Self::hold_journal`], while the journal is in use; `None` if the lock does not become free in time.
     pub(crate) async fn try_hold_journal(&self) -> Option<HeldLock> {
-        let other = journal::connect(&self.url(), CONNECTIONS).await.ok()?;
+        let other = journal::connect(&self.url_without_tls(), CONNECTIONS)
+            .await
+            .ok()?;
         let lock = if self.is_postgres() {
             other.begin().await.ok()?
         } else {
@@ -153,7 +164,7 @@ impl TestDatabase {
 
     /// Locks the main database. On PostgreSQL its most used tables cannot be read either.
     pub(crate) async fn hold_main(&self) -> HeldLock {
-        let location = DatabaseLocation::parse(&self.url());
+        let location = DatabaseLocation::parse(&self.url_without_tls());
         let other = Pools::open(&location, MAIN_LOCK, MAIN_WRITER)
             .await
             .unwrap();
@@ -174,7 +185,9 @@ impl TestDatabase {
 
     /// The main database with its tables.
     pub(crate) async fn main(&self) -> Store {
-        let store = Store::open(&self.url(), CONNECTIONS).await.unwrap();
+        let store = Store::open(&self.url_without_tls(), CONNECTIONS)
+            .await
+            .unwrap();
         store.migrate().await.unwrap();
         store
     }
@@ -247,8 +260,12 @@ impl Schema {
     }
 
     fn url(&self) -> Secret {
-        let separator = if self.server.contains('?') { '&' } else { '?' };
-        Secret::new(format!("{}{separator}schema={}", self.server, self.name))
+        self.url_on(&self.server)
+    }
+
+    fn url_on(&self, server: &str) -> Secret {
+        let separator = if server.contains('?') { '&' } else { '?' };
+        Secret::new(format!("{server}{separator}schema={}", self.name))
     }
 }
 

@@ -15,3 +15,4 @@ pub(crate) mod recount;
 pub(crate) mod relay;
 pub(crate) mod slow_clients;
 pub(crate) mod trial;
+pub(crate) mod waiting;

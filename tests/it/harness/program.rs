@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::harness::waiting;
+
 /// Maximum time of every step; long enough for a busy disk.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -43,7 +45,7 @@ pub(crate) fn run_to_end(mut command: Command) -> Output {
                 child.wait_with_output().unwrap()
             );
         }
-        std::thread::yield_now();
+        waiting::pause_thread();
     }
     child.wait_with_output().unwrap()
 }
@@ -100,7 +102,7 @@ impl Program {
                 "{words:?} is not logged: {}",
                 self.stderr()
             );
-            tokio::task::yield_now().await;
+            waiting::pause().await;
         }
     }
 
@@ -140,7 +142,7 @@ impl Program {
                 "the program does not exit: {}",
                 self.stderr()
             );
-            std::thread::yield_now();
+            waiting::pause_thread();
         };
         (status, self.stderr())
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::capacity_trial::CapacityTrial;
+use crate::harness::waiting;
 use crate::house::sources::{read, root};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,7 +78,7 @@ impl Proxy {
         let deadline = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(&proxy.address).is_err() {
             assert!(Instant::now() < deadline, "{}", proxy.log());
-            std::thread::yield_now();
+            waiting::pause_thread();
         }
         proxy
     }

@@ -17,6 +17,7 @@ use crate::harness::app::{ACCOUNTS, provider_of};
 use crate::harness::fleet::Fleet;
 use crate::harness::oracle_comparison::{KillRunCounts, compare_after_kills};
 use crate::harness::program::Program;
+use crate::harness::waiting;
 
 /// A fleet, the simulator of its providers, and the messages to send.
 pub(crate) struct Trial {
@@ -78,7 +79,7 @@ impl Trial {
                         Ok(reply) if reply.status().is_success() => return,
                         Ok(reply) => assert_eq!(reply.status(), 503, "{:?}", reply.text().await),
                         // The process was killed or has not started yet.
-                        Err(_) => rt::task::yield_now().await,
+                        Err(_) => waiting::pause().await,
                     }
                 }
             }));
@@ -94,24 +95,21 @@ impl Trial {
     pub(crate) async fn settle(&self, running: Vec<Program>) {
         let database = &self.fleet.database;
         let queued = "SELECT state AS line FROM messages WHERE queue = 'queued'";
-        while !database.query(queued).await.is_empty() {
-            rt::task::yield_now().await;
-        }
+        let are_sent = async || database.query(queued).await.is_empty();
+        waiting::until("nothing is queued", are_sent).await;
         self.terminate(running).await;
         // No process is running, so no lease is in use.
         let expire = "UPDATE messages SET lease_until = 0 WHERE queue = 'sending'";
         database.execute(expire).await;
         let running = self.start_all().await;
-        let waiting = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
-        while !database.query(waiting).await.is_empty() {
-            rt::task::yield_now().await;
-        }
+        let unfinished = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
+        let are_done = async || database.query(unfinished).await.is_empty();
+        waiting::until("nothing is being sent", are_done).await;
         self.simulator.idle().await;
         let store = database.main().await;
         let journal = Journal::open(database.journal().await).await.unwrap();
-        while store.position().await.unwrap() < journal.end().await.unwrap() {
-            rt::task::yield_now().await;
-        }
+        let are_applied = async || store.position().await.unwrap() >= journal.end().await.unwrap();
+        waiting::until("every callback is applied", are_applied).await;
         journal.close().await.unwrap();
         store.close().await.unwrap();
         self.terminate(running).await;
