@@ -9,6 +9,8 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::error::BenchError;
 
@@ -18,6 +20,8 @@ const POOL: u32 = 8;
 pub enum Baseline {
     /// C: parses and responds
     Noop,
+    /// A provider in Sobot's format that accepts every message at once
+    Provider,
     /// Parses, inserts the event, upserts the message, commits, responds
     Naive {
         /// Database file, created if it is missing
@@ -34,6 +38,12 @@ pub fn serve(baseline: Baseline) -> Result<(), BenchError> {
                 })
                 .await
             }
+            Baseline::Provider => {
+                listen(|config| {
+                    config.default_service(web::to(accept_message));
+                })
+                .await
+            }
             Baseline::Naive { database } => {
                 let pool = web::Data::new(open(&database).await?);
                 listen(move |config| {
@@ -45,6 +55,16 @@ pub fn serve(baseline: Baseline) -> Result<(), BenchError> {
             }
         }
     })
+}
+
+async fn accept_message(message: web::Json<serde_json::Value>) -> HttpResponse {
+    // Longer than the id of any provider.
+    let id = format!("wamid.{}", Uuid::new_v4().simple());
+    let to = message.get("customer_number").cloned();
+    HttpResponse::Ok().json(json!({
+        "message": "Message sent", "code": 200,
+        "data": { "id": id, "status": "submitted", "customer_number": to },
+    }))
 }
 
 async fn listen(

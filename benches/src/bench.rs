@@ -1,5 +1,6 @@
 //! The building blocks of all parts: a running installation, and ways to send to it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use crate::bulk;
 use crate::callback_requests::{BaselineCallbacks, Callbacks, ReadOrder};
 use crate::error::BenchError;
 use crate::load::{Measured, Pace, Plan, Requests, run};
-use crate::population::Population;
+use crate::population::{ACCOUNTS, Population};
 use crate::scale::Scale;
 use crate::server::{Installation, Reconciliation, Server};
 
@@ -132,6 +133,21 @@ impl<'a> Bench<'a> {
             callbacks: Arc::new(Callbacks::new(population, ReadOrder::Scattered)?),
             next: AtomicU64::new(0),
         })
+    }
+
+    /// An installation with one account, whose provider is at this address.
+    pub fn install_sender(
+        &self,
+        folder: &Path,
+        provider: SocketAddr,
+    ) -> Result<Installation, BenchError> {
+        let account = ACCOUNTS.iter().find(|account| account.provider == "sobot");
+        let account = account.ok_or("no account of Sobot")?;
+        let settings = format!(
+            "{}base_url = \"http://{provider}\"\nwindow = \"ignore\"\n",
+            account.settings
+        );
+        Installation::create_with_accounts(self.binary, folder, None, vec![settings])
     }
 
     /// Sequence number of the last applied callback.

@@ -19,6 +19,7 @@ mod population;
 mod process;
 mod reads;
 mod scale;
+mod sending;
 mod server;
 mod soak;
 mod table;
@@ -89,12 +90,13 @@ fn main() -> Result<(), BenchError> {
                 .iter()
                 .any(|only| part.starts_with(only.as_str()))
     };
-    let parts: [(&str, Measure); 7] = [
+    let parts: [(&str, Measure); 8] = [
         ("naive", ingest::naive),
         ("small", ingest::small),
         ("campaign", ingest::campaign),
         ("paced", paced::paced),
         ("postgres", ingest::postgres),
+        ("sending", sending::sending),
         ("large", ingest::large),
         (SOAK, soak::soak),
     ];

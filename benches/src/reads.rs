@@ -65,7 +65,7 @@ fn paths(population: &Population) -> Vec<String> {
 
 /// The slowest page, by the median of its response times.
 pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
-    let token = subject.installation.create_token("pages")?;
+    let token = subject.installation.create_token("pages", "read,operate")?;
     let mut slowest = (Duration::ZERO, String::new());
     let mut all = Vec::new();
     for path in paths(subject.callbacks.population()) {

@@ -104,6 +104,7 @@ pub struct Installation {
     binary: PathBuf,
     pub folder: PathBuf,
     pub database_url: String,
+    accounts: Vec<String>,
 }
 
 impl Installation {
@@ -113,12 +114,24 @@ impl Installation {
         folder: &Path,
         database_url: Option<&str>,
     ) -> Result<Self, BenchError> {
+        let tables = ACCOUNTS.map(|account| account.settings.to_owned());
+        Self::create_with_accounts(binary, folder, database_url, tables.to_vec())
+    }
+
+    /// `accounts` are the TOML of their tables.
+    pub fn create_with_accounts(
+        binary: &Path,
+        folder: &Path,
+        database_url: Option<&str>,
+        accounts: Vec<String>,
+    ) -> Result<Self, BenchError> {
         fs::create_dir_all(folder)?;
         let file = format!("sqlite://{}", folder.join("bluetick.db").display());
         let installation = Self {
             binary: binary.to_owned(),
             folder: folder.to_owned(),
             database_url: database_url.map_or(file, str::to_owned),
+            accounts,
         };
         fs::write(installation.config_path(), installation.config_text())?;
         // The first start creates the tables.
@@ -137,9 +150,9 @@ impl Installation {
             data_dir.display(),
             self.database_url
         );
-        for account in ACCOUNTS {
+        for settings in &self.accounts {
             text.push_str("[[accounts]]\npreflight = \"off\"\n");
-            text.push_str(account.settings);
+            text.push_str(settings);
         }
         text
     }
@@ -207,15 +220,8 @@ impl Installation {
         Ok(bytes as f64 / 1e6)
     }
 
-    pub fn create_token(&self, name: &str) -> Result<String, BenchError> {
-        let printed = self.run(&[
-            "token",
-            "create",
-            "--name",
-            name,
-            "--scopes",
-            "read,operate",
-        ])?;
+    pub fn create_token(&self, name: &str, scopes: &str) -> Result<String, BenchError> {
+        let printed = self.run(&["token", "create", "--name", name, "--scopes", scopes])?;
         Ok(printed.trim().to_owned())
     }
 }

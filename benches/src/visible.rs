@@ -19,7 +19,7 @@ impl Bench<'_> {
         &self,
         subject: &Subject,
     ) -> Result<(Measured, Vec<Duration>), BenchError> {
-        let token = subject.installation.create_token("watch")?;
+        let token = subject.installation.create_token("watch", "read,operate")?;
         let first = subject.next.fetch_add(WATCHED, Ordering::Relaxed);
         let until = Instant::now() + self.scale.warm_up + self.scale.measured;
         std::thread::scope(|scope| {

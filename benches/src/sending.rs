@@ -1,0 +1,263 @@
+//! Accepting and submitting messages, compared with a loop of a bare client over the same provider.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, check_all_accepted};
+use crate::error::BenchError;
+use crate::load::{Connection, Measured, Pace, Requests, run};
+use crate::server::{Installation, Server};
+use crate::table::{Table, Target};
+
+const ACCOUNT: &str = "sobot-main";
+/// Reading how many messages are queued.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const LONGEST_DRAIN: Duration = Duration::from_mins(5);
+/// Recipients of this bench: as many different numbers of one country.
+const RECIPIENTS: u64 = 100_000_000;
+
+pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
+    let provider = Server::baseline(&["provider"])?;
+    let plan = bench.plan(1, Pace::Saturating, 0);
+    let bare = run(provider.address, &plan, Arc::new(ProviderCalls))?;
+    check_all_accepted(&bare)?;
+    let sender = Sender::start(bench, provider.address)?;
+    for connections in [1, 16] {
+        sender.pause()?;
+        let accepted = sender.send(bench, connections)?;
+        let what = format!("accept ÷ a bare client, {}", of(connections));
+        compare(
+            table,
+            &what,
+            accepted.rate(),
+            &bare,
+            &accepted,
+            Target::None,
+        );
+        let queued = sender.count_queued()?;
+        sender.resume()?;
+        let began = Instant::now();
+        sender.drain()?;
+        let rate = count(queued) / began.elapsed().as_secs_f64();
+        let what = format!("submit ÷ a bare client, after {}", of(connections));
+        let shown = format!("{rate:.0} per second, {queued} messages");
+        table.add(&what, rate / bare.rate(), shown, Target::None);
+    }
+    for (connections, ratio, rate) in [
+        (1, Target::None, Target::None),
+        (
+            16,
+            Target::AtLeast(0.35, 0.7),
+            Target::AtLeast(600.0, 1000.0),
+        ),
+    ] {
+        let began = Instant::now();
+        let accepted = sender.send(bench, connections)?;
+        sender.drain()?;
+        let per_second = count(accepted.all) / began.elapsed().as_secs_f64();
+        let what = format!("accept + submit ÷ a bare client, {}", of(connections));
+        compare(table, &what, per_second, &bare, &accepted, ratio);
+        let what = format!("accepted and submitted per second, {}", of(connections));
+        table.add(&what, per_second, "until the queue is empty", rate);
+    }
+    sender.measure_fairness(bench, table)?;
+    let peak = sender.server.peak_memory()?;
+    let shown = format!(
+        "peak RSS after {} messages",
+        sender.next.load(Ordering::Relaxed)
+    );
+    table.add("memory of sending, MB", peak, shown, Target::None);
+    sender.server.stop()?;
+    provider.stop()
+}
+
+fn of(connections: u32) -> String {
+    let plural = if connections == 1 { "" } else { "s" };
+    format!("{connections} connection{plural}")
+}
+
+fn compare(
+    table: &mut Table,
+    what: &str,
+    rate: f64,
+    bare: &Measured,
+    measured: &Measured,
+    target: Target,
+) {
+    let shown = format!(
+        "{rate:.0} of {:.0} per second; p50 {:.1} p99 {:.1} ms",
+        bare.rate(),
+        measured.percentile(0.5),
+        measured.percentile(0.99)
+    );
+    table.add(what, rate / bare.rate(), shown, target);
+}
+
+/// A running installation with one account, whose provider is the double.
+struct Sender {
+    server: Server,
+    installation: Installation,
+    token: String,
+    database: rusqlite::Connection,
+    /// Number of the next message.
+    next: AtomicU64,
+}
+
+impl Sender {
+    fn start(bench: &Bench<'_>, provider: SocketAddr) -> Result<Self, BenchError> {
+        let folder = bench.folder.join("sending");
+        let installation = bench.install_sender(&folder, provider)?;
+        let token = installation.create_token("sender", "read,send")?;
+        let server = Server::bluetick(&installation)?;
+        Ok(Self {
+            server,
+            token,
+            database: rusqlite::Connection::open(folder.join("bluetick.db"))?,
+            installation,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    fn send(&self, bench: &Bench<'_>, connections: u32) -> Result<Measured, BenchError> {
+        self.send_as(bench, connections, None)
+    }
+
+    fn send_as(
+        &self,
+        bench: &Bench<'_>,
+        connections: u32,
+        campaign: Option<&'static str>,
+    ) -> Result<Measured, BenchError> {
+        let first = self.next.load(Ordering::Relaxed);
+        let plan = bench.plan(connections, Pace::Saturating, first);
+        let messages = Messages {
+            token: self.token.clone(),
+            campaign,
+        };
+        let measured = run(self.server.address, &plan, Arc::new(messages))?;
+        self.next.store(measured.next, Ordering::Relaxed);
+        check_all_accepted(&measured)?;
+        Ok(measured)
+    }
+
+    fn pause(&self) -> Result<(), BenchError> {
+        self.installation.run(&["account", "pause", ACCOUNT])?;
+        Ok(())
+    }
+
+    fn resume(&self) -> Result<(), BenchError> {
+        self.installation.run(&["account", "resume", ACCOUNT])?;
+        Ok(())
+    }
+
+    fn count_queued(&self) -> Result<u64, BenchError> {
+        let waiting = "SELECT count(*) FROM messages WHERE queue IN ('queued', 'sending')";
+        let number: i64 = self.database.query_row(waiting, [], |row| row.get(0))?;
+        Ok(u64::try_from(number)?)
+    }
+
+    /// Waits until everything is submitted.
+    fn drain(&self) -> Result<(), BenchError> {
+        let began = Instant::now();
+        while self.count_queued()? > 0 {
+            if began.elapsed() > LONGEST_DRAIN {
+                return Err("the queue is not sent in time".into());
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// How long a single message takes behind the messages of a campaign.
+    fn measure_fairness(&self, bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
+        self.pause()?;
+        let bulk = self.send_as(bench, 16, Some("bulk"))?;
+        self.resume()?;
+        let single = Messages {
+            token: self.token.clone(),
+            campaign: None,
+        };
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut request = Vec::new();
+        single.write_waiting(number, &mut request);
+        let address = self.server.address;
+        let began = Instant::now();
+        let status = bench.block_on(async {
+            let mut connection = Connection::open(address).await?;
+            connection.exchange(&request).await
+        })?;
+        let took = began.elapsed();
+        if status != 201 {
+            return Err(format!("the single message was answered {status}").into());
+        }
+        let shown = format!("behind {}, {} queued still", bulk.all, self.count_queued()?);
+        let what = "a single message behind a campaign, s until submitted";
+        table.add(what, took.as_secs_f64(), shown, Target::AtMost(2.0, 0.5));
+        self.drain()
+    }
+}
+
+/// What the bare client sends to the provider.
+struct ProviderCalls;
+
+impl Requests for ProviderCalls {
+    fn write(&self, number: u64, out: &mut Vec<u8>) {
+        let body = format!(
+            r#"{{"type":"image","url":"https://media.example.com/a.jpg","customer_number":"{}","customer_name":"Asha","mime_type":"image/jpeg"}}"#,
+            recipient(number)
+        );
+        let headers = "x-api-key: bench\r\nx-api-secret: bench\r\n";
+        write_post("/message/", headers, &body, out);
+    }
+}
+
+/// What a caller sends to Bluetick.
+struct Messages {
+    token: String,
+    campaign: Option<&'static str>,
+}
+
+impl Messages {
+    fn write_waiting(&self, number: u64, out: &mut Vec<u8>) {
+        self.write_with("prefer: wait=60\r\n", number, out);
+    }
+
+    fn write_with(&self, more: &str, number: u64, out: &mut Vec<u8>) {
+        let campaign = self.campaign.map_or(String::new(), |campaign| {
+            format!(r#","campaign":"{campaign}""#)
+        });
+        let body = format!(
+            r#"{{"account":"{ACCOUNT}","to":"+{}","name":"Asha","kind":"image","media":{{"url":"https://media.example.com/a.jpg"}},"client_reference":"order-{number}"{campaign}}}"#,
+            recipient(number)
+        );
+        let headers = format!("authorization: Bearer {}\r\n{more}", self.token);
+        write_post("/api/v1/messages", &headers, &body, out);
+    }
+}
+
+impl Requests for Messages {
+    fn write(&self, number: u64, out: &mut Vec<u8>) {
+        self.write_with("", number, out);
+    }
+}
+
+fn recipient(number: u64) -> String {
+    format!("9199{:08}", number % RECIPIENTS)
+}
+
+fn write_post(path: &str, headers: &str, body: &str, out: &mut Vec<u8>) {
+    // Writing to a `Vec` cannot fail.
+    drop(write!(
+        out,
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
