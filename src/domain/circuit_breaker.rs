@@ -308,4 +308,39 @@ mod tests {
         }
         assert_eq!(breaker.trip.unwrap().spent, 0);
     }
+
+    #[test]
+    fn messages_that_were_in_flight_leave_room_for_probes_before_the_pause() {
+        let mut breaker = CircuitBreaker::default();
+        for _ in 0..64 {
+            let sending = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
+            let consequence = breaker.note_failure(sending, noon());
+            assert!(!matches!(consequence, Consequence::Pause(_)));
+        }
+        assert_eq!(breaker.trip.as_ref().unwrap().spent, COUNTED_IN_FLIGHT);
+        let mut probes = 0;
+        loop {
+            let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
+            probes += 1;
+            if let Consequence::Pause(_) = breaker.note_failure(probe, noon()) {
+                break;
+            }
+        }
+        assert_eq!(probes, SPENT_LIMIT - COUNTED_IN_FLIGHT);
+    }
+
+    #[test]
+    fn only_the_answer_to_a_probe_brings_the_next_one_forward() {
+        let mut breaker = CircuitBreaker::default();
+        for _ in 0..5 {
+            let sending = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
+            breaker.note_failure(sending, noon());
+        }
+        let due = breaker.trip.clone().unwrap().next_probe_at;
+        let soon = noon() + TimeDelta::seconds(1);
+        breaker.note_answer(SubmissionPurpose::Sending, soon);
+        assert_eq!(breaker.trip.as_ref().unwrap().next_probe_at, due);
+        breaker.note_answer(SubmissionPurpose::Probe, soon);
+        assert_eq!(breaker.trip.as_ref().unwrap().next_probe_at, soon);
+    }
 }

@@ -163,6 +163,41 @@ async fn retry_after_holds_the_whole_account_and_uses_up_no_attempt() {
 }
 
 #[actix_web::test]
+async fn an_acceptance_does_not_end_what_retry_after_asked_for() {
+    let app = start_app().await;
+    send_many(&app, SOBOT, 3).await;
+    let slow = ForcedReply::json(429, &json!({ "message": "slow down" }));
+    app.force(SOBOT, slow.with_header("retry-after", "30"));
+    // The second was in flight.
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
+    assert!(claimed.len() >= 2);
+    for work in claimed {
+        app.services.dispatcher.submit(work).await;
+    }
+    let calls = app.received(SOBOT).len();
+    send_many(&app, SOBOT, 3).await;
+    pass(&app, TimeDelta::seconds(28), TimeDelta::seconds(1)).await;
+    assert_eq!(app.received(SOBOT).len(), calls, "the account is held");
+    assert!(account(&app, SOBOT).await["effective_rate_reason"].is_string());
+    pass(&app, TimeDelta::minutes(5), TimeDelta::seconds(1)).await;
+    assert_eq!(states(&app, SOBOT).await["submitted"], 6);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_429_of_zixflow_slows_down_even_if_its_text_names_the_plan() {
+    let app = start_app().await;
+    let text = json!({ "status": false, "message": "API rate limit of your plan exceeded" });
+    app.force(ZIXFLOW, ForcedReply::json(429, &text));
+    send_many(&app, ZIXFLOW, 1).await;
+    submit_due(&app).await;
+    assert_eq!(account(&app, ZIXFLOW).await["pause_reason"], Value::Null);
+    pass(&app, TimeDelta::minutes(1), TimeDelta::seconds(1)).await;
+    assert_eq!(states(&app, ZIXFLOW).await["submitted"], 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn a_recipient_with_too_many_messages_waits_alone() {
     let app = start_app().await;
     let pair = json!({ "message": "pair rate limit", "code": 131_056 });
