@@ -5,6 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use crate::domain::account_limit::AccountLimit;
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
@@ -55,6 +56,7 @@ pub async fn run(
         ReplayMode::Apply
     };
     let selection = OutcomeFilter {
+        limit: AccountLimit::default(),
         ids: (!arguments.ids.is_empty()).then_some(arguments.ids),
         account: arguments.account,
         outcome: arguments.outcome,

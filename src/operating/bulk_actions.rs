@@ -176,7 +176,8 @@ fn check_resend(
     }
     let resend = Resend {
         of: message.id,
-        actor: decision.actor.to_owned(),
+        actor: decision.actor.name.to_owned(),
+        address: decision.actor.address.map(str::to_owned),
     };
     let input = message_input(message, resend, media).map_err(|error| error.to_string())?;
     let id = MessageId::new(decision.now);

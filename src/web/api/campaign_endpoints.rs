@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::web::api::account_check::require_account;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::scope::Caller;
 use crate::operating::change_campaign::{self, CampaignChange};
@@ -42,8 +43,9 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let request: CreateCampaignRequest = parse_json(&body)?;
     let new = NewCampaign::from(request);
+    require_account(&caller, &new.account)?;
     let (store, now) = (&services.store, services.clock.now());
-    let campaign = create_campaign(store, &services.acceptor, &new, &caller.name, now).await?;
+    let campaign = create_campaign(store, &services.acceptor, &new, caller.actor(), now).await?;
     let states = count_states(store, &campaign).await?;
     Ok(HttpResponse::Created()
         .insert_header(("Location", format!("/api/v1/campaigns/{}", campaign.id)))
@@ -76,7 +78,7 @@ pub(crate) async fn list(
     let (account, cursor, limit) = parameters.finish((account, cursor, limit))?;
     let store = &services.store;
     let mut campaigns = store
-        .list_campaigns(account.as_ref(), cursor.as_ref(), limit + 1)
+        .list_campaigns(account.as_ref(), &caller.accounts, cursor.as_ref(), limit + 1)
         .await?;
     let more = campaigns.len() > limit;
     campaigns.truncate(limit);

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::web::api::account_check::require_account;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
 use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
@@ -51,6 +52,7 @@ pub(crate) async fn run(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let request: DismissOrphansRequest = parse_json(&body)?;
+    require_account(&caller, &request.account)?;
     let dry_run = request.dry_run;
     let mode = if dry_run {
         DismissalMode::Count
