@@ -5,10 +5,10 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::domain::account_limit::AccountLimit;
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};

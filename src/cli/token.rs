@@ -105,7 +105,13 @@ fn write_tokens(
 ) -> std::io::Result<()> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let header = [
-        "ID", "NAME", "SCOPES", "ACCOUNTS", "CREATED", "LAST USED", "STATUS",
+        "ID",
+        "NAME",
+        "SCOPES",
+        "ACCOUNTS",
+        "CREATED",
+        "LAST USED",
+        "STATUS",
     ];
     let rows = tokens.iter().map(|token| {
         let accounts = if token.accounts.is_limited() {
@@ -134,13 +140,17 @@ fn write_tokens(
 
 /// An RFC 3339 instant, or a duration from now.
 fn parse_expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CommandError> {
-    let instant = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
+    let instant = DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.to_utc());
     let after = || {
         let duration = humantime::parse_duration(text).ok()?;
         now.checked_add_signed(TimeDelta::from_std(duration).ok()?)
     };
     let expiry = instant.or_else(after).ok_or_else(|| {
-        format!("`{text}` is neither a time such as 2027-01-31T00:00:00Z nor a duration such as 90d")
+        format!(
+            "`{text}` is neither a time such as 2027-01-31T00:00:00Z nor a duration such as 90d"
+        )
     })?;
     Ok(expiry)
 }

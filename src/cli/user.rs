@@ -136,9 +136,12 @@ fn write_users(users: &[User], out: &mut impl Write) -> std::io::Result<()> {
             user.email.to_string(),
             user.role.as_str().to_owned(),
             sign_in.to_owned(),
-            user.last_sign_in_at.map_or_else(|| "never".to_owned(), time),
-            user.disabled_at
-                .map_or_else(|| "active".to_owned(), |at| format!("disabled {}", time(at))),
+            user.last_sign_in_at
+                .map_or_else(|| "never".to_owned(), time),
+            user.disabled_at.map_or_else(
+                || "active".to_owned(),
+                |at| format!("disabled {}", time(at)),
+            ),
         ]
     });
     write_table(header, rows, out)

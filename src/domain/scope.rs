@@ -127,7 +127,10 @@ pub enum Visibility {
 pub enum CallerKind {
     Token(TokenId),
     /// A session of the dashboard.
-    Session { session: SessionId, user: UserId },
+    Session {
+        session: SessionId,
+        user: UserId,
+    },
 }
 
 /// The authenticated caller of a request.

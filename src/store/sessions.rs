@@ -89,11 +89,7 @@ impl Store {
     }
 
     /// Whether a session lasts and its user is not disabled.
-    pub async fn is_session_valid(
-        &self,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<bool, Error> {
+    pub async fn is_session_valid(&self, id: SessionId, now: DateTime<Utc>) -> Result<bool, Error> {
         let reader = self.pools().reader();
         let of_id = Entity::find_by_id(id.uuid()).filter(lasting(now));
         Ok(of_id.one(reader).await?.is_some())
@@ -174,7 +170,10 @@ pub(super) async fn start(
 ) -> Result<NewSession, Error> {
     let now = instant::to_millis(origin.now);
     let expired = lasting(origin.now).not();
-    Entity::delete_many().filter(expired).exec(connection).await?;
+    Entity::delete_many()
+        .filter(expired)
+        .exec(connection)
+        .await?;
     let surplus: Vec<Model> = Entity::find()
         .filter(Column::UserId.eq(user.id.uuid()))
         .order_by_desc(Column::UsedAt)

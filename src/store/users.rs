@@ -98,9 +98,7 @@ impl Store {
                 (Column::DisabledAt, Expr::value(Some(now)))
             }
             UserChange::Enable => (Column::DisabledAt, Expr::value(None::<i64>)),
-            UserChange::Password(hash) => {
-                (Column::PasswordHash, Expr::value(Some(hash.as_str())))
-            }
+            UserChange::Password(hash) => (Column::PasswordHash, Expr::value(Some(hash.as_str()))),
         };
         let update = Entity::update_many()
             .col_expr(column, value)

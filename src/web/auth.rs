@@ -120,11 +120,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then(|| std::str::from_utf8(token).unwrap_or_default().trim())
 }
 
-async fn by_token(
-    access: &Access,
-    request: &HttpRequest,
-    text: &str,
-) -> Result<Caller, ApiError> {
+async fn by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<Caller, ApiError> {
     let now = access.clock.now();
     let found = if text.starts_with(TOKEN_PREFIX) {
         access.store.find_token(text, now).await?

@@ -39,8 +39,8 @@ use actix_web::web::ServiceConfig;
 
 use crate::domain::scope::Scope::{Admin, Operate, Read, Send};
 use crate::web::api::{
-    account_action_endpoints, account_endpoints, audit_endpoints, account_event_endpoints, action_endpoints,
-    bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
+    account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
+    audit_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
     recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
@@ -49,8 +49,8 @@ use crate::web::api::{
 use crate::web::dashboard::{
     account_forms, accounts_page, audit_page, callback_page, callbacks_page, campaign_page,
     campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
-    settings_forms, settings_page, user_forms,
+    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page, settings_forms,
+    settings_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,

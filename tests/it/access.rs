@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_session::Session;
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
@@ -106,6 +107,7 @@ impl Place {
                         )
                         .route("/logout", web::post().to(sign_in::sign_out))
                         .route("/messages", web::get().to(who))
+                        .route("/of-before", web::get().to(sign_in_as_before))
                         .route("/broken", web::get().to(broken))
                         .default_service(web::to(not_found)),
                 )
@@ -132,6 +134,15 @@ async fn act(caller: Caller) -> Result<HttpResponse, ApiError> {
 
 async fn broken() -> Result<HttpResponse, ApiError> {
     Err(ApiError::Internal("the disk said 919900112233".into()))
+}
+
+/// What a session was before sessions had rows: its age, in the cookie alone.
+async fn sign_in_as_before(session: Session) -> HttpResponse {
+    session
+        .insert("seen_at", start().timestamp_millis())
+        .unwrap();
+    session.insert("id", "0".repeat(32)).unwrap();
+    HttpResponse::NoContent().finish()
 }
 
 /// A server without a socket.
@@ -283,11 +294,7 @@ async fn opening_a_link_consumes_nothing_and_its_button_signs_in_once() {
     assert_eq!(signed_in.header("Location"), "/");
     let cookie = signed_in.cookie.unwrap();
     assert!(cookie.http_only().unwrap() && cookie.secure().unwrap());
-    let page = ask(
-        &server,
-        TestRequest::get().uri("/messages").cookie(cookie),
-    )
-    .await;
+    let page = ask(&server, TestRequest::get().uri("/messages").cookie(cookie)).await;
     assert_eq!(page.body, "admin@localhost admin");
     let again = ask(&server, link_form(link.expose())).await;
     assert_eq!(again.status, StatusCode::FORBIDDEN);
@@ -450,6 +457,16 @@ async fn a_forged_cookie_is_anonymous() {
 }
 
 #[actix_web::test]
+async fn sessions_of_earlier_releases_end_at_the_upgrade() {
+    let place = place().await;
+    let server = place.server().await;
+    let before = ask(&server, TestRequest::get().uri("/of-before")).await;
+    let look = TestRequest::get().uri("/api/who");
+    let answer = ask(&server, look.cookie(before.cookie.unwrap())).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[actix_web::test]
 async fn signing_out_ends_the_session() {
     let place = place().await;
     let cookie = signed_in(&place).await;
@@ -460,7 +477,10 @@ async fn signing_out_ends_the_session() {
     assert_eq!(answer.cookie.unwrap().value(), "");
     // A copy of the cookie is worth nothing.
     let replayed = TestRequest::get().uri("/api/who").cookie(cookie);
-    assert_eq!(ask(&server, replayed).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask(&server, replayed).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[actix_web::test]
@@ -529,7 +549,14 @@ async fn the_command_line_makes_lists_and_revokes_tokens() {
         .await
         .unwrap();
     let text = printed.strip_suffix('\n').unwrap();
-    assert!(place.store.find_token(text, start()).await.unwrap().is_some());
+    assert!(
+        place
+            .store
+            .find_token(text, start())
+            .await
+            .unwrap()
+            .is_some()
+    );
     let taken = command(&place, create("ci", &["read"])).await.unwrap_err();
     assert!(taken.contains("`ci`"), "{taken}");
     let unknown = command(&place, create("other", &["write"]))
@@ -545,7 +572,14 @@ async fn the_command_line_makes_lists_and_revokes_tokens() {
         })
     };
     assert_eq!(command(&place, revoke("ci")).await.unwrap(), "");
-    assert!(place.store.find_token(text, start()).await.unwrap().is_none());
+    assert!(
+        place
+            .store
+            .find_token(text, start())
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(
         command(&place, revoke("ci"))
             .await

@@ -75,17 +75,27 @@ pub async fn change_role(
     decision: &Decision<'_>,
 ) -> Result<(), UserError> {
     let action = about(user, Verb::ChangeRole, Some(role.as_str()), decision);
-    change(store, user, &UserChange::Role(role), KeptSessions::All, &action).await
+    change(
+        store,
+        user,
+        &UserChange::Role(role),
+        KeptSessions::All,
+        &action,
+    )
+    .await
 }
 
 /// Ends the sessions of the user.
-pub async fn disable(
-    store: &Store,
-    user: &User,
-    decision: &Decision<'_>,
-) -> Result<(), UserError> {
+pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
     let action = about(user, Verb::DisableUser, None, decision);
-    change(store, user, &UserChange::Disable, KeptSessions::None, &action).await
+    change(
+        store,
+        user,
+        &UserChange::Disable,
+        KeptSessions::None,
+        &action,
+    )
+    .await
 }
 
 pub async fn enable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {

@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -48,11 +48,10 @@ pub async fn is_correct(password: Secret, stored: Option<String>) -> Result<bool
         let Some(text) = stored.or_else(|| NO_ONES_HASH.clone()) else {
             return false;
         };
-        let verified = PasswordHash::new(&text)
-            .is_ok_and(|hash| {
-                let password = password.expose().as_bytes();
-                Argon2::default().verify_password(password, &hash).is_ok()
-            });
+        let verified = PasswordHash::new(&text).is_ok_and(|hash| {
+            let password = password.expose().as_bytes();
+            Argon2::default().verify_password(password, &hash).is_ok()
+        });
         verified && has_hash
     })
     .await
@@ -82,7 +81,10 @@ mod tests {
     async fn a_password_is_stored_as_argon2id_and_recognised() {
         let password = || Secret::new("correct horse battery");
         let stored = hash_password(password()).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
         assert!(is_correct(password(), Some(stored.clone())).await.unwrap());
         assert_ne!(stored, hash_password(password()).await.unwrap());
         let other = Secret::new("correct horse batterx");

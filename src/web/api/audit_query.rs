@@ -7,9 +7,7 @@ use crate::domain::ids::{ActionId, MessageId};
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word};
 use crate::store::audit_log::{ActionCursor, ActionFilter};
 use crate::web::api::parameters::{Fingerprint, Parameters};
-use crate::web::api::query_parameter::{
-    ACCOUNT, PageParameters, QueryParameter, query_parameters,
-};
+use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
 use crate::web::problem_json::FieldError;
 
 query_parameters!(
@@ -19,7 +17,10 @@ query_parameters!(
             "actor",
             "Who: the e-mail address of a user, the name of a token, or `command line`."
         ),
-        QueryParameter::new("action", "What, such as `sign-in`, `resend` or `change-role`."),
+        QueryParameter::new(
+            "action",
+            "What, such as `sign-in`, `resend` or `change-role`."
+        ),
         ACCOUNT,
         QueryParameter::new("message_id", "The id of a message."),
         QueryParameter::new(

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::web::api::account_check::require_account;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::scope::Caller;
 use crate::operating::change_campaign::{self, CampaignChange};
@@ -12,6 +11,7 @@ use crate::reporting::query_values::parse_account;
 use crate::sending::campaign::{NewCampaign, create as create_campaign};
 use crate::services::Services;
 use crate::store::campaigns::CampaignCursor;
+use crate::web::api::account_check::require_account;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::list_response::list_response;
@@ -78,7 +78,12 @@ pub(crate) async fn list(
     let (account, cursor, limit) = parameters.finish((account, cursor, limit))?;
     let store = &services.store;
     let mut campaigns = store
-        .list_campaigns(account.as_ref(), &caller.accounts, cursor.as_ref(), limit + 1)
+        .list_campaigns(
+            account.as_ref(),
+            &caller.accounts,
+            cursor.as_ref(),
+            limit + 1,
+        )
         .await?;
     let more = campaigns.len() > limit;
     campaigns.truncate(limit);

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::scope::Caller;
-use crate::web::api::account_check::require_account;
 use crate::sending::accept::register_observed::{self, ListingStatus, RegistrationRequest};
 use crate::services::Services;
 use crate::store::messages::Found;
+use crate::web::api::account_check::require_account;
 use crate::web::api::wire;
 use crate::web::api::wire::send_request::{ReferencesBody, StoredMessageResponse};
 use crate::web::error::ApiError;

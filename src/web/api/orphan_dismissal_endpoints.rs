@@ -4,12 +4,12 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::web::api::account_check::require_account;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
 use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
+use crate::web::api::account_check::require_account;
 use crate::web::api::action_endpoints::decision;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;

@@ -8,16 +8,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::scope::Caller;
-use crate::web::api::account_check::require_account;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
+use crate::domain::scope::Caller;
 use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::attempts::Attempt;
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
+use crate::web::api::account_check::require_account;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
 use crate::web::api::wire;

@@ -115,7 +115,10 @@ impl AuditRow {
             action: action.verb.as_str().replace('-', " "),
             message: action.message.map(|message| message.to_string()),
             account: action.account.as_ref().map(ToString::to_string),
-            detail: action.detail.as_deref().map_or_else(String::new, visible_line),
+            detail: action
+                .detail
+                .as_deref()
+                .map_or_else(String::new, visible_line),
             address: action.address.clone().unwrap_or_default(),
         }
     }

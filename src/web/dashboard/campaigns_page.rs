@@ -146,7 +146,10 @@ async fn load(
 ) -> Result<CampaignsPage, ApiError> {
     let store = &services.store;
     let mut rows = Vec::new();
-    for campaign in store.list_campaigns(None, &AccountLimit::default(), None, CAMPAIGNS_SHOWN).await? {
+    for campaign in store
+        .list_campaigns(None, &AccountLimit::default(), None, CAMPAIGNS_SHOWN)
+        .await?
+    {
         let states = count_states(store, &campaign).await?;
         rows.push(CampaignListRow::new(&campaign, &states));
     }

@@ -49,9 +49,9 @@ impl LoginPage {
     fn error(&self) -> Option<String> {
         match &self.form {
             SignInForm::Link(_) | SignInForm::Empty => None,
-            SignInForm::ExpiredLink => Some(
-                "This link no longer works: it was used before, or it is too old.".to_owned(),
-            ),
+            SignInForm::ExpiredLink => {
+                Some("This link no longer works: it was used before, or it is too old.".to_owned())
+            }
             SignInForm::Wrong => Some("The e-mail address or the password is wrong.".to_owned()),
             SignInForm::TooMany(wait) => {
                 let minutes = (wait.seconds() + 59) / 60;

@@ -15,9 +15,7 @@ use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
 use crate::web::client_address::{client_address, network};
 use crate::web::dashboard::page_response::redirect_to;
-use crate::web::dashboard::settings_page::{
-    SettingsNotice, find_signed_in, respond_with_notice,
-};
+use crate::web::dashboard::settings_page::{SettingsNotice, find_signed_in, respond_with_notice};
 use crate::web::error::ApiError;
 use crate::web::live_streams::LiveStreams;
 
@@ -111,9 +109,7 @@ pub(crate) async fn end_other_sessions(
     };
     let kept = KeptSessions::Only(signed_in.session);
     let store = &services.store;
-    store
-        .end_sessions(signed_in.user.id, kept, &action)
-        .await?;
+    store.end_sessions(signed_in.user.id, kept, &action).await?;
     Ok(redirect_to(SETTINGS.to_owned()))
 }
 
