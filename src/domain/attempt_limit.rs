@@ -24,9 +24,9 @@ struct Attempts {
 
 /// When the next attempt is admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RetryAfter(pub TimeDelta);
+pub struct AttemptWait(pub TimeDelta);
 
-impl RetryAfter {
+impl AttemptWait {
     /// Rounded up, at least 1.
     pub fn seconds(self) -> i64 {
         let millis = self.0.num_milliseconds();
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone> AttemptLimit<K> {
     }
 
     /// Counts an attempt, unless the key has had all of its attempts.
-    pub fn admit(&mut self, key: &K, now: DateTime<Utc>) -> Result<(), RetryAfter> {
+    pub fn admit(&mut self, key: &K, now: DateTime<Utc>) -> Result<(), AttemptWait> {
         self.check(key, now)?;
         if !self.attempts.contains_key(key) && self.attempts.len() >= KEY_LIMIT {
             self.make_room(now);
@@ -62,12 +62,12 @@ impl<K: Eq + Hash + Clone> AttemptLimit<K> {
     }
 
     /// Whether the key has an attempt left.
-    pub fn check(&self, key: &K, now: DateTime<Utc>) -> Result<(), RetryAfter> {
+    pub fn check(&self, key: &K, now: DateTime<Utc>) -> Result<(), AttemptWait> {
         match self.attempts.get(key) {
             Some(attempts)
                 if is_current(*attempts, self.window, now) && attempts.number >= self.most =>
             {
-                Err(RetryAfter(attempts.since + self.window - now))
+                Err(AttemptWait(attempts.since + self.window - now))
             }
             _ => Ok(()),
         }

@@ -42,6 +42,7 @@ pub mod sessions;
 pub mod sign_in_links;
 pub mod store_settings;
 pub mod uploads;
+mod user_records;
 pub mod users;
 pub mod verify_snapshot;
 

@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::store::audit_log::insert_action;
 use crate::store::entities::session_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
-use crate::store::users;
+use crate::store::user_records;
 
 /// How long recording the use of a session may take.
 const USE_TIMEOUT: Duration = Duration::from_millis(250);
@@ -63,7 +63,7 @@ impl Store {
     ) -> Result<Option<NewSession>, Error> {
         self.pools()
             .within_for_caller(async |transaction| {
-                let found = users::find(transaction, user).await?;
+                let found = user_records::find(transaction, user).await?;
                 let Some(user) = found.filter(|user| user.disabled_at.is_none()) else {
                     return Ok(None);
                 };
@@ -83,7 +83,7 @@ impl Store {
         let row = of_secret.filter(lasting(now)).one(reader).await?;
         let Some(row) = row else { return Ok(None) };
         let session = UserSession::try_from(row)?;
-        let user = users::find(reader, session.user).await?;
+        let user = user_records::find(reader, session.user).await?;
         let user = user.filter(|user| user.disabled_at.is_none());
         Ok(user.map(|user| (session, user)))
     }
@@ -199,7 +199,7 @@ pub(super) async fn start(
     Entity::insert(row.into_active_model())
         .exec_without_returning(connection)
         .await?;
-    users::record_sign_in(connection, user.id, origin.now).await?;
+    user_records::record_sign_in(connection, user.id, origin.now).await?;
     insert_action(connection, action).await?;
     Ok(NewSession { user, secret })
 }

@@ -15,7 +15,7 @@ use crate::store::Store;
 use crate::store::entities::sign_in_link_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
 use crate::store::sessions::{self, NewSession, SignInOrigin};
-use crate::store::users;
+use crate::store::user_records;
 
 /// How long a link of the built-in administrator is valid.
 pub const SIGN_IN_LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
@@ -88,8 +88,10 @@ impl Store {
                 }
                 let link = Entity::find().filter(of_text()).one(transaction).await?;
                 let user = match link.and_then(|link| link.user_id) {
-                    Some(id) => users::find(transaction, id.into()).await?,
-                    None => Some(users::restore_built_in_admin(transaction, origin.now).await?),
+                    Some(id) => user_records::find(transaction, id.into()).await?,
+                    None => {
+                        Some(user_records::restore_built_in_admin(transaction, origin.now).await?)
+                    }
                 };
                 let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
                     return Ok(None);

@@ -20,7 +20,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::attempt_limit::AttemptLimit;
 use crate::domain::clock::Clock;
 use crate::domain::scope::{Caller, CallerKind};
-use crate::operating::people::sign_in::SignInThrottle;
+use crate::operating::people::password_sign_in::SignInThrottle;
 use crate::reporting::access_refusals::{AccessRefusal, AccessRefusals};
 use crate::store::Store;
 use crate::store::api_tokens::TOKEN_PREFIX;

@@ -3,4 +3,4 @@
 pub mod manage_tokens;
 pub mod manage_users;
 pub mod password;
-pub mod sign_in;
+pub mod password_sign_in;

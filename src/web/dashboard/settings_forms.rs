@@ -8,7 +8,7 @@ use crate::domain::scope::{Caller, CallerKind};
 use crate::domain::secret::Secret;
 use crate::operating::people::manage_users::{self, UserError};
 use crate::operating::people::password::PasswordError;
-use crate::operating::people::sign_in::{SignInError, check_password};
+use crate::operating::people::password_sign_in::{SignInError, check_password};
 use crate::services::Services;
 use crate::store::sessions::KeptSessions;
 use crate::web::api::action_endpoints::decision;

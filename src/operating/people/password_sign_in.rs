@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::attempt_limit::{AttemptLimit, RetryAfter};
+use crate::domain::attempt_limit::{AttemptLimit, AttemptWait};
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, User};
 use crate::operating::people::password::{self, PasswordError};
@@ -35,7 +35,7 @@ pub enum SignInError {
     #[error("the e-mail address or the password is wrong")]
     Wrong,
     #[error("too many attempts")]
-    TooMany(RetryAfter),
+    TooMany(AttemptWait),
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
@@ -53,7 +53,7 @@ impl Default for SignInThrottle {
 
 impl SignInThrottle {
     /// Counts the attempt before the password is checked, so that simultaneous ones count, too.
-    fn admit(&self, user: &str, address: &str, now: DateTime<Utc>) -> Result<(), RetryAfter> {
+    fn admit(&self, user: &str, address: &str, now: DateTime<Utc>) -> Result<(), AttemptWait> {
         let (mut users, mut addresses) = (lock(&self.users), lock(&self.addresses));
         users.check(&user.to_owned(), now)?;
         addresses.admit(&address.to_owned(), now)?;
