@@ -39,7 +39,7 @@ pub(super) async fn restore_built_in_admin(
         .on_conflict(again)
         .exec_without_returning(connection)
         .await?;
-    let of_email = Entity::find().filter(Column::Email.eq(&Email::built_in_admin()));
+    let of_email = Entity::find().filter(Column::Email.eq(Email::built_in_admin()));
     let row = of_email.one(connection).await?;
     row.ok_or_else(|| Error::inconsistent("users", "email", Email::built_in_admin()))?
         .try_into()

@@ -339,7 +339,7 @@ async fn the_cancel_button_cancels_a_message_and_shows_who_pressed_it() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     assert_eq!(header(&done, LOCATION.as_str()), page);
     let text = server.read(&page).await;
-    assert!(text.contains("Cancelled by dashboard"), "{text}");
+    assert!(text.contains("Cancelled by admin@localhost"), "{text}");
 
     let again = server
         .ask(Method::POST, &format!("{page}/cancel"), &own)

@@ -99,17 +99,11 @@ fn every_handler_of_the_api_describes_the_path_and_method_of_its_route() {
     }
 }
 
-/// What a caller presents.
-enum Proof {
-    Nothing,
-    Token(String),
-    Session(Browser),
-}
-
 /// A kind of caller, and what the route table grants it.
 struct Visitor {
     name: String,
-    proof: Proof,
+    browser: Browser,
+    token: Option<String>,
     /// None for one that is not accepted.
     scopes: Option<Scopes>,
     is_limited: bool,
@@ -117,31 +111,35 @@ struct Visitor {
 
 impl Visitor {
     fn by_token(name: &str, token: &str, scopes: Option<&str>) -> Self {
+        let scopes = scopes.map(|scopes| scopes.parse().unwrap());
+        Self {
+            token: Some(token.to_owned()),
+            ..Self::by_browser(name, Browser::new(), scopes)
+        }
+    }
+
+    fn by_browser(name: &str, browser: Browser, scopes: Option<Scopes>) -> Self {
         Self {
             name: name.to_owned(),
-            proof: Proof::Token(token.to_owned()),
-            scopes: scopes.map(|scopes| scopes.parse().unwrap()),
+            browser,
+            token: None,
+            scopes,
             is_limited: false,
         }
     }
 
     fn request(&self, app: &App, method: &str, path: &str) -> RequestBuilder {
-        match &self.proof {
-            Proof::Nothing => Browser::new().request(app, method, path),
-            Proof::Token(token) => Browser::new().request(app, method, path).bearer_auth(token),
-            Proof::Session(browser) => browser.request(app, method, path),
+        let request = self.browser.request(app, method, path);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
     }
 }
 
 /// Every kind of caller: no one, each scope, each role, and what no longer works.
 async fn visitors(app: &App) -> Vec<Visitor> {
-    let mut all = vec![Visitor {
-        name: "no one".to_owned(),
-        proof: Proof::Nothing,
-        scopes: None,
-        is_limited: false,
-    }];
+    let mut all = vec![Visitor::by_browser("no one", Browser::new(), None)];
     for scope in Scope::ALL {
         let name = format!("a token with {scope}");
         all.push(Visitor::by_token(
@@ -171,23 +169,13 @@ async fn visitors(app: &App) -> Vec<Visitor> {
     for role in Role::ALL {
         let email = format!("{}@example.com", role.as_str());
         let (_, browser) = sign_in_new(app, &email, role).await;
-        all.push(Visitor {
-            name: email,
-            proof: Proof::Session(browser),
-            scopes: Some(role.scopes()),
-            is_limited: false,
-        });
+        all.push(Visitor::by_browser(&email, browser, Some(role.scopes())));
     }
     let (_, mut browser) = sign_in_new(app, "gone@example.com", Role::Admin).await;
     let ended = browser.cookie.clone();
     browser.post(app, "/logout", &[]).await;
     browser.cookie = ended;
-    all.push(Visitor {
-        name: "an ended session".to_owned(),
-        proof: Proof::Session(browser),
-        scopes: None,
-        is_limited: false,
-    });
+    all.push(Visitor::by_browser("an ended session", browser, None));
     all
 }
 
@@ -215,7 +203,7 @@ async fn every_route_admits_only_the_callers_that_the_table_names() {
     for route in routes() {
         for visitor in &visitors {
             let name = format!("{} {} for {}", method(&route), route.path, visitor.name);
-            let is_session = matches!(visitor.proof, Proof::Session(_));
+            let is_session = visitor.browser.cookie.is_some();
             if route.path == "/logout" && is_session {
                 // Would end it; `people` has the tests.
                 continue;

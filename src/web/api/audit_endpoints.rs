@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::db;
 use crate::domain::audit_action::Action;
+use crate::domain::ids::MessageId;
 use crate::services::Services;
 use crate::store::audit_log::ActionCursor;
 use crate::web::api::audit_query::{AuditParameters, AuditQuery, parse};
@@ -84,7 +85,7 @@ fn response(action: Action) -> AuditResponse {
         at: wire::time(action.happened_at),
         actor: action.actor,
         action: action.verb.as_str(),
-        message_id: action.message.map(|message| message.uuid()),
+        message_id: action.message.map(MessageId::uuid),
         account: action.account.map(|account| account.to_string()),
         detail: action.detail,
         address: action.address,

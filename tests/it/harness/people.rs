@@ -7,7 +7,7 @@ use bluetick::domain::user::{Role, User};
 use bluetick::operating::actions::Decision;
 use bluetick::operating::people::manage_users;
 use bluetick::store::api_tokens::{NewToken, TokenCreation};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
@@ -76,6 +76,8 @@ pub(crate) async fn sign_in_new(app: &App, email: &str, role: Role) -> (User, Br
     let decision = decision(app.now());
     let added = manage_users::add_user(store, email, role, &decision).await;
     let (user, link) = added.unwrap();
+    // The audit log is in the order of time.
+    app.advance(TimeDelta::milliseconds(1));
     let mut browser = Browser::new();
     let reply = browser.use_link(app, link.expose()).await;
     assert_eq!(reply.status(), 303);
