@@ -17,6 +17,7 @@ use crate::operating::retention::Retention;
 use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
+use crate::reporting::access_refusals::AccessRefusals;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::Dispatcher;
@@ -33,6 +34,8 @@ pub struct Services {
     /// The time of leases.
     pub steady_clock: Arc<SteadyClock>,
     pub keys: Arc<Keys>,
+    /// Counts of failed sign-ins and refused tokens.
+    pub access_refusals: Arc<AccessRefusals>,
     /// Messages, receipts, access.
     pub store: Store,
     /// Raw callbacks.

@@ -222,7 +222,7 @@ struct Messages {
 
 impl Messages {
     fn write_waiting(&self, number: u64, out: &mut Vec<u8>) {
-        self.write_with("prefer: wait=60\r\n", number, out);
+        self.write_with("prefer: wait=30\r\n", number, out);
     }
 
     fn write_with(&self, more: &str, number: u64, out: &mut Vec<u8>) {

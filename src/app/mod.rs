@@ -171,6 +171,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         store,
         journal,
         accepted: Arc::default(),
+        access_refusals: Arc::default(),
         stopping,
     })
 }

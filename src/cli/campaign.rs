@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
 use crate::cli::campaign_send::{self, SendArguments};
 use crate::cli::command_error::CommandError;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::reporting::campaign_summary::summarize;
@@ -69,7 +70,11 @@ pub async fn run(
 }
 
 async fn list(context: &CampaignContext<'_>, out: &mut impl Write) -> Result<(), CommandError> {
-    for campaign in context.store.list_campaigns(None, None, LISTED).await? {
+    for campaign in context
+        .store
+        .list_campaigns(None, &AccountLimit::default(), None, LISTED)
+        .await?
+    {
         writeln!(
             out,
             "{}  {}  {}  {}",

@@ -20,6 +20,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod serve;
 pub mod simulate;
+mod text_table;
 pub mod token;
 pub mod user;
 pub mod verify;

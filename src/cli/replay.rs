@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
@@ -55,6 +56,7 @@ pub async fn run(
         ReplayMode::Apply
     };
     let selection = OutcomeFilter {
+        limit: AccountLimit::default(),
         ids: (!arguments.ids.is_empty()).then_some(arguments.ids),
         account: arguments.account,
         outcome: arguments.outcome,

@@ -2,19 +2,22 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
-use crate::domain::api_token::{ApiToken, parse_token_name};
-use crate::domain::audit_action::{Action, Verb};
+use crate::cli::text_table::write_table;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::api_token::ApiToken;
+use crate::domain::audit_action::Actor;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
+use crate::operating::actions::Decision;
+use crate::operating::people::manage_tokens;
 use crate::store::Store;
-use crate::store::api_tokens::TokenCreation;
 
 /// Actor in the audit log for commands run on the machine itself.
-pub(super) const ACTOR: &str = "command line";
+pub(super) const ACTOR: Actor<'static> = Actor::local("command line");
 
 #[derive(Subcommand, Debug)]
 pub enum TokenCommand {
@@ -36,6 +39,12 @@ pub struct CreateArguments {
     /// Scopes separated by commas: send, read, operate, admin
     #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true)]
     pub scopes: Vec<String>,
+    /// When it expires: a duration such as 90d, or an RFC 3339 time [default: never]
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// The only accounts that it sees, separated by commas [default: all]
+    #[arg(long, value_name = "IDS")]
+    pub accounts: Option<AccountLimit>,
 }
 
 #[derive(Args, Debug)]
@@ -53,7 +62,7 @@ pub async fn run(
 ) -> Result<(), CommandError> {
     match command {
         TokenCommand::Create(arguments) => create(&arguments, store, now, out).await,
-        TokenCommand::List => Ok(write_table(&store.list_tokens().await?, out)?),
+        TokenCommand::List => Ok(write_tokens(&store.list_tokens().await?, now, out)?),
         TokenCommand::Revoke(arguments) => revoke(&arguments.token, store, now).await,
     }
 }
@@ -64,79 +73,84 @@ async fn create(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let name = parse_token_name(&arguments.name)?;
     let scopes: Scopes = arguments.scopes.join(",").parse()?;
-    match store.create_token(name, &scopes, now).await? {
-        TokenCreation::NameTaken => Err(format!(
-            "an active token is already named `{name}`; choose another name or revoke that token"
-        )
-        .into()),
-        TokenCreation::Created(token, text) => {
-            record(Verb::CreateToken, &token, store, now).await?;
-            writeln!(out, "{}", text.expose())?;
-            Ok(())
-        }
-    }
+    let accounts = arguments.accounts.clone().unwrap_or_default();
+    let expires = arguments.expires.as_deref();
+    let expires = expires.map(|text| parse_expiry(text, now)).transpose()?;
+    let decision = Decision { actor: ACTOR, now };
+    let name = &arguments.name;
+    let created =
+        manage_tokens::create_token(store, name, &scopes, accounts, expires, &decision).await?;
+    writeln!(out, "{}", created.expose())?;
+    Ok(())
 }
 
 async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), CommandError> {
     let id = wanted.parse::<TokenId>().ok();
-    let token =
-        store.list_tokens().await?.into_iter().find(|token| {
-            token.revoked_at.is_none() && (Some(token.id) == id || token.name == wanted)
-        });
+    let tokens = store.list_tokens().await?.into_iter();
+    let mut active = tokens.filter(|token| token.revoked_at.is_none());
+    let token = active.find(|token| Some(token.id) == id || token.name == wanted);
     let Some(token) = token else {
         return Err(format!("no active token has the name or id `{wanted}`").into());
     };
-    if store.revoke_token(token.id, now).await? {
-        record(Verb::RevokeToken, &token, store, now).await?;
-    }
+    let decision = Decision { actor: ACTOR, now };
+    manage_tokens::revoke_token(store, token.id, &decision).await?;
     Ok(())
 }
 
-async fn record(
-    verb: Verb,
-    token: &ApiToken,
-    store: &Store,
+fn write_tokens(
+    tokens: &[ApiToken],
     now: DateTime<Utc>,
-) -> Result<(), CommandError> {
-    let mut action = Action::new(ACTOR, verb, now);
-    action.detail = Some(format!("{} ({})", token.name, token.scopes));
-    Ok(store.record_action(&action).await?)
-}
-
-fn write_table(tokens: &[ApiToken], out: &mut impl Write) -> std::io::Result<()> {
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let header = ["ID", "NAME", "SCOPES", "CREATED", "LAST USED", "STATUS"];
+    let header = [
+        "ID",
+        "NAME",
+        "SCOPES",
+        "ACCOUNTS",
+        "CREATED",
+        "LAST USED",
+        "STATUS",
+    ];
     let rows = tokens.iter().map(|token| {
+        let accounts = if token.accounts.is_limited() {
+            token.accounts.to_string()
+        } else {
+            "all".to_owned()
+        };
+        let status = match (token.revoked_at, token.expires_at) {
+            (Some(at), _) => format!("revoked {}", time(at)),
+            (None, Some(at)) if at <= now => format!("expired {}", time(at)),
+            (None, Some(at)) => format!("active until {}", time(at)),
+            (None, None) => "active".to_owned(),
+        };
         [
             token.id.to_string(),
             token.name.clone(),
             token.scopes.to_string(),
+            accounts,
             time(token.created_at),
             token.last_used_at.map_or_else(|| "never".to_owned(), time),
-            token
-                .revoked_at
-                .map_or_else(|| "active".to_owned(), |at| format!("revoked {}", time(at))),
+            status,
         ]
     });
-    let table: Vec<[String; 6]> = std::iter::once(header.map(str::to_owned))
-        .chain(rows)
-        .collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        table
-            .iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    });
-    for row in &table {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
+    write_table(header, rows, out)
+}
+
+/// An RFC 3339 instant, or a duration from now.
+fn parse_expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CommandError> {
+    let instant = DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.to_utc());
+    let after = || {
+        let duration = humantime::parse_duration(text).ok()?;
+        now.checked_add_signed(TimeDelta::from_std(duration).ok()?)
+    };
+    let expiry = instant.or_else(after).ok_or_else(|| {
+        format!(
+            "`{text}` is neither a time such as 2027-01-31T00:00:00Z nor a duration such as 90d"
+        )
+    })?;
+    Ok(expiry)
 }

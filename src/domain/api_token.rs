@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 
@@ -11,10 +12,21 @@ pub struct ApiToken {
     pub id: TokenId,
     pub name: String,
     pub scopes: Scopes,
+    /// The accounts that it sees.
+    pub accounts: AccountLimit,
     pub created_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     /// To the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl ApiToken {
+    /// Whether it is neither revoked nor expired.
+    pub fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -11,8 +11,17 @@ use crate::domain::ids::{AccountId, ActionId, MessageId};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum Verb {
-    /// Signed in to the dashboard with a one-time link.
+    /// Signed in to the dashboard, with a one-time link or a password.
     SignIn,
+    SignOut,
+    /// Ended another session.
+    EndSession,
+    SetPassword,
+    CreateUser,
+    ChangeRole,
+    DisableUser,
+    EnableUser,
+    CreateSignInLink,
     CreateToken,
     RevokeToken,
     /// Cancelled a message before it was submitted.
@@ -41,6 +50,31 @@ pub enum Verb {
 }
 enum_words!(Verb, "an action");
 
+/// Who carries out an action, and from where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Actor<'a> {
+    /// A caller's name, or `command line`.
+    pub name: &'a str,
+    /// The IP address of the request.
+    pub address: Option<&'a str>,
+}
+
+impl<'a> Actor<'a> {
+    /// An actor on this machine.
+    pub const fn local(name: &'a str) -> Self {
+        Self {
+            name,
+            address: None,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Actor<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::local(name)
+    }
+}
+
 /// An entry of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Action {
@@ -51,18 +85,22 @@ pub struct Action {
     pub verb: Verb,
     pub message: Option<MessageId>,
     pub account: Option<AccountId>,
-    /// Contains no personal data.
+    /// Contains no personal data of customers.
     pub detail: Option<String>,
+    /// The IP address that the request came from; none for the command line.
+    pub address: Option<String>,
     /// When.
     pub happened_at: DateTime<Utc>,
 }
 
 impl Action {
     /// An action without message, account and detail.
-    pub fn new(actor: impl Into<String>, verb: Verb, now: DateTime<Utc>) -> Self {
+    pub fn new<'a>(actor: impl Into<Actor<'a>>, verb: Verb, now: DateTime<Utc>) -> Self {
+        let actor = actor.into();
         Self {
             id: ActionId::new(now),
-            actor: actor.into(),
+            actor: actor.name.to_owned(),
+            address: actor.address.map(str::to_owned),
             verb,
             message: None,
             account: None,

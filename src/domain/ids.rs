@@ -91,6 +91,14 @@ own_id!(
     /// One API token; shown instead of the token itself.
     TokenId
 );
+own_id!(
+    /// One user of the dashboard.
+    UserId
+);
+own_id!(
+    /// One session of a user; not the secret in the cookie.
+    SessionId
+);
 
 impl CallbackId {
     /// The smallest id of a callback received at `at`: an id begins with its time.

@@ -4,7 +4,9 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod account_event;
+pub mod account_limit;
 pub mod api_token;
+pub mod attempt_limit;
 pub mod attempt_outcome;
 pub mod audit_action;
 pub mod callback_fields;
@@ -47,4 +49,5 @@ pub mod send_flow;
 pub mod send_rate;
 pub mod steady_clock;
 pub mod template;
+pub mod user;
 pub mod window;

@@ -4,8 +4,10 @@
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::audit_action::Actor;
 use crate::domain::enum_words::{UnknownWord, enum_words};
-use crate::domain::ids::TokenId;
+use crate::domain::ids::{SessionId, TokenId, UserId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -124,17 +126,24 @@ pub enum Visibility {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CallerKind {
     Token(TokenId),
-    /// A dashboard session, by its random id; empty in sessions that began before there were ids.
-    Session(String),
+    /// A session of the dashboard.
+    Session {
+        session: SessionId,
+        user: UserId,
+    },
 }
 
 /// The authenticated caller of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
-    /// The token's name, or `dashboard`; recorded as the actor in the audit log.
+    /// The token's name, or the user's e-mail address; recorded as the actor in the audit log.
     pub name: String,
     pub scopes: Scopes,
     pub kind: CallerKind,
+    /// Of a token. Users are not limited.
+    pub accounts: AccountLimit,
+    /// The IP address that the request came from.
+    pub address: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -153,6 +162,14 @@ impl Caller {
 
     pub fn visibility(&self) -> Visibility {
         self.scopes.visibility()
+    }
+
+    /// For the audit log.
+    pub fn actor(&self) -> Actor<'_> {
+        Actor {
+            name: &self.name,
+            address: self.address.as_deref(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_record::{CallbackSummary, JournalEntry};
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::journal::journal_handle::Journal;
@@ -16,6 +17,8 @@ use crate::journal::journal_row::{Column, Entity, SummaryRow};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct JournalFilter {
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit: AccountLimit,
     pub ids: Option<Vec<CallbackId>>,
 }
 
@@ -69,6 +72,9 @@ impl Journal {
         };
         if let Some(account) = &filter.account {
             query = query.filter(Column::Account.eq(account.as_str()));
+        }
+        if let Some(accounts) = filter.limit.accounts() {
+            query = query.filter(Column::Account.is_in(accounts.iter().map(AccountId::as_str)));
         }
         if let Some(before) = before_seq {
             query = query.filter(Column::Seq.lt(before));

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, Actor, Verb};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
 use crate::domain::ids::MessageId;
@@ -33,8 +33,7 @@ pub enum OperateError {
 
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
-    /// A token's name, `dashboard`, or `command line`.
-    pub actor: &'a str,
+    pub actor: Actor<'a>,
     pub now: DateTime<Utc>,
 }
 

@@ -160,7 +160,8 @@ impl Resending<'_> {
         }
         let resend = Resend {
             of: message.id,
-            actor: self.decision.actor.to_owned(),
+            actor: self.decision.actor.name.to_owned(),
+            address: self.decision.actor.address.map(str::to_owned),
         };
         let input =
             message_input(message, resend, self.media).map_err(|error| error.to_string())?;

@@ -11,6 +11,7 @@ pub mod dismiss;
 pub mod dismiss_orphans;
 pub mod explain;
 pub mod message_actions;
+pub mod people;
 pub mod rebuild;
 pub mod replay;
 mod replay_batch;

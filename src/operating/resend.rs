@@ -39,7 +39,8 @@ pub async fn resend(
     }
     let resend = Resend {
         of: id,
-        actor: decision.actor.to_owned(),
+        actor: decision.actor.name.to_owned(),
+        address: decision.actor.address.map(str::to_owned),
     };
     let input = message_input(&message, resend, None)?;
     // The idempotency key makes two simultaneous calls create one message.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::db;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
@@ -20,6 +21,8 @@ const COPY_NOTE: &str =
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackQuery {
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit_to: AccountLimit,
     /// `Some(None)` for callbacks that are not processed yet.
     pub outcome: Option<Option<Outcome>>,
     /// Older than this journal position.
@@ -58,12 +61,19 @@ pub async fn list(services: &Services, query: &CallbackQuery) -> Result<Callback
     let mut summaries = if let Some(Some(outcome)) = query.outcome {
         let listed = services
             .store
-            .list_by_outcome(outcome, query.account.as_ref(), query.before, wanted)
+            .list_by_outcome(
+                outcome,
+                query.account.as_ref(),
+                &query.limit_to,
+                query.before,
+                wanted,
+            )
             .await?;
         summaries_of(services, listed).await?
     } else {
         let filter = JournalFilter {
             account: query.account.clone(),
+            limit: query.limit_to.clone(),
             ids: None,
         };
         services.journal.list(&filter, query.before, wanted).await?
@@ -143,6 +153,7 @@ async fn summaries_of(
     let wanted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     let filter = JournalFilter {
         account: None,
+        limit: AccountLimit::default(),
         ids: Some(ids.clone()),
     };
     let found = services.journal.list(&filter, None, wanted).await?;
@@ -207,6 +218,7 @@ pub async fn list_sources(
     let mut outcomes = services.store.find_outcomes(&ids).await?;
     let filter = JournalFilter {
         account: None,
+        limit: AccountLimit::default(),
         ids: Some(ids),
     };
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);

@@ -33,6 +33,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     log(&mut registry);
     callbacks(services, &mut registry);
     rejections(services, &mut registry);
+    access_refusals(services, &mut registry);
     spool(services, &mut registry);
     files(services, &mut registry);
     disks(services, &mut registry);
@@ -89,6 +90,20 @@ fn rejections(services: &Services, registry: &mut Registry) {
     registry.register(
         "rejections",
         "Requests to callback URLs that were refused, by cause",
+        causes,
+    );
+}
+
+fn access_refusals(services: &Services, registry: &mut Registry) {
+    let causes = Family::<LabelSet<1>, Counter>::default();
+    for (cause, number) in services.access_refusals.counts() {
+        causes
+            .get_or_create(&[("cause", cause.as_str().to_owned())])
+            .inc_by(number);
+    }
+    registry.register(
+        "access_refusals",
+        "Failed sign-ins, refused tokens and throttled searches, by cause",
         causes,
     );
 }

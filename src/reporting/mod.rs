@@ -1,5 +1,6 @@
 //! Read models: statistics, exports, metrics, problems, alarms, account health.
 
+pub mod access_refusals;
 pub mod account_health;
 pub mod account_warnings;
 pub mod alarms;

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::db;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
@@ -180,7 +181,13 @@ async fn items(
                 _ => None,
             };
             let callbacks = store
-                .list_by_outcome(Outcome::Unverified, None, before, rows)
+                .list_by_outcome(
+                    Outcome::Unverified,
+                    None,
+                    &AccountLimit::default(),
+                    before,
+                    rows,
+                )
                 .await?;
             let (callbacks, next) =
                 split_page(callbacks, limit, |one| ProblemCursor::Journal(one.seq));

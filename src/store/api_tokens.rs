@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 use tokio::time::timeout;
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::api_token::ApiToken;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
@@ -32,29 +35,55 @@ pub enum TokenCreation {
     NameTaken,
 }
 
+/// What a token is created with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewToken<'a> {
+    pub name: &'a str,
+    pub scopes: &'a Scopes,
+    pub accounts: AccountLimit,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
-    /// Creates a token whose name no other valid token has.
+    /// Creates a token for all accounts that never expires, and whose name no other valid token has.
     pub async fn create_token(
         &self,
         name: &str,
         scopes: &Scopes,
         now: DateTime<Utc>,
     ) -> Result<TokenCreation, Error> {
+        let new = NewToken {
+            name,
+            scopes,
+            accounts: AccountLimit::default(),
+            expires_at: None,
+        };
+        self.create_limited_token(&new, now).await
+    }
+
+    /// Creates a token whose name no other valid token has.
+    pub async fn create_limited_token(
+        &self,
+        new: &NewToken<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<TokenCreation, Error> {
         let text = Secret::new(format!("{TOKEN_PREFIX}{}", generate_secret()));
         let row = Model {
             id: TokenId::new(now).uuid(),
-            name: name.to_owned(),
+            name: new.name.to_owned(),
             hash: hash(text.expose()),
-            scopes: scopes.clone(),
+            scopes: new.scopes.clone(),
             created_at: instant::to_millis(now),
             revoked_at: None,
             last_used_at: None,
+            expires_at: new.expires_at.map(instant::to_millis),
+            accounts: new.accounts.is_limited().then(|| new.accounts.clone()),
         };
         self.pools()
             .within_for_caller(async |transaction| {
                 let taken = Entity::find()
-                    .filter(Column::Name.eq(name))
-                    .filter(Column::RevokedAt.is_null())
+                    .filter(Column::Name.eq(new.name))
+                    .filter(valid(now))
                     .one(transaction)
                     .await?;
                 if taken.is_some() {
@@ -95,10 +124,14 @@ impl Store {
     }
 
     /// The valid token with this text.
-    pub async fn find_token(&self, text: &str) -> Result<Option<ApiToken>, Error> {
+    pub async fn find_token(
+        &self,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ApiToken>, Error> {
         Entity::find()
             .filter(Column::Hash.eq(hash(text)))
-            .filter(Column::RevokedAt.is_null())
+            .filter(valid(now))
             .one(self.pools().reader())
             .await?
             .map(ApiToken::try_from)
@@ -106,12 +139,12 @@ impl Store {
     }
 
     /// Whether a token of this id is valid.
-    pub async fn is_token_valid(&self, id: TokenId) -> Result<bool, Error> {
-        let valid = Entity::find_by_id(id.uuid())
-            .filter(Column::RevokedAt.is_null())
+    pub async fn is_token_valid(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
+        let found = Entity::find_by_id(id.uuid())
+            .filter(valid(now))
             .one(self.pools().reader())
             .await?;
-        Ok(valid.is_some())
+        Ok(found.is_some())
     }
 
     /// Records the minute in which a token was used; writes at most once per minute. Times out
@@ -140,6 +173,14 @@ impl Store {
     }
 }
 
+/// Neither revoked nor expired.
+fn valid(now: DateTime<Utc>) -> Condition {
+    let lasting = Column::ExpiresAt.gt(instant::to_millis(now));
+    Condition::all()
+        .add(Column::RevokedAt.is_null())
+        .add(Column::ExpiresAt.is_null().or(lasting))
+}
+
 impl TryFrom<Model> for ApiToken {
     type Error = Error;
 
@@ -149,6 +190,8 @@ impl TryFrom<Model> for ApiToken {
             id: row.id.into(),
             scopes: row.scopes,
             name: row.name,
+            accounts: row.accounts.unwrap_or_default(),
+            expires_at: time("expires_at", row.expires_at)?,
             created_at: instant::from_millis("tokens", "created_at", row.created_at)?,
             revoked_at: time("revoked_at", row.revoked_at)?,
             last_used_at: time("last_used_at", row.last_used_at)?,

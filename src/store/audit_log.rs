@@ -1,13 +1,15 @@
 //! The audit log: the actions of operators.
 
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 
 use crate::db::{Error, instant};
 use crate::domain::audit_action::{Action, Verb};
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::store::Store;
 use crate::store::entities::action_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
@@ -40,11 +42,63 @@ impl Store {
 
     /// Newest first.
     pub async fn list_actions(&self, limit: u64) -> Result<Vec<Action>, Error> {
-        let newest_first = Entity::find()
+        self.find_actions(&ActionFilter::default(), None, limit)
+            .await
+    }
+
+    /// Matching actions older than `after`, newest first.
+    pub async fn find_actions(
+        &self,
+        filter: &ActionFilter,
+        after: Option<ActionCursor>,
+        limit: u64,
+    ) -> Result<Vec<Action>, Error> {
+        let newest_first = matching(filter, after)
             .order_by_desc(Column::HappenedAt)
             .order_by_desc(Column::Id);
         list(self.pools().reader(), newest_first.limit(limit)).await
     }
+}
+
+/// All given conditions must hold.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ActionFilter {
+    pub actor: Option<String>,
+    pub verb: Option<Verb>,
+    pub account: Option<AccountId>,
+    pub message: Option<MessageId>,
+    /// Inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Where a page of actions ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ActionCursor {
+    pub happened_at: DateTime<Utc>,
+    pub id: ActionId,
+}
+
+fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity> {
+    let millis = instant::to_millis;
+    let given = [
+        (filter.actor.as_ref()).map(|it| Column::Actor.eq(it.as_str())),
+        filter.verb.map(|it| Column::Verb.eq(it)),
+        (filter.account.as_ref()).map(|it| Column::Account.eq(it)),
+        filter.message.map(|it| Column::Message.eq(it.uuid())),
+        filter.from.map(|at| Column::HappenedAt.gte(millis(at))),
+        filter.to.map(|at| Column::HappenedAt.lt(millis(at))),
+        after.map(|after| {
+            let place = Expr::tuple([Expr::col(Column::HappenedAt), Expr::col(Column::Id)]);
+            place.lt(Expr::tuple([
+                Expr::value(millis(after.happened_at)),
+                Expr::value(after.id.uuid()),
+            ]))
+        }),
+    ];
+    let given = given.into_iter().flatten();
+    Entity::find().filter(given.fold(Condition::all(), Condition::add))
 }
 
 fn by_verbs(verbs: &[Verb]) -> Select<Entity> {
@@ -89,6 +143,7 @@ pub(super) async fn insert_action(
         actor: action.actor.clone(),
         verb: action.verb,
         detail: action.detail.clone(),
+        address: action.address.clone(),
         happened_at: instant::to_millis(action.happened_at),
     };
     Entity::insert(row.into_active_model())
@@ -108,6 +163,7 @@ impl TryFrom<Model> for Action {
             account: row.account,
             actor: row.actor,
             detail: row.detail,
+            address: row.address,
             happened_at: instant::from_millis("actions", "happened_at", row.happened_at)?,
         })
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait};
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -21,6 +22,8 @@ pub struct Period {
     /// Exclusive.
     pub to: DateTime<Utc>,
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit: AccountLimit,
 }
 
 /// Messages that were created in one quarter hour.
@@ -63,6 +66,9 @@ impl Store {
             .apply_if(period.account.as_ref(), |query, account| {
                 query.filter(Column::Account.eq(account))
             })
+            .apply_if(period.limit.accounts(), |query, accounts| {
+                query.filter(Column::Account.is_in(accounts))
+            })
             .all(self.pools().reader())
             .await?;
         rows.into_iter().map(state_count).collect()
@@ -79,6 +85,9 @@ impl Store {
             .filter(Column::Messages.ne(0))
             .apply_if(period.account.as_ref(), |query, account| {
                 query.filter(Column::Account.eq(account))
+            })
+            .apply_if(period.limit.accounts(), |query, accounts| {
+                query.filter(Column::Account.is_in(accounts))
             })
             .all(self.pools().reader())
             .await?;

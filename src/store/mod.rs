@@ -38,9 +38,12 @@ pub mod receipts;
 mod reference_check;
 pub mod send_flows;
 pub mod send_queue;
+pub mod sessions;
 pub mod sign_in_links;
 pub mod store_settings;
 pub mod uploads;
+mod user_records;
+pub mod users;
 pub mod verify_snapshot;
 
 use std::path::Path;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::db::statements::IDS_PER_QUERY;
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MATCH_WINDOW, Message, Origin};
 use crate::domain::phone;
@@ -33,6 +34,8 @@ const CANDIDATES: u64 = 2_000;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OrphanFilter {
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit: AccountLimit,
     /// Any id of the orphan.
     pub provider_id: Option<String>,
     /// As in the callback.
@@ -43,6 +46,14 @@ pub struct OrphanFilter {
     pub received_before: Option<DateTime<Utc>>,
     /// Dismissed by an operator, or not.
     pub dismissed: Option<bool>,
+}
+
+impl OrphanFilter {
+    /// Leaves out the accounts that a caller does not see.
+    pub fn limit_to(&mut self, limit: &AccountLimit) {
+        self.account = limit.narrow(self.account.take());
+        self.limit = limit.clone();
+    }
 }
 
 /// A message without a provider id that may be the one an orphan reports.
@@ -153,6 +164,9 @@ fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
         .filter(Column::Origin.eq(Origin::Orphan))
         .apply_if(filter.account.as_ref(), |query, account| {
             query.filter(Column::Account.eq(account))
+        })
+        .apply_if(filter.limit.accounts(), |query, accounts| {
+            query.filter(Column::Account.is_in(accounts))
         })
         .apply_if(filter.recipient.as_ref(), |query, recipient| {
             query.filter(sent_to(recipient))

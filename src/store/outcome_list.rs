@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Qu
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::Store;
@@ -20,6 +21,8 @@ use crate::store::entities::{quarantined_part_row, receipt_row};
 pub struct OutcomeFilter {
     pub ids: Option<Vec<CallbackId>>,
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit: AccountLimit,
     /// `Quarantined` selects all callbacks with an unparsed part, whatever their other parts
     /// contained.
     pub outcome: Option<Outcome>,
@@ -29,6 +32,14 @@ pub struct OutcomeFilter {
     pub received_before: Option<DateTime<Utc>>,
     /// The last `seq` that the operator saw; later callbacks are excluded.
     pub up_to: Option<i64>,
+}
+
+impl OutcomeFilter {
+    /// Leaves out the accounts that a caller does not see.
+    pub fn limit_to(&mut self, limit: &AccountLimit) {
+        self.account = limit.narrow(self.account.take());
+        self.limit = limit.clone();
+    }
 }
 
 impl Store {
@@ -51,12 +62,14 @@ impl Store {
         &self,
         outcome: Outcome,
         account: Option<&AccountId>,
+        accounts: &AccountLimit,
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
         let filter = OutcomeFilter {
             outcome: Some(outcome),
             account: account.cloned(),
+            limit: accounts.clone(),
             ..OutcomeFilter::default()
         };
         let query = selected(&filter)
@@ -142,6 +155,9 @@ fn selected(filter: &OutcomeFilter) -> Select<Entity> {
         })
         .apply_if(filter.account.as_ref(), |query, account| {
             query.filter(Column::Account.eq(account))
+        })
+        .apply_if(filter.limit.accounts(), |query, accounts| {
+            query.filter(Column::Account.is_in(accounts))
         })
         .apply_if(filter.outcome, |query, outcome| {
             query.filter(has_outcome(outcome))

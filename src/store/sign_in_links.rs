@@ -7,25 +7,51 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::db::{Error, instant};
-use crate::domain::audit_action::Action;
+use crate::domain::audit_action::{Action, Actor, Verb};
+use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
+use crate::domain::user::User;
 use crate::store::Store;
-use crate::store::audit_log::insert_action;
 use crate::store::entities::sign_in_link_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
+use crate::store::sessions::{self, NewSession, SignInOrigin};
+use crate::store::user_records;
 
-/// How long a link is valid.
+/// How long a link of the built-in administrator is valid.
 pub const SIGN_IN_LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
+/// How long a link of another user is valid: it is passed on to them.
+pub const USER_LINK_LIFE: TimeDelta = TimeDelta::hours(24);
 
 impl Store {
-    /// Creates a link that signs in once, within [`SIGN_IN_LINK_LIFE`]; deletes expired links.
+    /// Creates a link that signs in the built-in administrator once, within [`SIGN_IN_LINK_LIFE`].
     pub async fn create_sign_in_link(&self, now: DateTime<Utc>) -> Result<Secret, Error> {
+        self.create_link(None, now + SIGN_IN_LINK_LIFE, now).await
+    }
+
+    /// Creates a link that signs in this user once, within [`USER_LINK_LIFE`].
+    pub async fn create_sign_in_link_of(
+        &self,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Secret, Error> {
+        self.create_link(Some(user), now + USER_LINK_LIFE, now)
+            .await
+    }
+
+    /// Deletes expired links, too.
+    async fn create_link(
+        &self,
+        user: Option<UserId>,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Secret, Error> {
         let text = Secret::new(generate_secret());
         let row = Model {
             hash: hash(text.expose()),
             created_at: instant::to_millis(now),
-            expires_at: instant::to_millis(now + SIGN_IN_LINK_LIFE),
+            expires_at: instant::to_millis(expires_at),
             used_at: None,
+            user_id: user.map(UserId::uuid),
         };
         self.pools()
             .within_for_caller(async |transaction| {
@@ -41,23 +67,51 @@ impl Store {
             .await
     }
 
-    /// Consumes a link and records `action` in the audit log, at its instant; false when the link
-    /// is used, expired or unknown. Of several concurrent calls one succeeds.
-    pub async fn consume_sign_in_link(&self, text: &str, action: &Action) -> Result<bool, Error> {
-        let now = instant::to_millis(action.happened_at);
+    /// Consumes a link, starts a session and records it in the audit log; `None` when the link is
+    /// used, expired or unknown, or its user disabled. Of several concurrent calls one succeeds.
+    pub async fn sign_in_with_link(
+        &self,
+        text: &str,
+        origin: &SignInOrigin,
+    ) -> Result<Option<NewSession>, Error> {
+        let now = instant::to_millis(origin.now);
+        let of_text = || Column::Hash.eq(hash(text));
         let consumption = Entity::update_many()
             .col_expr(Column::UsedAt, Expr::value(Some(now)))
-            .filter(Column::Hash.eq(hash(text)))
+            .filter(of_text())
             .filter(Column::UsedAt.is_null())
             .filter(Column::ExpiresAt.gt(now));
         self.pools()
             .within_for_caller(async |transaction| {
                 if consumption.exec(transaction).await?.rows_affected == 0 {
-                    return Ok(false);
+                    return Ok(None);
                 }
-                insert_action(transaction, action).await?;
-                Ok(true)
+                let link = Entity::find().filter(of_text()).one(transaction).await?;
+                let user = match link.and_then(|link| link.user_id) {
+                    Some(id) => user_records::find(transaction, id.into()).await?,
+                    None => {
+                        Some(user_records::restore_built_in_admin(transaction, origin.now).await?)
+                    }
+                };
+                let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
+                    return Ok(None);
+                };
+                let action = sign_in_action(&user, origin, "with a link");
+                let session = sessions::start(transaction, user, origin, &action).await?;
+                Ok(Some(session))
             })
             .await
+    }
+}
+
+/// For the audit log.
+pub fn sign_in_action(user: &User, origin: &SignInOrigin, how: &str) -> Action {
+    let actor = Actor {
+        name: user.email.as_str(),
+        address: origin.address.as_deref(),
+    };
+    Action {
+        detail: Some(how.to_owned()),
+        ..Action::new(actor, Verb::SignIn, origin.now)
     }
 }

@@ -4,39 +4,34 @@
 //! own pages.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_session::config::PersistentSession;
-use actix_session::storage::CookieSessionStore;
-use actix_session::{Session, SessionExt, SessionMiddleware};
-use actix_web::cookie::{Key, SameSite, time};
+use actix_session::SessionExt;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, ready};
-use serde::Serialize;
 use url::Url;
+use uuid::Uuid;
 
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::attempt_limit::AttemptLimit;
 use crate::domain::clock::Clock;
-use crate::domain::scope::{Caller, CallerKind, Scope, Scopes};
+use crate::domain::scope::{Caller, CallerKind};
+use crate::operating::people::password_sign_in::SignInThrottle;
+use crate::reporting::access_refusals::{AccessRefusal, AccessRefusals};
 use crate::store::Store;
 use crate::store::api_tokens::TOKEN_PREFIX;
+use crate::web::client_address::client_address;
 use crate::web::error::ApiError;
+use crate::web::session_cookie;
 
-/// Of the session.
-pub const COOKIE: &str = "bluetick_session";
-/// After the last use.
-const SESSION_LIFE: TimeDelta = TimeDelta::hours(12);
-/// The cookie is renewed when its time of last use is older.
+/// The use of a session is recorded when the last one that was is older.
 const SESSION_REFRESH: TimeDelta = TimeDelta::minutes(5);
-/// The actor in the audit log.
-pub(super) const SESSION_NAME: &str = "dashboard";
-/// Session key of the last use, in milliseconds since the epoch.
-const SEEN_AT: &str = "seen_at";
-/// Session key of a random id, so that sign-out can end what the session still does.
-const ID: &str = "id";
+/// Searches of a caller with masked numbers, per minute: each may confirm a guess.
+const MASKED_SEARCHES: u32 = 60;
 
 /// What `identify` needs; shared as `web::Data`.
 pub struct Access {
@@ -44,28 +39,46 @@ pub struct Access {
     pub clock: Arc<dyn Clock>,
     /// With `https`, browsers send cookies over HTTPS only.
     pub public_url: String,
+    pub refusals: Arc<AccessRefusals>,
+    pub(super) sign_ins: SignInThrottle,
+    searches: Mutex<AttemptLimit<Uuid>>,
+}
+
+impl Access {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        public_url: &str,
+        refusals: Arc<AccessRefusals>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            public_url: public_url.to_owned(),
+            refusals,
+            sign_ins: SignInThrottle::default(),
+            searches: Mutex::new(AttemptLimit::new(MASKED_SEARCHES, TimeDelta::minutes(1))),
+        }
+    }
+
+    /// Counts a search of a caller that sees masked numbers.
+    pub(super) fn admit_search(&self, caller: &Caller) -> Result<(), ApiError> {
+        let by = match caller.kind {
+            CallerKind::Token(token) => token.uuid(),
+            CallerKind::Session { user, .. } => user.uuid(),
+        };
+        let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        searches.admit(&by, self.clock.now()).map_err(|wait| {
+            self.refusals.record(AccessRefusal::SearchThrottled);
+            ApiError::TooManySearches { wait }
+        })
+    }
 }
 
 impl fmt::Debug for Access {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Access({})", self.public_url)
     }
-}
-
-/// Sessions in an encrypted cookie that scripts cannot read.
-pub fn session_middleware(
-    key: &[u8; 64],
-    public_url: &str,
-) -> SessionMiddleware<CookieSessionStore> {
-    let life = time::Duration::milliseconds(SESSION_LIFE.num_milliseconds());
-    SessionMiddleware::builder(CookieSessionStore::default(), Key::from(key))
-        .cookie_name(COOKIE.to_owned())
-        .cookie_secure(public_url.starts_with("https:"))
-        .cookie_http_only(true)
-        // With Strict, a link from a chat would show the sign-in page.
-        .cookie_same_site(SameSite::Lax)
-        .session_lifecycle(PersistentSession::default().session_ttl(life))
-        .build()
 }
 
 impl FromRequest for Caller {
@@ -86,8 +99,8 @@ pub(super) async fn identify(request: &HttpRequest) -> Result<Caller, ApiError> 
     let access = access_of(request)?;
     // Basic authentication is that of a reverse proxy.
     match bearer(request.headers()) {
-        Some(token) => by_token(&access, token).await,
-        None => by_session(&access, request),
+        Some(token) => by_token(&access, request, token).await,
+        None => by_session(&access, request).await,
     }
 }
 
@@ -107,86 +120,57 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then(|| std::str::from_utf8(token).unwrap_or_default().trim())
 }
 
-async fn by_token(access: &Access, text: &str) -> Result<Caller, ApiError> {
-    if !text.starts_with(TOKEN_PREFIX) {
-        return Err(ApiError::Unauthenticated);
-    }
-    let token = access
-        .store
-        .find_token(text)
-        .await?
-        .ok_or(ApiError::Unauthenticated)?;
-    if let Err(error) = access
-        .store
-        .record_token_use(&token, access.clock.now())
-        .await
-    {
+async fn by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<Caller, ApiError> {
+    let now = access.clock.now();
+    let found = if text.starts_with(TOKEN_PREFIX) {
+        access.store.find_token(text, now).await?
+    } else {
+        None
+    };
+    let token = found.ok_or_else(|| {
+        access.refusals.record(AccessRefusal::Token);
+        ApiError::Unauthenticated
+    })?;
+    if let Err(error) = access.store.record_token_use(&token, now).await {
         tracing::warn!(%error, "the last use of a token was not stored");
     }
     Ok(Caller {
         name: token.name,
         scopes: token.scopes,
         kind: CallerKind::Token(token.id),
+        accounts: token.accounts,
+        address: address_text(request),
     })
 }
 
-fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError> {
-    let session = request.get_session();
+async fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError> {
+    let secret = session_cookie::secret(&request.get_session());
+    let secret = secret.ok_or(ApiError::Unauthenticated)?;
     let now = access.clock.now();
-    let age = seen_at(&session).map(|seen| now - seen);
-    let Some(age) = age.filter(|age| *age < SESSION_LIFE) else {
-        return Err(ApiError::Unauthenticated);
-    };
+    let found = access.store.find_session(&secret, now).await?;
+    let (session, user) = found.ok_or(ApiError::Unauthenticated)?;
     if !request.method().is_safe() {
         refuse_other_sites(access, request)?;
     }
-    if age > SESSION_REFRESH {
-        mark_seen(&session, now)?;
+    if now - session.used_at > SESSION_REFRESH
+        && let Err(error) = access.store.record_session_use(session.id, now).await
+    {
+        tracing::warn!(%error, "the last use of a session was not stored");
     }
     Ok(Caller {
-        name: SESSION_NAME.to_owned(),
-        scopes: Scopes::new(&[Scope::Admin]),
-        kind: CallerKind::Session(session_id(&session)),
+        name: user.email.to_string(),
+        scopes: user.role.scopes(),
+        kind: CallerKind::Session {
+            session: session.id,
+            user: user.id,
+        },
+        accounts: AccountLimit::default(),
+        address: address_text(request),
     })
 }
 
-/// Discards the previous content of the cookie.
-pub(super) fn sign_in(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
-    session.clear();
-    session.renew();
-    let id = format!("{:032x}", rand::random::<u128>());
-    insert(session, ID, id)?;
-    mark_seen(session, now)
-}
-
-pub(super) fn session_id(session: &Session) -> String {
-    let id = session.get::<String>(ID).ok().flatten();
-    id.unwrap_or_default()
-}
-
-/// When a session ends without further use.
-pub(super) fn session_end(session: &Session) -> Option<DateTime<Utc>> {
-    seen_at(session).map(|seen| seen + SESSION_LIFE)
-}
-
-/// Also true for an expired session.
-pub(super) fn has_session(session: &Session) -> bool {
-    session.contains_key(SEEN_AT)
-}
-
-fn seen_at(session: &Session) -> Option<DateTime<Utc>> {
-    let millis = session.get::<i64>(SEEN_AT).ok()??;
-    DateTime::from_timestamp_millis(millis)
-}
-
-fn mark_seen(session: &Session, now: DateTime<Utc>) -> Result<(), ApiError> {
-    insert(session, SEEN_AT, now.timestamp_millis())
-}
-
-fn insert(session: &Session, key: &str, value: impl Serialize) -> Result<(), ApiError> {
-    session
-        .insert(key, value)
-        .map_err(|error| ApiError::Internal(error.to_string().into()))
+fn address_text(request: &HttpRequest) -> Option<String> {
+    client_address(request).map(|address| address.to_string())
 }
 
 /// Rejects requests that a page of another site sent.

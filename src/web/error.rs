@@ -10,6 +10,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
 use crate::db;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::attempt_limit::AttemptWait;
 use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
@@ -42,6 +44,9 @@ pub enum ApiError {
     Unauthenticated,
     #[error("this needs the scope `{0}`")]
     MissingScope(Scope),
+    /// The call is about all accounts.
+    #[error("this token is limited to accounts ({0}), and this address is about all of them")]
+    AccountLimited(AccountLimit),
     /// A page of another site used the session of its visitor.
     #[error("requests from other sites are refused")]
     CrossSite,
@@ -78,6 +83,9 @@ pub enum ApiError {
     /// Of one token or session, or of the process.
     #[error("{0}")]
     TooManyStreams(#[from] TooManyStreams),
+    /// Of a caller that sees masked numbers: each search may confirm a guess.
+    #[error("without the scope `operate`, 60 searches for a recipient are possible in a minute")]
+    TooManySearches { wait: AttemptWait },
     #[error("send the body as {0}")]
     UnsupportedMediaType(&'static str),
     /// Too many requests are being answered. Nothing is logged.
@@ -102,6 +110,7 @@ impl ApiError {
             Self::Invalid(_) => ProblemCode::InvalidRequest,
             Self::Unauthenticated => ProblemCode::Unauthenticated,
             Self::MissingScope(_) => ProblemCode::MissingScope,
+            Self::AccountLimited(_) => ProblemCode::AccountLimited,
             Self::CrossSite => ProblemCode::CrossSite,
             Self::NotFound => ProblemCode::NotFound,
             Self::NoLongerKept { .. } => ProblemCode::NoLongerKept,
@@ -112,6 +121,7 @@ impl ApiError {
             Self::TooLarge { .. } => ProblemCode::TooLarge,
             Self::TooSlow => ProblemCode::RequestTimeout,
             Self::TooManyStreams(_) => ProblemCode::TooManyStreams,
+            Self::TooManySearches { .. } => ProblemCode::TooManySearches,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
             Self::Busy | Self::Unavailable(_) => ProblemCode::Unavailable,
             Self::Internal(_) => ProblemCode::Internal,
@@ -173,6 +183,9 @@ impl ResponseError for ApiError {
             }
             Self::TooManyStreams(_) => {
                 response.insert_header((RETRY_AFTER, u32::from(RETRY_SECONDS)));
+            }
+            Self::TooManySearches { wait } => {
+                response.insert_header((RETRY_AFTER, wait.seconds()));
             }
             _ => {}
         }

@@ -73,7 +73,9 @@ async fn admit(
     match known {
         Ok(caller) => {
             caller.require(Scope::Read)?;
-            // A session is checked without the database.
+            if caller.accounts.is_limited() {
+                return Err(ApiError::AccountLimited(caller.accounts));
+            }
             if fingerprint(request).is_some() {
                 last.remember(request, now);
             }

@@ -4,6 +4,8 @@ pub mod api;
 pub mod auth;
 pub mod callback_body;
 pub mod callback_receiver;
+mod caller_check;
+mod client_address;
 mod client_stream;
 mod connection_entries;
 mod connection_table;
@@ -24,8 +26,10 @@ pub mod problem_json;
 mod request_body;
 mod request_id;
 pub mod request_parsing;
+pub mod route_access;
 pub mod route_registration;
 pub mod server;
+pub mod session_cookie;
 pub mod sign_in;
 mod static_files;
 mod timed_body;
@@ -33,21 +37,24 @@ mod tracked_connection;
 
 use actix_web::web::ServiceConfig;
 
-use crate::domain::scope::Scope::{Operate, Read, Send};
+use crate::domain::scope::Scope::{Admin, Operate, Read, Send};
 use crate::web::api::{
     account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
-    bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
+    audit_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
     recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
     statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
+    account_forms, accounts_page, audit_page, callback_page, callbacks_page, campaign_page,
     campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page, settings_forms,
+    settings_page, user_forms,
 };
-use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
+use crate::web::route_registration::RouteAccess::{
+    Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
+};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
 
 pub fn configure(config: &mut ServiceConfig) {
@@ -61,6 +68,7 @@ pub fn configure_part(config: &mut ServiceConfig, served: ServedRoutes) {
 }
 
 /// Every route: method, path, who may call it, handler.
+#[expect(clippy::too_many_lines, reason = "one line per route")]
 pub fn routes() -> Vec<RouteEntry> {
     route_table! {
         Plain {
@@ -74,50 +82,51 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/openapi.json",                      Anyone,              openapi::show;
         }
         Api {
-            Post "/api/v1/messages",                       Scoped(Send),        send_endpoint::send;
-            Get  "/api/v1/messages",                       Scoped(Read),        message_endpoints::list;
-            Post "/api/v1/messages/observed",              Scoped(Send),        observed_message_endpoints::register;
-            Get  "/api/v1/messages/{id}",                  Scoped(Read),        message_endpoints::show;
-            Get  "/api/v1/messages/{id}/timeline",         Scoped(Read),        timeline_endpoints::show;
-            Get  "/api/v1/messages/{id}/explain",          Scoped(Read),        explanation_endpoints::show;
-            Post "/api/v1/messages/{id}/cancel",           Scoped(Operate),     action_endpoints::cancel;
-            Post "/api/v1/messages/{id}/resend",           Scoped(Operate),     action_endpoints::resend;
-            Post "/api/v1/messages/{id}/mark-failed",      Scoped(Operate),     action_endpoints::mark_failed;
-            Post "/api/v1/messages/{id}/unmatch",          Scoped(Operate),     action_endpoints::unmatch;
-            Post "/api/v1/messages/{id}/put-aside",        Scoped(Operate),     action_endpoints::dismiss_message;
-            Post "/api/v1/messages/resend",                Scoped(Operate),     bulk_endpoints::resend_messages;
-            Post "/api/v1/messages/cancel",                Scoped(Operate),     bulk_endpoints::cancel_messages;
-            Post "/api/v1/campaigns",                      Scoped(Send),        campaign_endpoints::create;
-            Get  "/api/v1/campaigns",                      Scoped(Read),        campaign_endpoints::list;
-            Get  "/api/v1/campaigns/{id}",                 Scoped(Read),        campaign_endpoints::show;
-            Post "/api/v1/campaigns/{id}/recipients",      Scoped(Send),        recipient_endpoints::add;
-            Post "/api/v1/campaigns/{id}/start",           Scoped(Send),        campaign_endpoints::start;
-            Post "/api/v1/campaigns/{id}/pause",           Scoped(Operate),     campaign_endpoints::pause;
-            Post "/api/v1/campaigns/{id}/resume",          Scoped(Operate),     campaign_endpoints::resume;
-            Post "/api/v1/campaigns/{id}/cancel",          Scoped(Operate),     campaign_endpoints::cancel;
-            Post "/api/v1/campaigns/{id}/resend",          Scoped(Operate),     bulk_endpoints::resend_campaign;
-            Get  "/api/v1/callbacks",                      Scoped(Read),        callback_endpoints::list;
-            Post "/api/v1/callbacks/replay",               Scoped(Operate),     replay_endpoints::run;
-            Get  "/api/v1/callbacks/{id}",                 Scoped(Read),        callback_endpoints::show;
-            Get  "/api/v1/callbacks/{id}/raw",             Scoped(Operate),     callback_endpoints::show_raw;
-            Post "/api/v1/callbacks/{id}/put-aside",       Scoped(Operate),     action_endpoints::dismiss_callback;
-            Get  "/api/v1/orphans",                        Scoped(Read),        orphan_endpoints::list;
-            Post "/api/v1/orphans/put-aside",              Scoped(Operate),     orphan_dismissal_endpoints::run;
-            Post "/api/v1/orphans/{id}/match",             Scoped(Operate),     action_endpoints::match_orphan;
-            Get  "/api/v1/rejections",                     Scoped(Read),        rejection_endpoints::list;
+            Post "/api/v1/messages",                       PerAccount(Send),    send_endpoint::send;
+            Get  "/api/v1/messages",                       PerAccount(Read),    message_endpoints::list;
+            Post "/api/v1/messages/observed",              PerAccount(Send),    observed_message_endpoints::register;
+            Get  "/api/v1/messages/{id}",                  PerAccount(Read),    message_endpoints::show;
+            Get  "/api/v1/messages/{id}/timeline",         PerAccount(Read),    timeline_endpoints::show;
+            Get  "/api/v1/messages/{id}/explain",          PerAccount(Read),    explanation_endpoints::show;
+            Post "/api/v1/messages/{id}/cancel",           PerAccount(Operate), action_endpoints::cancel;
+            Post "/api/v1/messages/{id}/resend",           PerAccount(Operate), action_endpoints::resend;
+            Post "/api/v1/messages/{id}/mark-failed",      PerAccount(Operate), action_endpoints::mark_failed;
+            Post "/api/v1/messages/{id}/unmatch",          PerAccount(Operate), action_endpoints::unmatch;
+            Post "/api/v1/messages/{id}/put-aside",        PerAccount(Operate), action_endpoints::dismiss_message;
+            Post "/api/v1/messages/resend",                PerAccount(Operate), bulk_endpoints::resend_messages;
+            Post "/api/v1/messages/cancel",                PerAccount(Operate), bulk_endpoints::cancel_messages;
+            Post "/api/v1/campaigns",                      PerAccount(Send),    campaign_endpoints::create;
+            Get  "/api/v1/campaigns",                      PerAccount(Read),    campaign_endpoints::list;
+            Get  "/api/v1/campaigns/{id}",                 PerAccount(Read),    campaign_endpoints::show;
+            Post "/api/v1/campaigns/{id}/recipients",      PerAccount(Send),    recipient_endpoints::add;
+            Post "/api/v1/campaigns/{id}/start",           PerAccount(Send),    campaign_endpoints::start;
+            Post "/api/v1/campaigns/{id}/pause",           PerAccount(Operate), campaign_endpoints::pause;
+            Post "/api/v1/campaigns/{id}/resume",          PerAccount(Operate), campaign_endpoints::resume;
+            Post "/api/v1/campaigns/{id}/cancel",          PerAccount(Operate), campaign_endpoints::cancel;
+            Post "/api/v1/campaigns/{id}/resend",          PerAccount(Operate), bulk_endpoints::resend_campaign;
+            Get  "/api/v1/callbacks",                      PerAccount(Read),    callback_endpoints::list;
+            Post "/api/v1/callbacks/replay",               PerAccount(Operate), replay_endpoints::run;
+            Get  "/api/v1/callbacks/{id}",                 PerAccount(Read),    callback_endpoints::show;
+            Get  "/api/v1/callbacks/{id}/raw",             PerAccount(Operate), callback_endpoints::show_raw;
+            Post "/api/v1/callbacks/{id}/put-aside",       PerAccount(Operate), action_endpoints::dismiss_callback;
+            Get  "/api/v1/orphans",                        PerAccount(Read),    orphan_endpoints::list;
+            Post "/api/v1/orphans/put-aside",              PerAccount(Operate), orphan_dismissal_endpoints::run;
+            Post "/api/v1/orphans/{id}/match",             PerAccount(Operate), action_endpoints::match_orphan;
+            Get  "/api/v1/rejections",                     PerAccount(Read),    rejection_endpoints::list;
             Get  "/api/v1/problems",                       Scoped(Read),        problem_count_endpoints::count;
             Get  "/api/v1/problems/{kind}",                Scoped(Read),        problem_list_endpoints::list;
-            Get  "/api/v1/stats",                          Scoped(Read),        statistics_endpoints::show;
-            Get  "/api/v1/reports/messages.csv",           Scoped(Read),        export_endpoints::csv;
-            Get  "/api/v1/reports/messages.ndjson",        Scoped(Read),        export_endpoints::ndjson;
-            Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
-            Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
-            Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
-            Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
-            Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;
-            Get  "/api/v1/accounts/{id}/events",           Scoped(Read),        account_event_endpoints::list;
-            Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
-            Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
+            Get  "/api/v1/stats",                          PerAccount(Read),    statistics_endpoints::show;
+            Get  "/api/v1/reports/messages.csv",           PerAccount(Read),    export_endpoints::csv;
+            Get  "/api/v1/reports/messages.ndjson",        PerAccount(Read),    export_endpoints::ndjson;
+            Get  "/api/v1/reports/summary.csv",            PerAccount(Read),    statistics_endpoints::summary_csv;
+            Get  "/api/v1/reports/summary.json",           PerAccount(Read),    statistics_endpoints::summary_json;
+            Get  "/api/v1/accounts",                       PerAccount(Read),    account_endpoints::list;
+            Post "/api/v1/accounts/{id}/resume",           PerAccount(Operate), account_action_endpoints::resume;
+            Post "/api/v1/accounts/{id}/pause",            PerAccount(Operate), account_action_endpoints::pause;
+            Get  "/api/v1/accounts/{id}/events",           PerAccount(Read),    account_event_endpoints::list;
+            Get  "/api/v1/windows/{account}/{phone}",      PerAccount(Read),    window_endpoints::show;
+            Get  "/api/v1/audit",                          Scoped(Admin),       audit_endpoints::list;
+            Get  "/api/v1/live",                           PerAccount(Read),    live_endpoints::follow;
         }
         Page {
             Get  "/login",                                 Anyone,              sign_in::show;
@@ -155,6 +164,18 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;
+            Get  "/audit",                                 Scoped(Admin),       audit_page::show;
+            Get  "/settings",                              Scoped(Read),        settings_page::show;
+            Post "/settings/password",                     Scoped(Read),        settings_forms::set_password;
+            Post "/settings/sessions/end-others",          Scoped(Read),        settings_forms::end_other_sessions;
+            Post "/settings/sessions/{id}/end",            Scoped(Read),        settings_forms::end_session;
+            Post "/settings/users",                        Scoped(Admin),       user_forms::add_user;
+            Post "/settings/users/{id}/role",              Scoped(Admin),       user_forms::change_role;
+            Post "/settings/users/{id}/sign-in-link",      Scoped(Admin),       user_forms::create_link;
+            Post "/settings/users/{id}/disable",           Scoped(Admin),       user_forms::disable;
+            Post "/settings/users/{id}/enable",            Scoped(Admin),       user_forms::enable;
+            Post "/settings/tokens",                       Scoped(Admin),       user_forms::create_token;
+            Post "/settings/tokens/{id}/revoke",           Scoped(Admin),       user_forms::revoke_token;
         }
     }
 }

@@ -13,9 +13,9 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use askama::Template;
 use form_urlencoded::byte_serialize;
 
-use crate::web::auth;
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use crate::web::problem_json::Problem;
+use crate::web::session_cookie;
 use crate::web::sign_in;
 
 /// What a problem says in its header, too.
@@ -97,7 +97,8 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
             Some(reason(problem))
         }
     };
-    let viewer = if auth::has_session(&request.get_session()) {
+    let has_session = session_cookie::secret(&request.get_session()).is_some();
+    let viewer = if has_session {
         Viewer::SignedIn
     } else {
         Viewer::SignedOut

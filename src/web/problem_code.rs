@@ -14,6 +14,8 @@ pub enum ProblemCode {
     MalformedRequest,
     Unauthenticated,
     MissingScope,
+    /// The token is limited to accounts, and the call is about all of them.
+    AccountLimited,
     CrossSite,
     NotFound,
     MethodNotAllowed,
@@ -29,6 +31,8 @@ pub enum ProblemCode {
     RequestTimeout,
     /// Of live changes.
     TooManyStreams,
+    /// Of a caller that sees masked numbers.
+    TooManySearches,
     UnsupportedMediaType,
     /// Fields or parameters that are unknown, missing or invalid.
     InvalidRequest,
@@ -43,7 +47,7 @@ impl ProblemCode {
         match self {
             Self::MalformedJson | Self::MalformedRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::MissingScope | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::MissingScope | Self::AccountLimited | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NoLongerKept => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -51,7 +55,7 @@ impl ProblemCode {
             Self::IdempotencyKeyReused | Self::NotPossible => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyStreams | Self::TooManySearches => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -9,19 +9,20 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{ServiceConfig, resource, scope, to};
-use actix_web::{Error, HttpMessage, HttpResponse, Resource, Route, guard};
+use actix_web::{Error, HttpResponse, Resource, Route, guard};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::ParameterIn;
 
-use crate::domain::scope::{Caller, Scope};
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::parameters::pairs;
+use crate::web::caller_check;
 use crate::web::error::ApiError;
 use crate::web::page_errors;
 use crate::web::pasted_url;
 use crate::web::problem_json::FieldError;
+pub(crate) use crate::web::route_access::API_BASE;
+pub use crate::web::route_access::RouteAccess;
 
-pub(crate) const API_BASE: &str = "/api/v1";
 /// Below these, providers and WhatsApp's servers call.
 const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", MEDIA_PATH];
 /// Of these, files are fetched, which may take a while.
@@ -50,19 +51,6 @@ pub enum RouteMethod {
     /// Includes HEAD, except in the API.
     Get,
     Post,
-}
-
-/// Who may call a route.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RouteAccess {
-    Anyone,
-    /// The handler verifies the token in the path.
-    UrlToken,
-    /// A token or a session that holds the scope.
-    Scoped(Scope),
-    /// Like `Scoped`, and every caller on this machine while `public_url` is a loopback URL; the
-    /// handler checks, because scrapes continue while the database is unavailable.
-    ScopedOrLocal(Scope),
 }
 
 /// The part of the routes that a listener serves.
@@ -158,9 +146,9 @@ impl RouteEntry {
             Some(_) | None => route,
         };
         match self.access {
-            RouteAccess::Scoped(scope) => route.wrap(from_fn(move |request, next| {
-                require_scope(scope, request, next)
-            })),
+            access @ (RouteAccess::Scoped(_) | RouteAccess::PerAccount(_)) => {
+                route.wrap(from_fn(move |request, next| check(access, request, next)))
+            }
             RouteAccess::Anyone | RouteAccess::UrlToken | RouteAccess::ScopedOrLocal(_) => route,
         }
     }
@@ -239,30 +227,20 @@ fn allowed_methods(methods: &[RouteMethod], has_head: bool) -> &'static str {
 fn new_resource(path: &str, access: RouteAccess) -> Resource {
     match access {
         RouteAccess::UrlToken => resource(pasted_url::pattern(path)),
-        RouteAccess::Anyone | RouteAccess::Scoped(_) | RouteAccess::ScopedOrLocal(_) => {
-            resource(path)
-        }
+        RouteAccess::Anyone
+        | RouteAccess::Scoped(_)
+        | RouteAccess::PerAccount(_)
+        | RouteAccess::ScopedOrLocal(_) => resource(path),
     }
 }
 
-/// Handlers that take the [`Caller`] get it from the request's extensions.
-async fn require_scope(
-    scope: Scope,
+async fn check(
+    access: RouteAccess,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let permitted = match request.extract::<Caller>().await {
-        Ok(caller) => caller
-            .require(scope)
-            .map(|()| caller)
-            .map_err(ApiError::from),
-        Err(error) => Err(error),
-    };
-    match permitted {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await
-        }
+    match caller_check::admit(&mut request, access).await {
+        Ok(()) => next.call(request).await,
         // A response and not an `Err`, which would bypass the middleware of pages.
         Err(error) => Ok(request.error_response(error)),
     }

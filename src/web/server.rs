@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, fn_service};
-use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::services::Services;
 use crate::web::api::openapi::OpenApiDocument;
-use crate::web::auth::{Access, session_middleware};
+use crate::web::auth::Access;
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::client_stream::ClientStream;
 use crate::web::connection_table::{ConnectionLimits, ConnectionTable};
@@ -27,6 +27,7 @@ use crate::web::metrics_endpoint::LastReader;
 use crate::web::request_body::{self, BodyTime};
 use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
+use crate::web::session_cookie::{is_secure, session_middleware};
 use crate::web::{configure_part, routes};
 
 /// For requests in flight at a stop, in seconds.
@@ -125,11 +126,12 @@ pub fn start(
         clock: services.clock.clone(),
         body_timeout: deadlines.body,
     });
-    let access = web::Data::new(Access {
-        store: services.store.clone(),
-        clock: services.clock.clone(),
-        public_url: services.config.public_url.clone(),
-    });
+    let access = web::Data::new(Access::new(
+        services.store.clone(),
+        services.clock.clone(),
+        &services.config.public_url,
+        services.access_refusals.clone(),
+    ));
     let document = web::Data::new(OpenApiDocument::new(&services.config.public_url, &routes()));
     let last_reader = web::Data::new(LastReader::default());
     let live_streams = web::Data::new(LiveStreams::default());
@@ -157,7 +159,7 @@ pub fn start(
             .wrap(from_fn(request_body::limit))
             .wrap(from_fn(host_check::check))
             .wrap(from_fn(connections::follow))
-            .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+            .wrap(default_headers(&public_url))
             .wrap(from_fn(request_id::assign))
             .configure(|config| configure_part(config, settings.routes))
             .into_factory()
@@ -195,6 +197,16 @@ pub fn start(
         .disable_signals()
         .listen("http", listener, factory)?;
     Ok(server.run())
+}
+
+/// With HTTPS, browsers are to use nothing else for a year.
+fn default_headers(public_url: &str) -> DefaultHeaders {
+    let headers = DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if is_secure(public_url) {
+        headers.add((STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
+    } else {
+        headers
+    }
 }
 
 /// Until the server has ended.

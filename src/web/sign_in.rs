@@ -1,42 +1,49 @@
-//! `/login` and `/logout`: a one-time link shows a button that starts a session.
+//! `/login` and `/logout`: a one-time link shows a button that starts a session; an e-mail address and
+//! a password start one, too.
 //!
 //! **Invariant:** GET does not consume the link, because chat programs open links to preview them.
 
 use actix_session::Session;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION, REFERRER_POLICY};
+use actix_web::http::header::{
+    CACHE_CONTROL, ContentType, LOCATION, REFERRER_POLICY, RETRY_AFTER, USER_AGENT,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
 
+use crate::domain::attempt_limit::AttemptWait;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::scope::CallerKind;
-use crate::web::auth;
-use crate::web::dashboard::login_page::{LoginPage, SignInLink};
+use crate::domain::secret::Secret;
+use crate::operating::people::password_sign_in::{SignInError, sign_in_with_password};
+use crate::reporting::access_refusals::AccessRefusal;
+use crate::store::sessions::{NewSession, SignInOrigin};
+use crate::web::auth::{self, Access};
+use crate::web::client_address::{client_address, network};
+use crate::web::dashboard::login_page::{LoginPage, SignInForm};
 use crate::web::error::ApiError;
 use crate::web::live_streams::LiveStreams;
+use crate::web::session_cookie;
 
-/// Session key of the page to show after signing in.
-const NEXT: &str = "next";
 /// In bytes: browsers accept 4,096 bytes of a cookie, which holds the session encrypted.
 pub(super) const NEXT_LIMIT: usize = 1_024;
 /// In bytes. The page repeats the token; those of our links are much shorter.
 const TOKEN_LIMIT: usize = 256;
+/// Of the name that a browser gives itself, in characters.
+const BROWSER_LIMIT: usize = 200;
 
 /// The session keeps the requested page, because the link may be opened in another tab.
 pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse, ApiError> {
     let query = request.query_string().as_bytes();
     if let Some(next) = find(query, "next").filter(|next| is_local(next)) {
-        session
-            .insert(NEXT, next)
-            .map_err(|error| ApiError::Internal(error.to_string().into()))?;
+        session_cookie::remember_next(&session, &next)?;
     }
     let token = find(query, "token").filter(|token| token.len() <= TOKEN_LIMIT);
-    let link = token.map_or(SignInLink::None, SignInLink::Token);
-    page(StatusCode::OK, link)
+    page(token.map_or(SignInForm::Empty, SignInForm::Link))
 }
 
-/// Consumes the link.
+/// Consumes the link, or checks the password.
 pub async fn sign_in(
     request: HttpRequest,
     session: Session,
@@ -44,21 +51,72 @@ pub async fn sign_in(
 ) -> Result<HttpResponse, ApiError> {
     let access = auth::access_of(&request)?;
     auth::refuse_other_sites(&access, &request)?;
-    let now = access.clock.now();
-    let token = find(&form, "token").unwrap_or_default();
-    let action = Action::new(auth::SESSION_NAME, Verb::SignIn, now);
-    if !access.store.consume_sign_in_link(&token, &action).await? {
-        return page(StatusCode::FORBIDDEN, SignInLink::Expired);
-    }
+    let signed_in = match find(&form, "token") {
+        Some(token) => by_link(&access, &request, &token).await?,
+        None => by_password(&access, &request, &form).await?,
+    };
+    let new = match signed_in {
+        Ok(new) => new,
+        Err(refused) => return page(refused),
+    };
     let next = find(&form, "next")
-        .or_else(|| session.get::<String>(NEXT).ok().flatten())
+        .or_else(|| session_cookie::next(&session))
         .filter(|next| is_local(next))
         .unwrap_or_else(|| "/".to_owned());
-    auth::sign_in(&session, now)?;
+    session_cookie::begin(&session, &new.secret)?;
     Ok(lead_to(next))
 }
 
-/// Ends the streams of the session too.
+async fn by_link(
+    access: &Access,
+    request: &HttpRequest,
+    token: &str,
+) -> Result<Result<NewSession, SignInForm>, ApiError> {
+    let origin = origin(access, request);
+    let signed_in = access.store.sign_in_with_link(token, &origin).await?;
+    Ok(signed_in.ok_or_else(|| {
+        access.refusals.record(AccessRefusal::SignInLink);
+        SignInForm::ExpiredLink
+    }))
+}
+
+async fn by_password(
+    access: &Access,
+    request: &HttpRequest,
+    form: &[u8],
+) -> Result<Result<NewSession, SignInForm>, ApiError> {
+    let email = find(form, "email").unwrap_or_default();
+    let password = Secret::new(find(form, "password").unwrap_or_default());
+    let (origin, network) = (origin(access, request), network(client_address(request)));
+    let (store, throttle) = (&access.store, &access.sign_ins);
+    let signed_in =
+        sign_in_with_password(store, throttle, &email, password, &network, &origin).await;
+    Ok(Err(match signed_in {
+        Ok(new) => return Ok(Ok(new)),
+        Err(SignInError::Wrong) => {
+            access.refusals.record(AccessRefusal::Password);
+            SignInForm::Wrong
+        }
+        Err(SignInError::TooMany(wait)) => {
+            access.refusals.record(AccessRefusal::SignInThrottled);
+            SignInForm::TooMany(wait)
+        }
+        Err(SignInError::Password(error)) => return Err(ApiError::Internal(error.into())),
+        Err(SignInError::Store(error)) => return Err(error.into()),
+    }))
+}
+
+fn origin(access: &Access, request: &HttpRequest) -> SignInOrigin {
+    let browser = request.headers().get(USER_AGENT);
+    let browser = browser.and_then(|value| value.to_str().ok());
+    SignInOrigin {
+        now: access.clock.now(),
+        address: client_address(request).map(|address| address.to_string()),
+        browser: browser.map(|name| name.chars().take(BROWSER_LIMIT).collect()),
+    }
+}
+
+/// Ends the session, so that a copy of its cookie is worth nothing, and its streams.
 pub async fn sign_out(
     request: HttpRequest,
     session: Session,
@@ -66,8 +124,19 @@ pub async fn sign_out(
 ) -> Result<HttpResponse, ApiError> {
     let access = auth::access_of(&request)?;
     auth::refuse_other_sites(&access, &request)?;
-    if auth::has_session(&session) {
-        streams.end_all_of(&CallerKind::Session(auth::session_id(&session)));
+    let secret = session_cookie::secret(&session);
+    if let Some(secret) = secret {
+        let now = access.clock.now();
+        if let Some((session, user)) = access.store.find_session(&secret, now).await? {
+            let mut action = Action::new(user.email.as_str(), Verb::SignOut, now);
+            action.address = client_address(&request).map(|address| address.to_string());
+            let store = &access.store;
+            store.end_session(user.id, session.id, &action).await?;
+            streams.end_all_of(&CallerKind::Session {
+                session: session.id,
+                user: user.id,
+            });
+        }
     }
     session.purge();
     Ok(lead_to("/login".to_owned()))
@@ -86,11 +155,20 @@ fn lead_to(address: String) -> HttpResponse {
         .finish()
 }
 
-fn page(status: StatusCode, link: SignInLink) -> Result<HttpResponse, ApiError> {
-    let html = LoginPage::new(link)
+fn page(form: SignInForm) -> Result<HttpResponse, ApiError> {
+    let (status, wait) = match &form {
+        SignInForm::Link(_) | SignInForm::Empty => (StatusCode::OK, None),
+        SignInForm::ExpiredLink | SignInForm::Wrong => (StatusCode::FORBIDDEN, None),
+        SignInForm::TooMany(wait) => (StatusCode::TOO_MANY_REQUESTS, Some(*wait)),
+    };
+    let html = LoginPage::new(form)
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
-    Ok(HttpResponse::build(status)
+    let mut response = HttpResponse::build(status);
+    if let Some(wait) = wait.map(AttemptWait::seconds) {
+        response.insert_header((RETRY_AFTER, wait));
+    }
+    Ok(response
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
         // The URL contains the token, which other sites must not see. `no-referrer` would also

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_session::Session;
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
@@ -17,11 +18,13 @@ use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::{Caller, Scope, Scopes};
 use bluetick::store::Store;
 use bluetick::store::api_tokens::TokenCreation;
-use bluetick::web::auth::{Access, COOKIE, session_middleware};
+use bluetick::store::sessions::SignInOrigin;
+use bluetick::web::auth::Access;
 use bluetick::web::error::ApiError;
 use bluetick::web::live_streams::LiveStreams;
 use bluetick::web::request_parsing::configure_extractors;
 use bluetick::web::route_registration::not_found;
+use bluetick::web::session_cookie::{cookie_name, session_middleware};
 use bluetick::web::{page_errors, sign_in};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
@@ -53,6 +56,14 @@ fn start() -> DateTime<Utc> {
     "2026-11-20T10:00:20Z".parse().unwrap()
 }
 
+fn origin(now: DateTime<Utc>) -> SignInOrigin {
+    SignInOrigin {
+        now,
+        address: None,
+        browser: None,
+    }
+}
+
 impl Place {
     async fn token(&self, scopes: &str) -> String {
         let scopes: Scopes = scopes.parse().unwrap();
@@ -68,11 +79,12 @@ impl Place {
     }
 
     async fn server(&self) -> Server {
-        let access = web::Data::new(Access {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            public_url: PUBLIC_URL.to_owned(),
-        });
+        let access = web::Data::new(Access::new(
+            self.store.clone(),
+            self.clock.clone(),
+            PUBLIC_URL,
+            Arc::default(),
+        ));
         let service = init_service(
             App::new()
                 .app_data(access)
@@ -95,6 +107,7 @@ impl Place {
                         )
                         .route("/logout", web::post().to(sign_in::sign_out))
                         .route("/messages", web::get().to(who))
+                        .route("/of-before", web::get().to(sign_in_as_before))
                         .route("/broken", web::get().to(broken))
                         .default_service(web::to(not_found)),
                 )
@@ -121,6 +134,15 @@ async fn act(caller: Caller) -> Result<HttpResponse, ApiError> {
 
 async fn broken() -> Result<HttpResponse, ApiError> {
     Err(ApiError::Internal("the disk said 919900112233".into()))
+}
+
+/// What a session was before sessions had rows: its age, in the cookie alone.
+async fn sign_in_as_before(session: Session) -> HttpResponse {
+    session
+        .insert("seen_at", start().timestamp_millis())
+        .unwrap();
+    session.insert("id", "0".repeat(32)).unwrap();
+    HttpResponse::NoContent().finish()
 }
 
 /// A server without a socket.
@@ -155,7 +177,7 @@ async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     let cookie = response
         .response()
         .cookies()
-        .find(|cookie| cookie.name() == COOKIE)
+        .find(|cookie| cookie.name() == cookie_name(PUBLIC_URL))
         .map(Cookie::into_owned);
     let bytes = to_bytes(response.into_body()).await.ok().unwrap();
     Answer {
@@ -272,12 +294,8 @@ async fn opening_a_link_consumes_nothing_and_its_button_signs_in_once() {
     assert_eq!(signed_in.header("Location"), "/");
     let cookie = signed_in.cookie.unwrap();
     assert!(cookie.http_only().unwrap() && cookie.secure().unwrap());
-    let page = ask(
-        &server,
-        TestRequest::get().uri("/messages").cookie(cookie.clone()),
-    )
-    .await;
-    assert_eq!(page.body, "dashboard admin");
+    let page = ask(&server, TestRequest::get().uri("/messages").cookie(cookie)).await;
+    assert_eq!(page.body, "admin@localhost admin");
     let again = ask(&server, link_form(link.expose())).await;
     assert_eq!(again.status, StatusCode::FORBIDDEN);
     assert!(again.body.contains("no longer works"), "{}", again.body);
@@ -285,7 +303,7 @@ async fn opening_a_link_consumes_nothing_and_its_button_signs_in_once() {
     assert_eq!(audit.len(), 1);
     assert_eq!(
         (audit[0].verb, audit[0].actor.as_str()),
-        (Verb::SignIn, "dashboard")
+        (Verb::SignIn, "admin@localhost")
     );
 }
 
@@ -294,9 +312,9 @@ async fn a_link_runs_out_after_fifteen_minutes() {
     let place = place().await;
     let link = place.store.create_sign_in_link(start()).await.unwrap();
     let uses = async |at: DateTime<Utc>| {
-        let action = Action::new("dashboard", Verb::SignIn, at);
-        let used = place.store.consume_sign_in_link(link.expose(), &action);
-        used.await.unwrap()
+        let origin = origin(at);
+        let used = place.store.sign_in_with_link(link.expose(), &origin);
+        used.await.unwrap().is_some()
     };
     let late = start() + TimeDelta::minutes(15);
     assert!(!uses(late).await);
@@ -307,15 +325,12 @@ async fn a_link_runs_out_after_fifteen_minutes() {
 async fn of_many_who_use_a_link_at_once_one_gets_in_and_into_the_audit() {
     let place = place().await;
     let link = place.store.create_sign_in_link(start()).await.unwrap();
-    let action = || Action::new("dashboard", Verb::SignIn, start());
-    let actions: Vec<Action> = std::iter::repeat_with(action).take(8).collect();
-    let tries = actions
-        .iter()
-        .map(|action| place.store.consume_sign_in_link(link.expose(), action));
+    let origin = origin(start());
+    let tries = (0..8).map(|_| place.store.sign_in_with_link(link.expose(), &origin));
     let outcomes = futures_util::future::join_all(tries).await;
     let successes = outcomes
         .into_iter()
-        .filter(|outcome| *outcome.as_ref().unwrap());
+        .filter(|outcome| outcome.as_ref().unwrap().is_some());
     assert_eq!(successes.count(), 1);
     let audit = place.store.list_actions(10).await.unwrap();
     assert_eq!(audit.len(), 1);
@@ -364,28 +379,22 @@ async fn signed_in(place: &Place) -> Cookie<'static> {
 }
 
 #[actix_web::test]
-async fn a_session_ends_twelve_hours_after_its_last_use() {
+async fn a_session_ends_twelve_hours_after_its_last_use_and_thirty_days_after_its_start() {
     let place = place().await;
-    let mut cookie = signed_in(&place).await;
+    let cookie = signed_in(&place).await;
     let server = place.server().await;
-    let look = |cookie: &Cookie<'static>| TestRequest::get().uri("/api/who").cookie(cookie.clone());
-    let first = cookie.clone();
-    for _ in 0..3 {
+    let look = || TestRequest::get().uri("/api/who").cookie(cookie.clone());
+    for _ in 0..65 {
         place.clock.advance(TimeDelta::hours(11));
-        let answer = ask(&server, look(&cookie)).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        cookie = answer.cookie.unwrap();
+        assert_eq!(ask(&server, look()).await.status, StatusCode::OK);
     }
-    // The age is part of the cookie, so that a stolen copy expires too.
-    assert_eq!(
-        ask(&server, look(&first)).await.status,
-        StatusCode::UNAUTHORIZED
-    );
+    // 30 days have 720 hours.
+    place.clock.advance(TimeDelta::hours(5));
+    assert_eq!(ask(&server, look()).await.status, StatusCode::UNAUTHORIZED);
+    let idle = signed_in(&place).await;
     place.clock.advance(TimeDelta::hours(12));
-    assert_eq!(
-        ask(&server, look(&cookie)).await.status,
-        StatusCode::UNAUTHORIZED
-    );
+    let late = TestRequest::get().uri("/api/who").cookie(idle);
+    assert_eq!(ask(&server, late).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[actix_web::test]
@@ -448,13 +457,30 @@ async fn a_forged_cookie_is_anonymous() {
 }
 
 #[actix_web::test]
-async fn signing_out_forgets_the_session() {
+async fn sessions_of_earlier_releases_end_at_the_upgrade() {
+    let place = place().await;
+    let server = place.server().await;
+    let before = ask(&server, TestRequest::get().uri("/of-before")).await;
+    let look = TestRequest::get().uri("/api/who");
+    let answer = ask(&server, look.cookie(before.cookie.unwrap())).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[actix_web::test]
+async fn signing_out_ends_the_session() {
     let place = place().await;
     let cookie = signed_in(&place).await;
     let server = place.server().await;
-    let answer = ask(&server, TestRequest::post().uri("/logout").cookie(cookie)).await;
+    let sign_out = TestRequest::post().uri("/logout").cookie(cookie.clone());
+    let answer = ask(&server, sign_out).await;
     assert_eq!(answer.header("Location"), "/login");
     assert_eq!(answer.cookie.unwrap().value(), "");
+    // A copy of the cookie is worth nothing.
+    let replayed = TestRequest::get().uri("/api/who").cookie(cookie);
+    assert_eq!(
+        ask(&server, replayed).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[actix_web::test]
@@ -511,6 +537,8 @@ fn create(name: &str, scopes: &[&str]) -> TokenCommand {
     TokenCommand::Create(CreateArguments {
         name: name.to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
+        expires: None,
+        accounts: None,
     })
 }
 
@@ -521,7 +549,14 @@ async fn the_command_line_makes_lists_and_revokes_tokens() {
         .await
         .unwrap();
     let text = printed.strip_suffix('\n').unwrap();
-    assert!(place.store.find_token(text).await.unwrap().is_some());
+    assert!(
+        place
+            .store
+            .find_token(text, start())
+            .await
+            .unwrap()
+            .is_some()
+    );
     let taken = command(&place, create("ci", &["read"])).await.unwrap_err();
     assert!(taken.contains("`ci`"), "{taken}");
     let unknown = command(&place, create("other", &["write"]))
@@ -537,7 +572,14 @@ async fn the_command_line_makes_lists_and_revokes_tokens() {
         })
     };
     assert_eq!(command(&place, revoke("ci")).await.unwrap(), "");
-    assert!(place.store.find_token(text).await.unwrap().is_none());
+    assert!(
+        place
+            .store
+            .find_token(text, start())
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(
         command(&place, revoke("ci"))
             .await

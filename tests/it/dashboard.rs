@@ -168,6 +168,19 @@ fn visible(html: &str) -> String {
 }
 
 #[actix_web::test]
+async fn over_https_the_session_is_for_this_host_only_and_browsers_stay_with_https() {
+    let server = Server::start_signed_in().await;
+    let cookie = server.cookie.clone().unwrap();
+    assert!(cookie.starts_with("__Host-bluetick_session="), "{cookie}");
+    for path in ["/", "/api/v1/messages", "/healthz", "/nowhere"] {
+        let reply = server.ask(Method::GET, path, &[]).await;
+        let policy = header(&reply, "strict-transport-security");
+        assert_eq!(policy, "max-age=31536000", "{path}");
+    }
+    server.stop().await;
+}
+
+#[actix_web::test]
 async fn without_a_session_pages_redirect_to_the_sign_in_page() {
     let server = Server::start().await;
     for path in ["/", "/messages", "/callbacks", "/accounts", "/reports"] {
@@ -326,7 +339,7 @@ async fn the_cancel_button_cancels_a_message_and_shows_who_pressed_it() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     assert_eq!(header(&done, LOCATION.as_str()), page);
     let text = server.read(&page).await;
-    assert!(text.contains("Cancelled by dashboard"), "{text}");
+    assert!(text.contains("Cancelled by admin@localhost"), "{text}");
 
     let again = server
         .ask(Method::POST, &format!("{page}/cancel"), &own)

@@ -42,7 +42,7 @@ use bluetick::web::dashboard::callback_urls::CallbackListUrl;
 use bluetick::web::dashboard::callbacks_page::CallbacksPage;
 use bluetick::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use bluetick::web::dashboard::event_rows::LatestEvents;
-use bluetick::web::dashboard::login_page::{LoginPage, SignInLink};
+use bluetick::web::dashboard::login_page::{LoginPage, SignInForm};
 use bluetick::web::dashboard::message_list_url::MessageListUrl;
 use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
 use bluetick::web::dashboard::messages_page::{MessagesPage, MessagesPageInput};
@@ -337,7 +337,7 @@ fn list(url: &MessageListUrl, messages: &[Message], viewer: Visibility) -> Messa
 fn opening_a_sign_in_link_shows_one_button_and_consumes_nothing() {
     let page = render(
         "login-link",
-        &LoginPage::new(SignInLink::Token("tok\"en".to_owned())),
+        &LoginPage::new(SignInForm::Link("tok\"en".to_owned())),
     );
     assert_eq!(page.buttons(), ["/login"]);
     assert_eq!(page.find("form")[0].attr("method"), Some("post"));
@@ -351,9 +351,9 @@ fn opening_a_sign_in_link_shows_one_button_and_consumes_nothing() {
 
 #[test]
 fn without_a_link_the_sign_in_page_explains_how_to_create_one() {
-    let page = render("login", &LoginPage::new(SignInLink::None));
+    let page = render("login", &LoginPage::new(SignInForm::Empty));
     assert!(page.main().contains("bluetick user sign-in-link"));
-    let page = render("login-stale", &LoginPage::new(SignInLink::Expired));
+    let page = render("login-stale", &LoginPage::new(SignInForm::ExpiredLink));
     assert!(page.main().contains("no longer works"));
     assert!(page.main().contains("bluetick user sign-in-link"));
 }

@@ -27,7 +27,8 @@ use bluetick::store::message_acceptance::Acceptance;
 use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter};
 use bluetick::web::api::filter::parse_list;
 use bluetick::web::api::parameters::pairs;
-use bluetick::web::auth::{Access, session_middleware};
+use bluetick::web::auth::Access;
+use bluetick::web::session_cookie::session_middleware;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -203,16 +204,14 @@ impl Fixture {
         let TokenCreation::Created(_, token) = created else {
             panic!("the name is taken");
         };
-        let access = Access {
-            store: self.store.clone(),
-            clock: Arc::new(FixedClock::at(start() + TimeDelta::hours(1))),
-            public_url: "http://127.0.0.1:8080".to_owned(),
-        };
+        let clock = Arc::new(FixedClock::at(start() + TimeDelta::hours(1)));
+        let public_url = "http://127.0.0.1:8080";
+        let access = Access::new(self.store.clone(), clock, public_url, Arc::default());
         let server = init_service(
             App::new()
                 .app_data(web::Data::new(access))
                 .configure(bluetick::web::configure)
-                .wrap(session_middleware(&[1; 64], "http://127.0.0.1:8080")),
+                .wrap(session_middleware(&[1; 64], public_url)),
         )
         .await;
         let request = TestRequest::get()

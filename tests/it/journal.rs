@@ -226,7 +226,7 @@ async fn lists_are_newest_first_in_pages_and_by_account() {
     }
     let of_shop = JournalFilter {
         account: Some("shop".parse().unwrap()),
-        ids: None,
+        ..JournalFilter::default()
     };
     let page = journal.list(&of_shop, None, 2).await.unwrap();
     assert_eq!([page[0].id, page[1].id], [ids[3], ids[2]]);
@@ -234,8 +234,8 @@ async fn lists_are_newest_first_in_pages_and_by_account() {
     let rest = journal.list(&of_shop, Some(page[1].seq), 2).await.unwrap();
     assert_eq!(rest.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[0]]);
     let chosen = JournalFilter {
-        account: None,
         ids: Some(vec![ids[1], ids[2]]),
+        ..JournalFilter::default()
     };
     let page = journal.list(&chosen, None, 10).await.unwrap();
     assert_eq!(

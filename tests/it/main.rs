@@ -6,6 +6,7 @@
 
 mod access;
 mod account_events;
+mod account_limits;
 mod api;
 mod api_description;
 mod backups;
@@ -55,6 +56,7 @@ mod notices;
 mod operations;
 mod outages;
 mod pasted_input;
+mod people;
 mod postgres;
 mod privacy;
 mod problems;

@@ -57,8 +57,9 @@ pub struct ButtonInput {
 pub struct Resend {
     /// The message that is repeated.
     pub of: MessageId,
-    /// A token's name, or `dashboard`.
+    /// The actor of the audit log.
     pub actor: String,
+    pub address: Option<String>,
 }
 
 /// An uploaded file in a temporary location.

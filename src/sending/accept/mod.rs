@@ -194,7 +194,8 @@ impl Acceptor {
             message: Some(resend.of),
             account: Some(account.id.clone()),
             detail: Some(format!("as {id}")),
-            ..Action::new(&resend.actor, Verb::Resend, now)
+            address: resend.address.clone(),
+            ..Action::new(resend.actor.as_str(), Verb::Resend, now)
         });
         let upload = input.upload.is_some().then(|| draft.media.clone());
         let message = WaitingMessage {

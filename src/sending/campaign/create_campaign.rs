@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, Actor, Verb};
 use crate::domain::campaign::{
     Campaign, CampaignId, CampaignMedia, CampaignState, RecipientCounts,
 };
@@ -69,7 +69,7 @@ pub async fn create(
     store: &Store,
     acceptor: &Acceptor,
     new: &NewCampaign,
-    actor: &str,
+    actor: Actor<'_>,
     now: DateTime<Utc>,
 ) -> Result<CreatedCampaign, CreateCampaignError> {
     let campaign = check(acceptor, new, now).map_err(CreateCampaignError::Invalid)?;

@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::{
     Campaign, CampaignId, CampaignMedia, CampaignState, RecipientCounts,
 };
@@ -37,6 +38,7 @@ impl Store {
     pub async fn list_campaigns(
         &self,
         account: Option<&AccountId>,
+        accounts: &AccountLimit,
         after: Option<&CampaignCursor>,
         limit: usize,
     ) -> Result<Vec<Campaign>, Error> {
@@ -46,6 +48,9 @@ impl Store {
             .limit(u64::try_from(limit).unwrap_or(u64::MAX));
         if let Some(account) = account {
             query = query.filter(Column::Account.eq(account));
+        }
+        if let Some(accounts) = accounts.accounts() {
+            query = query.filter(Column::Account.is_in(accounts));
         }
         if let Some(after) = after {
             let place = Expr::tuple([

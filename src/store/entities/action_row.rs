@@ -16,6 +16,7 @@ pub struct Model {
     pub verb: Verb,
     pub detail: Option<String>,
     pub happened_at: i64,
+    pub address: Option<String>,
 }
 
 without_relations!();

@@ -10,6 +10,7 @@ use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, V
 use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::domain::account_event::AccountEventKind;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::callback_outcome::Outcome;
@@ -23,6 +24,7 @@ use crate::domain::person::LinkKind;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::SourceKind;
 use crate::domain::scope::Scopes;
+use crate::domain::user::{Email, Role};
 use crate::store::entities::provider_id_row::IdSource;
 use crate::store::entities::receipt_row::ReceiptKind;
 
@@ -89,11 +91,13 @@ macro_rules! text_column {
 }
 
 text_column!(AccountId, as_str);
+text_column!(AccountLimit, to_string);
 text_column!(AttemptOutcome, as_str);
 text_column!(CampaignId, as_str);
 text_column!(CampaignState, as_str);
 text_column!(DeliveryState, as_str);
 text_column!(AccountEventKind, as_str);
+text_column!(Email, as_str);
 text_column!(FailureClass, as_str);
 text_column!(IdSource, as_str);
 text_column!(LinkKind, as_str);
@@ -104,6 +108,7 @@ text_column!(Outcome, as_str);
 text_column!(ProviderId, as_str);
 text_column!(QueueState, as_str);
 text_column!(ReceiptKind, as_str);
+text_column!(Role, as_str);
 text_column!(Scopes, to_string);
 text_column!(SourceKind, as_str);
 text_column!(Stage, as_str);

@@ -10,6 +10,8 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: i64,
     pub used_at: Option<i64>,
+    /// Null for the built-in administrator.
+    pub user_id: Option<Uuid>,
 }
 
 without_relations!();

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::scope::Scopes;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,6 +16,9 @@ pub struct Model {
     pub created_at: i64,
     pub revoked_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    pub expires_at: Option<i64>,
+    /// Account ids, separated by commas; null for all.
+    pub accounts: Option<AccountLimit>,
 }
 
 without_relations!();

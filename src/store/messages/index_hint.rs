@@ -111,6 +111,11 @@ impl Store {
     }
 }
 
+/// A column of a condition that is no reason to choose an index.
+pub(super) fn unindexed(column: Column) -> SimpleExpr {
+    operand(column, true)
+}
+
 /// A column, or an equal expression that no index covers.
 fn operand(column: Column, masked: bool) -> SimpleExpr {
     let column = Expr::col((Entity, column));

@@ -13,7 +13,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::IndexHint;
+use crate::store::messages::index_hint::{IndexHint, unindexed};
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
 use crate::store::messages::search_conditions::{holds, ranges, references, sent_to_person};
 
@@ -94,6 +94,7 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     let account = index_hint.column(IndexHint::Order, Column::Account);
     let given = [
         (filter.account.as_ref()).map(|it| account.eq(it)),
+        (filter.limit.accounts()).map(|them| unindexed(Column::Account).is_in(them)),
         filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
         (filter.provider_id.as_ref()).map(|it| holds(it)),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -15,6 +16,8 @@ use crate::domain::provider::ProviderId;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageFilter {
     pub account: Option<AccountId>,
+    /// Of the caller.
+    pub limit: AccountLimit,
     pub provider: Option<ProviderId>,
     /// The business number: `+` and digits.
     pub sender: Option<String>,
@@ -49,6 +52,14 @@ pub struct MessageFilter {
     pub recipient_also: Vec<HeldId>,
     /// Any of these must match.
     pub search: Vec<Search>,
+}
+
+impl MessageFilter {
+    /// Leaves out the accounts that a caller does not see.
+    pub fn limit_to(&mut self, limit: &AccountLimit) {
+        self.account = limit.narrow(self.account.take());
+        self.limit = limit.clone();
+    }
 }
 
 /// One meaning of the text in the search box.

@@ -30,6 +30,7 @@ pub(crate) async fn list(
     let standings = account_health::list_accounts(&services).await?;
     let data = standings
         .iter()
+        .filter(|standing| caller.accounts.allows(&standing.id))
         .map(|standing| account_response(standing, caller.visibility()))
         .collect();
     Ok(HttpResponse::Ok().json(AccountListResponse {

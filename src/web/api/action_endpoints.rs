@@ -197,7 +197,7 @@ pub(crate) async fn match_orphan(
 
 pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
     Decision {
-        actor: &caller.name,
+        actor: caller.actor(),
         now: services.clock.now(),
     }
 }

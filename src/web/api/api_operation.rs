@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 
+use crate::web::caller_check::SEARCHES;
+
 pub struct ApiOperation {
     pub method: HttpMethod,
     pub path: String,
@@ -40,6 +42,12 @@ impl ApiOperation {
             RefOr::T(parameter) => Some(parameter),
             RefOr::Ref(_) => None,
         })
+    }
+
+    /// Whether it finds customers by a number or a part of it.
+    pub(crate) fn searches(&self) -> bool {
+        self.parameters()
+            .any(|parameter| SEARCHES.contains(&parameter.name.as_str()))
     }
 
     pub(crate) fn reads(&self, media_type: &str) -> bool {

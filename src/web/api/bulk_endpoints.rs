@@ -181,7 +181,11 @@ fn read_filter(
         }
     }
     let parsed = parse_filter(&pairs, caller.visibility(), services.clock.now());
-    parsed.map_err(|errors| {
+    let limited = parsed.map(|mut filter| {
+        filter.limit_to(&caller.accounts);
+        filter
+    });
+    limited.map_err(|errors| {
         let named = errors.into_iter().map(|error| FieldError {
             field: name_in_request(&error.field),
             ..error

@@ -3,6 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
 use crate::domain::scope::{Caller, Visibility};
@@ -46,7 +47,9 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let known = [CallbackListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
-    let query = read(&mut parameters);
+    let mut query = read(&mut parameters);
+    query.account = caller.accounts.narrow(query.account);
+    query.limit_to = caller.accounts.clone();
     let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;
     let page = callback_views::list(&services, &query).await?;
@@ -65,6 +68,7 @@ pub(crate) async fn list(
 fn read(parameters: &mut Parameters) -> CallbackQuery {
     CallbackQuery {
         account: parameters.parse_with("account", parse_account),
+        limit_to: AccountLimit::default(),
         outcome: parameters.parse_with("outcome", |word| match word {
             "pending" => Ok(None),
             word => Outcome::parse(word)

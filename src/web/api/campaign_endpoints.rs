@@ -11,6 +11,7 @@ use crate::reporting::query_values::parse_account;
 use crate::sending::campaign::{NewCampaign, create as create_campaign};
 use crate::services::Services;
 use crate::store::campaigns::CampaignCursor;
+use crate::web::api::account_check::require_account;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::list_response::list_response;
@@ -42,8 +43,9 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let request: CreateCampaignRequest = parse_json(&body)?;
     let new = NewCampaign::from(request);
+    require_account(&caller, &new.account)?;
     let (store, now) = (&services.store, services.clock.now());
-    let created = create_campaign(store, &services.acceptor, &new, &caller.name, now).await?;
+    let created = create_campaign(store, &services.acceptor, &new, caller.actor(), now).await?;
     let campaign = created.campaign;
     let states = count_states(store, &campaign).await?;
     let warnings = created.warnings.into_iter().map(Into::into);
@@ -77,7 +79,12 @@ pub(crate) async fn list(
     let (account, cursor, limit) = parameters.finish((account, cursor, limit))?;
     let store = &services.store;
     let mut campaigns = store
-        .list_campaigns(account.as_ref(), cursor.as_ref(), limit + 1)
+        .list_campaigns(
+            account.as_ref(),
+            &caller.accounts,
+            cursor.as_ref(),
+            limit + 1,
+        )
         .await?;
     let more = campaigns.len() > limit;
     campaigns.truncate(limit);

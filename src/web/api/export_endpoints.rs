@@ -45,7 +45,8 @@ async fn export(
     let access = auth::access_of(request)?;
     let now = access.clock.now();
     let pairs = parameters::pairs(request.query_string());
-    let export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
+    let mut export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
+    export.filter.limit_to(&caller.accounts);
     let mut chunks = Box::pin(export::stream(access.store.clone(), export));
     // Before the first byte is sent, so that a database error becomes a 5xx and not a broken file.
     let first = chunks.try_next().await?;

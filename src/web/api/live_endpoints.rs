@@ -3,10 +3,8 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_session::Session;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
@@ -17,7 +15,6 @@ use crate::domain::scope::{Caller, CallerKind};
 use crate::services::Services;
 use crate::store::ledger::Change;
 use crate::web::api::wire;
-use crate::web::auth;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::live_streams::{LiveStream, LiveStreams};
@@ -42,21 +39,15 @@ pub(crate) async fn follow(
     services: web::Data<Services>,
     streams: web::Data<LiveStreams>,
     caller: Caller,
-    session: Session,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let session_end = match caller.kind {
-        CallerKind::Session(_) => auth::session_end(&session),
-        CallerKind::Token(_) => None,
-    };
     let mut checks = interval(CHECK_INTERVAL);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let follower = Follower {
         changes: services.store.changes(),
         entry: streams.open(&caller.kind)?,
         services,
-        caller: caller.kind,
-        session_end,
+        caller,
         checks,
     };
     let events = stream::unfold(follower, |mut follower| async move {
@@ -82,8 +73,7 @@ struct Follower {
     services: web::Data<Services>,
     changes: Receiver<Change>,
     entry: LiveStream,
-    caller: CallerKind,
-    session_end: Option<DateTime<Utc>>,
+    caller: Caller,
     checks: Interval,
 }
 
@@ -97,6 +87,7 @@ impl Follower {
                 () = self.services.stopping.cancelled() => return None,
                 () = self.entry.ended.cancelled() => return None,
                 change = self.changes.recv() => return match change {
+                    Ok(change) if !self.caller.accounts.allows(&change.account) => continue,
                     Ok(change) => Some(event(&change)),
                     Err(RecvError::Lagged(_)) => Some("event: resync\ndata: {}\n\n".to_owned()),
                     Err(RecvError::Closed) => None,
@@ -112,17 +103,13 @@ impl Follower {
     }
 
     async fn has_lost_access(&self) -> bool {
-        match &self.caller {
-            // While the database does not answer, nothing changes either.
-            CallerKind::Token(id) => {
-                let valid = self.services.store.is_token_valid(*id).await;
-                valid.is_ok_and(|valid| !valid)
-            }
-            CallerKind::Session(_) => {
-                let now = self.services.clock.now();
-                self.session_end.is_some_and(|end| end <= now)
-            }
-        }
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        let valid = match self.caller.kind {
+            CallerKind::Token(id) => store.is_token_valid(id, now).await,
+            CallerKind::Session { session, .. } => store.is_session_valid(session, now).await,
+        };
+        // While the database does not answer, nothing changes either.
+        valid.is_ok_and(|valid| !valid)
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.now();
-    let query = parse_list(&pairs(request.query_string()), caller.visibility(), now)?;
+    let mut query = parse_list(&pairs(request.query_string()), caller.visibility(), now)?;
+    query.filter.limit_to(&caller.accounts);
     let page = services
         .store
         .list_messages(&query.filter, query.after, query.limit)

@@ -2,10 +2,13 @@
 //! the OpenAPI document.
 
 pub(crate) mod account_action_endpoints;
+mod account_check;
 pub(crate) mod account_endpoints;
 pub(crate) mod account_event_endpoints;
 pub(crate) mod action_endpoints;
 pub mod api_operation;
+pub(crate) mod audit_endpoints;
+pub(crate) mod audit_query;
 pub(crate) mod bulk_endpoints;
 pub(crate) mod callback_endpoints;
 pub(crate) mod campaign_endpoints;

@@ -5,9 +5,11 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::domain::scope::Caller;
 use crate::sending::accept::register_observed::{self, ListingStatus, RegistrationRequest};
 use crate::services::Services;
 use crate::store::messages::Found;
+use crate::web::api::account_check::require_account;
 use crate::web::api::wire;
 use crate::web::api::wire::send_request::{ReferencesBody, StoredMessageResponse};
 use crate::web::error::ApiError;
@@ -50,9 +52,11 @@ pub(crate) struct ObservedRequest {
 )]
 pub(crate) async fn register(
     services: web::Data<Services>,
+    caller: Caller,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let observation = observation(parse_json(&body)?);
+    require_account(&caller, &observation.account)?;
     let now = services.clock.now();
     let registered =
         register_observed::register(&services.store, &services.accounts, &observation, now).await?;

@@ -19,10 +19,10 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::scope::Scope;
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::documented_responses::problem_responses;
-use crate::web::auth::COOKIE;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{FieldError, Problem};
 use crate::web::route_registration::{API_BASE, RouteAccess, RouteEntry};
+use crate::web::session_cookie::cookie_name;
 
 /// The document, serialized once per process.
 #[derive(Clone, Debug)]
@@ -73,11 +73,14 @@ fn assemble(public_url: &str, routes: &[RouteEntry]) -> OpenApi {
         (FieldError::name().into_owned(), FieldError::schema()),
     ]);
     for route in routes {
-        let (RouteAccess::Scoped(scope), Some(described)) = (route.access, route.operation())
-        else {
+        let (Some(scope), Some(described)) = (route.access.scope(), route.operation()) else {
             continue;
         };
-        let operation = complete(described, route.path, scope, &mut schemas);
+        let limit = match route.access {
+            RouteAccess::PerAccount(_) => None,
+            _ => Some(ProblemCode::AccountLimited),
+        };
+        let operation = complete(described, route.path, scope, limit, &mut schemas);
         match paths.paths.get_mut(route.path) {
             Some(known) => known.merge_operations(operation),
             None => {
@@ -91,7 +94,7 @@ fn assemble(public_url: &str, routes: &[RouteEntry]) -> OpenApi {
             components.schema(name, schema)
         })
         .security_scheme("bearer", bearer())
-        .security_scheme("session", session())
+        .security_scheme("session", session(cookie_name(public_url)))
         .build();
     let mut info = Info::new("Bluetick", env!("CARGO_PKG_VERSION"));
     info.description = Some(DESCRIPTION.to_owned());
@@ -108,9 +111,12 @@ fn complete(
     described: ApiOperation,
     path: &str,
     scope: Scope,
+    limit: Option<ProblemCode>,
     schemas: &mut BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Schema>>,
 ) -> PathItem {
-    let problems = problem_responses(&list_problems(&described));
+    let mut problems = list_problems(&described);
+    problems.extend(limit);
+    let problems = problem_responses(&problems);
     let mut operation = described.operation;
     schemas.extend(described.schemas);
     operation.tags = Some(vec![tag(path)]);
@@ -142,6 +148,9 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
     }
     if described.has_parameter(&ParameterIn::Query) {
         problems.insert(ProblemCode::InvalidRequest);
+    }
+    if described.searches() {
+        problems.insert(ProblemCode::TooManySearches);
     }
     if described.reads("application/json") {
         problems.extend([
@@ -181,10 +190,10 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(http)
 }
 
-fn session() -> SecurityScheme {
-    let description = "The dashboard's session. It holds every scope; POST requests are accepted only from the dashboard's own pages.";
+fn session(cookie: &str) -> SecurityScheme {
+    let description = "The dashboard's session. Its scopes are those of the user's role; POST requests are accepted only from the dashboard's own pages.";
     SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
-        COOKIE,
+        cookie,
         description,
     )))
 }

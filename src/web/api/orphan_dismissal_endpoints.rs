@@ -9,6 +9,7 @@ use crate::domain::scope::Caller;
 use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
+use crate::web::api::account_check::require_account;
 use crate::web::api::action_endpoints::decision;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
@@ -51,6 +52,7 @@ pub(crate) async fn run(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let request: DismissOrphansRequest = parse_json(&body)?;
+    require_account(&caller, &request.account)?;
     let dry_run = request.dry_run;
     let mode = if dry_run {
         DismissalMode::Count

@@ -42,12 +42,13 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let known = [OrphanListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
-    let filter = OrphanFilter {
+    let mut filter = OrphanFilter {
         account: parameters.parse_with("account", parse_account),
         provider_id: parameters.parse_with("provider_id", parse_provider_message_id),
         recipient: parameters.parse_with("recipient", |text| Ok(parse_recipient(text))),
         ..OrphanFilter::default()
     };
+    filter.limit_to(&caller.accounts);
     let cursor = parameters.cursor(read_place);
     let limit = parameters.limit();
     let fingerprint = parameters.fingerprint();

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::scope::Caller;
 use crate::receiving::rejections::{MOST_KEPT, Rejection};
 use crate::services::Services;
 use crate::web::api::wire;
@@ -41,9 +42,16 @@ pub(crate) struct RejectionResponse {
     operation_id = "listRejections",
     responses((status = 200, body = RejectionListResponse, description = "All that are kept.")),
 )]
-pub(crate) async fn list(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn list(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
     let latest = services.ingest.rejections().latest(MOST_KEPT);
-    let data = latest.iter().map(response).collect();
+    let is_shown = |rejection: &&Rejection| match &rejection.account {
+        Some(account) => caller.accounts.allows(account),
+        None => !caller.accounts.is_limited(),
+    };
+    let data = latest.iter().filter(is_shown).map(response).collect();
     Ok(HttpResponse::Ok().json(RejectionListResponse { data }))
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
@@ -90,7 +91,8 @@ pub(crate) async fn run(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let request: ReplayRequest = parse_json(&body)?;
-    let (dry_run, selection) = (request.dry_run, selection(request)?);
+    let (dry_run, mut selection) = (request.dry_run, selection(request)?);
+    selection.limit_to(&caller.accounts);
     let mode = if dry_run {
         ReplayMode::DryRun
     } else {
@@ -143,6 +145,7 @@ fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
             .ids
             .map(|ids| ids.into_iter().map(CallbackId::from).collect()),
         account,
+        limit: AccountLimit::default(),
         outcome,
         received_after,
         received_before,

@@ -11,11 +11,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
+use crate::domain::scope::Caller;
 use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::attempts::Attempt;
 use crate::store::ledger::Change;
 use crate::store::messages::Found;
+use crate::web::api::account_check::require_account;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
 use crate::web::api::wire;
@@ -52,12 +54,14 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
 )]
 pub(crate) async fn send(
     services: web::Data<Services>,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let key_name = idempotency_key(&request)?;
     let wait = preferred_wait(&request)?;
     let received = send_body::receive(&services, &request, payload).await?;
+    require_account(&caller, &received.input.account)?;
     let key = key_name.map(|name| RequestKey {
         name,
         request: KeyedRequest::Meaning {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::scope::Caller;
 use crate::reporting::bucketed_statistics::{self, BucketWidth, GroupStatistics, StatisticsGroup};
 use crate::reporting::export::summary::write_summary;
 use crate::services::Services;
@@ -32,12 +33,14 @@ use crate::web::error::ApiError;
 )]
 pub(crate) async fn show(
     services: web::Data<Services>,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.now();
     let known = [BucketParameter::LIST, PeriodParameters::LIST];
     let query = parse(
         &services,
+        &caller,
         request.query_string(),
         &known,
         BucketWidth::Hour,
@@ -67,12 +70,14 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn summary_json(
     services: web::Data<Services>,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.now();
     let known = [PeriodParameters::LIST];
     let query = parse(
         &services,
+        &caller,
         request.query_string(),
         &known,
         BucketWidth::Day,
@@ -99,12 +104,14 @@ pub(crate) async fn summary_json(
 )]
 pub(crate) async fn summary_csv(
     services: web::Data<Services>,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.now();
     let known = [PeriodParameters::LIST, MarkParameter::LIST];
     let query = parse(
         &services,
+        &caller,
         request.query_string(),
         &known,
         BucketWidth::Day,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use crate::domain::scope::Caller;
 use crate::reporting::bucketed_statistics::{self, BucketWidth, day_end};
 use crate::reporting::export::ByteOrderMark;
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word, parse_zone};
@@ -58,6 +59,7 @@ enum End {
 
 pub(crate) fn parse(
     services: &Services,
+    caller: &Caller,
     query: &str,
     known: &[&[QueryParameter]],
     width: BucketWidth,
@@ -83,6 +85,7 @@ pub(crate) fn parse(
         None => default_start(width, to),
     };
     let account = parameters.parse_with("account", parse_account);
+    let limit = caller.accounts.clone();
     let mark = parameters.parse_with("bom", parse_mark);
     let from = width.start(from, zone);
     if from >= to {
@@ -91,7 +94,12 @@ pub(crate) fn parse(
         parameters.refuse("from", "is too far from `to` for buckets this narrow");
     }
     Ok(parameters.finish(StatisticsQuery {
-        period: Period { from, to, account },
+        period: Period {
+            from,
+            to,
+            account,
+            limit,
+        },
         width,
         zone,
         mark: mark.unwrap_or(ByteOrderMark::Absent),

@@ -1,5 +1,6 @@
 //! The URLs of the callback list and of the replay preview, with their filters.
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::reporting::callback_views::CallbackQuery;
@@ -55,6 +56,7 @@ impl CallbackListUrl {
 
     pub fn query(&self, limit: usize) -> CallbackQuery {
         CallbackQuery {
+            limit_to: AccountLimit::default(),
             account: self.account.clone(),
             outcome: self.outcome,
             before: self.before,
@@ -161,6 +163,7 @@ impl ReplayUrl {
 
     pub fn selection(&self) -> OutcomeFilter {
         OutcomeFilter {
+            limit: AccountLimit::default(),
             ids: self.id.map(|id| vec![id]),
             account: self.account.clone(),
             outcome: self.outcome,

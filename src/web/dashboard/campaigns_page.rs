@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::scope::{Caller, Scope};
@@ -104,7 +105,7 @@ pub(crate) async fn create_draft(
         let page = load(&services, &caller, form).await?;
         return respond(&services, page).await;
     }
-    match create(&services.store, acceptor, &new, &caller.name, now).await {
+    match create(&services.store, acceptor, &new, caller.actor(), now).await {
         Err(CreateCampaignError::Invalid(errors)) => {
             return show_errors(&services, &caller, form.with_errors(&errors)).await;
         }
@@ -144,7 +145,10 @@ async fn load(
 ) -> Result<CampaignsPage, ApiError> {
     let store = &services.store;
     let mut rows = Vec::new();
-    for campaign in store.list_campaigns(None, None, CAMPAIGNS_SHOWN).await? {
+    for campaign in store
+        .list_campaigns(None, &AccountLimit::default(), None, CAMPAIGNS_SHOWN)
+        .await?
+    {
         let states = count_states(store, &campaign).await?;
         let expired = store.count_expired(&campaign.id).await?;
         rows.push(CampaignListRow::new(&campaign, &states, expired));

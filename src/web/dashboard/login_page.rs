@@ -1,34 +1,64 @@
-//! `/login`: a one-time link becomes a session when the button is pressed.
+//! `/login`: a one-time link becomes a session when the button is pressed; an e-mail address and a
+//! password do, too.
 //!
 //! **Invariant:** opening the link consumes nothing, because chat programs open links for previews.
 //! Only the POST of the button signs in.
 
 use askama::Template;
 
+use crate::domain::attempt_limit::AttemptWait;
 use crate::web::dashboard::page_frame::Frame;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SignInLink {
+pub enum SignInForm {
     /// Token from the query, not checked yet.
-    Token(String),
+    Link(String),
     /// The visitor opened the page without a link, or the session ended.
-    None,
+    Empty,
     /// The token was used, is too old or never existed; the page does not reveal which.
-    Expired,
+    ExpiredLink,
+    /// The address or the password; the page does not reveal which.
+    Wrong,
+    TooMany(AttemptWait),
 }
 
 #[derive(Template, Clone, Debug)]
 #[template(path = "login.html")]
 pub struct LoginPage {
     frame: Frame,
-    link: SignInLink,
+    form: SignInForm,
 }
 
 impl LoginPage {
-    pub fn new(link: SignInLink) -> Self {
+    pub fn new(form: SignInForm) -> Self {
         Self {
             frame: Frame::signed_out("Sign in"),
-            link,
+            form,
+        }
+    }
+
+    /// The link of the query.
+    fn token(&self) -> Option<&str> {
+        match &self.form {
+            SignInForm::Link(token) => Some(token),
+            _ => None,
+        }
+    }
+
+    /// Why the last attempt failed.
+    fn error(&self) -> Option<String> {
+        match &self.form {
+            SignInForm::Link(_) | SignInForm::Empty => None,
+            SignInForm::ExpiredLink => {
+                Some("This link no longer works: it was used before, or it is too old.".to_owned())
+            }
+            SignInForm::Wrong => Some("The e-mail address or the password is wrong.".to_owned()),
+            SignInForm::TooMany(wait) => {
+                let minutes = (wait.seconds() + 59) / 60;
+                Some(format!(
+                    "There were too many attempts. Try again in {minutes} min, or use a sign-in link."
+                ))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod account_forms;
 pub mod accounts_page;
+pub mod audit_page;
 pub mod callback_page;
 mod callback_row;
 pub mod callback_urls;
@@ -44,9 +45,12 @@ mod problem_item;
 pub mod problems_page;
 pub mod replay_page;
 pub mod reports_page;
+pub(crate) mod settings_forms;
+pub mod settings_page;
 mod stage_stepper;
 pub mod state_pill;
 pub mod time_element;
 mod timeline_entry;
 mod upload_form;
+pub(crate) mod user_forms;
 pub mod visible_text;

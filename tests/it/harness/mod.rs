@@ -9,6 +9,7 @@ pub(crate) mod golden;
 #[cfg(target_os = "linux")]
 pub(crate) mod hostile_callbacks;
 pub(crate) mod oracle_comparison;
+pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod recount;

@@ -1,0 +1,89 @@
+//! The accounts that a caller is limited to.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::domain::ids::{AccountId, NotASlug};
+
+/// No limit unless one is given; a limit to no account allows nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccountLimit(Option<Arc<BTreeSet<AccountId>>>);
+
+impl AccountLimit {
+    pub fn to(accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        Self(Some(Arc::new(accounts.into_iter().collect())))
+    }
+
+    pub fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub fn allows(&self, account: &AccountId) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|accounts| accounts.contains(account))
+    }
+
+    /// `None` without a limit.
+    pub fn accounts(&self) -> Option<&BTreeSet<AccountId>> {
+        self.0.as_deref()
+    }
+
+    /// The account to filter by: the wanted one, else the only allowed one, so that the index of
+    /// accounts is used.
+    pub fn narrow(&self, wanted: Option<AccountId>) -> Option<AccountId> {
+        let only = || {
+            let accounts = self.accounts().filter(|accounts| accounts.len() == 1)?;
+            accounts.first().cloned()
+        };
+        wanted.or_else(only)
+    }
+}
+
+/// Account ids, separated by commas.
+impl fmt::Display for AccountLimit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, account) in self.accounts().into_iter().flatten().enumerate() {
+            if place > 0 {
+                out.write_str(",")?;
+            }
+            account.fmt(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for AccountLimit {
+    type Err = NotASlug;
+
+    fn from_str(text: &str) -> Result<Self, NotASlug> {
+        let words = text.split(',').map(str::trim);
+        let accounts: Result<Vec<AccountId>, NotASlug> = words.map(str::parse).collect();
+        Ok(Self::to(accounts?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_allows_its_accounts_and_no_limit_allows_all() {
+        let limit: AccountLimit = "shop-b, shop-a".parse().unwrap();
+        let id = |text: &str| text.parse::<AccountId>().unwrap();
+        assert_eq!(limit.to_string(), "shop-a,shop-b");
+        assert!(limit.allows(&id("shop-a")) && !limit.allows(&id("shop-c")));
+        assert_eq!(limit.narrow(None), None);
+        assert_eq!(limit.narrow(Some(id("shop-c"))), Some(id("shop-c")));
+        let only: AccountLimit = "shop-a".parse().unwrap();
+        assert_eq!(only.narrow(None), Some(id("shop-a")));
+        let none = AccountLimit::default();
+        assert!(!none.is_limited() && none.allows(&id("shop-c")));
+        assert!(!AccountLimit::to([]).allows(&id("shop-c")));
+        for bad in ["", "Shop", "shop-a,"] {
+            assert!(bad.parse::<AccountLimit>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Creates and revokes API tokens, for the command line and the dashboard.
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::api_token::{ApiToken, BadTokenName, parse_token_name};
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::ids::{AccountId, TokenId};
+use crate::domain::scope::Scopes;
+use crate::domain::secret::Secret;
+use crate::operating::actions::Decision;
+use crate::store::Store;
+use crate::store::api_tokens::{NewToken, TokenCreation};
+
+#[derive(Debug, Error)]
+pub enum TokenError {
+    #[error(transparent)]
+    Name(#[from] BadTokenName),
+    #[error("an active token is already named `{0}`; choose another name or revoke that token")]
+    NameTaken(String),
+    /// A mistyped account would make a token that sees nothing.
+    #[error(
+        "there is no account `{0}`; `serve` adds new accounts of the configuration when it starts"
+    )]
+    UnknownAccount(AccountId),
+    #[error("the token would be expired already")]
+    Expired,
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+/// Returns the text of the token, too.
+pub async fn create_token(
+    store: &Store,
+    name: &str,
+    scopes: &Scopes,
+    accounts: AccountLimit,
+    expires_at: Option<DateTime<Utc>>,
+    decision: &Decision<'_>,
+) -> Result<Secret, TokenError> {
+    let name = parse_token_name(name)?;
+    if expires_at.is_some_and(|end| end <= decision.now) {
+        return Err(TokenError::Expired);
+    }
+    if let Some(named) = accounts.accounts() {
+        let known = store.list_accounts().await?;
+        if let Some(unknown) = named.iter().find(|id| !known.contains_key(*id)) {
+            return Err(TokenError::UnknownAccount(unknown.clone()));
+        }
+    }
+    let new = NewToken {
+        name,
+        scopes,
+        accounts,
+        expires_at,
+    };
+    match store.create_limited_token(&new, decision.now).await? {
+        TokenCreation::NameTaken => Err(TokenError::NameTaken(name.to_owned())),
+        TokenCreation::Created(token, text) => {
+            record(store, Verb::CreateToken, &token, decision).await?;
+            Ok(text)
+        }
+    }
+}
+
+/// False if the token was revoked already.
+pub async fn revoke_token(
+    store: &Store,
+    id: TokenId,
+    decision: &Decision<'_>,
+) -> Result<bool, db::Error> {
+    let tokens = store.list_tokens().await?;
+    let Some(token) = tokens.iter().find(|token| token.id == id) else {
+        return Ok(false);
+    };
+    let revoked = store.revoke_token(id, decision.now).await?;
+    if revoked {
+        record(store, Verb::RevokeToken, token, decision).await?;
+    }
+    Ok(revoked)
+}
+
+async fn record(
+    store: &Store,
+    verb: Verb,
+    token: &ApiToken,
+    decision: &Decision<'_>,
+) -> Result<(), db::Error> {
+    let of_accounts = if token.accounts.is_limited() {
+        format!(" for {}", token.accounts)
+    } else {
+        String::new()
+    };
+    let action = Action {
+        detail: Some(format!("{} ({}){of_accounts}", token.name, token.scopes)),
+        ..Action::new(decision.actor, verb, decision.now)
+    };
+    store.record_action(&action).await
+}

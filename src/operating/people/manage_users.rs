@@ -1,0 +1,145 @@
+//! Creates and changes users, for the command line and the dashboard.
+
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::ids::UserId;
+use crate::domain::secret::Secret;
+use crate::domain::user::{Email, Role, User};
+use crate::operating::actions::Decision;
+use crate::operating::people::password::{PasswordError, hash_password};
+use crate::store::Store;
+use crate::store::sessions::KeptSessions;
+use crate::store::users::UserChange;
+
+#[derive(Debug, Error)]
+pub enum UserError {
+    #[error("there is a user `{0}` already")]
+    Exists(Email),
+    #[error("there is no user `{0}`")]
+    Unknown(Email),
+    #[error("there is no such user")]
+    Gone,
+    #[error("the user is disabled; enable it first")]
+    Disabled,
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+/// Returns the secret of a one-time link, too.
+pub async fn add_user(
+    store: &Store,
+    email: Email,
+    role: Role,
+    decision: &Decision<'_>,
+) -> Result<(User, Secret), UserError> {
+    let user = User {
+        id: UserId::new(decision.now),
+        email,
+        role,
+        has_password: false,
+        created_at: decision.now,
+        disabled_at: None,
+        last_sign_in_at: None,
+    };
+    let action = about(&user, Verb::CreateUser, Some(role.as_str()), decision);
+    if !store.create_user(&user, &action).await? {
+        return Err(UserError::Exists(user.email));
+    }
+    let link = store.create_sign_in_link_of(user.id, decision.now).await?;
+    Ok((user, link))
+}
+
+/// The secret of another one-time link for a user.
+pub async fn create_link(
+    store: &Store,
+    user: &User,
+    decision: &Decision<'_>,
+) -> Result<Secret, UserError> {
+    if user.disabled_at.is_some() {
+        return Err(UserError::Disabled);
+    }
+    let link = store.create_sign_in_link_of(user.id, decision.now).await?;
+    let action = about(user, Verb::CreateSignInLink, None, decision);
+    store.record_action(&action).await?;
+    Ok(link)
+}
+
+pub async fn change_role(
+    store: &Store,
+    user: &User,
+    role: Role,
+    decision: &Decision<'_>,
+) -> Result<(), UserError> {
+    let action = about(user, Verb::ChangeRole, Some(role.as_str()), decision);
+    change(
+        store,
+        user,
+        &UserChange::Role(role),
+        KeptSessions::All,
+        &action,
+    )
+    .await
+}
+
+/// Ends the sessions of the user.
+pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
+    let action = about(user, Verb::DisableUser, None, decision);
+    change(
+        store,
+        user,
+        &UserChange::Disable,
+        KeptSessions::None,
+        &action,
+    )
+    .await
+}
+
+pub async fn enable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
+    let action = about(user, Verb::EnableUser, None, decision);
+    change(store, user, &UserChange::Enable, KeptSessions::All, &action).await
+}
+
+/// Ends the other sessions of the user.
+pub async fn set_password(
+    store: &Store,
+    user: &User,
+    password: Secret,
+    kept: KeptSessions,
+    decision: &Decision<'_>,
+) -> Result<(), UserError> {
+    let hash = hash_password(password).await?;
+    let action = about(user, Verb::SetPassword, None, decision);
+    change(store, user, &UserChange::Password(hash), kept, &action).await
+}
+
+pub async fn find(store: &Store, email: &Email) -> Result<User, UserError> {
+    let found = store.find_credentials(email).await?;
+    let found = found.ok_or_else(|| UserError::Unknown(email.clone()))?;
+    Ok(found.user)
+}
+
+async fn change(
+    store: &Store,
+    user: &User,
+    change: &UserChange,
+    kept: KeptSessions,
+    action: &Action,
+) -> Result<(), UserError> {
+    if store.change_user(user.id, change, kept, action).await? {
+        Ok(())
+    } else {
+        Err(UserError::Gone)
+    }
+}
+
+fn about(user: &User, verb: Verb, detail: Option<&str>, decision: &Decision<'_>) -> Action {
+    let email = user.email.as_str();
+    Action {
+        detail: Some(detail.map_or_else(|| email.to_owned(), |more| format!("{email}: {more}"))),
+        ..Action::new(decision.actor, verb, decision.now)
+    }
+}

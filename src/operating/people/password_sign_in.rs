@@ -1,0 +1,117 @@
+//! Signs in with a password: throttled, and in the same time for addresses without a user.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::attempt_limit::{AttemptLimit, AttemptWait};
+use crate::domain::secret::Secret;
+use crate::domain::user::{Email, User};
+use crate::operating::people::password::{self, PasswordError};
+use crate::store::Store;
+use crate::store::sessions::{NewSession, SignInOrigin};
+use crate::store::sign_in_links::sign_in_action;
+
+/// Failed attempts within [`WINDOW`], whatever address they come from.
+const PER_USER: u32 = 10;
+/// Failed attempts within [`WINDOW`], whatever user they name.
+const PER_ADDRESS: u32 = 30;
+const WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// Of an e-mail address or a password that is not even checked, in bytes.
+const INPUT_LIMIT: usize = 1_024;
+
+/// The failed attempts of this process.
+#[derive(Debug)]
+pub struct SignInThrottle {
+    users: Mutex<AttemptLimit<String>>,
+    addresses: Mutex<AttemptLimit<String>>,
+}
+
+#[derive(Debug, Error)]
+pub enum SignInError {
+    /// The same whether the user is unknown or disabled, or the password wrong or not set.
+    #[error("the e-mail address or the password is wrong")]
+    Wrong,
+    #[error("too many attempts")]
+    TooMany(AttemptWait),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+impl Default for SignInThrottle {
+    fn default() -> Self {
+        Self {
+            users: Mutex::new(AttemptLimit::new(PER_USER, WINDOW)),
+            addresses: Mutex::new(AttemptLimit::new(PER_ADDRESS, WINDOW)),
+        }
+    }
+}
+
+impl SignInThrottle {
+    /// Counts the attempt before the password is checked, so that simultaneous ones count, too.
+    fn admit(&self, user: &str, address: &str, now: DateTime<Utc>) -> Result<(), AttemptWait> {
+        let (mut users, mut addresses) = (lock(&self.users), lock(&self.addresses));
+        users.check(&user.to_owned(), now)?;
+        addresses.admit(&address.to_owned(), now)?;
+        users.admit(&user.to_owned(), now)
+    }
+
+    fn note_success(&self, user: &str, address: &str) {
+        lock(&self.users).forget(&user.to_owned());
+        lock(&self.addresses).give_back(&address.to_owned());
+    }
+}
+
+fn lock(limit: &Mutex<AttemptLimit<String>>) -> MutexGuard<'_, AttemptLimit<String>> {
+    limit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a session. `network` is what attempts are counted by: the client's address, or its network.
+pub async fn sign_in_with_password(
+    store: &Store,
+    throttle: &SignInThrottle,
+    email: &str,
+    password: Secret,
+    network: &str,
+    origin: &SignInOrigin,
+) -> Result<NewSession, SignInError> {
+    let user = check_password(store, throttle, email, password, network, origin.now).await?;
+    let action = sign_in_action(&user, origin, "with a password");
+    let session = store.start_session(user.id, origin, &action).await?;
+    session.ok_or(SignInError::Wrong)
+}
+
+/// The user with this address and password; counts failed attempts.
+pub async fn check_password(
+    store: &Store,
+    throttle: &SignInThrottle,
+    email: &str,
+    password: Secret,
+    network: &str,
+    now: DateTime<Utc>,
+) -> Result<User, SignInError> {
+    if email.len() > INPUT_LIMIT || password.expose().len() > INPUT_LIMIT {
+        return Err(SignInError::Wrong);
+    }
+    let parsed = email.parse::<Email>().ok();
+    let user_key = parsed.as_ref().map_or(email, Email::as_str);
+    throttle
+        .admit(user_key, network, now)
+        .map_err(SignInError::TooMany)?;
+    let credentials = match &parsed {
+        Some(email) => store.find_credentials(email).await?,
+        None => None,
+    };
+    let credentials = credentials.filter(|it| it.user.disabled_at.is_none());
+    let stored = credentials.as_ref().and_then(|it| it.password_hash.clone());
+    if !password::is_correct(password, stored).await? {
+        return Err(SignInError::Wrong);
+    }
+    let user = credentials.ok_or(SignInError::Wrong)?.user;
+    throttle.note_success(user_key, network);
+    Ok(user)
+}

@@ -1,0 +1,205 @@
+//! `/settings`: how do I sign in, and where am I signed in? For administrators: who else may, and with
+//! which tokens?
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use chrono::{DateTime, Utc};
+
+use crate::domain::api_token::ApiToken;
+use crate::domain::ids::SessionId;
+use crate::domain::scope::{Caller, CallerKind, Scope};
+use crate::domain::user::{Role, User, UserSession};
+use crate::services::Services;
+use crate::web::dashboard::page_frame::Frame;
+use crate::web::dashboard::page_response::{FramedPage, respond_with_status};
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::visible_text::visible_line;
+use crate::web::error::ApiError;
+
+pub(crate) async fn show(
+    services: web::Data<Services>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    respond_with_notice(&services, &caller, SettingsNotice::None).await
+}
+
+/// The result of a form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum SettingsNotice {
+    None,
+    Done(&'static str),
+    /// A link or a token, which is shown only now.
+    Created {
+        what: String,
+        secret: String,
+    },
+    Refused(String),
+}
+
+pub(super) async fn respond_with_notice(
+    services: &Services,
+    caller: &Caller,
+    notice: SettingsNotice,
+) -> Result<HttpResponse, ApiError> {
+    let signed_in = find_signed_in(services, caller).await?;
+    let (store, now) = (&services.store, services.clock.now());
+    let sessions = store.list_sessions(signed_in.user.id, now).await?;
+    let administration = if caller.scopes.allow(Scope::Admin) {
+        let (users, tokens) = (store.list_users().await?, store.list_tokens().await?);
+        Some(Administration::new(&users, &tokens, &signed_in.user, now))
+    } else {
+        None
+    };
+    let status = match &notice {
+        SettingsNotice::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::OK,
+    };
+    let page = SettingsPage {
+        frame: Frame::without_section("Settings"),
+        email: signed_in.user.email.to_string(),
+        role: signed_in.user.role.as_str(),
+        has_password: signed_in.user.has_password,
+        sessions: sessions
+            .iter()
+            .map(|session| SessionRow::new(session, signed_in.session))
+            .collect(),
+        administration,
+        notice,
+    };
+    respond_with_status(services, status, page).await
+}
+
+/// The user behind a session.
+pub(super) struct SignedIn {
+    pub(super) user: User,
+    pub(super) session: SessionId,
+}
+
+/// Fails for tokens, which have no settings.
+pub(super) async fn find_signed_in(
+    services: &Services,
+    caller: &Caller,
+) -> Result<SignedIn, ApiError> {
+    let CallerKind::Session { session, user } = caller.kind else {
+        let words = "settings belong to a user; a token has none";
+        return Err(ApiError::NotPossible(words.to_owned()));
+    };
+    let user = services.store.find_user(user).await?;
+    let user = user.ok_or(ApiError::Unauthenticated)?;
+    Ok(SignedIn { user, session })
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "settings.html")]
+pub struct SettingsPage {
+    frame: Frame,
+    email: String,
+    role: &'static str,
+    has_password: bool,
+    sessions: Vec<SessionRow>,
+    administration: Option<Administration>,
+    notice: SettingsNotice,
+}
+
+#[derive(Clone, Debug)]
+struct SessionRow {
+    id: String,
+    is_this: bool,
+    browser: String,
+    address: String,
+    started: TimeElement,
+    used: TimeElement,
+    ends: TimeElement,
+}
+
+impl SessionRow {
+    fn new(session: &UserSession, current: SessionId) -> Self {
+        let browser = session.browser.as_deref();
+        Self {
+            id: session.id.to_string(),
+            is_this: session.id == current,
+            browser: browser.map_or_else(|| "unknown".to_owned(), visible_line),
+            address: session.address.clone().unwrap_or_default(),
+            started: TimeElement::new(session.started_at),
+            used: TimeElement::new(session.used_at),
+            ends: TimeElement::new(session.ends_at()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Administration {
+    users: Vec<UserRow>,
+    tokens: Vec<TokenRow>,
+    roles: [&'static str; 3],
+    scopes: [&'static str; 4],
+}
+
+#[derive(Clone, Debug)]
+struct UserRow {
+    id: String,
+    email: String,
+    role: &'static str,
+    sign_in: &'static str,
+    last: Option<TimeElement>,
+    is_disabled: bool,
+    is_self: bool,
+}
+
+#[derive(Clone, Debug)]
+struct TokenRow {
+    id: String,
+    name: String,
+    scopes: String,
+    accounts: String,
+    used: Option<TimeElement>,
+    expires: Option<TimeElement>,
+}
+
+impl Administration {
+    /// Tokens that no longer work are left out; the command line lists them.
+    fn new(users: &[User], tokens: &[ApiToken], viewer: &User, now: DateTime<Utc>) -> Self {
+        let user = |user: &User| UserRow {
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            role: user.role.as_str(),
+            sign_in: if user.has_password {
+                "password or link"
+            } else {
+                "link"
+            },
+            last: user.last_sign_in_at.map(TimeElement::new),
+            is_disabled: user.disabled_at.is_some(),
+            is_self: user.id == viewer.id,
+        };
+        let token = |token: &ApiToken| TokenRow {
+            id: token.id.to_string(),
+            name: visible_line(&token.name),
+            scopes: token.scopes.to_string(),
+            accounts: if token.accounts.is_limited() {
+                token.accounts.to_string()
+            } else {
+                "all".to_owned()
+            },
+            used: token.last_used_at.map(TimeElement::new),
+            expires: token.expires_at.map(TimeElement::new),
+        };
+        Self {
+            users: users.iter().map(user).collect(),
+            tokens: tokens
+                .iter()
+                .filter(|token| token.is_valid_at(now))
+                .map(token)
+                .collect(),
+            roles: Role::ALL.map(Role::as_str),
+            scopes: Scope::ALL.map(Scope::as_str),
+        }
+    }
+}
+
+impl FramedPage for SettingsPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+}
