@@ -9,6 +9,7 @@ mod command_error;
 pub mod config;
 pub mod demo;
 pub mod dismiss_orphans;
+pub mod erase;
 pub mod explain;
 pub mod export;
 pub mod filter_arguments;
@@ -101,6 +102,12 @@ pub enum Command {
     /// Messages that were queued or being sent when the backup was made become uncertain: they may
     /// have been sent since. They are sent only if an operator resends them.
     Restore(backup::RestoreArguments),
+    /// Erase the personal data of one customer
+    ///
+    /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that name
+    /// the customer are deleted. Then searches the files of the data folder and names those that still
+    /// hold the number. Can run beside `serve`; writes wait while the files are written again.
+    Erase(erase::EraseArguments),
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
     /// Pause and resume sending for an account
@@ -195,6 +202,12 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Restore(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             backup::restore(&command, &config, SystemClock.now(), &mut stdout()).await
+        }),
+        Command::Erase(command) => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = erase::run(&command, &services, &mut stdout()).await;
+            app::close(services).await;
+            done
         }),
         Command::Purge(command) => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;

@@ -18,7 +18,7 @@ pub(super) async fn read_identity(pools: &Pools) -> Result<Uuid, Error> {
     }
 }
 
-pub(super) async fn read_end(pools: &Pools) -> Result<i64, Error> {
+pub(crate) async fn read_end(pools: &Pools) -> Result<i64, Error> {
     let sql = if pools.is_shared() {
         "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM journal_seq"
     } else {

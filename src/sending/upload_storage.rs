@@ -6,6 +6,7 @@
 //! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept until
 //! its message has been final for `HOSTED_FOR`.
 
+use std::collections::BTreeSet;
 use std::fs::{DirEntry, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -175,6 +176,20 @@ impl UploadStorage {
             }
         }
         Ok(Some(HostedFile { path, mime_type }))
+    }
+
+    /// Removes the files of these messages from the folder.
+    pub fn remove_of(&self, messages: &BTreeSet<MessageId>) {
+        for entry in std::fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if message_of(&path).is_some_and(|id| messages.contains(&id)) {
+                remove(&path);
+            }
+        }
     }
 
     /// Deletes files in the database whose message is no longer waiting. Only one process may call

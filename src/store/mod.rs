@@ -16,6 +16,8 @@ pub mod crashed_callbacks;
 pub mod database_identity;
 mod dismissals;
 mod entities;
+pub mod erasure;
+pub mod erasure_sweep;
 mod first_warnings;
 pub mod id_conflicts;
 pub mod id_remarks;
@@ -60,7 +62,8 @@ use ledger::message_ledger::Ledger;
 use crate::db::connect_options::MAIN_WRITER;
 use crate::db::database_location::DatabaseLocation;
 use crate::db::pools::Pools;
-use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_missing};
+use crate::db::schema_check::{SchemaState, check_schema};
+use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_old};
 use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
@@ -113,17 +116,24 @@ impl Store {
         }
     }
 
-    /// Applies pending migrations, one process at a time.
+    /// Applies pending migrations, one process at a time, and records the version of this program.
     pub async fn migrate(&self) -> Result<(), Error> {
         self.pools
-            .within(async |transaction| Ok(MainMigrator::up(transaction, None).await?))
+            .within(async |transaction| {
+                MainMigrator::up(transaction, None).await?;
+                store_settings::record_writer(transaction, env!("CARGO_PKG_VERSION")).await
+            })
             .await
+    }
+
+    /// Rejects a database that a newer program has migrated.
+    pub(crate) async fn check_schema(&self) -> Result<SchemaState, Error> {
+        check_schema::<MainMigrator>(&self.pools, self.written_by().await?).await
     }
 
     /// Rejects a database with pending migrations; for read-only commands.
     pub async fn check_migrated(&self) -> Result<(), Error> {
-        let missing = MainMigrator::get_pending_migrations_read_only(self.pools.reader()).await?;
-        refuse_missing(missing.len())
+        refuse_old(self.check_schema().await?)
     }
 
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {

@@ -2,8 +2,10 @@
 
 pub mod api;
 pub mod auth;
+mod base_path;
 pub mod callback_body;
 pub mod callback_receiver;
+mod client_address;
 mod client_stream;
 mod connection_entries;
 mod connection_table;
@@ -33,14 +35,14 @@ mod tracked_connection;
 
 use actix_web::web::ServiceConfig;
 
-use crate::domain::scope::Scope::{Operate, Read, Send};
+use crate::domain::scope::Scope::{Admin, Operate, Read, Send};
 use crate::web::api::{
     account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
     bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
-    recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
-    statistics_endpoints, timeline_endpoints, window_endpoints,
+    orphan_dismissal_endpoints, orphan_endpoints, person_endpoints, problem_count_endpoints,
+    problem_list_endpoints, recipient_endpoints, rejection_endpoints, replay_endpoints,
+    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
@@ -116,6 +118,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;
             Get  "/api/v1/accounts/{id}/events",           Scoped(Read),        account_event_endpoints::list;
+            Post "/api/v1/people/erase",                   Scoped(Admin),       person_endpoints::erase_person;
             Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
             Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
         }

@@ -30,6 +30,7 @@ mod dashboard;
 mod dashboard_views;
 mod disk_full;
 mod durability;
+mod erasure;
 mod explain;
 mod exports;
 mod flow_control;

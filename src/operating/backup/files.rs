@@ -13,10 +13,15 @@ use crate::operating::backup::manifest::BackupFile;
 
 const CHUNK: usize = 1024 * 1024;
 
+/// Creates a folder (0700) unless it exists.
+pub(super) fn create_folder(path: &Path) -> Result<(), BackupError> {
+    let create = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    create.map_err(BackupError::at(path))
+}
+
 /// Creates a folder (0700) or accepts an empty one.
 pub(super) fn create_empty_folder(path: &Path) -> Result<(), BackupError> {
-    let create = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    create.map_err(BackupError::at(path))?;
+    create_folder(path)?;
     let mut entries = fs::read_dir(path).map_err(BackupError::at(path))?;
     if entries.next().is_some() {
         return Err(BackupError::NotEmpty(path.to_owned()));
@@ -26,20 +31,30 @@ pub(super) fn create_empty_folder(path: &Path) -> Result<(), BackupError> {
 
 /// Regular files directly in a folder; none if it does not exist.
 pub(super) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut files = list_entries(folder)?;
+    files.retain(|path| path.is_file());
+    Ok(files)
+}
+
+/// Folders directly in a folder; none if it does not exist.
+pub(super) fn list_folders(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut folders = list_entries(folder)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+fn list_entries(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(BackupError::at(folder)(error)),
     };
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(BackupError::at(folder))?.path();
-        if path.is_file() {
-            files.push(path);
-        }
+        paths.push(entry.map_err(BackupError::at(folder))?.path());
     }
-    files.sort();
-    Ok(files)
+    paths.sort();
+    Ok(paths)
 }
 
 /// Copies a file (0600), durably. `None` if it is gone.

@@ -2,13 +2,19 @@
 //! that nothing is sent twice.
 
 mod backup_error;
+mod before_migrations;
 mod create;
+mod existing;
 mod files;
 mod layout;
 mod manifest;
 mod restore;
+mod schedule;
 
 pub use backup_error::BackupError;
+pub use before_migrations::{UnmigratedSource, back_up_before_migrations};
 pub use create::{BackupSource, create_backup};
+pub use existing::{ExistingBackup, list_backups};
 pub use manifest::Manifest;
 pub use restore::{RestoreReport, RestoreTarget, restore_backup};
+pub use schedule::{newest_backup, next_after, run_schedule};

@@ -5,6 +5,7 @@
 //! so counts always equal a recount.
 
 mod constant_ids;
+pub(super) mod erasure;
 pub(super) mod flush;
 mod forget_ids;
 pub(super) mod id_binding;
