@@ -78,20 +78,29 @@ pub fn load_or_create_secret_key(
     database: DatabaseAge,
 ) -> Result<Secret, DataDirError> {
     let path = folder.join(SECRET_KEY_FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => {
+    match read_secret_key(&path) {
+        Ok(secret) => {
             restrict(&path, FILE_MODE)?;
-            let text = text.trim_end();
-            if text.len() < SECRET_KEY_BYTES {
-                return Err(DataDirError::KeyTooShort(path));
-            }
-            Ok(Secret::new(text))
+            Ok(secret)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match database {
-            DatabaseAge::New => create_secret_key(folder, &path),
-            DatabaseAge::Existing => Err(DataDirError::KeyMissing(path)),
-        },
-        Err(error) => Err(denied("read", &path)(error)),
+        Err(DataDirError::KeyMissing(_)) if database == DatabaseAge::New => {
+            create_secret_key(folder, &path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes nothing.
+pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim_end().len() < SECRET_KEY_BYTES => {
+            Err(DataDirError::KeyTooShort(path.to_owned()))
+        }
+        Ok(text) => Ok(Secret::new(text.trim_end())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(DataDirError::KeyMissing(path.to_owned()))
+        }
+        Err(error) => Err(denied("read", path)(error)),
     }
 }
 

@@ -9,6 +9,7 @@ mod command_error;
 pub mod config;
 pub mod demo;
 pub mod dismiss_orphans;
+pub mod doctor;
 pub mod erase;
 pub mod explain;
 pub mod export;
@@ -102,6 +103,11 @@ pub enum Command {
     /// Messages that were queued or being sent when the backup was made become uncertain: they may
     /// have been sent since. They are sent only if an operator resends them.
     Restore(backup::RestoreArguments),
+    /// Find what is wrong with this installation, and how to fix it
+    ///
+    /// Checks the machine, the data folder, backups and accounts, and calls the public URL as a
+    /// provider would. Changes nothing; exits with 1 if there is a problem. Can run beside `serve`.
+    Doctor(doctor::DoctorArguments),
     /// Erase the personal data of one customer
     ///
     /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that name
@@ -202,6 +208,10 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Restore(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             backup::restore(&command, &config, SystemClock.now(), &mut stdout()).await
+        }),
+        Command::Doctor(command) => server::block_on(async {
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            doctor::run(&command, &config, &SystemClock, &mut stdout()).await
         }),
         Command::Erase(command) => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;

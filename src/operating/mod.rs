@@ -8,6 +8,7 @@ pub mod bulk_actions;
 pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;
+pub mod doctor;
 pub mod erasure;
 pub mod explain;
 pub mod message_actions;

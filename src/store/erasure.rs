@@ -136,6 +136,11 @@ impl Store {
         Ok(())
     }
 
+    /// `None` on PostgreSQL.
+    pub async fn sqlite_version(&self) -> Result<Option<String>, Error> {
+        self.pools().sqlite_version().await
+    }
+
     /// See [`Pools::compact`](crate::db::pools::Pools).
     pub async fn compact(&self) -> Result<(), Error> {
         self.pools().compact().await

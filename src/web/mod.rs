@@ -32,6 +32,7 @@ pub mod sign_in;
 mod static_files;
 mod timed_body;
 mod tracked_connection;
+mod url_check_endpoint;
 
 use actix_web::web::ServiceConfig;
 
@@ -47,7 +48,7 @@ use crate::web::api::{
 use crate::web::dashboard::{
     account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
     campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page, url_check_page,
 };
 use crate::web::route_registration::RouteAccess::{Anyone, Scoped, ScopedOrLocal, UrlToken};
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
@@ -67,6 +68,7 @@ pub fn routes() -> Vec<RouteEntry> {
     route_table! {
         Plain {
             Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
+            Any  "/callbacks/{token}",                     UrlToken,            url_check_endpoint::answer;
             Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
             Get  "/media/{token}",                         UrlToken,            media_file::show;
             Get  "/healthz",                               Anyone,              health_endpoints::alive;
@@ -155,6 +157,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/callbacks/replay",                      Scoped(Operate),     replay_page::apply;
             Get  "/callbacks/{id}",                        Scoped(Read),        callback_page::show;
             Get  "/accounts",                              Scoped(Read),        accounts_page::show;
+            Post "/accounts/check",                        Scoped(Operate),     url_check_page::run;
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;

@@ -49,4 +49,5 @@ pub mod state_pill;
 pub mod time_element;
 mod timeline_entry;
 mod upload_form;
+pub mod url_check_page;
 pub mod visible_text;
