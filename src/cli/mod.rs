@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod campaign_context;
 pub mod campaign_send;
 mod command_error;
+pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod dismiss_orphans;
@@ -13,6 +14,7 @@ pub mod doctor;
 pub mod erase;
 pub mod explain;
 pub mod export;
+pub mod export_person;
 pub mod filter_arguments;
 pub mod media;
 pub mod migrate;
@@ -114,6 +116,13 @@ pub enum Command {
     /// the customer are deleted. Then searches the files of the data folder and names those that still
     /// hold the number. Can run beside `serve`; writes wait while the files are written again.
     Erase(erase::EraseArguments),
+    /// Export everything about one customer as a zip
+    ///
+    /// Messages with receipts and attempts, callbacks as received, uploaded files. Recorded in the audit
+    /// log, without the number. Can run beside `serve`.
+    ExportPerson(export_person::ExportPersonArguments),
+    /// Print completions of the command line for a shell
+    Completions(completions::CompletionsArguments),
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
     /// Pause and resume sending for an account
@@ -219,6 +228,13 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             app::close(services).await;
             done
         }),
+        Command::ExportPerson(command) => server::block_on(async {
+            let services = open_services(arguments.config.as_deref()).await?;
+            let done = export_person::run(&command, &services, &mut stdout()).await;
+            app::close(services).await;
+            done
+        }),
+        Command::Completions(command) => completions::run::<Arguments>(&command, &mut stdout()),
         Command::Purge(command) => server::block_on(async {
             let services = open_services(arguments.config.as_deref()).await?;
             let done = purge::run(&command, &services, &mut stdout()).await;

@@ -54,7 +54,7 @@ const fn file_only(name: &'static str, default: &'static str, effect: &'static s
 pub const KEYS: &[ConfigKey] = &[
     overridable("listen", "`127.0.0.1:8080`", "Address and port to listen on; port 0 takes any free port."),
     overridable("callback_listen", "none", "Address and port of a second listener that serves only `/callbacks`, `/reports`, `/media` and `/healthz`; `listen` then serves none of the first three. Needs `public_url`."),
-    overridable("public_url", "`http://{listen}`", "Public URL of Bluetick. May have a path that the proxy strips (pages then need a host or port of their own)."),
+    overridable("public_url", "`http://{listen}`", "Public URL of Bluetick. May have a path, which the proxy strips or leaves; pages, forms and `Location` begin with it."),
     overridable("data_dir", "`data`", "Folder (0700) for databases, spool, uploads and the generated secret key (files 0600)."),
     overridable("database_url", "`sqlite://{data_dir}/bluetick.db`", "`sqlite://PATH` or `postgres://…`."),
     overridable("database_connections", "`12`", "Most PostgreSQL connections of one process, at least 4."),

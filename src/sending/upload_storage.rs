@@ -178,17 +178,19 @@ impl UploadStorage {
         Ok(Some(HostedFile { path, mime_type }))
     }
 
+    /// The files of these messages in the folder.
+    pub fn list_of(&self, messages: &BTreeSet<MessageId>) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| message_of(path).is_some_and(|id| messages.contains(&id)))
+            .collect()
+    }
+
     /// Removes the files of these messages from the folder.
     pub fn remove_of(&self, messages: &BTreeSet<MessageId>) {
-        for entry in std::fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let path = entry.path();
-            if message_of(&path).is_some_and(|id| messages.contains(&id)) {
-                remove(&path);
-            }
+        for path in self.list_of(messages) {
+            remove(&path);
         }
     }
 

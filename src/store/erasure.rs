@@ -11,11 +11,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
+use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::ids::{CallbackId, MessageId};
+use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::store::Store;
 use crate::store::entities::{
     account_event_row, callback_outcome_row, campaign_recipient_row, crashed_callback_row,
@@ -46,6 +46,23 @@ impl Store {
             .filter(message_row::Column::Queue.eq(QueueState::Sending))
             .count(self.pools().reader())
             .await?)
+    }
+
+    /// When these customers last wrote, by account.
+    pub async fn list_windows_of(
+        &self,
+        identities: &BTreeSet<String>,
+    ) -> Result<Vec<(AccountId, DateTime<Utc>)>, Error> {
+        let rows = window_row::Entity::find()
+            .filter(window_row::Column::Phone.is_in(identities))
+            .order_by_asc(window_row::Column::Account)
+            .all(self.pools().reader())
+            .await?;
+        let read = |row: window_row::Model| {
+            let at = instant::from_millis("windows", "last_inbound_at", row.last_inbound_at)?;
+            Ok((row.account, at))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Removes the personal data of these messages, with an entry in the audit log for each; returns

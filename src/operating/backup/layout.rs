@@ -10,6 +10,8 @@ pub(super) const MANIFEST_FILE: &str = "manifest.json";
 pub(super) const MAIN_FILE: &str = "bluetick.db";
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const UPLOADS_FOLDER: &str = "uploads";
+/// In the data folder, until everything is in it.
+pub(super) const STAGING_FOLDER: &str = "restoring";
 /// Has no meaning on SQLite.
 pub(super) const CONNECTIONS: u32 = 1;
 

@@ -1,6 +1,7 @@
 //! Backups of a SQLite data folder: made while `serve` runs, checked before they count, restored so
 //! that nothing is sent twice.
 
+mod accept_loss;
 mod backup_error;
 mod before_migrations;
 mod create;
@@ -11,6 +12,7 @@ mod manifest;
 mod restore;
 mod schedule;
 
+pub use accept_loss::{AcceptedLoss, restore_with_loss};
 pub use backup_error::BackupError;
 pub use before_migrations::{UnmigratedSource, back_up_before_migrations};
 pub use create::{BackupSource, create_backup};

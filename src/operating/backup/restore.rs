@@ -11,14 +11,11 @@ use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
-    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, UPLOADS_FOLDER, database_url,
+    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
-
-/// In the data folder, until everything is in it.
-const STAGING_FOLDER: &str = "restoring";
 
 /// Where a backup is restored.
 pub struct RestoreTarget<'a> {

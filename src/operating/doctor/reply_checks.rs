@@ -95,12 +95,12 @@ pub(super) fn check_small(
     Ok(findings)
 }
 
-/// The dashboard refuses requests under a name that it does not know.
+/// The dashboard refuses requests under a name that it does not know. The port does not matter.
 fn check_host(host: &str, url: &Url) -> Option<Finding> {
-    let expected = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let is_same = host.eq_ignore_ascii_case(expected)
-        || url.port().is_none() && host.split(':').next() == url.host_str();
-    (!is_same).then(|| {
+    let expected = url.host_str().unwrap_or_default();
+    let arrived = Url::parse(&format!("http://{host}/")).ok();
+    let arrived = arrived.as_ref().and_then(Url::host_str).unwrap_or(host);
+    (!arrived.eq_ignore_ascii_case(expected)).then(|| {
         let summary =
             format!("the proxy replaces the header Host: `{host}` arrives instead of `{expected}`");
         let fix = "nginx: `proxy_set_header Host $host;`; Caddy passes it on by itself";

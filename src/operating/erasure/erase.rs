@@ -8,11 +8,13 @@ use tokio::time::sleep;
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
-use crate::domain::callback_record::CallbackRecord;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::journal::spool;
 use crate::operating::actions::Decision;
 use crate::operating::backup::list_backups;
+use crate::operating::erasure::callback_selection::{
+    CallbackSelection, READ_BYTES, READ_ROWS, names_customer,
+};
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::file_search::find_files_with;
 use crate::operating::erasure::identities::{Identities, find_identities};
@@ -24,9 +26,6 @@ use crate::store::erasure_sweep::SWEPT;
 
 /// Messages erased in one transaction.
 const BATCH: u64 = 50;
-/// Callbacks read at a time, and bytes of their bodies.
-const READ_ROWS: u64 = 500;
-const READ_BYTES: u64 = 8 * 1024 * 1024;
 /// How long another process may take to process what it has received.
 const PATIENCE: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -105,7 +104,7 @@ impl Erasure<'_> {
         self.services.reconciler.forget_known_links();
         self.services.uploads.remove_of(&messages);
         let folder = &self.services.config.data_dir;
-        spool::erase_records(folder, &|record| self.names(record))
+        spool::erase_records(folder, &|record| names_customer(&self.matcher, record))
             .map_err(ErasureError::at(folder))?;
         let messages = messages.len() as u64;
         self.record(messages, callbacks).await?;
@@ -155,20 +154,19 @@ impl Erasure<'_> {
         reporting: &BTreeSet<CallbackId>,
     ) -> Result<u64, db::Error> {
         let Services { store, journal, .. } = self.services;
+        let selection = CallbackSelection {
+            matcher: &self.matcher,
+            messages,
+            reporting,
+        };
         let (mut after, mut deleted) = (0, 0);
         while after < position {
             let entries = journal.read_after(after, READ_ROWS, READ_BYTES).await?;
             let Some(last) = entries.last() else { break };
             after = last.seq;
-            let is_about = |record: &CallbackRecord| {
-                let message = record.report_message();
-                reporting.contains(&record.id)
-                    || message.is_some_and(|id| messages.contains(&id))
-                    || self.names(record)
-            };
             let found: Vec<CallbackId> = entries
                 .iter()
-                .filter(|entry| entry.seq <= position && is_about(&entry.record))
+                .filter(|entry| entry.seq <= position && selection.includes(&entry.record))
                 .map(|entry| entry.record.id)
                 .collect();
             // Without the outcome first, an interruption would leave callbacks that cannot be found.
@@ -192,16 +190,6 @@ impl Erasure<'_> {
                 .await?;
         }
         Ok(changed)
-    }
-
-    /// Whether the request names the customer.
-    fn names(&self, record: &CallbackRecord) -> bool {
-        self.matcher.matches(&record.body)
-            || self.matcher.matches(record.query.as_bytes())
-            || record
-                .headers
-                .iter()
-                .any(|(_, value)| self.matcher.matches(value.as_bytes()))
     }
 
     /// In the timeline of the message.
