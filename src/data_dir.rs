@@ -139,7 +139,8 @@ fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
         .map_err(io_error("read", folder))?
         .permissions()
         .mode();
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(());
     }
     let entries = fs::read_dir(folder).map_err(denied("read", folder))?;

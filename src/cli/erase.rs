@@ -28,7 +28,10 @@ pub async fn run(
         actor: ACTOR,
         now: services.clock.now(),
     };
-    let report = erase(services, &arguments.phone, &decision).await?;
+    let erased = erase(services, &arguments.phone, &decision).await;
+    // It processed what was waiting, if no `serve` does.
+    services.reconciler.release().await?;
+    let report = erased?;
     print_report(&report, out)?;
     if report.remaining.is_empty() {
         return Ok(());

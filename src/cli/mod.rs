@@ -153,10 +153,18 @@ async fn open(path: Option<&Path>) -> Result<OpenDatabases, CommandError> {
     Ok(OpenDatabases { config, databases })
 }
 
-/// Opens everything but the HTTP server and the background jobs.
-async fn open_services(path: Option<&Path>) -> Result<Services, CommandError> {
-    let config = Config::load(path, &process_environment())?;
-    Ok(app::open(config, Arc::new(SystemClock)).await?)
+/// Opens everything but the HTTP server and the background jobs, and closes it after the work.
+fn with_services(
+    path: Option<&Path>,
+    work: impl AsyncFnOnce(&Services) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    server::block_on(async {
+        let config = Config::load(path, &process_environment())?;
+        let services = app::open(config, Arc::new(SystemClock)).await?;
+        let done = work(&services).await;
+        app::close(services).await;
+        done
+    })
 }
 
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
@@ -174,17 +182,11 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let store = app::open_read_only(&config).await?;
             explain::run(&command, &config, &store, SystemClock.now(), &mut stdout()).await
         }),
-        Command::Rebuild => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = rebuild::run(&services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Rebuild => with_services(arguments.config.as_deref(), async |services| {
+            rebuild::run(services, &mut stdout()).await
         }),
-        Command::Replay(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = replay::run(*command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Replay(command) => with_services(arguments.config.as_deref(), async |services| {
+            replay::run(*command, services, &mut stdout()).await
         }),
         Command::DismissOrphans(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;
@@ -222,24 +224,17 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             doctor::run(&command, &config, &SystemClock, &mut stdout()).await
         }),
-        Command::Erase(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = erase::run(&command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Erase(command) => with_services(arguments.config.as_deref(), async |services| {
+            erase::run(&command, services, &mut stdout()).await
         }),
-        Command::ExportPerson(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = export_person::run(&command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
-        }),
+        Command::ExportPerson(command) => {
+            with_services(arguments.config.as_deref(), async |services| {
+                export_person::run(&command, services, &mut stdout()).await
+            })
+        }
         Command::Completions(command) => completions::run::<Arguments>(&command, &mut stdout()),
-        Command::Purge(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = purge::run(&command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Purge(command) => with_services(arguments.config.as_deref(), async |services| {
+            purge::run(&command, services, &mut stdout()).await
         }),
         Command::Account(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;

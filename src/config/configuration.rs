@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use crate::config::backup::BackupSchedule;
+use crate::config::backup_schedule::BackupSchedule;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
-use crate::config::backup::read_backup;
+use crate::config::backup_schedule::read_backup;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
     SECRET_KEY_BYTES, default_database, is_postgres,

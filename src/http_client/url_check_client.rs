@@ -13,7 +13,7 @@ use url::Url;
 use crate::http_client;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Of a reply, in bytes; ours are shorter.
 const REPLY_LIMIT: usize = 64 * 1024;
 
@@ -105,13 +105,16 @@ fn failure(error: &reqwest::Error) -> UrlCheckFailure {
     }
 }
 
-/// An I/O error hides the error of TLS from `source`.
+/// I/O errors, one around the other, hide the error of TLS from `source`.
 fn certificate_error(cause: &(dyn StdError + 'static)) -> Option<UrlCheckFailure> {
-    let inner = cause
+    let mut hidden = cause;
+    while let Some(inner) = hidden
         .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    let hidden = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let found = hidden.or_else(|| cause.downcast_ref::<rustls::Error>())?;
+        .and_then(io::Error::get_ref)
+    {
+        hidden = inner;
+    }
+    let found = hidden.downcast_ref::<rustls::Error>()?;
     let rustls::Error::InvalidCertificate(certificate) = found else {
         return None;
     };

@@ -4,7 +4,7 @@
 //! positions.
 
 mod batch;
-mod erasure;
+mod deletion;
 mod insert_statements;
 mod inserter;
 mod journal_database;

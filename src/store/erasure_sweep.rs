@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::domain::ids::MessageId;
 use crate::store::Store;
-use crate::store::ledger::erasure::ERASED;
+use crate::store::ledger::message_erasure::ERASED;
 use crate::store::purge_statements::execute;
 
 /// Whether a text or a body names the customer.
@@ -103,7 +103,7 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("account_events", &["account", "kind"], "words of ours"),
     ("accounts", &["id", "provider"], "words of ours"),
     ("send_flows", &["account", "streak_kind"], "words of ours"),
-    ("campaigns", &["account", "caption", "id", "kind", "media_id", "media_url", "mime_type", "name", "sender", "state", "template"], "the same for all recipients"),
+    ("campaigns", &["account", "caption", "id", "kind", "media_id", "media_url", "mime_type", "name", "sender", "state", "template"], "equal for every recipient"),
     ("campaign_recipients", &["campaign", "row_key"], "replaced by key"),
     ("callback_hours", &["account"], "words of ours"),
     ("changes", &["account", "state"], "words of ours"),

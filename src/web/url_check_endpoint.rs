@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
-use crate::operating::doctor::{CHECK_HEADER, ReceivedRequest};
+use crate::operating::doctor::{ArrivedRequest, CHECK_HEADER};
 use crate::web::callback_body::BODY_LIMIT;
 use crate::web::callback_receiver::CallbackState;
 use crate::web::client_address::client_address;
@@ -43,7 +43,7 @@ pub(crate) async fn answer(
         let _ = write!(sha256, "{byte:02x}");
     }
     let names = request.headers().keys();
-    Ok(HttpResponse::Ok().json(ReceivedRequest {
+    Ok(HttpResponse::Ok().json(ArrivedRequest {
         check: text(CHECK_HEADER).unwrap_or_default(),
         http: format!("{:?}", request.version()),
         host: text(HOST.as_str()).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! `doctor` and the check of the public URL name what is wrong, each with its fix.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bluetick::domain::clock::{Clock, FixedClock};
+use bluetick::domain::clock::{Clock, FixedClock, SystemClock};
 use bluetick::domain::scope::Scope;
 use bluetick::http_client::url_check_client::UrlCheckClient;
 use bluetick::operating::doctor::{Examination, Finding, PublicUrl, check_public_url, examine};
@@ -16,9 +17,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::harness::app::{App, start_app};
+use crate::harness::app::{App, SOBOT, start_app};
 use crate::harness::fleet::Fleet;
+use crate::harness::proxy::Proxy;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -166,7 +170,7 @@ async fn each_mistake_of_a_proxy_is_named() {
     for (scheme, settings, words) in cases {
         let address = free_address();
         let ssl = if scheme == "https" { " ssl" } else { "" };
-        servers.push_str(&format!("server {{ listen {address}{ssl}; {settings} }}\n"));
+        writeln!(servers, "server {{ listen {address}{ssl}; {settings} }}").unwrap();
         let scheme = if scheme.is_empty() { "http" } else { scheme };
         expected.push((format!("{scheme}://{address}"), words));
     }
@@ -179,6 +183,34 @@ async fn each_mistake_of_a_proxy_is_named() {
             BTreeSet::from_iter(expected),
             "{url}: {findings:#?}"
         );
+    }
+    app.finish().await;
+}
+
+/// Without a body there is no length either.
+async fn post_without_body(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    connection.read_to_string(&mut reply).await.unwrap();
+    reply
+}
+
+#[actix_web::test]
+async fn the_shipped_configurations_of_nginx_and_caddy_have_no_findings() {
+    let app = start_app().await;
+    let upstream = app.services.config.listen.clone();
+    let proxies = [
+        Proxy::nginx_before(&upstream),
+        Proxy::caddy_before(&upstream),
+    ];
+    for proxy in proxies.into_iter().flatten() {
+        assert_eq!(check(&app, &format!("http://{}", proxy.address)).await, []);
+        let path = app.callback_url(SOBOT);
+        let path = path.strip_prefix(&app.services.config.public_url).unwrap();
+        let reply = post_without_body(&proxy.address, path).await;
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     }
     app.finish().await;
 }
@@ -261,7 +293,7 @@ async fn modes_backups_and_the_clock_are_examined() {
         };
         examine(&examination).await
     };
-    let now = FixedClock::at(Utc::now());
+    let now = FixedClock::at(SystemClock.now());
     let found = examine_at(&config, &now).await;
     let is_sqlite = !app.database.is_postgres();
     assert_eq!(

@@ -1,12 +1,15 @@
 //! One customer is erased: no file of the data folder holds the number, in any spelling; others keep what is theirs.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bluetick::domain::scope::Scope;
+use bluetick::operating::actions::Decision;
+use bluetick::operating::erasure::export_person;
 use bluetick::operating::verify::verify;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -139,9 +142,14 @@ async fn after_an_erasure_no_file_holds_the_number_and_verify_agrees() {
     let app = start_app().await;
     let ids = fill(&app).await;
     let queued = app.send(&personal(SOBOT)).await;
-    let other = app.send(&image_to(SOBOT, OTHER)).await;
-    let mentions = {
+    let for_others = || {
         let mut message = image_to(SOBOT, OTHER);
+        message["name"] = json!("Ada Lovelace");
+        message
+    };
+    let other = app.send(&for_others()).await;
+    let mentions = {
+        let mut message = for_others();
         message["caption"] = json!("Call +44 7700 900-123");
         app.send(&message).await
     };
@@ -337,5 +345,81 @@ async fn every_text_column_is_swept_or_exempt() {
         .filter(|column| !all.contains(column))
         .collect();
     assert!(gone.is_empty(), "{gone:?}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
+    let app = start_app().await;
+    let ids = fill(&app).await;
+    let other = app.send(&image_to(SOBOT, OTHER)).await;
+    let outer = tempfile::tempdir().unwrap();
+    let file = outer.path().join("customer.zip");
+    let decision = Decision {
+        actor: "test",
+        now: app.now(),
+    };
+    let exported = export_person(&app.services, NUMBER, &file, &decision)
+        .await
+        .unwrap();
+    assert_eq!(exported.messages, 4);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let mut archive = zip::ZipArchive::new(fs::File::open(&file).unwrap()).unwrap();
+    let mut read = |name: &str| {
+        let mut text = Vec::new();
+        archive
+            .by_name(name)
+            .unwrap()
+            .read_to_end(&mut text)
+            .unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let customer: Value = serde_json::from_str(&read("customer.json")).unwrap();
+    assert_eq!(customer["ids"], json!([NUMBER, USER_ID]), "{customer}");
+    let messages = read("messages.ndjson");
+    let listed: Vec<Value> = messages
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let found: Vec<&str> = listed
+        .iter()
+        .map(|message| message["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(found.len(), ids.len());
+    assert!(
+        ids.iter().all(|id| found.contains(&id.as_str())),
+        "{found:?}"
+    );
+    assert!(!messages.contains(&other));
+    for message in &listed {
+        assert_eq!(message["caption"], "Only for Ines", "{message}");
+        assert!(
+            !message["attempts"].as_array().unwrap().is_empty(),
+            "{message}"
+        );
+        assert!(
+            !message["receipts"].as_array().unwrap().is_empty(),
+            "{message}"
+        );
+    }
+    let callbacks = read("callbacks.ndjson");
+    assert_eq!(callbacks.lines().count() as u64, exported.callbacks);
+    let bodies: String = callbacks
+        .lines()
+        .map(|line| {
+            let callback: Value = serde_json::from_str(line).unwrap();
+            read(callback["body"].as_str().unwrap())
+        })
+        .collect();
+    assert!(bodies.contains("Ines Moreau"), "{bodies}");
+    // A file that exists is kept.
+    assert!(
+        export_person(&app.services, NUMBER, &file, &decision)
+            .await
+            .is_err()
+    );
     app.finish().await;
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::spool::DAMAGED_EXTENSION;
+use crate::journal::spool::file_names::DAMAGED_EXTENSION;
 use crate::journal::spool::record_format::Seal;
 use crate::journal::spool::record_scan::RecordScan;
 

@@ -14,4 +14,4 @@ mod reply_checks;
 pub use examine::{Examination, examine};
 pub use finding::{Finding, Level};
 pub use public_url::{PublicUrl, check_public_url};
-pub use reply_checks::{CHECK_HEADER, ReceivedRequest};
+pub use reply_checks::{ArrivedRequest, CHECK_HEADER};

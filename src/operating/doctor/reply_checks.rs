@@ -17,7 +17,7 @@ const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
 /// A request to ourselves, as it arrived.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReceivedRequest {
+pub struct ArrivedRequest {
     pub check: String,
     /// `HTTP/1.1`
     pub http: String,
@@ -39,8 +39,8 @@ pub(super) struct SentRequest {
 }
 
 impl SentRequest {
-    fn received(&self, reply: &UrlCheckReply) -> Option<ReceivedRequest> {
-        let received: ReceivedRequest = serde_json::from_slice(&reply.body).ok()?;
+    fn received(&self, reply: &UrlCheckReply) -> Option<ArrivedRequest> {
+        let received: ArrivedRequest = serde_json::from_slice(&reply.body).ok()?;
         (reply.status == 200 && received.check == self.check).then_some(received)
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn check_large(reply: &UrlCheckReply, sent: &SentRequest) -> Option<F
     }
 }
 
-fn check_body(received: &ReceivedRequest, sent: &SentRequest) -> Option<Finding> {
+fn check_body(received: &ArrivedRequest, sent: &SentRequest) -> Option<Finding> {
     let mut sha256 = String::new();
     for byte in &sent.sha256 {
         // Writing to a text cannot fail.
@@ -170,8 +170,8 @@ mod tests {
         }
     }
 
-    fn received() -> ReceivedRequest {
-        ReceivedRequest {
+    fn received() -> ArrivedRequest {
+        ArrivedRequest {
             check: "7".to_owned(),
             http: "HTTP/1.1".to_owned(),
             host: "hooks.example.com".to_owned(),
@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    fn found(status: u16, received: &ReceivedRequest) -> Vec<&'static str> {
+    fn found(status: u16, received: &ArrivedRequest) -> Vec<&'static str> {
         let reply = UrlCheckReply {
             status,
             location: Some("https://x/".to_owned()),
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(found(200, &received()), Vec::<&str>::new());
         assert_eq!(found(301, &received()), ["redirect"]);
         assert_eq!(found(404, &received()), ["wrong_public_url"]);
-        let other = |change: fn(&mut ReceivedRequest)| {
+        let other = |change: fn(&mut ArrivedRequest)| {
             let mut received = received();
             change(&mut received);
             found(200, &received)

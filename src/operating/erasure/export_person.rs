@@ -15,9 +15,10 @@ use zip::write::SimpleFileOptions;
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::callback_record::CallbackRecord;
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::Stage;
-use crate::domain::ids::{CallbackId, MessageId};
-use crate::domain::media::{Media, MediaSource};
+use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
+use crate::domain::media::{Media, MediaKind, MediaSource};
 use crate::domain::message::Message;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::operating::actions::Decision;
@@ -182,7 +183,8 @@ impl Export<'_> {
                 .iter()
                 .filter(|entry| selection.includes(&entry.record))
             {
-                lines.push_str(&format!("{}\n", callback_json(&entry.record)));
+                lines.push_str(&callback_json(&entry.record).to_string());
+                lines.push('\n');
                 self.begin(&format!("callbacks/{}", entry.record.id))?;
                 self.write(&entry.record.body)?;
                 number += 1;
@@ -256,14 +258,14 @@ fn message_json(message: &Message, history: &MessageHistory) -> Value {
         "from": message.sender,
         "to": message.recipient,
         "name": message.name,
-        "kind": message.kind.map(|kind| kind.as_str()),
+        "kind": message.kind.map(MediaKind::as_str),
         "media_url": media.and_then(media_url),
         "caption": media.and_then(|media| media.caption.clone()),
         "template": message.template.as_ref().map(|template| json!({ "name": template.name, "body": template.body })),
         "refs": [message.references.reference, message.references.reference1, message.references.reference2],
         "client_reference": message.client_reference,
-        "campaign": message.campaign.as_ref().map(|campaign| campaign.as_str()),
-        "provider_id": message.provider_id.as_ref().map(|id| id.as_str()),
+        "campaign": message.campaign.as_ref().map(CampaignId::as_str),
+        "provider_id": message.provider_id.as_ref().map(ProviderMessageId::as_str),
         "state": message.state.as_str(),
         "created_at": time(message.created_at),
         "times": stages,

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::operating::erasure::callback_decodings::decodings;
 use crate::operating::erasure::identities::Identities;
-use crate::operating::erasure::text_decoding::decodings;
 use crate::sending::recipient_number;
 
 /// What may stand between two digits of a written number.

@@ -4,6 +4,7 @@
 //! Messages stay without recipient, content and ids, so that counts stay true. Callbacks that name
 //! the customer are deleted, as a purge would; the receipts of other messages stay.
 
+mod callback_decodings;
 mod callback_selection;
 mod erase;
 mod erasure_error;
@@ -11,7 +12,6 @@ mod export_person;
 mod file_search;
 mod identities;
 mod identity_matcher;
-mod text_decoding;
 
 pub use erase::{ErasureReport, erase};
 pub use erasure_error::ErasureError;

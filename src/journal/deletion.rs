@@ -23,8 +23,12 @@ impl Journal {
         Ok(deleted)
     }
 
-    /// See [`Pools::compact`](crate::db::pools::Pools).
+    /// See [`Pools::compact`](crate::db::pools::Pools). On a server the journal is part of the main
+    /// database.
     pub(crate) async fn compact(&self) -> Result<(), Error> {
+        if self.pools().is_shared() {
+            return Ok(());
+        }
         self.pools().compact().await
     }
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use crate::domain::callback_record::CallbackRecord;
+use crate::journal::spool::file_names::{DAMAGED_EXTENSION, EXTENSION, REJECTED_EXTENSION};
 use crate::journal::spool::record_scan::RecordScan;
 use crate::journal::spool::spool_file::{HEADER, HEADER_BYTES, MAGIC};
-use crate::journal::spool::{DAMAGED_EXTENSION, EXTENSION, REJECTED_EXTENSION};
 
 /// Whether a file in this folder has callbacks that the journal does not have yet.
 pub(crate) fn holds_records(folder: &Path) -> io::Result<bool> {
