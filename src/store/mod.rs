@@ -38,6 +38,7 @@ pub mod quarantine;
 mod random_secret;
 pub mod receipts;
 mod reference_check;
+mod schema_state;
 pub mod send_flows;
 pub mod send_queue;
 pub mod sign_in_links;
@@ -50,8 +51,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use migration::MainMigrator;
-use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -62,8 +61,7 @@ use ledger::message_ledger::Ledger;
 use crate::db::connect_options::MAIN_WRITER;
 use crate::db::database_location::DatabaseLocation;
 use crate::db::pools::Pools;
-use crate::db::schema_check::{SchemaState, check_schema};
-use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_old};
+use crate::db::{CheckpointResult, Error, exists_with_content, in_time};
 use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
@@ -114,26 +112,6 @@ impl Store {
             DatabaseLocation::File(path) => exists_with_content(&path),
             DatabaseLocation::Server { .. } => true,
         }
-    }
-
-    /// Applies pending migrations, one process at a time, and records the version of this program.
-    pub async fn migrate(&self) -> Result<(), Error> {
-        self.pools
-            .within(async |transaction| {
-                MainMigrator::up(transaction, None).await?;
-                store_settings::record_writer(transaction, env!("CARGO_PKG_VERSION")).await
-            })
-            .await
-    }
-
-    /// Rejects a database that a newer program has migrated.
-    pub(crate) async fn check_schema(&self) -> Result<SchemaState, Error> {
-        check_schema::<MainMigrator>(&self.pools, self.written_by().await?).await
-    }
-
-    /// Rejects a database with pending migrations; for read-only commands.
-    pub async fn check_migrated(&self) -> Result<(), Error> {
-        refuse_old(self.check_schema().await?)
     }
 
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {

@@ -68,7 +68,7 @@ pub fn routes() -> Vec<RouteEntry> {
     route_table! {
         Plain {
             Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
-            Any  "/callbacks/{token}",                     UrlToken,            url_check_endpoint::answer;
+            Any  "/callbacks/-/{token}",                   UrlToken,            url_check_endpoint::answer;
             Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
             Get  "/media/{token}",                         UrlToken,            media_file::show;
             Get  "/healthz",                               Anyone,              health_endpoints::alive;

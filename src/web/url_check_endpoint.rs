@@ -1,4 +1,4 @@
-//! `/callbacks/{token}`: answers the check of the public URL with what arrived here, so that it can
+//! `/callbacks/-/{token}`: answers the check of the public URL with what arrived here, so that it can
 //! be compared with what was sent. Stores nothing.
 
 use std::fmt::Write as _;

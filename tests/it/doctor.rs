@@ -241,7 +241,7 @@ async fn a_public_url_that_leads_nowhere_is_named() {
 async fn what_answers_the_check_reveals_nothing_without_its_token() {
     let app = start_app().await;
     let post = async |token: &str| {
-        let url = app.url(&format!("/callbacks/{token}"));
+        let url = app.url(&format!("/callbacks/-/{token}"));
         let reply = app.client.post(url).body("{}").send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
     };

@@ -136,7 +136,11 @@ async fn a_copy_of_a_data_folder_with_an_older_journal_is_restored_with_accepted
     if fleet.database.is_postgres() {
         return;
     }
-    let client = bluetick::http_client::builder().build().unwrap();
+    // Not the connections of an ended process.
+    let client = bluetick::http_client::builder()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap();
     let folder = fleet.data_dir(0);
     let deliver = async |id: &str| {
         let body = json!({ "id": id, "status": "delivered", "timestamp": "1763640000" });

@@ -5,9 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::BackupSchedule;
-use crate::operating::backup::BackupSource;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::backup::create::create_backup;
+use crate::operating::backup::create::{BackupSource, create_backup};
 use crate::operating::backup::existing::{list_backups, remove_backup};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::folder_name;

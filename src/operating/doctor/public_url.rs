@@ -51,7 +51,7 @@ pub async fn check_public_url(
     target: &PublicUrl,
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
-    let address = format!("{}/callbacks/{}", target.public_url, target.token);
+    let address = format!("{}/callbacks/-/{}", target.public_url, target.token);
     let Ok(url) = Url::parse(&address) else {
         let summary = format!("public_url `{}` is not a URL", target.public_url);
         let fix = "set `public_url` to the address at which providers reach this server";
