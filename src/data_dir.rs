@@ -20,6 +20,8 @@ use crate::domain::secret::Secret;
 
 /// File name of the generated secret key.
 pub const SECRET_KEY_FILE: &str = "secret_key";
+/// Any of them shows that the folder is a data folder.
+const OWN_FILES: [&str; 3] = [SECRET_KEY_FILE, "bluetick.db", "journal.db"];
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
@@ -47,6 +49,11 @@ pub enum DataDirError {
         owner: String,
         process: String,
     },
+    #[error(
+        "{} is shared: other users may use it (mode {mode:03o}), and it has other files. Set data_dir to a folder of its own, or, if no one else uses this one: chmod 700 {}",
+        path.display(), path.display()
+    )]
+    Shared { path: PathBuf, mode: u32 },
     /// A new key would break every URL in use.
     #[error(
         "the secret key {} is missing; restore it, or set secret_key to the key this database was created with",
@@ -65,6 +72,7 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
         .mode(FOLDER_MODE)
         .create(folder)
         .map_err(io_error("create", folder))?;
+    refuse_shared(folder)?;
     restrict(folder, FOLDER_MODE)?;
     let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     accessat(CWD, folder, access, AtFlags::EACCESS)
@@ -78,20 +86,29 @@ pub fn load_or_create_secret_key(
     database: DatabaseAge,
 ) -> Result<Secret, DataDirError> {
     let path = folder.join(SECRET_KEY_FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => {
+    match read_secret_key(&path) {
+        Ok(secret) => {
             restrict(&path, FILE_MODE)?;
-            let text = text.trim_end();
-            if text.len() < SECRET_KEY_BYTES {
-                return Err(DataDirError::KeyTooShort(path));
-            }
-            Ok(Secret::new(text))
+            Ok(secret)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match database {
-            DatabaseAge::New => create_secret_key(folder, &path),
-            DatabaseAge::Existing => Err(DataDirError::KeyMissing(path)),
-        },
-        Err(error) => Err(denied("read", &path)(error)),
+        Err(DataDirError::KeyMissing(_)) if database == DatabaseAge::New => {
+            create_secret_key(folder, &path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes nothing.
+pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim_end().len() < SECRET_KEY_BYTES => {
+            Err(DataDirError::KeyTooShort(path.to_owned()))
+        }
+        Ok(text) => Ok(Secret::new(text.trim_end())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(DataDirError::KeyMissing(path.to_owned()))
+        }
+        Err(error) => Err(denied("read", path)(error)),
     }
 }
 
@@ -113,6 +130,32 @@ fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError>
     };
     write().map_err(io_error("write", path))?;
     Ok(Secret::new(key))
+}
+
+/// A folder that others use, and that has other files than ours, is not made private: they would lose
+/// access to it.
+fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
+    let mode = fs::metadata(folder)
+        .map_err(io_error("read", folder))?
+        .permissions()
+        .mode();
+    let others = mode & 0o077;
+    if others == 0 {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).map_err(denied("read", folder))?;
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let is_ours = OWN_FILES
+        .iter()
+        .any(|own| names.iter().any(|name| name == own));
+    let is_sticky = mode & 0o1000 != 0;
+    if !is_sticky && (names.is_empty() || is_ours) {
+        return Ok(());
+    }
+    Err(DataDirError::Shared {
+        path: folder.to_owned(),
+        mode: mode & 0o1777,
+    })
 }
 
 /// Removes permissions beyond `mode`.
@@ -175,6 +218,25 @@ mod tests {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         prepare(&folder).unwrap();
         assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_others_use_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("shared");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.join("of another program"), "").unwrap();
+        let error = prepare(&folder).unwrap_err();
+        assert!(matches!(error, DataDirError::Shared { .. }), "{error}");
+        assert_eq!(mode(&folder), 0o755);
+        // A data folder of ours is made private again.
+        fs::write(folder.join("bluetick.db"), "").unwrap();
+        prepare(&folder).unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        // Like /tmp.
+        fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+        assert!(prepare(&folder).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod address_rules;
 pub mod guarded_fetch;
+pub mod url_check_client;
 
 use reqwest::ClientBuilder;
 

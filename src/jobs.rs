@@ -58,6 +58,9 @@ impl Jobs {
         self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
         self.supervise("campaigns", Self::send_campaigns);
+        if self.services.config.backup.is_some() {
+            self.supervise("backup", Self::back_up);
+        }
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {

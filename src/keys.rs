@@ -34,6 +34,7 @@ struct DerivedKeys {
     callback: [u8; TAG_BYTES],
     report: [u8; TAG_BYTES],
     media: [u8; TAG_BYTES],
+    url_check: [u8; TAG_BYTES],
     session: [u8; 64],
     fingerprint: [u8; ID_BYTES],
 }
@@ -81,6 +82,18 @@ impl Keys {
     /// Key of signed media URLs.
     pub fn media(&self) -> &[u8; 32] {
         &self.current.media
+    }
+
+    /// Last path segment of the URL at which the check of the public URL is answered.
+    pub fn url_check_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.current.url_check)
+    }
+
+    pub fn is_url_check_token(&self, token: &str) -> bool {
+        self.url_check_token()
+            .as_bytes()
+            .ct_eq(token.as_bytes())
+            .into()
     }
 
     /// Last path segment of an account's callback URL.
@@ -167,6 +180,7 @@ impl DerivedKeys {
             callback: expand(&source, "callback"),
             report: expand(&source, "report"),
             media: expand(&source, "media"),
+            url_check: expand(&source, "url check"),
             session: expand(&source, "session"),
             fingerprint: expand(&source, "fingerprint"),
         }

@@ -3,6 +3,9 @@
 (() => {
   "use strict";
 
+  // Below the path of `public_url`.
+  const scriptUrl = document.currentScript.src;
+
   const main = () => document.getElementById("main");
 
   // Local time, with UTC on hover.
@@ -163,7 +166,7 @@
 
   function follow() {
     if (!("EventSource" in window) || main()?.dataset.live === undefined) return;
-    const events = new EventSource("/api/v1/live");
+    const events = new EventSource(new URL("../api/v1/live", scriptUrl));
     let opened = false;
     events.addEventListener("open", () => {
       // Events between two connections are lost.

@@ -5,8 +5,11 @@ use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
 use crate::db;
 use crate::db::pools::Pools;
+use crate::db::schema_check::SchemaState;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::journal::{self, Journal};
 use crate::keys::Keys;
+use crate::operating::backup::{UnmigratedSource, back_up_before_migrations};
 use crate::store::Store;
 
 /// What commands need that neither serve nor send.
@@ -35,12 +38,13 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     let journal = journal::connect(url, connections)
         .await
         .map_err(StartError::journal)?;
-    journal::migrate(&journal)
-        .await
-        .map_err(StartError::journal)?;
     let store = Store::open(url, connections)
         .await
         .map_err(StartError::main_database)?;
+    prepare_migrations(config, &store, &journal, age).await?;
+    journal::migrate(&journal)
+        .await
+        .map_err(StartError::journal)?;
     store.migrate().await.map_err(StartError::main_database)?;
     store
         .claim_fingerprint(&keys.fingerprint(), &keys.previous_fingerprints())
@@ -51,6 +55,37 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
         journal,
         keys,
     })
+}
+
+/// Rejects databases of a newer program. Makes a backup of older ones; on a server the operator does.
+async fn prepare_migrations(
+    config: &Config,
+    store: &Store,
+    journal: &Pools,
+    age: DatabaseAge,
+) -> Result<(), StartError> {
+    let main = store
+        .check_schema()
+        .await
+        .map_err(StartError::main_database)?;
+    let journal_schema = journal::check_schema(journal)
+        .await
+        .map_err(StartError::journal)?;
+    let is_behind = [main, journal_schema]
+        .iter()
+        .any(|schema| matches!(schema, SchemaState::Behind(_)));
+    if age == DatabaseAge::New || config.uses_postgres() || !is_behind {
+        return Ok(());
+    }
+    let source = UnmigratedSource {
+        store,
+        journal,
+        data_dir: &config.data_dir,
+    };
+    let folder = config.migration_backups();
+    let backup = back_up_before_migrations(&source, &folder, SystemClock.now()).await?;
+    tracing::info!(folder = %backup.display(), "made a backup before the migrations");
+    Ok(())
 }
 
 /// Creates nothing. Rejects one database without the other.

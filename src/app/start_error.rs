@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::data_dir::DataDirError;
 use crate::db;
+use crate::operating::backup::BackupError;
 use crate::sending::transport::TransportError;
 
 #[derive(Debug, Error)]
@@ -34,6 +35,8 @@ pub enum StartError {
     NoMainDatabase,
     #[error("another `bluetick serve` is already running on {}", .0.display())]
     AlreadyServed(PathBuf),
+    #[error("the backup before the migrations failed, so nothing was migrated: {0}")]
+    Backup(#[from] BackupError),
     #[error("cannot store uploads in {}: {source}", .folder.display())]
     Uploads {
         folder: PathBuf,

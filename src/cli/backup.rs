@@ -15,12 +15,15 @@ use crate::data_dir::{self, DatabaseAge};
 use crate::domain::clock::Clock;
 use crate::keys::Keys;
 use crate::operating::actions::Decision;
-use crate::operating::backup::{BackupSource, RestoreTarget, create_backup, restore_backup};
+use crate::operating::backup::{
+    AcceptedLoss, BackupSource, Doubted, RestoreTarget, create_backup, restore_backup,
+    restore_with_loss,
+};
 use crate::store::backup::QueuedMessages;
 use crate::web::dashboard::number_format::counted;
 
 const POSTGRES: &str = "the data are in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
-     `pg_restore`. One dump holds everything but `secret_key` and the files of the spool in the data folder";
+     `pg_restore`. One dump holds everything but `secret_key` and the files of the spool in the data folder, and knows its schema: an older program refuses it";
 
 #[derive(Args, Debug)]
 pub struct BackupArguments {
@@ -37,6 +40,11 @@ pub struct RestoreArguments {
     /// Send what was queued when the backup was made, even if it was sent since
     #[arg(long)]
     pub queue: bool,
+    /// Restore a copy of a data folder that is no backup, such as a `tar` of a running one
+    ///
+    /// Its databases may be from different times. Prints what is missing.
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 pub async fn create(
@@ -111,6 +119,15 @@ pub async fn restore(
         },
     };
     let decision = Decision { actor: ACTOR, now };
+    let is_backup = arguments.folder.join("manifest.json").exists();
+    if arguments.accept_loss && !is_backup {
+        let loss = restore_with_loss(&arguments.folder, &target, &decision).await?;
+        return print_loss(&loss, out);
+    }
+    if !is_backup {
+        let folder = arguments.folder.display();
+        return Err(format!("{folder} has no manifest.json, so it is no complete backup; `--accept-loss` restores a copy of a data folder").into());
+    }
     let restored = restore_backup(&arguments.folder, &target, &decision).await?;
     let manifest = restored.manifest;
     writeln!(
@@ -120,22 +137,7 @@ pub async fn restore(
         counted(manifest.counts.messages, "message", "messages"),
         config.data_dir.display()
     )?;
-    writeln!(
-        out,
-        "{} may have been sent since; uncertain now, and sent only if you resend them",
-        counted(restored.doubted.uncertain, "message", "messages")
-    )?;
-    if restored.doubted.paused_campaigns > 0 {
-        writeln!(
-            out,
-            "{} paused: the waiting recipients may have got their messages since; resume or cancel",
-            counted(
-                restored.doubted.paused_campaigns,
-                "campaign is",
-                "campaigns are"
-            )
-        )?;
-    }
+    print_doubted(&restored.doubted, out)?;
     if arguments.queue {
         writeln!(
             out,
@@ -147,6 +149,41 @@ pub async fn restore(
         "missing may be: callbacks acknowledged from {} on, messages accepted from {} on",
         seconds(manifest.callbacks_complete_until),
         seconds(manifest.taken_at)
+    )?;
+    Ok(())
+}
+
+fn print_doubted(doubted: &Doubted, out: &mut impl Write) -> Result<(), CommandError> {
+    writeln!(
+        out,
+        "{} may have been sent since; uncertain now, and sent only if you resend them",
+        counted(doubted.uncertain, "message", "messages")
+    )?;
+    if doubted.paused_campaigns > 0 {
+        writeln!(
+            out,
+            "{} paused: the waiting recipients may have got their messages since; resume or cancel",
+            counted(doubted.paused_campaigns, "campaign is", "campaigns are")
+        )?;
+    }
+    Ok(())
+}
+
+fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandError> {
+    writeln!(out, "restored a copy")?;
+    print_doubted(&loss.doubted, out)?;
+    writeln!(
+        out,
+        "the journal has no copy of {} that were processed; {} will be processed by `serve`",
+        counted(loss.missing_callbacks, "callback", "callbacks"),
+        counted(loss.unprocessed, "callback", "callbacks")
+    )?;
+    let from = loss
+        .last_callback_at
+        .map_or_else(|| "the beginning".to_owned(), seconds);
+    writeln!(
+        out,
+        "missing may be: callbacks acknowledged from {from} on, and messages accepted since the copy"
     )?;
     Ok(())
 }

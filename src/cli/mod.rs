@@ -6,11 +6,15 @@ pub mod campaign;
 pub mod campaign_context;
 pub mod campaign_send;
 mod command_error;
+pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod dismiss_orphans;
+pub mod doctor;
+pub mod erase;
 pub mod explain;
 pub mod export;
+pub mod export_person;
 pub mod filter_arguments;
 pub mod media;
 pub mod migrate;
@@ -103,6 +107,24 @@ pub enum Command {
     /// have been sent since. They are sent only if an operator resends them. Running campaigns are
     /// paused.
     Restore(backup::RestoreArguments),
+    /// Find what is wrong with this installation, and how to fix it
+    ///
+    /// Checks the machine, the data folder, backups and accounts, and calls the public URL as a
+    /// provider would. Changes nothing; exits with 1 if there is a problem. Can run beside `serve`.
+    Doctor(doctor::DoctorArguments),
+    /// Erase the personal data of one customer
+    ///
+    /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that name
+    /// the customer are deleted. Then searches the files of the data folder and names those that still
+    /// hold the number. Can run beside `serve`; writes wait while the files are written again.
+    Erase(erase::EraseArguments),
+    /// Export everything about one customer as a zip
+    ///
+    /// Messages with receipts and attempts, callbacks as received, uploaded files. Recorded in the audit
+    /// log, without the number. Can run beside `serve`.
+    ExportPerson(export_person::ExportPersonArguments),
+    /// Print completions of the command line for a shell
+    Completions(completions::CompletionsArguments),
     /// Delete callbacks and messages that are past their retention
     Purge(purge::PurgeArguments),
     /// Pause and resume sending for an account
@@ -133,10 +155,18 @@ async fn open(path: Option<&Path>) -> Result<OpenDatabases, CommandError> {
     Ok(OpenDatabases { config, databases })
 }
 
-/// Opens everything but the HTTP server and the background jobs.
-async fn open_services(path: Option<&Path>) -> Result<Services, CommandError> {
-    let config = Config::load(path, &process_environment())?;
-    Ok(app::open(config, Arc::new(SystemClock)).await?)
+/// Opens everything but the HTTP server and the background jobs, and closes it after the work.
+fn with_services(
+    path: Option<&Path>,
+    work: impl AsyncFnOnce(&Services) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    server::block_on(async {
+        let config = Config::load(path, &process_environment())?;
+        let services = app::open(config, Arc::new(SystemClock)).await?;
+        let done = work(&services).await;
+        app::close(services).await;
+        done
+    })
 }
 
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
@@ -154,17 +184,11 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let store = app::open_read_only(&config).await?;
             explain::run(&command, &config, &store, SystemClock.now(), &mut stdout()).await
         }),
-        Command::Rebuild => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = rebuild::run(&services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Rebuild => with_services(arguments.config.as_deref(), async |services| {
+            rebuild::run(services, &mut stdout()).await
         }),
-        Command::Replay(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = replay::run(*command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Replay(command) => with_services(arguments.config.as_deref(), async |services| {
+            replay::run(*command, services, &mut stdout()).await
         }),
         Command::DismissOrphans(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;
@@ -198,11 +222,21 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             backup::restore(&command, &config, SystemClock.now(), &mut stdout()).await
         }),
-        Command::Purge(command) => server::block_on(async {
-            let services = open_services(arguments.config.as_deref()).await?;
-            let done = purge::run(&command, &services, &mut stdout()).await;
-            app::close(services).await;
-            done
+        Command::Doctor(command) => server::block_on(async {
+            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            doctor::run(&command, &config, &SystemClock, &mut stdout()).await
+        }),
+        Command::Erase(command) => with_services(arguments.config.as_deref(), async |services| {
+            erase::run(&command, services, &mut stdout()).await
+        }),
+        Command::ExportPerson(command) => {
+            with_services(arguments.config.as_deref(), async |services| {
+                export_person::run(&command, services, &mut stdout()).await
+            })
+        }
+        Command::Completions(command) => completions::run::<Arguments>(&command, &mut stdout()),
+        Command::Purge(command) => with_services(arguments.config.as_deref(), async |services| {
+            purge::run(&command, services, &mut stdout()).await
         }),
         Command::Account(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;

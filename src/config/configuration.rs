@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use crate::config::backup_schedule::BackupSchedule;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -35,6 +36,10 @@ pub struct Config {
     /// Zone in which reports begin their days.
     pub report_time_zone: chrono_tz::Tz,
     pub retention: RetentionDays,
+    /// `None`: no scheduled backups.
+    pub backup: Option<BackupSchedule>,
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` name the client.
+    pub trusted_proxies: Vec<IpNet>,
     /// Not public, but media may be fetched from them for checks.
     pub media_networks: Vec<IpNet>,
     pub accounts: Vec<Account>,
@@ -72,6 +77,8 @@ impl Config {
             secret_key_previous: Vec::new(),
             report_time_zone: chrono_tz::UTC,
             retention: RetentionDays::default(),
+            backup: None,
+            trusted_proxies: Vec::new(),
             accounts: Vec::new(),
         }
     }
@@ -83,6 +90,20 @@ impl Config {
         } else {
             self.public_url.clone()
         }
+    }
+
+    /// Where backups before migrations are made.
+    pub fn migration_backups(&self) -> PathBuf {
+        self.data_dir.join("backups")
+    }
+
+    /// Where backups may be that `serve` made.
+    pub fn backup_folders(&self) -> Vec<PathBuf> {
+        let scheduled = self.backup.as_ref();
+        let scheduled = scheduled.map(|schedule| schedule.directory.clone());
+        std::iter::once(self.migration_backups())
+            .chain(scheduled)
+            .collect()
     }
 
     pub fn uses_postgres(&self) -> bool {

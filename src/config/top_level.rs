@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::backup_schedule::read_backup;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
     SECRET_KEY_BYTES, default_database, is_postgres,
@@ -42,6 +43,14 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let secret_key = read_secret_key(top, &database_url);
     let report_time_zone = top.parse("report_time_zone", parse_time_zone);
     let retention = top.within("retention", read_retention);
+    let backup = top.within("backup", read_backup).flatten();
+    if backup.is_some() && is_postgres(database_url.expose()) {
+        top.problem(
+            "backup.directory",
+            "is for SQLite; back up PostgreSQL with pg_dump",
+        );
+    }
+    let trusted_proxies = top.parse_each("trusted_proxies", parse_network);
     let secret_key_previous = top.secrets("secret_key_previous");
     let media_networks = top.parse_each("media_networks", parse_network);
     let mut taken = BTreeSet::new();
@@ -57,6 +66,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         secret_key_previous,
         report_time_zone: report_time_zone.unwrap_or(chrono_tz::UTC),
         retention: retention.unwrap_or_default(),
+        backup,
+        trusted_proxies,
         media_networks,
         accounts,
     }

@@ -40,6 +40,16 @@ impl Pools {
         Ok(lines.into_iter().filter(|line| line != "ok").collect())
     }
 
+    pub(crate) async fn count_rows(&self, table: &str) -> Result<u64, Error> {
+        let sql = format!("SELECT count(*) AS number FROM {table}");
+        let rows = self.query(&sql, Vec::new()).await?;
+        let number: Option<i64> = rows
+            .first()
+            .map(|row| row.try_get("", "number"))
+            .transpose()?;
+        Ok(u64::try_from(number.unwrap_or_default()).unwrap_or_default())
+    }
+
     /// The last migration in this table.
     pub(crate) async fn schema_version(&self, migrations: &str) -> Result<String, Error> {
         let sql = format!("SELECT MAX(version) AS version FROM {migrations}");

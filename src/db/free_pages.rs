@@ -25,6 +25,16 @@ impl Pools {
         Ok(left)
     }
 
+    /// `None` on PostgreSQL.
+    pub(crate) async fn sqlite_version(&self) -> Result<Option<String>, Error> {
+        if self.is_shared() {
+            return Ok(None);
+        }
+        let rows = self.query("SELECT sqlite_version()", Vec::new()).await?;
+        let version = rows.first().map(|row| row.try_get_by_index(0));
+        Ok(version.transpose()?)
+    }
+
     pub async fn count_free_pages(&self) -> Result<u64, Error> {
         if self.is_shared() {
             return Ok(0);

@@ -2,6 +2,7 @@
 //! Knows no tables.
 
 mod checkpoint;
+mod compaction;
 pub mod connect_options;
 mod copy;
 pub mod database_location;
@@ -14,6 +15,7 @@ pub mod pools;
 mod postgres_connection;
 mod postgres_pools;
 pub mod private_file;
+pub(crate) mod schema_check;
 pub mod serve_lock;
 mod server_check;
 mod socket_relay;
@@ -25,17 +27,20 @@ use std::path::Path;
 pub use checkpoint::CheckpointResult;
 pub use error::Error;
 pub use journal_state::JournalState;
+use schema_check::SchemaState;
 pub use server_check::check_server;
 pub(crate) use transaction::in_time;
 
 /// Error of commands that apply no migrations.
-pub(crate) fn refuse_missing(migrations: usize) -> Result<(), Error> {
-    if migrations == 0 {
-        return Ok(());
-    }
-    Err(Error::Foreign(format!(
-        "its schema is older than this program ({migrations} migrations missing); run `serve` or `migrate`"
-    )))
+pub(crate) fn refuse_old(schema: SchemaState) -> Result<(), Error> {
+    let text = match schema {
+        SchemaState::Current => return Ok(()),
+        SchemaState::New => "it has no tables yet; run `serve` or `migrate`".to_owned(),
+        SchemaState::Behind(migrations) => format!(
+            "its schema is older than this program ({migrations} migrations missing); run `serve` or `migrate`"
+        ),
+    };
+    Err(Error::Foreign(text))
 }
 
 pub(crate) fn exists_with_content(path: &Path) -> bool {

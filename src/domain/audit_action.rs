@@ -42,6 +42,10 @@ pub enum Verb {
     ReplayCallbacks,
     /// Restored the databases from a backup.
     RestoreBackup,
+    /// Erased the personal data of one customer.
+    ErasePerson,
+    /// Exported the personal data of one customer.
+    ExportPerson,
     CreateCampaign,
     StartCampaign,
     PauseCampaign,

@@ -73,6 +73,14 @@ impl std::fmt::Debug for CallbackRecord {
 }
 
 impl CallbackRecord {
+    /// The message of a report URL.
+    pub fn report_message(&self) -> Option<MessageId> {
+        match self.route {
+            Route::Report(message) => Some(message),
+            Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => None,
+        }
+    }
+
     /// Returns the first header of this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::db;
 use crate::db::CheckpointResult;
 use crate::jobs::Jobs;
-use crate::operating::retention;
+use crate::operating::{backup, retention};
 
 /// How often expired, abandoned and adoptable messages are searched for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ const LAG_CHECKS_PER_CLOCK: u32 = 12;
 /// How often rows past their retention are searched for, and the pause between two purge steps.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is checked whether a backup is due.
+const BACKUP_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the length of SQLite's write-ahead log is checked, and the pause while a reader
 /// prevents a checkpoint.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
@@ -120,6 +122,30 @@ impl Jobs {
             }
             until_clock -= 1;
             self.pause(LAG_INTERVAL, pending()).await;
+        }
+    }
+
+    /// Makes backups on schedule.
+    pub(super) async fn back_up(self) {
+        let Some(schedule) = &self.services.config.backup else {
+            return;
+        };
+        while !self.stop.is_cancelled() {
+            let run = backup::run_schedule(&self.services, schedule);
+            let made = tokio::select! {
+                made = run => made,
+                () = self.stop.cancelled() => return,
+            };
+            match made {
+                Ok(None) => {}
+                Ok(Some(manifest)) => tracing::info!(
+                    callbacks = manifest.counts.callbacks,
+                    messages = manifest.counts.messages,
+                    "made a backup"
+                ),
+                Err(error) => tracing::error!(%error, "the backup failed; will retry"),
+            }
+            self.pause(BACKUP_INTERVAL, pending()).await;
         }
     }
 

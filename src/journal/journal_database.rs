@@ -8,6 +8,7 @@ use crate::db::Error;
 use crate::db::connect_options::{JOURNAL_WRITER, MAIN_BUSY_TIMEOUT};
 use crate::db::database_location::DatabaseLocation;
 use crate::db::pools::Pools;
+use crate::db::schema_check::{self, SchemaState};
 use crate::domain::secret::Secret;
 use crate::journal::pairing;
 
@@ -51,10 +52,14 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
     }
 }
 
+/// Rejects a journal that a newer program has migrated.
+pub(crate) async fn check_schema(pools: &Pools) -> Result<SchemaState, Error> {
+    schema_check::check_schema::<JournalMigrator>(pools, None).await
+}
+
 /// Rejects a journal with another schema. For read-only commands.
 pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
-    let missing = JournalMigrator::get_pending_migrations_read_only(pools.reader()).await?;
-    db::refuse_missing(missing.len())
+    db::refuse_old(check_schema(pools).await?)
 }
 
 /// Always true on a server.

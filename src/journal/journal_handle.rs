@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::db::disk::DiskReserve;
 use crate::db::pools::Pools;
-use crate::db::{Error, JournalState};
+use crate::db::{Error, JournalState, instant};
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::batch::QueuedRecord;
 use crate::journal::inserter::JournalInserter;
@@ -186,6 +186,19 @@ impl Journal {
     /// Stores the mark of this start, which the main database has stored before.
     pub async fn store_mark(&self, mark: Uuid) -> Result<(), Error> {
         pairing::store_mark(self.pools(), mark).await
+    }
+
+    /// See [`pairing::skip_to`].
+    pub(crate) async fn skip_to(&self, seq: i64) -> Result<(), Error> {
+        pairing::skip_to(self.pools(), seq).await
+    }
+
+    /// When the last callback was received.
+    pub(crate) async fn last_received_at(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let sql = "SELECT received_at FROM journal ORDER BY seq DESC LIMIT 1";
+        let rows = self.pools().query(sql, Vec::new()).await?;
+        let last = rows.first().map(|row| row.try_get("", "received_at"));
+        instant::from_optional_millis("journal", "received_at", last.transpose()?)
     }
 
     /// Created with the journal; the main database stores the same.

@@ -4,6 +4,7 @@
 //! positions.
 
 mod batch;
+mod deletion;
 mod insert_statements;
 mod inserter;
 mod journal_database;
@@ -24,10 +25,12 @@ mod spool_switch;
 mod sqlite_maintenance;
 mod writer;
 
+pub(crate) use journal_database::check_schema;
 pub use journal_database::{check_migrated, connect, exists, migrate, was_used};
 pub use journal_handle::Journal;
 pub use journal_metrics::JournalMetrics;
 pub use lookup::JournalFilter;
 pub use memory_limit::MemoryPermit;
+pub(crate) use pairing::read_end;
 pub use purge::JournalStart;
 pub use purge_batch::{PURGE_BATCH_ROWS, PurgeBatch, PurgeLimit};

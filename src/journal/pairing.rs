@@ -18,7 +18,7 @@ pub(super) async fn read_identity(pools: &Pools) -> Result<Uuid, Error> {
     }
 }
 
-pub(super) async fn read_end(pools: &Pools) -> Result<i64, Error> {
+pub(crate) async fn read_end(pools: &Pools) -> Result<i64, Error> {
     let sql = if pools.is_shared() {
         "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM journal_seq"
     } else {
@@ -58,4 +58,23 @@ pub(super) async fn store_mark(pools: &Pools, mark: Uuid) -> Result<(), Error> {
         Err(error) if error.is_busy() => Ok(()),
         result => result.map(|_| ()),
     }
+}
+
+/// Draws later sequence numbers from above `seq`. SQLite only.
+pub(super) async fn skip_to(pools: &Pools, seq: i64) -> Result<(), Error> {
+    if pools.is_shared() || read_end(pools).await? >= seq {
+        return Ok(());
+    }
+    pools
+        .within(async |transaction| {
+            for sql in [
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'journal', 0 \
+                 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'journal')",
+                &format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'journal'"),
+            ] {
+                transaction.execute_unprepared(sql).await?;
+            }
+            Ok(())
+        })
+        .await
 }

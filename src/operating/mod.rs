@@ -9,6 +9,8 @@ pub mod bulk_resend;
 pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;
+pub mod doctor;
+pub mod erasure;
 pub mod explain;
 pub mod message_actions;
 pub mod people;

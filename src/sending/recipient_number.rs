@@ -43,6 +43,12 @@ pub fn parse_stored(text: &str) -> Result<PhoneNumber, BadPhoneNumber> {
         .or_else(|_| PhoneNumber::parse(&as_written))
 }
 
+/// The digits of an international number without its country code.
+pub fn national_digits(digits: &str) -> Option<String> {
+    let number = read_international(digits, None).ok()?;
+    Some(number.national)
+}
+
 fn parse_international(written: &PhoneText) -> Result<PlannedNumber, BadRecipient> {
     let digits = written.digits.as_str();
     // `+0091 …` has both.

@@ -6,6 +6,7 @@
 //! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept until
 //! its message has been final for `HOSTED_FOR`.
 
+use std::collections::BTreeSet;
 use std::fs::{DirEntry, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -179,6 +180,22 @@ impl UploadStorage {
             }
         }
         Ok(Some(HostedFile { path, mime_type }))
+    }
+
+    /// The files of these messages in the folder.
+    pub fn list_of(&self, messages: &BTreeSet<MessageId>) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| message_of(path).is_some_and(|id| messages.contains(&id)))
+            .collect()
+    }
+
+    /// Removes the files of these messages from the folder.
+    pub fn remove_of(&self, messages: &BTreeSet<MessageId>) {
+        for path in self.list_of(messages) {
+            remove(&path);
+        }
     }
 
     /// Deletes files in the database whose message is no longer waiting. Only one process may call

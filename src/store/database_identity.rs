@@ -1,10 +1,11 @@
 //! Refuses a database that belongs to another secret key, another journal or another backup.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::db::{Error, JournalState};
 use crate::store::Store;
+use crate::store::entities::callback_outcome_row;
 use crate::store::store_settings::{find, name, remove, set};
 
 impl Store {
@@ -56,6 +57,32 @@ impl Store {
                     None => remove(transaction, name::JOURNAL_MARK).await?,
                 }
                 set(transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await
+            })
+            .await
+    }
+
+    /// Takes a journal of another time as its own, if it has the same identity; returns how many
+    /// processed callbacks it does not have. Their outcomes go, as after a purge.
+    pub async fn accept_journal(&self, journal: &JournalState) -> Result<u64, Error> {
+        self.pools()
+            .within(async |transaction| {
+                let known = find(transaction, name::JOURNAL_IDENTITY).await?;
+                if known.is_some_and(|known| known != journal.identity.to_string()) {
+                    return Err(Error::Foreign(
+                        "journal.db and bluetick.db are of different installations".to_owned(),
+                    ));
+                }
+                let identity = journal.identity.to_string();
+                set(transaction, name::JOURNAL_IDENTITY, &identity).await?;
+                match journal.mark {
+                    Some(mark) => set(transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
+                    None => remove(transaction, name::JOURNAL_MARK).await?,
+                }
+                let removed = callback_outcome_row::Entity::delete_many()
+                    .filter(callback_outcome_row::Column::Seq.gt(journal.end))
+                    .exec(transaction)
+                    .await?;
+                Ok(removed.rows_affected)
             })
             .await
     }

@@ -3,6 +3,7 @@
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
+use sea_orm_migration::SchemaManager;
 
 use crate::db::Error;
 use crate::store::Store;
@@ -15,6 +16,8 @@ pub(super) mod name {
     pub(in crate::store) const JOURNAL_MARK: &str = "journal_mark";
     /// The mark that the last start was about to write into the journal.
     pub(in crate::store) const JOURNAL_MARK_NEXT: &str = "journal_mark_next";
+    /// The version of the program that wrote the database last.
+    pub(super) const WRITTEN_BY: &str = "written_by";
     /// The last processed journal `seq`.
     pub(super) const POSITION: &str = "reconcile_position";
     /// The journal `seq` up to which a rebuild reprocesses; absent when none is running.
@@ -71,6 +74,29 @@ impl Store {
             .within(async |transaction| record_rebuild_end(transaction).await)
             .await
     }
+}
+
+impl Store {
+    /// The version of the program that wrote the database last; `None` before the first start, and
+    /// of a version that did not record it.
+    pub(crate) async fn written_by(&self) -> Result<Option<String>, Error> {
+        let reader = self.pools().reader();
+        if !SchemaManager::new(reader).has_table("settings").await? {
+            return Ok(None);
+        }
+        find(reader, name::WRITTEN_BY).await
+    }
+}
+
+pub(super) async fn record_writer(
+    connection: &impl ConnectionTrait,
+    version: &str,
+) -> Result<(), Error> {
+    let known = find(connection, name::WRITTEN_BY).await?;
+    if known.as_deref() == Some(version) {
+        return Ok(());
+    }
+    set(connection, name::WRITTEN_BY, version).await
 }
 
 /// Moves the reconcile position; [`Error::Overtaken`] when another process moved it first.

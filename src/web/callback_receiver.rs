@@ -23,6 +23,7 @@ use crate::receiving::ingest_counters::count;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
 use crate::receiving::rejections::{RefusedUrl, Rejection, RejectionCause};
 use crate::web::callback_body::{BodyError, read_body};
+use crate::web::client_address::client_address;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::RETRY_SECONDS;
 use crate::web::pasted_url::{find_mistake, trim_part};
@@ -173,7 +174,7 @@ fn record_rejection(
 }
 
 fn remote(request: &HttpRequest) -> Option<String> {
-    request.peer_addr().map(|peer| peer.ip().to_string())
+    client_address(request).map(|address| address.to_string())
 }
 
 /// `None` for an unknown account and for a wrong token, so that the response cannot differ.

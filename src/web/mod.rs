@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+mod base_path;
 pub mod callback_body;
 pub mod callback_receiver;
 mod caller_check;
@@ -34,6 +35,7 @@ pub mod sign_in;
 mod static_files;
 mod timed_body;
 mod tracked_connection;
+mod url_check_endpoint;
 
 use actix_web::web::ServiceConfig;
 
@@ -42,15 +44,15 @@ use crate::web::api::{
     account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
     audit_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
-    recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
-    statistics_endpoints, timeline_endpoints, window_endpoints,
+    orphan_dismissal_endpoints, orphan_endpoints, person_endpoints, problem_count_endpoints,
+    problem_list_endpoints, recipient_endpoints, rejection_endpoints, replay_endpoints,
+    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     account_forms, accounts_page, audit_page, callback_page, callbacks_page, campaign_page,
     campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
     orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page, settings_forms,
-    settings_page, user_forms,
+    settings_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -73,6 +75,7 @@ pub fn routes() -> Vec<RouteEntry> {
     route_table! {
         Plain {
             Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
+            Any  "/callbacks/-/{token}",                   UrlToken,            url_check_endpoint::answer;
             Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
             Get  "/media/{token}",                         UrlToken,            media_file::show;
             Get  "/healthz",                               Anyone,              health_endpoints::alive;
@@ -124,6 +127,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/accounts/{id}/resume",           PerAccount(Operate), account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            PerAccount(Operate), account_action_endpoints::pause;
             Get  "/api/v1/accounts/{id}/events",           PerAccount(Read),    account_event_endpoints::list;
+            Post "/api/v1/people/erase",                   Scoped(Admin),       person_endpoints::erase_person;
             Get  "/api/v1/windows/{account}/{phone}",      PerAccount(Read),    window_endpoints::show;
             Get  "/api/v1/audit",                          Scoped(Admin),       audit_endpoints::list;
             Get  "/api/v1/live",                           PerAccount(Read),    live_endpoints::follow;
@@ -161,6 +165,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/callbacks/replay",                      Scoped(Operate),     replay_page::apply;
             Get  "/callbacks/{id}",                        Scoped(Read),        callback_page::show;
             Get  "/accounts",                              Scoped(Read),        accounts_page::show;
+            Post "/accounts/check",                        Scoped(Operate),     url_check_page::run;
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;

@@ -17,7 +17,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::services::Services;
 use crate::web::api::openapi::OpenApiDocument;
 use crate::web::auth::Access;
+use crate::web::base_path::{self, BasePath};
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
+use crate::web::client_address::TrustedProxies;
 use crate::web::client_stream::ClientStream;
 use crate::web::connection_table::{ConnectionLimits, ConnectionTable};
 use crate::web::connections::{self, Connections};
@@ -138,6 +140,9 @@ pub fn start(
     let body_time = web::Data::new(BodyTime(deadlines.body));
     let own_hosts = OwnHosts::new(&services.config.public_url, &services.config.listen);
     let own_hosts = web::Data::new(own_hosts);
+    let base_path = web::Data::new(BasePath::of(&services.config.public_url));
+    let trusted_proxies = TrustedProxies(services.config.trusted_proxies.clone());
+    let trusted_proxies = web::Data::new(trusted_proxies);
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
     let shared = web::Data::new(services);
@@ -153,6 +158,8 @@ pub fn start(
             .app_data(live_streams.clone())
             .app_data(body_time.clone())
             .app_data(own_hosts.clone())
+            .app_data(base_path.clone())
+            .app_data(trusted_proxies.clone())
             .app_data(shared.clone())
             .app_data(shared_connections.clone())
             .wrap(session_middleware(keys.session(), &public_url))
@@ -160,6 +167,7 @@ pub fn start(
             .wrap(from_fn(host_check::check))
             .wrap(from_fn(connections::follow))
             .wrap(default_headers(&public_url))
+            .wrap(from_fn(base_path::apply))
             .wrap(from_fn(request_id::assign))
             .configure(|config| configure_part(config, settings.routes))
             .into_factory()

@@ -35,6 +35,11 @@ database_url = "sqlite://other/blue.db"
 secret_key = "0123456789abcdef0123456789abcdef"
 secret_key_previous = ["env:OLD_KEY"]
 report_time_zone = "Asia/Kolkata"
+trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+[backup]
+directory = "copies"
+every = "6h"
+keep = 3
 [retention]
 callbacks = 7
 messages = 30
@@ -140,6 +145,10 @@ fn every_key_is_read() {
         "sqlite:///etc/bluetick/other/blue.db"
     );
     assert_eq!(config.secret_key_previous.len(), 1);
+    let schedule = config.backup.as_ref().unwrap();
+    assert_eq!(schedule.directory, Path::new("/etc/bluetick/copies"));
+    assert_eq!((schedule.every.as_secs(), schedule.keep), (21_600, 3));
+    assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(config.report_time_zone, chrono_tz::Asia::Kolkata);
     assert_eq!(
         config.retention,
@@ -207,6 +216,7 @@ fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
     let environment = environment(&[("OLD_KEY", "x")]);
     let mut requested = Config::requested_keys(EVERYTHING, &environment);
     for table in [
+        "backup",
         "retention",
         "accounts[].callback_auth",
         "accounts[].callback_auth.basic",
@@ -219,6 +229,24 @@ fn the_table_of_keys_names_exactly_the_keys_that_are_read() {
     let listed: BTreeSet<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
     assert_eq!(listed, requested);
     assert_eq!(listed.len(), KEYS.len());
+}
+
+#[test]
+fn a_schedule_of_backups_needs_a_directory_on_sqlite() {
+    assert_eq!(
+        problems("[backup]\nevery = \"6h\""),
+        ["backup.directory: is missing; without it no backups are made"]
+    );
+    assert_eq!(
+        problems("[backup]\ndirectory = \"b\"\nevery = \"1m\""),
+        ["backup.every: must be at least 10m"]
+    );
+    assert_eq!(
+        problems(
+            "database_url = \"postgres://x/y\"\nsecret_key = \"0123456789abcdef0123456789abcdef\"\n[backup]\ndirectory = \"b\""
+        ),
+        ["backup.directory: is for SQLite; back up PostgreSQL with pg_dump"]
+    );
 }
 
 #[test]

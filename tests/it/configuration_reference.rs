@@ -48,6 +48,17 @@ const SETTINGS: &[(&[&str], &str)] = &[
         r#"report_time_zone = "Asia/Kolkata""#,
     ),
     (&["media_networks"], r#"media_networks = ["10.0.0.0/8"]"#),
+    (
+        &["trusted_proxies"],
+        r#"trusted_proxies = ["127.0.0.1", "::1"]"#,
+    ),
+    (&[], "[backup]"),
+    (
+        &["backup.directory"],
+        r#"directory = "/mnt/backups/bluetick""#,
+    ),
+    (&["backup.every"], r#"every = "1d""#),
+    (&["backup.keep"], "keep = 7"),
     (&[], "[retention]"),
     (&["retention.callbacks"], "callbacks = 90"),
     (&["retention.messages"], "messages = 400"),

@@ -924,6 +924,7 @@ fn an_account_shows_its_url_steps_and_health() {
     assert_eq!(
         page.buttons(),
         [
+            "/accounts/check",
             "/accounts/kaleyra-in/pause",
             "/accounts/sobot-main/resume",
             "/accounts/zixflow-eu/pause",

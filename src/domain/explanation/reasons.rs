@@ -175,6 +175,9 @@ pub(super) fn actions(input: &ExplainInput<'_>) -> Vec<String> {
             Verb::Unmatch => Some(format!(
                 "An {who} undid its matches at {when}; the matched callbacks were reprocessed."
             )),
+            Verb::ErasePerson => Some(format!(
+                "An {who} erased the personal data of its recipient at {when}: content, ids and callbacks are gone, state and times stay."
+            )),
             _ => None,
         }
     };

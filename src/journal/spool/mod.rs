@@ -5,6 +5,8 @@
 //! they move to the journal.
 
 mod abandoned_files;
+mod file_names;
+mod record_erasure;
 mod record_format;
 mod record_scan;
 mod shared_file;
@@ -22,21 +24,12 @@ use crate::db::disk::DiskReserve;
 use crate::domain::callback_record::CallbackRecord;
 use abandoned_files::AbandonedFiles;
 pub(crate) use abandoned_files::FileSearch;
+pub(crate) use file_names::is_spool_file;
+use file_names::{EXTENSION, REJECTED_EXTENSION};
+pub(crate) use record_erasure::{erase_records, holds_records};
 use shared_file::SharedFile;
 use spool_file::SpoolFile;
 pub use status::{SpoolLimits, SpoolSettings, SpoolStatus};
-
-const EXTENSION: &str = "spool";
-/// Extension of files with records that the journal rejected; they are never drained.
-const REJECTED_EXTENSION: &str = "refused";
-
-/// Whether it is named like a file with records, drained or rejected.
-pub(crate) fn is_spool_file(path: &Path) -> bool {
-    let extension = path.extension();
-    [EXTENSION, REJECTED_EXTENSION]
-        .iter()
-        .any(|known| extension.is_some_and(|extension| extension == *known))
-}
 
 #[derive(Debug)]
 pub(crate) struct Spool {

@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::domain::callback_record::CallbackRecord;
+use crate::journal::spool::file_names::DAMAGED_EXTENSION;
 use crate::journal::spool::record_format::Seal;
 use crate::journal::spool::record_scan::RecordScan;
 
 /// First bytes of a file; the last one is the format version.
-const MAGIC: [u8; 8] = *b"btspool\x01";
+pub(super) const MAGIC: [u8; 8] = *b"btspool\x01";
 /// Magic, seal, and identity of the journal that the records belong to.
-const HEADER_BYTES: usize = 32;
-const HEADER: u64 = HEADER_BYTES as u64;
+pub(super) const HEADER_BYTES: usize = 32;
+pub(super) const HEADER: u64 = HEADER_BYTES as u64;
 
 #[derive(Debug)]
 pub(super) struct SpoolFile {
@@ -209,7 +210,7 @@ impl SpoolFile {
             remove(&self.path)?;
             return Ok(None);
         }
-        let kept = self.path.with_extension("damaged");
+        let kept = self.path.with_extension(DAMAGED_EXTENSION);
         fs::rename(&self.path, &kept)?;
         sync_folder(&kept)?;
         Ok(Some(kept))

@@ -71,7 +71,7 @@ async fn fill(
     Ok(manifest)
 }
 
-fn copy_uploads(uploads: &Path, folder: &Path) -> Result<Vec<BackupFile>, BackupError> {
+pub(super) fn copy_uploads(uploads: &Path, folder: &Path) -> Result<Vec<BackupFile>, BackupError> {
     let target = folder.join(UPLOADS_FOLDER);
     let found = files::list_files(uploads)?;
     if found.is_empty() {

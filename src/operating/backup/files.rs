@@ -8,15 +8,21 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::journal::spool;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::manifest::BackupFile;
 
 const CHUNK: usize = 1024 * 1024;
 
+/// Creates a folder (0700) unless it exists.
+pub(super) fn create_folder(path: &Path) -> Result<(), BackupError> {
+    let create = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    create.map_err(BackupError::at(path))
+}
+
 /// Creates a folder (0700) or accepts an empty one.
 pub(super) fn create_empty_folder(path: &Path) -> Result<(), BackupError> {
-    let create = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    create.map_err(BackupError::at(path))?;
+    create_folder(path)?;
     let mut entries = fs::read_dir(path).map_err(BackupError::at(path))?;
     if entries.next().is_some() {
         return Err(BackupError::NotEmpty(path.to_owned()));
@@ -26,20 +32,30 @@ pub(super) fn create_empty_folder(path: &Path) -> Result<(), BackupError> {
 
 /// Regular files directly in a folder; none if it does not exist.
 pub(super) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut files = list_entries(folder)?;
+    files.retain(|path| path.is_file());
+    Ok(files)
+}
+
+/// Folders directly in a folder; none if it does not exist.
+pub(super) fn list_folders(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut folders = list_entries(folder)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+fn list_entries(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(BackupError::at(folder)(error)),
     };
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(BackupError::at(folder))?.path();
-        if path.is_file() {
-            files.push(path);
-        }
+        paths.push(entry.map_err(BackupError::at(folder))?.path());
     }
-    files.sort();
-    Ok(files)
+    paths.sort();
+    Ok(paths)
 }
 
 /// Copies a file (0600), durably. `None` if it is gone.
@@ -116,4 +132,29 @@ fn describe(path: &Path, bytes: u64, sha256: String) -> BackupFile {
         bytes,
         sha256,
     }
+}
+
+/// Files that SQLite keeps beside a database. Left from another database, they would be applied to
+/// the restored one.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A restore never replaces a database, nor what SQLite keeps beside it.
+pub(super) fn refuse_existing_database(data_dir: &Path, name: &str) -> Result<(), BackupError> {
+    for suffix in COMPANIONS.iter().chain(&[""]) {
+        let existing = data_dir.join(format!("{name}{suffix}"));
+        if existing.exists() {
+            return Err(BackupError::Occupied(existing));
+        }
+    }
+    Ok(())
+}
+
+/// Moves a restored file into the data folder. Callbacks that were spooled before the databases were
+/// lost are not replaced by others.
+pub(super) fn move_in(staging: &Path, data_dir: &Path, name: &str) -> Result<(), BackupError> {
+    let mut to = data_dir.join(name);
+    if to.exists() && spool::is_spool_file(&to) {
+        to = data_dir.join(format!("restored-{name}"));
+    }
+    fs::rename(staging.join(name), &to).map_err(BackupError::at(&to))
 }

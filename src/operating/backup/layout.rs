@@ -2,16 +2,25 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::secret::Secret;
 
 pub(super) const MANIFEST_FILE: &str = "manifest.json";
 pub(super) const MAIN_FILE: &str = "bluetick.db";
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const UPLOADS_FOLDER: &str = "uploads";
+/// In the data folder, until everything is in it.
+pub(super) const STAGING_FOLDER: &str = "restoring";
 /// Has no meaning on SQLite.
 pub(super) const CONNECTIONS: u32 = 1;
 
 /// The URL of the main database in a folder; the journal is beside it.
 pub(super) fn database_url(folder: &Path) -> Secret {
     Secret::new(format!("sqlite://{}", folder.join(MAIN_FILE).display()))
+}
+
+/// The folder of a backup that `serve` makes; later ones sort behind.
+pub(super) fn folder_name(now: DateTime<Utc>) -> String {
+    format!("bluetick-{}", now.format("%Y%m%dT%H%M%S%3fZ"))
 }

@@ -1,14 +1,24 @@
 //! Backups of a SQLite data folder: made while `serve` runs, checked before they count, restored so
 //! that nothing is sent twice.
 
+mod accept_loss;
 mod backup_error;
+mod before_migrations;
 mod create;
+mod doubted;
+mod existing;
 mod files;
 mod layout;
 mod manifest;
 mod restore;
+mod schedule;
 
+pub use accept_loss::{AcceptedLoss, restore_with_loss};
 pub use backup_error::BackupError;
+pub use before_migrations::{UnmigratedSource, back_up_before_migrations};
 pub use create::{BackupSource, create_backup};
+pub use doubted::Doubted;
+pub use existing::{ExistingBackup, list_backups};
 pub use manifest::Manifest;
 pub use restore::{RestoreReport, RestoreTarget, restore_backup};
+pub use schedule::{newest_backup, next_after, run_schedule};

@@ -7,24 +7,16 @@ use std::path::{Component, Path};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::audit_action::{Action, Verb};
-use crate::domain::campaign::CampaignState;
-use crate::journal;
-use crate::operating::actions::{Decision, OperateError};
+use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
+use crate::operating::backup::doubted::Doubted;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
-    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, UPLOADS_FOLDER, database_url,
+    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
-use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
-
-/// In the data folder, until everything is in it.
-const STAGING_FOLDER: &str = "restoring";
-/// Files that SQLite keeps beside a database. Left from another database, they would be applied to
-/// the restored one.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Where a backup is restored.
 pub struct RestoreTarget<'a> {
@@ -39,15 +31,6 @@ pub struct RestoreReport {
     pub doubted: Doubted,
 }
 
-/// What may have been sent since the backup was taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Doubted {
-    /// Messages that became uncertain.
-    pub uncertain: u64,
-    /// Campaigns that were paused: their recipients who waited may have got their messages.
-    pub paused_campaigns: u64,
-}
-
 pub async fn restore_backup(
     backup: &Path,
     target: &RestoreTarget<'_>,
@@ -55,12 +38,7 @@ pub async fn restore_backup(
 ) -> Result<RestoreReport, BackupError> {
     let manifest = Manifest::read(backup)?;
     for name in [MAIN_FILE, JOURNAL_FILE] {
-        for suffix in COMPANIONS.iter().chain(&[""]) {
-            let existing = target.data_dir.join(format!("{name}{suffix}"));
-            if existing.exists() {
-                return Err(BackupError::Occupied(existing));
-            }
-        }
+        files::refuse_existing_database(target.data_dir, name)?;
         if !manifest.files.iter().any(|file| file.name == name) {
             return Err(BackupError::Missing(name));
         }
@@ -74,7 +52,7 @@ pub async fn restore_backup(
         fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
     }
     copy_checked(backup, &staging, &manifest)?;
-    let doubted = doubt_unsent(&staging, &manifest, target.queued, decision).await?;
+    let doubted = doubt_restored(&staging, &manifest, target.queued, decision).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
     Ok(RestoreReport { manifest, doubted })
 }
@@ -112,7 +90,7 @@ fn check_name(name: &str) -> Result<(), BackupError> {
     })
 }
 
-async fn doubt_unsent(
+async fn doubt_restored(
     staging: &Path,
     manifest: &Manifest,
     queued: QueuedMessages,
@@ -123,43 +101,14 @@ async fn doubt_unsent(
     store.migrate().await?;
     let taken_at = seconds(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
-    let paused_campaigns = match queued {
-        QueuedMessages::AreUncertain => pause_campaigns(&store, decision).await?,
-        QueuedMessages::StayQueued => 0,
-    };
-    let uncertain = store.doubt_queued(queued, &reason, decision.now).await?;
+    let doubted = Doubted::note(&store, queued, &reason, decision).await?;
     let action = Action {
-        detail: Some(format!(
-            "taken at {taken_at}; {uncertain} messages became uncertain, {paused_campaigns} campaigns were paused"
-        )),
+        detail: Some(format!("taken at {taken_at}; {doubted}")),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;
-    Ok(Doubted {
-        uncertain,
-        paused_campaigns,
-    })
-}
-
-/// Pauses each campaign that would queue messages by itself; returns how many.
-async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, BackupError> {
-    let mut paused = 0;
-    for campaign in store.list_active_campaigns(decision.now).await? {
-        let is_active = matches!(
-            campaign.state,
-            CampaignState::Running | CampaignState::Scheduled
-        );
-        if is_active && campaign.recipients.waiting() > 0 {
-            let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, decision);
-            changed.await.map_err(|error| match error {
-                OperateError::Store(error) => error.into(),
-                other => BackupError::Campaign(other.to_string()),
-            })?;
-            paused += 1;
-        }
-    }
-    Ok(paused)
+    Ok(doubted)
 }
 
 /// The main database last: without it `serve` starts with nothing that could be sent.
@@ -175,12 +124,7 @@ fn move_into_place(
     let others = manifest.files.iter().map(|file| file.name.as_str());
     let others = others.filter(|name| *name != MAIN_FILE);
     for name in others.chain([MAIN_FILE]) {
-        let mut to = data_dir.join(name);
-        // Callbacks that were spooled before the databases were lost must not be replaced by others.
-        if to.exists() && journal::spool::is_spool_file(&to) {
-            to = data_dir.join(format!("restored-{name}"));
-        }
-        fs::rename(staging.join(name), &to).map_err(BackupError::at(&to))?;
+        files::move_in(staging, data_dir, name)?;
     }
     files::sync_folder(&uploads)?;
     files::sync_folder(data_dir)?;

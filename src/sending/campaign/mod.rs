@@ -13,4 +13,5 @@ pub use import_recipients::{
     ImportError, ImportMode, ImportReport, REJECTIONS_LISTED, RejectedRow, import,
 };
 pub use recipient_content::RecipientContent;
+pub(crate) use recipient_content::recipient_key;
 pub use recipient_rows::RowFormat;

@@ -135,8 +135,17 @@ impl RecipientContent {
 pub(super) fn row_key(draft: &MessageDraft) -> String {
     let text = match &draft.client_reference {
         Some(reference) => format!("client_reference {reference}"),
-        None => format!("to {}", draft.recipient.digits()),
+        None => return recipient_key(draft.recipient.digits()),
     };
+    hash(&text)
+}
+
+/// The key of a recipient without client reference.
+pub(crate) fn recipient_key(digits: &str) -> String {
+    hash(&format!("to {digits}"))
+}
+
+fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..KEY_LENGTH])
 }
 

@@ -15,6 +15,7 @@ mod ledger_entry;
 pub(super) mod merge;
 pub(super) mod message_change;
 pub(super) mod message_counts;
+pub(super) mod message_erasure;
 pub(super) mod message_ledger;
 mod message_sources;
 mod orphan_adoption;

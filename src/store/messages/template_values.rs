@@ -6,6 +6,9 @@ use crate::db::Error;
 use crate::domain::template::{Template, TemplateButton};
 use crate::store::entities::message_row::Model;
 
+/// Of a template without values.
+pub(in crate::store) const NO_VALUES: &str = r#"{"body":[],"buttons":[]}"#;
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TemplateValues {
     body: Vec<String>,

@@ -27,6 +27,7 @@ pub(crate) mod orphan_dismissal_endpoints;
 pub(crate) mod orphan_endpoints;
 pub mod parameters;
 mod path_parameters;
+pub(crate) mod person_endpoints;
 pub(crate) mod problem_count_endpoints;
 pub(crate) mod problem_list_endpoints;
 mod query_parameter;

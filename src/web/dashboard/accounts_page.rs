@@ -100,6 +100,8 @@ pub struct AccountsPage {
     pub(super) frame: Frame,
     cards: Vec<AccountCard>,
     reach: PublicUrlReach,
+    /// Whether the viewer may check the public URL.
+    can_check: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +155,7 @@ impl AccountsPage {
                 .map(|account| AccountCard::new(account, events, viewer, now))
                 .collect(),
             reach,
+            can_check: viewer == Visibility::Full,
         }
     }
 }

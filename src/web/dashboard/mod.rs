@@ -52,5 +52,6 @@ pub mod state_pill;
 pub mod time_element;
 mod timeline_entry;
 mod upload_form;
+pub mod url_check_page;
 pub(crate) mod user_forms;
 pub mod visible_text;

@@ -97,6 +97,7 @@ fn action_title(verb: Verb) -> &'static str {
         Verb::Match => "Matched",
         Verb::Unmatch => "Match undone",
         Verb::Dismiss => "Dismissed",
+        Verb::ErasePerson => "Personal data erased",
         other => other.as_str(),
     }
 }

@@ -1,6 +1,7 @@
 //! A fresh database for each test: SQLite files in a temporary folder, or a schema of its own on `TEST_DATABASE_URL`.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bluetick::db::connect_options::MAIN_WRITER;
@@ -64,7 +65,10 @@ impl TestDatabase {
             Err(_) => None,
         };
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::Builder::new()
+                .permissions(std::fs::Permissions::from_mode(0o700))
+                .tempdir()
+                .unwrap(),
             schema,
         }
     }

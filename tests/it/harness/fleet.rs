@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +43,9 @@ impl Fleet {
             starts: AtomicUsize::new(0),
         };
         for replica in fleet.replicas() {
-            std::fs::create_dir_all(fleet.data_dir(replica)).unwrap();
+            let folder = fleet.data_dir(replica);
+            let mut private = std::fs::DirBuilder::new();
+            private.recursive(true).mode(0o700).create(folder).unwrap();
             std::fs::write(fleet.file(replica), fleet.configuration(replica, base_url)).unwrap();
         }
         fleet

@@ -24,11 +24,16 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// `None` where it is not installed.
     pub(crate) fn nginx(trial: &CapacityTrial) -> Option<Self> {
+        Self::nginx_before(&trial.address)
+    }
+
+    /// In front of this address. `None` where it is not installed.
+    pub(crate) fn nginx_before(upstream: &str) -> Option<Self> {
         let program = find(&["/usr/sbin/nginx", "/usr/bin/nginx"])?;
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let shipped = read(&root().join("scripts/proxy/nginx.conf"));
-        let text = replace(&shipped, "127.0.0.1:8080", &trial.address);
+        let text = replace(&shipped, "127.0.0.1:8080", upstream);
         let text = replace(&text, "0.0.0.0:80", &address);
         // Its workers must reach the temporary folder.
         let text = format!("user root root;\n{text}");
@@ -46,11 +51,16 @@ impl Proxy {
 
     /// `None` where it is not installed.
     pub(crate) fn caddy(trial: &CapacityTrial) -> Option<Self> {
+        Self::caddy_before(&trial.address)
+    }
+
+    /// In front of this address. `None` where it is not installed.
+    pub(crate) fn caddy_before(upstream: &str) -> Option<Self> {
         let program = find(&["/usr/bin/caddy"])?;
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let shipped = read(&root().join("scripts/proxy/Caddyfile"));
-        let text = replace(&shipped, "127.0.0.1:8080", &trial.address);
+        let text = replace(&shipped, "127.0.0.1:8080", upstream);
         let text = replace(&text, "\n:80 {", &format!("\nhttp://{address} {{"));
         let file = folder.path().join("Caddyfile");
         std::fs::write(&file, format!("{{\n\tadmin off\n}}\n{text}")).unwrap();

@@ -1,0 +1,78 @@
+//! `bluetick erase`: removes the personal data of one customer.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::command_error::CommandError;
+use crate::cli::token::ACTOR;
+use crate::operating::actions::Decision;
+use crate::operating::erasure::{ErasureReport, erase};
+use crate::services::Services;
+use crate::web::dashboard::number_format::counted;
+
+#[derive(Args, Debug)]
+pub struct EraseArguments {
+    /// Phone number with country code, a `wa_id`, or a user id
+    #[arg(long, value_name = "N")]
+    pub phone: String,
+}
+
+pub async fn run(
+    arguments: &EraseArguments,
+    services: &Services,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let decision = Decision {
+        actor: ACTOR,
+        now: services.clock.now(),
+    };
+    let erased = erase(services, &arguments.phone, &decision).await;
+    // It processed what was waiting, if no `serve` does.
+    services.reconciler.release().await?;
+    let report = erased?;
+    print_report(&report, out)?;
+    if report.remaining.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "these files still hold the number or an id; remove them, or stop `serve` and erase again:\n{}",
+        lines(&report.remaining)
+    )
+    .into())
+}
+
+fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "erased: {} without recipient, content and ids now, {} deleted, {} changed",
+        counted(report.messages, "message is", "messages are"),
+        counted(report.callbacks, "callback", "callbacks"),
+        counted(report.other_rows, "other row", "other rows"),
+    )?;
+    if report.former_numbers > 0 {
+        let former = u64::try_from(report.former_numbers).unwrap_or(u64::MAX);
+        writeln!(
+            out,
+            "the customer had {} before, which others may have now; erase by number if needed",
+            counted(former, "other number", "other numbers")
+        )?;
+    }
+    if !report.earlier_backups.is_empty() {
+        writeln!(
+            out,
+            "warning: these backups were made before and still hold the data; delete them, or erase again after a restore:\n{}",
+            lines(&report.earlier_backups)
+        )?;
+    }
+    Ok(())
+}
+
+fn lines(paths: &[PathBuf]) -> String {
+    let lines: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,44 @@
+//! `bluetick export-person`: everything about one customer as a zip.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::command_error::CommandError;
+use crate::cli::token::ACTOR;
+use crate::operating::actions::Decision;
+use crate::operating::erasure::export_person;
+use crate::services::Services;
+use crate::web::dashboard::number_format::counted;
+
+#[derive(Args, Debug)]
+pub struct ExportPersonArguments {
+    /// Phone number with country code, a `wa_id`, or a user id
+    #[arg(long, value_name = "N")]
+    pub phone: String,
+    /// A new file
+    #[arg(long, value_name = "FILE", default_value = "customer.zip")]
+    pub output: PathBuf,
+}
+
+pub async fn run(
+    arguments: &ExportPersonArguments,
+    services: &Services,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let decision = Decision {
+        actor: ACTOR,
+        now: services.clock.now(),
+    };
+    let ExportPersonArguments { phone, output } = arguments;
+    let exported = export_person(services, phone, output, &decision).await?;
+    writeln!(
+        out,
+        "{}: {}, {}; it holds personal data, delete it when it was delivered",
+        output.display(),
+        counted(exported.messages, "message", "messages"),
+        counted(exported.callbacks, "callback", "callbacks"),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Deletes single callbacks, and the remains of deleted ones.
+
+use uuid::Uuid;
+
+use crate::db::Error;
+use crate::db::statements::IDS_PER_QUERY;
+use crate::domain::ids::CallbackId;
+use crate::journal::journal_handle::Journal;
+use crate::journal::sqlite_maintenance::{self, MaintenanceTask};
+
+impl Journal {
+    /// The caller has removed their outcomes: an entry without outcome would be a discrepancy.
+    pub(crate) async fn delete(&self, callbacks: &[CallbackId]) -> Result<u64, Error> {
+        let mut deleted = 0;
+        for chunk in callbacks.chunks(IDS_PER_QUERY) {
+            let ids: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
+            deleted += if self.pools().is_shared() {
+                sqlite_maintenance::delete(self.pools(), ids).await?
+            } else {
+                self.run_maintenance(MaintenanceTask::Delete(ids)).await?
+            };
+        }
+        Ok(deleted)
+    }
+
+    /// See [`Pools::compact`](crate::db::pools::Pools). On a server the journal is part of the main
+    /// database.
+    pub(crate) async fn compact(&self) -> Result<(), Error> {
+        if self.pools().is_shared() {
+            return Ok(());
+        }
+        self.pools().compact().await
+    }
+}

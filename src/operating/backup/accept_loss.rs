@@ -1,0 +1,153 @@
+//! Restores a copy of a data folder that was made otherwise, such as a `tar` of a running one: the two
+//! databases may be from different times.
+//!
+//! **Invariant:** nothing that was sent is sent again: queued messages become uncertain, as after a
+//! restore of a backup.
+
+use std::fs;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::journal::{self, Journal, spool};
+use crate::operating::actions::Decision;
+use crate::operating::backup::backup_error::BackupError;
+use crate::operating::backup::create::copy_uploads;
+use crate::operating::backup::doubted::Doubted;
+use crate::operating::backup::files;
+use crate::operating::backup::layout::{
+    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
+};
+use crate::operating::backup::restore::RestoreTarget;
+use crate::store::Store;
+
+/// What was restored, and what is missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AcceptedLoss {
+    pub doubted: Doubted,
+    /// Callbacks that were processed and that the journal does not have.
+    pub missing_callbacks: u64,
+    /// Callbacks that the main database has not processed yet; `serve` processes them.
+    pub unprocessed: u64,
+    /// When the last callback in the journal was received.
+    pub last_callback_at: Option<DateTime<Utc>>,
+}
+
+pub async fn restore_with_loss(
+    copy: &Path,
+    target: &RestoreTarget<'_>,
+    decision: &Decision<'_>,
+) -> Result<AcceptedLoss, BackupError> {
+    for name in [MAIN_FILE, JOURNAL_FILE] {
+        files::refuse_existing_database(target.data_dir, name)?;
+        if !copy.join(name).exists() {
+            return Err(BackupError::Missing(name));
+        }
+    }
+    let staging = target.data_dir.join(STAGING_FOLDER);
+    // Left by a restore that was interrupted.
+    if staging.exists() {
+        fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
+    }
+    files::create_empty_folder(&staging)?;
+    let copied = copy_into(copy, &staging)?;
+    let loss = reconcile_pair(&staging, target, decision).await?;
+    move_into_place(&staging, target.data_dir, &copied)?;
+    Ok(loss)
+}
+
+/// Returns the names of the spool files. The `-shm` files are made again.
+fn copy_into(copy: &Path, staging: &Path) -> Result<Vec<String>, BackupError> {
+    for name in [MAIN_FILE, JOURNAL_FILE] {
+        for name in [name.to_owned(), format!("{name}-wal")] {
+            files::copy(&copy.join(&name), &staging.join(&name))?;
+        }
+    }
+    let mut names = Vec::new();
+    for file in files::list_files(copy)? {
+        if spool::is_spool_file(&file) {
+            let name = file.file_name().unwrap_or_default();
+            files::copy(&file, &staging.join(name))?;
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    copy_uploads(&copy.join(UPLOADS_FOLDER), staging)?;
+    Ok(names)
+}
+
+async fn reconcile_pair(
+    staging: &Path,
+    target: &RestoreTarget<'_>,
+    decision: &Decision<'_>,
+) -> Result<AcceptedLoss, BackupError> {
+    let url = database_url(staging);
+    let pools = journal::connect(&url, CONNECTIONS).await?;
+    journal::migrate(&pools).await?;
+    let journal = Journal::open(pools).await?;
+    let store = Store::open(&url, CONNECTIONS).await?;
+    let restored = reconcile_opened(&store, &journal, target, decision).await;
+    journal.close().await?;
+    store.close().await?;
+    restored
+}
+
+async fn reconcile_opened(
+    store: &Store,
+    journal: &Journal,
+    target: &RestoreTarget<'_>,
+    decision: &Decision<'_>,
+) -> Result<AcceptedLoss, BackupError> {
+    for (file, faults) in [
+        (MAIN_FILE, store.find_faults().await?),
+        (JOURNAL_FILE, journal.find_faults().await?),
+    ] {
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(BackupError::Broken { file, fault });
+        }
+    }
+    store.migrate().await?;
+    let fingerprint = store.key_fingerprint().await?;
+    if !fingerprint.is_some_and(|known| target.key_fingerprints.contains(&known)) {
+        return Err(BackupError::OtherKey);
+    }
+    let state = journal.state().await?;
+    let position = store.position().await?;
+    let missing = store.accept_journal(&state).await?;
+    // Later callbacks must not get the numbers of the missing ones, which count as processed.
+    journal.skip_to(position).await?;
+    let reason = "restored from a copy of the data folder: it may have been sent";
+    let doubted = Doubted::note(store, target.queued, reason, decision).await?;
+    let action = Action {
+        detail: Some(format!(
+            "from a copy, with loss accepted; {doubted}, {missing} callbacks are missing"
+        )),
+        ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
+    };
+    store.record_action(&action).await?;
+    Ok(AcceptedLoss {
+        doubted,
+        missing_callbacks: missing,
+        unprocessed: u64::try_from(state.end - position).unwrap_or_default(),
+        last_callback_at: journal.last_received_at().await?,
+    })
+}
+
+/// The main database last: without it `serve` starts with nothing that could be sent.
+fn move_into_place(staging: &Path, data_dir: &Path, spooled: &[String]) -> Result<(), BackupError> {
+    let uploads = data_dir.join(UPLOADS_FOLDER);
+    if !uploads.exists() {
+        files::create_empty_folder(&uploads)?;
+    }
+    for file in files::list_files(&staging.join(UPLOADS_FOLDER))? {
+        let to = uploads.join(file.file_name().unwrap_or_default());
+        fs::rename(&file, &to).map_err(BackupError::at(&to))?;
+    }
+    let names = spooled.iter().map(String::as_str);
+    for name in names.chain([JOURNAL_FILE, MAIN_FILE]) {
+        files::move_in(staging, data_dir, name)?;
+    }
+    files::sync_folder(&uploads)?;
+    files::sync_folder(data_dir)?;
+    fs::remove_dir_all(staging).map_err(BackupError::at(staging))
+}

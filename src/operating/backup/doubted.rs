@@ -1,0 +1,68 @@
+//! What may have been sent since the restored data were copied.
+
+use std::fmt;
+
+use crate::domain::campaign::CampaignState;
+use crate::operating::actions::{Decision, OperateError};
+use crate::operating::backup::backup_error::BackupError;
+use crate::operating::change_campaign::{CampaignChange, change_campaign};
+use crate::store::Store;
+use crate::store::backup::QueuedMessages;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Doubted {
+    /// Messages that became uncertain.
+    pub uncertain: u64,
+    /// Campaigns that were paused: their recipients who waited may have got their messages.
+    pub paused_campaigns: u64,
+}
+
+impl Doubted {
+    /// Makes sure that nothing is sent again by itself. `reason` is shown with each message.
+    pub(super) async fn note(
+        store: &Store,
+        queued: QueuedMessages,
+        reason: &str,
+        decision: &Decision<'_>,
+    ) -> Result<Self, BackupError> {
+        let paused_campaigns = match queued {
+            QueuedMessages::AreUncertain => pause_campaigns(store, decision).await?,
+            QueuedMessages::StayQueued => 0,
+        };
+        let uncertain = store.doubt_queued(queued, reason, decision.now).await?;
+        Ok(Self {
+            uncertain,
+            paused_campaigns,
+        })
+    }
+}
+
+impl fmt::Display for Doubted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} messages became uncertain, {} campaigns were paused",
+            self.uncertain, self.paused_campaigns
+        )
+    }
+}
+
+/// Pauses each campaign that would queue messages by itself; returns how many.
+async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, BackupError> {
+    let mut paused = 0;
+    for campaign in store.list_active_campaigns(decision.now).await? {
+        let is_active = matches!(
+            campaign.state,
+            CampaignState::Running | CampaignState::Scheduled
+        );
+        if is_active && campaign.recipients.waiting() > 0 {
+            let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, decision);
+            changed.await.map_err(|error| match error {
+                OperateError::Store(error) => error.into(),
+                other => BackupError::Campaign(other.to_string()),
+            })?;
+            paused += 1;
+        }
+    }
+    Ok(paused)
+}

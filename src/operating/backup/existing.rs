@@ -1,0 +1,38 @@
+//! Backups that exist in a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::operating::backup::backup_error::BackupError;
+use crate::operating::backup::files;
+use crate::operating::backup::layout::MANIFEST_FILE;
+use crate::operating::backup::manifest::Manifest;
+
+/// A backup with its folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExistingBackup {
+    pub folder: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// The complete backups directly in a folder, oldest first; none if it does not exist.
+pub fn list_backups(folder: &Path) -> Result<Vec<ExistingBackup>, BackupError> {
+    let mut found = Vec::new();
+    for folder in files::list_folders(folder)? {
+        if folder.join(MANIFEST_FILE).exists() {
+            let manifest = Manifest::read(&folder)?;
+            found.push(ExistingBackup { folder, manifest });
+        }
+    }
+    found.sort_by_key(|backup| backup.manifest.taken_at);
+    Ok(found)
+}
+
+/// The manifest first: without it the rest is no backup.
+pub(super) fn remove_backup(folder: &Path) -> Result<(), BackupError> {
+    let manifest = folder.join(MANIFEST_FILE);
+    if manifest.exists() {
+        fs::remove_file(&manifest).map_err(BackupError::at(&manifest))?;
+    }
+    fs::remove_dir_all(folder).map_err(BackupError::at(folder))
+}

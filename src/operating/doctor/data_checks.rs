@@ -1,0 +1,113 @@
+//! What the database shows: SQLite's version, backups, accounts that never received anything.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::Config;
+use crate::db;
+use crate::operating::backup::{BackupError, newest_backup};
+use crate::operating::doctor::finding::Finding;
+use crate::store::Store;
+
+/// Earlier ones can corrupt a database in WAL mode.
+const SQLITE: [u32; 3] = [3, 51, 3];
+
+pub(super) async fn check_sqlite(store: &Store) -> Result<Option<Finding>, db::Error> {
+    let version = store.sqlite_version().await?;
+    Ok(version.and_then(|version| check_sqlite_version(&version)))
+}
+
+fn check_sqlite_version(version: &str) -> Option<Finding> {
+    let numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let numbers: Vec<u32> = numbers.collect();
+    (numbers.as_slice() < SQLITE.as_slice()).then(|| {
+        Finding::problem(
+            "sqlite_version",
+            format!("SQLite {version} can damage a database that several connections write"),
+            "build Bluetick with the SQLite that it brings, 3.51.3 or later",
+        )
+    })
+}
+
+/// A backup is stale once two in a row are missing.
+pub(super) fn check_backups(
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<Option<Finding>, BackupError> {
+    if config.uses_postgres() {
+        return Ok(None);
+    }
+    let Some(schedule) = &config.backup else {
+        return Ok(Some(Finding::warning(
+            "backup_missing",
+            "no backups are made",
+            "set `backup.directory` to a folder on another disk, or run `bluetick backup DIR` from cron",
+        )));
+    };
+    let newest = newest_backup(&schedule.directory)?;
+    let every = TimeDelta::from_std(schedule.every).unwrap_or(TimeDelta::MAX);
+    if newest.is_some_and(|newest| now - newest <= every.checked_mul(2).unwrap_or(every)) {
+        return Ok(None);
+    }
+    let directory = schedule.directory.display();
+    let summary = match newest {
+        Some(newest) => format!(
+            "the newest backup in {directory} is from {}; one is due every {}",
+            newest.format("%Y-%m-%d %H:%M"),
+            humantime::format_duration(schedule.every)
+        ),
+        None => format!("there is no backup in {directory} yet"),
+    };
+    let fix = format!(
+        "read in the log of `serve` why \"the backup failed\"; make one now: bluetick backup {directory}/now"
+    );
+    Ok(Some(Finding::problem("backup_stale", summary, fix)))
+}
+
+/// Configured accounts from which no callback ever arrived.
+pub(super) async fn check_accounts(
+    store: &Store,
+    config: &Config,
+) -> Result<Vec<Finding>, db::Error> {
+    let known = store.list_accounts().await?;
+    let mut findings = Vec::new();
+    if config.accounts.is_empty() {
+        findings.push(Finding::warning(
+            "accounts",
+            "no account is configured",
+            "add `[[accounts]]` to the configuration; docs/configuration.md lists its keys",
+        ));
+    }
+    for account in &config.accounts {
+        let record = known.get(&account.id);
+        if record.is_some_and(|record| record.last_callback_at.is_some()) {
+            continue;
+        }
+        findings.push(Finding::warning(
+            "account_never_received",
+            format!("no callback has ever arrived for account {}", account.id),
+            format!(
+                "enter its callback URL, which the page /accounts shows, in the console of {}",
+                account.provider()
+            ),
+        ));
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_sqlite_are_compared_by_number() {
+        for (version, is_old) in [
+            ("3.51.3", false),
+            ("3.51.10", false),
+            ("3.52.0", false),
+            ("3.51.2", true),
+            ("3.9.0", true),
+        ] {
+            assert_eq!(check_sqlite_version(version).is_some(), is_old, "{version}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! All checks, one after the other; a failed one is a finding and does not prevent the others.
+
+use chrono::{DateTime, Utc};
+
+use crate::config::Config;
+use crate::db::disk::Disk;
+use crate::http_client::url_check_client::UrlCheckClient;
+use crate::keys::Keys;
+use crate::operating::doctor::data_checks::{check_accounts, check_backups, check_sqlite};
+use crate::operating::doctor::finding::Finding;
+use crate::operating::doctor::folder_checks::check_folder;
+use crate::operating::doctor::machine_checks::{check_clock, check_disk, check_file_limit};
+use crate::operating::doctor::public_url::{PublicUrl, check_public_url};
+use crate::store::Store;
+
+/// What there is to examine.
+pub struct Examination<'a> {
+    pub config: &'a Config,
+    /// Why the database cannot be opened, if it cannot.
+    pub store: Result<&'a Store, String>,
+    /// Why there is no secret key, if there is none.
+    pub keys: Result<&'a Keys, String>,
+    pub now: DateTime<Utc>,
+}
+
+/// Problems first.
+pub async fn examine(examination: &Examination<'_>) -> Vec<Finding> {
+    let Examination { config, now, .. } = *examination;
+    let folder = check_folder(&config.data_dir);
+    let mut findings = folder.findings;
+    findings.extend(check_clock(now, folder.newest));
+    findings.extend(check_file_limit());
+    let disk = Disk::measure(&config.data_dir);
+    findings.extend(
+        disk.ok()
+            .and_then(|disk| check_disk(&config.data_dir, disk)),
+    );
+    findings.extend(config.warnings().into_iter().map(|warning| {
+        let fix = "change it in the configuration, or leave it if it is intended";
+        Finding::warning("configuration", warning, fix)
+    }));
+    match check_backups(config, now) {
+        Ok(found) => findings.extend(found),
+        Err(error) => {
+            let fix = "make the folder readable for the user that `serve` runs as";
+            findings.push(Finding::problem("backup_stale", error.to_string(), fix));
+        }
+    }
+    findings.extend(check_database(examination).await);
+    findings.extend(check_url(examination).await);
+    findings.sort_by_key(|finding| finding.level);
+    findings
+}
+
+async fn check_database(examination: &Examination<'_>) -> Vec<Finding> {
+    let store = match &examination.store {
+        Ok(store) => *store,
+        Err(reason) => {
+            let fix = "do what the message says; `bluetick serve` or `bluetick migrate` creates and migrates databases";
+            return vec![Finding::problem("database", reason.clone(), fix)];
+        }
+    };
+    let mut findings = Vec::new();
+    let failed = |error: crate::db::Error| {
+        let fix = "run it again when the database answers; the log of `serve` has more";
+        Finding::problem("database", error.to_string(), fix)
+    };
+    match check_sqlite(store).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(failed(error)),
+    }
+    match check_accounts(store, examination.config).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(failed(error)),
+    }
+    findings
+}
+
+async fn check_url(examination: &Examination<'_>) -> Vec<Finding> {
+    let config = examination.config;
+    let keys = match &examination.keys {
+        Ok(keys) => keys,
+        Err(reason) => {
+            let fix = "restore the file secret_key in data_dir, or set `secret_key`";
+            return vec![Finding::problem("secret_key", reason.clone(), fix)];
+        }
+    };
+    let target = PublicUrl::new(&config.public_url, keys.url_check_token(), &config.accounts);
+    match UrlCheckClient::new() {
+        Ok(client) => check_public_url(&client, &target, examination.now).await,
+        Err(error) => {
+            let fix = "install the package ca-certificates";
+            vec![Finding::problem("unreachable", error.to_string(), fix)]
+        }
+    }
+}

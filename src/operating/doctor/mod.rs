@@ -1,0 +1,17 @@
+//! Finds what keeps an installation from working, with the command or setting that fixes it: the
+//! machine, the data folder, backups, accounts, and the public URL as a provider reaches it.
+//!
+//! Changes nothing, and can run beside `serve`.
+
+mod data_checks;
+mod examine;
+mod finding;
+mod folder_checks;
+mod machine_checks;
+mod public_url;
+mod reply_checks;
+
+pub use examine::{Examination, examine};
+pub use finding::{Finding, Level};
+pub use public_url::{PublicUrl, check_public_url};
+pub use reply_checks::{ArrivedRequest, CHECK_HEADER};

@@ -1,0 +1,62 @@
+//! The same bytes as received and inside the encodings that callbacks use: compression, UTF-16,
+//! percent-encoding, escapes of JSON.
+
+use std::borrow::Cow;
+
+use crate::receiving::unpack::unpack;
+
+/// The bytes, then each decoded form that differs.
+pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let unpacked = unpack(bytes, None).unwrap_or(Cow::Borrowed(bytes));
+    let wide = remove_zeros(&unpacked);
+    let text = wide.as_deref().unwrap_or(&unpacked);
+    let percent = decode_percent(text);
+    let json = unescape_json(percent.as_deref().unwrap_or(text));
+    let decoded = [wide, percent, json].into_iter().flatten();
+    let unpacked = std::iter::once(unpacked);
+    unpacked.chain(decoded.map(Cow::Owned).collect::<Vec<_>>())
+}
+
+/// UTF-16 of digits and Latin letters has a zero beside each.
+fn remove_zeros(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = || bytes.iter().copied().filter(|byte| *byte != 0);
+    bytes.contains(&0).then(|| text().collect())
+}
+
+fn decode_percent(bytes: &[u8]) -> Option<Vec<u8>> {
+    replace(bytes, b"%", 2, |digits| parse_hex(digits, 0xff))
+}
+
+/// Of ASCII characters.
+fn unescape_json(bytes: &[u8]) -> Option<Vec<u8>> {
+    replace(bytes, b"\\u", 4, |digits| parse_hex(digits, 0x7f))
+}
+
+/// Replaces every mark with the `length` bytes behind it, where `decode` knows them; `None` if there
+/// is none.
+fn replace(
+    bytes: &[u8],
+    mark: &[u8],
+    length: usize,
+    decode: impl Fn(&[u8]) -> Option<u8>,
+) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let (mut at, mut is_changed) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        let behind = bytes.get(at..).and_then(|rest| rest.strip_prefix(mark));
+        if let Some(byte) = behind.and_then(|rest| decode(rest.get(..length)?)) {
+            decoded.push(byte);
+            at += mark.len() + length;
+            is_changed = true;
+        } else {
+            decoded.push(*byte);
+            at += 1;
+        }
+    }
+    is_changed.then_some(decoded)
+}
+
+fn parse_hex(digits: &[u8], most: u32) -> Option<u8> {
+    let number = u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    u8::try_from(number).ok().filter(|_| number <= most)
+}

@@ -1,0 +1,34 @@
+//! Why personal data could not be erased, or not completely.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::db;
+
+#[derive(Debug, Error)]
+pub enum ErasureError {
+    /// The text is neither a number nor a user id.
+    #[error("{0}")]
+    InvalidIdentity(String),
+    #[error("{0} messages to this customer are being submitted right now; try again in a minute")]
+    Submitting(u64),
+    #[error(
+        "callbacks are waiting to be processed, and another process does not process them; try again when `serve` has caught up"
+    )]
+    Unprocessed,
+    #[error("a rebuild is running; let `serve` or `rebuild` finish it first")]
+    Rebuilding,
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+impl ErasureError {
+    pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,317 @@
+//! Everything that is stored about one customer, as a zip: messages with their receipts, attempts
+//! and actions as JSON, callbacks as received, uploaded files.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::callback_record::CallbackRecord;
+use crate::domain::campaign::CampaignId;
+use crate::domain::delivery_state::Stage;
+use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
+use crate::domain::media::{Media, MediaKind, MediaSource};
+use crate::domain::message::Message;
+use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::operating::actions::Decision;
+use crate::operating::erasure::callback_selection::{CallbackSelection, READ_BYTES, READ_ROWS};
+use crate::operating::erasure::erasure_error::ErasureError;
+use crate::operating::erasure::identities::{Identities, find_identities};
+use crate::operating::erasure::identity_matcher::IdentityMatcher;
+use crate::reporting::message_history::MessageHistory;
+use crate::services::Services;
+use crate::store::messages::Found;
+
+/// Messages read at a time.
+const BATCH: u64 = 100;
+const ABOUT: &str = "\
+Everything that Bluetick stores about one customer.
+
+customer.json     the ids of the customer, and until when WhatsApp's 24-hour windows are open
+messages.ndjson   one message per line, with receipts, attempts and actions of operators
+callbacks.ndjson  one HTTP request of a provider per line; its body is in callbacks/, as received
+uploads/          files that were sent to the customer and are still stored
+";
+
+/// What was exported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PersonExport {
+    pub messages: u64,
+    pub callbacks: u64,
+}
+
+/// `text` is a phone number, a `wa_id` or a user id. Creates the file (0600), which must not exist.
+pub async fn export_person(
+    services: &Services,
+    text: &str,
+    file: &Path,
+    decision: &Decision<'_>,
+) -> Result<PersonExport, ErasureError> {
+    let identities = find_identities(&services.store, text).await?;
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    let created = created.map_err(ErasureError::at(file))?;
+    let mut export = Export {
+        services,
+        archive: ZipWriter::new(created),
+        file,
+        messages: BTreeSet::new(),
+        reporting: BTreeSet::new(),
+    };
+    export.write_customer(&identities, decision.now).await?;
+    export.write_messages(&identities).await?;
+    let callbacks = export.write_callbacks(&identities).await?;
+    export.write_uploads()?;
+    let exported = PersonExport {
+        messages: export.messages.len() as u64,
+        callbacks,
+    };
+    export.finish()?;
+    let action = Action {
+        detail: Some(format!(
+            "messages: {}, callbacks: {callbacks}",
+            exported.messages
+        )),
+        ..Action::new(decision.actor, Verb::ExportPerson, decision.now)
+    };
+    services.store.record_action(&action).await?;
+    Ok(exported)
+}
+
+struct Export<'a> {
+    services: &'a Services,
+    archive: ZipWriter<File>,
+    file: &'a Path,
+    messages: BTreeSet<MessageId>,
+    /// Callbacks that reported on them.
+    reporting: BTreeSet<CallbackId>,
+}
+
+impl Export<'_> {
+    fn begin(&mut self, name: &str) -> Result<(), ErasureError> {
+        let options = SimpleFileOptions::default().unix_permissions(0o600);
+        let begun = self.archive.start_file(name, options);
+        begun.map_err(|error| self.failed(error))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ErasureError> {
+        let written = self.archive.write_all(bytes);
+        written.map_err(ErasureError::at(self.file))
+    }
+
+    fn failed(&self, error: ZipError) -> ErasureError {
+        ErasureError::at(self.file)(io::Error::from(error))
+    }
+
+    async fn write_customer(
+        &mut self,
+        identities: &Identities,
+        now: DateTime<Utc>,
+    ) -> Result<(), ErasureError> {
+        let windows = self.services.store.list_windows_of(&identities.all).await?;
+        let windows: Vec<Value> = windows
+            .into_iter()
+            .map(
+                |(account, at)| json!({ "account": account.as_str(), "last_inbound_at": time(at) }),
+            )
+            .collect();
+        let customer = json!({
+            "exported_at": time(now),
+            "ids": identities.all,
+            "last_messages_from_customer": windows,
+        });
+        self.begin("about.txt")?;
+        self.write(ABOUT.as_bytes())?;
+        self.begin("customer.json")?;
+        self.write(format!("{customer:#}\n").as_bytes())
+    }
+
+    async fn write_messages(&mut self, identities: &Identities) -> Result<(), ErasureError> {
+        self.begin("messages.ndjson")?;
+        let store = &self.services.store;
+        let mut after = None;
+        loop {
+            let batch = store
+                .list_messages_to(&identities.all, after, BATCH)
+                .await?;
+            let Some(last) = batch.last() else {
+                return Ok(());
+            };
+            after = Some(*last);
+            for id in batch {
+                let Some(Found::Message(message)) = store.find_message(id).await? else {
+                    continue;
+                };
+                let history = MessageHistory::load(store, id).await?;
+                let reports = history.receipts.iter();
+                let reports = reports.filter(|receipt| receipt.source_kind == SourceKind::Callback);
+                self.reporting
+                    .extend(reports.map(|receipt| CallbackId::from(receipt.source)));
+                self.write(format!("{}\n", message_json(&message, &history)).as_bytes())?;
+                self.messages.insert(id);
+            }
+        }
+    }
+
+    /// The list needs memory for the metadata of all, which are small.
+    async fn write_callbacks(&mut self, identities: &Identities) -> Result<u64, ErasureError> {
+        let matcher = IdentityMatcher::new(identities);
+        let (messages, reporting) = (self.messages.clone(), self.reporting.clone());
+        let selection = CallbackSelection {
+            matcher: &matcher,
+            messages: &messages,
+            reporting: &reporting,
+        };
+        let journal = &self.services.journal;
+        let (mut lines, mut number, mut after) = (String::new(), 0, 0);
+        loop {
+            let entries = journal.read_after(after, READ_ROWS, READ_BYTES).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            for entry in entries
+                .iter()
+                .filter(|entry| selection.includes(&entry.record))
+            {
+                lines.push_str(&callback_json(&entry.record).to_string());
+                lines.push('\n');
+                self.begin(&format!("callbacks/{}", entry.record.id))?;
+                self.write(&entry.record.body)?;
+                number += 1;
+            }
+        }
+        self.begin("callbacks.ndjson")?;
+        self.write(lines.as_bytes())?;
+        Ok(number)
+    }
+
+    fn write_uploads(&mut self) -> Result<(), ErasureError> {
+        for path in self.services.uploads.list_of(&self.messages) {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let mut upload = match File::open(&path) {
+                Ok(upload) => upload,
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(ErasureError::at(path)(error)),
+            };
+            self.begin(&format!("uploads/{name}"))?;
+            io::copy(&mut upload, &mut self.archive).map_err(ErasureError::at(self.file))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), ErasureError> {
+        let file = self.file;
+        let written = self.archive.finish().map_err(io::Error::from);
+        let synced = written.and_then(|file| file.sync_all());
+        synced.map_err(ErasureError::at(file))
+    }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn message_json(message: &Message, history: &MessageHistory) -> Value {
+    let stages = Stage::ALL.into_iter().zip(message.stages);
+    let stages: serde_json::Map<String, Value> = stages
+        .filter_map(|(stage, at)| Some((stage.as_str().to_owned(), time(at?).into())))
+        .collect();
+    let media = message.media.as_ref();
+    let attempts = history.attempts.iter().map(|attempt| {
+        json!({
+            "number": attempt.number,
+            "started_at": time(attempt.started_at),
+            "finished_at": attempt.finished_at.map(time),
+            "outcome": attempt.outcome.as_str(),
+            "request": attempt.request,
+            "reply": attempt.reply,
+        })
+    });
+    let actions = history.actions.iter().map(|action| {
+        json!({
+            "action": action.verb.as_str(),
+            "by": action.actor,
+            "at": time(action.happened_at),
+            "detail": action.detail,
+        })
+    });
+    json!({
+        "id": message.id.to_string(),
+        "account": message.account.as_str(),
+        "provider": message.provider.as_str(),
+        "origin": message.origin.as_str(),
+        "from": message.sender,
+        "to": message.recipient,
+        "name": message.name,
+        "kind": message.kind.map(MediaKind::as_str),
+        "media_url": media.and_then(media_url),
+        "caption": media.and_then(|media| media.caption.clone()),
+        "template": message.template.as_ref().map(|template| json!({ "name": template.name, "body": template.body })),
+        "refs": [message.references.reference, message.references.reference1, message.references.reference2],
+        "client_reference": message.client_reference,
+        "campaign": message.campaign.as_ref().map(CampaignId::as_str),
+        "provider_id": message.provider_id.as_ref().map(ProviderMessageId::as_str),
+        "state": message.state.as_str(),
+        "created_at": time(message.created_at),
+        "times": stages,
+        "receipts": history.receipts.iter().map(receipt_json).collect::<Vec<_>>(),
+        "attempts": attempts.collect::<Vec<_>>(),
+        "actions": actions.collect::<Vec<_>>(),
+    })
+}
+
+fn media_url(media: &Media) -> Option<&str> {
+    match &media.source {
+        MediaSource::Url(url) => Some(url),
+        MediaSource::Id(_) | MediaSource::Upload(_) => None,
+    }
+}
+
+fn receipt_json(receipt: &Receipt) -> Value {
+    let (kind, text) = match &receipt.event {
+        ReceiptEvent::Stage(stage) => ("stage", stage.as_str().to_owned()),
+        ReceiptEvent::Failure(failure) => {
+            let parts = [&failure.code, &failure.title, &failure.detail];
+            let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+            ("failure", parts.join(" "))
+        }
+        ReceiptEvent::Other(word) => ("other", word.clone()),
+        ReceiptEvent::Notice(text) => ("notice", text.clone()),
+    };
+    json!({
+        "source": receipt.source_kind.as_str(),
+        "source_id": receipt.source.to_string(),
+        kind: text,
+        "occurred_at": receipt.occurred_at.map(time),
+        "received_at": time(receipt.received_at),
+        "recipient": receipt.recipient,
+    })
+}
+
+fn callback_json(record: &CallbackRecord) -> Value {
+    json!({
+        "id": record.id.to_string(),
+        "account": record.account.as_str(),
+        "received_at": time(record.received_at),
+        "method": record.method,
+        "query": record.query,
+        "headers": record.headers,
+        "from_address": record.remote,
+        "body": format!("callbacks/{}", record.id),
+    })
+}

@@ -1,0 +1,191 @@
+//! Recognises the ids of one customer in texts, bodies and files, however they are written.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::operating::erasure::callback_decodings::decodings;
+use crate::operating::erasure::identities::Identities;
+use crate::sending::recipient_number;
+
+/// What may stand between two digits of a written number.
+const SEPARATORS: &str = r"[\s().\-/\xa0]{0,3}";
+/// A shorter national number may be anything.
+const NATIONAL_DIGITS: usize = 8;
+
+/// Matches a number as people and providers write it, and inside base64: a wamid holds the number.
+#[derive(Clone, Debug)]
+pub struct IdentityMatcher {
+    /// Whole numbers and ids.
+    written: Regex,
+    encoded: Regex,
+    /// Without regard to what surrounds it.
+    stored: Regex,
+}
+
+impl IdentityMatcher {
+    /// No match in a file is longer, so that files can be searched in overlapping pieces.
+    pub const LONGEST: usize = 256;
+
+    pub fn new(identities: &Identities) -> Self {
+        let (mut written, mut stored) = (Vec::new(), Vec::new());
+        for phone in identities.phones() {
+            let mut spellings = vec![format!("(?:00|011|0)?{}", spaced(phone))];
+            let national = recipient_number::national_digits(phone);
+            if let Some(national) = national.filter(|digits| digits.len() >= NATIONAL_DIGITS) {
+                spellings.push(format!("0?{}", spaced(&national)));
+            }
+            let spellings = spellings.join("|");
+            written.push(format!("(?:^|[^0-9])(?:{spellings})(?:[^0-9]|$)"));
+            stored.extend([phone.to_owned(), phone.chars().rev().collect()]);
+        }
+        for user_id in identities.user_ids() {
+            let literal = regex::escape(user_id);
+            written.push(format!("(?:^|[^0-9A-Za-z.]){literal}(?:[^0-9A-Za-z]|$)"));
+            stored.push(literal);
+        }
+        let encoded: Vec<String> = identities.all.iter().flat_map(|id| encode(id)).collect();
+        stored.extend(encoded.iter().cloned());
+        Self {
+            written: compile(&written.join("|")),
+            encoded: compile(&encoded.join("|")),
+            stored: compile(&stored.join("|")),
+        }
+    }
+
+    /// Whether a text or a body names the customer, also inside the encodings that callbacks use.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        decodings(bytes).any(|decoded: Cow<'_, [u8]>| {
+            self.written.is_match(&decoded) || self.encoded.is_match(&decoded)
+        })
+    }
+
+    /// Whether these bytes of a file hold an id as databases store it, or in base64.
+    pub fn is_stored_in(&self, bytes: &[u8]) -> bool {
+        self.stored.is_match(bytes)
+    }
+}
+
+/// The digits with what people write between them.
+fn spaced(digits: &str) -> String {
+    let digits: Vec<String> = digits.chars().map(String::from).collect();
+    digits.join(SEPARATORS)
+}
+
+/// The characters that a text becomes inside base64, wherever it begins there. Digits become neither
+/// `+` nor `/`, so both alphabets agree.
+fn encode(text: &str) -> Vec<String> {
+    (0..3_usize)
+        .map(|offset| {
+            let bytes = [vec![0; offset], text.as_bytes().to_vec()].concat();
+            let characters = STANDARD_NO_PAD.encode(&bytes);
+            let first = (offset * 8).div_ceil(6);
+            let whole = bytes.len() * 8 / 6;
+            regex::escape(characters.get(first..whole).unwrap_or_default())
+        })
+        .filter(|needle| !needle.is_empty())
+        .collect()
+}
+
+/// The patterns are made of escaped texts.
+fn compile(pattern: &str) -> Regex {
+    let compiled = RegexBuilder::new(pattern).unicode(false).build();
+    #[expect(
+        clippy::expect_used,
+        reason = "digits and escaped texts, a few per customer, always compile"
+    )]
+    compiled.expect("a valid pattern")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Write;
+
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn matcher(ids: &[&str]) -> IdentityMatcher {
+        IdentityMatcher::new(&Identities {
+            all: ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
+            former: 0,
+        })
+    }
+
+    #[test]
+    fn a_number_is_recognised_in_every_spelling() {
+        let matcher = matcher(&["919876543210"]);
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(br#"{"to":"919876543210"}"#).unwrap();
+        let spellings: Vec<Vec<u8>> = [
+            "919876543210",
+            "+919876543210",
+            "+91 98765 43210",
+            "(+91) 98765-43210",
+            "00919876543210",
+            "call 09876543210.",
+            "98765 43210",
+            "to=%2B919876543210&x=1",
+            "to=%20919876543210",
+            r#"{"to":"\u002b9\u0031 98765 43210"}"#,
+            "payload=%7B%22wa%22%3A%22919876543210%22%7D",
+            "tel:+91-98765-43210",
+            "919876543210@c.us",
+            "wamid.HBgMOTE5ODc2NTQzMjEwFQIAERgS",
+        ]
+        .iter()
+        .map(|text| text.as_bytes().to_vec())
+        .chain([
+            packed.finish().unwrap(),
+            STANDARD.encode("x919876543210y").into_bytes(),
+            URL_SAFE_NO_PAD.encode("ab+919876543210").into_bytes(),
+            "919876543210"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect(),
+        ])
+        .collect();
+        for spelling in &spellings {
+            let shown = String::from_utf8_lossy(spelling);
+            assert!(matcher.matches(spelling), "{shown}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_not_recognised() {
+        let matcher = matcher(&["919876543210"]);
+        for other in [
+            "919876543211",
+            "9876543211",
+            "19876543210",
+            "98765432109",
+            "+91 98765 4321",
+            "wamid.HBgMOTE5ODc2NTQzMjExFQIAERgS",
+            "1763640000",
+            "",
+        ] {
+            assert!(!matcher.matches(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn files_are_searched_for_what_databases_store() {
+        let matcher = matcher(&["919876543210"]);
+        for bytes in ["x919876543210", "012345678919", "HBgMOTE5ODc2NTQzMjEwFQIA"] {
+            assert!(matcher.is_stored_in(bytes.as_bytes()), "{bytes}");
+        }
+        assert!(!matcher.is_stored_in(b"91987654321"));
+    }
+
+    #[test]
+    fn a_user_id_is_recognised_whole() {
+        let matcher = matcher(&["IN.1234567890"]);
+        assert!(matcher.matches(br#"{"user_id":"IN.1234567890"}"#));
+        assert!(!matcher.matches(b"IN.123456789"));
+    }
+}

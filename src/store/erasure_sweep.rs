@@ -1,0 +1,270 @@
+//! Removes texts that name one customer from every table, row by row. A text is removed whole.
+//!
+//! [`SWEPT`] and [`NOT_SWEPT`] together name every column of text in the main database; a test
+//! compares them with the schema.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{QueryResult, Value};
+use uuid::Uuid;
+
+use crate::db::Error;
+use crate::domain::ids::MessageId;
+use crate::store::Store;
+use crate::store::ledger::message_erasure::ERASED;
+use crate::store::purge_statements::execute;
+
+/// Whether a text or a body names the customer.
+pub type NamesCustomer<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
+
+/// A table whose rows are read in the order of its key.
+#[derive(Clone, Copy, Debug)]
+pub struct SweptTable {
+    pub name: &'static str,
+    key: &'static [KeyColumn],
+    /// Column of the message that is folded again when the row changes.
+    folds: Option<&'static str>,
+    pub columns: &'static [(&'static str, Removal)],
+    /// Rows read at a time.
+    page: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum KeyColumn {
+    Id(&'static str),
+    Text(&'static str),
+    Integer(&'static str),
+    Number(&'static str),
+}
+
+/// What happens to a text that names the customer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// NULL takes its place.
+    Null,
+    /// `…` takes its place.
+    Ellipsis,
+    /// The row is deleted.
+    Row,
+    /// Like `Row`, for a column of bytes.
+    RowOfBytes,
+}
+
+use KeyColumn::{Id, Integer, Number, Text};
+use Removal::{Ellipsis, Null, Row, RowOfBytes};
+
+const PAGE: u64 = 500;
+/// Of rows with whole bodies.
+const SMALL_PAGE: u64 = 8;
+
+/// Receipts come before messages, which show their texts.
+#[rustfmt::skip]
+pub const SWEPT: &[SweptTable] = &[
+    SweptTable { name: "receipts", key: &[Id("source"), Integer("part")], folds: Some("message"), page: PAGE, columns: &[
+        ("code", Null), ("title", Null), ("detail", Null), ("failure_key", Null), ("word", Ellipsis), ("recipient", Null),
+        ("pricing_category", Null), ("pricing_model", Null), ("price", Null), ("pricing_type", Null), ("pricing_currency", Null), ("pricing_raw", Null),
+    ] },
+    SweptTable { name: "provider_ids", key: &[Text("account"), Text("provider_id")], folds: Some("message"), page: PAGE, columns: &[("provider_id", Row)] },
+    SweptTable { name: "messages", key: &[Id("id")], folds: Some("id"), page: PAGE, columns: &[
+        ("recipient_name", Null), ("media_url", Null), ("media_id", Null), ("caption", Null), ("reference", Null), ("reference1", Null),
+        ("reference2", Null), ("client_reference", Null), ("hold", Null),
+    ] },
+    SweptTable { name: "attempts", key: &[Id("id")], folds: None, page: PAGE, columns: &[("request", Ellipsis), ("reply", Null), ("detail", Null)] },
+    SweptTable { name: "id_conflicts", key: &[Text("account"), Text("provider_id"), Id("claimant")], folds: None, page: PAGE, columns: &[("provider_id", Row)] },
+    SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folds: None, page: PAGE, columns: &[("name", Row), ("warnings", Null)] },
+    SweptTable { name: "actions", key: &[Id("id")], folds: None, page: PAGE, columns: &[("actor", Ellipsis), ("detail", Null)] },
+    SweptTable { name: "quarantine", key: &[Id("callback"), Integer("part")], folds: None, page: SMALL_PAGE, columns: &[("reason", Ellipsis), ("content", RowOfBytes)] },
+    SweptTable { name: "callback_outcomes", key: &[Id("callback")], folds: None, page: PAGE, columns: &[("detail", Ellipsis)] },
+    SweptTable { name: "account_events", key: &[Id("callback"), Integer("part")], folds: None, page: PAGE, columns: &[
+        ("title", Ellipsis), ("previous", Null), ("current", Null), ("template", Null), ("sender", Null), ("detail", Null),
+    ] },
+    SweptTable { name: "accounts", key: &[Text("id")], folds: None, page: PAGE, columns: &[("pause_reason", Null), ("constant_id", Null)] },
+    SweptTable { name: "send_flows", key: &[Text("account")], folds: None, page: PAGE, columns: &[
+        ("slowed_reason", Ellipsis), ("streak_recipients", Ellipsis), ("trip_reason", Ellipsis), ("trip_reply", Null),
+    ] },
+    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[("rejections", Null)] },
+    SweptTable { name: "campaign_recipients", key: &[Text("campaign"), Number("position")], folds: None, page: PAGE, columns: &[("content", Null)] },
+];
+
+/// Columns of text that name no customers, with the reason.
+#[rustfmt::skip]
+pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
+    ("messages", &["account", "campaign", "failure_class", "kind", "link_source", "matched_by", "mime_type", "origin", "provider", "queue", "sender", "state", "wa_source",
+        "template_name", "template_language"], "words of ours, names of templates, numbers of the business"),
+    ("messages", &["failure_code", "failure_detail", "failure_key", "failure_title", "price", "pricing_category", "pricing_model", "provider_id"], "follow from receipts and ids"),
+    ("messages", &["media_token", "recipient", "recipient_reversed", "template_values", "upload_path"], "removed with the customer's messages"),
+    ("receipts", &["fact", "source_kind", "stage"], "words of ours"),
+    ("provider_ids", &["account", "learned_from"], "words of ours"),
+    ("attempts", &["outcome"], "words of ours"),
+    ("id_conflicts", &["account", "learned_from"], "words of ours"),
+    ("idempotency_keys", &["account", "request_hash"], "a hash"),
+    ("actions", &["account", "verb"], "words of ours"),
+    ("quarantine", &["account"], "words of ours"),
+    ("callback_outcomes", &["account", "outcome"], "words of ours"),
+    ("account_events", &["account", "kind"], "words of ours"),
+    ("accounts", &["id", "provider"], "words of ours"),
+    ("send_flows", &["account", "streak_kind"], "words of ours"),
+    ("campaigns", &["account", "caption", "id", "kind", "media_id", "media_url", "mime_type", "name", "sender", "state", "template"], "equal for every recipient"),
+    ("campaign_recipients", &["campaign", "row_key"], "replaced by key"),
+    ("callback_hours", &["account"], "words of ours"),
+    ("changes", &["account", "state"], "words of ours"),
+    ("crashed_callbacks", &["program_version"], "words of ours"),
+    ("latency_counts", &["account", "kind", "stage"], "words of ours"),
+    ("leases", &["name"], "words of ours"),
+    ("main_migrations", &["version"], "words of ours"),
+    ("message_counts", &["account", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
+    ("person_links", &["account", "identity", "kind", "other"], "deleted by identity"),
+    ("recipient_holds", &["account", "recipient"], "deleted by identity"),
+    ("settings", &["name", "value"], "words of ours"),
+    ("sign_in_links", &["hash"], "a hash"),
+    ("tokens", &["hash", "name", "scopes"], "names of programs"),
+    ("uploads", &["content"], "files, deleted with the customer's messages"),
+    ("windows", &["account", "phone"], "deleted by identity"),
+];
+
+impl Store {
+    /// Removes from one table what names the customer; returns the number of changed rows.
+    pub async fn sweep_table(
+        &self,
+        table: &SweptTable,
+        names_customer: NamesCustomer<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        let (mut after, mut changed) = (None, 0);
+        loop {
+            let rows = self
+                .pools()
+                .query(
+                    &table.select(after.is_some()),
+                    after.take().unwrap_or_default(),
+                )
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(changed);
+            };
+            after = Some(table.read_key(last)?);
+            for row in &rows {
+                let found = table.find_texts(row, names_customer)?;
+                if !found.is_empty() {
+                    self.remove_texts(table, row, &found, now).await?;
+                    changed += 1;
+                }
+            }
+        }
+    }
+
+    async fn remove_texts(
+        &self,
+        table: &SweptTable,
+        row: &QueryResult,
+        found: &[(&'static str, Removal)],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let key = table.read_key(row)?;
+        let message: Option<Uuid> = match table.folds {
+            Some(column) => Some(row.try_get("", column)?),
+            None => None,
+        };
+        let statement = table.removal(found);
+        self.change_in_background(now, async |ledger| {
+            execute(ledger.transaction(), &statement, key).await?;
+            if let Some(message) = message.map(MessageId::from) {
+                ledger.load(&[message]).await?;
+                ledger.fold_again(message);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl SweptTable {
+    fn keys(&self) -> Vec<&'static str> {
+        self.key.iter().map(|column| column.name()).collect()
+    }
+
+    fn select(&self, is_continued: bool) -> String {
+        let keys = self.keys();
+        let texts = self.columns.iter().map(|(name, _)| *name);
+        let mut columns = keys.clone();
+        columns.extend(texts.chain(self.folds).filter(|name| !keys.contains(name)));
+        let (columns, keys) = (columns.join(", "), keys.join(", "));
+        let after = if is_continued {
+            let places: Vec<String> = (1..=self.key.len())
+                .map(|place| format!("${place}"))
+                .collect();
+            format!("WHERE ({keys}) > ({})", places.join(", "))
+        } else {
+            String::new()
+        };
+        format!(
+            "SELECT {columns} FROM {} {after} ORDER BY {keys} LIMIT {}",
+            self.name, self.page
+        )
+    }
+
+    fn read_key(&self, row: &QueryResult) -> Result<Vec<Value>, Error> {
+        self.key.iter().map(|column| column.read(row)).collect()
+    }
+
+    fn find_texts(
+        &self,
+        row: &QueryResult,
+        names_customer: NamesCustomer<'_>,
+    ) -> Result<Vec<(&'static str, Removal)>, Error> {
+        let mut found = Vec::new();
+        for (column, removal) in self.columns {
+            let names = if *removal == RowOfBytes {
+                let bytes: Vec<u8> = row.try_get("", column)?;
+                names_customer(&bytes)
+            } else {
+                let text: Option<String> = row.try_get("", column)?;
+                text.is_some_and(|text| names_customer(text.as_bytes()))
+            };
+            if names {
+                found.push((*column, *removal));
+            }
+        }
+        Ok(found)
+    }
+
+    fn removal(&self, found: &[(&'static str, Removal)]) -> String {
+        let places = (1..).zip(self.keys());
+        let places: Vec<String> = places
+            .map(|(place, name)| format!("{name} = ${place}"))
+            .collect();
+        let condition = places.join(" AND ");
+        if found
+            .iter()
+            .any(|(_, removal)| matches!(removal, Row | RowOfBytes))
+        {
+            return format!("DELETE FROM {} WHERE {condition}", self.name);
+        }
+        let values = found.iter().map(|(column, removal)| match removal {
+            Ellipsis => format!("{column} = '{ERASED}'"),
+            Null | Row | RowOfBytes => format!("{column} = NULL"),
+        });
+        let values: Vec<String> = values.collect();
+        format!(
+            "UPDATE {} SET {} WHERE {condition}",
+            self.name,
+            values.join(", ")
+        )
+    }
+}
+
+impl KeyColumn {
+    fn name(self) -> &'static str {
+        match self {
+            Id(name) | Text(name) | Integer(name) | Number(name) => name,
+        }
+    }
+
+    fn read(self, row: &QueryResult) -> Result<Value, Error> {
+        Ok(match self {
+            Id(name) => row.try_get::<Uuid>("", name)?.into(),
+            Text(name) => row.try_get::<String>("", name)?.into(),
+            Integer(name) => row.try_get::<i32>("", name)?.into(),
+            Number(name) => row.try_get::<i64>("", name)?.into(),
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! `/accounts/check`: the public URL as a provider reaches it, checked now.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::http_client::url_check_client::UrlCheckClient;
+use crate::operating::doctor::{Finding, Level, PublicUrl, check_public_url};
+use crate::services::Services;
+use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
+use crate::web::dashboard::page_response::{FramedPage, respond};
+use crate::web::dashboard::visible_text::visible_line;
+use crate::web::error::ApiError;
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "url_check.html")]
+pub struct UrlCheckPage {
+    pub(super) frame: Frame,
+    public_url: String,
+    findings: Vec<FindingRow>,
+}
+
+#[derive(Clone, Debug)]
+struct FindingRow {
+    tone: &'static str,
+    level: &'static str,
+    summary: String,
+    fix: String,
+}
+
+pub(crate) async fn run(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
+    let config = &services.config;
+    let token = services.keys.url_check_token();
+    let target = PublicUrl::new(&config.public_url, token, &config.accounts);
+    let client = UrlCheckClient::new().map_err(|error| ApiError::Internal(error.into()))?;
+    let findings = check_public_url(&client, &target, services.clock.now()).await;
+    respond(&services, UrlCheckPage::new(&config.public_url, &findings)).await
+}
+
+impl UrlCheckPage {
+    pub fn new(public_url: &str, findings: &[Finding]) -> Self {
+        let rows = findings.iter().map(|finding| FindingRow {
+            tone: match finding.level {
+                Level::Problem => "bad",
+                Level::Warning => "warn",
+            },
+            level: match finding.level {
+                Level::Problem => "Problem",
+                Level::Warning => "Warning",
+            },
+            // Parts of it come from whatever answered at the URL.
+            summary: visible_line(&finding.summary),
+            fix: finding.fix.clone(),
+        });
+        Self {
+            frame: Frame::in_section(NavigationSection::Accounts, "URL check", Refresh::Never),
+            public_url: public_url.to_owned(),
+            findings: rows.collect(),
+        }
+    }
+}
+
+impl FramedPage for UrlCheckPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+}

@@ -1,0 +1,238 @@
+//! Upgrades: a backup before migrations, and databases of newer programs; backups on schedule; copies with accepted loss.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bluetick::config::BackupSchedule;
+use bluetick::operating::backup::run_schedule;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::harness::app::{CUSTOMER, SOBOT, image_to, start_app};
+use crate::harness::fleet::Fleet;
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+fn manifest(backup: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(backup.join("manifest.json")).unwrap()).unwrap()
+}
+
+#[actix_web::test]
+async fn a_backup_is_made_before_migrations_and_restores_the_older_schema() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    if fleet.database.is_postgres() {
+        return;
+    }
+    assert!(fleet.start(0).terminate().0.success());
+    let folder = fleet.data_dir(0);
+    assert_eq!(folders(&folder.join("backups")), Vec::<PathBuf>::new());
+    // As an older program left it.
+    let newest = "SELECT MAX(version) AS line FROM main_migrations";
+    let newest = fleet.database.query(newest).await.remove(0);
+    assert!(
+        newest.ends_with("keep_first_warnings"),
+        "the statement below undoes {newest}"
+    );
+    for sql in [
+        "ALTER TABLE idempotency_keys DROP COLUMN warnings",
+        "UPDATE settings SET value = '0.0.9' WHERE name = 'written_by'",
+        &format!("DELETE FROM main_migrations WHERE version = '{newest}'"),
+    ] {
+        fleet.database.execute(sql).await;
+    }
+    assert!(fleet.start(0).terminate().0.success());
+    let backups = folders(&folder.join("backups"));
+    assert_eq!(backups.len(), 1, "{backups:?}");
+    let described = manifest(&backups[0]);
+    assert_eq!(described["version"], "0.0.9");
+    assert_ne!(described["schema"]["main"], newest);
+    // Without migrations there is nothing to back up.
+    assert!(fleet.start(0).terminate().0.success());
+    assert_eq!(folders(&folder.join("backups")).len(), 1);
+    for file in ["bluetick.db", "journal.db"] {
+        fs::rename(folder.join(file), folder.join(format!("{file}.old"))).unwrap();
+        for end in ["-wal", "-shm"] {
+            let _ = fs::remove_file(folder.join(format!("{file}{end}")));
+        }
+    }
+    let (succeeded, printed) = fleet.run(&["restore", backups[0].to_str().unwrap()]);
+    assert!(succeeded, "{printed}");
+    let (succeeded, printed) = fleet.run(&["verify"]);
+    assert!(succeeded, "{printed}");
+}
+
+#[actix_web::test]
+async fn a_database_of_a_newer_program_is_refused_with_its_version() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    assert!(fleet.start(0).terminate().0.success());
+    let folder = fleet.data_dir(0);
+    for sql in [
+        "INSERT INTO main_migrations (version, applied_at) VALUES ('m20990101_000001_later', 0)",
+        "UPDATE settings SET value = '9.0.0' WHERE name = 'written_by'",
+    ] {
+        fleet.database.execute(sql).await;
+    }
+    for command in [
+        &["serve"][..],
+        &["migrate"],
+        &["verify"],
+        &["token", "list"],
+    ] {
+        let (succeeded, printed) = fleet.run(command);
+        assert!(!succeeded, "{command:?}: {printed}");
+        let this = env!("CARGO_PKG_VERSION");
+        let expected = format!("this database was written by bluetick 9.0.0; this is {this}");
+        assert!(printed.contains(&expected), "{command:?}: {printed}");
+    }
+    assert_eq!(folders(&folder.join("backups")), Vec::<PathBuf>::new());
+}
+
+#[actix_web::test]
+async fn backups_on_schedule_are_due_once_kept_in_number_and_leave_other_folders_alone() {
+    let app = start_app().await;
+    if app.database.is_postgres() {
+        app.finish().await;
+        return;
+    }
+    app.send_image(SOBOT).await;
+    app.run_jobs_until_idle().await;
+    let outer = tempfile::tempdir().unwrap();
+    let schedule = BackupSchedule {
+        directory: outer.path().join("backups"),
+        every: Duration::from_hours(24),
+        keep: 2,
+    };
+    let run = async || run_schedule(&app.services, &schedule).await.unwrap();
+    let first = run().await.unwrap();
+    assert_eq!(first.counts.messages, 1);
+    // Of an operator, and unfinished ones of a process that was killed.
+    fs::create_dir(schedule.directory.join("by-hand")).unwrap();
+    let unfinished = schedule.directory.join("bluetick-20260101T000000000Z");
+    fs::create_dir(&unfinished).unwrap();
+    fs::write(unfinished.join("bluetick.db"), "x").unwrap();
+    app.advance(TimeDelta::hours(23));
+    assert_eq!(run().await, None);
+    for _ in 0..3 {
+        app.advance(TimeDelta::hours(24));
+        assert!(run().await.is_some());
+    }
+    let kept = folders(&schedule.directory);
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(kept[2].ends_with("by-hand"), "{kept:?}");
+    assert_eq!(manifest(&kept[1])["counts"]["messages"], 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_copy_of_a_data_folder_with_an_older_journal_is_restored_with_accepted_loss() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    if fleet.database.is_postgres() {
+        return;
+    }
+    // Not the connections of an ended process.
+    let client = bluetick::http_client::builder()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap();
+    let folder = fleet.data_dir(0);
+    let deliver = async |id: &str| {
+        let body = json!({ "id": id, "status": "delivered", "timestamp": "1763640000" });
+        let reply = client
+            .post(fleet.callback_url(SOBOT))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert!(reply.status().is_success());
+    };
+    let server = fleet.start(0);
+    deliver("wamid.first").await;
+    assert!(server.terminate().0.success());
+    let older = folder.join("older journal");
+    fs::copy(folder.join("journal.db"), &older).unwrap();
+    let server = fleet.start(0);
+    let token = fleet.token();
+    let url = format!("{}/api/v1/messages", server.address);
+    let request = client
+        .post(url)
+        .bearer_auth(&token)
+        .json(&image_to(SOBOT, CUSTOMER));
+    let sent: Value = request.send().await.unwrap().json().await.unwrap();
+    deliver("wamid.second").await;
+    // Until it is processed.
+    while !fleet.run(&["verify"]).1.contains("2 callbacks") {
+        tokio::task::yield_now().await;
+    }
+    assert!(server.terminate().0.success());
+
+    // As a copy that took the journal first, and the database after the second callback.
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(folder.join("bluetick.db"), copy.path().join("bluetick.db")).unwrap();
+    fs::rename(&older, copy.path().join("journal.db")).unwrap();
+    for file in ["bluetick.db", "journal.db"] {
+        fs::remove_file(folder.join(file)).unwrap();
+    }
+    let copy = copy.path().to_str().unwrap();
+    let (succeeded, printed) = fleet.run(&["restore", copy]);
+    assert!(!succeeded);
+    assert!(printed.contains("--accept-loss"), "{printed}");
+    let (succeeded, printed) = fleet.run(&["restore", "--accept-loss", copy]);
+    assert!(succeeded, "{printed}");
+    assert!(printed.contains("no copy of 1 callback"), "{printed}");
+    let (succeeded, printed) = fleet.run(&["verify"]);
+    assert!(succeeded, "{printed}");
+    // Continues, and a later callback does not get the number of the lost one.
+    let server = fleet.start(0);
+    deliver("wamid.third").await;
+    while !fleet.run(&["verify"]).1.contains("2 callbacks") {
+        tokio::task::yield_now().await;
+    }
+    let id = sent["id"].as_str().unwrap();
+    let url = format!("{}/api/v1/messages/{id}", server.address);
+    let message = client.get(url).bearer_auth(&token).send().await.unwrap();
+    let message: Value = message.json().await.unwrap();
+    assert_eq!(message["state"], "uncertain", "{message}");
+    assert!(server.terminate().0.success());
+}
+
+#[test]
+fn the_installed_files_are_complete() {
+    let destination = tempfile::tempdir().unwrap();
+    let output = Command::new("scripts/systemd/install")
+        .arg(env!("CARGO_BIN_EXE_bluetick"))
+        .env("DESTDIR", destination.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    for file in [
+        "usr/local/bin/bluetick",
+        "etc/bluetick/bluetick.toml",
+        "etc/systemd/system/bluetick.service",
+        "etc/systemd/system/bluetick.socket",
+        "usr/share/bash-completion/completions/bluetick",
+        "usr/share/zsh/vendor-completions/_bluetick",
+        "usr/share/fish/vendor_completions.d/bluetick.fish",
+    ] {
+        let length = fs::metadata(destination.path().join(file)).map(|file| file.len());
+        assert!(length.unwrap_or_default() > 100, "{file}");
+    }
+}
+
+#[test]
+fn completions_name_the_subcommands() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bluetick"))
+        .args(["completions", "bash"])
+        .output()
+        .unwrap();
+    let script = String::from_utf8(output.stdout).unwrap();
+    for word in ["erase", "export-person", "doctor", "backup"] {
+        assert!(script.contains(word), "{word}");
+    }
+}
