@@ -8,6 +8,7 @@ pub mod campaign_send;
 mod command_error;
 pub mod config;
 pub mod demo;
+mod demo_history;
 pub mod dismiss_orphans;
 pub mod explain;
 pub mod export;
@@ -55,7 +56,7 @@ pub enum Command {
     /// Serve API, callbacks and dashboard, and submit messages
     Serve,
     /// Run on a temporary database with four simulated providers and live traffic
-    Demo,
+    Demo(demo::DemoArguments),
     /// Apply pending schema migrations
     Migrate,
     /// Simulate the four providers: send APIs, callbacks, faults
@@ -140,7 +141,7 @@ async fn open_services(path: Option<&Path>) -> Result<Services, CommandError> {
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
-        Command::Demo => demo::run(),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
         Command::Export(command) => server::block_on(async {

@@ -4,6 +4,7 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod account_event;
+pub mod account_hour;
 pub mod api_token;
 pub mod attempt_outcome;
 pub mod audit_action;

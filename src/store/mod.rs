@@ -27,6 +27,8 @@ pub mod messages;
 pub mod orphan_list;
 pub mod outcome_list;
 pub mod page_counts;
+pub mod past_submissions;
+pub mod period_totals;
 pub mod person_links;
 pub mod provider_ids;
 pub mod purge_expired;
@@ -42,6 +44,7 @@ pub mod sign_in_links;
 pub mod store_settings;
 pub mod uploads;
 pub mod verify_snapshot;
+pub mod volume_counts;
 
 use std::path::Path;
 use std::sync::Arc;

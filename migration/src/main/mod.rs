@@ -32,6 +32,7 @@ mod m20261128_001001_keep_templates;
 mod m20261128_001002_host_uploads;
 mod m20261128_001101_index_window_refusals;
 mod m20261128_001102_keep_first_warnings;
+mod m20261128_001111_count_by_attempt;
 
 use sea_orm_migration::prelude::*;
 
@@ -74,6 +75,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001002_host_uploads::Migration),
             Box::new(m20261128_001101_index_window_refusals::Migration),
             Box::new(m20261128_001102_keep_first_warnings::Migration),
+            Box::new(m20261128_001111_count_by_attempt::Migration),
         ]
     }
 

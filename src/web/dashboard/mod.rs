@@ -4,6 +4,7 @@
 //! the present instant; its template only prints it. All HTML comes from askama, which escapes by
 //! default.
 
+mod account_figures_table;
 pub(crate) mod account_forms;
 pub mod accounts_page;
 pub mod callback_page;
@@ -50,3 +51,4 @@ pub mod time_element;
 mod timeline_entry;
 mod upload_form;
 pub mod visible_text;
+mod volume_chart;
