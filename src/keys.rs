@@ -34,6 +34,7 @@ struct DerivedKeys {
     callback: [u8; TAG_BYTES],
     report: [u8; TAG_BYTES],
     media: [u8; TAG_BYTES],
+    alert: [u8; TAG_BYTES],
     session: [u8; 64],
     fingerprint: [u8; ID_BYTES],
 }
@@ -81,6 +82,11 @@ impl Keys {
     /// Key of signed media URLs.
     pub fn media(&self) -> &[u8; 32] {
         &self.current.media
+    }
+
+    /// Signs notifications of alerts that have no key of their own.
+    pub fn alert(&self) -> &[u8; 32] {
+        &self.current.alert
     }
 
     /// Last path segment of an account's callback URL.
@@ -167,6 +173,7 @@ impl DerivedKeys {
             callback: expand(&source, "callback"),
             report: expand(&source, "report"),
             media: expand(&source, "media"),
+            alert: expand(&source, "alert"),
             session: expand(&source, "session"),
             fingerprint: expand(&source, "fingerprint"),
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use crate::domain::alert::AlertRule;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -38,6 +39,7 @@ pub struct Config {
     /// Not public, but media may be fetched from them for checks.
     pub media_networks: Vec<IpNet>,
     pub accounts: Vec<Account>,
+    pub alerts: Vec<AlertRule>,
 }
 
 /// In days.
@@ -73,6 +75,7 @@ impl Config {
             report_time_zone: chrono_tz::UTC,
             retention: RetentionDays::default(),
             accounts: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 

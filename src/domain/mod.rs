@@ -5,6 +5,7 @@
 
 pub mod account_event;
 pub mod account_hour;
+pub mod alert;
 pub mod api_token;
 pub mod attempt_outcome;
 pub mod audit_action;

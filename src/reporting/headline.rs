@@ -8,7 +8,7 @@ use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
-use crate::reporting::alarms::{self, AlarmKind};
+use crate::reporting::alarms::{self, Alarm, AlarmKind};
 use crate::services::Services;
 
 /// One thing that is wrong now.
@@ -38,14 +38,14 @@ impl Headline {
 /// Judges alarms and accounts as they are now.
 pub async fn find(services: &Services) -> Result<Headline, db::Error> {
     let accounts = account_health::list_accounts(services).await?;
-    Ok(of(services, &accounts))
+    Ok(judge(&accounts, alarms::list(services)))
 }
 
-pub fn of(services: &Services, accounts: &[AccountStatus]) -> Headline {
+pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>) -> Headline {
     let configured = accounts.iter().filter(|account| account.mode.is_some());
     let mut ranked: Vec<(u8, i64, Issue)> = configured.filter_map(account_issue).collect();
     ranked.extend(
-        alarms::list(services)
+        alarms
             .into_iter()
             // Its account's health says it in more words.
             .filter(|alarm| alarm.kind != AlarmKind::AccountTripped)
@@ -117,7 +117,7 @@ fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
     Some((rank, size, issue))
 }
 
-fn failing(id: &AccountId, rate: FailureRate) -> String {
+pub(crate) fn failing(id: &AccountId, rate: FailureRate) -> String {
     let percent = rate.recent.percent().unwrap_or_default();
     match rate.usual.percent() {
         Some(usual) => format!("{id}: {percent} % failed in the last hour (usually {usual} %)"),
@@ -125,7 +125,7 @@ fn failing(id: &AccountId, rate: FailureRate) -> String {
     }
 }
 
-fn silent(id: &AccountId, silence: Silence) -> String {
+pub(crate) fn silent(id: &AccountId, silence: Silence) -> String {
     let lasting = span(silence.lasting);
     match silence.unanswered {
         0 => format!("{id}: nothing received for {lasting}, and reports are overdue"),
@@ -155,13 +155,14 @@ fn millis(millis: f64) -> TimeDelta {
     TimeDelta::milliseconds(millis as i64)
 }
 
-/// In its largest fitting unit.
+/// Rounded, in its largest fitting unit.
 fn span(time: TimeDelta) -> String {
+    let rounded = |unit: i64| (time.num_milliseconds() + unit / 2) / unit;
     match time.num_seconds() {
         ..1 => format!("{} ms", time.num_milliseconds()),
-        seconds @ 1..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
+        1..120 => format!("{} s", rounded(1_000)),
+        120..7_200 => format!("{} min", rounded(60_000)),
+        7_200..172_800 => format!("{} h", rounded(3_600_000)),
+        _ => format!("{} days", rounded(86_400_000)),
     }
 }

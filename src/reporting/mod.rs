@@ -3,6 +3,7 @@
 pub mod account_health;
 pub mod account_warnings;
 pub mod alarms;
+pub mod alert_conditions;
 pub mod bucketed_statistics;
 pub mod callback_views;
 pub mod campaign_summary;

@@ -1,4 +1,4 @@
-//! How much the invented shop sent in each past hour, and what became of it: days and nights,
+//! How much the invented shop sent in each past hour, and how that ended: days and nights,
 //! weekends, two mailings a week, and three incidents.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};

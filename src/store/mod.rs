@@ -2,6 +2,7 @@
 
 pub mod account_events;
 pub mod account_records;
+pub mod alert_records;
 pub mod api_tokens;
 pub mod attempts;
 pub mod audit_log;

@@ -44,6 +44,7 @@ impl Store {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Result<BTreeMap<AccountId, AccountTotals>, Error> {
+        use latency_count_row::Column as Latency;
         use message_count_row::Column as Count;
         let (from, to) = (instant::to_millis(from), instant::to_millis(to));
         let rows: Vec<(AccountId, DeliveryState, i64)> = message_count_row::Entity::find()
@@ -67,7 +68,6 @@ impl Store {
                 .states
                 .insert(state, messages);
         }
-        use latency_count_row::Column as Latency;
         let rows: Vec<(AccountId, i64, i64)> = latency_count_row::Entity::find()
             .select_only()
             .column(Latency::Account)

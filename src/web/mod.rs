@@ -36,14 +36,14 @@ use actix_web::web::ServiceConfig;
 use crate::domain::scope::Scope::{Operate, Read, Send};
 use crate::web::api::{
     account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
-    bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
+    alert_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
     recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
     statistics_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
+    account_forms, accounts_page, alerts_section, callback_page, callbacks_page, campaign_page,
     campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
     orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
 };
@@ -116,6 +116,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;
             Get  "/api/v1/accounts/{id}/events",           Scoped(Read),        account_event_endpoints::list;
+            Get  "/api/v1/alerts",                         Scoped(Read),        alert_endpoints::list;
+            Post "/api/v1/alerts/{number}/test",           Scoped(Operate),     alert_endpoints::test;
             Get  "/api/v1/windows/{account}/{phone}",      Scoped(Read),        window_endpoints::show;
             Get  "/api/v1/live",                           Scoped(Read),        live_endpoints::follow;
         }
@@ -155,6 +157,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;
+            Post "/alerts/{number}/test",                  Scoped(Operate),     alerts_section::send_test;
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod account_events;
+mod alerts;
 mod api;
 mod api_description;
 mod backups;
@@ -28,6 +29,7 @@ mod crashes;
 mod customer_ids;
 mod dashboard;
 mod dashboard_views;
+mod demo_history;
 mod disk_full;
 mod durability;
 mod explain;
@@ -35,6 +37,7 @@ mod exports;
 mod flow_control;
 mod grouped_acceptance;
 mod harness;
+mod headline;
 mod hosted_media;
 mod hostile_urls;
 mod house;

@@ -33,6 +33,7 @@ mod m20261128_001002_host_uploads;
 mod m20261128_001101_index_window_refusals;
 mod m20261128_001102_keep_first_warnings;
 mod m20261128_001111_count_by_attempt;
+mod m20261128_001112_create_alerts;
 
 use sea_orm_migration::prelude::*;
 
@@ -76,6 +77,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001101_index_window_refusals::Migration),
             Box::new(m20261128_001102_keep_first_warnings::Migration),
             Box::new(m20261128_001111_count_by_attempt::Migration),
+            Box::new(m20261128_001112_create_alerts::Migration),
         ]
     }
 

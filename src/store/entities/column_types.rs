@@ -10,6 +10,7 @@ use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, V
 use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::domain::account_event::AccountEventKind;
+use crate::domain::alert::AlertKind;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::callback_outcome::Outcome;
@@ -93,6 +94,7 @@ text_column!(AttemptOutcome, as_str);
 text_column!(CampaignId, as_str);
 text_column!(CampaignState, as_str);
 text_column!(DeliveryState, as_str);
+text_column!(AlertKind, as_str);
 text_column!(AccountEventKind, as_str);
 text_column!(FailureClass, as_str);
 text_column!(IdSource, as_str);

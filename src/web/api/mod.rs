@@ -5,6 +5,7 @@ pub(crate) mod account_action_endpoints;
 pub(crate) mod account_endpoints;
 pub(crate) mod account_event_endpoints;
 pub(crate) mod action_endpoints;
+pub(crate) mod alert_endpoints;
 pub mod api_operation;
 pub(crate) mod bulk_endpoints;
 pub(crate) mod callback_endpoints;

@@ -7,6 +7,7 @@
 mod account_figures_table;
 pub(crate) mod account_forms;
 pub mod accounts_page;
+pub(crate) mod alerts_section;
 pub mod callback_page;
 mod callback_row;
 pub mod callback_urls;

@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
+use crate::domain::alert::AlertRule;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
@@ -19,8 +20,10 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::headline::{self, Headline};
 use crate::reporting::period_figures::{self, PeriodFigures};
 use crate::services::Services;
+use crate::store::alert_records::Incident;
 use crate::store::page_counts::{Counts, Problems};
 use crate::web::dashboard::account_figures_table::{AccountFiguresRow, figures_rows};
+use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};
@@ -50,11 +53,14 @@ pub(crate) async fn show(
     let accounts = providers.keys();
     let figures =
         period_figures::compute(&services.store, accounts, begin, now, period.step()).await?;
+    let incidents = services.store.list_open_incidents().await?;
     let shown = OverviewPage::new(&OverviewInput {
         providers: &providers,
         counts: &counts,
         problems: &problems,
         headline: &headline,
+        alerts: &services.config.alerts,
+        incidents: &incidents,
         figures: &figures,
         zone,
         now,
@@ -82,6 +88,9 @@ pub struct OverviewInput<'a> {
     pub problems: &'a Problems,
     /// The present state, whatever the period.
     pub headline: &'a Headline,
+    pub alerts: &'a [AlertRule],
+    /// Open ones.
+    pub incidents: &'a [Incident],
     pub figures: &'a PeriodFigures,
     pub zone: Tz,
     pub now: DateTime<Utc>,
@@ -111,6 +120,7 @@ pub struct OverviewPage {
     accounts: Vec<AccountRow>,
     failures: Vec<FailureRow>,
     problems: Vec<ProblemRow>,
+    alerts: Vec<AlertRow>,
 }
 
 #[derive(Clone, Debug)]
@@ -167,6 +177,7 @@ impl OverviewPage {
             accounts: account_rows(input.providers, input.counts, &list),
             failures: failure_rows(input.counts, input.providers, &list),
             problems,
+            alerts: alert_rows(input.alerts, input.incidents, input.viewer),
         }
     }
 }

@@ -209,23 +209,25 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
     figures.bars.iter().enumerate().map(bar).collect()
 }
 
-/// About [`LABELS`] times at equal distances.
+/// At most [`LABELS`] times at equal distances; of longer periods, the first bar of a day.
 fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -> Vec<ChartLabel> {
     let is_days = figures.step >= TimeDelta::hours(1);
-    let distance = (figures.bars.len() / LABELS).max(1);
-    (0..figures.bars.len())
-        .step_by(distance)
-        .map(|index| {
-            let time = at(figures, index).with_timezone(&zone);
-            let text = if is_days {
-                time.format("%-d %b")
-            } else {
-                time.format("%H:%M")
-            };
-            ChartLabel {
-                percent: percent(as_float_index(index)),
-                text: text.to_string(),
-            }
+    let local = |index| at(figures, index).with_timezone(&zone);
+    let begins_day = |index: &usize| {
+        let before = index.checked_sub(1).map(local);
+        before.is_none_or(|before| before.date_naive() != local(*index).date_naive())
+    };
+    let candidates: Vec<usize> = (0..figures.bars.len())
+        .filter(|index| !is_days || begins_day(index))
+        .collect();
+    let distance = candidates.len().div_ceil(LABELS).max(1);
+    let chosen = candidates.into_iter().step_by(distance);
+    chosen
+        .map(|index| ChartLabel {
+            percent: percent(as_float_index(index)),
+            text: local(index)
+                .format(if is_days { "%-d %b" } else { "%H:%M" })
+                .to_string(),
         })
         .collect()
 }
