@@ -35,6 +35,7 @@ struct DerivedKeys {
     report: [u8; TAG_BYTES],
     media: [u8; TAG_BYTES],
     url_check: [u8; TAG_BYTES],
+    alert: [u8; TAG_BYTES],
     session: [u8; 64],
     fingerprint: [u8; ID_BYTES],
 }
@@ -94,6 +95,11 @@ impl Keys {
             .as_bytes()
             .ct_eq(token.as_bytes())
             .into()
+    }
+
+    /// Signs notifications of alerts that have no key of their own.
+    pub fn alert(&self) -> &[u8; 32] {
+        &self.current.alert
     }
 
     /// Last path segment of an account's callback URL.
@@ -181,6 +187,7 @@ impl DerivedKeys {
             report: expand(&source, "report"),
             media: expand(&source, "media"),
             url_check: expand(&source, "url check"),
+            alert: expand(&source, "alert"),
             session: expand(&source, "session"),
             fingerprint: expand(&source, "fingerprint"),
         }

@@ -11,6 +11,7 @@ use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::steady_clock::SteadyClock;
+use crate::http_client::guarded_fetch::GuardedClient;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::operating::retention::Retention;
@@ -56,6 +57,8 @@ pub struct Services {
     pub reconciler: Reconciler,
     /// Purges what is past its retention.
     pub retention: Retention,
+    /// Delivers notifications of alerts.
+    pub alert_client: GuardedClient,
     /// Held by the one process that expires, releases and adopts messages and trims shared tables.
     pub maintenance_lease: Lease,
     /// Wakes the dispatcher when a message was accepted.

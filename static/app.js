@@ -1,4 +1,4 @@
-// Live updates, local time, copy buttons and a keyboard shortcut.
+// Live updates, local time, copy buttons and keyboard shortcuts.
 // Everything works without this file.
 (() => {
   "use strict";
@@ -8,9 +8,14 @@
 
   const main = () => document.getElementById("main");
 
-  // Local time, with UTC on hover.
+  // Times in the zone of the page, with UTC on hover.
+
+  // Of every time on the page; the server writes days and charts in the same zone.
+  const zone = main()?.dataset.zone;
+  document.documentElement.classList.add("script");
 
   const clock = new Intl.DateTimeFormat(undefined, {
+    timeZone: zone,
     year: "numeric", month: "short", day: "numeric",
     hour: "2-digit", minute: "2-digit", second: "2-digit",
   });
@@ -20,9 +25,26 @@
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       time.title = at.toISOString().replace("T", " ").replace("Z", " UTC");
-      time.textContent = clock.format(at);
+      if (time.closest(".rows .instant")) {
+        time.title = `${clock.format(at)}, ${time.title}`;
+        time.textContent = age(Date.now() - at.getTime());
+      } else {
+        time.textContent = clock.format(at);
+      }
     }
   }
+
+  // In lists the age is enough; the exact time is on hover.
+
+  function age(millis) {
+    const seconds = Math.max(0, Math.round(millis / 1000));
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+    if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+    return `${Math.round(seconds / 86400)} d`;
+  }
+
+  setInterval(() => { if (!document.hidden) showLocalTimes(main()); }, 15000);
 
   // Copy buttons beside readonly fields.
 
@@ -63,16 +85,33 @@
     omitEmptyFields(root);
   }
 
-  // `/` focuses the search box.
+  // Keys: `/` search, `j` and `k` rows, `?` help, Escape leaves a field.
+
+  function moveRow(step) {
+    const links = [...main().querySelectorAll(".rows a.row-link")];
+    if (links.length === 0) return;
+    const at = links.indexOf(document.activeElement);
+    const next = at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step;
+    links[Math.min(Math.max(next, 0), links.length - 1)].focus();
+  }
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-    const search = document.getElementById("search");
-    if (!search) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea, [contenteditable]")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (document.querySelector("dialog[open]")) return;
+    const actions = {
+      "/": () => { const search = document.getElementById("search"); search?.focus(); search?.select(); },
+      "j": () => moveRow(1),
+      "k": () => moveRow(-1),
+      "?": () => document.getElementById("keys")?.showModal(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
     event.preventDefault();
-    search.focus();
-    search.select();
+    action();
   });
 
   // Live updates: fetch this URL again and replace the content; keep focus, input and scroll positions.
@@ -126,6 +165,31 @@
     }
   }
 
+  // Lists hold still: known rows change in place, new rows are counted until the viewer asks for them.
+
+  const rowLink = (row) => row.querySelector("a.row-link")?.getAttribute("href");
+  const listedRows = (root) => [...root.querySelectorAll("table.rows > tbody > tr")].filter(rowLink);
+
+  function updateList(next) {
+    const whole = next.cloneNode(true);
+    const known = new Map(listedRows(main()).map((row) => [rowLink(row), row]));
+    let added = 0;
+    for (const row of listedRows(next)) {
+      const shown = known.get(rowLink(row));
+      if (!shown) {
+        added += 1;
+      } else if (!shown.contains(document.activeElement) && !shown.matches(":hover")) {
+        shown.replaceChildren(...row.childNodes);
+        showLocalTimes(shown);
+      }
+    }
+    const button = document.getElementById("new-rows");
+    if (!button || added === 0) return;
+    button.textContent = `${added} new · show`;
+    button.hidden = false;
+    button.onclick = () => replaceContent(whole);
+  }
+
   let waiting = null;
   let fetching = false;
   let stale = false;
@@ -147,7 +211,8 @@
       const next = page.getElementById("main");
       if (next && !busy()) {
         document.title = page.title;
-        replaceContent(next);
+        if (main().dataset.live === "list" && listedRows(main()).length > 0) updateList(next);
+        else replaceContent(next);
       } else {
         stale = true;
       }
@@ -161,7 +226,7 @@
 
   function schedule() {
     stale = true;
-    if (waiting === null && !document.hidden) waiting = setTimeout(refresh, 400);
+    if (waiting === null && !document.hidden) waiting = setTimeout(refresh, 1000);
   }
 
   function follow() {

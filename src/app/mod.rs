@@ -137,6 +137,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             known_flows: Arc::default(),
             attempt_counter: AttemptCounter::new(accounts.keys()),
         },
+        alert_client: guarded_client(&config)?,
         maintenance_lease: Lease::new(
             store.clone(),
             MAINTENANCE_LEASE_NAME,
@@ -178,9 +179,13 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
 
 /// Nothing else fetches URLs that callers name. `folder` has the files while they are checked.
 pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, TransportError> {
+    Ok(MediaChecker::new(guarded_client(config)?, folder))
+}
+
+/// Reaches public addresses, and the networks that the configuration allows.
+fn guarded_client(config: &Config) -> Result<GuardedClient, TransportError> {
     let rules = AddressRules::new(config.media_networks.clone());
-    let client = GuardedClient::new(rules).map_err(TransportError)?;
-    Ok(MediaChecker::new(client, folder))
+    GuardedClient::new(rules).map_err(TransportError)
 }
 
 async fn start_steady_clock(

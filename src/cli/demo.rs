@@ -7,10 +7,12 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::cli::command_error::CommandError;
+use crate::cli::demo_history;
 use crate::cli::serve::announce;
 use crate::config::{Config, account_with_defaults};
 use crate::domain::clock::SystemClock;
@@ -30,11 +32,18 @@ const SEED: u64 = 8;
 /// Tried first; if it is in use, any free port.
 const PORT: u16 = 8080;
 
-pub fn run() -> Result<(), CommandError> {
-    server::block_on(run_demo())
+#[derive(Args, Debug, Default)]
+pub struct DemoArguments {
+    /// Fill the database with this many past days first, such as 30d
+    #[arg(long, value_name = "DAYS", value_parser = demo_history::parse_days)]
+    pub history: Option<i64>,
 }
 
-async fn run_demo() -> Result<(), CommandError> {
+pub fn run(arguments: &DemoArguments) -> Result<(), CommandError> {
+    server::block_on(run_demo(arguments.history))
+}
+
+async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("bluetick-demo-")
         .tempdir()?;
@@ -48,7 +57,7 @@ async fn run_demo() -> Result<(), CommandError> {
     };
     let simulated = TcpListener::bind(("127.0.0.1", 0))?;
     let accounts = accounts(&settings, &format!("http://{}", simulated.local_addr()?))?;
-    let simulator = Simulator::start(settings, simulated)?;
+    let simulator = Simulator::start(settings.clone(), simulated)?;
 
     let mut config = Config::in_folder(folder.path().to_path_buf());
     config.listen = address.to_string();
@@ -56,6 +65,9 @@ async fn run_demo() -> Result<(), CommandError> {
     config.accounts = accounts;
     let _serving = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
+    if let Some(days) = history {
+        demo_history::fill(&services, settings, days, services.clock.now()).await?;
+    }
     simulator.set_targets(targets(&services));
     let main = Listener {
         socket: listener,

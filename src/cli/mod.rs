@@ -9,6 +9,7 @@ mod command_error;
 pub mod completions;
 pub mod config;
 pub mod demo;
+mod demo_history;
 pub mod dismiss_orphans;
 pub mod doctor;
 pub mod erase;
@@ -60,7 +61,7 @@ pub enum Command {
     /// Serve API, callbacks and dashboard, and submit messages
     Serve,
     /// Run on a temporary database with four simulated providers and live traffic
-    Demo,
+    Demo(demo::DemoArguments),
     /// Apply pending schema migrations
     Migrate,
     /// Simulate the four providers: send APIs, callbacks, faults
@@ -172,7 +173,7 @@ fn with_services(
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
-        Command::Demo => demo::run(),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
         Command::Export(command) => server::block_on(async {

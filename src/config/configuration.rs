@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use crate::config::backup_schedule::BackupSchedule;
+use crate::domain::alert::AlertRule;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -43,6 +44,7 @@ pub struct Config {
     /// Not public, but media may be fetched from them for checks.
     pub media_networks: Vec<IpNet>,
     pub accounts: Vec<Account>,
+    pub alerts: Vec<AlertRule>,
 }
 
 /// In days.
@@ -80,6 +82,7 @@ impl Config {
             backup: None,
             trusted_proxies: Vec::new(),
             accounts: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod address;
+mod alert_table;
 mod backup_schedule;
 mod callback_auth;
 mod callback_field_names;
@@ -26,6 +27,7 @@ use figment::providers::{Format, Toml};
 use figment::value::Dict;
 
 pub use account::account_with_defaults;
+pub use alert_table::SIGNING_KEY_PREFIX;
 pub use backup_schedule::BackupSchedule;
 pub use configuration::{Config, RetentionDays, SECRET_KEY_BYTES};
 pub use environment::{Environment, process_environment};

@@ -113,4 +113,11 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
     file_only("accounts[].preflight", "`warn`", "Whether the media of a message is fetched and checked before it is accepted: `off`, `warn` or `refuse`."),
     file_only("accounts[].window", "`warn`", "What happens to a free-form message to a customer whose 24-hour window is known to be closed: `ignore`, `warn` (accepted with a warning) or `refuse` (422)."),
+    file_only("alerts", "none", "Conditions to be notified of; one table each."),
+    file_only("alerts[].kind", "required", "What is watched: `failure_rate` (share of the last hour's messages), `silent` (seconds without a callback while messages are sent), `tripped` (seconds since an account stopped sending), `overdue`, `backlog` (messages) or `quarantine` (callbacks)."),
+    file_only("alerts[].threshold", "by kind", "Value from which an incident is open: 0.2, 900, 0, 10, 10000 and 1 in the order above."),
+    file_only("alerts[].account", "all", "Only this account; without it every account has its own incidents."),
+    file_only("alerts[].url", "none", "Receives one notification when an incident begins and one when it ends. Not public addresses must be in `media_networks`."),
+    file_only("alerts[].format", "`standard`", "`standard` (Standard Webhooks) or `slack`."),
+    file_only("alerts[].secret", "derived", "Key that signs notifications, `whsec_…`; without it `GET /api/v1/alerts` shows the one that is used."),
 ];

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::alert_table::read_alert;
 use crate::config::backup_schedule::read_backup;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
@@ -55,6 +56,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let media_networks = top.parse_each("media_networks", parse_network);
     let mut taken = BTreeSet::new();
     let accounts = top.each("accounts", |account| read_account(account, &mut taken));
+    let alerts = top.each("alerts", read_alert);
     Config {
         listen,
         callback_listen,
@@ -70,6 +72,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         trusted_proxies,
         media_networks,
         accounts,
+        alerts,
     }
 }
 

@@ -4,7 +4,9 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod account_event;
+pub mod account_hour;
 pub mod account_limit;
+pub mod alert;
 pub mod api_token;
 pub mod attempt_limit;
 pub mod attempt_outcome;

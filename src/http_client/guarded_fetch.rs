@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response, redirect};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Response, StatusCode, redirect};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -84,6 +85,23 @@ impl GuardedClient {
             .user_agent(concat!("bluetick/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { client, rules })
+    }
+
+    /// Posts a body with these headers and returns the status. A redirect is not followed.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: String,
+        deadline: Instant,
+    ) -> Result<StatusCode, FetchError> {
+        self.rules.check_url(url).map_err(FetchError::Refused)?;
+        let request = self.client.post(url.clone()).headers(headers).body(body);
+        let response = timeout_at(deadline, request.send())
+            .await
+            .map_err(|_| FetchError::TimedOut)?
+            .map_err(|error| fetch_error(&error))?;
+        Ok(response.status())
     }
 
     /// The response without its body, which the caller reads until the same deadline.

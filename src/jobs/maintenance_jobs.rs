@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::db;
 use crate::db::CheckpointResult;
 use crate::jobs::Jobs;
-use crate::operating::{backup, retention};
+use crate::operating::{alerting, backup, retention};
 
 /// How often expired, abandoned and adoptable messages are searched for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -21,6 +21,8 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// compared with the server's again.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 const LAG_CHECKS_PER_CLOCK: u32 = 12;
+/// How often alerts are judged and notifications delivered.
+const ALERT_INTERVAL: Duration = Duration::from_secs(5);
 /// How often rows past their retention are searched for, and the pause between two purge steps.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
@@ -76,6 +78,26 @@ impl Jobs {
         };
         let changes = services.store.trim_changes().await.map(|_| ());
         swept.and(adopted).and(uploads).and(changes)
+    }
+
+    /// One process per database notifies for all.
+    pub(super) async fn watch_alerts(self) {
+        let services = &self.services;
+        if services.config.alerts.is_empty() {
+            self.stop.cancelled().await;
+            return;
+        }
+        while !self.stop.is_cancelled() {
+            let now = services.steady_clock.now();
+            let result = match services.maintenance_lease.hold(now).await {
+                Ok(true) => alerting::run(services).await,
+                held => held.map(|_| ()),
+            };
+            if let Err(error) = result {
+                tracing::warn!(%error, "alerts could not be judged; will retry");
+            }
+            self.pause(ALERT_INTERVAL, pending()).await;
+        }
     }
 
     /// Saves once more at the end, so that the next process continues this hour's limits.

@@ -3,6 +3,8 @@
 
 pub mod account_actions;
 pub mod actions;
+pub mod alert_delivery;
+pub mod alerting;
 pub mod backup;
 pub mod bulk_actions;
 pub mod bulk_resend;

@@ -5,22 +5,28 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
+use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
 use crate::domain::circuit_breaker::Trip;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::send_rate::Slowdown;
 use crate::reporting::account_warnings::{AccountWarning, list_warnings};
+use crate::reporting::hourly_health::{self, AccountHour};
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Health {
     Ok,
     /// No callback was ever received.
     Unconfigured,
+    /// More messages fail than usual.
+    Failing(FailureRate),
     /// Messages are sent, but no callbacks arrive.
-    Silent,
+    Silent(Silence),
+    /// Messages take longer than usual to be delivered.
+    Slow(DeliveryTime),
     /// Callbacks fail authentication.
     Refused,
     /// The provider refused the account, or an operator paused it; its messages stay queued.
@@ -37,7 +43,9 @@ impl Health {
         match self {
             Self::Ok => "ok",
             Self::Unconfigured => "unconfigured",
-            Self::Silent => "silent",
+            Self::Failing(_) => "failing",
+            Self::Silent(_) => "silent",
+            Self::Slow(_) => "slow",
             Self::Refused => "refused",
             Self::Paused { .. } => "paused",
             Self::Tripped(_) => "tripped",
@@ -55,6 +63,8 @@ pub struct AccountStatus {
     pub mode: Option<AccountMode>,
     pub callback_url: String,
     pub health: Health,
+    /// What the last hour is judged by.
+    pub hour: AccountHour,
     pub last_callback_at: Option<DateTime<Utc>>,
     /// When a callback URL of an earlier generation was last used.
     pub old_address_at: Option<DateTime<Utc>>,
@@ -73,7 +83,9 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
     let inputs = HealthInputs {
         refused_at: services.store.list_last_unverified().await?,
         silent: services.store.list_overdue_accounts(now).await?,
+        now,
     };
+    let mut hours = hourly_health::list_hours(services, now).await?;
     let mut flows = services.store.list_send_flows().await?;
     let slot_time = services.steady_clock.now();
     let records = services.store.list_accounts().await?.into_values();
@@ -81,6 +93,7 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
         let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));
+        let hour = hours.remove(&record.id).unwrap_or_default();
         let flow = flows.remove(&record.id).unwrap_or_default();
         let rate = configured.and_then(|account| account.rate);
         let effective_rate = flow.rate(rate, slot_time);
@@ -90,7 +103,8 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
             slowdown: flow
                 .slowdown
                 .filter(|slowdown| effective_rate != rate || slot_time < slowdown.hold_until),
-            health: inputs.health(&record, flow.breaker.trip, silent_since),
+            health: inputs.health(&record, flow.breaker.trip, &hour, silent_since),
+            hour,
             warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
@@ -109,6 +123,7 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
 struct HealthInputs {
     refused_at: HashMap<AccountId, DateTime<Utc>>,
     silent: BTreeSet<AccountId>,
+    now: DateTime<Utc>,
 }
 
 impl HealthInputs {
@@ -116,6 +131,7 @@ impl HealthInputs {
         &self,
         record: &AccountRecord,
         trip: Option<Trip>,
+        hour: &AccountHour,
         silent_since: DateTime<Utc>,
     ) -> Health {
         if let Some(pause) = &record.pause {
@@ -127,6 +143,9 @@ impl HealthInputs {
         if let Some(trip) = trip {
             return Health::Tripped(trip);
         }
+        if hour.failures.is_raised() {
+            return Health::Failing(hour.failures);
+        }
         let Some(last) = record.last_callback_at else {
             return Health::Unconfigured;
         };
@@ -134,9 +153,17 @@ impl HealthInputs {
         if refused_at.is_some_and(|refused_at| *refused_at >= last) {
             return Health::Refused;
         }
-        if last < silent_since && self.silent.contains(&record.id) {
-            return Health::Silent;
+        let silence = Silence {
+            lasting: self.now - last,
+            unanswered: hour.unanswered_since(last),
+        };
+        let is_overdue = last < silent_since && self.silent.contains(&record.id);
+        if is_overdue || silence.is_unusual() {
+            return Health::Silent(silence);
         }
-        Health::Ok
+        match hour.delivery {
+            Some(delivery) if delivery.is_slow() => Health::Slow(delivery),
+            _ => Health::Ok,
+        }
     }
 }

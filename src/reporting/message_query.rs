@@ -22,7 +22,13 @@ impl MessageQuery {
         MessageFilter {
             overdue_at: (self.overdue == Some(true)).then_some(now),
             on_time_at: (self.overdue == Some(false)).then_some(now),
-            search: search.map_or_else(Vec::new, |text| text.meanings(visibility)),
+            search: search.map_or_else(Vec::new, |text| {
+                let recent = text.recent_ending(visibility, now);
+                text.meanings(visibility)
+                    .into_iter()
+                    .chain(recent)
+                    .collect()
+            }),
             ..self.filter.clone()
         }
     }

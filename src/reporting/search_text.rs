@@ -1,14 +1,21 @@
 //! The text of the search box, and everything that it can mean.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::invisible_characters::{is_invisible, trim};
-use crate::domain::phone_text::parse_user_id;
+use crate::domain::message::Message;
+use crate::domain::phone_text::{PhoneText, parse_user_id};
 use crate::domain::scope::Visibility;
 use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
 
 /// In characters; no id or reference is longer.
 const LIMIT: usize = 512;
+
+/// So many digits at the end of a number are enough for messages of the last days.
+const RECENT_DIGITS: std::ops::Range<usize> = 4..7;
+const RECENT_DAYS: i64 = 7;
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadSearch {
@@ -55,6 +62,49 @@ impl SearchText {
         meanings.push(Search::ReferencePrefix(text.to_owned()));
         meanings
     }
+
+    /// The last digits of a number, of recent messages. Not with masked numbers, which a caller
+    /// could guess.
+    pub fn recent_ending(&self, visibility: Visibility, now: DateTime<Utc>) -> Option<Search> {
+        let digits = PhoneText::parse(self.as_str()).ok()?.digits;
+        let fits = visibility == Visibility::Full && RECENT_DIGITS.contains(&digits.len());
+        let since = now - TimeDelta::days(RECENT_DAYS);
+        fits.then_some(Search::RecentPhoneSuffix(digits, since))
+    }
+
+    /// Which of its meanings a found message has.
+    pub fn match_reason(&self, message: &Message) -> Option<&'static str> {
+        let text = self.as_str();
+        let without_marks: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        if without_marks.parse() == Ok(message.id) {
+            return Some("same message id");
+        }
+        let begins = |reference: &Option<String>| {
+            let reference = reference.as_deref();
+            reference.is_some_and(|reference| reference.starts_with(text))
+        };
+        if begins(&message.client_reference) {
+            return Some("client reference begins so");
+        }
+        let references = &message.references;
+        if begins(&references.reference)
+            || begins(&references.reference1)
+            || begins(&references.reference2)
+        {
+            return Some("reference begins so");
+        }
+        let recipient = message.recipient.as_deref().unwrap_or_default();
+        let digits = PhoneText::parse(text).ok().map(|written| written.digits);
+        match digits.filter(|digits| !digits.is_empty()) {
+            Some(digits) if recipient == digits => Some("same number"),
+            Some(digits) if recipient.ends_with(digits.trim_start_matches('0')) => {
+                Some("number ends so")
+            }
+            Some(digits) if recipient.starts_with(&digits) => Some("number begins so"),
+            Some(_) => Some("same number"),
+            None => Some("same provider id"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +126,21 @@ mod tests {
                 .iter()
                 .any(|search| matches!(search, Search::PhoneSuffix(_)))
         );
+    }
+
+    #[test]
+    fn four_digits_are_enough_for_recent_messages_of_a_caller_who_may_see_numbers() {
+        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let ending = |text, visibility| {
+            let text = SearchText::parse(text).unwrap();
+            text.recent_ending(visibility, now)
+        };
+        let since = now - TimeDelta::days(7);
+        let found = Search::RecentPhoneSuffix("3456".to_owned(), since);
+        assert_eq!(ending("3456", Visibility::Full), Some(found));
+        assert_eq!(ending("3456", Visibility::Masked), None);
+        assert_eq!(ending("456", Visibility::Full), None);
+        assert_eq!(ending("1234567", Visibility::Full), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ const UNDELIVERABLE: FailureReason = FailureReason {
     ..reason("131026", "Message undeliverable", "Message Undeliverable.")
 };
 
-const MEDIA_UPLOAD: FailureReason = reason(
+pub(super) const MEDIA_UPLOAD: FailureReason = reason(
     "131053",
     "Media upload error",
     "Downloading media from weblink failed with http code 404, status message Not Found",

@@ -12,6 +12,8 @@ pub mod exchange;
 mod failure_reason;
 pub mod fault_rates;
 mod faults;
+pub mod history;
+mod history_shape;
 mod kaleyra;
 mod lancepilot;
 pub mod oracle;

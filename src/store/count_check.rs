@@ -1,12 +1,14 @@
 //! Compares the counts of messages with a recount, for `verify`.
 
-use sea_orm::sea_query::Expr;
+use std::ops::Range;
+
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::{latency_count_row, message_count_row, message_row};
-use crate::store::ledger::message_counts::{BUCKET, Differences};
+use crate::store::ledger::message_counts::{BUCKET, Differences, bucket_of};
 use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 
@@ -75,8 +77,16 @@ impl VerifySnapshot {
             .into_tuple()
             .one(&self.transaction)
             .await?;
-        let created = created.map(|at| at.div_euclid(BUCKET) * BUCKET);
-        Ok([counted, created].into_iter().flatten().min())
+        let attempted: Option<i64> = message_row::Entity::find()
+            .select_only()
+            .column(message_row::Column::CountedAt)
+            .filter(message_row::Column::CountedAt.gte(bucket))
+            .order_by_asc(message_row::Column::CountedAt)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let messages = [created, attempted].into_iter().flatten().map(bucket_of);
+        Ok(counted.into_iter().chain(messages).min())
     }
 
     async fn recount(
@@ -85,18 +95,33 @@ impl VerifySnapshot {
         next: i64,
         differences: &mut Differences,
     ) -> Result<(), Error> {
-        let mut after = (first, Uuid::nil());
+        use message_row::Column::{CountedAt, CreatedAt};
+        let at_once = CountedAt.is_null();
+        self.recount_by(CreatedAt, at_once, first..next, differences)
+            .await?;
+        let later = CountedAt.is_not_null();
+        self.recount_by(CountedAt, later, first..next, differences)
+            .await
+    }
+
+    /// Recounts the messages whose time in `column` is in the period.
+    async fn recount_by(
+        &self,
+        column: message_row::Column,
+        condition: SimpleExpr,
+        period: Range<i64>,
+        differences: &mut Differences,
+    ) -> Result<(), Error> {
+        let mut after = (period.start, Uuid::nil());
         loop {
             let rows = message_row::Entity::find()
-                .filter(message_row::Column::CreatedAt.lt(next))
+                .filter(condition.clone())
+                .filter(column.lt(period.end))
                 .filter(
-                    Expr::tuple([
-                        Expr::col(message_row::Column::CreatedAt),
-                        Expr::col(message_row::Column::Id),
-                    ])
-                    .gt(Expr::tuple([Expr::value(after.0), Expr::value(after.1)])),
+                    Expr::tuple([Expr::col(column), Expr::col(message_row::Column::Id)])
+                        .gt(Expr::tuple([Expr::value(after.0), Expr::value(after.1)])),
                 )
-                .order_by_asc(message_row::Column::CreatedAt)
+                .order_by_asc(column)
                 .order_by_asc(message_row::Column::Id)
                 .limit(BATCH)
                 .all(&self.transaction)
@@ -104,7 +129,7 @@ impl VerifySnapshot {
             let Some(last) = rows.last() else {
                 return Ok(());
             };
-            after = (last.created_at, last.id);
+            after = (last.counted_at.unwrap_or(last.created_at), last.id);
             for row in &rows {
                 differences.note(None, Some(row));
             }

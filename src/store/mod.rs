@@ -2,6 +2,7 @@
 
 pub mod account_events;
 pub mod account_records;
+pub mod alert_records;
 pub mod api_tokens;
 pub mod attempts;
 pub mod audit_log;
@@ -29,6 +30,8 @@ pub mod messages;
 pub mod orphan_list;
 pub mod outcome_list;
 pub mod page_counts;
+pub mod past_submissions;
+pub mod period_totals;
 pub mod person_links;
 pub mod provider_ids;
 pub mod purge_expired;
@@ -48,6 +51,7 @@ pub mod uploads;
 mod user_records;
 pub mod users;
 pub mod verify_snapshot;
+pub mod volume_counts;
 
 use std::path::Path;
 use std::sync::Arc;

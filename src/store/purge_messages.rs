@@ -76,7 +76,7 @@ impl Store {
         counted: &mut CountedConflicts,
     ) -> Result<Option<PurgedMessages>, Error> {
         let reader = self.pools().reader();
-        let Some((cursor, ids)) = find_batch(reader, past, cursor).await? else {
+        let Some(PastBatch { cursor, ids, .. }) = find_batch(reader, past, cursor).await? else {
             return Ok(None);
         };
         let mut rows = RowCounts::new();
@@ -118,10 +118,11 @@ async fn remove_messages(
     {
         return Ok(None);
     }
-    let Some((cursor, ids)) = find_batch(transaction, past, cursor).await? else {
+    let Some(batch) = find_batch(transaction, past, cursor).await? else {
         return Ok(None);
     };
-    store_settings::note_purged_before(transaction, cursor.created_at + 1).await?;
+    let PastBatch { cursor, ids, .. } = batch;
+    store_settings::note_purged_before(transaction, batch.counted_until).await?;
     let mut rows = RowCounts::new();
     for (table, condition) in dependent_rows(&ids) {
         let sql = format!("DELETE FROM {table} WHERE {}", condition.sql);
@@ -132,19 +133,27 @@ async fn remove_messages(
 }
 
 /// Messages past their retention, oldest first. Queued and sending messages are kept.
-const PAST_MESSAGES: &str = "SELECT id, created_at, \
+const PAST_MESSAGES: &str = "SELECT id, created_at, counted_at, \
     (SELECT count(*) FROM receipts WHERE receipts.message = messages.id) AS receipts FROM messages \
     WHERE created_at < $1 AND (created_at, id) > ($2, $3) AND next_attempt_at IS NULL AND lease_until IS NULL \
     AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id \
     AND receipts.source_kind = 'callback' AND receipts.source >= $4) \
     ORDER BY created_at, id LIMIT $5";
 
+struct PastBatch {
+    /// The last message.
+    cursor: MessageCursor,
+    ids: Vec<Uuid>,
+    /// In milliseconds; every message counts in statistics before it.
+    counted_until: i64,
+}
+
 /// The messages of the next batch: about [`BATCH_ROWS`] rows together, at least one message.
 async fn find_batch(
     connection: &impl ConnectionTrait,
     past: &PastMessages,
     cursor: Option<MessageCursor>,
-) -> Result<Option<(MessageCursor, Vec<Uuid>)>, Error> {
+) -> Result<Option<PastBatch>, Error> {
     let cursor = cursor.unwrap_or(MessageCursor {
         created_at: i64::MIN,
         id: Uuid::nil(),
@@ -157,7 +166,7 @@ async fn find_batch(
         first_callback.into(),
         BATCH_MESSAGES.into(),
     ];
-    let (mut end, mut ids, mut rows) = (None, Vec::new(), 0);
+    let (mut end, mut ids, mut rows, mut counted_until) = (None, Vec::new(), 0, i64::MIN);
     for row in query(connection, PAST_MESSAGES, values).await? {
         let receipts: i64 = row.try_get("", "receipts")?;
         rows += ROWS_BESIDE_RECEIPTS + u64::try_from(receipts).unwrap_or_default();
@@ -165,13 +174,17 @@ async fn find_batch(
             break;
         }
         let id: Uuid = row.try_get("", "id")?;
-        end = Some(MessageCursor {
-            created_at: row.try_get("", "created_at")?,
-            id,
-        });
+        let created_at: i64 = row.try_get("", "created_at")?;
+        let counted_at: Option<i64> = row.try_get("", "counted_at")?;
+        end = Some(MessageCursor { created_at, id });
+        counted_until = Ord::max(counted_until, counted_at.unwrap_or(created_at) + 1);
         ids.push(id);
     }
-    Ok(end.map(|cursor| (cursor, ids)))
+    Ok(end.map(|cursor| PastBatch {
+        cursor,
+        ids,
+        counted_until,
+    }))
 }
 
 const CONFLICTS: &str = "id_conflicts";

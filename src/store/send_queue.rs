@@ -20,6 +20,7 @@ use crate::store::Store;
 use crate::store::attempts::StartedAttempt;
 use crate::store::entities::campaign_row;
 use crate::store::entities::message_row::{Column, Entity, Model};
+use crate::store::ledger::message_counts::bucket_of;
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::send_flows::held_recipients;
@@ -206,6 +207,7 @@ impl Ledger {
         let earlier = self.count_attempts(&tried).await?;
         let (mut numbers, mut attempts) = (Vec::new(), Vec::new());
         for (id, claim) in claims {
+            let number = earlier.get(&id).copied().unwrap_or_default() + 1;
             self.edit(id, |row| {
                 row.tries += 1;
                 row.queue = QueueState::Sending;
@@ -213,8 +215,11 @@ impl Ledger {
                 row.submission_started_at = Some(instant::to_millis(now));
                 row.lease_holder = Some(claim.holder);
                 row.lease_until = Some(instant::to_millis(claim.lease_until));
+                let at = instant::to_millis(now);
+                if number == 1 && bucket_of(at) != bucket_of(row.created_at) {
+                    row.counted_at = Some(at);
+                }
             })?;
-            let number = earlier.get(&id).copied().unwrap_or_default() + 1;
             numbers.push(number);
             attempts.push(StartedAttempt {
                 id: claim.attempt,

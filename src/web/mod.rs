@@ -42,17 +42,18 @@ use actix_web::web::ServiceConfig;
 use crate::domain::scope::Scope::{Admin, Operate, Read, Send};
 use crate::web::api::{
     account_action_endpoints, account_endpoints, account_event_endpoints, action_endpoints,
-    audit_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints, explanation_endpoints,
-    export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
-    orphan_dismissal_endpoints, orphan_endpoints, person_endpoints, problem_count_endpoints,
-    problem_list_endpoints, recipient_endpoints, rejection_endpoints, replay_endpoints,
-    send_endpoint, statistics_endpoints, timeline_endpoints, window_endpoints,
+    alert_endpoints, audit_endpoints, bulk_endpoints, callback_endpoints, campaign_endpoints,
+    explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
+    observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
+    person_endpoints, problem_count_endpoints, problem_list_endpoints, recipient_endpoints,
+    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
+    window_endpoints,
 };
 use crate::web::dashboard::{
-    account_forms, accounts_page, audit_page, callback_page, callbacks_page, campaign_page,
-    campaign_resend_page, campaigns_page, form_handlers, message_page, messages_page,
-    orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page, settings_forms,
-    settings_page, url_check_page, user_forms,
+    account_forms, accounts_page, alerts_section, audit_page, callback_page, callbacks_page,
+    campaign_page, campaign_resend_page, campaigns_page, form_handlers, message_page,
+    messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
+    settings_forms, settings_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -127,6 +128,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/accounts/{id}/resume",           PerAccount(Operate), account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            PerAccount(Operate), account_action_endpoints::pause;
             Get  "/api/v1/accounts/{id}/events",           PerAccount(Read),    account_event_endpoints::list;
+            Get  "/api/v1/alerts",                         Scoped(Read),        alert_endpoints::list;
+            Post "/api/v1/alerts/{number}/test",           Scoped(Operate),     alert_endpoints::test;
             Post "/api/v1/people/erase",                   Scoped(Admin),       person_endpoints::erase_person;
             Get  "/api/v1/windows/{account}/{phone}",      PerAccount(Read),    window_endpoints::show;
             Get  "/api/v1/audit",                          Scoped(Admin),       audit_endpoints::list;
@@ -169,6 +172,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;
+            Post "/alerts/{number}/test",                  Scoped(Operate),     alerts_section::send_test;
             Get  "/audit",                                 Scoped(Admin),       audit_page::show;
             Get  "/settings",                              Scoped(Read),        settings_page::show;
             Post "/settings/password",                     Scoped(Read),        settings_forms::set_password;

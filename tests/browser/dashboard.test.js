@@ -94,6 +94,33 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.ok(found > 0, "the message is not among those of its own number");
   });
 
+  test("announces new rows and shows them only on demand", async () => {
+    await page.goto("/messages");
+    const first = () => rows(page).first().getByRole("link").first().getAttribute("href");
+    const before = await first();
+    const announcement = page.getByRole("button", { name: /\d+ new · show/ });
+    await announcement.waitFor();
+    assert.equal(await first(), before, "the list moved");
+    await announcement.click();
+    assert.notEqual(await first(), before, "the new rows are missing");
+    assert.equal(await announcement.isVisible(), false);
+  });
+
+  test("opens a row with the keyboard alone", async () => {
+    await page.goto("/messages");
+    const second = await rows(page).nth(1).getByRole("link").first().getAttribute("href");
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.pathname === second);
+    await page.keyboard.press("/");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "search");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+  });
+
   test("shows the timeline of a message in order", async () => {
     await page.goto("/messages?provider=kaleyra&state=read");
     await rows(page).first().getByRole("link").first().click();

@@ -95,6 +95,14 @@ id = "lance"
 provider = "lancepilot"
 token = "t"
 workspace = "9E8D7C6B-0000-4000-8000-000000000001"
+
+[[alerts]]
+kind = "failure_rate"
+threshold = 0.3
+account = "kaleyra"
+url = "https://alerts.example.com"
+format = "slack"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 "#;
 
 #[test]

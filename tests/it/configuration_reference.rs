@@ -188,6 +188,16 @@ const SETTINGS: &[(&[&str], &str)] = &[
         &["accounts[].workspace"],
         r#"workspace = "9e8d7c6b-0000-4000-8000-000000000001""#,
     ),
+    (&["alerts"], "[[alerts]]"),
+    (&["alerts[].kind"], r#"kind = "failure_rate""#),
+    (&["alerts[].threshold"], "threshold = 0.2"),
+    (&["alerts[].account"], r#"account = "kaleyra-in""#),
+    (
+        &["alerts[].url"],
+        r#"url = "https://alerts.example.com/bluetick""#,
+    ),
+    (&["alerts[].format"], r#"format = "standard""#),
+    (&["alerts[].secret"], r#"secret = "env:ALERT_SECRET""#),
 ];
 
 #[test]

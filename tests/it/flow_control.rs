@@ -296,6 +296,10 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         pass(&app, TimeDelta::minutes(10), TimeDelta::seconds(15)).await;
         let shown = account(&app, id).await;
         assert_eq!(shown["health"], failing.health, "{name}: {shown}");
+        let stats = app.found("/api/v1/stats").await;
+        let mut issues = stats["headline"]["issues"].as_array().unwrap().iter();
+        let named = issues.any(|issue| issue["kind"] == failing.health && issue["account"] == id);
+        assert!(named, "{name}: {stats}");
         let problems = app.found("/api/v1/problems").await;
         if failing.health == "tripped" {
             assert_eq!(problems["tripped_accounts"], 1, "{name}");

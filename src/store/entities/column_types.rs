@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::domain::account_event::AccountEventKind;
 use crate::domain::account_limit::AccountLimit;
+use crate::domain::alert::AlertKind;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::callback_outcome::Outcome;
@@ -96,6 +97,7 @@ text_column!(AttemptOutcome, as_str);
 text_column!(CampaignId, as_str);
 text_column!(CampaignState, as_str);
 text_column!(DeliveryState, as_str);
+text_column!(AlertKind, as_str);
 text_column!(AccountEventKind, as_str);
 text_column!(Email, as_str);
 text_column!(FailureClass, as_str);

@@ -83,6 +83,8 @@ pub struct Model {
     pub template_values: Option<String>,
     /// In the public URL of an uploaded file.
     pub media_token: Option<String>,
+    /// The first attempt, if it lies in another quarter hour than `created_at`.
+    pub counted_at: Option<i64>,
 }
 
 without_relations!();

@@ -18,6 +18,8 @@ macro_rules! without_relations {
 pub(super) mod account_event_row;
 pub(super) mod account_row;
 pub(super) mod action_row;
+pub(super) mod alert_incident_row;
+pub(super) mod alert_notification_row;
 pub(super) mod attempt_row;
 pub(super) mod callback_hour_row;
 pub(super) mod callback_outcome_row;

@@ -121,9 +121,14 @@ pub(super) async fn delete_counts(
     Ok(())
 }
 
+/// The start of the quarter hour that contains an instant, both in milliseconds.
+pub(crate) fn bucket_of(at: i64) -> i64 {
+    at.div_euclid(BUCKET) * BUCKET
+}
+
 fn cohort_key(row: &Model) -> CohortKey {
     (
-        row.created_at.div_euclid(BUCKET) * BUCKET,
+        bucket_of(row.counted_at.unwrap_or(row.created_at)),
         row.account.clone(),
         OrEmpty(row.kind),
     )

@@ -136,7 +136,11 @@ impl Ledger {
         loop {
             let rows = message_row::Entity::find()
                 .filter(message_row::Column::Id.gt(after))
-                .filter(message_row::Column::CreatedAt.gte(since))
+                .filter(
+                    message_row::Column::CreatedAt
+                        .gte(since)
+                        .or(message_row::Column::CountedAt.gte(since)),
+                )
                 .order_by_asc(message_row::Column::Id)
                 .limit(CHUNK)
                 .all(transaction)

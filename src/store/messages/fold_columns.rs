@@ -34,7 +34,7 @@ pub(crate) const FOLDED: [Column; 20] = [
 ];
 
 /// The columns that claims and outcomes of submissions write besides.
-const QUEUE: [Column; 8] = [
+const QUEUE: [Column; 9] = [
     Column::Queue,
     Column::Hold,
     Column::Tries,
@@ -43,6 +43,7 @@ const QUEUE: [Column; 8] = [
     Column::LeaseHolder,
     Column::LeaseUntil,
     Column::ProviderId,
+    Column::CountedAt,
 ];
 
 /// The columns of a fold and of a submission.
@@ -61,6 +62,7 @@ pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
         lease_holder: other.lease_holder,
         lease_until: other.lease_until,
         provider_id: other.provider_id.clone(),
+        counted_at: other.counted_at,
         ..one.clone()
     };
     differ_in_fold_only(&one, other)
@@ -123,6 +125,7 @@ compare!(
     template_language,
     template_values,
     media_token,
+    counted_at,
     created_at,
 );
 

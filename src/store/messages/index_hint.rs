@@ -134,9 +134,10 @@ pub(crate) fn beyond_search(
 ) -> impl Iterator<Item = Select<Entity>> {
     let ranges = filter.search.iter().flat_map(|search| match search {
         Search::Id(_) | Search::ProviderId(_) | Search::Phone(_) | Search::HeldId(_) => Vec::new(),
-        Search::PhonePrefix(_) | Search::PhoneSuffix(_) | Search::ReferencePrefix(_) => {
-            ranges(search, |column| operand(column, false))
-        }
+        Search::PhonePrefix(_)
+        | Search::PhoneSuffix(_)
+        | Search::RecentPhoneSuffix(..)
+        | Search::ReferencePrefix(_) => ranges(search, |column| operand(column, false)),
     });
     ranges.map(move |range| beyond(range, rare))
 }

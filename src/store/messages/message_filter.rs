@@ -76,6 +76,8 @@ pub enum Search {
     PhonePrefix(String),
     /// The last digits of the phone number.
     PhoneSuffix(String),
+    /// The same of messages created at or after this instant; fewer digits are enough.
+    RecentPhoneSuffix(String, DateTime<Utc>),
     /// The beginning of a reference.
     ReferencePrefix(String),
 }

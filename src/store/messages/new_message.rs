@@ -137,6 +137,7 @@ impl NewMessage {
             template_language: None,
             template_values: None,
             media_token: None,
+            counted_at: None,
         }
     }
 }

@@ -33,6 +33,13 @@ pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Ve
             let reversed: String = digits.chars().rev().collect();
             vec![begins(&text(Column::RecipientReversed), &reversed)]
         }
+        Search::RecentPhoneSuffix(digits, since) => {
+            let reversed: String = digits.chars().rev().collect();
+            // Without its index: the end of the number is rarer.
+            let created_at = Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt));
+            let ends = begins(&text(Column::RecipientReversed), &reversed);
+            vec![ends.add(created_at.gte(instant::to_millis(*since)))]
+        }
         Search::ReferencePrefix(beginning) => references()
             .map(|column| begins(&text(column), beginning))
             .to_vec(),

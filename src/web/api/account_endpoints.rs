@@ -10,7 +10,7 @@ use crate::services::Services;
 use crate::web::api::list_response::list_response;
 use crate::web::api::wire;
 use crate::web::api::wire::account_response::{
-    AccountResponse, AccountWarningResponse, CapabilitiesResponse,
+    AccountResponse, AccountWarningResponse, CapabilitiesResponse, LastHourResponse,
 };
 use crate::web::error::ApiError;
 
@@ -80,6 +80,7 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         last_callback_at: standing.last_callback_at.map(wire::time),
         old_callback_url_used_at: standing.old_address_at.map(wire::time),
         health: standing.health.as_str(),
+        last_hour: LastHourResponse::of(&standing.hour),
         warnings: standing
             .warnings
             .iter()

@@ -6,6 +6,7 @@ mod account_check;
 pub(crate) mod account_endpoints;
 pub(crate) mod account_event_endpoints;
 pub(crate) mod action_endpoints;
+pub(crate) mod alert_endpoints;
 pub mod api_operation;
 pub(crate) mod audit_endpoints;
 pub(crate) mod audit_query;

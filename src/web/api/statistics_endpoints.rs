@@ -8,20 +8,21 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::scope::Caller;
 use crate::reporting::bucketed_statistics::{self, BucketWidth, GroupStatistics, StatisticsGroup};
 use crate::reporting::export::summary::write_summary;
+use crate::reporting::headline;
 use crate::services::Services;
 use crate::web::api::filter::MarkParameter;
 use crate::web::api::statistics_query::{
     BucketParameter, PeriodParameters, StatisticsQuery, parse,
 };
 use crate::web::api::wire::statistics_responses::{
-    BucketResponse, DayResponse, StatisticsResponse, SummaryResponse,
+    BucketResponse, DayResponse, HeadlineResponse, StatisticsResponse, SummaryResponse,
 };
 use crate::web::api::wire::time;
 use crate::web::error::ApiError;
 
 /// States, failures and percentiles per account, kind and bucket
 ///
-/// Messages count in the bucket in which they were created. Messages sent elsewhere (`observed`)
+/// Messages count in the bucket of their first submission, until then in that of their acceptance. Messages sent elsewhere (`observed`)
 /// and dry runs are counted separately. Percentiles are of the time from acceptance to a stage, for
 /// stages that a report named.
 #[utoipa::path(
@@ -53,6 +54,7 @@ pub(crate) async fn show(
         from: time(query.period.from),
         to: time(query.period.to),
         as_of: time(now),
+        headline: HeadlineResponse::of(headline::find(&services, &caller.accounts).await?),
         data: figures
             .iter()
             .map(|(group, figures)| BucketResponse::of(group, figures))

@@ -52,7 +52,17 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
             "No callback has ever arrived. Follow the steps below.",
             "warn",
         ),
-        Health::Silent => (
+        Health::Failing(_) => (
+            word,
+            "More messages fail than usual. The overview lists the reasons.",
+            "bad",
+        ),
+        Health::Slow(_) => (
+            word,
+            "Messages take longer than usual to be delivered.",
+            "warn",
+        ),
+        Health::Silent(_) => (
             word,
             "Messages are sent, but no callbacks arrive. Check the callback URL in the provider's console.",
             "warn",

@@ -103,7 +103,7 @@ impl CallbacksPage {
                 if url.before.is_some() {
                     Refresh::Never
                 } else {
-                    Refresh::Live
+                    Refresh::Announced
                 },
             ),
             rows: found.iter().map(CallbackRow::new).collect(),

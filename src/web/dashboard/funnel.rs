@@ -40,6 +40,12 @@ impl StateTotals {
             .sum()
     }
 
+    /// Messages of which a submission began.
+    pub fn attempted(&self) -> u64 {
+        let waiting = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
+        self.total().saturating_sub(waiting)
+    }
+
     /// Messages whose state is this stage or a later one.
     pub fn at_least(&self, lowest: DeliveryState) -> u64 {
         const STAGES: [DeliveryState; 5] = [
@@ -58,7 +64,7 @@ impl StateTotals {
 
     /// Longest first.
     pub fn funnel(&self) -> Vec<FunnelStep> {
-        let total = self.total();
+        let total = self.attempted();
         let step = |class, label, number| FunnelStep {
             class,
             label,
@@ -68,7 +74,7 @@ impl StateTotals {
         };
         let at_least = |state| self.at_least(state);
         vec![
-            step("queued", "Accepted", total),
+            step("queued", "Attempted", total),
             step("submitted", "Submitted", at_least(DeliveryState::Submitted)),
             step("sent", "Sent", at_least(DeliveryState::Sent)),
             step("delivered", "Delivered", at_least(DeliveryState::Delivered)),

@@ -12,6 +12,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::export::ExportFormat;
+use crate::reporting::search_text::SearchText;
 use crate::services::Services;
 use crate::store::messages::Cursor;
 use crate::web::dashboard::filter_form::FilterForm;
@@ -60,12 +61,20 @@ pub struct MessageRow {
     failure: Option<String>,
     hold_reason: Option<String>,
     flags: Vec<&'static str>,
+    /// Why the search found it.
+    match_reason: Option<&'static str>,
 }
 
 impl MessageRow {
-    pub fn new(message: &Message, viewer: Visibility, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        message: &Message,
+        search: Option<&SearchText>,
+        viewer: Visibility,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             href: format!("/messages/{}", message.id),
+            match_reason: search.and_then(|text| text.match_reason(message)),
             pill: StatePill::of_message(message),
             recipient: message
                 .recipient
@@ -130,7 +139,7 @@ impl MessagesPage {
         now: DateTime<Utc>,
     ) -> Self {
         let refresh = match url.cursor {
-            None => Refresh::Live,
+            None => Refresh::Announced,
             Some(_) => Refresh::Never,
         };
         Self {
@@ -140,7 +149,10 @@ impl MessagesPage {
             rows: input
                 .messages
                 .iter()
-                .map(|message| MessageRow::new(message, viewer, now))
+                .map(|message| {
+                    let search = url.query.search.as_ref();
+                    MessageRow::new(message, search, viewer, now)
+                })
                 .collect(),
             filtered: url.is_filtered(),
             zone: input.zone.name(),

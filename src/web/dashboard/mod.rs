@@ -4,8 +4,10 @@
 //! the present instant; its template only prints it. All HTML comes from askama, which escapes by
 //! default.
 
+mod account_figures_table;
 pub(crate) mod account_forms;
 pub mod accounts_page;
+pub(crate) mod alerts_section;
 pub mod audit_page;
 pub mod callback_page;
 mod callback_row;
@@ -55,3 +57,4 @@ mod upload_form;
 pub mod url_check_page;
 pub(crate) mod user_forms;
 pub mod visible_text;
+mod volume_chart;

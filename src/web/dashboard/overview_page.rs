@@ -7,16 +7,23 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use crate::db;
+use crate::domain::alert::AlertRule;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
-use crate::reporting::alarms;
+use crate::domain::scope::{Caller, Visibility};
+use crate::reporting::headline::{self, Headline};
+use crate::reporting::period_figures::{self, PeriodFigures};
 use crate::services::Services;
+use crate::store::alert_records::Incident;
 use crate::store::page_counts::{Counts, Problems};
+use crate::web::dashboard::account_figures_table::{AccountFiguresRow, figures_rows};
+use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};
@@ -25,13 +32,15 @@ use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
 use crate::web::dashboard::overview_period::{OverviewPeriod, PeriodLink, period_links};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
-use crate::web::dashboard::problem_counts::{ProblemRow, problem_rows, total_problems};
+use crate::web::dashboard::problem_counts::{ProblemRow, problem_rows};
 use crate::web::dashboard::state_pill::StatePill;
+use crate::web::dashboard::volume_chart::VolumeChart;
 use crate::web::error::ApiError;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
+    caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
     let (now, zone) = (services.clock.now(), services.config.report_time_zone);
     let period = OverviewPeriod::parse(request.query_string());
@@ -39,11 +48,23 @@ pub(crate) async fn show(
     let begin = start_of_day(since, zone).unwrap_or(now);
     let counts = services.store.count_messages(begin).await?;
     let problems = services.store.count_problems(now).await?;
+    let providers = providers(&services).await?;
+    let headline = headline::find(&services, &caller.accounts).await?;
+    let accounts = providers.keys();
+    let figures =
+        period_figures::compute(&services.store, accounts, begin, now, period.step()).await?;
+    let incidents = services.store.list_open_incidents().await?;
     let shown = OverviewPage::new(&OverviewInput {
-        providers: &providers(&services).await?,
+        providers: &providers,
         counts: &counts,
         problems: &problems,
-        alarms: alarms::list(&services).len(),
+        headline: &headline,
+        alerts: &services.config.alerts,
+        incidents: &incidents,
+        figures: &figures,
+        zone,
+        now,
+        viewer: caller.visibility(),
         period,
         since,
     });
@@ -65,8 +86,15 @@ pub struct OverviewInput<'a> {
     pub counts: &'a Counts,
     /// Present problems, whenever they began.
     pub problems: &'a Problems,
-    /// Number of alarms that the frame shows.
-    pub alarms: usize,
+    /// The present state, whatever the period.
+    pub headline: &'a Headline,
+    pub alerts: &'a [AlertRule],
+    /// Open ones.
+    pub incidents: &'a [Incident],
+    pub figures: &'a PeriodFigures,
+    pub zone: Tz,
+    pub now: DateTime<Utc>,
+    pub viewer: Visibility,
     pub period: OverviewPeriod,
     /// The first day of the period.
     pub since: NaiveDate,
@@ -76,8 +104,11 @@ pub struct OverviewInput<'a> {
 #[template(path = "overview.html")]
 pub struct OverviewPage {
     pub(super) frame: Frame,
-    headline: String,
-    has_no_problems: bool,
+    headline: Headline,
+    zone: &'static str,
+    as_of: String,
+    chart: VolumeChart,
+    figures: Vec<AccountFiguresRow>,
     period: &'static str,
     periods: Vec<PeriodLink>,
     total: u64,
@@ -89,6 +120,7 @@ pub struct OverviewPage {
     accounts: Vec<AccountRow>,
     failures: Vec<FailureRow>,
     problems: Vec<ProblemRow>,
+    alerts: Vec<AlertRow>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,12 +157,15 @@ impl OverviewPage {
         let dry_run = StateTotals::sum(input.counts.dry_run.values()).total();
         Self {
             frame: Frame::in_section(NavigationSection::Overview, "Overview", Refresh::Live),
-            headline: headline(
-                sums.total() + observed,
-                total_problems(input.problems)
-                    .saturating_add(u64::try_from(input.alarms).unwrap_or_default()),
-            ),
-            has_no_problems: problems.is_empty() && input.alarms == 0,
+            headline: input.headline.clone(),
+            zone: input.zone.name(),
+            as_of: input
+                .now
+                .with_timezone(&input.zone)
+                .format("%H:%M")
+                .to_string(),
+            chart: VolumeChart::new(input.figures, input.zone, input.viewer),
+            figures: figures_rows(input.figures, input.providers, &list),
             period: input.period.text(),
             periods: period_links(input.period),
             total: sums.total(),
@@ -142,21 +177,13 @@ impl OverviewPage {
             accounts: account_rows(input.providers, input.counts, &list),
             failures: failure_rows(input.counts, input.providers, &list),
             problems,
+            alerts: alert_rows(input.alerts, input.incidents, input.viewer),
         }
     }
 }
 
-fn headline(messages: u64, problems: u64) -> String {
-    match (messages, problems) {
-        (0, 0) => "No messages".to_owned(),
-        (_, 0) => "No open problems".to_owned(),
-        (_, 1) => "1 problem needs attention".to_owned(),
-        (_, several) => format!("{} problems need attention", count(several)),
-    }
-}
-
 fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<SummaryTile> {
-    let total = sums.total();
+    let total = sums.attempted();
     let share = |label, tone, number, href| SummaryTile {
         label,
         value: percent(number, total),
@@ -170,7 +197,7 @@ fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<Summary
     vec![
         SummaryTile {
             label: "Accepted",
-            value: count(total),
+            value: count(sums.total()),
             note: period.to_owned(),
             tone: "plain",
             href: Some(list.href()),
@@ -216,7 +243,11 @@ fn states(sums: &StateTotals, list: &MessageListUrl) -> Vec<StateCount> {
             pill: StatePill::new(state),
             tooltip: state.tooltip(),
             count: count(number),
-            share: percent(number, sums.total()),
+            // Shares are of the messages of which a submission began.
+            share: match state {
+                DeliveryState::Queued | DeliveryState::Cancelled => "–".to_owned(),
+                _ => percent(number, sums.attempted()),
+            },
             href: list.with_states(&[state]).href(),
         })
         .collect()

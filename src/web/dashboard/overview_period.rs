@@ -1,6 +1,6 @@
 //! The days that the overview counts.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,6 +33,15 @@ impl OverviewPeriod {
         today
             .checked_sub_days(Days::new(self.days() - 1))
             .unwrap_or(today)
+    }
+
+    /// Length of a bar of the chart.
+    pub fn step(self) -> TimeDelta {
+        match self {
+            Self::Day => TimeDelta::minutes(15),
+            Self::Week => TimeDelta::hours(1),
+            Self::Month => TimeDelta::hours(6),
+        }
     }
 
     pub(super) fn days(self) -> u64 {

@@ -1,5 +1,7 @@
 //! The frame of every page: title, navigation, alarms, and whether the page follows live changes.
 
+use chrono_tz::Tz;
+
 use crate::reporting::alarms::Alarm;
 use crate::web::dashboard::number_format::count;
 
@@ -54,6 +56,8 @@ impl NavigationSection {
 pub enum Refresh {
     /// Fetched again when something changes.
     Live,
+    /// A list: known rows change in place, new ones are only counted until the viewer asks for them.
+    Announced,
     Never,
 }
 
@@ -64,6 +68,8 @@ pub struct Frame {
     refresh: Refresh,
     problems: u64,
     pub(super) alarms: Vec<AlarmNotice>,
+    /// Of every time on the page.
+    zone: Option<Tz>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,6 +98,7 @@ impl Frame {
             refresh,
             problems: 0,
             alarms: Vec::new(),
+            zone: None,
         }
     }
 
@@ -102,6 +109,7 @@ impl Frame {
             refresh: Refresh::Never,
             problems: 0,
             alarms: Vec::new(),
+            zone: None,
         }
     }
 
@@ -112,11 +120,29 @@ impl Frame {
             refresh: Refresh::Never,
             problems: 0,
             alarms: Vec::new(),
+            zone: None,
         }
     }
 
-    pub(super) fn is_live(&self) -> bool {
-        self.refresh == Refresh::Live
+    /// The value of `data-live`.
+    pub(super) fn live_mode(&self) -> Option<&'static str> {
+        match self.refresh {
+            Refresh::Live => Some("page"),
+            Refresh::Announced => Some("list"),
+            Refresh::Never => None,
+        }
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        self.refresh == Refresh::Announced
+    }
+
+    pub(super) fn set_zone(&mut self, zone: Tz) {
+        self.zone = Some(zone);
+    }
+
+    pub(super) fn zone_name(&self) -> Option<&'static str> {
+        self.zone.map(Tz::name)
     }
 
     pub(super) fn set_problem_count(&mut self, problems: u64) {

@@ -40,6 +40,7 @@ pub(super) async fn respond_with_status(
     let frame = template.frame_mut();
     frame.set_problem_count(total_problems(&problems).saturating_add(alarm_count));
     frame.set_alarms(alarms);
+    frame.set_zone(services.config.report_time_zone);
     let html = template
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;

@@ -50,7 +50,7 @@ struct ProblemSection {
 impl ProblemsPage {
     pub fn new(lists: &[ProblemList], viewer: Visibility) -> Self {
         Self {
-            frame: Frame::in_section(NavigationSection::Problems, "Problems", Refresh::Live),
+            frame: Frame::in_section(NavigationSection::Problems, "Problems", Refresh::Never),
             sections: lists
                 .iter()
                 .map(|list| ProblemSection::new(list, viewer))

@@ -20,7 +20,7 @@ pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 
     let recounted = database
         .query(&format!(
             "SELECT names || '|' || CAST(COUNT(*) AS TEXT) AS line FROM (\
-             SELECT CAST(created_at / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
+             SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
              || '|' || state || '|' || CASE WHEN failed_at IS NULL THEN '' ELSE COALESCE(failure_code, '') END \
              || '|' || COALESCE(failure_class, '') AS names \
              FROM messages WHERE origin <> 'provisional') AS named GROUP BY names",
@@ -48,7 +48,7 @@ async fn check_latencies(database: &TestDatabase) {
     for stage in ["sent", "delivered", "read"] {
         let reported = database
             .query(&format!(
-                "SELECT CAST(created_at / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
+                "SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
                  || CAST({stage}_at - created_at AS TEXT) AS line FROM messages \
                  WHERE origin = 'api' AND EXISTS (SELECT 1 FROM receipts \
                  WHERE receipts.message = messages.id AND receipts.stage = '{stage}')",

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::account_hour::FailureRate;
 use crate::domain::provider::ProviderId;
 use crate::providers;
+use crate::reporting::hourly_health::AccountHour;
 
 /// One account.
 #[derive(Serialize, ToSchema, Debug)]
@@ -23,8 +25,10 @@ pub(crate) struct AccountResponse {
     /// When the callback URL of the previous generation was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_callback_url_used_at: Option<String>,
-    /// `ok`, `unconfigured`, `silent`, `refused`, `paused` or `tripped`.
+    /// `ok`, `unconfigured`, `slow`, `silent`, `failing`, `refused`, `paused` or `tripped`.
     pub(crate) health: &'static str,
+    /// What `failing` and `slow` are judged by.
+    pub(crate) last_hour: LastHourResponse,
     /// What works although it is set up wrongly at the provider.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<AccountWarningResponse>,
@@ -62,6 +66,40 @@ pub(crate) struct AccountResponse {
     /// `live` or `dry-run`; absent if the account is no longer configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<&'static str>,
+}
+
+/// The last hour, to the quarter, and the seven days before it.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct LastHourResponse {
+    /// Messages of which a submission began.
+    pub(crate) attempted: i64,
+    pub(crate) failed: i64,
+    /// Share of the attempted messages that failed; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_percent: Option<i64>,
+    /// The same of the seven days before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usual_failed_percent: Option<i64>,
+    /// Half of the delivered messages took at most this long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delivered_p50_ms: Option<f64>,
+    /// The same of the seven days before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usual_delivered_p50_ms: Option<f64>,
+}
+
+impl LastHourResponse {
+    pub(crate) fn of(hour: &AccountHour) -> Self {
+        let FailureRate { recent, usual } = hour.failures;
+        Self {
+            attempted: recent.attempted,
+            failed: recent.failed,
+            failed_percent: recent.percent(),
+            usual_failed_percent: usual.percent(),
+            delivered_p50_ms: hour.delivery.map(|it| it.recent_millis.round()),
+            usual_delivered_p50_ms: hour.delivery.and_then(|it| it.usual_millis).map(f64::round),
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema, Debug)]

@@ -11,6 +11,7 @@ use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::latency::Histogram;
 use crate::reporting::bucketed_statistics::{GroupStatistics, StatisticsGroup};
+use crate::reporting::headline::{Headline, Issue};
 
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct StatisticsResponse {
@@ -20,11 +21,55 @@ pub(crate) struct StatisticsResponse {
     pub(crate) tz: &'static str,
     /// Where the first bucket begins.
     pub(crate) from: String,
-    /// Messages created at or after it are not counted.
+    /// Messages first submitted at or after it are not counted.
     pub(crate) to: String,
     /// When the messages were counted.
     pub(crate) as_of: String,
+    /// What is wrong now, whatever the period.
+    pub(crate) headline: HeadlineResponse,
     pub(crate) data: Vec<BucketResponse>,
+}
+
+/// The present state of everything in one sentence.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct HeadlineResponse {
+    /// The worst issue, or `All accounts healthy`.
+    pub(crate) text: String,
+    pub(crate) healthy: bool,
+    /// The worst first.
+    pub(crate) issues: Vec<IssueResponse>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct IssueResponse {
+    /// The kind of an alarm, or the health of an account.
+    pub(crate) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    pub(crate) text: String,
+    /// The page that shows more.
+    pub(crate) path: String,
+}
+
+impl HeadlineResponse {
+    pub(crate) fn of(headline: Headline) -> Self {
+        Self {
+            healthy: headline.is_healthy(),
+            text: headline.text,
+            issues: headline.issues.into_iter().map(IssueResponse::of).collect(),
+        }
+    }
+}
+
+impl IssueResponse {
+    fn of(issue: Issue) -> Self {
+        Self {
+            kind: issue.kind,
+            account: issue.account.map(|account| account.to_string()),
+            text: issue.text,
+            path: issue.path,
+        }
+    }
 }
 
 /// The messages of one bucket, account and kind.

@@ -1,0 +1,164 @@
+//! When an account counts as failing, slow or silent: its last hour against its seven days before.
+
+use chrono::TimeDelta;
+
+/// Share of failed messages that is too high whatever is usual, in percent.
+const HIGH_SHARE: i64 = 20;
+/// Fewer failures are no rate.
+const FEWEST_FAILURES: i64 = 3;
+/// Fewer delivered messages have no typical time.
+const FEWEST_DELIVERED: i64 = 5;
+/// Faster is never slow, however fast is usual.
+const SLOW_MILLIS: f64 = 30_000.0;
+/// Slow where nothing is usual.
+const VERY_SLOW_MILLIS: f64 = 600_000.0;
+/// Times the usual time.
+const SLOW_FACTOR: f64 = 3.0;
+/// Fewer unanswered messages are no silence.
+const FEWEST_UNANSWERED: i64 = 5;
+/// How long nothing was received at the least.
+const SILENCE: TimeDelta = TimeDelta::minutes(15);
+
+/// Failed messages of those attempted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FailedShare {
+    pub failed: i64,
+    pub attempted: i64,
+}
+
+impl FailedShare {
+    /// In whole percent, rounded; `None` without attempts.
+    pub fn percent(self) -> Option<i64> {
+        (self.attempted > 0).then(|| (self.failed * 200 + self.attempted) / (self.attempted * 2))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FailureRate {
+    /// The last hour.
+    pub recent: FailedShare,
+    /// The seven days before.
+    pub usual: FailedShare,
+}
+
+impl FailureRate {
+    /// Too high by itself, or at least twice the usual rate by more than chance explains.
+    pub fn is_raised(self) -> bool {
+        let Self { recent, usual } = self;
+        if recent.failed < FEWEST_FAILURES {
+            return false;
+        }
+        if recent.failed * 100 >= recent.attempted * HIGH_SHARE {
+            return true;
+        }
+        if usual.attempted == 0 {
+            return false;
+        }
+        let expected = ratio(usual) * as_float(recent.attempted);
+        ratio(recent) >= 2.0 * ratio(usual)
+            && as_float(recent.failed) - expected >= 2.0 * expected.sqrt()
+    }
+}
+
+/// How long half of the delivered messages took at most.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct DeliveryTime {
+    pub recent_millis: f64,
+    /// Delivered messages of the last hour.
+    pub delivered: i64,
+    /// `None` if nothing was delivered in the seven days before.
+    pub usual_millis: Option<f64>,
+}
+
+impl DeliveryTime {
+    pub fn is_slow(self) -> bool {
+        let limit = match self.usual_millis {
+            Some(usual) => (usual * SLOW_FACTOR).max(SLOW_MILLIS),
+            None => VERY_SLOW_MILLIS,
+        };
+        self.delivered >= FEWEST_DELIVERED && self.recent_millis >= limit
+    }
+}
+
+/// An account that sends and receives nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silence {
+    /// Since the last callback.
+    pub lasting: TimeDelta,
+    /// Messages submitted since then that no report answers.
+    pub unanswered: i64,
+}
+
+impl Silence {
+    pub fn is_unusual(self) -> bool {
+        self.lasting >= SILENCE && self.unanswered >= FEWEST_UNANSWERED
+    }
+}
+
+fn ratio(share: FailedShare) -> f64 {
+    as_float(share.failed) / as_float(share.attempted).max(1.0)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of messages stay far below 2^52"
+)]
+fn as_float(count: i64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_raised(recent: (i64, i64), usual: (i64, i64)) -> bool {
+        let share = |(failed, attempted)| FailedShare { failed, attempted };
+        let rate = FailureRate {
+            recent: share(recent),
+            usual: share(usual),
+        };
+        rate.is_raised()
+    }
+
+    #[test]
+    fn a_fifth_is_too_high_whatever_is_usual() {
+        assert!(is_raised((20, 100), (300, 1_000)));
+        assert!(is_raised((5, 5), (0, 0)));
+        assert!(!is_raised((2, 2), (0, 0)), "two failures are no rate");
+    }
+
+    #[test]
+    fn a_rate_that_doubles_is_raised_unless_chance_explains_it() {
+        assert!(is_raised((10, 100), (840, 16_800)));
+        assert!(!is_raised((3, 30), (840, 16_800)));
+        assert!(!is_raised((6, 100), (840, 16_800)));
+        assert!(!is_raised((10, 100), (0, 0)));
+    }
+
+    #[test]
+    fn slow_means_slower_than_usual_and_noticeable() {
+        let is_slow = |recent_millis, delivered, usual_millis| {
+            DeliveryTime {
+                recent_millis,
+                delivered,
+                usual_millis,
+            }
+            .is_slow()
+        };
+        assert!(is_slow(240_000.0, 20, Some(6_000.0)));
+        assert!(!is_slow(20_000.0, 20, Some(2_000.0)), "below half a minute");
+        assert!(!is_slow(240_000.0, 4, Some(6_000.0)), "too few");
+        assert!(!is_slow(240_000.0, 20, Some(200_000.0)));
+        assert!(is_slow(900_000.0, 20, None));
+        assert!(!is_slow(240_000.0, 20, None));
+    }
+
+    #[test]
+    fn a_share_is_rounded_to_whole_percent() {
+        let percent = |failed, attempted| FailedShare { failed, attempted }.percent();
+        assert_eq!(percent(41, 100), Some(41));
+        assert_eq!(percent(1, 3), Some(33));
+        assert_eq!(percent(2, 3), Some(67));
+        assert_eq!(percent(0, 0), None);
+    }
+}

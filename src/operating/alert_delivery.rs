@@ -1,0 +1,147 @@
+//! Delivers notifications of alerts: signed as Standard Webhooks, retried for about a day.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::config::SIGNING_KEY_PREFIX;
+use crate::db;
+use crate::domain::alert::AlertRule;
+use crate::services::Services;
+use crate::store::alert_records::{Notification, NotificationResult};
+
+/// Deliveries per run.
+const BATCH: u64 = 20;
+/// The last one is about a day after the first.
+const MOST_TRIES: i64 = 9;
+const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Stored instead of the rule's identity, across restarts.
+pub fn rule_key(rule: &AlertRule) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(rule.identity()))
+}
+
+pub(super) async fn deliver_due(services: &Services) -> Result<(), db::Error> {
+    let now = services.clock.now();
+    for notification in services.store.list_due_notifications(now, BATCH).await? {
+        let rules = services.config.alerts.iter();
+        let rule = rules
+            .into_iter()
+            .find(|rule| rule_key(rule) == notification.rule);
+        let delivered = match rule {
+            Some(rule) => deliver(services, rule, &notification, now).await,
+            None => Err("the alert is no longer configured".to_owned()),
+        };
+        let result = match delivered {
+            Ok(()) => NotificationResult::Delivered,
+            Err(error) => {
+                let kind = rule.map_or("removed", |rule| rule.kind.as_str());
+                tracing::warn!(kind, error, "a notification of an alert was not delivered");
+                NotificationResult::Failed {
+                    next_try_at: rule.and_then(|_| next_try(&notification, now)),
+                    error,
+                }
+            }
+        };
+        services
+            .store
+            .finish_notification(&notification, &result, now)
+            .await?;
+    }
+    Ok(())
+}
+
+/// After 5 s, then each wait is three times the one before; `None` after the last try.
+fn next_try(notification: &Notification, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let tries = notification.tries + 1;
+    let power = u32::try_from(notification.tries).unwrap_or(u32::MAX);
+    (tries < MOST_TRIES).then(|| now + FIRST_WAIT * 3_i32.saturating_pow(power))
+}
+
+async fn deliver(
+    services: &Services,
+    rule: &AlertRule,
+    notification: &Notification,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let url = rule.url.as_deref().unwrap_or_default();
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let id = format!("msg_{}", notification.id);
+    let key = signing_key(services, rule)?;
+    let headers = signed_headers(&id, now, &notification.body, &key)?;
+    let body = notification.body.clone();
+    let sent = services
+        .alert_client
+        .post(&url, headers, body, Instant::now() + DEADLINE);
+    match sent.await {
+        Ok(status) if status.is_success() => Ok(()),
+        Ok(status) => Err(format!("answered {}", status.as_u16())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn signing_key(services: &Services, rule: &AlertRule) -> Result<Vec<u8>, String> {
+    match &rule.secret {
+        None => Ok(services.keys.alert().to_vec()),
+        Some(secret) => {
+            let text = secret.expose();
+            let encoded = text.strip_prefix(SIGNING_KEY_PREFIX).unwrap_or(text);
+            let decoded = STANDARD.decode(encoded);
+            decoded.map_err(|_| "secret is not base64 after whsec_".to_owned())
+        }
+    }
+}
+
+/// The key that signs where a rule has none of its own, as receivers enter it.
+pub(super) fn derived_key(services: &Services) -> String {
+    format!(
+        "{SIGNING_KEY_PREFIX}{}",
+        STANDARD.encode(services.keys.alert())
+    )
+}
+
+fn signed_headers(
+    id: &str,
+    now: DateTime<Utc>,
+    body: &str,
+    key: &[u8],
+) -> Result<HeaderMap, String> {
+    let timestamp = now.timestamp().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|error| error.to_string())?;
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("webhook-id", value(id)?);
+    headers.insert("webhook-timestamp", value(&timestamp)?);
+    headers.insert("webhook-signature", value(&format!("v1,{signature}"))?);
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the specification of Standard Webhooks.
+    #[test]
+    fn the_signature_is_that_of_standard_webhooks() {
+        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let at = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
+        let body = r#"{"test": 2432232314}"#;
+        let headers = signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", at, body, &key).unwrap();
+        assert_eq!(
+            headers["webhook-signature"],
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+        assert_eq!(headers["webhook-timestamp"], "1614265330");
+    }
+}

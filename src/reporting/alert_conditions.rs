@@ -1,0 +1,128 @@
+//! Which alerts apply now, and the sentence that each of them sends.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db;
+use crate::domain::account_hour::{FailureRate, Silence};
+use crate::domain::alert::{AlertKind, AlertRule};
+use crate::domain::ids::AccountId;
+use crate::domain::scope::Visibility;
+use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::headline;
+use crate::services::Services;
+use crate::store::send_queue::QueuePart;
+
+/// Fewer failures are no rate.
+const FEWEST_FAILURES: i64 = 3;
+/// Fewer unanswered messages are no silence.
+const FEWEST_UNANSWERED: i64 = 5;
+
+/// A rule that applies.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ActiveCondition {
+    /// Index in the configuration.
+    pub rule: usize,
+    /// `None`: all accounts together.
+    pub account: Option<AccountId>,
+    /// Names account and value, and no person.
+    pub summary: String,
+}
+
+/// In the order of the rules.
+pub async fn list_active(
+    services: &Services,
+    now: DateTime<Utc>,
+) -> Result<Vec<ActiveCondition>, db::Error> {
+    let rules = &services.config.alerts;
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let accounts = account_health::list_accounts(services).await?;
+    let overdue = services.store.count_overdue_by_account(now).await?;
+    let mut active = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        if !rule.kind.is_per_account() {
+            let quarantined = services.store.count_problems(now).await?.quarantine;
+            active.extend(reaches(rule, quarantined).then(|| ActiveCondition {
+                rule: index,
+                account: None,
+                summary: format!("{quarantined} callbacks could not be parsed"),
+            }));
+            continue;
+        }
+        let judged = accounts.iter().filter(|account| {
+            account.mode.is_some() && rule.account.as_ref().is_none_or(|id| *id == account.id)
+        });
+        for account in judged {
+            let summary = match rule.kind {
+                AlertKind::Overdue => {
+                    let counted = overdue.iter().find(|(id, _)| *id == account.id);
+                    let messages = counted.map_or(0, |(_, messages)| *messages);
+                    let messages = u64::try_from(messages).unwrap_or_default();
+                    reaches(rule, messages)
+                        .then(|| format!("{}: {messages} messages are overdue", account.id))
+                }
+                AlertKind::Backlog => {
+                    let part = QueuePart::Whole;
+                    let messages = services.store.count_queued(&account.id, part).await?;
+                    reaches(rule, messages)
+                        .then(|| format!("{}: {messages} messages are queued", account.id))
+                }
+                _ => judge(rule, account, now),
+            };
+            active.extend(summary.map(|summary| ActiveCondition {
+                rule: index,
+                account: Some(account.id.clone()),
+                summary,
+            }));
+        }
+    }
+    Ok(active)
+}
+
+/// The kinds that the account's health is enough for.
+fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Option<String> {
+    match rule.kind {
+        AlertKind::FailureRate => {
+            let rate: FailureRate = account.hour.failures;
+            let share = as_float(rate.recent.failed) / as_float(rate.recent.attempted.max(1));
+            (rate.recent.failed >= FEWEST_FAILURES && share >= rule.threshold)
+                .then(|| headline::failing(&account.id, rate))
+        }
+        AlertKind::Silent => {
+            let last = account.last_callback_at?;
+            let silence = Silence {
+                lasting: now - last,
+                unanswered: account.hour.unanswered_since(last),
+            };
+            (lasts(silence.lasting, rule) && silence.unanswered >= FEWEST_UNANSWERED)
+                .then(|| headline::silent(&account.id, silence))
+        }
+        AlertKind::Tripped => match &account.health {
+            Health::Tripped(trip) if lasts(now - trip.since, rule) => Some(format!(
+                "{}: nothing sent since {}, {}",
+                account.id,
+                trip.since.format("%H:%M UTC"),
+                Visibility::Masked.mask_text(&trip.reason)
+            )),
+            _ => None,
+        },
+        AlertKind::Overdue | AlertKind::Backlog | AlertKind::Quarantine => None,
+    }
+}
+
+fn lasts(time: TimeDelta, rule: &AlertRule) -> bool {
+    as_float(time.num_seconds()) >= rule.threshold
+}
+
+fn reaches(rule: &AlertRule, number: u64) -> bool {
+    as_float(i64::try_from(number).unwrap_or(i64::MAX)) >= rule.threshold.max(1.0)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of messages stay far below 2^52"
+)]
+fn as_float(number: i64) -> f64 {
+    number as f64
+}

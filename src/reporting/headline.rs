@@ -1,0 +1,176 @@
+//! The state of everything in one sentence, and every sentence behind it: alarms, and accounts that
+//! are paused, stopped, failing, silent or slow.
+
+use chrono::TimeDelta;
+
+use crate::db;
+use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::ids::AccountId;
+use crate::domain::scope::Visibility;
+use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::alarms::{self, Alarm, AlarmKind};
+use crate::services::Services;
+
+/// One thing that is wrong now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Issue {
+    /// The word of an alarm or of an account's health.
+    pub kind: &'static str,
+    pub account: Option<AccountId>,
+    pub text: String,
+    /// The page that shows more.
+    pub path: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Headline {
+    pub text: String,
+    /// The worst first; none if everything is healthy.
+    pub issues: Vec<Issue>,
+}
+
+impl Headline {
+    pub fn is_healthy(&self) -> bool {
+        self.issues.is_empty()
+    }
+}
+
+/// Judges alarms and accounts as they are now. A caller who is limited to accounts learns of these
+/// only.
+pub async fn find(services: &Services, limit: &AccountLimit) -> Result<Headline, db::Error> {
+    let mut accounts = account_health::list_accounts(services).await?;
+    accounts.retain(|account| limit.allows(&account.id));
+    let mut alarms = alarms::list(services);
+    alarms.retain(|alarm| match &alarm.account {
+        Some(account) => limit.allows(account),
+        None => !limit.is_limited(),
+    });
+    Ok(judge(&accounts, alarms))
+}
+
+pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>) -> Headline {
+    let configured = accounts.iter().filter(|account| account.mode.is_some());
+    let mut ranked: Vec<(u8, i64, Issue)> = configured.filter_map(account_issue).collect();
+    ranked.extend(
+        alarms
+            .into_iter()
+            // Its account's health says it in more words.
+            .filter(|alarm| alarm.kind != AlarmKind::AccountTripped)
+            .map(|alarm| {
+                let subject = alarm.account.as_ref().map(|id| format!("{id}: "));
+                let issue = Issue {
+                    kind: alarm.kind.as_str(),
+                    text: format!("{}{}", subject.unwrap_or_default(), alarm.kind.title()),
+                    account: alarm.account,
+                    path: "/problems".to_owned(),
+                };
+                (0, 0, issue)
+            }),
+    );
+    ranked.sort_by_key(|(rank, size, _)| (*rank, -size));
+    let issues: Vec<Issue> = ranked.into_iter().map(|(_, _, issue)| issue).collect();
+    let text = match issues.first() {
+        Some(worst) => worst.text.clone(),
+        None if accounts.is_empty() => "No account yet".to_owned(),
+        None => "All accounts healthy".to_owned(),
+    };
+    Headline { text, issues }
+}
+
+/// With its rank, and its size among those of the same rank.
+fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
+    let id = &account.id;
+    let masked = |text: &str| Visibility::Masked.mask_text(text);
+    let mut path = format!("/accounts#{id}");
+    let (rank, size, text) = match &account.health {
+        Health::Ok | Health::Unconfigured => return None,
+        Health::Tripped(trip) => (
+            1,
+            0,
+            format!(
+                "{id}: nothing sent since {}, {}",
+                trip.since.format("%H:%M UTC"),
+                masked(&trip.reason)
+            ),
+        ),
+        Health::Paused { reason, since } => (
+            1,
+            0,
+            format!(
+                "{id}: paused since {}, {}",
+                since.format("%-d %B %H:%M UTC"),
+                masked(reason)
+            ),
+        ),
+        Health::Failing(rate) => {
+            path = format!("/messages?account={id}&state=failed");
+            let percent = rate.recent.percent().unwrap_or_default();
+            (2, percent, failing(id, *rate))
+        }
+        Health::Refused => (
+            3,
+            0,
+            format!("{id}: callbacks fail the account's authentication"),
+        ),
+        Health::Silent(silence) => (3, silence.unanswered, silent(id, *silence)),
+        Health::Slow(time) => (4, 0, slow(id, *time)),
+    };
+    let issue = Issue {
+        kind: account.health.as_str(),
+        account: Some(id.clone()),
+        text,
+        path,
+    };
+    Some((rank, size, issue))
+}
+
+pub(crate) fn failing(id: &AccountId, rate: FailureRate) -> String {
+    let percent = rate.recent.percent().unwrap_or_default();
+    match rate.usual.percent() {
+        Some(usual) => format!("{id}: {percent} % failed in the last hour (usually {usual} %)"),
+        None => format!("{id}: {percent} % failed in the last hour"),
+    }
+}
+
+pub(crate) fn silent(id: &AccountId, silence: Silence) -> String {
+    let lasting = span(silence.lasting);
+    match silence.unanswered {
+        0 => format!("{id}: nothing received for {lasting}, and reports are overdue"),
+        1 => format!("{id}: nothing received for {lasting} while 1 message was sent"),
+        several => {
+            format!("{id}: nothing received for {lasting} while {several} messages were sent")
+        }
+    }
+}
+
+fn slow(id: &AccountId, time: DeliveryTime) -> String {
+    let recent = span(millis(time.recent_millis));
+    match time.usual_millis {
+        Some(usual) => format!(
+            "{id}: half take {recent} to be delivered, usually {}",
+            span(millis(usual))
+        ),
+        None => format!("{id}: half take {recent} to be delivered"),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a time between two callbacks"
+)]
+fn millis(millis: f64) -> TimeDelta {
+    TimeDelta::milliseconds(millis as i64)
+}
+
+/// Rounded, in its largest fitting unit.
+fn span(time: TimeDelta) -> String {
+    let rounded = |unit: i64| (time.num_milliseconds() + unit / 2) / unit;
+    match time.num_seconds() {
+        ..1 => format!("{} ms", time.num_milliseconds()),
+        1..120 => format!("{} s", rounded(1_000)),
+        120..7_200 => format!("{} min", rounded(60_000)),
+        7_200..172_800 => format!("{} h", rounded(3_600_000)),
+        _ => format!("{} days", rounded(86_400_000)),
+    }
+}

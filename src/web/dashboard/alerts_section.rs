@@ -1,0 +1,60 @@
+//! The alerts on the overview: open incidents, and the button that sends a test.
+
+use actix_web::{HttpResponse, web};
+
+use crate::domain::alert::AlertRule;
+use crate::domain::scope::Visibility;
+use crate::operating::alert_delivery::rule_key;
+use crate::operating::alerting;
+use crate::services::Services;
+use crate::store::alert_records::Incident;
+use crate::web::api::alert_endpoints::test_error;
+use crate::web::dashboard::page_response::redirect_to;
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::error::ApiError;
+
+#[derive(Clone, Debug)]
+pub(super) struct AlertRow {
+    pub(super) kind: String,
+    pub(super) account: String,
+    pub(super) threshold: f64,
+    pub(super) incidents: Vec<(String, TimeElement)>,
+    /// Where the test button posts to; absent without URL or right.
+    pub(super) test: Option<String>,
+}
+
+pub(super) fn alert_rows(
+    rules: &[AlertRule],
+    open: &[Incident],
+    viewer: Visibility,
+) -> Vec<AlertRow> {
+    let row = |(index, rule): (usize, &AlertRule)| {
+        let key = rule_key(rule);
+        let incidents = open.iter().filter(|incident| incident.rule == key);
+        let may_test = viewer == Visibility::Full && rule.url.is_some();
+        AlertRow {
+            kind: rule.kind.as_str().replace('_', " "),
+            account: rule
+                .account
+                .as_ref()
+                .map_or_else(|| "all accounts".to_owned(), ToString::to_string),
+            threshold: rule.threshold,
+            incidents: incidents
+                .map(|it| (it.summary.clone(), TimeElement::new(it.opened_at)))
+                .collect(),
+            test: may_test.then(|| format!("/alerts/{}/test", index + 1)),
+        }
+    };
+    rules.iter().enumerate().map(row).collect()
+}
+
+pub(crate) async fn send_test(
+    services: web::Data<Services>,
+    number: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let number = number.parse().map_err(|_| ApiError::NotFound)?;
+    alerting::send_test(&services, number)
+        .await
+        .map_err(test_error)?;
+    Ok(redirect_to("/#alerts".to_owned()))
+}

@@ -1,0 +1,253 @@
+//! The chart of messages over time: bars stacked by state, failed ones below the line, events of
+//! accounts as numbered marks, and the same numbers as a table.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::scope::Visibility;
+use crate::reporting::period_figures::{PeriodFigures, StateCounts};
+use crate::web::dashboard::event_rows::EventRow;
+use crate::web::dashboard::number_format::count;
+
+/// In units of the drawing.
+const HEIGHT: f64 = 200.0;
+/// From the line upwards.
+const LAYERS: [(&str, &str, &[DeliveryState]); 4] = [
+    (
+        "read",
+        "Read",
+        &[DeliveryState::Read, DeliveryState::Played],
+    ),
+    ("delivered", "Delivered", &[DeliveryState::Delivered]),
+    ("sent", "Sent", &[DeliveryState::Sent]),
+    (
+        "submitted",
+        "Submitted",
+        &[
+            DeliveryState::Sending,
+            DeliveryState::Uncertain,
+            DeliveryState::Submitted,
+        ],
+    ),
+];
+const LABELS: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(super) struct VolumeChart {
+    /// `hour`, `6 hours`.
+    pub(super) unit: &'static str,
+    pub(super) summary: String,
+    pub(super) width: usize,
+    /// Where the line is drawn.
+    pub(super) zero: String,
+    pub(super) highest: String,
+    pub(super) layers: Vec<ChartLayer>,
+    pub(super) failed_path: String,
+    pub(super) bars: Vec<ChartBar>,
+    pub(super) labels: Vec<ChartLabel>,
+    pub(super) marks: Vec<ChartMark>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ChartLayer {
+    pub(super) class: &'static str,
+    pub(super) name: &'static str,
+    pub(super) path: String,
+}
+
+/// A row of the table, and the title of a bar.
+#[derive(Clone, Debug)]
+pub(super) struct ChartBar {
+    pub(super) index: usize,
+    pub(super) time: String,
+    pub(super) cells: Vec<String>,
+    pub(super) failed: String,
+    pub(super) title: String,
+    pub(super) is_empty: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ChartLabel {
+    pub(super) percent: String,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ChartMark {
+    pub(super) number: usize,
+    pub(super) percent: String,
+    pub(super) account: String,
+    pub(super) event: EventRow,
+}
+
+impl VolumeChart {
+    pub(super) fn new(figures: &PeriodFigures, zone: Tz, viewer: Visibility) -> Self {
+        let bars = &figures.bars;
+        let up = bars.iter().map(above).max().unwrap_or_default();
+        let down = bars.iter().map(failed).max().unwrap_or_default();
+        let scale = HEIGHT / as_float((up + down).max(1));
+        let zero = as_float(up) * scale;
+        let width = bars.len();
+        let percent = |index: f64| format!("{:.2}", index * 100.0 / as_float_index(width.max(1)));
+        let total: i64 = bars.iter().map(|bar| above(bar) + failed(bar)).sum();
+        let all_failed: i64 = bars.iter().map(failed).sum();
+        let hours = figures.step.num_minutes();
+        Self {
+            unit: match hours {
+                ..60 => "quarter of an hour",
+                60 => "hour",
+                _ => "6 hours",
+            },
+            summary: format!(
+                "{} messages submitted, {} of them failed; at most {} in one bar",
+                whole(total),
+                whole(all_failed),
+                whole(up + down)
+            ),
+            width,
+            zero: format!("{zero:.1}"),
+            highest: whole(up),
+            layers: LAYERS
+                .iter()
+                .enumerate()
+                .map(|(layer, (class, name, _))| ChartLayer {
+                    class,
+                    name,
+                    path: layer_path(bars, layer, zero, scale),
+                })
+                .collect(),
+            failed_path: failed_path(bars, zero, scale),
+            bars: chart_bars(figures, zone),
+            labels: labels(figures, zone, &percent),
+            marks: figures
+                .events
+                .iter()
+                .enumerate()
+                .map(|(index, event)| {
+                    let past = as_float((event.at - figures.from).num_seconds());
+                    let step = as_float(figures.step.num_seconds().max(1));
+                    ChartMark {
+                        number: index + 1,
+                        percent: percent(past / step),
+                        account: event.account.to_string(),
+                        event: EventRow::new(event, viewer),
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+fn sum(bar: &StateCounts, states: &[DeliveryState]) -> i64 {
+    let counted = states.iter().filter_map(|state| bar.get(state));
+    counted.sum::<i64>().max(0)
+}
+
+/// Messages above the line.
+fn above(bar: &StateCounts) -> i64 {
+    LAYERS.iter().map(|(.., states)| sum(bar, states)).sum()
+}
+
+fn failed(bar: &StateCounts) -> i64 {
+    sum(bar, &[DeliveryState::Failed])
+}
+
+fn layer_path(bars: &[StateCounts], layer: usize, zero: f64, scale: f64) -> String {
+    let mut path = String::new();
+    for (index, bar) in bars.iter().enumerate() {
+        let below: i64 = LAYERS[..layer]
+            .iter()
+            .map(|(.., states)| sum(bar, states))
+            .sum();
+        let height = as_float(sum(bar, LAYERS[layer].2)) * scale;
+        let top = zero - as_float(below) * scale - height;
+        add_bar(&mut path, index, top, height);
+    }
+    path
+}
+
+fn failed_path(bars: &[StateCounts], zero: f64, scale: f64) -> String {
+    let mut path = String::new();
+    for (index, bar) in bars.iter().enumerate() {
+        add_bar(&mut path, index, zero, as_float(failed(bar)) * scale);
+    }
+    path
+}
+
+fn add_bar(path: &mut String, index: usize, top: f64, height: f64) {
+    if height > 0.0 {
+        let left = as_float_index(index) + 0.07;
+        // Writing into a string cannot fail.
+        let _ = write!(path, "M{left:.2} {top:.1}h.86v{height:.1}h-.86z");
+    }
+}
+
+fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
+    let bar = |(index, bar): (usize, &StateCounts)| {
+        let time = at(figures, index).with_timezone(&zone);
+        let time = time.format("%a %-d %b %H:%M").to_string();
+        let (up, down) = (above(bar), failed(bar));
+        ChartBar {
+            index,
+            title: format!(
+                "{time}: {} submitted, {} failed",
+                whole(up + down),
+                whole(down)
+            ),
+            time,
+            cells: LAYERS
+                .iter()
+                .map(|(.., states)| whole(sum(bar, states)))
+                .collect(),
+            failed: whole(down),
+            is_empty: up + down == 0,
+        }
+    };
+    figures.bars.iter().enumerate().map(bar).collect()
+}
+
+/// At most [`LABELS`] times at equal distances; of longer periods, the first bar of a day.
+fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -> Vec<ChartLabel> {
+    let is_days = figures.step >= TimeDelta::hours(1);
+    let local = |index| at(figures, index).with_timezone(&zone);
+    let begins_day = |index: &usize| {
+        let before = index.checked_sub(1).map(local);
+        before.is_none_or(|before| before.date_naive() != local(*index).date_naive())
+    };
+    let candidates: Vec<usize> = (0..figures.bars.len())
+        .filter(|index| !is_days || begins_day(index))
+        .collect();
+    let distance = candidates.len().div_ceil(LABELS).max(1);
+    let chosen = candidates.into_iter().step_by(distance);
+    chosen
+        .map(|index| ChartLabel {
+            percent: percent(as_float_index(index)),
+            text: local(index)
+                .format(if is_days { "%-d %b" } else { "%H:%M" })
+                .to_string(),
+        })
+        .collect()
+}
+
+fn at(figures: &PeriodFigures, index: usize) -> DateTime<Utc> {
+    figures.from + figures.step * i32::try_from(index).unwrap_or(i32::MAX)
+}
+
+fn whole(number: i64) -> String {
+    count(u64::try_from(number).unwrap_or_default())
+}
+
+fn as_float_index(index: usize) -> f64 {
+    as_float(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of messages stay far below 2^52"
+)]
+fn as_float(number: i64) -> f64 {
+    number as f64
+}

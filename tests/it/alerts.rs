@@ -1,0 +1,260 @@
+//! Alerts: one notification when a condition begins and one when it ends, signed and retried.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::{App as Receiver, HttpRequest, HttpResponse, HttpServer, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bluetick::config::{Config, Environment};
+use bluetick::domain::alert::{AlertFormat, AlertKind, AlertRule};
+use bluetick::operating::alerting;
+use bluetick::services::Services;
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::harness::app::{App, KALEYRA, ZIXFLOW};
+use crate::headline::{Sent, add, lately, start_with_history};
+
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Id, timestamp, signature and body of a notification.
+type Received = (String, String, String, String);
+
+/// A server that notifications go to, and the status that it answers.
+#[derive(Clone, Default)]
+struct Inbox {
+    received: Arc<Mutex<Vec<Received>>>,
+    status: Arc<Mutex<u16>>,
+}
+
+impl Inbox {
+    fn start(&self) -> String {
+        let inbox = web::Data::new(self.clone());
+        *self.status.lock().unwrap() = 200;
+        let server = HttpServer::new(move || {
+            Receiver::new()
+                .app_data(inbox.clone())
+                .default_service(web::to(receive))
+        })
+        .workers(1)
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+        let address = server.addrs()[0];
+        actix_web::rt::spawn(server.run());
+        format!("http://{address}/alerts")
+    }
+
+    fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.received.lock().unwrap())
+    }
+}
+
+async fn receive(inbox: web::Data<Inbox>, request: HttpRequest, body: String) -> HttpResponse {
+    let header = |name: &str| {
+        let value = request.headers().get(name).unwrap();
+        value.to_str().unwrap().to_owned()
+    };
+    inbox.received.lock().unwrap().push((
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+        body,
+    ));
+    let status = *inbox.status.lock().unwrap();
+    HttpResponse::build(status.try_into().unwrap()).finish()
+}
+
+fn rule(kind: AlertKind, url: &str, format: AlertFormat) -> AlertRule {
+    let text = format!(
+        "[[alerts]]\nkind = \"{}\"\nsecret = \"{KEY}\"\n",
+        kind.as_str()
+    );
+    let config = Config::parse(&text, "".as_ref(), &Environment::new()).unwrap();
+    AlertRule {
+        url: Some(url.to_owned()),
+        format,
+        ..config.alerts[0].clone()
+    }
+}
+
+/// The running services with these alerts.
+fn with_alerts(app: &App, alerts: Vec<AlertRule>) -> Services {
+    let mut config = (*app.services.config).clone();
+    config.alerts = alerts;
+    Services {
+        config: Arc::new(config),
+        ..app.services.clone()
+    }
+}
+
+#[actix_web::test]
+async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    let rule = rule(AlertKind::FailureRate, &url, AlertFormat::Standard);
+    let services = with_alerts(&app, vec![rule]);
+    alerting::run(&services).await.unwrap();
+    assert_eq!(inbox.take(), [], "nothing is wrong yet");
+
+    let failing = Sent {
+        failed: 6,
+        ..Sent::default()
+    };
+    add(&app, KALEYRA, lately(), failing, TimeDelta::seconds(2)).await;
+    for _ in 0..3 {
+        alerting::run(&services).await.unwrap();
+    }
+    let [opened] = inbox.take().try_into().unwrap();
+    let (id, timestamp, signature, body) = &opened;
+    let key = STANDARD.decode(KEY.trim_start_matches("whsec_")).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    let expected = STANDARD.encode(mac.finalize().into_bytes());
+    assert_eq!(*signature, format!("v1,{expected}"));
+    assert_eq!(*timestamp, app.now().timestamp().to_string());
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["type"], "alert.opened");
+    assert_eq!(body["data"]["account"], KALEYRA);
+    assert_eq!(body["data"]["kind"], "failure_rate");
+    assert_eq!(
+        body["data"]["summary"],
+        "kaleyra-in: 100 % failed in the last hour (usually 5 %)"
+    );
+    let link = body["data"]["url"].as_str().unwrap();
+    assert!(link.ends_with("/accounts#kaleyra-in"), "{link}");
+    let open = services.store.list_open_incidents().await.unwrap();
+    assert_eq!(open.len(), 1);
+
+    // The failures leave the last hour.
+    app.advance(TimeDelta::hours(2));
+    for _ in 0..3 {
+        alerting::run(&services).await.unwrap();
+    }
+    let [recovered] = inbox.take().try_into().unwrap();
+    let recovered: Value = serde_json::from_str(&recovered.3).unwrap();
+    assert_eq!(recovered["type"], "alert.recovered");
+    assert_eq!(recovered["data"]["incident"], body["data"]["incident"]);
+    assert_eq!(services.store.list_open_incidents().await.unwrap(), []);
+}
+
+#[actix_web::test]
+async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    *inbox.status.lock().unwrap() = 503;
+    let rule = rule(AlertKind::Silent, &url, AlertFormat::Slack);
+    let services = with_alerts(&app, vec![rule]);
+    let silent = Sent {
+        unreported: 8,
+        ..Sent::default()
+    };
+    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    alerting::run(&services).await.unwrap();
+    alerting::run(&services).await.unwrap();
+    let [first] = inbox.take().try_into().unwrap();
+    let body: Value = serde_json::from_str(&first.3).unwrap();
+    let text = body["text"].as_str().unwrap();
+    let expected =
+        "Alert: zixflow-main: nothing received for 26 min while 8 messages were sent <http";
+    assert!(text.starts_with(expected), "{text}");
+
+    app.advance(TimeDelta::seconds(5));
+    *inbox.status.lock().unwrap() = 200;
+    alerting::run(&services).await.unwrap();
+    let [second] = inbox.take().try_into().unwrap();
+    assert_eq!((&second.0, &second.3), (&first.0, &first.3));
+    app.advance(TimeDelta::days(1));
+    alerting::run(&services).await.unwrap();
+    assert!(
+        !inbox.take().iter().any(|it| it.0 == first.0),
+        "a delivered notification is not repeated"
+    );
+}
+
+#[actix_web::test]
+async fn an_unreachable_receiver_is_not_tried_for_ever() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    *inbox.status.lock().unwrap() = 500;
+    let services = with_alerts(
+        &app,
+        vec![rule(AlertKind::Silent, &url, AlertFormat::Standard)],
+    );
+    assert!(alerting::send_test(&services, 1).await.is_ok());
+    for _ in 0..20 {
+        app.advance(TimeDelta::hours(12));
+        alerting::run(&services).await.unwrap();
+    }
+    let received = inbox.take();
+    assert_eq!(received.len(), 9);
+    let body: Value = serde_json::from_str(&received[0].3).unwrap();
+    assert_eq!(body["type"], "alert.test");
+    assert!(alerting::send_test(&services, 2).await.is_err());
+    assert!(alerting::send_test(&services, 0).await.is_err());
+}
+
+#[actix_web::test]
+async fn alerts_are_listed_and_a_private_address_is_not_called() {
+    let app = start_with_history().await;
+    let private = rule(
+        AlertKind::Silent,
+        "http://10.1.2.3/alerts",
+        AlertFormat::Standard,
+    );
+    let services = with_alerts(&app, vec![private]);
+    alerting::send_test(&services, 1).await.unwrap();
+    let error = app
+        .database
+        .query("SELECT last_error AS line FROM alert_notifications")
+        .await;
+    assert!(error[0].contains("not public"), "{error:?}");
+    // The server of this test has no alerts.
+    let listed = app.found("/api/v1/alerts").await;
+    assert_eq!(listed["data"], json!([]));
+    assert!(
+        listed["signing_secret"]
+            .as_str()
+            .unwrap()
+            .starts_with("whsec_")
+    );
+    assert_eq!(app.post("/api/v1/alerts/1/test").await.0, 404);
+}
+
+#[test]
+fn every_mistake_in_an_alert_is_reported_by_its_key() {
+    let text = r#"
+        [[alerts]]
+        kind = "earthquake"
+        [[alerts]]
+        kind = "quarantine"
+        account = "kaleyra-in"
+        url = "ftp://alerts.example.com"
+        format = "fax"
+        secret = "no base64"
+        [[alerts]]
+        kind = "failure_rate"
+        threshold = 20
+    "#;
+    let errors = Config::parse(text, "".as_ref(), &Environment::new()).unwrap_err();
+    let keys: Vec<&str> = errors
+        .0
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "alerts[0].kind",
+            "alerts[1].url",
+            "alerts[1].format",
+            "alerts[1].secret",
+            "alerts[1].account",
+            "alerts[2].threshold",
+        ]
+    );
+}
