@@ -58,6 +58,7 @@ impl Jobs {
         self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
         self.supervise("campaigns", Self::send_campaigns);
+        self.supervise("budgets", Self::watch_budgets);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {

@@ -17,6 +17,9 @@ use crate::operating::retention::Retention;
 use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
+use crate::reporting::budget_watch::BudgetWatch;
+use crate::reporting::costs::Costs;
+use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::Dispatcher;
@@ -55,6 +58,12 @@ pub struct Services {
     pub retention: Retention,
     /// Held by the one process that expires, releases and adopts messages and trims shared tables.
     pub maintenance_lease: Lease,
+    /// What messages cost.
+    pub costs: Costs,
+    /// Writes messages into files.
+    pub exporter: Exporter,
+    /// Budgets, for the alarms.
+    pub budgets: Arc<BudgetWatch>,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
     /// Wakes the campaigns when one was changed.

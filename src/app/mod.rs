@@ -31,6 +31,8 @@ use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::traffic_limits::TrafficLimits;
+use crate::reporting::costs::{Costs, RatesFile};
+use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::{AttemptCounter, Dispatcher};
@@ -58,6 +60,23 @@ pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartEr
         uploads,
         media,
     ))
+}
+
+/// Rejects a file of rates with mistakes.
+pub fn open_costs(config: &Config, store: &Store) -> Result<Costs, StartError> {
+    Ok(Costs {
+        store: store.clone(),
+        rates_file: Arc::new(RatesFile::open(config.rates_file.clone())?),
+        accounts: accounts_by_id(config),
+        zone: config.report_time_zone,
+    })
+}
+
+pub fn open_exporter(config: &Config, costs: &Costs) -> Exporter {
+    Exporter {
+        costs: costs.clone(),
+        folder: config.data_dir.clone(),
+    }
 }
 
 fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
@@ -111,6 +130,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let uploads = open_uploads(&config, &store)?;
     let media = media_checker(&config, config.data_dir.join(UPLOADS))?;
     let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone(), media);
+    let costs = open_costs(&config, &store)?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -120,6 +140,9 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         )),
         campaign_sender: CampaignSender::new(store.clone(), acceptor.clone()),
         campaign_changed: Arc::default(),
+        exporter: open_exporter(&config, &costs),
+        costs,
+        budgets: Arc::default(),
         acceptor,
         uploads: uploads.clone(),
         dispatcher: Dispatcher {

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::data_dir::DataDirError;
 use crate::db;
+use crate::reporting::costs::RatesError;
 use crate::sending::transport::TransportError;
 
 #[derive(Debug, Error)]
@@ -40,6 +41,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Rates(#[from] RatesError),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }

@@ -62,7 +62,7 @@ pub enum Command {
     ///
     /// The default credentials are invented.
     Simulate(Box<simulate::SimulateArguments>),
-    /// Write messages as CSV or NDJSON
+    /// Write messages as CSV, NDJSON or XLSX
     Export(Box<export::ExportArguments>),
     /// Explain the state of a message
     ///
@@ -145,7 +145,9 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
         Command::Export(command) => server::block_on(async {
             let opened = open(arguments.config.as_deref()).await?;
-            export::run(*command, &opened.databases.store, SystemClock.now()).await
+            let costs = app::open_costs(&opened.config, &opened.databases.store)?;
+            let exporter = app::open_exporter(&opened.config, &costs);
+            export::run(*command, &exporter, SystemClock.now()).await
         }),
         Command::Explain(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use crate::domain::budget::Budget;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -37,6 +38,10 @@ pub struct Config {
     pub retention: RetentionDays,
     /// Not public, but media may be fetched from them for checks.
     pub media_networks: Vec<IpNet>,
+    /// The rates of messages, as CSV.
+    pub rates_file: Option<PathBuf>,
+    /// What all accounts may cost per month.
+    pub monthly_budget: Option<Budget>,
     pub accounts: Vec<Account>,
 }
 
@@ -69,6 +74,8 @@ impl Config {
             data_dir,
             secret_key: None,
             media_networks: Vec::new(),
+            rates_file: None,
+            monthly_budget: None,
             secret_key_previous: Vec::new(),
             report_time_zone: chrono_tz::UTC,
             retention: RetentionDays::default(),

@@ -64,6 +64,8 @@ pub const KEYS: &[ConfigKey] = &[
     overridable("retention.callbacks", "`90`, at most `retention.messages`", "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days."),
     overridable("retention.messages", "`400`", "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept."),
     file_only("media_networks", "`[]`", "Networks such as `10.0.0.0/8` from which media may be fetched for checks, although they are not public."),
+    overridable("rates_file", "none", "CSV file with what a delivered message costs: `valid_from,account,country,category,amount,currency`, where account, country and category may be `*`. Read again when it changes."),
+    overridable("monthly_budget", "none", "What all accounts may cost per calendar month, such as `5000 INR`; alarms at 80 % and 100 %. Without a currency, it is the budget of each currency."),
     file_only("accounts", "none", "One table per login at a provider."),
     file_only("accounts[].id", "required", "Unique slug; part of the callback URL."),
     file_only("accounts[].provider", "required", "`sobot`, `kaleyra`, `zixflow` or `lancepilot`."),
@@ -109,4 +111,6 @@ pub const KEYS: &[ConfigKey] = &[
     file_only("accounts[].mode", "`live`", "`dry-run` validates and stores messages but submits none."),
     file_only("accounts[].preflight", "`warn`", "Whether the media of a message is fetched and checked before it is accepted: `off`, `warn` or `refuse`."),
     file_only("accounts[].window", "`warn`", "What happens to a free-form message to a customer whose 24-hour window is known to be closed: `ignore`, `warn` (accepted with a warning) or `refuse` (422)."),
+    file_only("accounts[].free_per_month", "`0`", "Delivered messages per sender and calendar month that cost nothing, of those that only a rate prices; the first of the month."),
+    file_only("accounts[].monthly_budget", "none", "What this account may cost per calendar month, such as `5000 INR`; alarms at 80 % and 100 %."),
 ];

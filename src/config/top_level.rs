@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::account::read_account;
+use crate::config::budget::read_budget;
 use crate::config::address::{parse_address, parse_database, parse_listen};
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
@@ -44,6 +45,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let retention = top.within("retention", read_retention);
     let secret_key_previous = top.secrets("secret_key_previous");
     let media_networks = top.parse_each("media_networks", parse_network);
+    let rates_file = top.text("rates_file").map(|path| top.resolve(&path));
+    let monthly_budget = read_budget(top);
     let mut taken = BTreeSet::new();
     let accounts = top.each("accounts", |account| read_account(account, &mut taken));
     Config {
@@ -58,6 +61,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         report_time_zone: report_time_zone.unwrap_or(chrono_tz::UTC),
         retention: retention.unwrap_or_default(),
         media_networks,
+        rates_file,
+        monthly_budget,
         accounts,
     }
 }

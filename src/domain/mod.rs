@@ -4,16 +4,20 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod account_event;
+pub mod amount;
 pub mod api_token;
 pub mod attempt_outcome;
 pub mod audit_action;
+pub mod budget;
 pub mod callback_fields;
 pub mod callback_outcome;
 pub mod callback_record;
 pub mod campaign;
+pub mod charge;
 pub mod circuit_breaker;
 pub mod clock;
 pub mod correlation_tag;
+pub mod cost;
 pub mod delivery;
 pub mod delivery_state;
 pub mod enum_words;
@@ -36,6 +40,7 @@ pub mod phone_text;
 pub mod placeholder;
 pub mod provider;
 pub mod provider_account;
+pub mod rates;
 pub mod receipt;
 pub mod receipt_limit;
 pub mod reported_time;

@@ -10,6 +10,7 @@ pub mod bucket_counts;
 pub mod callback_hours;
 pub mod callback_outcomes;
 pub mod campaigns;
+pub mod charges;
 pub mod change_feed;
 mod count_check;
 pub mod crashed_callbacks;
@@ -35,11 +36,13 @@ mod purge_statements;
 pub mod quarantine;
 mod random_secret;
 pub mod receipts;
+pub mod recipient_country;
 mod reference_check;
 pub mod send_flows;
 pub mod send_queue;
 pub mod sign_in_links;
 pub mod store_settings;
+pub mod summed_counts;
 pub mod uploads;
 pub mod verify_snapshot;
 
@@ -116,7 +119,10 @@ impl Store {
     /// Applies pending migrations, one process at a time.
     pub async fn migrate(&self) -> Result<(), Error> {
         self.pools
-            .within(async |transaction| Ok(MainMigrator::up(transaction, None).await?))
+            .within(async |transaction| {
+                MainMigrator::up(transaction, None).await?;
+                ledger::recount::count_charges_once(transaction).await
+            })
             .await
     }
 

@@ -110,6 +110,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/stats",                          Scoped(Read),        statistics_endpoints::show;
             Get  "/api/v1/reports/messages.csv",           Scoped(Read),        export_endpoints::csv;
             Get  "/api/v1/reports/messages.ndjson",        Scoped(Read),        export_endpoints::ndjson;
+            Get  "/api/v1/reports/messages.xlsx",          Scoped(Read),        export_endpoints::xlsx;
             Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
             Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
             Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;

@@ -28,6 +28,7 @@ mod m20261128_000702_create_person_links;
 mod m20261128_000801_create_send_flows;
 mod m20261128_000901_create_campaigns;
 mod m20261128_000902_index_waiting;
+mod m20261128_000903_count_charges;
 mod m20261128_001001_keep_templates;
 mod m20261128_001002_host_uploads;
 mod m20261128_001101_index_window_refusals;
@@ -70,6 +71,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000801_create_send_flows::Migration),
             Box::new(m20261128_000901_create_campaigns::Migration),
             Box::new(m20261128_000902_index_waiting::Migration),
+            Box::new(m20261128_000903_count_charges::Migration),
             Box::new(m20261128_001001_keep_templates::Migration),
             Box::new(m20261128_001002_host_uploads::Migration),
             Box::new(m20261128_001101_index_window_refusals::Migration),

@@ -34,7 +34,7 @@ pub(super) fn write_rows<'a>(
 ) {
     write(bytes, |writer| {
         for row in rows {
-            for cell in &row {
+            for cell in row {
                 writer.write_field(cell_text(cell).as_bytes())?;
             }
             writer.write_record(None::<&[u8]>)?;
@@ -57,12 +57,15 @@ pub(super) fn write(
         .expect("writing to memory succeeds");
 }
 
-fn cell_text<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
+fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
-        Cell::Absent => Cow::Borrowed(""),
         Cell::Flag(true) => Cow::Borrowed("true"),
         Cell::Flag(false) => Cow::Borrowed("false"),
-        Cell::Text(text) => escape_formula(text),
+        Cell::Text(Cow::Borrowed(text)) => escape_formula(text),
+        other => {
+            let text = other.into_text().unwrap_or_default();
+            Cow::Owned(escape_formula(&text).into_owned())
+        }
     }
 }
 

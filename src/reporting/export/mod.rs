@@ -5,26 +5,30 @@
 
 pub mod columns;
 mod csv;
+mod export_pages;
 mod ndjson;
 pub mod summary;
+mod workbook;
+mod xlsx;
 
 pub use csv::ByteOrderMark;
 
+use std::io;
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use futures_util::join;
-use futures_util::stream::{self, Stream};
+use futures_util::future::Either;
+use futures_util::stream::Stream;
 use strum::{EnumString, IntoStaticStr, VariantArray};
+use thiserror::Error;
 
-use crate::db::Error;
+use crate::db;
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::scope::Visibility;
-use crate::reporting::export::columns::ColumnContext;
-use crate::store::Store;
-use crate::store::messages::{ExportPage, MessageFilter};
-
-/// Few enough for memory, enough to make the start of the query cheap.
-const PAGE: usize = 1000;
+use crate::reporting::costs::Costs;
+use crate::reporting::export::columns::{ColumnContext, PricedMessage};
+use crate::store::messages::MessageFilter;
 
 /// Its word is the extension of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
@@ -32,6 +36,7 @@ const PAGE: usize = 1000;
 pub enum ExportFormat {
     Csv,
     Ndjson,
+    Xlsx,
 }
 enum_words!(ExportFormat, "an export format");
 
@@ -40,13 +45,26 @@ impl ExportFormat {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Ndjson => "application/x-ndjson",
+            Self::Xlsx => XLSX_TYPE,
         }
     }
+}
+
+pub const XLSX_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// What exports read from and write to.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    pub costs: Costs,
+    /// Where workbooks are built, in files without a name.
+    pub folder: PathBuf,
 }
 
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     pub filter: MessageFilter,
+    /// The filter in words: names and values.
+    pub described: Vec<(&'static str, String)>,
     pub format: ExportFormat,
     pub zone: Tz,
     pub mark: ByteOrderMark,
@@ -62,67 +80,65 @@ pub struct ExportChunk {
     pub messages: u64,
 }
 
-enum ExportPosition {
-    Start,
-    At(ExportPage),
-    End,
+#[derive(Debug, Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Store(#[from] db::Error),
+    #[error("the workbook could not be written: {0}")]
+    Workbook(#[source] io::Error),
 }
 
-/// One chunk per page. The first chunk comes even without messages, for the header of a CSV.
+/// One chunk per page; the first chunk comes even without messages, for the header of a CSV. A
+/// workbook is built in a file first.
 pub fn stream(
-    store: Store,
+    exporter: Exporter,
     export: ExportRequest,
-) -> impl Stream<Item = Result<ExportChunk, Error>> {
-    stream::try_unfold(
-        (store, export, ExportPosition::Start),
-        |(store, export, position)| async move {
-            let (page, mut bytes) = match position {
-                ExportPosition::Start => {
-                    let first = store.first_export_page(&export.filter, PAGE).await?;
-                    (first, file_start(&export))
-                }
-                ExportPosition::At(page) => (page, Vec::new()),
-                ExportPosition::End => return Ok(None),
-            };
-            let writing = async { write(&export, &page, &mut bytes) };
-            // The database thread reads the next page while this one is written.
-            let (position, messages) = join!(next_position(&store, &export, &page), writing);
-            let (position, messages) = (position?, messages?);
-            Ok(Some((
-                ExportChunk { bytes, messages },
-                (store, export, position),
-            )))
-        },
-    )
-}
-
-async fn next_position(
-    store: &Store,
-    export: &ExportRequest,
-    page: &ExportPage,
-) -> Result<ExportPosition, Error> {
-    let next = store.next_export_page(&export.filter, page).await?;
-    Ok(next.map_or(ExportPosition::End, ExportPosition::At))
-}
-
-fn write(export: &ExportRequest, page: &ExportPage, bytes: &mut Vec<u8>) -> Result<u64, Error> {
-    let view = ColumnContext {
-        visibility: export.visibility,
-        zone: export.zone,
-        now: export.now,
+) -> impl Stream<Item = Result<ExportChunk, ExportError>> {
+    let format = match export.format {
+        ExportFormat::Csv => TextFormat::Csv(export.mark),
+        ExportFormat::Ndjson => TextFormat::Ndjson,
+        ExportFormat::Xlsx => return Either::Left(xlsx::stream(exporter, export)),
     };
-    let messages = page.decode()?;
-    let rows = messages.iter().map(|message| view.cells(message));
-    match export.format {
-        ExportFormat::Csv => csv::write_rows(rows, bytes),
-        ExportFormat::Ndjson => ndjson::write_rows(rows, bytes),
-    }
-    Ok(messages.len() as u64)
+    let (view, mut start) = (export.columns(), Some(file_start(format)));
+    let chunks = export_pages::stream(exporter.costs, export.filter, move |page| {
+        let mut bytes = start.take().unwrap_or_default();
+        write(format, view, &page, &mut bytes);
+        ExportChunk {
+            bytes,
+            messages: page.len() as u64,
+        }
+    });
+    Either::Right(chunks)
 }
 
-fn file_start(export: &ExportRequest) -> Vec<u8> {
-    match export.format {
-        ExportFormat::Csv => csv::file_start(export.mark),
-        ExportFormat::Ndjson => Vec::new(),
+/// A format that is written page by page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TextFormat {
+    Csv(ByteOrderMark),
+    Ndjson,
+}
+
+impl ExportRequest {
+    fn columns(&self) -> ColumnContext {
+        ColumnContext {
+            visibility: self.visibility,
+            zone: self.zone,
+            now: self.now,
+        }
+    }
+}
+
+fn write(format: TextFormat, view: ColumnContext, page: &[PricedMessage], bytes: &mut Vec<u8>) {
+    let rows = page.iter().map(|message| view.cells(message));
+    match format {
+        TextFormat::Csv(_) => csv::write_rows(rows, bytes),
+        TextFormat::Ndjson => ndjson::write_rows(rows, bytes),
+    }
+}
+
+fn file_start(format: TextFormat) -> Vec<u8> {
+    match format {
+        TextFormat::Csv(mark) => csv::file_start(mark),
+        TextFormat::Ndjson => Vec::new(),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn redirect_to_export(
     let format = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "format")
         .map_or(Ok(ExportFormat::Csv), |(_, value)| value.parse())
-        .map_err(|_| ApiError::field("format", "is csv or ndjson"))?;
+        .map_err(|_| ApiError::field("format", "is csv, ndjson or xlsx"))?;
     let url = MessageListUrl::parse(query).export(format, services.config.report_time_zone);
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, url))

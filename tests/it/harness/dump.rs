@@ -35,7 +35,12 @@ const TABLES: [(&str, &str, &str); 11] = [
     (
         "message_counts",
         "",
-        "bucket account kind origin state code class messages",
+        "bucket account kind origin state code class campaign messages",
+    ),
+    (
+        "charge_counts",
+        "",
+        "bucket account kind campaign sender country category pricing_type price currency deliveries",
     ),
     (
         "latency_counts",
