@@ -23,8 +23,10 @@ use crate::store::Store;
 use crate::store::bucket_counts::Period;
 use crate::store::summed_counts::{LatencySum, StateSum};
 
-/// Intervals of one summary: more than a year of days.
-pub const INTERVAL_LIMIT: usize = 400;
+/// Intervals of one summary: three years of days.
+pub const INTERVAL_LIMIT: usize = 1100;
+/// Rows of one summary.
+pub const ROW_LIMIT: usize = 100_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]

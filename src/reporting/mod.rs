@@ -22,3 +22,4 @@ pub mod problem_items;
 pub mod problem_kind;
 pub mod query_values;
 pub mod search_text;
+pub mod summary_report;

@@ -40,7 +40,7 @@ use crate::web::api::{
     export_endpoints, live_endpoints, message_endpoints, observed_message_endpoints, openapi,
     orphan_dismissal_endpoints, orphan_endpoints, problem_count_endpoints, problem_list_endpoints,
     recipient_endpoints, rejection_endpoints, replay_endpoints, send_endpoint,
-    statistics_endpoints, timeline_endpoints, window_endpoints,
+    statistics_endpoints, summary_endpoints, timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     account_forms, accounts_page, callback_page, callbacks_page, campaign_page,
@@ -111,8 +111,10 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/reports/messages.csv",           Scoped(Read),        export_endpoints::csv;
             Get  "/api/v1/reports/messages.ndjson",        Scoped(Read),        export_endpoints::ndjson;
             Get  "/api/v1/reports/messages.xlsx",          Scoped(Read),        export_endpoints::xlsx;
-            Get  "/api/v1/reports/summary.csv",            Scoped(Read),        statistics_endpoints::summary_csv;
-            Get  "/api/v1/reports/summary.json",           Scoped(Read),        statistics_endpoints::summary_json;
+            Get  "/api/v1/reports/summary.csv",            Scoped(Read),        summary_endpoints::csv;
+            Get  "/api/v1/reports/summary.json",           Scoped(Read),        summary_endpoints::json;
+            Get  "/api/v1/reports/summary.xlsx",           Scoped(Read),        summary_endpoints::xlsx;
+            Get  "/api/v1/reports/costs.json",             Scoped(Read),        summary_endpoints::costs;
             Get  "/api/v1/accounts",                       Scoped(Read),        account_endpoints::list;
             Post "/api/v1/accounts/{id}/resume",           Scoped(Operate),     account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            Scoped(Operate),     account_action_endpoints::pause;

@@ -25,8 +25,6 @@ pub(super) enum Value {
     Flag(bool),
     Count(i64),
     Amount(Decimal),
-    /// A share, shown in percent.
-    Share(f64),
     /// Shown in its own zone.
     Time(DateTime<Tz>),
 }
@@ -48,7 +46,6 @@ struct Formats {
     head: Format,
     time: Format,
     amount: Format,
-    share: Format,
 }
 
 /// `folder` holds the rows while the workbook is built.
@@ -71,7 +68,6 @@ impl<'a> SheetWriter<'a> {
                 head: Format::new().set_bold(),
                 time: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
                 amount: Format::new().set_num_format("#,##0.00####"),
-                share: Format::new().set_num_format("0.0 %"),
             },
             name: name.to_owned(),
             columns,
@@ -133,9 +129,6 @@ fn write(
         Value::Amount(amount) => {
             let number = amount.to_f64().unwrap_or_default();
             sheet.write_number_with_format(row, column, number, &formats.amount)?
-        }
-        Value::Share(share) => {
-            sheet.write_number_with_format(row, column, share, &formats.share)?
         }
         Value::Time(at) => {
             sheet.write_number_with_format(row, column, serial(&at), &formats.time)?

@@ -34,6 +34,8 @@ mod send_body;
 pub(crate) mod send_endpoint;
 pub(crate) mod statistics_endpoints;
 mod statistics_query;
+pub(crate) mod summary_endpoints;
+pub mod summary_query;
 pub(crate) mod timeline_endpoints;
 pub(crate) mod window_endpoints;
 pub mod wire;
