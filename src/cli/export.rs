@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::TryStreamExt;
-use tempfile::NamedTempFile;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::filter_arguments::FilterArguments;
+use crate::cli::output_file::OutputFile;
 use crate::cli::progress::ProgressLine;
 use crate::domain::scope::Visibility;
 use crate::reporting::export::{self, ExportFormat, Exporter};
@@ -69,31 +69,21 @@ pub async fn run(
     match arguments.output {
         None => match write(exporter, export, &mut io::stdout().lock()).await {
             // The reader, such as `| head`, closed the pipe.
-            Err(failure) if is_broken_pipe(&failure) => Ok(()),
+            Err(failure) if is_broken_pipe_failure(&failure) => Ok(()),
             other => other,
         },
         Some(path) => write_file(exporter, export, &path).await,
     }
 }
 
-/// Writes a temporary file and renames it, so that the target is never incomplete.
 async fn write_file(
     exporter: &Exporter,
     export: export::ExportRequest,
     path: &Path,
 ) -> Result<(), CommandError> {
-    let failed =
-        |error: &dyn std::fmt::Display| format!("cannot write {}: {error}", path.display());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    // NamedTempFile creates it with mode 0600.
-    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    write(exporter, export, &mut file).await?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    let mut file = OutputFile::create(path)?;
+    write(exporter, export, &mut file.file).await?;
+    file.finish()
 }
 
 async fn write(
@@ -114,7 +104,7 @@ async fn write(
     Ok(())
 }
 
-fn describe_options(errors: &[FieldError]) -> String {
+pub(super) fn describe_options(errors: &[FieldError]) -> String {
     let lines: Vec<String> = errors
         .iter()
         .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))
@@ -122,8 +112,12 @@ fn describe_options(errors: &[FieldError]) -> String {
     lines.join("\n")
 }
 
-fn is_broken_pipe(failure: &CommandError) -> bool {
+fn is_broken_pipe_failure(failure: &CommandError) -> bool {
     failure
         .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        .is_some_and(is_broken_pipe)
+}
+
+pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }

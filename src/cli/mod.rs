@@ -14,10 +14,13 @@ pub mod export;
 pub mod filter_arguments;
 pub mod media;
 pub mod migrate;
+mod output_file;
 mod progress;
 pub mod purge;
 pub mod rebuild;
 pub mod replay;
+pub mod report;
+pub mod report_diff;
 pub mod serve;
 pub mod simulate;
 pub mod token;
@@ -30,7 +33,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-pub use command_error::CommandError;
+pub use command_error::{CommandError, ExitStatus};
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};
@@ -64,6 +67,8 @@ pub enum Command {
     Simulate(Box<simulate::SimulateArguments>),
     /// Write messages as CSV, NDJSON or XLSX
     Export(Box<export::ExportArguments>),
+    /// Write the delivery summary, or compare a provider's own file
+    Report(Box<report::ReportArguments>),
     /// Explain the state of a message
     ///
     /// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
@@ -148,6 +153,16 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let costs = app::open_costs(&opened.config, &opened.databases.store)?;
             let exporter = app::open_exporter(&opened.config, &costs);
             export::run(*command, &exporter, SystemClock.now()).await
+        }),
+        Command::Report(command) => server::block_on(async {
+            let OpenDatabases { config, databases } = open(arguments.config.as_deref()).await?;
+            let costs = app::open_costs(&config, &databases.store)?;
+            let context = report::ReportContext {
+                config: &config,
+                costs: &costs,
+                now: SystemClock.now(),
+            };
+            report::run(*command, &context).await
         }),
         Command::Explain(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;

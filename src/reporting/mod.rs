@@ -22,4 +22,5 @@ pub mod problem_items;
 pub mod problem_kind;
 pub mod query_values;
 pub mod search_text;
+pub mod settlement;
 pub mod summary_report;

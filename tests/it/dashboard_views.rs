@@ -10,6 +10,7 @@ use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::callback_outcome::Outcome;
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use bluetick::domain::circuit_breaker::Trip;
+use bluetick::domain::cost::Cost;
 use bluetick::domain::delivery::fold;
 use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::explanation::{
@@ -153,6 +154,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         due_at: None,
         stages: [None; 6],
         failure: None,
+        deliveries: 1,
         pricing: Pricing {
             billable: Some(true),
             category: Some("utility".to_owned()),
@@ -272,6 +274,7 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
             ids: &ids,
             history: &history,
             callbacks: &callbacks,
+            cost: &Cost::NONE,
         },
         viewer,
         now(),

@@ -24,6 +24,7 @@ mod concurrency;
 mod configuration;
 mod configuration_keys;
 mod configuration_reference;
+mod costs;
 mod crashes;
 mod customer_ids;
 mod dashboard;

@@ -11,6 +11,7 @@ use crate::db::Error;
 use crate::domain::amount::Totals;
 use crate::domain::budget::BudgetUse;
 use crate::domain::cost::CostBasis;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::{Costs, CostSum, month_before, month_start};
 use crate::store::bucket_counts::Period;
@@ -61,7 +62,17 @@ pub struct MonthCosts {
     pub groups: BTreeMap<CostGroup, CostFigures>,
     /// The same part of the month before.
     pub previous: BTreeMap<CostGroup, CostFigures>,
+    pub reached: BTreeMap<AccountId, ReachedMessages>,
     pub budgets: Vec<BudgetLine>,
+}
+
+/// Messages of this month that were sent by us or elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReachedMessages {
+    /// Delivered, read or played.
+    pub delivered: i64,
+    /// Read or played.
+    pub read: i64,
 }
 
 /// How much of a budget is used.
@@ -141,10 +152,35 @@ pub async fn compute(costs: &Costs, config: &Config, now: DateTime<Utc>) -> Resu
         month: start.with_timezone(&costs.zone).date_naive(),
         groups,
         previous,
+        reached: reached(costs, start, now).await?,
         budgets: Vec::new(),
     };
     month.budgets = budgets(config, &month);
     Ok(month)
+}
+
+async fn reached(
+    costs: &Costs,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<BTreeMap<AccountId, ReachedMessages>, Error> {
+    let period = Period {
+        from,
+        to,
+        account: None,
+    };
+    let mut reached: BTreeMap<AccountId, ReachedMessages> = BTreeMap::new();
+    for sum in costs.store.sum_states(&period).await? {
+        let (delivered, read) = match sum.state {
+            DeliveryState::Delivered => (sum.messages, 0),
+            DeliveryState::Read | DeliveryState::Played => (sum.messages, sum.messages),
+            _ => continue,
+        };
+        let messages = reached.entry(sum.account).or_default();
+        messages.delivered += delivered;
+        messages.read += read;
+    }
+    Ok(reached)
 }
 
 fn budgets(config: &Config, month: &MonthCosts) -> Vec<BudgetLine> {

@@ -110,9 +110,9 @@ const COLUMNS: [ExportColumn; 34] = [
 
 /// A message with its cost: a row.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct PricedMessage {
-    pub(super) message: ExportedMessage,
-    pub(super) cost: Cost,
+pub struct PricedMessage {
+    pub message: ExportedMessage,
+    pub cost: Cost,
 }
 
 impl Deref for PricedMessage {

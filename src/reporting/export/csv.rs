@@ -71,7 +71,7 @@ fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
 
 /// Spreadsheets interpret a text starting with `= + - @`, tab or CR as a formula; a leading `'`
 /// prevents that. Phone numbers are left unchanged.
-pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
+pub fn escape_formula(text: &str) -> Cow<'_, str> {
     let is_phone = text.strip_prefix('+').is_some_and(phone::are_digits);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone {
         Cow::Owned(format!("'{text}"))

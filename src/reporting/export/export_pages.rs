@@ -5,7 +5,6 @@ use futures_util::stream::{self, Stream, StreamExt};
 
 use crate::db::Error;
 use crate::reporting::costs::{Costs, Pricer};
-use crate::reporting::export::ExportError;
 use crate::reporting::export::columns::PricedMessage;
 use crate::store::Store;
 use crate::store::messages::{ExportPage, MessageFilter};
@@ -31,7 +30,7 @@ pub(super) fn stream<T>(
     costs: Costs,
     filter: MessageFilter,
     convert: impl FnMut(Vec<PricedMessage>) -> T,
-) -> impl Stream<Item = Result<T, ExportError>> {
+) -> impl Stream<Item = Result<T, Error>> {
     stream::once(async move {
         Reader {
             pricer: costs.pricer().await,

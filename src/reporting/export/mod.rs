@@ -11,7 +11,8 @@ pub mod summary;
 mod workbook;
 mod xlsx;
 
-pub use csv::ByteOrderMark;
+pub use columns::PricedMessage;
+pub use csv::{ByteOrderMark, escape_formula};
 
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures_util::future::Either;
-use futures_util::stream::Stream;
+use futures_util::stream::{Stream, TryStreamExt};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
@@ -27,7 +28,7 @@ use crate::db;
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::scope::Visibility;
 use crate::reporting::costs::Costs;
-use crate::reporting::export::columns::{ColumnContext, PricedMessage};
+use crate::reporting::export::columns::ColumnContext;
 use crate::store::messages::MessageFilter;
 
 /// Its word is the extension of the file.
@@ -108,7 +109,15 @@ pub fn stream(
             messages: page.len() as u64,
         }
     });
-    Either::Right(chunks)
+    Either::Right(chunks.map_err(ExportError::Store))
+}
+
+/// Messages with their costs, newest first, page by page.
+pub fn priced_pages(
+    costs: Costs,
+    filter: MessageFilter,
+) -> impl Stream<Item = Result<Vec<PricedMessage>, db::Error>> {
+    export_pages::stream(costs, filter, |page| page)
 }
 
 /// A format that is written page by page.

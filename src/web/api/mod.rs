@@ -33,7 +33,7 @@ pub(crate) mod replay_endpoints;
 mod send_body;
 pub(crate) mod send_endpoint;
 pub(crate) mod statistics_endpoints;
-mod statistics_query;
+pub(crate) mod statistics_query;
 pub(crate) mod summary_endpoints;
 pub mod summary_query;
 pub(crate) mod timeline_endpoints;

@@ -1,6 +1,6 @@
 //! The query string of the delivery summary.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::campaign::CampaignId;
@@ -38,6 +38,24 @@ pub struct SummaryQuery {
     pub zone: Tz,
     pub campaign: Option<CampaignId>,
     pub mark: ByteOrderMark,
+}
+
+impl SummaryQuery {
+    /// From this day until now, by day and account.
+    pub(crate) fn by_account(first: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Self {
+        Self {
+            period: Period {
+                from: day_start(first, zone),
+                to: now,
+                account: None,
+            },
+            interval: Interval::Day,
+            by: vec![Dimension::Account],
+            zone,
+            campaign: None,
+            mark: ByteOrderMark::Absent,
+        }
+    }
 }
 
 /// `zone` is the default of `tz`. The period begins with a whole day.

@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 12] = [
     (
         "messages",
         "id resend_of resent_as",
