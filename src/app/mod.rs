@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use databases::{Databases, open_databases, open_journal_read_only, open_read_only};
 pub use running::{Running, close, start};
@@ -62,6 +63,20 @@ pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartEr
     ))
 }
 
+/// Rejects a journal that does not belong to the main database.
+async fn pair_databases(store: &Store, journal: &Journal, holder: Uuid) -> Result<(), StartError> {
+    let position = store.position().await.map_err(StartError::main_database)?;
+    let journal_state = journal.state().await.map_err(StartError::journal)?;
+    store
+        .claim_journal(position, &journal_state, holder)
+        .await
+        .map_err(StartError::main_database)?;
+    journal
+        .store_mark(holder)
+        .await
+        .map_err(StartError::journal)
+}
+
 /// Rejects a file of rates with mistakes.
 pub fn open_costs(config: &Config, store: &Store) -> Result<Costs, StartError> {
     Ok(Costs {
@@ -105,16 +120,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     prepare_days(&journal, &*clock).await?;
     let holder = MessageId::new(clock.now()).uuid();
     let steady_clock = start_steady_clock(&store, &clock).await?;
-    let position = store.position().await.map_err(StartError::main_database)?;
-    let journal_state = journal.state().await.map_err(StartError::journal)?;
-    store
-        .claim_journal(position, &journal_state, holder)
-        .await
-        .map_err(StartError::main_database)?;
-    journal
-        .store_mark(holder)
-        .await
-        .map_err(StartError::journal)?;
+    pair_databases(&store, &journal, holder).await?;
     store
         .record_accounts(&config.accounts, clock.now())
         .await

@@ -20,6 +20,7 @@ pub mod purge;
 pub mod rebuild;
 pub mod replay;
 pub mod report;
+pub mod report_context;
 pub mod report_diff;
 pub mod serve;
 pub mod simulate;
@@ -142,28 +143,42 @@ async fn open_services(path: Option<&Path>) -> Result<Services, CommandError> {
     Ok(app::open(config, Arc::new(SystemClock)).await?)
 }
 
+async fn run_export(
+    command: export::ExportArguments,
+    path: Option<&Path>,
+) -> Result<(), CommandError> {
+    let OpenDatabases { config, databases } = open(path).await?;
+    let costs = app::open_costs(&config, &databases.store)?;
+    let exporter = app::open_exporter(&config, &costs);
+    export::run(command, &exporter, SystemClock.now()).await
+}
+
+async fn run_report(
+    command: report::ReportArguments,
+    path: Option<&Path>,
+) -> Result<(), CommandError> {
+    let OpenDatabases { config, databases } = open(path).await?;
+    let costs = app::open_costs(&config, &databases.store)?;
+    let context = report_context::ReportContext {
+        config: &config,
+        costs: &costs,
+        now: SystemClock.now(),
+    };
+    report::run(command, &context).await
+}
+
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::Demo => demo::run(),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
-        Command::Export(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            let costs = app::open_costs(&opened.config, &opened.databases.store)?;
-            let exporter = app::open_exporter(&opened.config, &costs);
-            export::run(*command, &exporter, SystemClock.now()).await
-        }),
-        Command::Report(command) => server::block_on(async {
-            let OpenDatabases { config, databases } = open(arguments.config.as_deref()).await?;
-            let costs = app::open_costs(&config, &databases.store)?;
-            let context = report::ReportContext {
-                config: &config,
-                costs: &costs,
-                now: SystemClock.now(),
-            };
-            report::run(*command, &context).await
-        }),
+        Command::Export(command) => {
+            server::block_on(run_export(*command, arguments.config.as_deref()))
+        }
+        Command::Report(command) => {
+            server::block_on(run_report(*command, arguments.config.as_deref()))
+        }
         Command::Explain(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             let store = app::open_read_only(&config).await?;

@@ -3,16 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
 use crate::cli::export::{describe_options, is_broken_pipe};
 use crate::cli::output_file::OutputFile;
+use crate::cli::report_context::ReportContext;
 use crate::cli::report_diff::{self, DiffArguments};
-use crate::config::Config;
-use crate::reporting::costs::Costs;
 use crate::reporting::export::summary::{SummaryFile, SummaryFormat};
 use crate::reporting::summary_report::{self, SummaryRequest};
 use crate::web::api::summary_query::parse_summary;
@@ -58,7 +56,7 @@ pub struct SummaryArguments {
     /// day, week or month [default: day]
     #[arg(long, value_name = "INTERVAL")]
     pub interval: Option<String>,
-    /// What rows are told apart by: account, kind and campaign, separated by commas, or none [default: account,kind]
+    /// Parts that have rows of their own: account, kind and campaign, separated by commas, or none [default: account,kind]
     #[arg(long, value_name = "PARTS")]
     pub by: Option<String>,
     /// Account id
@@ -73,14 +71,6 @@ pub struct SummaryArguments {
     /// Start the CSV with a byte order mark, which Excel needs for UTF-8
     #[arg(long)]
     pub bom: bool,
-}
-
-/// What both reports read from.
-#[derive(Clone, Copy, Debug)]
-pub struct ReportContext<'a> {
-    pub config: &'a Config,
-    pub costs: &'a Costs,
-    pub now: DateTime<Utc>,
 }
 
 pub async fn run(

@@ -12,7 +12,7 @@ use csv::Writer;
 use crate::cli::command_error::{CommandError, ExitStatus};
 use crate::cli::export::is_broken_pipe;
 use crate::cli::output_file::OutputFile;
-use crate::cli::report::ReportContext;
+use crate::cli::report_context::ReportContext;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::reporting::bucketed_statistics::{day_end, day_start};
@@ -102,7 +102,11 @@ fn summary(compared: &Comparison, number: usize) -> String {
             (number > 0).then(|| format!("{} {number}", kind.as_str()))
         })
         .collect();
-    let noun = if number == 1 { "difference" } else { "differences" };
+    let noun = if number == 1 {
+        "difference"
+    } else {
+        "differences"
+    };
     format!(
         "{number} {noun} ({}); {} of {} rows have a message",
         parts.join(", "),
@@ -198,9 +202,13 @@ fn cells(difference: &Difference) -> [String; HEAD.len()] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     [
         difference.kind.as_str().to_owned(),
-        difference.line.map_or_else(String::new, |line| line.to_string()),
+        difference
+            .line
+            .map_or_else(String::new, |line| line.to_string()),
         text(&difference.their_id),
-        difference.our_id.map_or_else(String::new, |id| id.to_string()),
+        difference
+            .our_id
+            .map_or_else(String::new, |id| id.to_string()),
         text(&difference.recipient),
         difference.ours.clone(),
         difference.theirs.clone(),
@@ -233,7 +241,9 @@ fn table_bytes(rows: &[[String; HEAD.len()]], compared: &Comparison) -> Vec<u8> 
     let mut text = String::new();
     for line in lines() {
         let cells = line.iter().zip(widths);
-        let padded: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(padded.join("  ").trim_end());
         text.push('\n');
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::config::address::parse_address;
-use crate::config::budget::read_budget;
+use crate::config::budget_key::read_budget;
 use crate::config::callback_auth::read_callback_auth;
 use crate::config::callback_field_names::read_callback_fields;
 use crate::config::credential_keys::{provider_keys, read_credentials};

@@ -3,7 +3,7 @@
 
 mod account;
 mod address;
-mod budget;
+mod budget_key;
 mod callback_auth;
 mod callback_field_names;
 mod config_reader;

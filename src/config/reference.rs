@@ -64,7 +64,7 @@ pub const KEYS: &[ConfigKey] = &[
     overridable("retention.callbacks", "`90`, at most `retention.messages`", "Days to keep raw callbacks; unprocessed ones are always kept. PostgreSQL deletes whole UTC days."),
     overridable("retention.messages", "`400`", "Days to keep messages and everything that belongs to them, including quarantined copies; at least `retention.callbacks`. Counts in reports are kept."),
     file_only("media_networks", "`[]`", "Networks such as `10.0.0.0/8` from which media may be fetched for checks, although they are not public."),
-    overridable("rates_file", "none", "CSV file with what a delivered message costs: `valid_from,account,country,category,amount,currency`, where account, country and category may be `*`. Read again when it changes."),
+    overridable("rates_file", "none", "CSV file with what a delivered message costs: `valid_from,account,country,category,amount,currency`, where account, country and category may be `*`. Reloaded when it changes."),
     overridable("monthly_budget", "none", "What all accounts may cost per calendar month, such as `5000 INR`; alarms at 80 % and 100 %. Without a currency, it is the budget of each currency."),
     file_only("accounts", "none", "One table per login at a provider."),
     file_only("accounts[].id", "required", "Unique slug; part of the callback URL."),

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::account::read_account;
-use crate::config::budget::read_budget;
 use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::budget_key::read_budget;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
     SECRET_KEY_BYTES, default_database, is_postgres,

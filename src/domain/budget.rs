@@ -1,5 +1,7 @@
 //! The budget of a month.
 
+use std::cmp::Reverse;
+
 use rust_decimal::Decimal;
 
 use crate::domain::amount::{Totals, parse_amount, parse_currency};
@@ -56,7 +58,7 @@ impl Budget {
                 percent: percent(spent, self.amount),
             })
             .collect();
-        used.sort_by(|one, other| other.percent.cmp(&one.percent));
+        used.sort_by_key(|used| Reverse(used.percent));
         used
     }
 }
@@ -106,7 +108,11 @@ mod tests {
             totals.add("USD", Decimal::from(1_000));
             let used = budget.used_by(&totals);
             assert_eq!(used.len(), 1);
-            assert_eq!((used[0].percent, used[0].alarm_share()), (percent, alarm), "{spent}");
+            assert_eq!(
+                (used[0].percent, used[0].alarm_share()),
+                (percent, alarm),
+                "{spent}"
+            );
         }
     }
 }

@@ -74,7 +74,7 @@ impl Charge {
         }
     }
 
-    /// Whether only a rate can tell its cost. Such messages use up an account's free ones.
+    /// Whether its cost is known only from a rate. Such messages use up an account's free ones.
     pub fn needs_rate(&self) -> bool {
         !self.free && self.price.is_empty()
     }

@@ -112,7 +112,11 @@ mod tests {
         ] {
             let found = rates.find(&account.parse().unwrap(), country, category, day(on));
             let found = found.map(|rate| rate.amount);
-            assert_eq!(found, amount.map(Decimal::from), "{account} {country} {category} {on}");
+            assert_eq!(
+                found,
+                amount.map(Decimal::from),
+                "{account} {country} {category} {on}"
+            );
         }
     }
 }

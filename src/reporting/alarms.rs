@@ -278,9 +278,13 @@ fn budget_alarm(line: &BudgetLine) -> Option<Alarm> {
     let spent = format!("{} {currency}", spent.normalize());
     let spent = spent.trim_end();
     let text = if share == 100 {
-        format!("The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are sent all the same: pause the account or its campaigns to stop the costs.")
+        format!(
+            "The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are sent all the same: pause the account or its campaigns to stop the costs."
+        )
     } else {
-        format!("The messages of {of} have cost {spent} this month, more than {share} % of the budget of {budget}.")
+        format!(
+            "The messages of {of} have cost {spent} this month, more than {share} % of the budget of {budget}."
+        )
     };
     Some(Alarm {
         kind: AlarmKind::Budget,

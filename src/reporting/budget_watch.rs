@@ -21,7 +21,10 @@ impl BudgetWatch {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let has_budget = config.monthly_budget.is_some()
-            || config.accounts.iter().any(|account| account.monthly_budget.is_some());
+            || config
+                .accounts
+                .iter()
+                .any(|account| account.monthly_budget.is_some());
         if has_budget {
             let month = month_costs::compute(costs, config, now).await?;
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = month.budgets;
@@ -31,6 +34,9 @@ impl BudgetWatch {
 
     /// As of the last refresh.
     pub fn list(&self) -> Vec<BudgetLine> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

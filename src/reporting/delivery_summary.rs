@@ -17,8 +17,8 @@ use crate::domain::latency::Histogram;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::reporting::bucketed_statistics::day_start;
-use crate::reporting::costs::{CostSum, Pricer};
 use crate::reporting::costs::month_costs::CostFigures;
+use crate::reporting::costs::{CostSum, Pricer};
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
 use crate::store::summed_counts::{LatencySum, StateSum};
@@ -38,7 +38,7 @@ pub enum Interval {
 }
 enum_words!(Interval, "an interval");
 
-/// What rows are told apart by, besides the interval.
+/// Parts that have rows of their own, besides the interval.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -83,8 +83,7 @@ impl Interval {
     }
 }
 
-/// A part is `None` where rows are not told apart by it; a kind or campaign is empty where a message
-/// has none.
+/// A part without rows of its own is `None`; a kind or campaign is empty where a message has none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct SummaryGroup {
     /// The first day of the interval that is in the period.
@@ -185,7 +184,8 @@ impl PeriodSums {
             let day = sums.day(*from);
             let states = store.sum_states(&part).await?.into_iter();
             let asked = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
-            sums.states.extend(states.filter(asked).map(|sum| (day, sum)));
+            sums.states
+                .extend(states.filter(asked).map(|sum| (day, sum)));
             if campaign.is_none() {
                 let latencies = store.sum_latencies(&part).await?.into_iter();
                 sums.latencies.extend(latencies.map(|sum| (day, sum)));
@@ -209,7 +209,9 @@ impl PeriodSums {
     }
 
     pub fn total(&self) -> SummaryFigures {
-        self.whole(&[]).remove(&SummaryGroup::default()).unwrap_or_default()
+        self.whole(&[])
+            .remove(&SummaryGroup::default())
+            .unwrap_or_default()
     }
 
     fn group(
@@ -218,7 +220,10 @@ impl PeriodSums {
         day: impl Fn(NaiveDate) -> Option<NaiveDate>,
     ) -> BTreeMap<SummaryGroup, SummaryFigures> {
         let has = |dimension| by.contains(&dimension);
-        let group = |on: NaiveDate, account: &AccountId, kind: Option<MediaKind>, campaign: Option<&CampaignId>| SummaryGroup {
+        let group = |on: NaiveDate,
+                     account: &AccountId,
+                     kind: Option<MediaKind>,
+                     campaign: Option<&CampaignId>| SummaryGroup {
             day: day(on),
             account: has(Dimension::Account).then(|| account.clone()),
             kind: has(Dimension::Kind).then(|| kind.map_or("", MediaKind::as_str)),
@@ -239,7 +244,12 @@ impl PeriodSums {
         }
         for sum in &self.costs {
             let (charge, on) = (&sum.count.charge, self.day(sum.start));
-            let group = group(on, &charge.account, sum.count.kind, sum.count.campaign.as_ref());
+            let group = group(
+                on,
+                &charge.account,
+                sum.count.kind,
+                sum.count.campaign.as_ref(),
+            );
             rows.entry(group).or_default().cost.add(sum);
         }
         // Latencies are not counted by campaign.
@@ -260,7 +270,10 @@ impl PeriodSums {
 /// or is the beginning of one, else of days. It ends at the same time of day.
 pub fn previous_period(period: &Period, zone: Tz) -> Period {
     let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-    let (first, last) = (day(period.from), day(period.to - chrono::TimeDelta::milliseconds(1)));
+    let (first, last) = (
+        day(period.from),
+        day(period.to - chrono::TimeDelta::milliseconds(1)),
+    );
     let months = months_covered(first, last);
     let days = u64::try_from((last - first).num_days() + 1).unwrap_or(1);
     let earlier = |day: NaiveDate| match months {
@@ -307,14 +320,34 @@ mod tests {
         let berlin = chrono_tz::Europe::Berlin;
         for (zone, now, before) in [
             // A week up to the hour.
-            (Tz::UTC, ("2026-11-21T00:00:00Z", "2026-11-27T09:15:00Z"), ("2026-11-14T00:00:00Z", "2026-11-20T09:15:00Z")),
+            (
+                Tz::UTC,
+                ("2026-11-21T00:00:00Z", "2026-11-27T09:15:00Z"),
+                ("2026-11-14T00:00:00Z", "2026-11-20T09:15:00Z"),
+            ),
             // The month so far.
-            (Tz::UTC, ("2026-11-01T00:00:00Z", "2026-11-27T09:15:00Z"), ("2026-10-01T00:00:00Z", "2026-10-27T09:15:00Z")),
+            (
+                Tz::UTC,
+                ("2026-11-01T00:00:00Z", "2026-11-27T09:15:00Z"),
+                ("2026-10-01T00:00:00Z", "2026-10-27T09:15:00Z"),
+            ),
             // Whole months.
-            (Tz::UTC, ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"), ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")),
-            (Tz::UTC, ("2026-03-01T00:00:00Z", "2026-03-31T12:00:00Z"), ("2026-02-01T00:00:00Z", "2026-02-28T12:00:00Z")),
+            (
+                Tz::UTC,
+                ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
+                ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+            ),
+            (
+                Tz::UTC,
+                ("2026-03-01T00:00:00Z", "2026-03-31T12:00:00Z"),
+                ("2026-02-01T00:00:00Z", "2026-02-28T12:00:00Z"),
+            ),
             // The clock changed in between.
-            (berlin, ("2026-10-25T22:00:00Z", "2026-10-26T11:00:00Z"), ("2026-10-24T22:00:00Z", "2026-10-25T10:00:00Z")),
+            (
+                berlin,
+                ("2026-10-25T22:00:00Z", "2026-10-26T11:00:00Z"),
+                ("2026-10-24T22:00:00Z", "2026-10-25T10:00:00Z"),
+            ),
         ] {
             let earlier = previous_period(&period(now.0, now.1), zone);
             if zone == Tz::UTC {
@@ -329,7 +362,10 @@ mod tests {
     fn weeks_and_months_begin_with_their_first_day_within_the_period() {
         let period = period("2026-10-30T00:00:00Z", "2026-11-10T12:00:00Z");
         for (interval, starts) in [
-            (Interval::Week, vec!["2026-10-30", "2026-11-02", "2026-11-09"]),
+            (
+                Interval::Week,
+                vec!["2026-10-30", "2026-11-02", "2026-11-09"],
+            ),
             (Interval::Month, vec!["2026-10-30", "2026-11-01"]),
         ] {
             let days = interval.starts(&period, Tz::UTC);

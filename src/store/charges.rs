@@ -102,7 +102,10 @@ impl Store {
     }
 
     /// The senders of an account with deliveries that need a rate.
-    pub async fn list_charged_senders(&self, period: &Period) -> Result<Vec<(AccountId, String)>, Error> {
+    pub async fn list_charged_senders(
+        &self,
+        period: &Period,
+    ) -> Result<Vec<(AccountId, String)>, Error> {
         Ok(needing_rate(period)
             .select_only()
             .columns([Column::Account, Column::Sender])

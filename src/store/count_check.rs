@@ -5,9 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::store::entities::{
-    charge_count_row, latency_count_row, message_count_row, message_row,
-};
+use crate::store::entities::{charge_count_row, latency_count_row, message_count_row, message_row};
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::message_counts::{BUCKET, Differences};
 use crate::store::store_settings;
@@ -35,9 +33,8 @@ impl VerifySnapshot {
         let is_wrong = |bucket: i64, difference: i64| {
             difference > 0 || difference < 0 && purged_before.is_none_or(|before| bucket >= before)
         };
-        let checked = differences.states.len()
-            + differences.latencies.len()
-            + differences.charges.0.len();
+        let checked =
+            differences.states.len() + differences.latencies.len() + differences.charges.0.len();
         let mut found = Vec::new();
         for (((bucket, account, kind), key), difference) in &differences.states {
             if is_wrong(*bucket, *difference) {

@@ -12,7 +12,9 @@ use crate::domain::phone_text::is_user_id;
 /// other text.
 pub fn country_of(recipient: &str) -> Option<String> {
     if is_user_id(recipient) {
-        return recipient.split_once('.').map(|(country, _)| country.to_ascii_uppercase());
+        return recipient
+            .split_once('.')
+            .map(|(country, _)| country.to_ascii_uppercase());
     }
     if !phone::are_digits(recipient) {
         return None;
@@ -30,13 +32,15 @@ fn choose<'a>(countries: &[&'a Metadata], national: &str) -> Option<&'a Metadata
     if let [only] = countries {
         return Some(only);
     }
-    let has_number = |country: &&&Metadata| match country.leading_digits() {
-        Some(digits) => digits.find(national).is_some_and(|found| found.start() == 0),
-        None => {
-            let kinds = country.descriptors();
-            let kinds = [kinds.mobile(), kinds.fixed_line()];
-            kinds.into_iter().flatten().any(|kind| contains(kind, national))
+    let has_number = |country: &&&Metadata| {
+        if let Some(digits) = country.leading_digits() {
+            let found = digits.find(national);
+            return found.is_some_and(|found| found.start() == 0);
         }
+        let kinds = country.descriptors();
+        let kinds = [kinds.mobile(), kinds.fixed_line()];
+        let mut kinds = kinds.into_iter().flatten();
+        kinds.any(|kind| contains(kind, national))
     };
     let (main, others): (Vec<&&Metadata>, Vec<&&Metadata>) = countries
         .iter()

@@ -1,9 +1,7 @@
 //! Stored counts of messages, summed by the database over a period.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait, Select,
-};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use crate::db::{Error, instant};
 use crate::domain::campaign::CampaignId;
@@ -75,25 +73,35 @@ impl Store {
             .await?;
         let counted = rows.into_iter().filter(|row| row.5 != 0);
         Ok(counted
-            .map(|(account, kind, campaign, origin, state, messages)| StateSum {
-                account,
-                kind: kind.0,
-                campaign: campaign.0,
-                origin,
-                state,
-                messages,
-            })
+            .map(
+                |(account, kind, campaign, origin, state, messages)| StateSum {
+                    account,
+                    kind: kind.0,
+                    campaign: campaign.0,
+                    origin,
+                    state,
+                    messages,
+                },
+            )
             .collect())
     }
 
     /// The messages of a period by the time they took to a stage, to the quarter hour.
     pub async fn sum_latencies(&self, period: &Period) -> Result<Vec<LatencySum>, Error> {
         use latency_count_row::Column;
-        let columns = [Column::Account, Column::Kind, Column::Stage, Column::Latency];
+        let columns = [
+            Column::Account,
+            Column::Kind,
+            Column::Stage,
+            Column::Latency,
+        ];
         let query = latency_count_row::Entity::find()
             .select_only()
             .columns(columns)
-            .column_as(Expr::col(Column::Messages).sum().cast_as("bigint"), "messages")
+            .column_as(
+                Expr::col(Column::Messages).sum().cast_as("bigint"),
+                "messages",
+            )
             .filter(Column::Bucket.gte(instant::to_millis(period.from)))
             .filter(Column::Bucket.lt(instant::to_millis(period.to)))
             .apply_if(period.account.as_ref(), |query, account| {

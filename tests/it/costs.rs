@@ -5,19 +5,14 @@ use std::fs;
 
 use bluetick::domain::budget::Budget;
 use bluetick::domain::delivery_state::Stage;
-use bluetick::domain::ids::MessageId;
-use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{MessageDraft, Origin, References, SendOptions};
-use bluetick::domain::phone::PhoneNumber;
-use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::reporting::costs::{RatesFile, month_costs};
-use bluetick::store::message_acceptance::Acceptance;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::harness::app::{App, KALEYRA, SOBOT, noon, start_app_configured};
+use crate::harness::seeded_messages::SeededMessages;
 
 const RATES: &str = "\
 valid_from,account,country,category,amount,currency
@@ -61,113 +56,6 @@ async fn start(free: u32, budget: Option<&str>) -> App {
         kaleyra.unwrap().free_per_month = free;
     })
     .await
-}
-
-trait SeededMessages {
-    async fn accept(&self, account: &str, to: &str, created_at: DateTime<Utc>) -> MessageId;
-    async fn deliver(&self, messages: &[(MessageId, Pricing)]);
-    async fn deliver_one(
-        &self,
-        account: &str,
-        to: &str,
-        created_at: &str,
-        pricing: Pricing,
-    ) -> MessageId;
-    async fn exported(&self, query: &str) -> Vec<BTreeMap<String, String>>;
-}
-
-impl SeededMessages for App {
-    async fn accept(&self, account: &str, to: &str, created_at: DateTime<Utc>) -> MessageId {
-        let id = MessageId::new(created_at);
-        let draft = MessageDraft {
-            account: account.parse().unwrap(),
-            provider: if account == KALEYRA {
-                ProviderId::Kaleyra
-            } else {
-                ProviderId::Sobot
-            },
-            origin: Origin::Api,
-            sender: Some("+919000000002".to_owned()),
-            recipient: PhoneNumber::parse(to).unwrap(),
-            name: None,
-            media: Media {
-                kind: MediaKind::Image,
-                source: MediaSource::Url("https://media.example.com/a.jpg".to_owned()),
-                mime_type: None,
-                caption: None,
-            },
-            references: References::default(),
-            client_reference: None,
-            options: SendOptions::default(),
-            resend_of: None,
-            campaign: None,
-            template: None,
-        };
-        let acceptance = Acceptance {
-            id,
-            draft: &draft,
-            key: None,
-            action: None,
-            send_before: TimeDelta::hours(1),
-            silence_limit: TimeDelta::hours(24),
-            warnings: &[],
-        };
-        self.services
-            .store
-            .accept(acceptance, created_at)
-            .await
-            .unwrap();
-        id
-    }
-
-    /// Each is reported as delivered, with this pricing.
-    async fn deliver(&self, messages: &[(MessageId, Pricing)]) {
-        let store = &self.services.store;
-        let mut ledger = store.ledger(self.now()).await.unwrap();
-        let ids: Vec<MessageId> = messages.iter().map(|(id, _)| *id).collect();
-        ledger.load(&ids).await.unwrap();
-        for (id, pricing) in messages {
-            let created_at = ledger.find(*id).unwrap().unwrap().created_at;
-            let receipt = Receipt {
-                source_kind: SourceKind::Callback,
-                source: Uuid::from_u128(id.uuid().as_u128() ^ 1),
-                part: 0,
-                event: ReceiptEvent::Stage(Stage::Delivered),
-                occurred_at: Some(created_at + TimeDelta::seconds(5)),
-                received_at: created_at + TimeDelta::seconds(6),
-                recipient: None,
-                pricing: pricing.clone(),
-            };
-            ledger.add(*id, receipt).unwrap();
-        }
-        store.commit(ledger).await.unwrap();
-    }
-
-    async fn deliver_one(
-        &self,
-        account: &str,
-        to: &str,
-        created_at: &str,
-        pricing: Pricing,
-    ) -> MessageId {
-        let id = self.accept(account, to, at(created_at)).await;
-        self.deliver(&[(id, pricing)]).await;
-        id
-    }
-
-    async fn exported(&self, query: &str) -> Vec<BTreeMap<String, String>> {
-        let url = format!("/api/v1/reports/messages.csv?{query}");
-        let body = self
-            .request("GET", &url)
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
-        let mut reader = csv::Reader::from_reader(&body[..]);
-        reader.deserialize().map(Result::unwrap).collect()
-    }
 }
 
 /// Ten-thousandths, so that the sum by hand is made of whole numbers.

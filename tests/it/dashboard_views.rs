@@ -50,7 +50,6 @@ use bluetick::web::dashboard::messages_page::{MessagesPage, MessagesPageInput};
 use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage};
 use bluetick::web::dashboard::overview_period::OverviewPeriod;
 use bluetick::web::dashboard::problems_page::ProblemsPage;
-use bluetick::web::dashboard::reports_page::ReportsPage;
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
 
@@ -984,18 +983,6 @@ fn without_accounts_the_page_shows_an_example() {
     );
     assert!(page.main().contains("provider = \"kaleyra\""));
     assert!(page.main().contains("bluetick config check"));
-}
-
-#[test]
-fn reports_offer_both_formats_with_the_same_filters() {
-    let url = MessageListUrl::parse("state=failed");
-    let page = render(
-        "reports",
-        &ReportsPage::new(&url, &[account("kaleyra-in")], chrono_tz::UTC),
-    );
-    assert_eq!(page.buttons(), ["/messages/export"]);
-    assert_eq!(page.text("select[name=state] option[selected]"), "Failed");
-    assert!(page.main().contains("Download CSV") && page.main().contains("Download NDJSON"));
 }
 
 #[test]

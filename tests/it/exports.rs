@@ -19,8 +19,8 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::reporting::costs::Costs;
-use bluetick::reporting::export::{ExportFormat, Exporter};
 use bluetick::reporting::export::columns::column_names;
+use bluetick::reporting::export::{ExportFormat, Exporter};
 use bluetick::store::Store;
 use bluetick::store::api_tokens::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
@@ -634,9 +634,13 @@ async fn the_command_line_writes_the_same_file() {
     assert_eq!(rows(&written).len(), 2);
     let mode = std::os::unix::fs::PermissionsExt::mode(&output.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let failure = command::run(arguments("created_after", "today"), &fixture.exporter(), now)
-        .await
-        .unwrap_err();
+    let failure = command::run(
+        arguments("created_after", "today"),
+        &fixture.exporter(),
+        now,
+    )
+    .await
+    .unwrap_err();
     assert!(
         failure.to_string().starts_with("--created-after must be"),
         "{failure}"

@@ -9,7 +9,8 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::cost::Cost;
 use crate::reporting::bucketed_statistics::day_start;
 use crate::reporting::costs::free_deliveries::{FreeDeliveries, QUARTER};
-use crate::reporting::costs::{Pricer, month_after, month_start};
+use crate::reporting::costs::months::{month_after, month_start};
+use crate::reporting::costs::pricer::Pricer;
 use crate::store::bucket_counts::Period;
 use crate::store::charges::ChargeCount;
 

@@ -10,7 +10,6 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::charge::Charge;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
-use crate::reporting::costs::{Pricer, SenderMonth, month_after, month_start};
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
 use crate::store::charges::ChargeCount;
@@ -18,7 +17,10 @@ use crate::store::charges::ChargeCount;
 /// The resolution of the counts.
 pub(super) const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
-/// What counts are told apart by.
+/// The free deliveries of one sender in one month.
+pub(super) type SenderMonth = (AccountId, String, DateTime<Utc>);
+
+/// What is counted separately.
 type CountKey = (Option<MediaKind>, Option<CampaignId>, Charge);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,39 +41,8 @@ pub(super) struct LastFree {
     counts: BTreeMap<CountKey, i64>,
 }
 
-impl Pricer {
-    /// Finds the free deliveries of a sender in the month of an instant, once.
-    pub(super) async fn load_free(
-        &mut self,
-        account: &AccountId,
-        sender: &str,
-        at: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let limit = self.free_per_month(account);
-        let key = self.sender_month(account, sender, at);
-        if limit > 0 && !self.free.contains_key(&key) {
-            let found = find(&self.store, &key, month_after(at, self.zone, 1), limit).await?;
-            self.free.insert(key, found);
-        }
-        Ok(())
-    }
-
-    /// What [`Pricer::load_free`] found; `None` for an account without free deliveries.
-    pub(super) fn free_deliveries(
-        &self,
-        account: &AccountId,
-        sender: &str,
-        at: DateTime<Utc>,
-    ) -> Option<&FreeDeliveries> {
-        self.free.get(&self.sender_month(account, sender, at))
-    }
-
-    fn sender_month(&self, account: &AccountId, sender: &str, at: DateTime<Utc>) -> SenderMonth {
-        (account.clone(), sender.to_owned(), month_start(at, self.zone))
-    }
-}
-
-async fn find(
+/// Finds the free deliveries of a month that ends at `end`, of which there are at most `limit`.
+pub(super) async fn find(
     store: &Store,
     (account, sender, month): &SenderMonth,
     end: DateTime<Utc>,
@@ -152,7 +123,12 @@ async fn spread_purged(
 
 impl FreeDeliveries {
     /// How many deliveries of a message are free.
-    pub(super) fn of_message(&self, created_at: DateTime<Utc>, id: MessageId, deliveries: i64) -> i64 {
+    pub(super) fn of_message(
+        &self,
+        created_at: DateTime<Utc>,
+        id: MessageId,
+        deliveries: i64,
+    ) -> i64 {
         let Self::Until(last) = self else {
             return deliveries;
         };

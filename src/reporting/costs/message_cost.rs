@@ -7,7 +7,7 @@ use crate::domain::charge::{Charge, ReportedPrice};
 use crate::domain::cost::Cost;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::reporting::costs::Pricer;
+use crate::reporting::costs::pricer::Pricer;
 use crate::store::messages::ExportedMessage;
 use crate::store::recipient_country::country_of;
 
@@ -91,9 +91,9 @@ impl Pricer {
         if charge.needs_rate() {
             let (account, sender, at) = (&charge.account, &charge.sender, message.created_at);
             self.load_free(account, sender, at).await?;
-            free = self
-                .free_deliveries(account, sender, at)
-                .map_or(0, |free| free.of_message(at, message.id, message.deliveries));
+            free = self.free_deliveries(account, sender, at).map_or(0, |free| {
+                free.of_message(at, message.id, message.deliveries)
+            });
         }
         let unit = charge.unit_cost(&self.rates, self.day(message.created_at));
         Ok(Cost::of(unit, &charge.currency, message.deliveries, free))

@@ -13,7 +13,9 @@ use crate::domain::budget::BudgetUse;
 use crate::domain::cost::CostBasis;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
-use crate::reporting::costs::{Costs, CostSum, month_before, month_start};
+use crate::reporting::costs::cost_sums::CostSum;
+use crate::reporting::costs::months::{month_before, month_start};
+use crate::reporting::costs::pricer::Costs;
 use crate::store::bucket_counts::Period;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -105,7 +107,9 @@ fn of_account<'a>(
     groups: &'a BTreeMap<CostGroup, CostFigures>,
     account: &'a AccountId,
 ) -> impl Iterator<Item = &'a CostFigures> {
-    let own = groups.iter().filter(move |((owner, _), _)| owner == account);
+    let own = groups
+        .iter()
+        .filter(move |((owner, _), _)| owner == account);
     own.map(|(_, figures)| figures)
 }
 
@@ -128,7 +132,11 @@ pub fn average(totals: &Totals, messages: i64) -> Totals {
 }
 
 /// The costs of the month of `now`, until then.
-pub async fn compute(costs: &Costs, config: &Config, now: DateTime<Utc>) -> Result<MonthCosts, Error> {
+pub async fn compute(
+    costs: &Costs,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<MonthCosts, Error> {
     let mut pricer = costs.pricer().await;
     let start = month_start(now, costs.zone);
     let start_before = month_before(now, costs.zone);
@@ -189,7 +197,10 @@ fn budgets(config: &Config, month: &MonthCosts) -> Vec<BudgetLine> {
         used,
     };
     let total = month.total().totals;
-    let all = config.monthly_budget.iter().flat_map(|budget| budget.used_by(&total));
+    let all = config
+        .monthly_budget
+        .iter()
+        .flat_map(|budget| budget.used_by(&total));
     let mut lines: Vec<BudgetLine> = all.map(|used| line(None, used)).collect();
     for account in &config.accounts {
         let Some(budget) = &account.monthly_budget else {

@@ -1,5 +1,5 @@
-//! The CSV file of rates. It is read again when it has changed; while it cannot be read or has
-//! mistakes, the rates before stay.
+//! The CSV file of rates. A changed file is reloaded; while it cannot be read or has mistakes, the
+//! rates before stay.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,7 +100,7 @@ impl RatesFile {
                     tracing::warn!(problem, "the rates file is not used; the rates before stay");
                 }
                 loaded.problem = Some(problem);
-                // Not read again before it changes.
+                // Not loaded before it changes.
                 loaded.stamp = stamp;
             }
         }
@@ -171,7 +171,10 @@ fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<Str
     let mut places = [0; COLUMNS.len()];
     let mut missing = Vec::new();
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        match header.iter().position(|name| name.eq_ignore_ascii_case(column)) {
+        match header
+            .iter()
+            .position(|name| name.eq_ignore_ascii_case(column))
+        {
             Some(index) => *place = index,
             None => missing.push(column),
         }
@@ -199,14 +202,21 @@ fn parse_rate(
         .map_err(|_| format!("valid_from `{from}` is not a day such as 2026-01-31"))?;
     let account = match account {
         "*" => None,
-        id => Some(id.parse().map_err(|_| format!("account `{id}` is not an account id or *"))?),
+        id => Some(
+            id.parse()
+                .map_err(|_| format!("account `{id}` is not an account id or *"))?,
+        ),
     };
     let country = match country {
         "*" => None,
         code if code.len() == 2 && code.bytes().all(|letter| letter.is_ascii_alphabetic()) => {
             Some(code.to_ascii_uppercase())
         }
-        other => return Err(format!("country `{other}` is not two letters such as IN, or *")),
+        other => {
+            return Err(format!(
+                "country `{other}` is not two letters such as IN, or *"
+            ));
+        }
     };
     let category = match category {
         "" => return Err("category is empty; write * for all".to_owned()),
@@ -226,7 +236,9 @@ fn parse_rate(
     };
     match rates.insert(scope, valid_from, Rate { amount, currency }) {
         None => Ok(()),
-        Some(_) => Err("an earlier line has the same valid_from, account, country and category".to_owned()),
+        Some(_) => {
+            Err("an earlier line has the same valid_from, account, country and category".to_owned())
+        }
     }
 }
 
@@ -266,6 +278,9 @@ mod tests {
     #[test]
     fn a_missing_column_is_named() {
         let problems = parse("valid_from,account,country,amount,currency\n").unwrap_err();
-        assert!(problems[0].starts_with("lacks the column category;"), "{problems:?}");
+        assert!(
+            problems[0].starts_with("lacks the column category;"),
+            "{problems:?}"
+        );
     }
 }

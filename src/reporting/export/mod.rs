@@ -64,7 +64,7 @@ pub struct Exporter {
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     pub filter: MessageFilter,
-    /// The filter in words: names and values.
+    /// The filter as names and values.
     pub described: Vec<(&'static str, String)>,
     pub format: ExportFormat,
     pub zone: Tz,

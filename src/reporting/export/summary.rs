@@ -15,9 +15,7 @@ use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::csv::{ByteOrderMark, byte_order_mark, escape_formula, write};
-use crate::reporting::export::workbook::{
-    SheetWriter, Value, add_about, into_io, new_workbook,
-};
+use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 
 /// The columns before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
@@ -67,7 +65,7 @@ impl SummaryFile<'_> {
         let mut bytes = byte_order_mark(mark);
         let currencies = self.currencies();
         write(&mut bytes, |writer| {
-            writer.write_record(self.columns(&currencies))?;
+            writer.write_record(columns(&currencies))?;
             for (group, figures) in self.rows {
                 for value in self.values(group, figures, &currencies) {
                     writer.write_field(escape_formula(&text(value)).as_bytes())?;
@@ -83,8 +81,8 @@ impl SummaryFile<'_> {
     pub fn write_xlsx(&self, folder: &Path) -> io::Result<Vec<u8>> {
         let mut workbook = new_workbook(folder)?;
         let currencies = self.currencies();
-        let columns = self.columns(&currencies).into_iter();
-        let columns = columns.map(|name| (name, 14.0)).collect();
+        let named = columns(&currencies).into_iter();
+        let columns = named.map(|name| (name, 14.0)).collect();
         let mut sheet = SheetWriter::begin(&mut workbook, "Summary", columns)?;
         for (group, figures) in self.rows {
             sheet.add(self.values(group, figures, &currencies))?;
@@ -95,9 +93,8 @@ impl SummaryFile<'_> {
         }
         sheet.add(total)?;
         let period = [("from", self.from), ("to", self.to)];
-        let lines = period.map(|(name, at)| {
-            (name.to_owned(), Value::Time(at.with_timezone(&self.zone)))
-        });
+        let lines =
+            period.map(|(name, at)| (name.to_owned(), Value::Time(at.with_timezone(&self.zone))));
         add_about(&mut workbook, self.as_of, self.zone, lines)?;
         workbook.save_to_buffer().map_err(into_io)
     }
@@ -108,16 +105,6 @@ impl SummaryFile<'_> {
             .flat_map(|figures| figures.cost.totals.iter())
             .map(|(currency, _)| currency.to_owned())
             .collect()
-    }
-
-    fn columns(&self, currencies: &BTreeSet<String>) -> Vec<String> {
-        let states = DeliveryState::ALL.map(DeliveryState::as_str);
-        let fixed = FIRST_COLUMNS.iter().chain(&states).chain(&LAST_COLUMNS);
-        let costs = currencies.iter().map(|currency| match currency.as_str() {
-            "" => "cost".to_owned(),
-            currency => format!("cost_{currency}"),
-        });
-        fixed.map(|name| (*name).to_owned()).chain(costs).collect()
     }
 
     /// In the order of the columns.
@@ -158,9 +145,23 @@ impl SummaryFile<'_> {
             count(cost.unknown),
         ]);
         let sum = |currency: &String| cost.totals.get(currency).normalize();
-        values.extend(currencies.iter().map(|currency| Value::Amount(sum(currency))));
+        values.extend(
+            currencies
+                .iter()
+                .map(|currency| Value::Amount(sum(currency))),
+        );
         values
     }
+}
+
+fn columns(currencies: &BTreeSet<String>) -> Vec<String> {
+    let states = DeliveryState::ALL.map(DeliveryState::as_str);
+    let fixed = FIRST_COLUMNS.iter().chain(&states).chain(&LAST_COLUMNS);
+    let costs = currencies.iter().map(|currency| match currency.as_str() {
+        "" => "cost".to_owned(),
+        currency => format!("cost_{currency}"),
+    });
+    fixed.map(|name| (*name).to_owned()).chain(costs).collect()
 }
 
 fn text(value: Value) -> String {

@@ -125,7 +125,9 @@ fn write(
             sheet.write_string(row, column, short)?
         }
         Value::Flag(flag) => sheet.write_boolean(row, column, flag)?,
-        Value::Count(number) => sheet.write_number(row, column, number.to_f64().unwrap_or_default())?,
+        Value::Count(number) => {
+            sheet.write_number(row, column, number.to_f64().unwrap_or_default())?
+        }
         Value::Amount(amount) => {
             let number = amount.to_f64().unwrap_or_default();
             sheet.write_number_with_format(row, column, number, &formats.amount)?

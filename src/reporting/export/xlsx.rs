@@ -18,10 +18,7 @@ const CHUNK: usize = 64 * 1024;
 
 type BuiltChunk = Result<ExportChunk, ExportError>;
 
-pub(super) fn stream(
-    exporter: Exporter,
-    export: ExportRequest,
-) -> impl Stream<Item = BuiltChunk> {
+pub(super) fn stream(exporter: Exporter, export: ExportRequest) -> impl Stream<Item = BuiltChunk> {
     stream::once(async move { start(exporter, export).await })
         .try_flatten()
         .boxed_local()
@@ -87,9 +84,11 @@ impl Builder {
         }
         let count = i64::try_from(messages).unwrap_or(i64::MAX);
         let filters = self.export.described.iter();
-        let lines = [("messages".to_owned(), Value::Count(count))].into_iter().chain(
-            filters.map(|(name, value)| (format!("filter {name}"), Value::Text(value.clone()))),
-        );
+        let lines = [("messages".to_owned(), Value::Count(count))]
+            .into_iter()
+            .chain(
+                filters.map(|(name, value)| (format!("filter {name}"), Value::Text(value.clone()))),
+            );
         add_about(&mut workbook, self.export.now, self.export.zone, lines)?;
         let mut writer = ChunkWriter {
             buffer: Vec::with_capacity(CHUNK),
@@ -146,7 +145,7 @@ impl Write for ChunkWriter {
             bytes: std::mem::take(&mut self.buffer),
             messages: std::mem::take(&mut self.messages),
         };
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the export");
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the export has no reader");
         self.chunks.blocking_send(chunk).map_err(gone)
     }
 }

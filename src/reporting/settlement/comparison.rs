@@ -33,9 +33,7 @@ pub struct ComparisonRequest {
     pub to: DateTime<Utc>,
 }
 
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum DifferenceKind {
     /// Submitted, and not in the file.
@@ -166,7 +164,9 @@ impl<'a> Matcher<'a> {
     fn find(&self, ours: &Unmatched, ids: &[ProviderMessageId]) -> Option<usize> {
         let by_id = ids.iter().find_map(|id| {
             let id = id.as_str();
-            self.by_id.get(id).or_else(|| self.by_id.get(without_part(id)))
+            self.by_id
+                .get(id)
+                .or_else(|| self.by_id.get(without_part(id)))
         });
         let found = by_id.or_else(|| self.by_tag.get(&ours.id));
         found.copied().filter(|row| !self.taken.contains(row))
@@ -189,13 +189,15 @@ impl<'a> Matcher<'a> {
             let theirs = row.state.map_or("", FileState::as_str);
             let theirs = row.status.clone().unwrap_or_else(|| theirs.to_owned());
             let ours = ours.state.as_str().to_owned();
-            self.differences.push(difference(DifferenceKind::State, ours, theirs));
+            self.differences
+                .push(difference(DifferenceKind::State, ours, theirs));
         }
         if self.file.has_cost && !is_same_cost(&ours.cost, row) {
             let theirs = row.cost.unwrap_or_default().normalize();
             let theirs = with_currency(&theirs.to_string(), row.currency.as_deref());
             let ours = cost_text(&ours.cost);
-            self.differences.push(difference(DifferenceKind::Cost, ours, theirs));
+            self.differences
+                .push(difference(DifferenceKind::Cost, ours, theirs));
         }
     }
 
@@ -205,7 +207,10 @@ impl<'a> Matcher<'a> {
         let mut by_recipient: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, ours) in unmatched.iter().enumerate() {
             if let Some(recipient) = &ours.recipient {
-                by_recipient.entry(recipient.clone()).or_default().push(place);
+                by_recipient
+                    .entry(recipient.clone())
+                    .or_default()
+                    .push(place);
             }
         }
         let mut unmatched: Vec<Option<Unmatched>> = unmatched.into_iter().map(Some).collect();
@@ -217,7 +222,9 @@ impl<'a> Matcher<'a> {
             if !may_match || self.taken.contains(&index) {
                 continue;
             }
-            let same = spellings(to).into_iter().filter_map(|to| by_recipient.get(&to));
+            let same = spellings(to)
+                .into_iter()
+                .filter_map(|to| by_recipient.get(&to));
             let nearest = same
                 .flatten()
                 .filter_map(|place| {
@@ -256,16 +263,18 @@ impl<'a> Matcher<'a> {
         });
         let mut missing: Vec<Unmatched> = missing.collect();
         missing.sort_by_key(|ours| (ours.created_at, ours.id));
-        self.differences.extend(missing.into_iter().map(|ours| Difference {
-            kind: DifferenceKind::OnlyOurs,
-            line: None,
-            their_id: None,
-            our_id: Some(ours.id),
-            recipient: ours.recipient,
-            ours: ours.state.as_str().to_owned(),
-            theirs: String::new(),
-        }));
-        self.differences.sort_by_key(|difference| (difference.kind, difference.line));
+        self.differences
+            .extend(missing.into_iter().map(|ours| Difference {
+                kind: DifferenceKind::OnlyOurs,
+                line: None,
+                their_id: None,
+                our_id: Some(ours.id),
+                recipient: ours.recipient,
+                ours: ours.state.as_str().to_owned(),
+                theirs: String::new(),
+            }));
+        self.differences
+            .sort_by_key(|difference| (difference.kind, difference.line));
         Comparison {
             differences: self.differences,
             matched: self.matched,
@@ -310,5 +319,8 @@ fn cost_text(cost: &Cost) -> String {
 }
 
 fn with_currency(amount: &str, currency: Option<&str>) -> String {
-    currency.map_or_else(|| amount.to_owned(), |currency| format!("{amount} {currency}"))
+    currency.map_or_else(
+        || amount.to_owned(),
+        |currency| format!("{amount} {currency}"),
+    )
 }

@@ -113,7 +113,7 @@ pub struct ProviderRow {
     pub tagged: Option<MessageId>,
 }
 
-/// How far a message came, as a provider's file tells it.
+/// How far a message came, by a provider's file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum FileState {
@@ -149,7 +149,8 @@ impl ColumnMap {
             }
             columns.insert(field, column.to_owned());
         }
-        let names_messages = columns.contains_key(&FileField::Id) || columns.contains_key(&FileField::To);
+        let names_messages =
+            columns.contains_key(&FileField::Id) || columns.contains_key(&FileField::To);
         if names_messages {
             Ok(Self(columns))
         } else {
@@ -162,8 +163,12 @@ impl ColumnMap {
     fn places(&self, header: &StringRecord) -> Result<BTreeMap<FileField, usize>, FileError> {
         let mut places = BTreeMap::new();
         for (field, column) in &self.0 {
-            let place = header.iter().position(|name| name.eq_ignore_ascii_case(column));
-            let known = KALEYRA.iter().any(|(of, name)| of == field && name == column);
+            let place = header
+                .iter()
+                .position(|name| name.eq_ignore_ascii_case(column));
+            let known = KALEYRA
+                .iter()
+                .any(|(of, name)| of == field && name == column);
             match place {
                 Some(place) => {
                     places.insert(*field, place);
@@ -237,7 +242,8 @@ fn parse_row(
     };
     let time = |field: FileField| {
         let parsed = text(field).map(|text| {
-            let time = parse_time(text).ok_or_else(|| format!("{} `{text}` is not a time", field.as_str()))?;
+            let time = parse_time(text)
+                .ok_or_else(|| format!("{} `{text}` is not a time", field.as_str()))?;
             Ok::<_, String>(time.in_zone(zone))
         });
         parsed.transpose()
@@ -258,7 +264,9 @@ fn parse_row(
         status: text(FileField::Status).map(str::to_owned),
         cost,
         currency: text(FileField::Currency).and_then(parse_currency),
-        tagged: tags.into_iter().find_map(|field| correlation_tag::find(text(field)?)),
+        tagged: tags
+            .into_iter()
+            .find_map(|field| correlation_tag::find(text(field)?)),
     }))
 }
 
@@ -316,7 +324,11 @@ mod tests {
              1,c:0,919970000003,918600000001,true,2026-11-20T10:00:00.000Z,,,,\n",
         )
         .unwrap();
-        let states: Vec<_> = file.rows.iter().map(|row| (row.to.as_deref(), row.state)).collect();
+        let states: Vec<_> = file
+            .rows
+            .iter()
+            .map(|row| (row.to.as_deref(), row.state))
+            .collect();
         assert_eq!(
             states,
             [
@@ -337,13 +349,27 @@ mod tests {
         assert!(matches!(columns(&["price=X"]), Err(FileError::Map(_))));
         let map = columns(&["id=Message,status=State,cost=Fee", "time=When"]).unwrap();
         for (text, start) in [
-            ("Message,State,Fee\nx,read,1\n", "lacks the column `When` (time); it has Message, State, Fee"),
-            ("Message,State,Fee,When\nx,vanished,1,\n", "line 2: status `vanished` is not known"),
-            ("Message,State,Fee,When\nx,read,1,\ny,read,much,\n", "line 3: cost `much`"),
-            ("Message,State,Fee,When\nx,read,1,noon\n", "line 2: time `noon`"),
+            (
+                "Message,State,Fee\nx,read,1\n",
+                "lacks the column `When` (time); it has Message, State, Fee",
+            ),
+            (
+                "Message,State,Fee,When\nx,vanished,1,\n",
+                "line 2: status `vanished` is not known",
+            ),
+            (
+                "Message,State,Fee,When\nx,read,1,\ny,read,much,\n",
+                "line 3: cost `much`",
+            ),
+            (
+                "Message,State,Fee,When\nx,read,1,noon\n",
+                "line 2: time `noon`",
+            ),
             ("Message,State,Fee,When\n", "has no rows"),
         ] {
-            let error = read(text.as_bytes(), &map, Tz::UTC).unwrap_err().to_string();
+            let error = read(text.as_bytes(), &map, Tz::UTC)
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with(start), "{error}");
         }
         let error = kaleyra("WHATSAPP_ID,CREATED_AT\n").unwrap_err().to_string();

@@ -25,7 +25,11 @@ impl ChargeDifferences {
     /// Adds the deliveries of a message, or with the step -1 subtracts them.
     pub(super) fn note(&mut self, cohort: &CohortKey, row: &message_row::Model, step: i64) {
         if row.deliveries != 0 {
-            let key = (cohort.clone(), OrEmpty(row.campaign.clone()), charge_of(row));
+            let key = (
+                cohort.clone(),
+                OrEmpty(row.campaign.clone()),
+                charge_of(row),
+            );
             *self.0.entry(key).or_default() += step * row.deliveries;
         }
     }
@@ -53,7 +57,12 @@ pub(crate) fn charge_of(row: &message_row::Model) -> Charge {
         price: row.price.as_deref(),
         currency: row.price_currency.as_deref(),
     };
-    Charge::new(row.account.clone(), row.sender.as_deref(), country.as_deref(), reported)
+    Charge::new(
+        row.account.clone(),
+        row.sender.as_deref(),
+        country.as_deref(),
+        reported,
+    )
 }
 
 fn row((((bucket, account, kind), campaign, charge), deliveries): (ChargeKey, i64)) -> Model {

@@ -22,9 +22,9 @@ mod orphan_adoption;
 mod orphan_dismissal;
 mod orphan_messages;
 mod past_holders;
+pub(super) mod recount;
 mod rederivation;
 mod registration;
-pub(super) mod recount;
 mod retraction;
 
 pub use id_binding::BindOutcome;

@@ -70,7 +70,12 @@ pub(crate) async fn show(
     let attempts = services.store.list_attempts(message.id).await?;
     let now = services.clock.now();
     let visibility = caller.visibility();
-    let cost = services.costs.pricer().await.price_message(&message).await?;
+    let cost = services
+        .costs
+        .pricer()
+        .await
+        .price_message(&message)
+        .await?;
     let shown = MessageResponse::complete(
         &message, &delivery, &receipts, &ids, &attempts, visibility, now,
     );

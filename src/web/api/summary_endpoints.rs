@@ -71,7 +71,9 @@ pub(crate) async fn xlsx(
     let (query, report) = load(&services, &request, format).await?;
     let (state, read) = (services.clone(), report.clone());
     let building = web::block(move || write(&state, &query, &read, format));
-    let body = building.await.map_err(|error| ApiError::Internal(error.into()))??;
+    let body = building
+        .await
+        .map_err(|error| ApiError::Internal(error.into()))??;
     Ok(file(&report, format, XLSX_TYPE, body))
 }
 

@@ -21,7 +21,7 @@ query_parameters!(
         QueryParameter::new("interval", "day, week (from Monday) or month; default day."),
         QueryParameter::new(
             "by",
-            "What rows are told apart by besides the interval: account, kind and campaign, separated by commas, or none; default account,kind."
+            "Parts that have rows of their own besides the interval: account, kind and campaign, separated by commas, or none; default account,kind."
         ),
         QueryParameter::new("campaign", "Campaign id."),
     ]
@@ -94,7 +94,9 @@ pub fn parse_summary(
     if from >= to {
         parameters.refuse("from", "is not before `to`");
     } else if interval.starts(&period, zone).len() > INTERVAL_LIMIT {
-        let message = format!("is too far from `to` for so short an interval; a summary has at most {INTERVAL_LIMIT}");
+        let message = format!(
+            "is too far from `to` for so short an interval; a summary has at most {INTERVAL_LIMIT}"
+        );
         parameters.refuse("from", message);
     }
     parameters.finish(SummaryQuery {

@@ -107,13 +107,20 @@ pub(super) fn rows(
 
 fn labels(group: &SummaryGroup, interval: Interval) -> Vec<String> {
     let named = |text: &str, without: &str| {
-        if text.is_empty() { without.to_owned() } else { text.to_owned() }
+        if text.is_empty() {
+            without.to_owned()
+        } else {
+            text.to_owned()
+        }
     };
     [
         group.day.map(|day| interval_label(day, interval)),
         group.account.as_ref().map(ToString::to_string),
         group.kind.map(|kind| named(kind, "unknown kind")),
-        group.campaign.as_deref().map(|id| named(id, "outside campaigns")),
+        group
+            .campaign
+            .as_deref()
+            .map(|id| named(id, "outside campaigns")),
     ]
     .into_iter()
     .flatten()
@@ -167,7 +174,10 @@ pub(super) fn cost_change(now: &Totals, before: &Totals) -> Option<String> {
     let one = |totals: &Totals| {
         let mut amounts = totals.iter();
         let (currency, amount) = amounts.next()?;
-        amounts.next().is_none().then(|| (currency.to_owned(), amount))
+        amounts
+            .next()
+            .is_none()
+            .then(|| (currency.to_owned(), amount))
     };
     let ((currency, now), (currency_before, before)) = (one(now)?, one(before)?);
     if currency == currency_before {
@@ -179,7 +189,9 @@ pub(super) fn cost_change(now: &Totals, before: &Totals) -> Option<String> {
 
 /// `+12 %`; `None` without anything before.
 fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
-    let share = (now - before).checked_mul(Decimal::ONE_HUNDRED)?.checked_div(before)?;
+    let share = (now - before)
+        .checked_mul(Decimal::ONE_HUNDRED)?
+        .checked_div(before)?;
     let percent = share.round().to_i64()?;
     Some(match percent {
         0 => "±0 %".to_owned(),
@@ -238,6 +250,9 @@ mod tests {
         assert_eq!(change("5", "0"), None);
         assert_eq!(point_change((95, 100), (96, 100)).as_deref(), Some("−1.0"));
         assert_eq!(point_change((95, 100), (0, 0)), None);
-        assert_eq!(cost_change(&totals(&[("INR", "2")]), &totals(&[("USD", "1")])), None);
+        assert_eq!(
+            cost_change(&totals(&[("INR", "2")]), &totals(&[("USD", "1")])),
+            None
+        );
     }
 }

@@ -51,12 +51,15 @@ pub(super) fn read(
     now: DateTime<Utc>,
 ) -> (SummaryQuery, ReportForm) {
     let today = now.with_timezone(&zone).date_naive();
-    let first = today.checked_sub_days(Days::new(DEFAULT_DAYS - 1)).unwrap_or(today);
+    let first = today
+        .checked_sub_days(Days::new(DEFAULT_DAYS - 1))
+        .unwrap_or(today);
     let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .filter(|(name, value)| FIELDS.contains(&name.as_str()) && !value.trim().is_empty())
         .collect();
-    let has = |pairs: &[(String, String)], wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    let has =
+        |pairs: &[(String, String)], wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
     let defaults = [
         ("from", first.to_string()),
         ("to", today.to_string()),
@@ -70,7 +73,9 @@ pub(super) fn read(
     let (query, errors) = match parse_summary(&pairs, zone, now) {
         Ok(query) => (query, Vec::new()),
         Err(errors) => {
-            pairs = defaults.map(|(name, value)| (name.to_owned(), value)).to_vec();
+            pairs = defaults
+                .map(|(name, value)| (name.to_owned(), value))
+                .to_vec();
             (SummaryQuery::by_account(first, zone, now), errors)
         }
     };
@@ -90,7 +95,11 @@ impl ReportForm {
             found.map_or_else(String::new, |(_, value)| value.clone())
         };
         let by: Vec<&str> = query.by.iter().copied().map(Dimension::as_str).collect();
-        let by = if by.is_empty() { "none".to_owned() } else { by.join(",") };
+        let by = if by.is_empty() {
+            "none".to_owned()
+        } else {
+            by.join(",")
+        };
         let choice = |value: &str, label: &str, selected: bool| Choice {
             value: value.to_owned(),
             label: label.to_owned(),
@@ -107,12 +116,24 @@ impl ReportForm {
             from: given("from"),
             to: given("to"),
             intervals: Interval::ALL
-                .map(|interval| choice(interval.as_str(), interval.as_str(), interval == query.interval))
+                .map(|interval| {
+                    choice(
+                        interval.as_str(),
+                        interval.as_str(),
+                        interval == query.interval,
+                    )
+                })
                 .to_vec(),
             by: dimensions,
             accounts: accounts
                 .iter()
-                .map(|id| choice(id.as_str(), id.as_str(), Some(id) == query.period.account.as_ref()))
+                .map(|id| {
+                    choice(
+                        id.as_str(),
+                        id.as_str(),
+                        Some(id) == query.period.account.as_ref(),
+                    )
+                })
                 .collect(),
             campaign: given("campaign"),
             errors: errors
@@ -132,7 +153,13 @@ fn files(query: &SummaryQuery, by: &str, from: &str, to: &str) -> Vec<(&'static 
         ("interval", query.interval.as_str().to_owned()),
         ("by", by.to_owned()),
     ];
-    pairs.extend(query.period.account.iter().map(|id| ("account", id.to_string())));
+    pairs.extend(
+        query
+            .period
+            .account
+            .iter()
+            .map(|id| ("account", id.to_string())),
+    );
     pairs.extend(query.campaign.iter().map(|id| ("campaign", id.to_string())));
     let path = |extension: &str| format!("/api/v1/reports/summary.{extension}");
     let mut for_excel = pairs.clone();

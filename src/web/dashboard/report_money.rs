@@ -6,7 +6,10 @@ use chrono_tz::Tz;
 use crate::domain::amount::Totals;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::month_costs::{CostFigures, MonthCosts, average};
-use crate::web::dashboard::report_figures::{Figure, amount_text, cost_change, money, number};
+use crate::web::dashboard::number_format::counted;
+use crate::web::dashboard::report_figures::{
+    Figure, amount_text, cost_change, money, number, positive,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct MoneySection {
@@ -61,8 +64,11 @@ impl MoneySection {
         } else {
             format!("{} in {name} so far", money(&total.totals))
         };
-        let mut accounts: Vec<AccountId> =
-            month.groups.keys().map(|(account, _)| account.clone()).collect();
+        let mut accounts: Vec<AccountId> = month
+            .groups
+            .keys()
+            .map(|(account, _)| account.clone())
+            .collect();
         accounts.extend(month.previous.keys().map(|(account, _)| account.clone()));
         accounts.sort_unstable();
         accounts.dedup();
@@ -72,15 +78,23 @@ impl MoneySection {
                 "until {}; compared with the same part of the month before",
                 now.with_timezone(&zone).format("%-d %B %H:%M")
             ),
-            accounts: accounts.iter().map(|account| account_costs(month, account)).collect(),
+            accounts: accounts
+                .iter()
+                .map(|account| account_costs(month, account))
+                .collect(),
             budgets: month
                 .budgets
                 .iter()
                 .map(|line| {
                     let used = &line.used;
-                    let of = line.account.as_ref().map_or("all accounts", AccountId::as_str);
+                    let of = line
+                        .account
+                        .as_ref()
+                        .map_or("all accounts", AccountId::as_str);
                     let money = |amount| {
-                        format!("{} {}", used.currency, amount_text(amount)).trim_start().to_owned()
+                        format!("{} {}", used.currency, amount_text(amount))
+                            .trim_start()
+                            .to_owned()
                     };
                     BudgetBar {
                         label: format!(
@@ -94,7 +108,8 @@ impl MoneySection {
                     }
                 })
                 .collect(),
-            unknown: (total.unknown > 0).then(|| number(total.unknown)),
+            unknown: (total.unknown > 0)
+                .then(|| counted(positive(total.unknown), "delivery is", "deliveries are")),
             estimated: total.estimated,
             rates_problem,
             total: cost_row("All accounts".to_owned(), &total, &before),
@@ -103,7 +118,10 @@ impl MoneySection {
 }
 
 fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
-    let (now, before) = (month.of_account(account), month.previous_of_account(account));
+    let (now, before) = (
+        month.of_account(account),
+        month.previous_of_account(account),
+    );
     let reached = month.reached.get(account).copied().unwrap_or_default();
     let none = CostFigures::default();
     let own = |(owner, _): &&(AccountId, String)| owner == account;

@@ -133,7 +133,10 @@ pub struct ReportsPage {
 impl ReportsPage {
     pub(super) fn new(input: &ReportsPageInput<'_>) -> Self {
         let &ReportsPageInput {
-            summary, report, now, ..
+            summary,
+            report,
+            now,
+            ..
         } = input;
         let (sums, before) = (&report.sums, &report.previous);
         let settled = Settled {
@@ -185,7 +188,10 @@ impl FramedPage for ReportsPage {
 }
 
 fn account_name(group: &SummaryGroup) -> String {
-    group.account.as_ref().map_or_else(String::new, ToString::to_string)
+    group
+        .account
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// The period in one sentence.
@@ -203,17 +209,22 @@ fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
         return format!("No messages submitted, {days}");
     }
     let share = percent(positive(total.delivered()), positive(attempted));
-    format!("{share} of {} submitted messages delivered, {days}", number(attempted))
+    format!(
+        "{share} of {} submitted messages delivered, {days}",
+        number(attempted)
+    )
 }
 
 fn so_far(settled: Settled) -> Option<&'static str> {
     match settled {
-        Settled { delivered: false, .. } => {
-            Some("Shares are those so far: the youngest messages have had no time to be delivered and read.")
-        }
-        Settled { read: false, .. } => {
-            Some("The share read is that so far: the youngest messages have had no time to be read.")
-        }
+        Settled {
+            delivered: false, ..
+        } => Some(
+            "Shares are those so far: the youngest messages have had no time to be delivered and read.",
+        ),
+        Settled { read: false, .. } => Some(
+            "The share read is that so far: the youngest messages have had no time to be read.",
+        ),
         Settled { .. } => None,
     }
 }

@@ -67,7 +67,10 @@ pub(crate) async fn start_app() -> App {
 
 /// The program with changed settings of the simulator and changed accounts.
 pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<Account>)) -> App {
-    start_app_configured(|settings, config| change(settings, &mut config.accounts)).await
+    Box::pin(start_app_configured(|settings, config| {
+        change(settings, &mut config.accounts);
+    }))
+    .await
 }
 
 /// The program with changed settings of the simulator and a changed configuration.

@@ -4,11 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time;
+use crate::domain::cost::Cost;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::explanation::explain_shown_failure;
 use crate::domain::media::{Media, MediaSource};
 use crate::domain::message::Message;
-use crate::domain::cost::Cost;
 use crate::domain::receipt::Pricing;
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;

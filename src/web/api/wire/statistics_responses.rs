@@ -99,7 +99,9 @@ fn states(counts: &BTreeMap<DeliveryState, i64>) -> BTreeMap<&'static str, i64> 
         .collect()
 }
 
-pub(super) fn times(histograms: &BTreeMap<Stage, Histogram>) -> BTreeMap<&'static str, TimesResponse> {
+pub(super) fn times(
+    histograms: &BTreeMap<Stage, Histogram>,
+) -> BTreeMap<&'static str, TimesResponse> {
     let reported = histograms.iter().filter_map(|(stage, times)| {
         let percentile = |percent| times.percentile(percent).map(f64::round);
         let response = TimesResponse {

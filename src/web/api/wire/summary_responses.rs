@@ -22,7 +22,7 @@ pub(crate) struct SummaryResponse {
     pub(crate) tz: &'static str,
     /// `day`, `week` or `month`.
     pub(crate) interval: &'static str,
-    /// What rows are told apart by besides the interval.
+    /// Parts that have rows of their own besides the interval.
     pub(crate) by: Vec<&'static str>,
     /// Messages created at or after it are counted.
     pub(crate) from: String,
@@ -42,7 +42,7 @@ pub(crate) struct PreviousResponse {
     pub(crate) total: FiguresResponse,
 }
 
-/// One interval, account, kind and campaign, as far as rows are told apart by them.
+/// One interval, account, kind and campaign, as far as they have rows of their own.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct SummaryRowResponse {
     /// The first day of the interval that is in the period.

@@ -10,14 +10,17 @@ pub(super) fn read_budget(table: &mut TableReader<'_, '_>) -> Option<Budget> {
     const NAME: &str = "monthly_budget";
     let text = match table.take(NAME)? {
         Value::String(_, text) => text,
-        Value::Num(_, number) => match number.to_i128() {
-            Some(whole) => whole.to_string(),
-            None => {
+        Value::Num(_, number) => {
+            let Some(whole) = number.to_i128() else {
                 // A float has lost the decimals that were written.
-                table.problem(NAME, "must be a whole number, or a text such as \"5000.50 INR\"");
+                table.problem(
+                    NAME,
+                    "must be a whole number, or a text such as \"5000.50 INR\"",
+                );
                 return None;
-            }
-        },
+            };
+            whole.to_string()
+        }
         _ => {
             table.problem(NAME, "must be a text such as \"5000 INR\"");
             return None;
