@@ -59,9 +59,9 @@ pub struct Services {
     /// Held by the one process that expires, releases and adopts messages and trims shared tables.
     pub maintenance_lease: Lease,
     /// What messages cost.
-    pub costs: Costs,
+    pub costs: Arc<Costs>,
     /// Writes messages into files.
-    pub exporter: Exporter,
+    pub exporter: Arc<Exporter>,
     /// Budgets, for the alarms.
     pub budgets: Arc<BudgetWatch>,
     /// Wakes the dispatcher when a message was accepted.

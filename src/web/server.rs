@@ -125,7 +125,7 @@ pub fn start(
         clock: services.clock.clone(),
         body_timeout: deadlines.body,
     });
-    let exporter = web::Data::new(services.exporter.clone());
+    let exporter = web::Data::from(services.exporter.clone());
     let access = web::Data::new(Access {
         store: services.store.clone(),
         clock: services.clock.clone(),
