@@ -8,8 +8,9 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::reporting::export::columns::{Cell, ColumnContext, PricedMessage, column_names};
+use crate::reporting::export::export_pages;
+use crate::reporting::export::export_request::{ExportChunk, ExportError, ExportRequest, Exporter};
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
-use crate::reporting::export::{ExportChunk, ExportError, ExportRequest, Exporter, export_pages};
 
 /// Pages and chunks that wait for the other side.
 const QUEUE: usize = 2;

@@ -11,7 +11,7 @@ use crate::domain::charge::{Charge, ReportedPrice};
 use crate::store::entities::charge_count_row::{Entity, Model};
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row;
-use crate::store::ledger::message_counts::CohortKey;
+use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::recipient_country::country_of;
 
 /// What deliveries are counted by.

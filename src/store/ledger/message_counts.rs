@@ -11,14 +11,13 @@ use crate::db::statements;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::AccountId;
 use crate::domain::latency::LatencyBucket;
-use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row::Model;
 use crate::store::entities::{latency_count_row, message_count_row};
 use crate::store::ledger::charge_counts::ChargeDifferences;
+use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
@@ -26,8 +25,6 @@ pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 /// Stages whose time since the acceptance is counted.
 pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
-/// Quarter hour, account, kind.
-pub(crate) type CohortKey = (i64, AccountId, OrEmpty<MediaKind>);
 /// Origin, state, failure code and class, campaign.
 pub(crate) type StateKey = (
     Origin,

@@ -5,6 +5,7 @@
 //! counts, so counts always equal a recount.
 
 pub(super) mod charge_counts;
+mod cohort_key;
 mod constant_ids;
 pub(super) mod flush;
 mod forget_ids;

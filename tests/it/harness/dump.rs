@@ -80,10 +80,10 @@ pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
             .split_whitespace()
             .map(|column| format!("COALESCE(CAST({column} AS TEXT), '-')"));
         let all: Vec<String> = ids.chain(columns).collect();
-        let only = if table.ends_with("_counts") {
-            " WHERE messages <> 0"
-        } else {
-            ""
+        let only = match table {
+            "charge_counts" => " WHERE deliveries <> 0",
+            table if table.ends_with("_counts") => " WHERE messages <> 0",
+            _ => "",
         };
         let sql = format!(
             "SELECT '{table} ' || {} AS line FROM {table}{only}",
