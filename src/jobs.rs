@@ -62,6 +62,7 @@ impl Jobs {
         if self.services.config.backup.is_some() {
             self.supervise("backup", Self::back_up);
         }
+        self.supervise("budgets", Self::watch_budgets);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bluetick::cli::{self, Arguments, CommandError};
+use bluetick::cli::{self, Arguments, CommandError, ExitStatus};
 use bluetick::config::process_environment;
 use bluetick::telemetry;
 use clap::Parser;
@@ -20,10 +20,12 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
+            let status = failure.downcast_ref::<ExitStatus>();
+            let exit_code = status.map_or(ExitCode::FAILURE, |status| ExitCode::from(status.code));
             let failure = failure.to_string();
             let lines = failure.lines().map(|line| format!("bluetick: {line}\n"));
             telemetry::print_and_flush(&lines.collect::<String>());
-            ExitCode::FAILURE
+            exit_code
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::reporting::access_refusals::AccessRefusals;
+use crate::reporting::budget_watch::BudgetWatch;
+use crate::reporting::costs::Costs;
+use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::Dispatcher;
@@ -61,6 +64,12 @@ pub struct Services {
     pub alert_client: GuardedClient,
     /// Held by the one process that expires, releases and adopts messages and trims shared tables.
     pub maintenance_lease: Lease,
+    /// What messages cost.
+    pub costs: Arc<Costs>,
+    /// Writes messages into files.
+    pub exporter: Arc<Exporter>,
+    /// Budgets, for the alarms.
+    pub budgets: Arc<BudgetWatch>,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
     /// Wakes the campaigns when one was changed.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use databases::{Databases, open_databases, open_journal_read_only, open_read_only};
 pub use running::{Running, close, start};
@@ -31,6 +32,8 @@ use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::traffic_limits::TrafficLimits;
+use crate::reporting::costs::{Costs, RatesFile};
+use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::{AttemptCounter, Dispatcher};
@@ -60,6 +63,37 @@ pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartEr
     ))
 }
 
+/// Rejects a journal that does not belong to the main database.
+async fn pair_databases(store: &Store, journal: &Journal, holder: Uuid) -> Result<(), StartError> {
+    let position = store.position().await.map_err(StartError::main_database)?;
+    let journal_state = journal.state().await.map_err(StartError::journal)?;
+    store
+        .claim_journal(position, &journal_state, holder)
+        .await
+        .map_err(StartError::main_database)?;
+    journal
+        .store_mark(holder)
+        .await
+        .map_err(StartError::journal)
+}
+
+/// Rejects a file of rates with mistakes.
+pub fn open_costs(config: &Config, store: &Store) -> Result<Costs, StartError> {
+    Ok(Costs {
+        store: store.clone(),
+        rates_file: Arc::new(RatesFile::open(config.rates_file.clone())?),
+        accounts: accounts_by_id(config),
+        zone: config.report_time_zone,
+    })
+}
+
+pub fn open_exporter(config: &Config, costs: &Costs) -> Exporter {
+    Exporter {
+        costs: costs.clone(),
+        folder: config.data_dir.clone(),
+    }
+}
+
 fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
     let folder = config.data_dir.join(UPLOADS);
     UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
@@ -86,16 +120,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     prepare_days(&journal, &*clock).await?;
     let holder = MessageId::new(clock.now()).uuid();
     let steady_clock = start_steady_clock(&store, &clock).await?;
-    let position = store.position().await.map_err(StartError::main_database)?;
-    let journal_state = journal.state().await.map_err(StartError::journal)?;
-    store
-        .claim_journal(position, &journal_state, holder)
-        .await
-        .map_err(StartError::main_database)?;
-    journal
-        .store_mark(holder)
-        .await
-        .map_err(StartError::journal)?;
+    pair_databases(&store, &journal, holder).await?;
     store
         .record_accounts(&config.accounts, clock.now())
         .await
@@ -111,6 +136,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let uploads = open_uploads(&config, &store)?;
     let media = media_checker(&config, config.data_dir.join(UPLOADS))?;
     let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone(), media);
+    let costs = open_costs(&config, &store)?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),
         ingest: Arc::new(Ingest::new(
@@ -120,6 +146,9 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
         )),
         campaign_sender: CampaignSender::new(store.clone(), acceptor.clone()),
         campaign_changed: Arc::default(),
+        exporter: Arc::new(open_exporter(&config, &costs)),
+        costs: Arc::new(costs),
+        budgets: Arc::default(),
         acceptor,
         uploads: uploads.clone(),
         dispatcher: Dispatcher {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::data_dir::DataDirError;
 use crate::db;
 use crate::operating::backup::BackupError;
+use crate::reporting::costs::RatesError;
 use crate::sending::transport::TransportError;
 
 #[derive(Debug, Error)]
@@ -43,6 +44,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Rates(#[from] RatesError),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }

@@ -8,18 +8,17 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::TryStreamExt;
-use tempfile::NamedTempFile;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::filter_arguments::FilterArguments;
+use crate::cli::output_file::OutputFile;
 use crate::cli::progress::ProgressLine;
 use crate::domain::scope::Visibility;
-use crate::reporting::export::{self, ExportFormat};
-use crate::store::Store;
+use crate::reporting::export::{self, ExportFormat, Exporter};
 use crate::web::api::filter;
 use crate::web::problem_json::FieldError;
 
-/// Write messages as CSV or NDJSON
+/// Write messages as CSV, NDJSON or XLSX
 ///
 /// Rows, columns and filters are those of GET /api/v1/reports/messages.csv; all given filters must
 /// match. Reads the database directly; can run beside serve.
@@ -46,6 +45,7 @@ fn format_parser() -> impl TypedValueParser<Value = ExportFormat> {
         PossibleValue::new(format.as_str()).help(match format {
             ExportFormat::Csv => "Comma-separated values with a header line",
             ExportFormat::Ndjson => "One JSON object per line",
+            ExportFormat::Xlsx => "Excel workbook",
         })
     });
     PossibleValuesParser::new(values).try_map(|word| word.parse::<ExportFormat>())
@@ -53,7 +53,7 @@ fn format_parser() -> impl TypedValueParser<Value = ExportFormat> {
 
 pub async fn run(
     arguments: ExportArguments,
-    store: &Store,
+    exporter: &Exporter,
     now: DateTime<Utc>,
 ) -> Result<(), CommandError> {
     let mut pairs: Vec<(String, String)> = arguments
@@ -67,43 +67,33 @@ pub async fn run(
     let export = filter::parse_export(&pairs, arguments.format, Visibility::Full, now)
         .map_err(|errors| describe_options(&errors))?;
     match arguments.output {
-        None => match write(store, export, &mut io::stdout().lock()).await {
+        None => match write(exporter, export, &mut io::stdout().lock()).await {
             // The reader, such as `| head`, closed the pipe.
-            Err(failure) if is_broken_pipe(&failure) => Ok(()),
+            Err(failure) if is_broken_pipe_failure(&failure) => Ok(()),
             other => other,
         },
-        Some(path) => write_file(store, export, &path).await,
+        Some(path) => write_file(exporter, export, &path).await,
     }
 }
 
-/// Writes a temporary file and renames it, so that the target is never incomplete.
 async fn write_file(
-    store: &Store,
+    exporter: &Exporter,
     export: export::ExportRequest,
     path: &Path,
 ) -> Result<(), CommandError> {
-    let failed =
-        |error: &dyn std::fmt::Display| format!("cannot write {}: {error}", path.display());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    // NamedTempFile creates it with mode 0600.
-    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    write(store, export, &mut file).await?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    let mut file = OutputFile::create(path)?;
+    write(exporter, export, &mut file.file).await?;
+    file.finish()
 }
 
 async fn write(
-    store: &Store,
+    exporter: &Exporter,
     export: export::ExportRequest,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let progress = ProgressLine::new()?;
     let mut messages = 0;
-    let mut chunks = pin!(export::stream(store.clone(), export));
+    let mut chunks = pin!(export::stream(exporter.clone(), export));
     while let Some(chunk) = chunks.try_next().await? {
         out.write_all(&chunk.bytes)?;
         messages += chunk.messages;
@@ -114,7 +104,7 @@ async fn write(
     Ok(())
 }
 
-fn describe_options(errors: &[FieldError]) -> String {
+pub(super) fn describe_options(errors: &[FieldError]) -> String {
     let lines: Vec<String> = errors
         .iter()
         .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))
@@ -122,8 +112,12 @@ fn describe_options(errors: &[FieldError]) -> String {
     lines.join("\n")
 }
 
-fn is_broken_pipe(failure: &CommandError) -> bool {
+fn is_broken_pipe_failure(failure: &CommandError) -> bool {
     failure
         .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        .is_some_and(is_broken_pipe)
+}
+
+pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }

@@ -19,10 +19,14 @@ pub mod export_person;
 pub mod filter_arguments;
 pub mod media;
 pub mod migrate;
+mod output_file;
 mod progress;
 pub mod purge;
 pub mod rebuild;
 pub mod replay;
+pub mod report;
+pub mod report_context;
+pub mod report_diff;
 pub mod serve;
 pub mod simulate;
 mod text_table;
@@ -36,7 +40,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-pub use command_error::CommandError;
+pub use command_error::{CommandError, ExitStatus};
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};
@@ -68,8 +72,10 @@ pub enum Command {
     ///
     /// The default credentials are invented.
     Simulate(Box<simulate::SimulateArguments>),
-    /// Write messages as CSV or NDJSON
+    /// Write messages as CSV, NDJSON or XLSX
     Export(Box<export::ExportArguments>),
+    /// Write the delivery summary, or compare a provider's own file
+    Report(Box<report::ReportArguments>),
     /// Explain the state of a message
     ///
     /// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
@@ -170,16 +176,42 @@ fn with_services(
     })
 }
 
+async fn run_export(
+    command: export::ExportArguments,
+    path: Option<&Path>,
+) -> Result<(), CommandError> {
+    let OpenDatabases { config, databases } = open(path).await?;
+    let costs = app::open_costs(&config, &databases.store)?;
+    let exporter = app::open_exporter(&config, &costs);
+    export::run(command, &exporter, SystemClock.now()).await
+}
+
+async fn run_report(
+    command: report::ReportArguments,
+    path: Option<&Path>,
+) -> Result<(), CommandError> {
+    let OpenDatabases { config, databases } = open(path).await?;
+    let costs = app::open_costs(&config, &databases.store)?;
+    let context = report_context::ReportContext {
+        config: &config,
+        costs: &costs,
+        now: SystemClock.now(),
+    };
+    report::run(command, &context).await
+}
+
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Migrate => migrate::run(arguments.config.as_deref()),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
-        Command::Export(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            export::run(*command, &opened.databases.store, SystemClock.now()).await
-        }),
+        Command::Export(command) => {
+            server::block_on(run_export(*command, arguments.config.as_deref()))
+        }
+        Command::Report(command) => {
+            server::block_on(run_report(*command, arguments.config.as_deref()))
+        }
         Command::Explain(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             let store = app::open_read_only(&config).await?;

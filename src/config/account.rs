@@ -6,11 +6,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::config::address::parse_address;
+use crate::config::budget_key::read_budget;
 use crate::config::callback_auth::read_callback_auth;
 use crate::config::callback_field_names::read_callback_fields;
 use crate::config::credential_keys::{provider_keys, read_credentials};
 use crate::config::table_reader::TableReader;
 use crate::config::time_zone::parse_time_zone;
+use crate::domain::budget::Budget;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::{AccountId, NotASlug};
 use crate::domain::phone::PhoneNumber;
@@ -55,6 +57,8 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         mode: AccountMode::Live,
         preflight: Preflight::default(),
         window: WindowPolicy::default(),
+        free_per_month: 0,
+        monthly_budget: None,
     }
 }
 
@@ -115,6 +119,8 @@ struct CommonKeys {
     mode: Option<AccountMode>,
     preflight: Option<Preflight>,
     window: Option<WindowPolicy>,
+    free_per_month: Option<u32>,
+    monthly_budget: Option<Budget>,
 }
 
 impl CommonKeys {
@@ -169,6 +175,8 @@ impl CommonKeys {
                     ("refuse", WindowPolicy::Refuse),
                 ],
             ),
+            free_per_month: table.whole_number("free_per_month", 0..=u32::MAX),
+            monthly_budget: read_budget(table),
         }
     }
 
@@ -192,6 +200,8 @@ impl CommonKeys {
             mode: self.mode.unwrap_or(defaults.mode),
             preflight: self.preflight.unwrap_or(defaults.preflight),
             window: self.window.unwrap_or(defaults.window),
+            free_per_month: self.free_per_month.unwrap_or(defaults.free_per_month),
+            monthly_budget: self.monthly_budget,
             ..defaults
         }
     }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::backup_schedule::BackupSchedule;
 use crate::domain::alert::AlertRule;
+use crate::domain::budget::Budget;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -43,6 +44,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Not public, but media may be fetched from them for checks.
     pub media_networks: Vec<IpNet>,
+    /// The rates of messages, as CSV.
+    pub rates_file: Option<PathBuf>,
+    /// What all accounts may cost per month.
+    pub monthly_budget: Option<Budget>,
     pub accounts: Vec<Account>,
     pub alerts: Vec<AlertRule>,
 }
@@ -76,6 +81,8 @@ impl Config {
             data_dir,
             secret_key: None,
             media_networks: Vec::new(),
+            rates_file: None,
+            monthly_budget: None,
             secret_key_previous: Vec::new(),
             report_time_zone: chrono_tz::UTC,
             retention: RetentionDays::default(),

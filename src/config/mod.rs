@@ -5,6 +5,7 @@ mod account;
 mod address;
 mod alert_table;
 mod backup_schedule;
+mod budget_key;
 mod callback_auth;
 mod callback_field_names;
 mod config_reader;

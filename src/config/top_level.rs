@@ -9,6 +9,7 @@ use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
 use crate::config::alert_table::read_alert;
 use crate::config::backup_schedule::read_backup;
+use crate::config::budget_key::read_budget;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
     SECRET_KEY_BYTES, default_database, is_postgres,
@@ -54,6 +55,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let trusted_proxies = top.parse_each("trusted_proxies", parse_network);
     let secret_key_previous = top.secrets("secret_key_previous");
     let media_networks = top.parse_each("media_networks", parse_network);
+    let rates_file = top.text("rates_file").map(|path| top.resolve(&path));
+    let monthly_budget = read_budget(top);
     let mut taken = BTreeSet::new();
     let accounts = top.each("accounts", |account| read_account(account, &mut taken));
     let alerts = top.each("alerts", read_alert);
@@ -71,6 +74,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         backup,
         trusted_proxies,
         media_networks,
+        rates_file,
+        monthly_budget,
         accounts,
         alerts,
     }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::Failure;
+use crate::domain::phone;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, ReceiptTime, SourceKind};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ pub struct Delivery {
     /// Delivered or above, and reported as failed.
     pub conflict: bool,
     pub pricing: Pricing,
+    /// How many recipients it reached: more than one in a group.
+    pub deliveries: u32,
 }
 
 impl Delivery {
@@ -88,6 +91,7 @@ pub fn fold(queue: QueueState, queued_at: Option<DateTime<Utc>>, receipts: &[Rec
     Delivery {
         state,
         stages,
+        deliveries: if arrived { count_reached(receipts) } else { 0 },
         conflict: arrived && failure.is_some(),
         failure,
         pricing: fold_pricing(receipts),
@@ -183,6 +187,34 @@ fn compare_failures(one: (&Receipt, &Failure), other: (&Receipt, &Failure)) -> O
         .then_with(|| texts(one.1).cmp(&texts(other.1)))
         // The same failure at the same instant, with a reported and with an inferred time.
         .then_with(|| other.0.time().inferred.cmp(&one.0.time().inferred))
+}
+
+/// The recipients that reports of a delivery name, at least one. One person may be named by a number
+/// and by a user id, and a number may be written in two ways.
+fn count_reached(receipts: &[Receipt]) -> u32 {
+    let (mut numbers, mut user_ids): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for receipt in receipts {
+        let ReceiptEvent::Stage(Stage::Delivered | Stage::Read | Stage::Played) = receipt.event
+        else {
+            continue;
+        };
+        let Some(recipient) = receipt.recipient.as_deref() else {
+            continue;
+        };
+        let known = if phone::are_digits(recipient) {
+            &mut numbers
+        } else {
+            &mut user_ids
+        };
+        if !known
+            .iter()
+            .any(|other| phone::is_same_recipient(recipient, other))
+        {
+            known.push(recipient);
+        }
+    }
+    let reached = numbers.len().max(user_ids.len()).max(1);
+    u32::try_from(reached).unwrap_or(u32::MAX)
 }
 
 /// Takes each field from the lowest stage that has it, then the earliest, then the least value.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use crate::domain::budget::Budget;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
@@ -194,6 +195,9 @@ pub struct Account {
     pub mode: AccountMode,
     pub preflight: Preflight,
     pub window: WindowPolicy,
+    /// Deliveries per sender and month that need a rate and yet cost nothing.
+    pub free_per_month: u32,
+    pub monthly_budget: Option<Budget>,
 }
 
 impl Account {

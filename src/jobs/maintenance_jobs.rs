@@ -28,6 +28,8 @@ const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is checked whether a backup is due.
 const BACKUP_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the costs of the month are compared with the budgets.
+const BUDGET_INTERVAL: Duration = Duration::from_mins(5);
 /// How often the length of SQLite's write-ahead log is checked, and the pause while a reader
 /// prevents a checkpoint.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
@@ -168,6 +170,19 @@ impl Jobs {
                 Err(error) => tracing::error!(%error, "the backup failed; will retry"),
             }
             self.pause(BACKUP_INTERVAL, pending()).await;
+        }
+    }
+
+    /// Compares the costs of the month with the budgets.
+    pub(super) async fn watch_budgets(self) {
+        let services = &self.services;
+        while !self.stop.is_cancelled() {
+            let now = services.clock.now();
+            let (costs, config) = (&services.costs, &services.config);
+            if let Err(error) = services.budgets.refresh(costs, config, now).await {
+                tracing::warn!(%error, "the costs of this month could not be computed; will retry");
+            }
+            self.pause(BUDGET_INTERVAL, pending()).await;
         }
     }
 

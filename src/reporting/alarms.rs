@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 
 use crate::db::disk::Disk;
+use crate::domain::budget::BudgetUse;
 use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::journal::spool::SpoolLimits;
 use crate::receiving::traffic_limits::{OrphanFlood, TrafficSpike};
+use crate::reporting::costs::month_costs::BudgetLine;
 use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
@@ -43,6 +45,8 @@ pub enum AlarmKind {
     AccountTripped,
     /// An account used half of its hourly limit.
     Busy,
+    /// The messages of this month have used most of a budget.
+    Budget,
 }
 enum_words!(AlarmKind);
 
@@ -66,6 +70,7 @@ impl AlarmKind {
             Self::OverCeiling => "An account reached its hourly limit",
             Self::AccountTripped => "An account has stopped sending",
             Self::Busy => "An account used half of its hourly limit",
+            Self::Budget => "The budget of this month is nearly used",
         }
     }
 }
@@ -89,6 +94,7 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
     alarms.extend(trips(services));
+    alarms.extend(services.budgets.list().iter().filter_map(budget_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
 }
@@ -255,6 +261,36 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
         account,
         text,
     }
+}
+
+fn budget_alarm(line: &BudgetLine) -> Option<Alarm> {
+    let share = line.used.alarm_share()?;
+    let of = match &line.account {
+        Some(account) => account.to_string(),
+        None => "all accounts".to_owned(),
+    };
+    let BudgetUse {
+        currency,
+        spent,
+        budget,
+        ..
+    } = &line.used;
+    let spent = format!("{} {currency}", spent.normalize());
+    let spent = spent.trim_end();
+    let text = if share == 100 {
+        format!(
+            "The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are sent all the same: pause the account or its campaigns to stop the costs."
+        )
+    } else {
+        format!(
+            "The messages of {of} have cost {spent} this month, more than {share} % of the budget of {budget}."
+        )
+    };
+    Some(Alarm {
+        kind: AlarmKind::Budget,
+        account: line.account.clone(),
+        text,
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait};
 
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -44,6 +45,7 @@ pub struct CohortStateCount {
     pub state: DeliveryState,
     pub code: Option<String>,
     pub class: Option<FailureClass>,
+    pub campaign: Option<CampaignId>,
     pub messages: i64,
 }
 
@@ -105,6 +107,7 @@ fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error>
         origin: row.origin,
         state: row.state,
         class: row.class.0,
+        campaign: row.campaign.0,
         code: Some(row.code).filter(|code| !code.is_empty()),
         messages: row.messages,
     })

@@ -7,7 +7,8 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::store::entities::{latency_count_row, message_count_row, message_row};
+use crate::store::entities::{charge_count_row, latency_count_row, message_count_row, message_row};
+use crate::store::ledger::charge_counts;
 use crate::store::ledger::message_counts::{BUCKET, Differences, bucket_of};
 use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
@@ -34,13 +35,14 @@ impl VerifySnapshot {
         let is_wrong = |bucket: i64, difference: i64| {
             difference > 0 || difference < 0 && purged_before.is_none_or(|before| bucket >= before)
         };
-        let checked = differences.states.len() + differences.latencies.len();
+        let checked =
+            differences.states.len() + differences.latencies.len() + differences.charges.0.len();
         let mut found = Vec::new();
         for (((bucket, account, kind), key), difference) in &differences.states {
             if is_wrong(*bucket, *difference) {
-                let (origin, state, code, _) = key;
+                let (origin, state, code, _, campaign) = key;
                 found.push(format!(
-                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}`: a recount differs by {difference:+}"
+                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}`, campaign `{campaign}`: a recount differs by {difference:+}"
                 ));
             }
         }
@@ -49,6 +51,14 @@ impl VerifySnapshot {
                 found.push(format!(
                     "quarter hour {bucket} (ms), account {account}, kind `{kind}`, time to {}, step {latency}: a recount differs by {difference:+}",
                     stage.as_str()
+                ));
+            }
+        }
+        for (((bucket, account, kind), campaign, charge), difference) in &differences.charges.0 {
+            if is_wrong(*bucket, *difference) {
+                found.push(format!(
+                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, campaign `{campaign}`, country `{}`, category `{}`, price `{}`: a recount of deliveries differs by {difference:+}",
+                    charge.country, charge.category, charge.price
                 ));
             }
         }
@@ -149,7 +159,7 @@ impl VerifySnapshot {
             .await?;
         for row in counts {
             let cohort = (row.bucket, row.account, row.kind);
-            let key = (row.origin, row.state, row.code, row.class);
+            let key = (row.origin, row.state, row.code, row.class, row.campaign);
             *differences.states.entry((cohort, key)).or_default() -= row.messages;
         }
         let latencies = latency_count_row::Entity::find()
@@ -160,6 +170,16 @@ impl VerifySnapshot {
         for row in latencies {
             let key = ((row.bucket, row.account, row.kind), row.stage, row.latency);
             *differences.latencies.entry(key).or_default() -= row.messages;
+        }
+        let charges = charge_count_row::Entity::find()
+            .filter(charge_count_row::Column::Bucket.gte(first))
+            .filter(charge_count_row::Column::Bucket.lt(next))
+            .all(&self.transaction)
+            .await?;
+        for row in charges {
+            let deliveries = row.deliveries;
+            let key = charge_counts::key(row);
+            *differences.charges.0.entry(key).or_default() -= deliveries;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use sea_orm_migration::MigratorTrait;
 use crate::db::schema_check::{SchemaState, check_schema};
 use crate::db::{Error, refuse_old};
 use crate::store::Store;
+use crate::store::ledger::recount;
 use crate::store::store_settings;
 
 impl Store {
@@ -14,6 +15,7 @@ impl Store {
         self.pools()
             .within(async |transaction| {
                 MainMigrator::up(transaction, None).await?;
+                recount::count_charges_once(transaction).await?;
                 store_settings::record_writer(transaction, env!("CARGO_PKG_VERSION")).await
             })
             .await

@@ -24,6 +24,8 @@ pub(super) mod name {
     pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
     /// Messages created before this instant (ms) were purged, so their counts exceed a recount.
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
+    /// Charges and campaigns are counted; the migration that adds these counts removes it when it is undone.
+    pub(super) const CHARGES_COUNTED: &str = "charges_counted";
 }
 
 /// How far the journal is processed.
@@ -176,6 +178,14 @@ pub(crate) async fn note_purged_before(
         .await?;
     }
     Ok(())
+}
+
+pub(crate) async fn are_charges_counted(connection: &impl ConnectionTrait) -> Result<bool, Error> {
+    Ok(find(connection, name::CHARGES_COUNTED).await?.is_some())
+}
+
+pub(crate) async fn note_charges_counted(connection: &impl ConnectionTrait) -> Result<(), Error> {
+    set(connection, name::CHARGES_COUNTED, "1").await
 }
 
 async fn find_number(

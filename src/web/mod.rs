@@ -46,8 +46,8 @@ use crate::web::api::{
     explanation_endpoints, export_endpoints, live_endpoints, message_endpoints,
     observed_message_endpoints, openapi, orphan_dismissal_endpoints, orphan_endpoints,
     person_endpoints, problem_count_endpoints, problem_list_endpoints, recipient_endpoints,
-    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, timeline_endpoints,
-    window_endpoints,
+    rejection_endpoints, replay_endpoints, send_endpoint, statistics_endpoints, summary_endpoints,
+    timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
     account_forms, accounts_page, alerts_section, audit_page, callback_page, callbacks_page,
@@ -122,8 +122,11 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/api/v1/stats",                          PerAccount(Read),    statistics_endpoints::show;
             Get  "/api/v1/reports/messages.csv",           PerAccount(Read),    export_endpoints::csv;
             Get  "/api/v1/reports/messages.ndjson",        PerAccount(Read),    export_endpoints::ndjson;
-            Get  "/api/v1/reports/summary.csv",            PerAccount(Read),    statistics_endpoints::summary_csv;
-            Get  "/api/v1/reports/summary.json",           PerAccount(Read),    statistics_endpoints::summary_json;
+            Get  "/api/v1/reports/messages.xlsx",          PerAccount(Read),    export_endpoints::xlsx;
+            Get  "/api/v1/reports/summary.csv",            PerAccount(Read),    summary_endpoints::csv;
+            Get  "/api/v1/reports/summary.json",           PerAccount(Read),    summary_endpoints::json;
+            Get  "/api/v1/reports/summary.xlsx",           PerAccount(Read),    summary_endpoints::xlsx;
+            Get  "/api/v1/reports/costs.json",             Scoped(Read),        summary_endpoints::costs;
             Get  "/api/v1/accounts",                       PerAccount(Read),    account_endpoints::list;
             Post "/api/v1/accounts/{id}/resume",           PerAccount(Operate), account_action_endpoints::resume;
             Post "/api/v1/accounts/{id}/pause",            PerAccount(Operate), account_action_endpoints::pause;

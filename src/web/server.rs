@@ -128,6 +128,7 @@ pub fn start(
         clock: services.clock.clone(),
         body_timeout: deadlines.body,
     });
+    let exporter = web::Data::from(services.exporter.clone());
     let access = web::Data::new(Access::new(
         services.store.clone(),
         services.clock.clone(),
@@ -153,6 +154,7 @@ pub fn start(
         let app = App::new()
             .app_data(callbacks.clone())
             .app_data(access.clone())
+            .app_data(exporter.clone())
             .app_data(document.clone())
             .app_data(last_reader.clone())
             .app_data(live_streams.clone())

@@ -113,7 +113,7 @@ async fn a_message_that_was_read_has_the_keys_of_the_contract() {
         keys(&shown),
         named(
             "id account provider origin from to name kind media caption refs client_reference state conflict overdue \
-             provider_id provider_ids stages attempts created_at updated_at"
+             provider_id provider_ids stages cost attempts created_at updated_at"
         )
     );
     assert!(!has_null(&shown), "{shown}");

@@ -48,6 +48,8 @@ const SETTINGS: &[(&[&str], &str)] = &[
         r#"report_time_zone = "Asia/Kolkata""#,
     ),
     (&["media_networks"], r#"media_networks = ["10.0.0.0/8"]"#),
+    (&["rates_file"], r#"rates_file = "rates.csv""#),
+    (&["monthly_budget"], r#"monthly_budget = "50000 INR""#),
     (
         &["trusted_proxies"],
         r#"trusted_proxies = ["127.0.0.1", "::1"]"#,
@@ -84,6 +86,11 @@ const SETTINGS: &[(&[&str], &str)] = &[
     (&["accounts[].mode"], r#"mode = "live""#),
     (&["accounts[].preflight"], r#"preflight = "warn""#),
     (&["accounts[].window"], r#"window = "refuse""#),
+    (&["accounts[].free_per_month"], "free_per_month = 1000"),
+    (
+        &["accounts[].monthly_budget"],
+        r#"monthly_budget = "5000 INR""#,
+    ),
     (&["accounts[].default_country"], r#"default_country = "IN""#),
     (
         &["accounts[].provider_time_zone"],

@@ -10,6 +10,7 @@ use bluetick::domain::audit_action::{Action, Verb};
 use bluetick::domain::callback_outcome::Outcome;
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
 use bluetick::domain::circuit_breaker::Trip;
+use bluetick::domain::cost::Cost;
 use bluetick::domain::delivery::fold;
 use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::explanation::{
@@ -53,7 +54,6 @@ use bluetick::web::dashboard::messages_page::{MessagesPage, MessagesPageInput};
 use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage};
 use bluetick::web::dashboard::overview_period::OverviewPeriod;
 use bluetick::web::dashboard::problems_page::ProblemsPage;
-use bluetick::web::dashboard::reports_page::ReportsPage;
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
 
@@ -157,6 +157,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         due_at: None,
         stages: [None; 6],
         failure: None,
+        deliveries: 1,
         pricing: Pricing {
             billable: Some(true),
             category: Some("utility".to_owned()),
@@ -276,6 +277,7 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
             ids: &ids,
             history: &history,
             callbacks: &callbacks,
+            cost: &Cost::NONE,
         },
         viewer,
         now(),
@@ -1046,18 +1048,6 @@ fn without_accounts_the_page_shows_an_example() {
     );
     assert!(page.main().contains("provider = \"kaleyra\""));
     assert!(page.main().contains("bluetick config check"));
-}
-
-#[test]
-fn reports_offer_both_formats_with_the_same_filters() {
-    let url = MessageListUrl::parse("state=failed");
-    let page = render(
-        "reports",
-        &ReportsPage::new(&url, &[account("kaleyra-in")], chrono_tz::UTC),
-    );
-    assert_eq!(page.buttons(), ["/messages/export"]);
-    assert_eq!(page.text("select[name=state] option[selected]"), "Failed");
-    assert!(page.main().contains("Download CSV") && page.main().contains("Download NDJSON"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use bluetick::domain::attempt_outcome::AttemptOutcome;
 use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::cost::Cost;
 use bluetick::domain::delivery::{Delivery, fold};
 use bluetick::domain::delivery_state::{QueueState, Stage};
 use bluetick::domain::explanation::{
@@ -80,6 +81,7 @@ impl ExplainCase {
                 stages: Default::default(),
                 failure: None,
                 pricing: Pricing::default(),
+                deliveries: 0,
                 provider_id: None,
                 matched_by: None,
                 resend_of: None,
@@ -209,6 +211,7 @@ impl ExplainCase {
             ids: &[],
             history: &history,
             callbacks: &[],
+            cost: &Cost::NONE,
         };
         let html = MessagePage::new(&file, Visibility::Full, self.now)
             .render()

@@ -18,8 +18,9 @@ use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
-use bluetick::reporting::export::ExportFormat;
+use bluetick::reporting::costs::Costs;
 use bluetick::reporting::export::columns::column_names;
+use bluetick::reporting::export::{ExportFormat, Exporter};
 use bluetick::store::Store;
 use bluetick::store::api_tokens::TokenCreation;
 use bluetick::store::ledger::LearnedFrom;
@@ -207,9 +208,11 @@ impl Fixture {
         let clock = Arc::new(FixedClock::at(start() + TimeDelta::hours(1)));
         let public_url = "http://127.0.0.1:8080";
         let access = Access::new(self.store.clone(), clock, public_url, Arc::default());
+        let exporter = self.exporter();
         let server = init_service(
             App::new()
                 .app_data(web::Data::new(access))
+                .app_data(web::Data::new(exporter))
                 .configure(bluetick::web::configure)
                 .wrap(session_middleware(&[1; 64], public_url)),
         )
@@ -226,6 +229,19 @@ impl Fixture {
             .to_owned();
         let body = to_bytes(response.into_body()).await.unwrap();
         (status, name, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Without rates.
+    fn exporter(&self) -> Exporter {
+        Exporter {
+            costs: Costs {
+                store: self.store.clone(),
+                rates_file: Arc::default(),
+                accounts: Arc::default(),
+                zone: chrono_tz::UTC,
+            },
+            folder: self.database.folder().to_path_buf(),
+        }
     }
 
     async fn csv(&self, scopes: &str, query: &str) -> Vec<BTreeMap<String, String>> {
@@ -289,7 +305,8 @@ async fn the_columns_follow_the_contract() {
         column_names().join(", "),
         "id, account, provider, from, to, name, kind, state, conflict, overdue, origin, provider_id, ref, ref1, ref2, \
          client_reference, created_at, submitted_at, sent_at, delivered_at, read_at, failed_at, failure_code, \
-         failure_class, failure_detail, billable, pricing_category, price, campaign, template"
+         failure_class, failure_detail, billable, pricing_category, price, campaign, template, cost, cost_currency, \
+         cost_basis, pricing_type"
     );
 }
 
@@ -537,6 +554,9 @@ fn as_exported(message: Message) -> ExportedMessage {
         billable: message.pricing.billable,
         pricing_category: message.pricing.category,
         price: message.pricing.price,
+        pricing_type: message.pricing.kind,
+        price_currency: message.pricing.currency,
+        deliveries: message.deliveries,
         template_name: message.template.map(|template| template.name),
         provider_id: message.provider_id,
         created_at: message.created_at,
@@ -602,7 +622,7 @@ async fn the_command_line_writes_the_same_file() {
         },
     };
     let now = start() + TimeDelta::hours(1);
-    command::run(arguments("state", "failed,read"), &fixture.store, now)
+    command::run(arguments("state", "failed,read"), &fixture.exporter(), now)
         .await
         .unwrap();
     let written = std::fs::read_to_string(&output).unwrap();
@@ -613,9 +633,13 @@ async fn the_command_line_writes_the_same_file() {
     assert_eq!(rows(&written).len(), 2);
     let mode = std::os::unix::fs::PermissionsExt::mode(&output.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let failure = command::run(arguments("created_after", "today"), &fixture.store, now)
-        .await
-        .unwrap_err();
+    let failure = command::run(
+        arguments("created_after", "today"),
+        &fixture.exporter(),
+        now,
+    )
+    .await
+    .unwrap_err();
     assert!(
         failure.to_string().starts_with("--created-after must be"),
         "{failure}"

@@ -26,13 +26,14 @@ mod m20261128_000642_count_receipts;
 mod m20261128_000701_create_account_events;
 mod m20261128_000702_create_person_links;
 mod m20261128_000801_create_send_flows;
-mod m20261128_001103_create_users;
 mod m20261128_000901_create_campaigns;
 mod m20261128_000902_index_waiting;
+mod m20261128_000903_count_charges;
 mod m20261128_001001_keep_templates;
 mod m20261128_001002_host_uploads;
 mod m20261128_001101_index_window_refusals;
 mod m20261128_001102_keep_first_warnings;
+mod m20261128_001103_create_users;
 mod m20261128_001111_count_by_attempt;
 mod m20261128_001112_create_alerts;
 
@@ -73,6 +74,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_000801_create_send_flows::Migration),
             Box::new(m20261128_000901_create_campaigns::Migration),
             Box::new(m20261128_000902_index_waiting::Migration),
+            Box::new(m20261128_000903_count_charges::Migration),
             Box::new(m20261128_001001_keep_templates::Migration),
             Box::new(m20261128_001002_host_uploads::Migration),
             Box::new(m20261128_001101_index_window_refusals::Migration),

@@ -1,11 +1,14 @@
 //! The columns of every export, and the cells of one row.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 
 use crate::domain::campaign::CampaignId;
+use crate::domain::cost::Cost;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
@@ -14,7 +17,7 @@ use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
 /// New columns only at the end.
-const COLUMNS: [ExportColumn; 30] = [
+const COLUMNS: [ExportColumn; 34] = [
     column("id", |_, message| text(message.id.to_string())),
     column("account", |_, message| text(message.account.as_str())),
     column("provider", |_, message| text(message.provider.as_str())),
@@ -93,11 +96,36 @@ const COLUMNS: [ExportColumn; 30] = [
     column("template", |_, message| {
         optional(message.template_name.as_deref())
     }),
+    column("cost", |_, message| {
+        message.cost.amount.map_or(Cell::Absent, Cell::Amount)
+    }),
+    column("cost_currency", |_, message| {
+        optional(message.cost.currency.as_deref())
+    }),
+    column("cost_basis", |_, message| text(message.cost.basis.as_str())),
+    column("pricing_type", |_, message| {
+        optional(message.pricing_type.as_deref())
+    }),
 ];
+
+/// A message with its cost: a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PricedMessage {
+    pub message: ExportedMessage,
+    pub cost: Cost,
+}
+
+impl Deref for PricedMessage {
+    type Target = ExportedMessage;
+
+    fn deref(&self) -> &ExportedMessage {
+        &self.message
+    }
+}
 
 pub const COLUMN_COUNT: usize = COLUMNS.len();
 
-type CellFunction = for<'a> fn(&ColumnContext, &'a ExportedMessage) -> Cell<'a>;
+type CellFunction = for<'a> fn(&ColumnContext, &'a PricedMessage) -> Cell<'a>;
 
 #[derive(Clone, Copy, Debug)]
 struct ExportColumn {
@@ -116,9 +144,23 @@ pub fn column_names() -> [&'static str; COLUMN_COUNT] {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cell<'a> {
     Absent,
-    /// A text, a time, or a price exactly as received.
+    /// A text, or a price exactly as received.
     Text(Cow<'a, str>),
     Flag(bool),
+    Time(DateTime<Tz>),
+    Amount(Decimal),
+}
+
+impl Cell<'_> {
+    /// As CSV and JSON write it; `None` for an absent one and for a flag.
+    pub(super) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Absent | Self::Flag(_) => None,
+            Self::Text(text) => Some(text.into_owned()),
+            Self::Time(at) => Some(at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            Self::Amount(amount) => Some(amount.to_string()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -130,15 +172,12 @@ pub(super) struct ColumnContext {
 
 impl ColumnContext {
     /// In the order of [`COLUMNS`].
-    pub(super) fn cells<'a>(&self, message: &'a ExportedMessage) -> [Cell<'a>; COLUMN_COUNT] {
+    pub(super) fn cells<'a>(&self, message: &'a PricedMessage) -> [Cell<'a>; COLUMN_COUNT] {
         COLUMNS.map(|column| (column.cell)(self, message))
     }
 
     fn time(&self, at: Option<DateTime<Utc>>) -> Cell<'static> {
-        optional(at.map(|at| {
-            at.with_timezone(&self.zone)
-                .to_rfc3339_opts(SecondsFormat::Millis, true)
-        }))
+        at.map_or(Cell::Absent, |at| Cell::Time(at.with_timezone(&self.zone)))
     }
 
     fn phone(&self, number: Option<&str>) -> Cell<'static> {

@@ -34,7 +34,7 @@ pub(super) fn write_rows<'a>(
 ) {
     write(bytes, |writer| {
         for row in rows {
-            for cell in &row {
+            for cell in row {
                 writer.write_field(cell_text(cell).as_bytes())?;
             }
             writer.write_record(None::<&[u8]>)?;
@@ -57,18 +57,21 @@ pub(super) fn write(
         .expect("writing to memory succeeds");
 }
 
-fn cell_text<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
+fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
-        Cell::Absent => Cow::Borrowed(""),
         Cell::Flag(true) => Cow::Borrowed("true"),
         Cell::Flag(false) => Cow::Borrowed("false"),
-        Cell::Text(text) => escape_formula(text),
+        Cell::Text(Cow::Borrowed(text)) => escape_formula(text),
+        other => {
+            let text = other.into_text().unwrap_or_default();
+            Cow::Owned(escape_formula(&text).into_owned())
+        }
     }
 }
 
 /// Spreadsheets interpret a text starting with `= + - @`, tab or CR as a formula; a leading `'`
 /// prevents that. Phone numbers are left unchanged.
-pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
+pub fn escape_formula(text: &str) -> Cow<'_, str> {
     let is_phone = text.strip_prefix('+').is_some_and(phone::are_digits);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone {
         Cow::Owned(format!("'{text}"))

@@ -21,8 +21,7 @@ pub(super) fn write_rows<'a>(
 
 fn value(cell: Cell<'_>) -> Option<Value> {
     match cell {
-        Cell::Absent => None,
-        Cell::Text(text) => Some(Value::String(text.into_owned())),
         Cell::Flag(flag) => Some(Value::Bool(flag)),
+        other => other.into_text().map(Value::String),
     }
 }

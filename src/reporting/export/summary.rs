@@ -1,18 +1,26 @@
-//! Messages per day, account and kind as CSV. Every row states when it was counted and the time
-//! zone of its day.
+//! The delivery summary as a file. Every row states when it was counted and the time zone of its
+//! days.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::delivery_state::{DeliveryState, Stage};
-use crate::domain::latency::Histogram;
-use crate::reporting::bucketed_statistics::{GroupStatistics, StatisticsGroup};
+use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::csv::{ByteOrderMark, byte_order_mark, escape_formula, write};
+use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 
 /// The columns before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
-/// The columns after the states.
-const LAST_COLUMNS: [&str; 7] = [
+/// The columns after the states, and before a cost per currency. New ones only at the end.
+const LAST_COLUMNS: [&str; 15] = [
     "observed",
     "dry_run",
     "time_to_sent_p50_ms",
@@ -20,55 +28,149 @@ const LAST_COLUMNS: [&str; 7] = [
     "time_to_read_p50_ms",
     "as_of",
     "tz",
+    "interval",
+    "campaign",
+    "attempted",
+    "delivered_or_read",
+    "read_or_played",
+    "charged_deliveries",
+    "free_deliveries",
+    "deliveries_without_rate",
 ];
 
-/// At most one row per day, account and kind.
-pub fn write_summary<'a>(
-    rows: impl Iterator<Item = (&'a StatisticsGroup, &'a GroupStatistics)>,
-    zone: Tz,
-    as_of: DateTime<Utc>,
-    mark: ByteOrderMark,
-) -> Vec<u8> {
-    let mut bytes = byte_order_mark(mark);
-    write(&mut bytes, |writer| {
-        let states = DeliveryState::ALL.map(DeliveryState::as_str);
-        writer.write_record(FIRST_COLUMNS.iter().chain(&states).chain(&LAST_COLUMNS))?;
-        for (group, statistics) in rows {
-            for cell in cells(group, statistics, zone, as_of) {
-                writer.write_field(escape_formula(&cell).as_bytes())?;
-            }
-            writer.write_record(None::<&[u8]>)?;
-        }
-        Ok(())
-    });
-    bytes
+/// Its word is the extension of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum SummaryFormat {
+    Csv,
+    Xlsx,
+    Json,
+}
+enum_words!(SummaryFormat, "a format");
+
+/// A summary and what a file says about it.
+#[derive(Clone, Copy, Debug)]
+pub struct SummaryFile<'a> {
+    pub rows: &'a BTreeMap<SummaryGroup, SummaryFigures>,
+    pub total: &'a SummaryFigures,
+    pub interval: Interval,
+    pub zone: Tz,
+    pub as_of: DateTime<Utc>,
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
 }
 
-fn cells(
-    group: &StatisticsGroup,
-    statistics: &GroupStatistics,
-    zone: Tz,
-    as_of: DateTime<Utc>,
-) -> Vec<String> {
-    let sum =
-        |states: &std::collections::BTreeMap<DeliveryState, i64>| -> i64 { states.values().sum() };
-    let mut cells = vec![
-        group.at.with_timezone(&zone).date_naive().to_string(),
-        group.account.to_string(),
-        group.kind.to_owned(),
-        sum(&statistics.states).to_string(),
-    ];
-    cells.extend(
-        DeliveryState::ALL.map(|state| statistics.states.get(&state).unwrap_or(&0).to_string()),
-    );
-    cells.push(sum(&statistics.observed).to_string());
-    cells.push(sum(&statistics.dry_run).to_string());
-    cells.extend([Stage::Sent, Stage::Delivered, Stage::Read].map(|stage| {
-        let times = statistics.latencies.get(&stage);
-        let median = times.and_then(|times: &Histogram| times.percentile(50));
-        median.map_or_else(String::new, |millis| format!("{millis:.0}"))
-    }));
-    cells.push(as_of.to_rfc3339_opts(SecondsFormat::Millis, true));
-    cells.push(zone.name().to_owned());
-    cells
+impl SummaryFile<'_> {
+    pub fn write_csv(&self, mark: ByteOrderMark) -> Vec<u8> {
+        let mut bytes = byte_order_mark(mark);
+        let currencies = self.currencies();
+        write(&mut bytes, |writer| {
+            writer.write_record(columns(&currencies))?;
+            for (group, figures) in self.rows {
+                for value in self.values(group, figures, &currencies) {
+                    writer.write_field(escape_formula(&text(value)).as_bytes())?;
+                }
+                writer.write_record(None::<&[u8]>)?;
+            }
+            Ok(())
+        });
+        bytes
+    }
+
+    /// `folder` holds the rows while the workbook is built. The last row of the sheet is the total.
+    pub fn write_xlsx(&self, folder: &Path) -> io::Result<Vec<u8>> {
+        let mut workbook = new_workbook(folder)?;
+        let currencies = self.currencies();
+        let named = columns(&currencies).into_iter();
+        let columns = named.map(|name| (name, 14.0)).collect();
+        let mut sheet = SheetWriter::begin(&mut workbook, "Summary", columns)?;
+        for (group, figures) in self.rows {
+            sheet.add(self.values(group, figures, &currencies))?;
+        }
+        let mut total = self.values(&SummaryGroup::default(), self.total, &currencies);
+        if let Some(first) = total.first_mut() {
+            *first = Value::Text("Total".to_owned());
+        }
+        sheet.add(total)?;
+        let period = [("from", self.from), ("to", self.to)];
+        let lines =
+            period.map(|(name, at)| (name.to_owned(), Value::Time(at.with_timezone(&self.zone))));
+        add_about(&mut workbook, self.as_of, self.zone, lines)?;
+        workbook.save_to_buffer().map_err(into_io)
+    }
+
+    fn currencies(&self) -> BTreeSet<String> {
+        let totals = self.rows.values().chain([self.total]);
+        totals
+            .flat_map(|figures| figures.cost.totals.iter())
+            .map(|(currency, _)| currency.to_owned())
+            .collect()
+    }
+
+    /// In the order of the columns.
+    fn values(
+        &self,
+        group: &SummaryGroup,
+        figures: &SummaryFigures,
+        currencies: &BTreeSet<String>,
+    ) -> Vec<Value> {
+        let word = |text: Option<String>| text.map_or(Value::Empty, Value::Text);
+        let count = Value::Count;
+        let mut values = vec![
+            word(group.day.map(|day| day.to_string())),
+            word(group.account.as_ref().map(ToString::to_string)),
+            word(group.kind.map(str::to_owned)),
+            count(figures.messages()),
+        ];
+        values.extend(DeliveryState::ALL.map(|state| count(figures.state(state))));
+        values.extend([count(figures.observed), count(figures.dry_run)]);
+        values.extend([Stage::Sent, Stage::Delivered, Stage::Read].map(|stage| {
+            let median = figures.median(stage);
+            let millis = median.and_then(|millis| millis.round().to_i64());
+            millis.map_or(Value::Empty, count)
+        }));
+        let cost = &figures.cost;
+        values.extend([
+            word(Some(
+                self.as_of.to_rfc3339_opts(SecondsFormat::Millis, true),
+            )),
+            word(Some(self.zone.name().to_owned())),
+            word(Some(self.interval.as_str().to_owned())),
+            word(group.campaign.clone()),
+            count(figures.attempted()),
+            count(figures.delivered()),
+            count(figures.read()),
+            count(cost.deliveries - cost.free - cost.unknown),
+            count(cost.free),
+            count(cost.unknown),
+        ]);
+        let sum = |currency: &String| cost.totals.get(currency).normalize();
+        values.extend(
+            currencies
+                .iter()
+                .map(|currency| Value::Amount(sum(currency))),
+        );
+        values
+    }
+}
+
+fn columns(currencies: &BTreeSet<String>) -> Vec<String> {
+    let states = DeliveryState::ALL.map(DeliveryState::as_str);
+    let fixed = FIRST_COLUMNS.iter().chain(&states).chain(&LAST_COLUMNS);
+    let costs = currencies.iter().map(|currency| match currency.as_str() {
+        "" => "cost".to_owned(),
+        currency => format!("cost_{currency}"),
+    });
+    fixed.map(|name| (*name).to_owned()).chain(costs).collect()
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::Empty => String::new(),
+        Value::Text(text) => text,
+        Value::Flag(flag) => flag.to_string(),
+        Value::Count(number) => number.to_string(),
+        Value::Amount(amount) => Decimal::to_string(&amount),
+        Value::Time(at) => at.to_rfc3339_opts(SecondsFormat::Millis, true),
+    }
 }

@@ -116,6 +116,7 @@ text_column!(SourceKind, as_str);
 text_column!(Stage, as_str);
 text_column!(Verb, as_str);
 text_column!(OrEmpty<AccountId>, to_string);
+text_column!(OrEmpty<CampaignId>, to_string);
 text_column!(OrEmpty<FailureClass>, to_string);
 text_column!(OrEmpty<MediaKind>, to_string);
 

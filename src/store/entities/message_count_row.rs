@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
@@ -26,6 +27,8 @@ pub struct Model {
     pub code: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub class: OrEmpty<FailureClass>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub campaign: OrEmpty<CampaignId>,
     pub messages: i64,
 }
 

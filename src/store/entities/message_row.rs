@@ -70,6 +70,10 @@ pub struct Model {
     #[sea_orm(column_name = "pricing_model")]
     pub pricing_basis: Option<String>,
     pub price: Option<String>,
+    pub pricing_type: Option<String>,
+    pub price_currency: Option<String>,
+    /// How many recipients it reached: more than one in a group.
+    pub deliveries: i64,
     pub provider_id: Option<String>,
     pub matched_by: Option<MatchedBy>,
     pub resend_of: Option<Uuid>,

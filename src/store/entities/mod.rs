@@ -26,6 +26,7 @@ pub(super) mod callback_outcome_row;
 pub(super) mod campaign_recipient_row;
 pub(super) mod campaign_row;
 pub(super) mod change_row;
+pub(super) mod charge_count_row;
 pub(super) mod column_types;
 pub(super) mod crashed_callback_row;
 pub(super) mod dismissal_row;

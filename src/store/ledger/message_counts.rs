@@ -8,15 +8,16 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::Error;
 use crate::db::statements;
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::AccountId;
 use crate::domain::latency::LatencyBucket;
-use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row::Model;
 use crate::store::entities::{latency_count_row, message_count_row};
+use crate::store::ledger::charge_counts::ChargeDifferences;
+use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
@@ -24,16 +25,21 @@ pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 /// Stages whose time since the acceptance is counted.
 pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
-/// Quarter hour, account, kind.
-pub(crate) type CohortKey = (i64, AccountId, OrEmpty<MediaKind>);
-/// Origin, state, failure code and class.
-pub(crate) type StateKey = (Origin, DeliveryState, String, OrEmpty<FailureClass>);
+/// Origin, state, failure code and class, campaign.
+pub(crate) type StateKey = (
+    Origin,
+    DeliveryState,
+    String,
+    OrEmpty<FailureClass>,
+    OrEmpty<CampaignId>,
+);
 
 /// Differences to be added, by key.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
     pub(crate) states: BTreeMap<(CohortKey, StateKey), i64>,
     pub(crate) latencies: BTreeMap<(CohortKey, Stage, i64), i64>,
+    pub(crate) charges: ChargeDifferences,
 }
 
 impl Differences {
@@ -48,6 +54,7 @@ impl Differences {
                 let key = (cohort.clone(), stage, latency.number());
                 *self.latencies.entry(key).or_default() += step;
             }
+            self.charges.note(&cohort, row, step);
             *self.states.entry((cohort, state_key(row))).or_default() += step;
         }
     }
@@ -60,7 +67,7 @@ impl Differences {
         statements::insert::<message_count_row::Entity>(
             connection,
             &states.iter().collect::<Vec<_>>(),
-            "ON CONFLICT (bucket, account, kind, origin, state, code, class) \
+            "ON CONFLICT (bucket, account, kind, origin, state, code, class, campaign) \
              DO UPDATE SET messages = message_counts.messages + excluded.messages",
         )
         .await?;
@@ -73,7 +80,7 @@ impl Differences {
              DO UPDATE SET messages = latency_counts.messages + excluded.messages",
         )
         .await?;
-        Ok(())
+        self.charges.write(connection).await
     }
 }
 
@@ -81,7 +88,7 @@ fn state_row(
     ((cohort, state), messages): ((CohortKey, StateKey), i64),
 ) -> message_count_row::Model {
     let (bucket, account, kind) = cohort;
-    let (origin, state, code, class) = state;
+    let (origin, state, code, class, campaign) = state;
     message_count_row::Model {
         bucket,
         account,
@@ -90,6 +97,7 @@ fn state_row(
         state,
         code,
         class,
+        campaign,
         messages,
     }
 }
@@ -113,7 +121,7 @@ pub(super) async fn delete_counts(
     since: i64,
 ) -> Result<(), Error> {
     let backend = connection.get_database_backend();
-    for table in ["message_counts", "latency_counts"] {
+    for table in ["message_counts", "latency_counts", "charge_counts"] {
         let sql = format!("DELETE FROM {table} WHERE bucket >= $1");
         let statement = Statement::from_sql_and_values(backend, sql, [since.into()]);
         connection.execute_raw(statement).await?;
@@ -142,6 +150,7 @@ fn state_key(row: &Model) -> StateKey {
         row.state,
         code.unwrap_or_default(),
         OrEmpty(row.failure_class.filter(|_| failed)),
+        OrEmpty(row.campaign.clone()),
     )
 }
 

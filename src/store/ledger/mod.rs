@@ -1,9 +1,11 @@
 //! The only code that changes messages: loads them, adds receipts or ids, and commits. The commit
 //! folds, counts and writes.
 //!
-//! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or `message_counts`,
-//! so counts always equal a recount.
+//! **Invariant:** nothing else updates `messages`, `receipts`, `provider_ids` or the
+//! counts, so counts always equal a recount.
 
+pub(super) mod charge_counts;
+mod cohort_key;
 mod constant_ids;
 pub(super) mod flush;
 mod forget_ids;
@@ -22,6 +24,7 @@ mod orphan_adoption;
 mod orphan_dismissal;
 mod orphan_messages;
 mod past_holders;
+pub(super) mod recount;
 mod rederivation;
 mod registration;
 mod retraction;

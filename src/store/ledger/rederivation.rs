@@ -19,8 +19,8 @@ use crate::store::entities::{
     receipt_row,
 };
 use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
-use crate::store::ledger::message_counts::{self, BUCKET};
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
+use crate::store::ledger::recount;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::{Store, store_settings};
 
@@ -122,41 +122,6 @@ impl Ledger {
         self.delete_dangling_merges().await
     }
 
-    /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
-    async fn recount(&self) -> Result<(), Error> {
-        let transaction = &self.transaction;
-        let since = store_settings::purged_before(transaction)
-            .await?
-            .unwrap_or_default();
-        // The first quarter hour without purged messages.
-        let since =
-            since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
-        message_counts::delete_counts(transaction, since).await?;
-        let mut after = Uuid::nil();
-        loop {
-            let rows = message_row::Entity::find()
-                .filter(message_row::Column::Id.gt(after))
-                .filter(
-                    message_row::Column::CreatedAt
-                        .gte(since)
-                        .or(message_row::Column::CountedAt.gte(since)),
-                )
-                .order_by_asc(message_row::Column::Id)
-                .limit(CHUNK)
-                .all(transaction)
-                .await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.id;
-            let mut sum = message_counts::Differences::default();
-            for row in &rows {
-                sum.note(None, Some(row));
-            }
-            sum.write(transaction).await?;
-        }
-    }
-
     async fn delete_dangling_merges(&self) -> Result<(), Error> {
         let transaction = &self.transaction;
         let every_message = || {
@@ -222,7 +187,7 @@ impl Store {
     pub async fn finish_rebuild(&self, now: DateTime<Utc>) -> Result<(), Error> {
         self.change_in_background(now, async |ledger| {
             ledger.delete_leftovers().await?;
-            ledger.recount().await?;
+            recount::recount(ledger.transaction()).await?;
             store_settings::end_rebuild(ledger.transaction()).await
         })
         .await

@@ -53,6 +53,11 @@ pub struct ExportedMessage {
     pub pricing_category: Option<String>,
     /// The price, exactly as written.
     pub price: Option<String>,
+    /// Meta's `type`: `regular`, `free_customer_service` …
+    pub pricing_type: Option<String>,
+    pub price_currency: Option<String>,
+    /// How many recipients it reached: more than one in a group.
+    pub deliveries: i64,
     /// The wamid if one is known, else the id of the send reply.
     pub provider_id: Option<ProviderMessageId>,
     /// When it was accepted or first reported.
@@ -185,6 +190,9 @@ impl TryFrom<Model> for ExportedMessage {
             billable: row.billable,
             pricing_category: row.pricing_category,
             price: row.price,
+            pricing_type: row.pricing_type,
+            price_currency: row.price_currency,
+            deliveries: row.deliveries,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
             campaign: row.campaign,

@@ -10,7 +10,7 @@ use crate::domain::provider::ProviderId;
 use crate::store::entities::message_row::{Column, Model};
 
 /// The columns that [`apply`] writes, and `updated_at`.
-pub(crate) const FOLDED: [Column; 20] = [
+pub(crate) const FOLDED: [Column; 23] = [
     Column::State,
     Column::Conflict,
     Column::DueAt,
@@ -30,6 +30,9 @@ pub(crate) const FOLDED: [Column; 20] = [
     Column::PricingCategory,
     Column::PricingBasis,
     Column::Price,
+    Column::PricingType,
+    Column::PriceCurrency,
+    Column::Deliveries,
     Column::UpdatedAt,
 ];
 
@@ -164,6 +167,9 @@ pub(crate) fn apply(
     row.pricing_category.clone_from(&delivery.pricing.category);
     row.pricing_basis.clone_from(&delivery.pricing.model);
     row.price.clone_from(&delivery.pricing.price);
+    row.pricing_type.clone_from(&delivery.pricing.kind);
+    row.price_currency.clone_from(&delivery.pricing.currency);
+    row.deliveries = i64::from(delivery.deliveries);
     let awaited = matches!(
         delivery.state,
         DeliveryState::Submitted | DeliveryState::Sent

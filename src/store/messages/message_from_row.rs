@@ -77,8 +77,11 @@ impl TryFrom<Model> for Message {
                 category: row.pricing_category,
                 model: row.pricing_basis,
                 price: row.price,
-                ..Pricing::default()
+                kind: row.pricing_type,
+                currency: row.price_currency,
+                raw: None,
             },
+            deliveries: row.deliveries,
             resend_of: row.resend_of.map(Into::into),
             resent_as: row.resent_as.map(Into::into),
             campaign: row.campaign,

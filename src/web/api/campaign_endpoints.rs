@@ -224,8 +224,12 @@ async fn answer(
     caller: &Caller,
     campaign: Campaign,
 ) -> Result<HttpResponse, ApiError> {
-    let summary = summarize(&services.store, campaign, services.clock.now()).await?;
-    Ok(HttpResponse::Ok().json(CampaignResponse::complete(&summary, caller.visibility())))
+    let now = services.clock.now();
+    let summary = summarize(&services.store, campaign, now).await?;
+    let cost = services.costs.pricer().await;
+    let cost = cost.of_campaign(&summary.campaign, now).await?;
+    let response = CampaignResponse::complete(&summary, &cost, caller.visibility());
+    Ok(HttpResponse::Ok().json(response))
 }
 
 fn write_place(campaign: &Campaign) -> Vec<u8> {

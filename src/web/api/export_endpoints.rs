@@ -1,13 +1,13 @@
-//! `GET /api/v1/reports/messages.csv` and `.ndjson`: exactly the rows that the same filters list,
+//! `GET /api/v1/reports/messages.csv`, `.ndjson` and `.xlsx`: exactly the rows that the same filters list,
 //! streamed.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::scope::Caller;
-use crate::reporting::export::{self, ExportFormat};
+use crate::reporting::export::{self, ExportError, ExportFormat, Exporter};
 use crate::web::api::filter::{self, FilterParameters, MarkParameter, ZoneParameter};
 use crate::web::api::parameters;
 use crate::web::auth;
@@ -21,8 +21,12 @@ use crate::web::error::ApiError;
     params(FilterParameters, ZoneParameter, MarkParameter),
     responses((status = 200, body = String, content_type = "text/csv", description = "A header and one row per message.")),
 )]
-pub(crate) async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, ExportFormat::Csv).await
+pub(crate) async fn csv(
+    exporter: web::Data<Exporter>,
+    request: HttpRequest,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    export(&exporter, &request, &caller, ExportFormat::Csv).await
 }
 
 /// Export messages as NDJSON, with the filters of the list
@@ -33,11 +37,35 @@ pub(crate) async fn csv(request: HttpRequest, caller: Caller) -> Result<HttpResp
     params(FilterParameters, ZoneParameter),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One JSON object per message and line.")),
 )]
-pub(crate) async fn ndjson(request: HttpRequest, caller: Caller) -> Result<HttpResponse, ApiError> {
-    export(&request, &caller, ExportFormat::Ndjson).await
+pub(crate) async fn ndjson(
+    exporter: web::Data<Exporter>,
+    request: HttpRequest,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    export(&exporter, &request, &caller, ExportFormat::Ndjson).await
+}
+
+/// Export messages as an Excel workbook, with the filters of the list
+///
+/// Times are dates in the chosen zone; phones and ids are texts. The sheet About has the filters and
+/// the time of the query. The first byte comes when all rows are read.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/messages.xlsx",
+    operation_id = "exportMessagesXlsx",
+    params(FilterParameters, ZoneParameter),
+    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", description = "A header and one row per message; further sheets after each 1,048,575 messages.")),
+)]
+pub(crate) async fn xlsx(
+    exporter: web::Data<Exporter>,
+    request: HttpRequest,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    export(&exporter, &request, &caller, ExportFormat::Xlsx).await
 }
 
 async fn export(
+    exporter: &Exporter,
     request: &HttpRequest,
     caller: &Caller,
     format: ExportFormat,
@@ -47,9 +75,9 @@ async fn export(
     let pairs = parameters::pairs(request.query_string());
     let mut export = filter::parse_export(&pairs, format, caller.visibility(), now)?;
     export.filter.limit_to(&caller.accounts);
-    let mut chunks = Box::pin(export::stream(access.store.clone(), export));
+    let mut chunks = Box::pin(export::stream(exporter.clone(), export));
     // Before the first byte is sent, so that a database error becomes a 5xx and not a broken file.
-    let first = chunks.try_next().await?;
+    let first = chunks.try_next().await.map_err(into_api_error)?;
     let body = stream::iter(first.map(Ok)).chain(chunks).map(|chunk| {
         chunk
             .map(|chunk| Bytes::from(chunk.bytes))
@@ -68,4 +96,11 @@ async fn export(
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .streaming(body))
+}
+
+fn into_api_error(error: ExportError) -> ApiError {
+    match error {
+        ExportError::Store(error) => error.into(),
+        ExportError::Workbook(error) => ApiError::Internal(error.into()),
+    }
 }

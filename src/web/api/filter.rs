@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::domain::scope::Visibility;
 use crate::reporting::export::{ByteOrderMark, ExportFormat, ExportRequest};
-use crate::reporting::filter_fields::FILTER_FIELDS;
+use crate::reporting::filter_fields::{FILTER_FIELDS, print_fields};
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{parse_flag, parse_zone};
 use crate::store::messages::{Cursor, MessageFilter};
@@ -103,14 +103,15 @@ pub fn parse_export(
             MarkParameter::LIST,
         ],
     );
-    let filter = take_filter(&mut parameters).resolve(visibility, now);
+    let query = take_filter(&mut parameters);
     let zone = parameters.parse_with("tz", parse_zone);
     let mark = parameters.parse_with("bom", |text| match format {
         ExportFormat::Csv => parse_mark(text),
-        ExportFormat::Ndjson => Err("is for CSV only".to_owned()),
+        ExportFormat::Ndjson | ExportFormat::Xlsx => Err("is for CSV only".to_owned()),
     });
     parameters.finish(ExportRequest {
-        filter,
+        filter: query.resolve(visibility, now),
+        described: print_fields(&query),
         format,
         zone: zone.unwrap_or(Tz::UTC),
         mark: mark.unwrap_or(ByteOrderMark::Absent),

@@ -38,11 +38,13 @@ pub(crate) async fn list(
         .list_messages(&query.filter, query.after, query.limit)
         .await?;
     let visibility = caller.visibility();
+    let costs = services.costs.pricer().await.price(&page.messages).await?;
     Ok(HttpResponse::Ok().json(MessageListResponse {
         data: page
             .messages
             .iter()
-            .map(|message| MessageResponse::of(message, visibility, now))
+            .zip(&costs)
+            .map(|(message, cost)| MessageResponse::of(message, visibility, now).with_cost(cost))
             .collect(),
         next_cursor: page.next.map(|next| query.write_cursor(next)),
     }))
@@ -69,7 +71,14 @@ pub(crate) async fn show(
     let attempts = services.store.list_attempts(message.id).await?;
     let now = services.clock.now();
     let visibility = caller.visibility();
-    Ok(HttpResponse::Ok().json(MessageResponse::complete(
+    let cost = services
+        .costs
+        .pricer()
+        .await
+        .price_message(&message)
+        .await?;
+    let shown = MessageResponse::complete(
         &message, &delivery, &receipts, &ids, &attempts, visibility, now,
-    )))
+    );
+    Ok(HttpResponse::Ok().json(shown.with_cost(&cost)))
 }

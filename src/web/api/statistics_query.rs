@@ -5,11 +5,9 @@ use chrono_tz::Tz;
 
 use crate::domain::scope::Caller;
 use crate::reporting::bucketed_statistics::{self, BucketWidth, day_end};
-use crate::reporting::export::ByteOrderMark;
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word, parse_zone};
 use crate::services::Services;
 use crate::store::bucket_counts::Period;
-use crate::web::api::filter::parse_mark;
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::query_parameter::{ACCOUNT, QueryParameter, query_parameters};
 use crate::web::error::ApiError;
@@ -48,11 +46,10 @@ pub(crate) struct StatisticsQuery {
     pub(crate) period: Period,
     pub(crate) width: BucketWidth,
     pub(crate) zone: Tz,
-    pub(crate) mark: ByteOrderMark,
 }
 
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     Instant(DateTime<Utc>),
     Day(NaiveDate),
 }
@@ -86,7 +83,6 @@ pub(crate) fn parse(
     };
     let account = parameters.parse_with("account", parse_account);
     let limit = caller.accounts.clone();
-    let mark = parameters.parse_with("bom", parse_mark);
     let from = width.start(from, zone);
     if from >= to {
         parameters.refuse("from", "is not before `to`");
@@ -102,7 +98,6 @@ pub(crate) fn parse(
         },
         width,
         zone,
-        mark: mark.unwrap_or(ByteOrderMark::Absent),
     })?)
 }
 
@@ -115,7 +110,7 @@ fn default_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A year of five digits is a typo, and arithmetic with it can overflow.
-fn parse_end(text: &str) -> Result<End, String> {
+pub(crate) fn parse_end(text: &str) -> Result<End, String> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(End::Day);
     let end = day
         .or_else(|_| parse_instant(text).map(End::Instant))

@@ -1,6 +1,7 @@
 //! The tables on a message page: attempts, details and provider ids.
 
 use crate::domain::campaign::CampaignId;
+use crate::domain::cost::{Cost, CostBasis};
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::Message;
 use crate::domain::provider::ProviderId;
@@ -54,6 +55,7 @@ pub(super) fn attempt_row(attempt: &Attempt, viewer: Visibility) -> AttemptRow {
 pub(super) fn details(
     message: &Message,
     pricing: &Pricing,
+    cost: &Cost,
     reply_word: Option<&str>,
     viewer: Visibility,
 ) -> Vec<(&'static str, String)> {
@@ -114,11 +116,28 @@ pub(super) fn details(
         ("Pricing type", line(&pricing.kind)),
         ("Price", line(&pricing.price)),
         ("Currency", line(&pricing.currency)),
+        ("Cost", cost_line(cost)),
         ("Reply", reply_word.map(|word| viewer.quoted(word))),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))
     .collect()
+}
+
+/// Absent while nothing is charged.
+fn cost_line(cost: &Cost) -> Option<String> {
+    let amount = || {
+        let currency = cost.currency.as_deref().unwrap_or_default();
+        let amount = cost.amount.unwrap_or_default();
+        format!("{currency} {amount}").trim_start().to_owned()
+    };
+    match cost.basis {
+        CostBasis::Reported => Some(format!("{}, reported by the provider", amount())),
+        CostBasis::Estimated => Some(format!("{}, estimated by the rates", amount())),
+        CostBasis::Free => Some("free".to_owned()),
+        CostBasis::Unknown => Some("unknown: no rate fits".to_owned()),
+        CostBasis::None => None,
+    }
 }
 
 /// Name and language.

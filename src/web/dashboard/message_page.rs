@@ -6,6 +6,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::db;
+use crate::domain::cost::Cost;
 use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
@@ -80,6 +81,7 @@ pub(super) async fn load(
     let callbacks =
         callback_views::list_sources(services, message.id, &history.receipts, CALLBACKS_SHOWN)
             .await?;
+    let cost = services.costs.pricer().await.price_message(message).await?;
     let shown = MessagePage::new(
         &MessagePageInput {
             message,
@@ -88,6 +90,7 @@ pub(super) async fn load(
             ids: &services.store.list_provider_ids(message.id).await?,
             history: &history,
             callbacks: &callbacks,
+            cost: &cost,
         },
         caller.visibility(),
         services.clock.now(),
@@ -114,6 +117,7 @@ pub struct MessagePageInput<'a> {
     pub history: &'a MessageHistory,
     /// Callbacks with receipts of this message.
     pub callbacks: &'a [ListedCallback],
+    pub cost: &'a Cost,
 }
 
 #[derive(Template, Clone, Debug)]
@@ -193,6 +197,7 @@ impl MessagePage {
             details: details(
                 message,
                 &input.delivery.pricing,
+                input.cost,
                 find_reply_word(&input.history.receipts),
                 viewer,
             ),

@@ -67,6 +67,14 @@ pub(crate) async fn start_app() -> App {
 
 /// The program with changed settings of the simulator and changed accounts.
 pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<Account>)) -> App {
+    Box::pin(start_app_configured(|settings, config| {
+        change(settings, &mut config.accounts);
+    }))
+    .await
+}
+
+/// The program with changed settings of the simulator and a changed configuration.
+pub(crate) async fn start_app_configured(change: impl FnOnce(&mut Settings, &mut Config)) -> App {
     let database = TestDatabase::new().await;
     let clock = Arc::new(FixedClock::at(noon()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -82,13 +90,12 @@ pub(crate) async fn start_app_with(change: impl FnOnce(&mut Settings, &mut Vec<A
     settings.zixflow.bare_reply_share = 0.0;
     settings.kaleyra.not_sent_share = 0.0;
     let base = format!("http://{}", simulated.local_addr().unwrap());
-    let mut accounts = accounts(&settings, &base);
-    change(&mut settings, &mut accounts);
     let mut config = Config::in_folder(database.folder().to_path_buf());
     config.database_url = database.url_without_tls();
     config.secret_key = Some(Secret::new("s".repeat(32)));
-    config.accounts = accounts;
+    config.accounts = accounts(&settings, &base);
     config.media_networks = vec!["127.0.0.1/32".parse().unwrap()];
+    change(&mut settings, &mut config);
     let simulator = Simulator::start(settings, simulated).unwrap();
     let (services, server) = serve(config, listener, clock.clone()).await;
     let mut tokens = BTreeMap::new();

@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 12] = [
     (
         "messages",
         "id resend_of resent_as",
@@ -35,7 +35,12 @@ const TABLES: [(&str, &str, &str); 11] = [
     (
         "message_counts",
         "",
-        "bucket account kind origin state code class messages",
+        "bucket account kind origin state code class campaign messages",
+    ),
+    (
+        "charge_counts",
+        "",
+        "bucket account kind campaign sender country category pricing_type price currency deliveries",
     ),
     (
         "latency_counts",
@@ -75,10 +80,10 @@ pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
             .split_whitespace()
             .map(|column| format!("COALESCE(CAST({column} AS TEXT), '-')"));
         let all: Vec<String> = ids.chain(columns).collect();
-        let only = if table.ends_with("_counts") {
-            " WHERE messages <> 0"
-        } else {
-            ""
+        let only = match table {
+            "charge_counts" => " WHERE deliveries <> 0",
+            table if table.ends_with("_counts") => " WHERE messages <> 0",
+            _ => "",
         };
         let sql = format!(
             "SELECT '{table} ' || {} AS line FROM {table}{only}",

@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod recount;
 pub(crate) mod relay;
+pub(crate) mod seeded_messages;
 pub(crate) mod slow_clients;
 pub(crate) mod trial;
 pub(crate) mod waiting;

@@ -13,7 +13,7 @@ pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 
     let counted = database
         .query(&format!(
             "SELECT CAST(bucket / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
-             || '|' || code || '|' || class || '|' || CAST(messages AS TEXT) AS line FROM message_counts WHERE messages <> 0",
+             || '|' || code || '|' || class || '|' || campaign || '|' || CAST(messages AS TEXT) AS line FROM message_counts WHERE messages <> 0",
         ))
         .await;
     // `provisional` is the stored word of an orphan.
@@ -22,7 +22,7 @@ pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 
             "SELECT names || '|' || CAST(COUNT(*) AS TEXT) AS line FROM (\
              SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|' || origin \
              || '|' || state || '|' || CASE WHEN failed_at IS NULL THEN '' ELSE COALESCE(failure_code, '') END \
-             || '|' || COALESCE(failure_class, '') AS names \
+             || '|' || COALESCE(failure_class, '') || '|' || COALESCE(campaign, '') AS names \
              FROM messages WHERE origin <> 'provisional') AS named GROUP BY names",
         ))
         .await;

@@ -15,7 +15,7 @@ struct Pure {
 const PURE: &[Pure] = &[
     Pure {
         folder: "src/domain",
-        // strum only derives conversions between enums and words.
+        // strum only derives conversions between enums and words; rust_decimal is a number.
         crates: &[
             "std",
             "core",
@@ -24,6 +24,7 @@ const PURE: &[Pure] = &[
             "uuid",
             "thiserror",
             "strum",
+            "rust_decimal",
         ],
     },
     Pure {

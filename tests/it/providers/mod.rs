@@ -98,6 +98,8 @@ fn account(provider: ProviderId) -> Account {
         mode: AccountMode::Live,
         preflight: Preflight::Off,
         window: WindowPolicy::Warn,
+        free_per_month: 0,
+        monthly_budget: None,
     }
 }
 

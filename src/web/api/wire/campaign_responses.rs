@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::send_request::MediaRequest;
+use super::summary_responses::CostSumResponse;
 use super::template_body::{TemplateRequest, TemplateResponse};
 use super::time;
 use super::warning_response::WarningResponse;
@@ -17,6 +18,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::scope::Visibility;
 use crate::operating::bulk_actions::BulkResult;
 use crate::reporting::campaign_summary::CampaignSummary;
+use crate::reporting::costs::month_costs::CostFigures;
 use crate::sending::campaign::{ImportReport, NewCampaign};
 use crate::store::campaigns::FailureGroup;
 use crate::store::page_counts::CountsByState;
@@ -125,6 +127,8 @@ pub(crate) struct CampaignResponse {
     /// Only of a new campaign: about its media.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<WarningResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<CostSumResponse>,
 }
 
 /// Outcome of the uploaded rows.
@@ -225,15 +229,21 @@ impl CampaignResponse {
             failures: None,
             time_to_delivered: None,
             warnings: Vec::new(),
+            cost: None,
         }
     }
 
     /// One campaign, with everything.
-    pub(crate) fn complete(summary: &CampaignSummary, visibility: Visibility) -> Self {
+    pub(crate) fn complete(
+        summary: &CampaignSummary,
+        cost: &CostFigures,
+        visibility: Visibility,
+    ) -> Self {
         let times = &summary.times;
         let mut response = Self::of(&summary.campaign, &summary.states, visibility);
         response.progress.per_second = summary.speed;
         response.progress.expected_end_at = summary.expected_end.map(time);
+        response.cost = Some(cost.into());
         let failures = summary.failures.iter();
         response.failures = Some(failures.map(|group| failure(group, visibility)).collect());
         response.time_to_delivered = Some(DeliveryTimesResponse {

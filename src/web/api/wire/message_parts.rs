@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time;
+use crate::domain::cost::Cost;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::explanation::explain_shown_failure;
 use crate::domain::media::{Media, MediaSource};
@@ -103,10 +104,9 @@ pub(crate) struct PricingResponse {
     pub(crate) category: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
-    /// `regular`, `free_customer_service`, `free_entry_point` …; not in lists.
+    /// `regular`, `free_customer_service`, `free_entry_point` …
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<String>,
-    /// Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) currency: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +142,29 @@ impl PricingResponse {
                 .filter(|_| visibility == Visibility::Full)
                 .and_then(|raw| serde_json::from_str(raw).ok()),
         })
+    }
+}
+
+/// What a message costs.
+#[derive(Serialize, ToSchema, Debug)]
+pub(crate) struct CostResponse {
+    /// `reported` by the provider, `estimated` by the rates, `free`, `none` (not delivered) or
+    /// `unknown` (no rate fits).
+    pub(crate) basis: &'static str,
+    /// A decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) amount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) currency: Option<String>,
+}
+
+impl From<&Cost> for CostResponse {
+    fn from(cost: &Cost) -> Self {
+        Self {
+            basis: cost.basis.as_str(),
+            amount: cost.amount.map(|amount| amount.to_string()),
+            currency: cost.currency.clone(),
+        }
     }
 }
 

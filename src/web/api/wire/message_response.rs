@@ -7,12 +7,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::message_parts::{AttemptResponse, FailureResponse, MediaResponse, PricingResponse};
+use super::message_parts::{
+    AttemptResponse, CostResponse, FailureResponse, MediaResponse, PricingResponse,
+};
 use super::send_request::ReferencesBody;
 use super::template_body::TemplateResponse;
 use super::warning_response::WarningResponse;
 use super::{recipient_text, time};
 use crate::domain::campaign::CampaignId;
+use crate::domain::cost::Cost;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
@@ -66,6 +69,8 @@ pub(crate) struct MessageResponse {
     pub(crate) failure: Option<FailureResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pricing: Option<PricingResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<CostResponse>,
     /// A word in the provider's reply that neither confirms nor refuses the message, such as
     /// `held_for_quality_assessment`; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +158,7 @@ impl MessageResponse {
             stages,
             failure: FailureResponse::of(message, visibility),
             pricing: PricingResponse::of(&message.pricing, message.state),
+            cost: None,
             reply_status: None,
             attempts: None,
             warnings: Vec::new(),
@@ -165,6 +171,13 @@ impl MessageResponse {
                 .template
                 .as_ref()
                 .map(|template| TemplateResponse::of(template, visibility)),
+        }
+    }
+
+    pub(crate) fn with_cost(self, cost: &Cost) -> Self {
+        Self {
+            cost: Some(cost.into()),
+            ..self
         }
     }
 

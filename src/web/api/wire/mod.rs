@@ -8,6 +8,7 @@ pub(crate) mod message_response;
 pub(crate) mod problem_responses;
 pub(crate) mod send_request;
 pub(crate) mod statistics_responses;
+pub(crate) mod summary_responses;
 pub(crate) mod template_body;
 pub(crate) mod warning_response;
 

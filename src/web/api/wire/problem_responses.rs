@@ -25,7 +25,7 @@ pub(crate) struct ProblemsResponse {
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct AlarmResponse {
     /// `callbacks_refused`, `sends_refused`, `disk_low`, `spool_in_use`, `set_aside`,
-    /// `over_ceiling`, `busy` or `account_tripped`.
+    /// `over_ceiling`, `busy`, `account_tripped` or `budget`.
     pub(crate) alarm: &'static str,
     /// Absent if it does not concern one account.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,7 @@
-//! The JSON of statistics: per bucket, and per day.
+//! The JSON of statistics per bucket.
 
 use std::collections::BTreeMap;
 
-use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -138,55 +137,6 @@ pub(crate) struct TimesResponse {
     pub(crate) p99_ms: f64,
 }
 
-#[derive(Serialize, ToSchema, Debug)]
-pub(crate) struct SummaryResponse {
-    /// When the messages were counted.
-    pub(crate) as_of: String,
-    /// The zone of the days.
-    pub(crate) tz: &'static str,
-    pub(crate) data: Vec<DayResponse>,
-}
-
-/// One day, account and kind.
-#[derive(Serialize, ToSchema, Debug)]
-pub(crate) struct DayResponse {
-    pub(crate) day: String,
-    pub(crate) account: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<&'static str>,
-    /// How many we sent.
-    pub(crate) messages: i64,
-    /// Those, by state; every state is present.
-    pub(crate) states: BTreeMap<&'static str, i64>,
-    /// How many were sent elsewhere.
-    pub(crate) observed: i64,
-    /// How many belong to accounts in dry-run.
-    pub(crate) dry_run: i64,
-    /// Time from acceptance, by stage.
-    pub(crate) time_to: BTreeMap<&'static str, TimesResponse>,
-}
-
-impl DayResponse {
-    pub(crate) fn of(group: &StatisticsGroup, figures: &GroupStatistics, zone: Tz) -> Self {
-        let every = DeliveryState::ALL.into_iter();
-        Self {
-            day: group.at.with_timezone(&zone).date_naive().to_string(),
-            account: group.account.to_string(),
-            kind: Some(group.kind).filter(|kind| !kind.is_empty()),
-            messages: figures.states.values().sum(),
-            states: every
-                .map(|state| {
-                    let count = figures.states.get(&state).copied().unwrap_or(0);
-                    (state.as_str(), count)
-                })
-                .collect(),
-            observed: figures.observed.values().sum(),
-            dry_run: figures.dry_run.values().sum(),
-            time_to: times(&figures.latencies),
-        }
-    }
-}
-
 fn states(counts: &BTreeMap<DeliveryState, i64>) -> BTreeMap<&'static str, i64> {
     let counts = counts.iter().filter(|(_, count)| **count != 0);
     counts
@@ -194,7 +144,9 @@ fn states(counts: &BTreeMap<DeliveryState, i64>) -> BTreeMap<&'static str, i64> 
         .collect()
 }
 
-fn times(histograms: &BTreeMap<Stage, Histogram>) -> BTreeMap<&'static str, TimesResponse> {
+pub(super) fn times(
+    histograms: &BTreeMap<Stage, Histogram>,
+) -> BTreeMap<&'static str, TimesResponse> {
     let reported = histograms.iter().filter_map(|(stage, times)| {
         let percentile = |percent| times.percentile(percent).map(f64::round);
         let response = TimesResponse {

@@ -1,0 +1,41 @@
+//! A file that a command writes: complete or not at all, with mode 0600.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::cli::command_error::CommandError;
+
+/// A temporary file that is renamed at the end, so that the target is never incomplete.
+pub(super) struct OutputFile {
+    // NamedTempFile creates it with mode 0600.
+    pub(super) file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl OutputFile {
+    pub(super) fn create(path: &Path) -> Result<Self, CommandError> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        Ok(Self {
+            file: NamedTempFile::new_in(folder).map_err(|error| failed(path, &error))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn finish(self) -> Result<(), CommandError> {
+        let Self { file, path } = self;
+        let synced = file.as_file().sync_all();
+        synced.map_err(|error| failed(&path, &error))?;
+        file.persist(&path)
+            .map_err(|error| failed(&path, &error.error))?;
+        Ok(())
+    }
+}
+
+fn failed(path: &Path, error: &dyn Display) -> String {
+    format!("cannot write {}: {error}", path.display())
+}

@@ -1,0 +1,158 @@
+//! `bluetick report`: the delivery summary as a file.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+
+use crate::cli::command_error::CommandError;
+use crate::cli::export::{describe_options, is_broken_pipe};
+use crate::cli::output_file::OutputFile;
+use crate::cli::report_context::ReportContext;
+use crate::cli::report_diff::{self, DiffArguments};
+use crate::reporting::export::summary::{SummaryFile, SummaryFormat};
+use crate::reporting::summary_report::{self, SummaryRequest};
+use crate::web::api::summary_query::parse_summary;
+use crate::web::api::wire::summary_responses::SummaryResponse;
+
+/// Write deliveries and cost per day, week or month, or compare a provider's own file
+///
+/// The numbers are those of the page /reports and of GET /api/v1/reports/summary.json. Reads the
+/// database directly; can run beside serve.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ReportArguments {
+    #[command(subcommand)]
+    pub command: Option<ReportCommand>,
+    #[command(flatten)]
+    pub summary: SummaryArguments,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ReportCommand {
+    /// Compare a provider's own report or invoice file with our messages
+    ///
+    /// A row belongs to the message with its id, else to the one whose tag a reference holds. Where no id of the
+    /// file is ours, the recipient and the nearest time within 15 minutes decide. Exits with 0 without
+    /// differences, with 1 if there are some, and with 2 if the file cannot be read.
+    Diff(Box<DiffArguments>),
+}
+
+#[derive(Args, Debug)]
+pub struct SummaryArguments {
+    /// File format
+    #[arg(long, value_parser = PossibleValuesParser::new(SummaryFormat::ALL.map(SummaryFormat::as_str)), default_value = "csv")]
+    pub format: String,
+    /// File to write, with mode 0600 [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// First day (2026-11-20), or an RFC 3339 instant [default: 30 days ago]
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<String>,
+    /// Last day, or an RFC 3339 instant (exclusive) [default: now]
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<String>,
+    /// day, week or month [default: day]
+    #[arg(long, value_name = "INTERVAL")]
+    pub interval: Option<String>,
+    /// Parts that have rows of their own: account, kind and campaign, separated by commas, or none [default: account,kind]
+    #[arg(long, value_name = "PARTS")]
+    pub by: Option<String>,
+    /// Account id
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Campaign id
+    #[arg(long, value_name = "ID")]
+    pub campaign: Option<String>,
+    /// Time zone of the days, such as Asia/Kolkata [default: `report_time_zone`]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Start the CSV with a byte order mark, which Excel needs for UTF-8
+    #[arg(long)]
+    pub bom: bool,
+}
+
+pub async fn run(
+    arguments: ReportArguments,
+    context: &ReportContext<'_>,
+) -> Result<(), CommandError> {
+    match arguments.command {
+        Some(ReportCommand::Diff(diff)) => report_diff::run(&diff, context).await,
+        None => write_summary(arguments.summary, context).await,
+    }
+}
+
+async fn write_summary(
+    arguments: SummaryArguments,
+    context: &ReportContext<'_>,
+) -> Result<(), CommandError> {
+    let format: SummaryFormat = arguments.format.parse()?;
+    if arguments.bom && format != SummaryFormat::Csv {
+        return Err("--bom is for CSV only".into());
+    }
+    let bytes = summary_file(&arguments, format, context).await?;
+    match &arguments.output {
+        None => match io::stdout().lock().write_all(&bytes) {
+            // The reader, such as `| head`, closed the pipe.
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            written => Ok(written?),
+        },
+        Some(path) => {
+            let mut file = OutputFile::create(path)?;
+            file.file.write_all(&bytes)?;
+            file.finish()
+        }
+    }
+}
+
+async fn summary_file(
+    arguments: &SummaryArguments,
+    format: SummaryFormat,
+    context: &ReportContext<'_>,
+) -> Result<Vec<u8>, CommandError> {
+    let bom = arguments.bom.then(|| "1".to_owned());
+    let given = [
+        ("from", &arguments.from),
+        ("to", &arguments.to),
+        ("interval", &arguments.interval),
+        ("by", &arguments.by),
+        ("account", &arguments.account),
+        ("campaign", &arguments.campaign),
+        ("tz", &arguments.tz),
+        ("bom", &bom),
+    ];
+    let pairs: Vec<(String, String)> = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+        .collect();
+    let query = parse_summary(&pairs, context.config.report_time_zone, context.now)
+        .map_err(|errors| describe_options(&errors))?;
+    let request = SummaryRequest {
+        period: &query.period,
+        interval: query.interval,
+        zone: query.zone,
+        campaign: query.campaign.as_ref(),
+    };
+    let report = summary_report::compute(context.costs, &request, context.now).await?;
+    let (rows, total) = (report.sums.by_interval(&query.by), report.sums.total());
+    let file = SummaryFile {
+        rows: &rows,
+        total: &total,
+        interval: query.interval,
+        zone: query.zone,
+        as_of: report.as_of,
+        from: report.period.from,
+        to: report.period.to,
+    };
+    Ok(match format {
+        SummaryFormat::Csv => file.write_csv(query.mark),
+        SummaryFormat::Xlsx => file.write_xlsx(&context.config.data_dir)?,
+        SummaryFormat::Json => {
+            let response = SummaryResponse::of(&report, query.interval, &query.by);
+            let mut bytes = serde_json::to_vec_pretty(&response)?;
+            bytes.push(b'\n');
+            bytes
+        }
+    })
+}

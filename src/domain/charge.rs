@@ -1,0 +1,142 @@
+//! What a delivered message is charged by. Charges that agree in everything cost the same on one day.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use crate::domain::amount::{parse_amount, parse_currency};
+use crate::domain::ids::AccountId;
+use crate::domain::rates::{Rate, Rates};
+
+/// Meta's pricing types of free messages begin with it.
+const FREE_TYPE: &str = "free";
+
+/// Texts are empty where nothing is known.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Charge {
+    pub account: AccountId,
+    /// The business number: `+` and digits.
+    pub sender: String,
+    /// ISO 3166 code of the recipient's number.
+    pub country: String,
+    /// `marketing`, `utility` … in lower case.
+    pub category: String,
+    /// Meta's `type`: `regular`, `free_customer_service` …
+    pub pricing_type: String,
+    /// Reported as not billable, or of a free type.
+    pub free: bool,
+    /// A decimal in its shortest form, if the provider reported a price.
+    pub price: String,
+    pub currency: String,
+}
+
+/// What was reported about the price of a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReportedPrice<'a> {
+    pub billable: Option<bool>,
+    pub category: Option<&'a str>,
+    pub pricing_type: Option<&'a str>,
+    pub price: Option<&'a str>,
+    pub currency: Option<&'a str>,
+}
+
+/// What one delivery costs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitCost<'a> {
+    /// Nothing, as the provider reported.
+    Free,
+    /// The provider reported the price.
+    Reported(Decimal),
+    Estimated(&'a Rate),
+    /// No rate fits.
+    Unknown,
+}
+
+impl Charge {
+    pub fn new(
+        account: AccountId,
+        sender: Option<&str>,
+        country: Option<&str>,
+        reported: ReportedPrice<'_>,
+    ) -> Self {
+        let lower = |text: Option<&str>| text.unwrap_or_default().trim().to_lowercase();
+        let pricing_type = lower(reported.pricing_type);
+        let price = reported.price.and_then(parse_amount);
+        let currency = reported.currency.and_then(parse_currency);
+        Self {
+            account,
+            sender: sender.unwrap_or_default().to_owned(),
+            country: country.unwrap_or_default().to_owned(),
+            category: lower(reported.category),
+            free: reported.billable == Some(false) || pricing_type.starts_with(FREE_TYPE),
+            pricing_type,
+            currency: currency.filter(|_| price.is_some()).unwrap_or_default(),
+            price: price.map_or_else(String::new, |price| price.to_string()),
+        }
+    }
+
+    /// Whether its cost is known only from a rate. Such messages use up an account's free ones.
+    pub fn needs_rate(&self) -> bool {
+        !self.free && self.price.is_empty()
+    }
+
+    /// `day` is that of the message, in the zone of the rates.
+    pub fn unit_cost<'a>(&self, rates: &'a Rates, day: NaiveDate) -> UnitCost<'a> {
+        if self.free {
+            return UnitCost::Free;
+        }
+        if let Some(price) = parse_amount(&self.price) {
+            return UnitCost::Reported(price);
+        }
+        let rate = rates.find(&self.account, &self.country, &self.category, day);
+        rate.map_or(UnitCost::Unknown, UnitCost::Estimated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(reported: ReportedPrice<'_>) -> Charge {
+        Charge::new("k".parse().unwrap(), None, Some("IN"), reported)
+    }
+
+    fn unit_cost(reported: ReportedPrice<'_>) -> String {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+        format!("{:?}", charge(reported).unit_cost(&Rates::default(), day))
+    }
+
+    #[test]
+    fn free_beats_a_price_and_a_price_beats_rates() {
+        let priced = ReportedPrice {
+            billable: Some(true),
+            price: Some("0.78"),
+            ..ReportedPrice::default()
+        };
+        assert_eq!(unit_cost(priced), "Reported(0.78)");
+        let not_billable = ReportedPrice {
+            billable: Some(false),
+            ..priced
+        };
+        assert_eq!(unit_cost(not_billable), "Free");
+        let free_type = ReportedPrice {
+            pricing_type: Some("free_entry_point"),
+            ..priced
+        };
+        assert_eq!(unit_cost(free_type), "Free");
+        assert_eq!(unit_cost(ReportedPrice::default()), "Unknown");
+    }
+
+    #[test]
+    fn equal_prices_are_one_charge_however_they_are_written() {
+        let price = |price, currency| {
+            charge(ReportedPrice {
+                price: Some(price),
+                currency: Some(currency),
+                ..ReportedPrice::default()
+            })
+        };
+        assert_eq!(price("0.50", "inr"), price("0.5", "INR"));
+        assert!(price("n/a", "INR").needs_rate());
+        assert_eq!(price("n/a", "INR").currency, "");
+    }
+}

@@ -1,0 +1,71 @@
+//! What a message costs, and how that is known.
+
+use rust_decimal::Decimal;
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::domain::charge::UnitCost;
+use crate::domain::enum_words::enum_words;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum CostBasis {
+    /// The provider reported the price.
+    Reported,
+    /// By the rates.
+    Estimated,
+    /// By its pricing type, or one of the account's free messages of the month.
+    Free,
+    /// Not delivered, so not charged.
+    None,
+    /// Delivered, and no rate fits.
+    Unknown,
+}
+enum_words!(CostBasis);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cost {
+    pub basis: CostBasis,
+    /// Zero if it is free; absent without a charge, or without a rate.
+    pub amount: Option<Decimal>,
+    pub currency: Option<String>,
+}
+
+impl Cost {
+    pub const NONE: Self = Self {
+        basis: CostBasis::None,
+        amount: None,
+        currency: None,
+    };
+
+    /// Of so many deliveries, some of them among the account's free ones. `currency` is that of a
+    /// reported price.
+    pub fn of(unit: UnitCost<'_>, currency: &str, deliveries: i64, free: i64) -> Self {
+        let known = |basis, amount: Decimal, currency: &str| Self {
+            basis,
+            amount: Some(amount.normalize()),
+            currency: Some(currency.to_owned()).filter(|currency| !currency.is_empty()),
+        };
+        match unit {
+            _ if deliveries == 0 => Self::NONE,
+            UnitCost::Free => known(CostBasis::Free, Decimal::ZERO, ""),
+            UnitCost::Reported(price) => known(
+                CostBasis::Reported,
+                price.saturating_mul(Decimal::from(deliveries)),
+                currency,
+            ),
+            UnitCost::Estimated(_) | UnitCost::Unknown if free >= deliveries => {
+                known(CostBasis::Free, Decimal::ZERO, "")
+            }
+            UnitCost::Estimated(rate) => known(
+                CostBasis::Estimated,
+                rate.amount.saturating_mul(Decimal::from(deliveries - free)),
+                &rate.currency,
+            ),
+            UnitCost::Unknown => Self {
+                basis: CostBasis::Unknown,
+                amount: None,
+                currency: None,
+            },
+        }
+    }
+}

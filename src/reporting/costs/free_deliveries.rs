@@ -1,0 +1,163 @@
+//! Which deliveries of a sender are the free ones of a month: the first of those that need a rate, in
+//! the order in which the messages were created.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::db::Error;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::campaign::CampaignId;
+use crate::domain::charge::Charge;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::media::MediaKind;
+use crate::store::Store;
+use crate::store::bucket_counts::Period;
+use crate::store::charges::ChargeCount;
+
+/// The resolution of the counts.
+pub(super) const QUARTER: TimeDelta = TimeDelta::minutes(15);
+
+/// The free deliveries of one sender in one month.
+pub(super) type SenderMonth = (AccountId, String, DateTime<Utc>);
+
+/// What is counted separately.
+type CountKey = (Option<MediaKind>, Option<CampaignId>, Charge);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum FreeDeliveries {
+    /// The month has fewer deliveries than free ones.
+    All,
+    Until(LastFree),
+}
+
+/// Where the free deliveries of a month end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct LastFree {
+    /// Start of the quarter hour in which they end. Those before are all free, those after are not.
+    pub(super) quarter: DateTime<Utc>,
+    /// The last message with a free delivery in that quarter hour, and how many it has.
+    message: Option<(DateTime<Utc>, MessageId, i64)>,
+    /// The free ones of that quarter hour.
+    counts: BTreeMap<CountKey, i64>,
+}
+
+/// Finds the free deliveries of a month that ends at `end`, of which there are at most `limit`.
+pub(super) async fn find(
+    store: &Store,
+    (account, sender, month): &SenderMonth,
+    end: DateTime<Utc>,
+    limit: i64,
+) -> Result<FreeDeliveries, Error> {
+    let period = Period {
+        from: *month,
+        to: end,
+        account: Some(account.clone()),
+        limit: AccountLimit::default(),
+    };
+    let mut left = limit;
+    for quarter in store.list_charged_quarters(&period, sender).await? {
+        if quarter.deliveries > left {
+            let last = find_last(store, account, sender, quarter.start, left).await?;
+            return Ok(FreeDeliveries::Until(last));
+        }
+        left -= quarter.deliveries;
+    }
+    Ok(FreeDeliveries::All)
+}
+
+/// `left` of the deliveries of the quarter hour are free.
+async fn find_last(
+    store: &Store,
+    account: &AccountId,
+    sender: &str,
+    quarter: DateTime<Utc>,
+    mut left: i64,
+) -> Result<LastFree, Error> {
+    let mut last = LastFree {
+        quarter,
+        message: None,
+        counts: BTreeMap::new(),
+    };
+    if left == 0 {
+        return Ok(last);
+    }
+    let messages = store.list_charged_messages(account, sender, quarter, left);
+    for message in messages.await? {
+        let free = message.deliveries.min(left);
+        left -= free;
+        last.message = Some((message.created_at, message.id, free));
+        let key = (message.kind, message.campaign, message.charge);
+        *last.counts.entry(key).or_default() += free;
+    }
+    if left > 0 {
+        spread_purged(store, account, sender, left, &mut last).await?;
+    }
+    Ok(last)
+}
+
+/// Messages of the quarter hour were purged, and their counts kept: takes the rest of the free ones
+/// from any of them.
+async fn spread_purged(
+    store: &Store,
+    account: &AccountId,
+    sender: &str,
+    mut left: i64,
+    last: &mut LastFree,
+) -> Result<(), Error> {
+    let period = Period {
+        from: last.quarter,
+        to: last.quarter + QUARTER,
+        account: Some(account.clone()),
+        limit: AccountLimit::default(),
+    };
+    for count in store.sum_charges(&period, None).await? {
+        if count.charge.sender != sender || !count.charge.needs_rate() {
+            continue;
+        }
+        let key = (count.kind, count.campaign, count.charge);
+        let taken = last.counts.entry(key).or_default();
+        let free = left.min(count.deliveries - *taken);
+        *taken += free;
+        left -= free;
+    }
+    Ok(())
+}
+
+impl FreeDeliveries {
+    /// How many deliveries of a message are free.
+    pub(super) fn of_message(
+        &self,
+        created_at: DateTime<Utc>,
+        id: MessageId,
+        deliveries: i64,
+    ) -> i64 {
+        let Self::Until(last) = self else {
+            return deliveries;
+        };
+        if created_at < last.quarter {
+            return deliveries;
+        }
+        match last.message {
+            Some((at, last_id, free)) if (created_at, id) == (at, last_id) => free,
+            Some((at, last_id, _)) if (created_at, id) < (at, last_id) => deliveries,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// How many of these deliveries, counted from `from` on, are free. The period does not begin
+    /// before and end after the quarter hour in which the free ones end.
+    pub(super) fn of_count(&self, from: DateTime<Utc>, count: &ChargeCount) -> i64 {
+        let Self::Until(last) = self else {
+            return count.deliveries;
+        };
+        match from.cmp(&last.quarter) {
+            std::cmp::Ordering::Less => count.deliveries,
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Equal => {
+                let key = (count.kind, count.campaign.clone(), count.charge.clone());
+                last.counts.get(&key).copied().unwrap_or_default()
+            }
+        }
+    }
+}

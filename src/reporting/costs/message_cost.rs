@@ -1,0 +1,101 @@
+//! The cost of single messages.
+
+use chrono::{DateTime, Utc};
+
+use crate::db::Error;
+use crate::domain::charge::{Charge, ReportedPrice};
+use crate::domain::cost::Cost;
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::reporting::costs::pricer::Pricer;
+use crate::store::messages::ExportedMessage;
+use crate::store::recipient_country::country_of;
+
+/// What the cost of a message depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageCharge {
+    id: MessageId,
+    created_at: DateTime<Utc>,
+    charge: Charge,
+    deliveries: i64,
+}
+
+impl From<&Message> for MessageCharge {
+    fn from(message: &Message) -> Self {
+        let pricing = &message.pricing;
+        let reported = ReportedPrice {
+            billable: pricing.billable,
+            category: pricing.category.as_deref(),
+            pricing_type: pricing.kind.as_deref(),
+            price: pricing.price.as_deref(),
+            currency: pricing.currency.as_deref(),
+        };
+        let country = message.recipient.as_deref().and_then(country_of);
+        let (sender, country) = (message.sender.as_deref(), country.as_deref());
+        Self {
+            id: message.id,
+            created_at: message.created_at,
+            charge: Charge::new(message.account.clone(), sender, country, reported),
+            deliveries: message.deliveries,
+        }
+    }
+}
+
+impl From<&ExportedMessage> for MessageCharge {
+    fn from(message: &ExportedMessage) -> Self {
+        let reported = ReportedPrice {
+            billable: message.billable,
+            category: message.pricing_category.as_deref(),
+            pricing_type: message.pricing_type.as_deref(),
+            price: message.price.as_deref(),
+            currency: message.price_currency.as_deref(),
+        };
+        let country = message.recipient.as_deref().and_then(country_of);
+        let (sender, country) = (message.sender.as_deref(), country.as_deref());
+        Self {
+            id: message.id,
+            created_at: message.created_at,
+            charge: Charge::new(message.account.clone(), sender, country, reported),
+            deliveries: message.deliveries,
+        }
+    }
+}
+
+impl Pricer {
+    /// In the order of the messages.
+    pub async fn price<'a, M: 'a>(
+        &mut self,
+        messages: impl IntoIterator<Item = &'a M>,
+    ) -> Result<Vec<Cost>, Error>
+    where
+        MessageCharge: From<&'a M>,
+    {
+        let mut costs = Vec::new();
+        for message in messages {
+            let message = MessageCharge::from(message);
+            costs.push(self.price_one(&message).await?);
+        }
+        Ok(costs)
+    }
+
+    pub async fn price_message(&mut self, message: &Message) -> Result<Cost, Error> {
+        self.price_one(&message.into()).await
+    }
+
+    async fn price_one(&mut self, message: &MessageCharge) -> Result<Cost, Error> {
+        let charge = &message.charge;
+        if message.deliveries == 0 {
+            return Ok(Cost::NONE);
+        }
+        let mut free = 0;
+        if charge.needs_rate() {
+            let (account, sender, at) = (&charge.account, &charge.sender, message.created_at);
+            self.load_free(account, sender, at).await?;
+            free = self.free_deliveries(account, sender, at).map_or(0, |free| {
+                free.of_message(at, message.id, message.deliveries)
+            });
+        }
+        let unit = charge.unit_cost(&self.rates, self.day(message.created_at));
+        Ok(Cost::of(unit, &charge.currency, message.deliveries, free))
+    }
+}

@@ -1,0 +1,217 @@
+//! What this month has cost so far, by account and category, against the same part of the month
+//! before and against the budgets.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use crate::config::Config;
+use crate::db::Error;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::amount::Totals;
+use crate::domain::budget::BudgetUse;
+use crate::domain::cost::CostBasis;
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
+use crate::reporting::costs::cost_sums::CostSum;
+use crate::reporting::costs::months::{month_before, month_start};
+use crate::reporting::costs::pricer::Costs;
+use crate::store::bucket_counts::Period;
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CostFigures {
+    pub deliveries: i64,
+    /// Of these.
+    pub free: i64,
+    /// Of these; they are in no sum, because no rate fits.
+    pub unknown: i64,
+    /// Whether some of the sum is an estimate by rates.
+    pub estimated: bool,
+    pub totals: Totals,
+}
+
+impl CostFigures {
+    pub fn add(&mut self, sum: &CostSum) {
+        self.deliveries += sum.count.deliveries;
+        self.free += sum.free;
+        match sum.cost.basis {
+            CostBasis::Unknown => self.unknown += sum.count.deliveries - sum.free,
+            CostBasis::Estimated => self.estimated = true,
+            CostBasis::Reported | CostBasis::Free | CostBasis::None => {}
+        }
+        if let Some(amount) = sum.cost.amount.filter(|amount| !amount.is_zero()) {
+            let currency = sum.cost.currency.as_deref().unwrap_or_default();
+            self.totals.add(currency, amount);
+        }
+    }
+
+    pub fn add_all(&mut self, other: &Self) {
+        self.deliveries += other.deliveries;
+        self.free += other.free;
+        self.unknown += other.unknown;
+        self.estimated |= other.estimated;
+        self.totals.add_all(&other.totals);
+    }
+}
+
+/// Account and category; the category is empty where none was reported.
+pub type CostGroup = (AccountId, String);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MonthCosts {
+    /// The first day of the month.
+    pub month: NaiveDate,
+    pub groups: BTreeMap<CostGroup, CostFigures>,
+    /// The same part of the month before.
+    pub previous: BTreeMap<CostGroup, CostFigures>,
+    pub reached: BTreeMap<AccountId, ReachedMessages>,
+    pub budgets: Vec<BudgetLine>,
+}
+
+/// Messages of this month that were sent by us or elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReachedMessages {
+    /// Delivered, read or played.
+    pub delivered: i64,
+    /// Read or played.
+    pub read: i64,
+}
+
+/// How much of a budget is used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BudgetLine {
+    /// Absent for the budget of all accounts.
+    pub account: Option<AccountId>,
+    pub used: BudgetUse,
+}
+
+impl MonthCosts {
+    pub fn total(&self) -> CostFigures {
+        sum(self.groups.values())
+    }
+
+    pub fn previous_total(&self) -> CostFigures {
+        sum(self.previous.values())
+    }
+
+    pub fn of_account(&self, account: &AccountId) -> CostFigures {
+        sum(of_account(&self.groups, account))
+    }
+
+    pub fn previous_of_account(&self, account: &AccountId) -> CostFigures {
+        sum(of_account(&self.previous, account))
+    }
+}
+
+fn of_account<'a>(
+    groups: &'a BTreeMap<CostGroup, CostFigures>,
+    account: &'a AccountId,
+) -> impl Iterator<Item = &'a CostFigures> {
+    let own = groups
+        .iter()
+        .filter(move |((owner, _), _)| owner == account);
+    own.map(|(_, figures)| figures)
+}
+
+fn sum<'a>(figures: impl Iterator<Item = &'a CostFigures>) -> CostFigures {
+    figures.fold(CostFigures::default(), |mut total, figures| {
+        total.add_all(figures);
+        total
+    })
+}
+
+/// What one message costs on average, in each currency, to four decimals.
+pub fn average(totals: &Totals, messages: i64) -> Totals {
+    let mut average = Totals::default();
+    for (currency, amount) in totals.iter() {
+        if let Some(share) = amount.checked_div(Decimal::from(messages)) {
+            average.add(currency, share.round_dp(4));
+        }
+    }
+    average
+}
+
+/// The costs of the month of `now`, until then.
+pub async fn compute(
+    costs: &Costs,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<MonthCosts, Error> {
+    let mut pricer = costs.pricer().await;
+    let start = month_start(now, costs.zone);
+    let start_before = month_before(now, costs.zone);
+    let mut grouped = async |from, to| -> Result<_, Error> {
+        let period = Period {
+            from,
+            to,
+            account: None,
+            limit: AccountLimit::default(),
+        };
+        let mut groups: BTreeMap<CostGroup, CostFigures> = BTreeMap::new();
+        for sum in pricer.sum(&period, &[from], None).await? {
+            let charge = &sum.count.charge;
+            let group = (charge.account.clone(), charge.category.clone());
+            groups.entry(group).or_default().add(&sum);
+        }
+        Ok(groups)
+    };
+    let groups = grouped(start, now).await?;
+    let previous = grouped(start_before, start.min(start_before + (now - start))).await?;
+    let mut month = MonthCosts {
+        month: start.with_timezone(&costs.zone).date_naive(),
+        groups,
+        previous,
+        reached: reached(costs, start, now).await?,
+        budgets: Vec::new(),
+    };
+    month.budgets = budgets(config, &month);
+    Ok(month)
+}
+
+async fn reached(
+    costs: &Costs,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<BTreeMap<AccountId, ReachedMessages>, Error> {
+    let period = Period {
+        from,
+        to,
+        account: None,
+        limit: AccountLimit::default(),
+    };
+    let mut reached: BTreeMap<AccountId, ReachedMessages> = BTreeMap::new();
+    for sum in costs.store.sum_states(&period).await? {
+        let (delivered, read) = match sum.state {
+            DeliveryState::Delivered => (sum.messages, 0),
+            DeliveryState::Read | DeliveryState::Played => (sum.messages, sum.messages),
+            _ => continue,
+        };
+        let messages = reached.entry(sum.account).or_default();
+        messages.delivered += delivered;
+        messages.read += read;
+    }
+    Ok(reached)
+}
+
+fn budgets(config: &Config, month: &MonthCosts) -> Vec<BudgetLine> {
+    let line = |account: Option<&AccountId>, used| BudgetLine {
+        account: account.cloned(),
+        used,
+    };
+    let total = month.total().totals;
+    let all = config
+        .monthly_budget
+        .iter()
+        .flat_map(|budget| budget.used_by(&total));
+    let mut lines: Vec<BudgetLine> = all.map(|used| line(None, used)).collect();
+    for account in &config.accounts {
+        let Some(budget) = &account.monthly_budget else {
+            continue;
+        };
+        let spent = month.of_account(&account.id).totals;
+        let used = budget.used_by(&spent).into_iter();
+        lines.extend(used.map(|used| line(Some(&account.id), used)));
+    }
+    lines
+}

@@ -1,0 +1,381 @@
+//! The delivery summary: messages and their cost by day, week or month, by account, kind and campaign.
+//!
+//! The page and all files are grouped from the same sums.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono_tz::Tz;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::db::Error;
+use crate::domain::campaign::CampaignId;
+use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::ids::AccountId;
+use crate::domain::latency::Histogram;
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::reporting::bucketed_statistics::day_start;
+use crate::reporting::costs::month_costs::CostFigures;
+use crate::reporting::costs::{CostSum, Pricer};
+use crate::store::Store;
+use crate::store::bucket_counts::Period;
+use crate::store::summed_counts::{LatencySum, StateSum};
+
+/// Intervals of one summary: three years of days.
+pub const INTERVAL_LIMIT: usize = 1100;
+/// Rows of one summary.
+pub const ROW_LIMIT: usize = 100_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum Interval {
+    Day,
+    /// From Monday.
+    Week,
+    Month,
+}
+enum_words!(Interval, "an interval");
+
+/// Parts that have rows of their own, besides the interval.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum Dimension {
+    Account,
+    Kind,
+    Campaign,
+}
+enum_words!(Dimension, "a dimension");
+
+impl Interval {
+    fn first_day(self, day: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Day => day,
+            Self::Week => day.week(chrono::Weekday::Mon).first_day(),
+            Self::Month => day.with_day(1).unwrap_or(day),
+        }
+    }
+
+    fn next(self, first: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Self::Day => first.checked_add_days(Days::new(1)),
+            Self::Week => first.checked_add_days(Days::new(7)),
+            Self::Month => first.checked_add_months(Months::new(1)),
+        }
+    }
+
+    /// The starts of the intervals of a period: its own start, and those after it.
+    pub fn starts(self, period: &Period, zone: Tz) -> Vec<DateTime<Utc>> {
+        let mut starts = vec![period.from];
+        let mut day = self.first_day(period.from.with_timezone(&zone).date_naive());
+        while let Some(next) = self.next(day) {
+            let start = day_start(next, zone);
+            if start >= period.to || starts.len() > INTERVAL_LIMIT {
+                break;
+            }
+            starts.push(start);
+            day = next;
+        }
+        starts
+    }
+}
+
+/// A part without rows of its own is `None`; a kind or campaign is empty where a message has none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct SummaryGroup {
+    /// The first day of the interval that is in the period.
+    pub day: Option<NaiveDate>,
+    pub account: Option<AccountId>,
+    pub kind: Option<&'static str>,
+    pub campaign: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SummaryFigures {
+    /// Messages sent by us, by state.
+    pub states: BTreeMap<DeliveryState, i64>,
+    /// Messages sent elsewhere.
+    pub observed: i64,
+    pub dry_run: i64,
+    /// Time from acceptance to a stage, of messages sent by us.
+    pub latencies: BTreeMap<Stage, Histogram>,
+    /// Of messages sent by us and elsewhere.
+    pub cost: CostFigures,
+}
+
+impl SummaryFigures {
+    pub fn messages(&self) -> i64 {
+        self.sum(|_| true)
+    }
+
+    /// Messages that were submitted, or of which that is uncertain.
+    pub fn attempted(&self) -> i64 {
+        self.sum(|state| !matches!(state, DeliveryState::Queued | DeliveryState::Cancelled))
+    }
+
+    pub fn delivered(&self) -> i64 {
+        self.sum(|state| {
+            matches!(
+                state,
+                DeliveryState::Delivered | DeliveryState::Read | DeliveryState::Played
+            )
+        })
+    }
+
+    pub fn read(&self) -> i64 {
+        self.sum(|state| matches!(state, DeliveryState::Read | DeliveryState::Played))
+    }
+
+    pub fn failed(&self) -> i64 {
+        self.sum(|state| state == DeliveryState::Failed)
+    }
+
+    pub fn state(&self, state: DeliveryState) -> i64 {
+        self.states.get(&state).copied().unwrap_or_default()
+    }
+
+    /// The median in milliseconds.
+    pub fn median(&self, stage: Stage) -> Option<f64> {
+        self.latencies.get(&stage)?.percentile(50)
+    }
+
+    fn sum(&self, counts: impl Fn(DeliveryState) -> bool) -> i64 {
+        let counted = self.states.iter().filter(|(state, _)| counts(**state));
+        counted.map(|(_, messages)| messages).sum()
+    }
+}
+
+/// Everything that happened in a period, by interval.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PeriodSums {
+    zone: Tz,
+    states: Vec<(NaiveDate, StateSum)>,
+    latencies: Vec<(NaiveDate, LatencySum)>,
+    costs: Vec<CostSum>,
+}
+
+impl PeriodSums {
+    /// `campaign` limits the sums to one campaign, which has no latencies.
+    pub async fn load(
+        store: &Store,
+        pricer: &mut Pricer,
+        period: &Period,
+        interval: Interval,
+        zone: Tz,
+        campaign: Option<&CampaignId>,
+    ) -> Result<Self, Error> {
+        let starts = interval.starts(period, zone);
+        let mut sums = Self {
+            zone,
+            states: Vec::new(),
+            latencies: Vec::new(),
+            costs: pricer.sum(period, &starts, campaign).await?,
+        };
+        let ends = starts.iter().skip(1).chain([&period.to]);
+        for (from, to) in starts.iter().zip(ends) {
+            let part = Period {
+                from: *from,
+                to: *to,
+                account: period.account.clone(),
+                limit: period.limit.clone(),
+            };
+            let day = sums.day(*from);
+            let states = store.sum_states(&part).await?.into_iter();
+            let asked = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
+            sums.states
+                .extend(states.filter(asked).map(|sum| (day, sum)));
+            if campaign.is_none() {
+                let latencies = store.sum_latencies(&part).await?.into_iter();
+                sums.latencies.extend(latencies.map(|sum| (day, sum)));
+            }
+        }
+        Ok(sums)
+    }
+
+    fn day(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// Rows by interval and dimensions, in order.
+    pub fn by_interval(&self, by: &[Dimension]) -> BTreeMap<SummaryGroup, SummaryFigures> {
+        self.group(by, Some)
+    }
+
+    /// Rows of the whole period by dimensions.
+    pub fn whole(&self, by: &[Dimension]) -> BTreeMap<SummaryGroup, SummaryFigures> {
+        self.group(by, |_| None)
+    }
+
+    pub fn total(&self) -> SummaryFigures {
+        self.whole(&[])
+            .remove(&SummaryGroup::default())
+            .unwrap_or_default()
+    }
+
+    fn group(
+        &self,
+        by: &[Dimension],
+        day: impl Fn(NaiveDate) -> Option<NaiveDate>,
+    ) -> BTreeMap<SummaryGroup, SummaryFigures> {
+        let has = |dimension| by.contains(&dimension);
+        let group = |on: NaiveDate,
+                     account: &AccountId,
+                     kind: Option<MediaKind>,
+                     campaign: Option<&CampaignId>| SummaryGroup {
+            day: day(on),
+            account: has(Dimension::Account).then(|| account.clone()),
+            kind: has(Dimension::Kind).then(|| kind.map_or("", MediaKind::as_str)),
+            campaign: has(Dimension::Campaign)
+                .then(|| campaign.map_or_else(String::new, CampaignId::to_string)),
+        };
+        let mut rows: BTreeMap<SummaryGroup, SummaryFigures> = BTreeMap::new();
+        for (on, sum) in &self.states {
+            let row = rows
+                .entry(group(*on, &sum.account, sum.kind, sum.campaign.as_ref()))
+                .or_default();
+            match sum.origin {
+                Origin::Api => *row.states.entry(sum.state).or_default() += sum.messages,
+                Origin::Observed => row.observed += sum.messages,
+                Origin::DryRun => row.dry_run += sum.messages,
+                Origin::Orphan => {}
+            }
+        }
+        for sum in &self.costs {
+            let (charge, on) = (&sum.count.charge, self.day(sum.start));
+            let group = group(
+                on,
+                &charge.account,
+                sum.count.kind,
+                sum.count.campaign.as_ref(),
+            );
+            rows.entry(group).or_default().cost.add(sum);
+        }
+        // Latencies are not counted by campaign.
+        let latencies = self.latencies.iter().filter(|_| !has(Dimension::Campaign));
+        for (on, sum) in latencies {
+            rows.entry(group(*on, &sum.account, sum.kind, None))
+                .or_default()
+                .latencies
+                .entry(sum.stage)
+                .or_default()
+                .add(sum.latency, sum.messages);
+        }
+        rows
+    }
+}
+
+/// The period before with the same length: the same number of months if it consists of whole months
+/// or is the beginning of one, else of days. It ends at the same time of day.
+pub fn previous_period(period: &Period, zone: Tz) -> Period {
+    let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+    let (first, last) = (
+        day(period.from),
+        day(period.to - chrono::TimeDelta::milliseconds(1)),
+    );
+    let months = months_covered(first, last);
+    let days = u64::try_from((last - first).num_days() + 1).unwrap_or(1);
+    let earlier = |day: NaiveDate| match months {
+        Some(months) => day.checked_sub_months(Months::new(months)),
+        None => day.checked_sub_days(Days::new(days)),
+    };
+    let move_back = |at: DateTime<Utc>| {
+        let day = day(at);
+        let within = at - day_start(day, zone);
+        earlier(day).map_or(at, |day| day_start(day, zone) + within)
+    };
+    let from = move_back(period.from);
+    Period {
+        from,
+        // A shorter month before has fewer days.
+        to: move_back(period.to).min(period.from),
+        account: period.account.clone(),
+        limit: period.limit.clone(),
+    }
+}
+
+/// How many months a period touches, if it begins with a month and ends with one, or within the same.
+fn months_covered(first: NaiveDate, last: NaiveDate) -> Option<u32> {
+    let number = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
+    let months = number(last) - number(first) + 1;
+    let is_month_end = last.succ_opt().is_some_and(|next| next.day() == 1);
+    let fits = first.day() == 1 && (is_month_end || months == 1);
+    u32::try_from(months).ok().filter(|_| fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account_limit::AccountLimit;
+
+    fn period(from: &str, to: &str) -> Period {
+        Period {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            account: None,
+            limit: AccountLimit::default(),
+        }
+    }
+
+    #[test]
+    fn the_period_before_has_the_same_length() {
+        let berlin = chrono_tz::Europe::Berlin;
+        for (zone, now, before) in [
+            // A week up to the hour.
+            (
+                Tz::UTC,
+                ("2026-11-21T00:00:00Z", "2026-11-27T09:15:00Z"),
+                ("2026-11-14T00:00:00Z", "2026-11-20T09:15:00Z"),
+            ),
+            // The month so far.
+            (
+                Tz::UTC,
+                ("2026-11-01T00:00:00Z", "2026-11-27T09:15:00Z"),
+                ("2026-10-01T00:00:00Z", "2026-10-27T09:15:00Z"),
+            ),
+            // Whole months.
+            (
+                Tz::UTC,
+                ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
+                ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+            ),
+            (
+                Tz::UTC,
+                ("2026-03-01T00:00:00Z", "2026-03-31T12:00:00Z"),
+                ("2026-02-01T00:00:00Z", "2026-02-28T12:00:00Z"),
+            ),
+            // The clock changed in between.
+            (
+                berlin,
+                ("2026-10-25T22:00:00Z", "2026-10-26T11:00:00Z"),
+                ("2026-10-24T22:00:00Z", "2026-10-25T10:00:00Z"),
+            ),
+        ] {
+            let earlier = previous_period(&period(now.0, now.1), zone);
+            if zone == Tz::UTC {
+                assert_eq!(earlier, period(before.0, before.1), "{now:?}");
+            } else {
+                assert!(earlier.to <= period(now.0, now.1).from, "{earlier:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn weeks_and_months_begin_with_their_first_day_within_the_period() {
+        let period = period("2026-10-30T00:00:00Z", "2026-11-10T12:00:00Z");
+        for (interval, starts) in [
+            (
+                Interval::Week,
+                vec!["2026-10-30", "2026-11-02", "2026-11-09"],
+            ),
+            (Interval::Month, vec!["2026-10-30", "2026-11-01"]),
+        ] {
+            let days = interval.starts(&period, Tz::UTC);
+            let days: Vec<String> = days.iter().map(|at| at.date_naive().to_string()).collect();
+            assert_eq!(days, starts);
+        }
+        assert_eq!(Interval::Day.starts(&period, Tz::UTC).len(), 12);
+    }
+}

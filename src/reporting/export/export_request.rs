@@ -1,0 +1,85 @@
+//! What is exported, from what, and the chunks of a file.
+
+use std::io;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::scope::Visibility;
+use crate::reporting::costs::Costs;
+use crate::reporting::export::columns::ColumnContext;
+use crate::reporting::export::csv::ByteOrderMark;
+use crate::store::messages::MessageFilter;
+
+/// Its word is the extension of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum ExportFormat {
+    Csv,
+    Ndjson,
+    Xlsx,
+}
+enum_words!(ExportFormat, "an export format");
+
+impl ExportFormat {
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Xlsx => XLSX_TYPE,
+        }
+    }
+}
+
+pub const XLSX_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// What exports read from and write to.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    pub costs: Costs,
+    /// Where workbooks are built, in files without a name.
+    pub folder: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct ExportRequest {
+    pub filter: MessageFilter,
+    /// The filter as names and values.
+    pub described: Vec<(&'static str, String)>,
+    pub format: ExportFormat,
+    pub zone: Tz,
+    pub mark: ByteOrderMark,
+    pub visibility: Visibility,
+    /// The instant for `overdue`.
+    pub now: DateTime<Utc>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportChunk {
+    pub bytes: Vec<u8>,
+    /// Number of messages in the chunk.
+    pub messages: u64,
+}
+
+#[derive(Debug, Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Store(#[from] db::Error),
+    #[error("the workbook could not be written: {0}")]
+    Workbook(#[source] io::Error),
+}
+
+impl ExportRequest {
+    pub(super) fn columns(&self) -> ColumnContext {
+        ColumnContext {
+            visibility: self.visibility,
+            zone: self.zone,
+            now: self.now,
+        }
+    }
+}

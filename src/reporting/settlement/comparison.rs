@@ -1,0 +1,326 @@
+//! Finds the message of every row of a provider's file, and what differs.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::db::Error;
+use crate::domain::cost::Cost;
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::enum_words::enum_words;
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
+use crate::domain::message::{MATCH_WINDOW, Origin};
+use crate::domain::phone::spellings;
+use crate::domain::provider::ProviderId;
+use crate::reporting::costs::Costs;
+use crate::reporting::export::{PricedMessage, priced_pages};
+use crate::reporting::settlement::provider_file::{FileState, ProviderFile, ProviderRow};
+use crate::store::messages::{ExportedMessage, MessageFilter};
+
+/// Messages created so long before or after the period may be in the file too.
+const MARGIN: TimeDelta = TimeDelta::days(1);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ComparisonRequest {
+    pub provider: ProviderId,
+    pub account: Option<AccountId>,
+    /// Our messages created from then on should be in the file.
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum DifferenceKind {
+    /// Submitted, and not in the file.
+    OnlyOurs,
+    /// In the file, and not a message of ours, or there more than once.
+    OnlyTheirs,
+    State,
+    Cost,
+}
+enum_words!(DifferenceKind);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    pub kind: DifferenceKind,
+    /// Of the file.
+    pub line: Option<u64>,
+    pub their_id: Option<String>,
+    pub our_id: Option<MessageId>,
+    pub recipient: Option<String>,
+    pub ours: String,
+    pub theirs: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Comparison {
+    /// Ordered by kind, then as in the file or by time.
+    pub differences: Vec<Difference>,
+    /// Rows with a message.
+    pub matched: u64,
+    pub rows: u64,
+}
+
+/// A message of ours without a row yet.
+struct Unmatched {
+    id: MessageId,
+    recipient: Option<String>,
+    created_at: DateTime<Utc>,
+    state: DeliveryState,
+    cost: Cost,
+    was_submitted: bool,
+}
+
+struct Matcher<'a> {
+    file: &'a ProviderFile,
+    by_id: HashMap<&'a str, usize>,
+    by_tag: HashMap<MessageId, usize>,
+    taken: HashSet<usize>,
+    differences: Vec<Difference>,
+    matched: u64,
+}
+
+/// A row belongs to the message with its id, else to the one that its reference names. Where the
+/// file's ids are none of ours at all, or a row has none, the recipient and the nearest time decide.
+pub async fn compare(
+    costs: &Costs,
+    file: &ProviderFile,
+    request: &ComparisonRequest,
+) -> Result<Comparison, Error> {
+    let mut matcher = Matcher::new(file);
+    let filter = MessageFilter {
+        provider: Some(request.provider),
+        account: request.account.clone(),
+        created_after: Some(request.from - MARGIN),
+        created_before: Some(request.to + MARGIN),
+        ..MessageFilter::default()
+    };
+    let mut pages = pin!(priced_pages(costs.clone(), filter));
+    let mut unmatched: Vec<Unmatched> = Vec::new();
+    while let Some(page) = pages.try_next().await? {
+        let ids: Vec<MessageId> = page.iter().map(|row| row.message.id).collect();
+        let mut known = costs.store.list_provider_ids_of(&ids).await?;
+        for PricedMessage { message, cost } in page {
+            let ids = known.remove(&message.id).unwrap_or_default();
+            let ours = Unmatched::of(&message, cost, !ids.is_empty());
+            match matcher.find(&ours, &ids) {
+                Some(row) => matcher.settle(row, &ours),
+                None if message.origin != Origin::DryRun => unmatched.push(ours),
+                None => {}
+            }
+        }
+    }
+    let rest = matcher.match_by_recipient(unmatched);
+    Ok(matcher.finish(rest, request))
+}
+
+impl Unmatched {
+    fn of(message: &ExportedMessage, cost: Cost, has_id: bool) -> Self {
+        Self {
+            id: message.id,
+            recipient: message.recipient.clone(),
+            created_at: message.created_at,
+            state: message.state,
+            cost,
+            was_submitted: has_id || message.submitted_at.is_some(),
+        }
+    }
+}
+
+impl<'a> Matcher<'a> {
+    fn new(file: &'a ProviderFile) -> Self {
+        let mut matcher = Self {
+            file,
+            by_id: HashMap::new(),
+            by_tag: HashMap::new(),
+            taken: HashSet::new(),
+            differences: Vec::new(),
+            matched: 0,
+        };
+        for (index, row) in file.rows.iter().enumerate() {
+            if let Some(tagged) = row.tagged {
+                matcher.by_tag.entry(tagged).or_insert(index);
+            }
+            let Some(id) = row.id.as_deref() else {
+                continue;
+            };
+            if let Some(first) = matcher.by_id.get(id) {
+                let line = file.rows[*first].line;
+                matcher.taken.insert(index);
+                matcher.report_theirs(row, format!("repeats line {line}"));
+                continue;
+            }
+            matcher.by_id.insert(id, index);
+            matcher.by_id.entry(without_part(id)).or_insert(index);
+        }
+        matcher
+    }
+
+    fn find(&self, ours: &Unmatched, ids: &[ProviderMessageId]) -> Option<usize> {
+        let by_id = ids.iter().find_map(|id| {
+            let id = id.as_str();
+            self.by_id
+                .get(id)
+                .or_else(|| self.by_id.get(without_part(id)))
+        });
+        let found = by_id.or_else(|| self.by_tag.get(&ours.id));
+        found.copied().filter(|row| !self.taken.contains(row))
+    }
+
+    fn settle(&mut self, index: usize, ours: &Unmatched) {
+        self.taken.insert(index);
+        self.matched += 1;
+        let row = &self.file.rows[index];
+        let difference = |kind, ours_text: String, theirs: String| Difference {
+            kind,
+            line: Some(row.line),
+            their_id: row.id.clone(),
+            our_id: Some(ours.id),
+            recipient: row.to.clone().or_else(|| ours.recipient.clone()),
+            ours: ours_text,
+            theirs,
+        };
+        if self.file.has_state && row.state != Some(state_in_file(ours.state)) {
+            let theirs = row.state.map_or("", FileState::as_str);
+            let theirs = row.status.clone().unwrap_or_else(|| theirs.to_owned());
+            let ours = ours.state.as_str().to_owned();
+            self.differences
+                .push(difference(DifferenceKind::State, ours, theirs));
+        }
+        if self.file.has_cost && !is_same_cost(&ours.cost, row) {
+            let theirs = row.cost.unwrap_or_default().normalize();
+            let theirs = with_currency(&theirs.to_string(), row.currency.as_deref());
+            let ours = cost_text(&ours.cost);
+            self.differences
+                .push(difference(DifferenceKind::Cost, ours, theirs));
+        }
+    }
+
+    /// Within the window in which reports without id are matched too. Returns the rest.
+    fn match_by_recipient(&mut self, unmatched: Vec<Unmatched>) -> Vec<Unmatched> {
+        let no_id_is_ours = self.matched == 0;
+        let mut by_recipient: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, ours) in unmatched.iter().enumerate() {
+            if let Some(recipient) = &ours.recipient {
+                by_recipient
+                    .entry(recipient.clone())
+                    .or_default()
+                    .push(place);
+            }
+        }
+        let mut unmatched: Vec<Option<Unmatched>> = unmatched.into_iter().map(Some).collect();
+        for (index, row) in self.file.rows.iter().enumerate() {
+            let may_match = no_id_is_ours || row.id.is_none() && row.tagged.is_none();
+            let (Some(to), Some(time)) = (&row.to, row.time) else {
+                continue;
+            };
+            if !may_match || self.taken.contains(&index) {
+                continue;
+            }
+            let same = spellings(to)
+                .into_iter()
+                .filter_map(|to| by_recipient.get(&to));
+            let nearest = same
+                .flatten()
+                .filter_map(|place| {
+                    let distance = (unmatched[*place].as_ref()?.created_at - time).abs();
+                    Some((distance, *place)).filter(|_| distance <= MATCH_WINDOW)
+                })
+                .min();
+            if let Some(ours) = nearest.and_then(|(_, place)| unmatched[place].take()) {
+                self.settle(index, &ours);
+            }
+        }
+        unmatched.into_iter().flatten().collect()
+    }
+
+    fn report_theirs(&mut self, row: &ProviderRow, theirs: String) {
+        self.differences.push(Difference {
+            kind: DifferenceKind::OnlyTheirs,
+            line: Some(row.line),
+            their_id: row.id.clone(),
+            our_id: None,
+            recipient: row.to.clone(),
+            ours: String::new(),
+            theirs,
+        });
+    }
+
+    fn finish(mut self, unmatched: Vec<Unmatched>, request: &ComparisonRequest) -> Comparison {
+        for (index, row) in self.file.rows.iter().enumerate() {
+            if !self.taken.contains(&index) {
+                let state = row.state.map_or("", FileState::as_str);
+                self.report_theirs(row, row.status.clone().unwrap_or_else(|| state.to_owned()));
+            }
+        }
+        let missing = unmatched.into_iter().filter(|ours| {
+            ours.was_submitted && (request.from..request.to).contains(&ours.created_at)
+        });
+        let mut missing: Vec<Unmatched> = missing.collect();
+        missing.sort_by_key(|ours| (ours.created_at, ours.id));
+        self.differences
+            .extend(missing.into_iter().map(|ours| Difference {
+                kind: DifferenceKind::OnlyOurs,
+                line: None,
+                their_id: None,
+                our_id: Some(ours.id),
+                recipient: ours.recipient,
+                ours: ours.state.as_str().to_owned(),
+                theirs: String::new(),
+            }));
+        self.differences
+            .sort_by_key(|difference| (difference.kind, difference.line));
+        Comparison {
+            differences: self.differences,
+            matched: self.matched,
+            rows: self.file.rows.len() as u64,
+        }
+    }
+}
+
+/// Kaleyra adds `:0`, the number of the part, to its ids in some places.
+fn without_part(id: &str) -> &str {
+    match id.rsplit_once(':') {
+        Some((id, part)) if part.bytes().all(|digit| digit.is_ascii_digit()) => id,
+        _ => id,
+    }
+}
+
+fn state_in_file(state: DeliveryState) -> FileState {
+    match state {
+        DeliveryState::Delivered => FileState::Delivered,
+        DeliveryState::Read | DeliveryState::Played => FileState::Read,
+        DeliveryState::Failed | DeliveryState::Cancelled => FileState::Failed,
+        DeliveryState::Queued
+        | DeliveryState::Sending
+        | DeliveryState::Uncertain
+        | DeliveryState::Submitted
+        | DeliveryState::Sent => FileState::Sent,
+    }
+}
+
+/// No amount is an amount of zero. Currencies are compared where both are known.
+fn is_same_cost(ours: &Cost, row: &ProviderRow) -> bool {
+    let currencies = ours.currency.as_deref().zip(row.currency.as_deref());
+    ours.amount.unwrap_or_default() == row.cost.unwrap_or_default()
+        && currencies.is_none_or(|(ours, theirs)| ours == theirs)
+}
+
+fn cost_text(cost: &Cost) -> String {
+    match cost.amount {
+        Some(amount) => with_currency(&amount.to_string(), cost.currency.as_deref()),
+        None => cost.basis.as_str().to_owned(),
+    }
+}
+
+fn with_currency(amount: &str, currency: Option<&str>) -> String {
+    currency.map_or_else(
+        || amount.to_owned(),
+        |currency| format!("{amount} {currency}"),
+    )
+}

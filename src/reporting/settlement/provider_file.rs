@@ -1,0 +1,378 @@
+//! Reads a provider's file (CSV): which column means what, and one row per message.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use csv::{ReaderBuilder, StringRecord, Trim};
+use rust_decimal::Decimal;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+use thiserror::Error;
+
+use crate::domain::amount::{parse_amount, parse_currency};
+use crate::domain::correlation_tag;
+use crate::domain::delivery_state::Stage;
+use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::ids::MessageId;
+use crate::domain::phone_text::parse_user_id;
+use crate::domain::provider::ProviderId;
+use crate::providers::vocabulary::{Meaning, meaning, parse_time};
+use crate::sending::recipient_number;
+
+/// Rows of one file; they are compared in memory.
+const ROW_LIMIT: usize = 2_000_000;
+
+/// What a column may mean.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum FileField {
+    /// The provider's id of the message.
+    Id,
+    /// The recipient.
+    To,
+    /// When the message was created.
+    Time,
+    Status,
+    Cost,
+    Currency,
+    /// A reference that may have our correlation tag.
+    Ref,
+    Ref1,
+    Ref2,
+    SentAt,
+    DeliveredAt,
+    ReadAt,
+    FailedAt,
+    /// True for messages of customers, which are left out.
+    Incoming,
+}
+enum_words!(FileField, "a field");
+
+/// The column of each field.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ColumnMap(BTreeMap<FileField, String>);
+
+/// Kaleyra's "WhatsApp Tabular Report":
+/// <https://developers.kaleyra.io/docs/whatsapp-tabular-report>, read on 2026-11-20. It has no column
+/// of the status: the state follows from which times are filled in.
+const KALEYRA: [(FileField, &str); 11] = [
+    (FileField::Id, "WHATSAPP_ID"),
+    (FileField::To, "TO"),
+    (FileField::Time, "CREATED_AT"),
+    (FileField::Incoming, "MESSAGE_DIRECTION"),
+    (FileField::SentAt, "SENT_AT"),
+    (FileField::DeliveredAt, "DELIVERED_AT"),
+    (FileField::ReadAt, "SEEN_AT"),
+    (FileField::FailedAt, "FAILED_AT"),
+    (FileField::Ref, "REF"),
+    (FileField::Ref1, "REF1"),
+    (FileField::Ref2, "REF2"),
+];
+/// Of [`KALEYRA`], what every file has.
+const KALEYRA_REQUIRED: [FileField; 3] = [FileField::Id, FileField::To, FileField::Time];
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FileError {
+    #[error("`{0}` is not FIELD=COLUMN; the fields are {fields}", fields = FileField::ALL.map(FileField::as_str).join(", "))]
+    Map(String),
+    #[error("no columns are known for {0}; name them with --map, at least id=COLUMN or to=COLUMN")]
+    NoColumns(ProviderId),
+    #[error("lacks the column `{column}` ({field}); it has {has}")]
+    MissingColumn {
+        column: String,
+        field: &'static str,
+        has: String,
+    },
+    #[error("line {line}: {problem}")]
+    Line { line: u64, problem: String },
+    #[error("has no rows")]
+    Empty,
+    #[error("has more than {ROW_LIMIT} rows; split it")]
+    TooLong,
+    #[error("is not CSV: {0}")]
+    NotCsv(String),
+}
+
+/// One message in the file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProviderRow {
+    pub line: u64,
+    pub id: Option<String>,
+    /// Digits, or a user id.
+    pub to: Option<String>,
+    pub time: Option<DateTime<Utc>>,
+    pub state: Option<FileState>,
+    /// The text of the status, if the file has one.
+    pub status: Option<String>,
+    pub cost: Option<Decimal>,
+    pub currency: Option<String>,
+    /// The message that a reference names.
+    pub tagged: Option<MessageId>,
+}
+
+/// How far a message came, by a provider's file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum FileState {
+    /// Accepted by the provider or sent.
+    Sent,
+    Delivered,
+    Read,
+    Failed,
+}
+enum_words!(FileState);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderFile {
+    pub rows: Vec<ProviderRow>,
+    pub has_state: bool,
+    pub has_cost: bool,
+}
+
+impl ColumnMap {
+    /// The known columns of a provider, replaced by `FIELD=COLUMN` pairs.
+    pub fn new(provider: ProviderId, given: &[String]) -> Result<Self, FileError> {
+        let mut columns = BTreeMap::new();
+        if provider == ProviderId::Kaleyra {
+            columns.extend(KALEYRA.map(|(field, column)| (field, column.to_owned())));
+        }
+        for pair in given.iter().flat_map(|list| list.split(',')) {
+            let wrong = || FileError::Map(pair.to_owned());
+            let (field, column) = pair.split_once('=').ok_or_else(wrong)?;
+            let field: FileField = field.trim().parse().map_err(|_| wrong())?;
+            let column = column.trim();
+            if column.is_empty() {
+                return Err(wrong());
+            }
+            columns.insert(field, column.to_owned());
+        }
+        let names_messages =
+            columns.contains_key(&FileField::Id) || columns.contains_key(&FileField::To);
+        if names_messages {
+            Ok(Self(columns))
+        } else {
+            Err(FileError::NoColumns(provider))
+        }
+    }
+
+    /// Where each field is. Columns that were named must exist; known ones only if every file has
+    /// them.
+    fn places(&self, header: &StringRecord) -> Result<BTreeMap<FileField, usize>, FileError> {
+        let mut places = BTreeMap::new();
+        for (field, column) in &self.0 {
+            let place = header
+                .iter()
+                .position(|name| name.eq_ignore_ascii_case(column));
+            let known = KALEYRA
+                .iter()
+                .any(|(of, name)| of == field && name == column);
+            match place {
+                Some(place) => {
+                    places.insert(*field, place);
+                }
+                None if known && !KALEYRA_REQUIRED.contains(field) => {}
+                None => {
+                    return Err(FileError::MissingColumn {
+                        column: column.clone(),
+                        field: field.as_str(),
+                        has: header.iter().collect::<Vec<_>>().join(", "),
+                    });
+                }
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// `zone` is that of times without one.
+pub fn read(input: impl Read, columns: &ColumnMap, zone: Tz) -> Result<ProviderFile, FileError> {
+    let not_csv = |error: csv::Error| FileError::NotCsv(error.to_string());
+    let mut reader = ReaderBuilder::new()
+        .trim(Trim::All)
+        .flexible(true)
+        .from_reader(input);
+    let header: StringRecord = reader
+        .headers()
+        .map_err(not_csv)?
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}').trim())
+        .collect();
+    let places = columns.places(&header)?;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(not_csv)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = parse_row(&record, &places, zone, line);
+        let row = row.map_err(|problem| FileError::Line { line, problem })?;
+        rows.extend(row);
+        if rows.len() > ROW_LIMIT {
+            return Err(FileError::TooLong);
+        }
+    }
+    if rows.is_empty() {
+        return Err(FileError::Empty);
+    }
+    let has = |fields: &[FileField]| fields.iter().any(|field| places.contains_key(field));
+    Ok(ProviderFile {
+        has_state: has(&[
+            FileField::Status,
+            FileField::SentAt,
+            FileField::DeliveredAt,
+            FileField::ReadAt,
+            FileField::FailedAt,
+        ]),
+        has_cost: has(&[FileField::Cost]),
+        rows,
+    })
+}
+
+/// `None` for a message of a customer.
+fn parse_row(
+    record: &StringRecord,
+    places: &BTreeMap<FileField, usize>,
+    zone: Tz,
+    line: u64,
+) -> Result<Option<ProviderRow>, String> {
+    let text = |field: FileField| {
+        let text = record.get(*places.get(&field)?)?;
+        Some(text).filter(|text| !text.is_empty())
+    };
+    let time = |field: FileField| {
+        let parsed = text(field).map(|text| {
+            let time = parse_time(text)
+                .ok_or_else(|| format!("{} `{text}` is not a time", field.as_str()))?;
+            Ok::<_, String>(time.in_zone(zone))
+        });
+        parsed.transpose()
+    };
+    if text(FileField::Incoming).is_some_and(|word| word.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    let cost = text(FileField::Cost)
+        .map(|text| parse_amount(text).ok_or_else(|| format!("cost `{text}` is not an amount")))
+        .transpose()?;
+    let tags = [FileField::Ref2, FileField::Ref1, FileField::Ref];
+    Ok(Some(ProviderRow {
+        line,
+        id: text(FileField::Id).map(str::to_owned),
+        to: text(FileField::To).map(parse_recipient),
+        time: time(FileField::Time)?,
+        state: parse_state(text(FileField::Status), |field| Ok(time(field)?.is_some()))?,
+        status: text(FileField::Status).map(str::to_owned),
+        cost,
+        currency: text(FileField::Currency).and_then(parse_currency),
+        tagged: tags
+            .into_iter()
+            .find_map(|field| correlation_tag::find(text(field)?)),
+    }))
+}
+
+/// Files write numbers with and without `+`; other texts are compared as they are.
+fn parse_recipient(text: &str) -> String {
+    let number = recipient_number::parse_stored(text).map(|number| number.digits().to_owned());
+    number
+        .ok()
+        .or_else(|| parse_user_id(text))
+        .unwrap_or_else(|| text.to_owned())
+}
+
+/// By the word of the status, else by the times that are filled in.
+fn parse_state(
+    status: Option<&str>,
+    has: impl Fn(FileField) -> Result<bool, String>,
+) -> Result<Option<FileState>, String> {
+    if let Some(word) = status {
+        return match meaning(word, &[]) {
+            Some(Meaning::Failed) => Ok(Some(FileState::Failed)),
+            Some(Meaning::Reached(Stage::Delivered)) => Ok(Some(FileState::Delivered)),
+            Some(Meaning::Reached(Stage::Read | Stage::Played)) => Ok(Some(FileState::Read)),
+            Some(Meaning::Reached(_)) => Ok(Some(FileState::Sent)),
+            Some(Meaning::NoEffect) | None => Err(format!("status `{word}` is not known")),
+        };
+    }
+    Ok(if has(FileField::ReadAt)? {
+        Some(FileState::Read)
+    } else if has(FileField::DeliveredAt)? {
+        Some(FileState::Delivered)
+    } else if has(FileField::FailedAt)? {
+        Some(FileState::Failed)
+    } else if has(FileField::SentAt)? {
+        Some(FileState::Sent)
+    } else {
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kaleyra(text: &str) -> Result<ProviderFile, FileError> {
+        let columns = ColumnMap::new(ProviderId::Kaleyra, &[]).unwrap();
+        read(text.as_bytes(), &columns, Tz::UTC)
+    }
+
+    #[test]
+    fn the_state_follows_from_the_times_that_are_filled_in() {
+        let file = kaleyra(
+            "\u{feff}WABA ID,WHATSAPP_ID,FROM,TO,MESSAGE_DIRECTION,CREATED_AT,FAILED_AT,SENT_AT,DELIVERED_AT,SEEN_AT\n\
+             1,a:0,918600000001,+919970000001,false,2026-11-20T10:00:00.000Z,,2026-11-20T10:00:01.000Z,2026-11-20T10:00:02.000Z,\n\
+             1,b:0,918600000001,919970000002,false,2026-11-20T10:00:00.000Z,2026-11-20T10:00:01.000Z,,,\n\
+             1,c:0,919970000003,918600000001,true,2026-11-20T10:00:00.000Z,,,,\n",
+        )
+        .unwrap();
+        let states: Vec<_> = file
+            .rows
+            .iter()
+            .map(|row| (row.to.as_deref(), row.state))
+            .collect();
+        assert_eq!(
+            states,
+            [
+                (Some("919970000001"), Some(FileState::Delivered)),
+                (Some("919970000002"), Some(FileState::Failed)),
+            ]
+        );
+        assert!(file.has_state && !file.has_cost);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_named() {
+        let columns = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+            ColumnMap::new(ProviderId::Sobot, &given)
+        };
+        assert_eq!(columns(&[]), Err(FileError::NoColumns(ProviderId::Sobot)));
+        assert!(matches!(columns(&["price=X"]), Err(FileError::Map(_))));
+        let map = columns(&["id=Message,status=State,cost=Fee", "time=When"]).unwrap();
+        for (text, start) in [
+            (
+                "Message,State,Fee\nx,read,1\n",
+                "lacks the column `When` (time); it has Message, State, Fee",
+            ),
+            (
+                "Message,State,Fee,When\nx,vanished,1,\n",
+                "line 2: status `vanished` is not known",
+            ),
+            (
+                "Message,State,Fee,When\nx,read,1,\ny,read,much,\n",
+                "line 3: cost `much`",
+            ),
+            (
+                "Message,State,Fee,When\nx,read,1,noon\n",
+                "line 2: time `noon`",
+            ),
+            ("Message,State,Fee,When\n", "has no rows"),
+        ] {
+            let error = read(text.as_bytes(), &map, Tz::UTC)
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
+        let error = kaleyra("WHATSAPP_ID,CREATED_AT\n").unwrap_err().to_string();
+        assert!(error.starts_with("lacks the column `TO`"), "{error}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Counts of deliveries by what their cost depends on, and which messages are among the free ones of
+//! an account.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
+use uuid::Uuid;
+
+use crate::db::{Error, instant};
+use crate::domain::campaign::CampaignId;
+use crate::domain::charge::Charge;
+use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::store::Store;
+use crate::store::bucket_counts::Period;
+use crate::store::entities::charge_count_row::{Column, Entity, Model};
+use crate::store::entities::column_types::OrEmpty;
+use crate::store::entities::message_row;
+use crate::store::ledger::charge_counts;
+use crate::store::ledger::message_counts::BUCKET;
+
+/// Messages read at a time.
+const PAGE: u64 = 1000;
+
+/// Deliveries that cost the same on one day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChargeCount {
+    /// Absent for some observed messages.
+    pub kind: Option<MediaKind>,
+    pub campaign: Option<CampaignId>,
+    pub charge: Charge,
+    pub deliveries: i64,
+}
+
+/// The deliveries of one sender that need a rate, in one quarter hour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuarterCount {
+    /// Start of the quarter hour.
+    pub start: DateTime<Utc>,
+    pub deliveries: i64,
+}
+
+/// A message whose deliveries need a rate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChargedMessage {
+    pub id: MessageId,
+    pub created_at: DateTime<Utc>,
+    pub kind: Option<MediaKind>,
+    pub campaign: Option<CampaignId>,
+    pub charge: Charge,
+    pub deliveries: i64,
+}
+
+impl Store {
+    /// Sums the deliveries of messages created within a period, to the quarter hour.
+    pub async fn sum_charges(
+        &self,
+        period: &Period,
+        campaign: Option<&CampaignId>,
+    ) -> Result<Vec<ChargeCount>, Error> {
+        let columns = [
+            Column::Account,
+            Column::Kind,
+            Column::Campaign,
+            Column::Sender,
+            Column::Country,
+            Column::Category,
+            Column::PricingType,
+            Column::Free,
+            Column::Price,
+            Column::Currency,
+        ];
+        let sum = Expr::col(Column::Deliveries).sum().cast_as("bigint");
+        let query = Entity::find()
+            .select_only()
+            // The sums have no quarter hour.
+            .column_as(Expr::value(0_i64).cast_as("bigint"), "bucket")
+            .columns(columns)
+            .column_as(sum, "deliveries")
+            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
+            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
+            .apply_if(period.account.as_ref(), |query, account| {
+                query.filter(Column::Account.eq(account))
+            })
+            .apply_if(period.limit.accounts(), |query, accounts| {
+                query.filter(Column::Account.is_in(accounts))
+            })
+            .apply_if(campaign, |query, campaign| {
+                // The condition of the partial index.
+                query
+                    .filter(Column::Campaign.eq(campaign.as_str()))
+                    .filter(Expr::cust("campaign <> ''"))
+            });
+        let rows: Vec<Model> = columns
+            .into_iter()
+            .fold(query, Select::group_by)
+            .into_model()
+            .all(self.pools().reader())
+            .await?;
+        let counted = rows.into_iter().filter(|row| row.deliveries != 0);
+        Ok(counted.map(charge_count).collect())
+    }
+
+    /// The senders of an account with deliveries that need a rate.
+    pub async fn list_charged_senders(
+        &self,
+        period: &Period,
+    ) -> Result<Vec<(AccountId, String)>, Error> {
+        Ok(needing_rate(period)
+            .select_only()
+            .columns([Column::Account, Column::Sender])
+            .distinct()
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?)
+    }
+
+    /// Oldest first.
+    pub async fn list_charged_quarters(
+        &self,
+        period: &Period,
+        sender: &str,
+    ) -> Result<Vec<QuarterCount>, Error> {
+        let sum = Expr::col(Column::Deliveries).sum().cast_as("bigint");
+        let rows: Vec<(i64, i64)> = needing_rate(period)
+            .select_only()
+            .column(Column::Bucket)
+            .column_as(sum, "deliveries")
+            .filter(Column::Sender.eq(sender))
+            .group_by(Column::Bucket)
+            .order_by_asc(Column::Bucket)
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|(bucket, deliveries)| {
+                Ok(QuarterCount {
+                    start: instant::from_millis("charge_counts", "bucket", bucket)?,
+                    deliveries,
+                })
+            })
+            .collect()
+    }
+
+    /// The messages of one sender in the quarter hour that begins at `start` whose deliveries need a
+    /// rate, oldest first: as many as it takes for `deliveries` of them.
+    pub async fn list_charged_messages(
+        &self,
+        account: &AccountId,
+        sender: &str,
+        start: DateTime<Utc>,
+        deliveries: i64,
+    ) -> Result<Vec<ChargedMessage>, Error> {
+        use message_row::Column;
+        let first = instant::to_millis(start);
+        let mut after = (first, Uuid::nil());
+        let (mut found, mut left) = (Vec::new(), deliveries);
+        loop {
+            let place = Expr::tuple([Expr::value(after.0), Expr::value(after.1)]);
+            let rows = message_row::Entity::find()
+                .filter(Column::Account.eq(account))
+                .filter(Column::CreatedAt.gte(first))
+                .filter(Column::CreatedAt.lt(first + BUCKET))
+                .filter(
+                    Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]).gt(place),
+                )
+                .order_by_asc(Column::CreatedAt)
+                .order_by_asc(Column::Id)
+                .limit(PAGE)
+                .all(self.pools().reader())
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(found);
+            };
+            after = (last.created_at, last.id);
+            for row in rows {
+                let charge = charge_counts::charge_of(&row);
+                let counts = row.origin != Origin::Orphan
+                    && row.deliveries > 0
+                    && charge.sender == sender
+                    && charge.needs_rate();
+                if !counts {
+                    continue;
+                }
+                left -= row.deliveries;
+                found.push(ChargedMessage {
+                    id: row.id.into(),
+                    created_at: instant::from_millis("messages", "created_at", row.created_at)?,
+                    kind: row.kind,
+                    campaign: row.campaign,
+                    charge,
+                    deliveries: row.deliveries,
+                });
+                if left <= 0 {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+}
+
+fn needing_rate(period: &Period) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Bucket.gte(instant::to_millis(period.from)))
+        .filter(Column::Bucket.lt(instant::to_millis(period.to)))
+        .filter(Column::Free.eq(false))
+        .filter(Column::Price.eq(""))
+        .filter(Column::Deliveries.gt(0))
+        .apply_if(period.account.as_ref(), |query, account| {
+            query.filter(Column::Account.eq(account))
+        })
+        .apply_if(period.limit.accounts(), |query, accounts| {
+            query.filter(Column::Account.is_in(accounts))
+        })
+}
+
+fn charge_count(row: Model) -> ChargeCount {
+    let deliveries = row.deliveries;
+    let ((_, _, OrEmpty(kind)), OrEmpty(campaign), charge) = charge_counts::key(row);
+    ChargeCount {
+        kind,
+        campaign,
+        charge,
+        deliveries,
+    }
+}

@@ -1,0 +1,86 @@
+//! The country of a recipient, by which deliveries are charged.
+
+use std::sync::PoisonError;
+
+use phonenumber::Metadata;
+use phonenumber::metadata::{DATABASE, Descriptor};
+
+use crate::domain::phone;
+use crate::domain::phone_text::is_user_id;
+
+/// The ISO 3166 code of a phone number's country, or of the country in a user id; `None` for any
+/// other text.
+pub fn country_of(recipient: &str) -> Option<String> {
+    if is_user_id(recipient) {
+        return recipient
+            .split_once('.')
+            .map(|(country, _)| country.to_ascii_uppercase());
+    }
+    if !phone::are_digits(recipient) {
+        return None;
+    }
+    (1..=3).find_map(|length| {
+        let (code, national) = recipient.split_at_checked(length)?;
+        let countries = DATABASE.by_code(&code.parse::<u16>().ok()?)?;
+        choose(&countries, national).map(|country| country.id().to_owned())
+    })
+}
+
+/// Several countries share a code such as +1. The main one of them has every number that is in no
+/// other's ranges.
+fn choose<'a>(countries: &[&'a Metadata], national: &str) -> Option<&'a Metadata> {
+    if let [only] = countries {
+        return Some(only);
+    }
+    let has_number = |country: &&&Metadata| {
+        if let Some(digits) = country.leading_digits() {
+            let found = digits.find(national);
+            return found.is_some_and(|found| found.start() == 0);
+        }
+        let kinds = country.descriptors();
+        let kinds = [kinds.mobile(), kinds.fixed_line()];
+        let mut kinds = kinds.into_iter().flatten();
+        kinds.any(|kind| contains(kind, national))
+    };
+    let (main, others): (Vec<&&Metadata>, Vec<&&Metadata>) = countries
+        .iter()
+        .partition(|country| country.is_main_country_for_code());
+    let found = others.into_iter().find(has_number);
+    found.or_else(|| main.into_iter().next()).copied()
+}
+
+/// Whether a whole number is in the range, as [`Descriptor::is_match`] does not check.
+fn contains(range: &Descriptor, national: &str) -> bool {
+    let pattern = format!("^(?:{})$", range.national_number().as_str());
+    let cache = DATABASE.cache();
+    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    cache
+        .configure(&pattern, |builder| builder.ignore_whitespace(true))
+        .is_ok_and(|pattern| pattern.is_match(national))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_user_ids_have_a_country() {
+        for (recipient, country) in [
+            ("919970123456", Some("IN")),
+            ("447700900123", Some("GB")),
+            ("5511987654321", Some("BR")),
+            ("12025550123", Some("US")),
+            ("16137827274", Some("CA")),
+            ("13459492311", Some("KY")),
+            ("79161234567", Some("RU")),
+            ("77011234567", Some("KZ")),
+            ("393123456789", Some("IT")),
+            ("IN.1349124839", Some("IN")),
+            ("123", None),
+            ("group-1", None),
+            ("", None),
+        ] {
+            assert_eq!(country_of(recipient).as_deref(), country, "{recipient}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The tables of deliveries on `/reports`: counts, shares, changes and costs as text.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::domain::amount::Totals;
+use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
+use crate::web::dashboard::number_format::{count, percent, permille};
+
+/// Rows of one table; the files have all.
+pub(super) const ROWS_SHOWN: usize = 500;
+
+#[derive(Clone, Debug)]
+pub(super) struct ReportRow {
+    /// Day, account, kind and campaign, as far as the table has them.
+    pub(super) labels: Vec<String>,
+    pub(super) messages: Figure,
+    pub(super) delivered: String,
+    pub(super) delivered_share: Figure,
+    pub(super) read: String,
+    pub(super) read_share: Figure,
+    pub(super) failed: String,
+    pub(super) failed_share: Figure,
+    pub(super) cost: Figure,
+}
+
+/// A number, and its change against the period before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Figure {
+    pub(super) text: String,
+    pub(super) change: Option<String>,
+}
+
+/// What is old enough to be compared with the period before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    pub(super) delivered: bool,
+    pub(super) read: bool,
+}
+
+impl ReportRow {
+    /// Without changes.
+    pub(super) fn new(labels: Vec<String>, figures: &SummaryFigures) -> Self {
+        let whole = figures.attempted();
+        let share = |part| Figure::plain(percent(positive(part), positive(whole)));
+        Self {
+            labels,
+            messages: Figure::plain(number(figures.messages())),
+            delivered: number(figures.delivered()),
+            delivered_share: share(figures.delivered()),
+            read: number(figures.read()),
+            read_share: share(figures.read()),
+            failed: number(figures.failed()),
+            failed_share: share(figures.failed()),
+            cost: Figure::plain(money(&figures.cost.totals)),
+        }
+    }
+
+    /// With changes against the same row of the period before.
+    pub(super) fn compared(
+        labels: Vec<String>,
+        figures: &SummaryFigures,
+        before: &SummaryFigures,
+        settled: Settled,
+    ) -> Self {
+        let mut row = Self::new(labels, figures);
+        let points = |part: fn(&SummaryFigures) -> i64| {
+            point_change(
+                (part(figures), figures.attempted()),
+                (part(before), before.attempted()),
+            )
+        };
+        row.messages.change = relative_change(
+            Decimal::from(figures.messages()),
+            Decimal::from(before.messages()),
+        );
+        if settled.delivered {
+            row.delivered_share.change = points(SummaryFigures::delivered);
+            row.failed_share.change = points(SummaryFigures::failed);
+        }
+        if settled.read {
+            row.read_share.change = points(SummaryFigures::read);
+        }
+        row.cost.change = cost_change(&figures.cost.totals, &before.cost.totals);
+        row
+    }
+}
+
+impl Figure {
+    pub(super) fn plain(text: String) -> Self {
+        Self { text, change: None }
+    }
+}
+
+/// The first rows of a table, and how many more there are.
+pub(super) fn rows(
+    groups: &BTreeMap<SummaryGroup, SummaryFigures>,
+    interval: Interval,
+) -> (Vec<ReportRow>, usize) {
+    let shown = groups.iter().take(ROWS_SHOWN);
+    let shown = shown.map(|(group, figures)| ReportRow::new(labels(group, interval), figures));
+    (shown.collect(), groups.len().saturating_sub(ROWS_SHOWN))
+}
+
+fn labels(group: &SummaryGroup, interval: Interval) -> Vec<String> {
+    let named = |text: &str, without: &str| {
+        if text.is_empty() {
+            without.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    [
+        group.day.map(|day| interval_label(day, interval)),
+        group.account.as_ref().map(ToString::to_string),
+        group.kind.map(|kind| named(kind, "unknown kind")),
+        group
+            .campaign
+            .as_deref()
+            .map(|id| named(id, "outside campaigns")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn interval_label(day: NaiveDate, interval: Interval) -> String {
+    match interval {
+        Interval::Day => day.format("%a %-d %b %Y").to_string(),
+        Interval::Week => format!("from {}", day.format("%a %-d %b %Y")),
+        Interval::Month => day.format("%B %Y").to_string(),
+    }
+}
+
+pub(super) fn number(number: i64) -> String {
+    count(positive(number))
+}
+
+/// A negative count would be a bug of the ledger; it counts as 0 here.
+pub(super) fn positive(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// `INR 207,437.50 · USD 3.00`; `–` without any. Small amounts have four decimals.
+pub(super) fn money(totals: &Totals) -> String {
+    if totals.is_empty() {
+        return "–".to_owned();
+    }
+    let parts: Vec<String> = totals
+        .iter()
+        .map(|(currency, amount)| {
+            format!("{currency} {}", amount_text(amount))
+                .trim_start()
+                .to_owned()
+        })
+        .collect();
+    parts.join(" · ")
+}
+
+pub(super) fn amount_text(amount: Decimal) -> String {
+    let decimals = if amount.abs() < Decimal::ONE { 4 } else { 2 };
+    let text = format!("{:.1$}", amount.abs().round_dp(decimals), decimals as usize);
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    let sign = if amount.is_sign_negative() { "−" } else { "" };
+    format!("{sign}{whole}.{decimals}")
+}
+
+/// Of costs in one and the same currency.
+pub(super) fn cost_change(now: &Totals, before: &Totals) -> Option<String> {
+    let one = |totals: &Totals| {
+        let mut amounts = totals.iter();
+        let (currency, amount) = amounts.next()?;
+        amounts
+            .next()
+            .is_none()
+            .then(|| (currency.to_owned(), amount))
+    };
+    let ((currency, now), (currency_before, before)) = (one(now)?, one(before)?);
+    if currency == currency_before {
+        relative_change(now, before)
+    } else {
+        None
+    }
+}
+
+/// `+12 %`; `None` without anything before.
+fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
+    let share = (now - before)
+        .checked_mul(Decimal::ONE_HUNDRED)?
+        .checked_div(before)?;
+    let percent = share.round().to_i64()?;
+    Some(match percent {
+        0 => "±0 %".to_owned(),
+        1.. => format!("+{} %", count(positive(percent))),
+        _ => format!("−{} %", count(percent.unsigned_abs())),
+    })
+}
+
+/// In percentage points: `−1.9`.
+fn point_change(now: (i64, i64), before: (i64, i64)) -> Option<String> {
+    if now.1 <= 0 || before.1 <= 0 {
+        return None;
+    }
+    let share = |(part, whole)| i128::from(permille(positive(part), positive(whole)));
+    let change = share(now) - share(before);
+    let size = change.unsigned_abs();
+    let sign = match change {
+        0 => return Some("±0".to_owned()),
+        1.. => '+',
+        _ => '−',
+    };
+    Some(format!("{sign}{}.{}", size / 10, size % 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(amounts: &[(&str, &str)]) -> Totals {
+        let mut totals = Totals::default();
+        for (currency, amount) in amounts {
+            totals.add(currency, amount.parse().unwrap());
+        }
+        totals
+    }
+
+    #[test]
+    fn amounts_are_grouped_and_currencies_stay_apart() {
+        assert_eq!(
+            money(&totals(&[("INR", "207437.5"), ("USD", "0.0529")])),
+            "INR 207,437.50 · USD 0.0529"
+        );
+        assert_eq!(money(&totals(&[("", "2")])), "2.00");
+        assert_eq!(money(&Totals::default()), "–");
+        assert_eq!(amount_text("-1234.567".parse().unwrap()), "−1,234.57");
+    }
+
+    #[test]
+    fn changes_are_relative_or_in_points() {
+        let change = |now: &str, before: &str| {
+            relative_change(now.parse().unwrap(), before.parse().unwrap())
+        };
+        assert_eq!(change("125", "100").as_deref(), Some("+25 %"));
+        assert_eq!(change("75", "100").as_deref(), Some("−25 %"));
+        assert_eq!(change("100.1", "100").as_deref(), Some("±0 %"));
+        assert_eq!(change("5", "0"), None);
+        assert_eq!(point_change((95, 100), (96, 100)).as_deref(), Some("−1.0"));
+        assert_eq!(point_change((95, 100), (0, 0)), None);
+        assert_eq!(
+            cost_change(&totals(&[("INR", "2")]), &totals(&[("USD", "1")])),
+            None
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! The form of the delivery summary on `/reports`, with the fields of the API.
+
+use chrono::{DateTime, Days, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::ids::AccountId;
+use crate::reporting::delivery_summary::{Dimension, Interval};
+use crate::web::api::summary_query::{SummaryQuery, parse_summary};
+use crate::web::dashboard::message_list_url::with_query;
+use crate::web::problem_json::FieldError;
+
+/// Days without a choice, with today.
+const DEFAULT_DAYS: u64 = 7;
+const FIELDS: [&str; 6] = ["from", "to", "interval", "by", "account", "campaign"];
+/// The dimensions that the form offers.
+const CHOICES: [(&str, &str); 6] = [
+    ("account", "account"),
+    ("account,kind", "account, kind"),
+    ("account,campaign", "account, campaign"),
+    ("account,kind,campaign", "account, kind, campaign"),
+    ("campaign", "campaign"),
+    ("none", "nothing"),
+];
+
+#[derive(Clone, Debug)]
+pub(super) struct ReportForm {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) intervals: Vec<Choice>,
+    pub(super) by: Vec<Choice>,
+    pub(super) accounts: Vec<Choice>,
+    pub(super) campaign: String,
+    /// What of the query is wrong, by field; the default was taken instead.
+    pub(super) errors: Vec<(String, String)>,
+    /// Names and addresses of the files with the same numbers.
+    pub(super) files: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) selected: bool,
+}
+
+/// What to show. Invalid fields are reported by the form, and the default is shown.
+pub(super) fn read(
+    query: &str,
+    accounts: &[AccountId],
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> (SummaryQuery, ReportForm) {
+    let today = now.with_timezone(&zone).date_naive();
+    let first = today
+        .checked_sub_days(Days::new(DEFAULT_DAYS - 1))
+        .unwrap_or(today);
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .filter(|(name, value)| FIELDS.contains(&name.as_str()) && !value.trim().is_empty())
+        .collect();
+    let has =
+        |pairs: &[(String, String)], wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    let defaults = [
+        ("from", first.to_string()),
+        ("to", today.to_string()),
+        ("by", CHOICES[0].0.to_owned()),
+    ];
+    for (name, value) in &defaults {
+        if !has(&pairs, name) {
+            pairs.push(((*name).to_owned(), value.clone()));
+        }
+    }
+    let (query, errors) = match parse_summary(&pairs, zone, now) {
+        Ok(query) => (query, Vec::new()),
+        Err(errors) => {
+            pairs = defaults
+                .map(|(name, value)| (name.to_owned(), value))
+                .to_vec();
+            (SummaryQuery::by_account(first, zone, now), errors)
+        }
+    };
+    let form = ReportForm::new(&query, &pairs, accounts, errors);
+    (query, form)
+}
+
+impl ReportForm {
+    fn new(
+        query: &SummaryQuery,
+        pairs: &[(String, String)],
+        accounts: &[AccountId],
+        errors: Vec<FieldError>,
+    ) -> Self {
+        let given = |wanted: &str| {
+            let found = pairs.iter().find(|(name, _)| name == wanted);
+            found.map_or_else(String::new, |(_, value)| value.clone())
+        };
+        let by: Vec<&str> = query.by.iter().copied().map(Dimension::as_str).collect();
+        let by = if by.is_empty() {
+            "none".to_owned()
+        } else {
+            by.join(",")
+        };
+        let choice = |value: &str, label: &str, selected: bool| Choice {
+            value: value.to_owned(),
+            label: label.to_owned(),
+            selected,
+        };
+        let mut dimensions: Vec<Choice> = CHOICES
+            .iter()
+            .map(|(value, label)| choice(value, label, *value == by))
+            .collect();
+        if !dimensions.iter().any(|choice| choice.selected) {
+            dimensions.push(choice(&by, &by, true));
+        }
+        Self {
+            from: given("from"),
+            to: given("to"),
+            intervals: Interval::ALL
+                .map(|interval| {
+                    choice(
+                        interval.as_str(),
+                        interval.as_str(),
+                        interval == query.interval,
+                    )
+                })
+                .to_vec(),
+            by: dimensions,
+            accounts: accounts
+                .iter()
+                .map(|id| {
+                    choice(
+                        id.as_str(),
+                        id.as_str(),
+                        Some(id) == query.period.account.as_ref(),
+                    )
+                })
+                .collect(),
+            campaign: given("campaign"),
+            errors: errors
+                .into_iter()
+                .map(|error| (error.field, error.message))
+                .collect(),
+            files: files(query, &by, &given("from"), &given("to")),
+        }
+    }
+}
+
+/// CSV begins with a byte order mark, for Excel.
+fn files(query: &SummaryQuery, by: &str, from: &str, to: &str) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![
+        ("from", from.to_owned()),
+        ("to", to.to_owned()),
+        ("interval", query.interval.as_str().to_owned()),
+        ("by", by.to_owned()),
+    ];
+    pairs.extend(
+        query
+            .period
+            .account
+            .iter()
+            .map(|id| ("account", id.to_string())),
+    );
+    pairs.extend(query.campaign.iter().map(|id| ("campaign", id.to_string())));
+    let path = |extension: &str| format!("/api/v1/reports/summary.{extension}");
+    let mut for_excel = pairs.clone();
+    for_excel.push(("bom", "1".to_owned()));
+    vec![
+        ("XLSX", with_query(&path("xlsx"), &pairs)),
+        ("CSV", with_query(&path("csv"), &for_excel)),
+        ("JSON", with_query(&path("json"), &pairs)),
+    ]
+}

@@ -1,0 +1,431 @@
+//! `/reports` and its files: one set of numbers in every form.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+
+use bluetick::cli::report::run;
+use bluetick::cli::report_context::ReportContext;
+use bluetick::cli::{Arguments, Command};
+use bluetick::domain::delivery_state::Stage;
+use bluetick::domain::message::MessageDraft;
+use bluetick::domain::receipt::{Pricing, ReceiptEvent};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Parser;
+use scraper::{Html, Selector};
+use serde_json::{Value, json};
+use zip::ZipArchive;
+
+use crate::harness::app::{App, KALEYRA, SOBOT, start_app, start_app_configured};
+use crate::harness::seeded_messages::{SeededMessages, draft};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Two weeks of messages of two accounts, some of them in a campaign.
+async fn fill(app: &App) {
+    for day in 8..21 {
+        let created = at(&format!("2026-11-{day:02}T08:00:00Z"));
+        for (number, account) in (0..).zip([SOBOT, KALEYRA, KALEYRA]) {
+            let draft = MessageDraft {
+                campaign: (number == 2).then(|| "diwali".parse().unwrap()),
+                name: Some("Zoë Müller".to_owned()),
+                ..draft(account, "+919970012345")
+            };
+            let id = app
+                .accept_draft(&draft, created + TimeDelta::minutes(number))
+                .await;
+            let provider_id = format!("{account}-{day}-{number}");
+            let event = match (day + number) % 3 {
+                0 => ReceiptEvent::Stage(Stage::Read),
+                1 => ReceiptEvent::Stage(Stage::Delivered),
+                _ => ReceiptEvent::Stage(Stage::Sent),
+            };
+            app.report(id, &provider_id, event).await;
+        }
+    }
+}
+
+async fn bytes(app: &App, path: &str) -> Vec<u8> {
+    let reply = app.request("GET", path).send().await.unwrap();
+    assert_eq!(reply.status(), 200, "{path}");
+    reply.bytes().await.unwrap().to_vec()
+}
+
+async fn page(app: &App, path: &str) -> Html {
+    Html::parse_document(&String::from_utf8(bytes(app, path).await).unwrap())
+}
+
+fn texts(page: &Html, selector: &str) -> Vec<String> {
+    let selector = Selector::parse(selector).unwrap();
+    let elements = page.select(&selector);
+    elements
+        .map(|element| {
+            let text: Vec<&str> = element.text().flat_map(str::split_whitespace).collect();
+            text.join(" ")
+        })
+        .collect()
+}
+
+fn rows(csv: &[u8]) -> Vec<BTreeMap<String, String>> {
+    let csv = csv.strip_prefix("\u{feff}".as_bytes()).unwrap_or(csv);
+    csv::Reader::from_reader(csv)
+        .deserialize()
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// The text of a part of a workbook.
+fn part(workbook: &[u8], name: &str) -> String {
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let mut text = String::new();
+    archive
+        .by_name(name)
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+#[actix_web::test]
+async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
+    let app = start_app().await;
+    fill(&app).await;
+    let period = "from=2026-11-14&to=2026-11-20";
+    for by in [
+        "account",
+        "kind",
+        "campaign",
+        "account,kind,campaign",
+        "none",
+    ] {
+        let query = format!("{period}&by={by}&interval=week");
+        let json = app
+            .found(&format!("/api/v1/reports/summary.json?{query}"))
+            .await;
+        let csv = rows(&bytes(&app, &format!("/api/v1/reports/summary.csv?{query}&bom=1")).await);
+        let data = json["data"].as_array().unwrap();
+        assert_eq!(data.len(), csv.len(), "{by}");
+        let mut sum = 0;
+        for (row, line) in data.iter().zip(&csv) {
+            let number = |value: &Value| value.as_i64().unwrap().to_string();
+            assert_eq!(line["messages"], number(&row["messages"]));
+            assert_eq!(line["delivered_or_read"], number(&row["delivered"]));
+            assert_eq!(line["read_or_played"], number(&row["read"]));
+            for state in ["sent", "delivered", "read", "failed"] {
+                assert_eq!(line[state], number(&row["states"][state]), "{state}");
+            }
+            for part in ["day", "account", "kind", "campaign"] {
+                assert_eq!(line[part], row[part].as_str().unwrap_or_default(), "{part}");
+            }
+            sum += row["messages"].as_i64().unwrap();
+        }
+        assert_eq!(json["total"]["messages"], sum, "{by}");
+        assert_eq!(sum, 21);
+    }
+    let listed = app
+        .exported("created_after=2026-11-14T00:00:00Z&created_before=2026-11-21T00:00:00Z")
+        .await;
+    assert_eq!(listed.len(), 21);
+    let delivered = listed
+        .iter()
+        .filter(|row| ["delivered", "read"].contains(&row["state"].as_str()));
+    let json = app
+        .found(&format!("/api/v1/reports/summary.json?{period}"))
+        .await;
+    assert_eq!(json["total"]["delivered"], delivered.count());
+    let shown = page(&app, &format!("/reports?{period}&by=account")).await;
+    assert_eq!(
+        texts(&shown, "h1"),
+        ["66.6 % of 21 submitted messages delivered, 14 November to 20 November 2026"]
+    );
+    let accounts = texts(&shown, "section[aria-labelledby=by-account] tbody tr");
+    assert!(accounts[0].starts_with("kaleyra-in 14"), "{accounts:?}");
+    assert!(accounts[1].starts_with("sobot-main 7"), "{accounts:?}");
+    let campaigns = texts(&shown, "section[aria-labelledby=by-campaign] tbody tr");
+    assert!(campaigns[0].starts_with("diwali 7"), "{campaigns:?}");
+    assert_eq!(
+        texts(&shown, "section[aria-labelledby=rows] tbody tr").len(),
+        14
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen() {
+    let app = start_app().await;
+    fill(&app).await;
+    let json = app
+        .found("/api/v1/reports/summary.json?from=2026-11-18&to=2026-11-19")
+        .await;
+    assert_eq!(
+        (&json["previous"]["from"], &json["previous"]["to"]),
+        (
+            &json!("2026-11-16T00:00:00.000Z"),
+            &json!("2026-11-18T00:00:00.000Z")
+        )
+    );
+    assert_eq!(
+        (
+            &json["total"]["messages"],
+            &json["previous"]["total"]["messages"]
+        ),
+        (&json!(6), &json!(6))
+    );
+    let of_campaign = app
+        .found("/api/v1/reports/summary.json?from=2026-11-08&campaign=diwali&by=account&interval=month")
+        .await;
+    assert_eq!(of_campaign["data"].as_array().unwrap().len(), 1);
+    assert_eq!(of_campaign["total"]["messages"], 13);
+    // The 20th is not over, so only the number of messages is compared.
+    let shown = page(&app, "/reports?from=2026-11-19&to=2026-11-20").await;
+    let note = texts(&shown, ".report-heading p").join(" ");
+    assert!(
+        note.contains("Days and times in UTC, as of 12:00 on Fri 20 Nov 2026"),
+        "{note}"
+    );
+    assert!(note.contains("Shares are those so far"), "{note}");
+    let earlier = page(&app, "/reports?from=2026-11-12&to=2026-11-14").await;
+    let note = texts(&earlier, ".report-heading p").join(" ");
+    assert!(!note.contains("so far"), "{note}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
+    let app = start_app().await;
+    fill(&app).await;
+    for (query, field) in [
+        ("interval=year", "interval"),
+        ("by=colour", "by"),
+        ("from=2026-11-20&to=2026-11-19", "from"),
+        ("from=2001-01-01", "from"),
+        ("campaign=No%20Slug", "campaign"),
+        ("bom=2", "bom"),
+    ] {
+        let (status, problem) = app
+            .get(&format!("/api/v1/reports/summary.csv?{query}").replace("csv?bom", "csv?bom"))
+            .await;
+        assert_eq!(status, 422, "{query}");
+        assert_eq!(problem["errors"][0]["field"], field, "{query}");
+        if field != "bom" {
+            let shown = page(&app, &format!("/reports?{query}")).await;
+            let notice = texts(&shown, ".notice:not(.alarm)").join(" ");
+            assert!(notice.starts_with(field), "{notice}");
+            assert!(
+                texts(&shown, "h1")[0].contains("of 21 submitted"),
+                "{query}"
+            );
+        }
+    }
+    let (status, _) = app.get("/api/v1/reports/summary.json?bom=1").await;
+    assert_eq!(status, 422);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_command_line_writes_the_same_summary() {
+    let app = start_app().await;
+    fill(&app).await;
+    for format in ["csv", "json", "xlsx"] {
+        let output = app.database.folder().join(format!("summary.{format}"));
+        let words = [
+            "bluetick",
+            "report",
+            "--format",
+            format,
+            "--from",
+            "2026-11-14",
+            "--by",
+            "account",
+            "--output",
+        ];
+        let words = words.into_iter().chain([output.to_str().unwrap()]);
+        let Command::Report(arguments) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("another command");
+        };
+        let context = ReportContext {
+            config: &app.services.config,
+            costs: &app.services.costs,
+            now: app.now(),
+        };
+        run(*arguments, &context).await.unwrap();
+        let written = std::fs::read(&output).unwrap();
+        let served = bytes(
+            &app,
+            &format!("/api/v1/reports/summary.{format}?from=2026-11-14&by=account"),
+        )
+        .await;
+        match format {
+            "csv" => assert_eq!(written, served),
+            "json" => assert_eq!(
+                serde_json::from_slice::<Value>(&written).unwrap(),
+                serde_json::from_slice::<Value>(&served).unwrap()
+            ),
+            _ => {
+                let sheet = "xl/worksheets/sheet1.xml";
+                assert_eq!(part(&written, sheet), part(&served, sheet));
+                assert!(part(&served, sheet).contains(">Total<"));
+            }
+        }
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_workbook_has_texts_dates_a_frozen_header_and_a_sheet_about_it() {
+    let app = start_app_configured(|_, config| {
+        config.report_time_zone = chrono_tz::Asia::Kolkata;
+    })
+    .await;
+    fill(&app).await;
+    let query = "tz=Asia/Kolkata&account=sobot-main&state=read&created_after=2026-11-20T00:00:00Z";
+    assert_eq!(app.exported(query).await.len(), 0, "the 20th is delivered");
+    let query = query.replace("2026-11-20", "2026-11-18");
+    let workbook = bytes(&app, &format!("/api/v1/reports/messages.xlsx?{query}")).await;
+    let row = &app.exported(&query).await[0];
+    let sheet = part(&workbook, "xl/worksheets/sheet1.xml");
+    assert!(
+        sheet.contains(
+            "<pane ySplit=\"1\" topLeftCell=\"A2\" activePane=\"bottomLeft\" state=\"frozen\"/>"
+        ),
+        "{sheet}"
+    );
+    for text in [
+        row["id"].as_str(),
+        "+919970012345",
+        "+919000000002",
+        "Zoë Müller",
+    ] {
+        assert!(
+            sheet.contains(&format!("t=\"inlineStr\"><is><t>{text}</t>")),
+            "{text} in {sheet}"
+        );
+    }
+    // 13:30 in Kolkata, on the 46,344th day of Excel.
+    assert!(sheet.contains("<v>46344.5625</v>"), "{sheet}");
+    assert_eq!(sheet.matches("<row ").count(), 2);
+    let about = part(&workbook, "xl/worksheets/sheet2.xml");
+    for text in [
+        "as_of",
+        "Asia/Kolkata",
+        "filter account",
+        "sobot-main",
+        "filter state",
+        "read",
+    ] {
+        assert!(about.contains(&format!(">{text}<")), "{text} in {about}");
+    }
+    let left: Vec<_> = std::fs::read_dir(app.database.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name.to_string_lossy().contains("tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_form_leads_to_a_file_for_excel() {
+    let app = start_app().await;
+    let shown = page(&app, "/reports?state=failed").await;
+    assert_eq!(
+        texts(&shown, "select[name=state] option[selected]"),
+        ["Failed"]
+    );
+    let buttons = texts(&shown, "form[action='/messages/export'] button");
+    assert_eq!(buttons, ["Download XLSX", "CSV for Excel", "NDJSON"]);
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    for (format, end) in [
+        ("csv", ".csv?state=failed&tz=Asia%2FKolkata&bom=1"),
+        ("xlsx", ".xlsx?state=failed&tz=Asia%2FKolkata"),
+        ("ndjson", ".ndjson?state=failed&tz=Asia%2FKolkata"),
+    ] {
+        let path = format!("/messages/export?state=failed&tz=Asia/Kolkata&format={format}");
+        let request = client.get(app.url(&path));
+        let reply = request
+            .bearer_auth(app.token(bluetick::domain::scope::Scope::Read))
+            .send()
+            .await
+            .unwrap();
+        let location = reply.headers()["location"].to_str().unwrap();
+        assert!(location.ends_with(end), "{location}");
+        assert!(
+            app.request("GET", location)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_page_shows_the_costs_of_the_month() {
+    let app = start_app_configured(|_, config| {
+        config.monthly_budget = Some(bluetick::domain::budget::Budget::parse("2 INR").unwrap());
+    })
+    .await;
+    let price = |price: &str, category: &str| Pricing {
+        price: Some(price.to_owned()),
+        currency: Some("INR".to_owned()),
+        category: Some(category.to_owned()),
+        ..Pricing::default()
+    };
+    app.deliver_one(
+        SOBOT,
+        "+919970012345",
+        "2026-11-05T10:00:00Z",
+        price("1.25", "marketing"),
+    )
+    .await;
+    app.deliver_one(
+        SOBOT,
+        "+919970012345",
+        "2026-11-06T10:00:00Z",
+        price("0.5", "utility"),
+    )
+    .await;
+    app.deliver_one(
+        KALEYRA,
+        "+919970012345",
+        "2026-11-06T10:00:00Z",
+        Pricing::default(),
+    )
+    .await;
+    app.deliver_one(
+        SOBOT,
+        "+919970012345",
+        "2026-10-06T10:00:00Z",
+        price("1", "marketing"),
+    )
+    .await;
+    let shown = page(&app, "/reports").await;
+    assert_eq!(
+        texts(&shown, "#money"),
+        ["INR 1.75 in November 2026 so far"]
+    );
+    let rows = texts(&shown, "section[aria-labelledby=money] tbody tr");
+    assert_eq!(
+        rows[2..],
+        [
+            "sobot-main 2 0 INR 1.75 +75 % INR 1.00 INR 0.8750 –",
+            "marketing 1 0 INR 1.25 +25 % INR 1.00",
+            "utility 1 0 INR 0.5000 –",
+        ]
+    );
+    let budget = texts(&shown, ".budget");
+    assert_eq!(
+        budget,
+        ["87 % of the budget of all accounts: INR 1.75 of INR 2.00"]
+    );
+    let note = texts(&shown, "section[aria-labelledby=money] p").join(" ");
+    assert!(note.contains("1 delivery is in no sum"), "{note}");
+    app.finish().await;
+}
