@@ -38,6 +38,7 @@ mod random_secret;
 pub mod receipts;
 pub mod recipient_country;
 mod reference_check;
+mod schema_version;
 pub mod send_flows;
 pub mod send_queue;
 pub mod sign_in_links;
@@ -51,8 +52,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use migration::MainMigrator;
-use sea_orm_migration::MigratorTrait;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -63,7 +62,7 @@ use ledger::message_ledger::Ledger;
 use crate::db::connect_options::MAIN_WRITER;
 use crate::db::database_location::DatabaseLocation;
 use crate::db::pools::Pools;
-use crate::db::{CheckpointResult, Error, exists_with_content, in_time, refuse_missing};
+use crate::db::{CheckpointResult, Error, exists_with_content, in_time};
 use crate::domain::secret::Secret;
 
 /// The main database's writer lock on PostgreSQL ("bluetick" as a number).
@@ -114,22 +113,6 @@ impl Store {
             DatabaseLocation::File(path) => exists_with_content(&path),
             DatabaseLocation::Server { .. } => true,
         }
-    }
-
-    /// Applies pending migrations, one process at a time.
-    pub async fn migrate(&self) -> Result<(), Error> {
-        self.pools
-            .within(async |transaction| {
-                MainMigrator::up(transaction, None).await?;
-                ledger::recount::count_charges_once(transaction).await
-            })
-            .await
-    }
-
-    /// Rejects a database with pending migrations; for read-only commands.
-    pub async fn check_migrated(&self) -> Result<(), Error> {
-        let missing = MainMigrator::get_pending_migrations_read_only(self.pools.reader()).await?;
-        refuse_missing(missing.len())
     }
 
     pub async fn ledger(&self, now: DateTime<Utc>) -> Result<Ledger, Error> {

@@ -12,7 +12,7 @@ use crate::store::store_settings;
 const CHUNK: u64 = 400;
 
 /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
-pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Result<(), Error> {
+pub(crate) async fn recount(connection: &impl ConnectionTrait) -> Result<(), Error> {
     let since = store_settings::purged_before(connection)
         .await?
         .unwrap_or_default();
@@ -42,9 +42,7 @@ pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Resu
 
 /// Counts what an earlier version did not count: charges, and messages by campaign. Once per
 /// database, right after the migration.
-pub(in crate::store) async fn count_charges_once(
-    connection: &impl ConnectionTrait,
-) -> Result<(), Error> {
+pub(crate) async fn count_charges_once(connection: &impl ConnectionTrait) -> Result<(), Error> {
     if store_settings::are_charges_counted(connection).await? {
         return Ok(());
     }
