@@ -200,6 +200,30 @@ async fn run_report(
     report::run(command, &context).await
 }
 
+async fn run_campaign(
+    command: campaign::CampaignCommand,
+    file: Option<&Path>,
+) -> Result<(), CommandError> {
+    let OpenDatabases { config, databases } = open(file).await?;
+    let acceptor = app::open_acceptor(&config, &databases.store)?;
+    let context = campaign_context::CampaignContext {
+        store: &databases.store,
+        acceptor: &acceptor,
+        clock: &SystemClock,
+    };
+    campaign::run(command, &context, &mut stdout()).await
+}
+
+async fn run_verify(file: Option<&Path>) -> Result<(), CommandError> {
+    let config = Config::load(file, &process_environment())?;
+    let store = app::open_read_only(&config).await?;
+    let journal = app::open_journal_read_only(&config, &store).await?;
+    let done = verify::run(&store, &journal, &mut stdout()).await;
+    journal.close().await?;
+    store.close().await?;
+    done
+}
+
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
@@ -228,25 +252,10 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             let (store, now) = (&opened.databases.store, SystemClock.now());
             dismiss_orphans::run(command, store, now, &mut stdout()).await
         }),
-        Command::Campaign(command) => server::block_on(async {
-            let OpenDatabases { config, databases } = open(arguments.config.as_deref()).await?;
-            let acceptor = app::open_acceptor(&config, &databases.store)?;
-            let context = campaign_context::CampaignContext {
-                store: &databases.store,
-                acceptor: &acceptor,
-                clock: &SystemClock,
-            };
-            campaign::run(command, &context, &mut stdout()).await
-        }),
-        Command::Verify => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
-            let store = app::open_read_only(&config).await?;
-            let journal = app::open_journal_read_only(&config, &store).await?;
-            let done = verify::run(&store, &journal, &mut stdout()).await;
-            journal.close().await?;
-            store.close().await?;
-            done
-        }),
+        Command::Campaign(command) => {
+            server::block_on(run_campaign(command, arguments.config.as_deref()))
+        }
+        Command::Verify => server::block_on(run_verify(arguments.config.as_deref())),
         Command::Backup(command) => server::block_on(async {
             let config = Config::load(arguments.config.as_deref(), &process_environment())?;
             backup::create(&command, &config, &SystemClock, &mut stdout()).await

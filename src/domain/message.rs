@@ -176,6 +176,8 @@ pub struct Message {
     pub campaign: Option<CampaignId>,
     /// When it was accepted, or first reported.
     pub created_at: DateTime<Utc>,
+    /// When statistics and costs count it: at its first attempt, until then like `created_at`.
+    pub counted_at: DateTime<Utc>,
     /// When anything that is shown last changed.
     pub updated_at: DateTime<Utc>,
     pub template: Option<Template>,

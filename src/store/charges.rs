@@ -1,10 +1,13 @@
 //! Counts of deliveries by what their cost depends on, and which messages are among the free ones of
 //! an account.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Order, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -47,7 +50,7 @@ pub struct QuarterCount {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChargedMessage {
     pub id: MessageId,
-    pub created_at: DateTime<Utc>,
+    pub counted_at: DateTime<Utc>,
     pub kind: Option<MediaKind>,
     pub campaign: Option<CampaignId>,
     pub charge: Charge,
@@ -162,12 +165,9 @@ impl Store {
             let place = Expr::tuple([Expr::value(after.0), Expr::value(after.1)]);
             let rows = message_row::Entity::find()
                 .filter(Column::Account.eq(account))
-                .filter(Column::CreatedAt.gte(first))
-                .filter(Column::CreatedAt.lt(first + BUCKET))
-                .filter(
-                    Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]).gt(place),
-                )
-                .order_by_asc(Column::CreatedAt)
+                .filter(is_counted_in(first..first + BUCKET))
+                .filter(Expr::tuple([counted_at(), Expr::col(Column::Id)]).gt(place))
+                .order_by(counted_at(), Order::Asc)
                 .order_by_asc(Column::Id)
                 .limit(PAGE)
                 .all(self.pools().reader())
@@ -175,7 +175,7 @@ impl Store {
             let Some(last) = rows.last() else {
                 return Ok(found);
             };
-            after = (last.created_at, last.id);
+            after = (last.counted_at.unwrap_or(last.created_at), last.id);
             for row in rows {
                 let charge = charge_counts::charge_of(&row);
                 let counts = row.origin != Origin::Orphan
@@ -188,7 +188,11 @@ impl Store {
                 left -= row.deliveries;
                 found.push(ChargedMessage {
                     id: row.id.into(),
-                    created_at: instant::from_millis("messages", "created_at", row.created_at)?,
+                    counted_at: instant::from_millis(
+                        "messages",
+                        "counted_at",
+                        row.counted_at.unwrap_or(row.created_at),
+                    )?,
                     kind: row.kind,
                     campaign: row.campaign,
                     charge,
@@ -200,6 +204,22 @@ impl Store {
             }
         }
     }
+}
+
+/// When statistics count a message.
+fn counted_at() -> SimpleExpr {
+    Expr::cust("COALESCE(counted_at, created_at)")
+}
+
+/// Two ranges, so that each uses its index.
+fn is_counted_in(range: Range<i64>) -> Condition {
+    use message_row::Column::{CountedAt, CreatedAt};
+    let at_once = CountedAt
+        .is_null()
+        .and(CreatedAt.gte(range.start))
+        .and(CreatedAt.lt(range.end));
+    let later = CountedAt.gte(range.start).and(CountedAt.lt(range.end));
+    Condition::any().add(at_once).add(later)
 }
 
 fn needing_rate(period: &Period) -> Select<Entity> {

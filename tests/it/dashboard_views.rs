@@ -169,6 +169,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         resent_as: None,
         campaign: None,
         created_at: at("2026-11-20T14:03:09.120Z"),
+        counted_at: at("2026-11-20T14:03:09.120Z"),
         updated_at: at("2026-11-20T14:03:15Z"),
         template: None,
     }

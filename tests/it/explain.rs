@@ -88,6 +88,7 @@ impl ExplainCase {
                 resent_as: None,
                 campaign: None,
                 created_at: noon(),
+                counted_at: noon(),
                 updated_at: noon(),
                 template: None,
             },

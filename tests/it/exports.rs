@@ -560,6 +560,7 @@ fn as_exported(message: Message) -> ExportedMessage {
         template_name: message.template.map(|template| template.name),
         provider_id: message.provider_id,
         created_at: message.created_at,
+        counted_at: message.created_at,
         campaign: message.campaign,
     }
 }

@@ -86,7 +86,7 @@ async fn find_last(
     for message in messages.await? {
         let free = message.deliveries.min(left);
         left -= free;
-        last.message = Some((message.created_at, message.id, free));
+        last.message = Some((message.counted_at, message.id, free));
         let key = (message.kind, message.campaign, message.charge);
         *last.counts.entry(key).or_default() += free;
     }
@@ -128,19 +128,19 @@ impl FreeDeliveries {
     /// How many deliveries of a message are free.
     pub(super) fn of_message(
         &self,
-        created_at: DateTime<Utc>,
+        counted_at: DateTime<Utc>,
         id: MessageId,
         deliveries: i64,
     ) -> i64 {
         let Self::Until(last) = self else {
             return deliveries;
         };
-        if created_at < last.quarter {
+        if counted_at < last.quarter {
             return deliveries;
         }
         match last.message {
-            Some((at, last_id, free)) if (created_at, id) == (at, last_id) => free,
-            Some((at, last_id, _)) if (created_at, id) < (at, last_id) => deliveries,
+            Some((at, last_id, free)) if (counted_at, id) == (at, last_id) => free,
+            Some((at, last_id, _)) if (counted_at, id) < (at, last_id) => deliveries,
             Some(_) | None => 0,
         }
     }

@@ -15,7 +15,7 @@ use crate::store::recipient_country::country_of;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageCharge {
     id: MessageId,
-    created_at: DateTime<Utc>,
+    counted_at: DateTime<Utc>,
     charge: Charge,
     deliveries: i64,
 }
@@ -34,7 +34,7 @@ impl From<&Message> for MessageCharge {
         let (sender, country) = (message.sender.as_deref(), country.as_deref());
         Self {
             id: message.id,
-            created_at: message.created_at,
+            counted_at: message.counted_at,
             charge: Charge::new(message.account.clone(), sender, country, reported),
             deliveries: message.deliveries,
         }
@@ -54,7 +54,7 @@ impl From<&ExportedMessage> for MessageCharge {
         let (sender, country) = (message.sender.as_deref(), country.as_deref());
         Self {
             id: message.id,
-            created_at: message.created_at,
+            counted_at: message.counted_at,
             charge: Charge::new(message.account.clone(), sender, country, reported),
             deliveries: message.deliveries,
         }
@@ -89,13 +89,13 @@ impl Pricer {
         }
         let mut free = 0;
         if charge.needs_rate() {
-            let (account, sender, at) = (&charge.account, &charge.sender, message.created_at);
+            let (account, sender, at) = (&charge.account, &charge.sender, message.counted_at);
             self.load_free(account, sender, at).await?;
             free = self.free_deliveries(account, sender, at).map_or(0, |free| {
                 free.of_message(at, message.id, message.deliveries)
             });
         }
-        let unit = charge.unit_cost(&self.rates, self.day(message.created_at));
+        let unit = charge.unit_cost(&self.rates, self.day(message.counted_at));
         Ok(Cost::of(unit, &charge.currency, message.deliveries, free))
     }
 }

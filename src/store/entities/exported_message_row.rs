@@ -47,6 +47,7 @@ pub struct Model {
     pub deliveries: i64,
     pub provider_id: Option<String>,
     pub created_at: i64,
+    pub counted_at: Option<i64>,
     pub campaign: Option<CampaignId>,
     pub template_name: Option<String>,
 }

@@ -62,6 +62,7 @@ pub struct ExportedMessage {
     pub provider_id: Option<ProviderMessageId>,
     /// When it was accepted or first reported.
     pub created_at: DateTime<Utc>,
+    pub counted_at: DateTime<Utc>,
     pub campaign: Option<CampaignId>,
     pub template_name: Option<String>,
 }
@@ -156,6 +157,7 @@ impl TryFrom<Model> for ExportedMessage {
 
     fn try_from(row: Model) -> Result<Self, Error> {
         let time = |column, millis| instant::from_optional_millis(TABLE, column, millis);
+        let created_at = instant::from_millis(TABLE, "created_at", row.created_at)?;
         let failure = time("failed_at", row.failed_at)?
             .zip(row.failure_class)
             .map(|(at, class)| ExportedFailure {
@@ -194,7 +196,8 @@ impl TryFrom<Model> for ExportedMessage {
             price_currency: row.price_currency,
             deliveries: row.deliveries,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
-            created_at: instant::from_millis(TABLE, "created_at", row.created_at)?,
+            created_at,
+            counted_at: time("counted_at", row.counted_at)?.unwrap_or(created_at),
             campaign: row.campaign,
             template_name: row.template_name,
         })

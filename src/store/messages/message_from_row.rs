@@ -86,6 +86,7 @@ impl TryFrom<Model> for Message {
             resent_as: row.resent_as.map(Into::into),
             campaign: row.campaign,
             created_at,
+            counted_at: time("counted_at", row.counted_at)?.unwrap_or(created_at),
             updated_at: instant::from_millis(TABLE, "updated_at", row.updated_at)?,
             template,
         })
