@@ -1,6 +1,7 @@
 //! A backup made during callbacks and sends holds everything acknowledged before; restored, it sends nothing twice.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -248,7 +249,8 @@ async fn what_cannot_be_restored_says_why_and_changes_nothing() {
     let restored = Restored::new("http://127.0.0.1:9", KEY);
     let data = restored.folder.path().join("data");
     let log_of_another = data.join("bluetick.db-wal");
-    fs::create_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
     fs::write(&log_of_another, "of another database").unwrap();
     refused(&restored, "bluetick.db-wal exists");
     fs::remove_file(&log_of_another).unwrap();
