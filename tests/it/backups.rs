@@ -115,14 +115,15 @@ async fn start_slow_campaign(client: &Client, server: &Program, token: &str) {
     };
     let campaign = json!({ "account": SOBOT, "name": "Summer sale", "kind": "image", "rate": 0.1,
         "media": { "url": "https://media.example/a.jpg" } });
-    let recipients: String = (0..50)
-        .map(|number| format!("+9199701{number:05},Asha\n"))
+    let recipients: Vec<String> = (0..50)
+        .map(|number| format!("+9199701{number:05},Asha"))
         .collect();
+    let rows = format!("to,name\n{}\n", recipients.join("\n"));
     let requests = [
         post("").json(&campaign),
         post("/summer-sale/recipients")
             .header("Content-Type", "text/csv")
-            .body(format!("to,name\n{recipients}")),
+            .body(rows),
         post("/summer-sale/start"),
     ];
     for request in requests {

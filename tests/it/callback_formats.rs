@@ -74,6 +74,11 @@ async fn submit(app: &App, account: &str) -> (String, String) {
 
 /// Posts each callback about a message of its own and requires that it is applied, at the provider's time.
 async fn check_all_applied(account: &'static str, posts: impl Fn(&str) -> Vec<Post>) {
+    // Callers keep a small future.
+    Box::pin(check_each_applied(account, posts)).await;
+}
+
+async fn check_each_applied(account: &'static str, posts: impl Fn(&str) -> Vec<Post>) {
     let app = start_app().await;
     let count = posts("").len();
     for number in 0..count {

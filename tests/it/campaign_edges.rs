@@ -27,7 +27,7 @@ async fn started(app: &App, body: &Value, recipients: usize) -> String {
     id
 }
 
-async fn refuse_next(app: &App, number: usize) {
+fn refuse_next(app: &App, number: usize) {
     for _ in 0..number {
         let refusal = json!({ "code": 400, "message": "bad media" });
         app.force(SOBOT, ForcedReply::json(400, &refusal));
@@ -136,7 +136,7 @@ async fn what_a_campaign_resends_keeps_its_rate() {
     body["rate"] = json!(1.0);
     let id = create(&app, &body).await;
     upload(&app, &id, "text/csv", csv(0..5)).await;
-    refuse_next(&app, 5).await;
+    refuse_next(&app, 5);
     act(&app, &id, "start").await;
     while show(&app, &id).await["state"] != "done" {
         app.run_jobs_until_idle().await;
