@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use crate::domain::amount::{parse_amount, parse_currency};
 use crate::domain::ids::AccountId;
 use crate::domain::rates::{Rate, Rates};
+use crate::domain::receipt::Pricing;
 
 /// Meta's pricing types of free messages begin with it.
 const FREE_TYPE: &str = "free";
@@ -37,6 +38,18 @@ pub struct ReportedPrice<'a> {
     pub pricing_type: Option<&'a str>,
     pub price: Option<&'a str>,
     pub currency: Option<&'a str>,
+}
+
+impl<'a> From<&'a Pricing> for ReportedPrice<'a> {
+    fn from(pricing: &'a Pricing) -> Self {
+        Self {
+            billable: pricing.billable,
+            category: pricing.category.as_deref(),
+            pricing_type: pricing.kind.as_deref(),
+            price: pricing.price.as_deref(),
+            currency: pricing.currency.as_deref(),
+        }
+    }
 }
 
 /// What one delivery costs.

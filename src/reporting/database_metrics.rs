@@ -74,7 +74,7 @@ pub(super) async fn register(
     }
     registry.register(
         "messages_last_day",
-        "Messages created in the last 24 hours, by the state they are in now",
+        "Messages first attempted in the last 24 hours, or created then and not attempted yet, by the state they are in now",
         messages,
     );
     let open = GaugeFamily::<1>::default();

@@ -84,23 +84,23 @@ impl SearchText {
             reference.is_some_and(|reference| reference.starts_with(text))
         };
         if begins(&message.client_reference) {
-            return Some("client reference begins so");
+            return Some("client reference starts with this");
         }
         let references = &message.references;
         if begins(&references.reference)
             || begins(&references.reference1)
             || begins(&references.reference2)
         {
-            return Some("reference begins so");
+            return Some("reference starts with this");
         }
         let recipient = message.recipient.as_deref().unwrap_or_default();
         let digits = PhoneText::parse(text).ok().map(|written| written.digits);
         match digits.filter(|digits| !digits.is_empty()) {
             Some(digits) if recipient == digits => Some("same number"),
             Some(digits) if recipient.ends_with(digits.trim_start_matches('0')) => {
-                Some("number ends so")
+                Some("number ends with this")
             }
-            Some(digits) if recipient.starts_with(&digits) => Some("number begins so"),
+            Some(digits) if recipient.starts_with(&digits) => Some("number starts with this"),
             Some(_) => Some("same number"),
             None => Some("same provider id"),
         }

@@ -551,11 +551,10 @@ fn as_exported(message: Message) -> ExportedMessage {
             code: listed.failure.code,
             words: listed.failure.detail.or(listed.failure.title),
         }),
-        billable: message.pricing.billable,
-        pricing_category: message.pricing.category,
-        price: message.pricing.price,
-        pricing_type: message.pricing.kind,
-        price_currency: message.pricing.currency,
+        pricing: Pricing {
+            model: None,
+            ..message.pricing
+        },
         deliveries: message.deliveries,
         template_name: message.template.map(|template| template.name),
         provider_id: message.provider_id,

@@ -3,9 +3,7 @@
 use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{CallbackId, MessageId};
-use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{MessageDraft, Origin, References, SendOptions};
-use bluetick::domain::phone::PhoneNumber;
+use bluetick::domain::message::MessageDraft;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Scope;
 use bluetick::reporting::{account_health, headline};
@@ -16,6 +14,7 @@ use serde_json::{Value, json};
 use crate::harness::app::{
     ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, noon, start_app, start_app_with,
 };
+use crate::harness::seeded_messages::draft;
 
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sent {
@@ -37,24 +36,8 @@ pub(crate) async fn add(app: &App, account: &str, at: DateTime<Utc>, sent: Sent,
         .map(|_| PastSubmission {
             id: MessageId::new(at),
             draft: MessageDraft {
-                account: account.id.clone(),
                 provider: account.provider(),
-                origin: Origin::Api,
-                sender: None,
-                recipient: PhoneNumber::parse("+447700900123").unwrap(),
-                name: None,
-                media: Media {
-                    kind: MediaKind::Image,
-                    source: MediaSource::Url("https://media.example.com/a.jpg".to_owned()),
-                    mime_type: None,
-                    caption: None,
-                },
-                references: References::default(),
-                client_reference: None,
-                options: SendOptions::default(),
-                resend_of: None,
-                campaign: None,
-                template: None,
+                ..draft(account.id.as_str(), "+447700900123")
             },
             accepted_at: at,
             submitted_at: at,

@@ -129,7 +129,11 @@ async fn check_name(url: &Url) -> Result<Vec<Finding>, Finding> {
         .find(|address| rules.check_address(**address).is_err());
     Ok(private
         .map(|address| {
-            let summary = format!("{name} is {address}, which providers cannot reach");
+            let summary = if name.parse() == Ok(*address) {
+                format!("providers cannot reach {address}")
+            } else {
+                format!("{name} is {address}, which providers cannot reach")
+            };
             let fix =
                 "set `public_url` to a name with a public address, and forward it to this server";
             Finding::warning("private_address", summary, fix)

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use crate::db::Error;
-use crate::domain::charge::{Charge, ReportedPrice};
+use crate::domain::charge::Charge;
 use crate::domain::cost::Cost;
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
+use crate::domain::receipt::Pricing;
 use crate::reporting::costs::pricer::Pricer;
 use crate::store::messages::ExportedMessage;
 use crate::store::recipient_country::country_of;
@@ -22,20 +23,15 @@ pub struct MessageCharge {
 
 impl From<&Message> for MessageCharge {
     fn from(message: &Message) -> Self {
-        let pricing = &message.pricing;
-        let reported = ReportedPrice {
-            billable: pricing.billable,
-            category: pricing.category.as_deref(),
-            pricing_type: pricing.kind.as_deref(),
-            price: pricing.price.as_deref(),
-            currency: pricing.currency.as_deref(),
-        };
-        let country = message.recipient.as_deref().and_then(country_of);
-        let (sender, country) = (message.sender.as_deref(), country.as_deref());
         Self {
             id: message.id,
             counted_at: message.counted_at,
-            charge: Charge::new(message.account.clone(), sender, country, reported),
+            charge: charge(
+                &message.account,
+                message.sender.as_deref(),
+                message.recipient.as_deref(),
+                &message.pricing,
+            ),
             deliveries: message.deliveries,
         }
     }
@@ -43,22 +39,28 @@ impl From<&Message> for MessageCharge {
 
 impl From<&ExportedMessage> for MessageCharge {
     fn from(message: &ExportedMessage) -> Self {
-        let reported = ReportedPrice {
-            billable: message.billable,
-            category: message.pricing_category.as_deref(),
-            pricing_type: message.pricing_type.as_deref(),
-            price: message.price.as_deref(),
-            currency: message.price_currency.as_deref(),
-        };
-        let country = message.recipient.as_deref().and_then(country_of);
-        let (sender, country) = (message.sender.as_deref(), country.as_deref());
         Self {
             id: message.id,
             counted_at: message.counted_at,
-            charge: Charge::new(message.account.clone(), sender, country, reported),
+            charge: charge(
+                &message.account,
+                message.sender.as_deref(),
+                message.recipient.as_deref(),
+                &message.pricing,
+            ),
             deliveries: message.deliveries,
         }
     }
+}
+
+fn charge(
+    account: &AccountId,
+    sender: Option<&str>,
+    recipient: Option<&str>,
+    pricing: &Pricing,
+) -> Charge {
+    let country = recipient.and_then(country_of);
+    Charge::new(account.clone(), sender, country.as_deref(), pricing.into())
 }
 
 impl Pricer {

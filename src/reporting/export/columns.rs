@@ -84,12 +84,12 @@ const COLUMNS: [ExportColumn; 34] = [
         context.provider_text(failure.and_then(|failure| failure.words.as_deref()))
     }),
     column("billable", |_, message| {
-        is_charged(message.billable, message.state).map_or(Cell::Absent, Cell::Flag)
+        is_charged(message.pricing.billable, message.state).map_or(Cell::Absent, Cell::Flag)
     }),
     column("pricing_category", |_, message| {
-        optional(message.pricing_category.as_deref())
+        optional(message.pricing.category.as_deref())
     }),
-    column("price", |_, message| optional(message.price.as_deref())),
+    column("price", |_, message| optional(message.pricing.price.as_deref())),
     column("campaign", |_, message| {
         optional(message.campaign.as_ref().map(CampaignId::as_str))
     }),
@@ -104,7 +104,7 @@ const COLUMNS: [ExportColumn; 34] = [
     }),
     column("cost_basis", |_, message| text(message.cost.basis.as_str())),
     column("pricing_type", |_, message| {
-        optional(message.pricing_type.as_deref())
+        optional(message.pricing.kind.as_deref())
     }),
 ];
 

@@ -13,6 +13,7 @@ use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
 use crate::domain::provider::ProviderId;
+use crate::domain::receipt::Pricing;
 use crate::store::Store;
 use crate::store::entities::exported_message_row::{Entity, Model};
 use crate::store::messages::index_hint::{IndexHint, RARE};
@@ -47,15 +48,7 @@ pub struct ExportedMessage {
     pub delivered_at: Option<DateTime<Utc>>,
     pub read_at: Option<DateTime<Utc>>,
     pub failure: Option<ExportedFailure>,
-    /// As reported; `domain::receipt::is_charged` says what it means in a state.
-    pub billable: Option<bool>,
-    /// `service`, `marketing`, `utility` …
-    pub pricing_category: Option<String>,
-    /// The price, exactly as written.
-    pub price: Option<String>,
-    /// Meta's `type`: `regular`, `free_customer_service` …
-    pub pricing_type: Option<String>,
-    pub price_currency: Option<String>,
+    pub pricing: Pricing,
     /// How many recipients it reached: more than one in a group.
     pub deliveries: i64,
     /// The wamid if one is known, else the id of the send reply.
@@ -189,11 +182,15 @@ impl TryFrom<Model> for ExportedMessage {
             delivered_at: time("delivered_at", row.delivered_at)?,
             read_at: time("read_at", row.read_at)?,
             failure,
-            billable: row.billable,
-            pricing_category: row.pricing_category,
-            price: row.price,
-            pricing_type: row.pricing_type,
-            price_currency: row.price_currency,
+            pricing: Pricing {
+                billable: row.billable,
+                category: row.pricing_category,
+                model: None,
+                price: row.price,
+                kind: row.pricing_type,
+                currency: row.price_currency,
+                raw: None,
+            },
             deliveries: row.deliveries,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at,

@@ -21,8 +21,8 @@ use crate::web::problem_json::FieldError;
 
 /// Deliveries and cost per day, week or month, by account, kind and campaign
 ///
-/// Messages count on the day on which they were created. The total and that of the period before
-/// with the same length are beside the rows.
+/// Messages count on the day of their first attempt; until then, on the day of their creation. The
+/// total and that of the period before with the same length are beside the rows.
 #[utoipa::path(
     get,
     path = "/api/v1/reports/summary.json",
