@@ -8,19 +8,37 @@
 
   const main = () => document.getElementById("main");
 
-  // Times in the zone of the page, with UTC on hover.
-
-  // Of every time on the page; the server writes days and charts in the same zone.
-  const zone = main()?.dataset.zone;
   document.documentElement.classList.add("script");
 
-  const clock = new Intl.DateTimeFormat(undefined, {
-    timeZone: zone,
-    year: "numeric", month: "short", day: "numeric",
-    hour: "2-digit", minute: "2-digit", second: "2-digit",
-  });
+  // The server writes pages in the zone of the browser, unless the viewer chose another.
+
+  const browserZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zoneCookie = `bluetick_browser_zone=${browserZone}`;
+  const zoneIsNew = browserZone && !document.cookie.split("; ").includes(zoneCookie);
+  if (zoneIsNew) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `${zoneCookie}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+
+  // Times in the zone of the page, with UTC on hover.
+
+  let clock;
+  let clockZone;
+
+  function clockOf(zone) {
+    if (!clock || clockZone !== zone) {
+      clockZone = zone;
+      clock = new Intl.DateTimeFormat(undefined, {
+        timeZone: zone,
+        year: "numeric", month: "short", day: "numeric",
+        hour: "2-digit", minute: "2-digit", second: "2-digit",
+      });
+    }
+    return clock;
+  }
 
   function showLocalTimes(root) {
+    const clock = clockOf(main()?.dataset.zone);
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
@@ -211,7 +229,9 @@
       const next = page.getElementById("main");
       if (next && !busy()) {
         document.title = page.title;
-        if (main().dataset.live === "list" && listedRows(main()).length > 0) updateList(next);
+        const otherZone = next.dataset.zone !== main().dataset.zone;
+        if (otherZone) main().dataset.zone = next.dataset.zone;
+        if (main().dataset.live === "list" && listedRows(main()).length > 0 && !otherZone) updateList(next);
         else replaceContent(next);
       } else {
         stale = true;
@@ -245,4 +265,6 @@
 
   enhance(document);
   follow();
+  // This page was written before the server knew the zone.
+  if (zoneIsNew && main()?.dataset.live !== undefined && main().dataset.zone !== browserZone) schedule();
 })();

@@ -19,6 +19,8 @@ pub enum AlertKind {
     Overdue,
     /// Queued messages.
     Backlog,
+    /// An amount that is spent in a month; 0: 80 % of each `monthly_budget`.
+    Budget,
     /// Callbacks in quarantine, of all accounts together.
     Quarantine,
 }
@@ -29,7 +31,7 @@ impl AlertKind {
         match self {
             Self::FailureRate => 0.2,
             Self::Silent => 900.0,
-            Self::Tripped => 0.0,
+            Self::Tripped | Self::Budget => 0.0,
             Self::Overdue => 10.0,
             Self::Backlog => 10_000.0,
             Self::Quarantine => 1.0,

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::db;
-use crate::domain::alert::{AlertFormat, AlertRule};
+use crate::domain::alert::{AlertFormat, AlertKind, AlertRule};
 use crate::domain::ids::{AccountId, ActionId};
 use crate::operating::alert_delivery::{self, rule_key};
 use crate::reporting::alert_conditions;
@@ -139,6 +139,9 @@ fn notification(
 ) -> Option<Notification> {
     rule.url.as_ref()?;
     let link = match &incident.account {
+        _ if rule.kind == AlertKind::Budget => {
+            format!("{}/reports#money", services.config.public_url)
+        }
         Some(account) => format!("{}/accounts#{account}", services.config.public_url),
         None => format!("{}/problems", services.config.public_url),
     };

@@ -196,7 +196,7 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
             kind: AlarmKind::AccountTripped,
             text: format!(
                 "{account} has stopped sending since {}: {}. The last answer was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues by itself.",
-                trip.since.format("%H:%M:%S UTC"),
+                trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
                 trip.reason,
                 // Providers quote whom a message went to.
                 Visibility::Masked.mask_text(&trip.last_reply)

@@ -8,6 +8,7 @@ use crate::domain::alert::{AlertKind, AlertRule};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::budget_alerts::list_overspent;
 use crate::reporting::headline;
 use crate::services::Services;
 use crate::store::send_queue::QueuePart;
@@ -41,6 +42,17 @@ pub async fn list_active(
     let overdue = services.store.count_overdue_by_account(now).await?;
     let mut active = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
+        if rule.kind == AlertKind::Budget {
+            let (costs, config) = (&services.costs, &services.config);
+            let month = services.budgets.month(costs, config, now).await?;
+            let overspent = list_overspent(rule, &month).into_iter();
+            active.extend(overspent.map(|(account, summary)| ActiveCondition {
+                rule: index,
+                account,
+                summary,
+            }));
+            continue;
+        }
         if !rule.kind.is_per_account() {
             let quarantined = services.store.count_problems(now).await?.quarantine;
             active.extend(reaches(rule, quarantined).then(|| ActiveCondition {
@@ -102,12 +114,12 @@ fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Optio
             Health::Tripped(trip) if lasts(now - trip.since, rule) => Some(format!(
                 "{}: nothing sent since {}, {}",
                 account.id,
-                trip.since.format("%H:%M UTC"),
+                trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
                 Visibility::Masked.mask_text(&trip.reason)
             )),
             _ => None,
         },
-        AlertKind::Overdue | AlertKind::Backlog | AlertKind::Quarantine => None,
+        AlertKind::Overdue | AlertKind::Backlog | AlertKind::Budget | AlertKind::Quarantine => None,
     }
 }
 

@@ -54,7 +54,7 @@ pub fn print_fields(query: &MessageQuery) -> Vec<(&'static str, String)> {
 }
 
 /// Links of the dashboard list their parameters in this order.
-pub const FILTER_FIELDS: [FilterField; 18] = [
+pub const FILTER_FIELDS: [FilterField; 20] = [
     FilterField {
         repeatable: true,
         ..field(
@@ -221,6 +221,26 @@ pub const FILTER_FIELDS: [FilterField; 18] = [
         |query, text| set(&mut query.filter.campaign, parse_campaign(text)),
         |query| query.filter.campaign.as_ref().map(CampaignId::to_string),
     ),
+    FilterField {
+        option: "counted-after",
+        ..field(
+            "counted_after",
+            "INSTANT",
+            "Counted by statistics and reports at or after this RFC 3339 instant: the time of the first attempt, and until then of the acceptance. With instants on the quarter hour, a list equals the counts.",
+            |query, text| set(&mut query.filter.counted_after, parse_instant(text)),
+            |query| query.filter.counted_after.map(instant),
+        )
+    },
+    FilterField {
+        option: "counted-before",
+        ..field(
+            "counted_before",
+            "INSTANT",
+            "Counted by statistics and reports before this RFC 3339 instant.",
+            |query, text| set(&mut query.filter.counted_before, parse_instant(text)),
+            |query| query.filter.counted_before.map(instant),
+        )
+    },
 ];
 
 /// A field with one value, whose option has the name of the parameter.
@@ -294,6 +314,16 @@ mod tests {
                 "2026-11-20T00:00:00Z",
             ),
             ("campaign", "summer-sale", "summer-sale"),
+            (
+                "counted_after",
+                "2026-11-20T05:30:00+05:30",
+                "2026-11-20T00:00:00Z",
+            ),
+            (
+                "counted_before",
+                "2026-11-20T00:00:00Z",
+                "2026-11-20T00:00:00Z",
+            ),
         ] {
             let field = FILTER_FIELDS.iter().find(|field| field.name == name);
             let field = field.unwrap();

@@ -1,7 +1,8 @@
 //! The state of everything in one sentence, and every sentence behind it: alarms, and accounts that
 //! are paused, stopped, failing, silent or slow.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use crate::db;
 use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
@@ -36,9 +37,13 @@ impl Headline {
     }
 }
 
-/// Judges alarms and accounts as they are now. A caller who is limited to accounts learns of these
+/// Judges alarms and accounts as they are now. Times are in `zone`, named only if it is UTC. A caller who is limited to accounts learns of these
 /// only.
-pub async fn find(services: &Services, limit: &AccountLimit) -> Result<Headline, db::Error> {
+pub async fn find(
+    services: &Services,
+    limit: &AccountLimit,
+    zone: Tz,
+) -> Result<Headline, db::Error> {
     let mut accounts = account_health::list_accounts(services).await?;
     accounts.retain(|account| limit.allows(&account.id));
     let mut alarms = alarms::list(services);
@@ -46,12 +51,14 @@ pub async fn find(services: &Services, limit: &AccountLimit) -> Result<Headline,
         Some(account) => limit.allows(account),
         None => !limit.is_limited(),
     });
-    Ok(judge(&accounts, alarms))
+    Ok(judge(&accounts, alarms, zone))
 }
 
-pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>) -> Headline {
+pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headline {
     let configured = accounts.iter().filter(|account| account.mode.is_some());
-    let mut ranked: Vec<(u8, i64, Issue)> = configured.filter_map(account_issue).collect();
+    let mut ranked: Vec<(u8, i64, Issue)> = configured
+        .filter_map(|account| account_issue(account, zone))
+        .collect();
     ranked.extend(
         alarms
             .into_iter()
@@ -79,7 +86,7 @@ pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>) -> Headline {
 }
 
 /// With its rank, and its size among those of the same rank.
-fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
+fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> {
     let id = &account.id;
     let masked = |text: &str| Visibility::Masked.mask_text(text);
     let mut path = format!("/accounts#{id}");
@@ -90,7 +97,7 @@ fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
             0,
             format!(
                 "{id}: nothing sent since {}, {}",
-                trip.since.format("%H:%M UTC"),
+                clock_time(trip.since, "%H:%M", zone),
                 masked(&trip.reason)
             ),
         ),
@@ -99,7 +106,7 @@ fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
             0,
             format!(
                 "{id}: paused since {}, {}",
-                since.format("%-d %B %H:%M UTC"),
+                clock_time(*since, "%-d %B %H:%M", zone),
                 masked(reason)
             ),
         ),
@@ -123,6 +130,13 @@ fn account_issue(account: &AccountStatus) -> Option<(u8, i64, Issue)> {
         path,
     };
     Some((rank, size, issue))
+}
+
+fn clock_time(at: DateTime<Utc>, format: &str, zone: Tz) -> String {
+    let text = at.with_timezone(&zone).format(format);
+    // The API names its zone; a page names it once for all times.
+    let name = if zone == Tz::UTC { " UTC" } else { "" };
+    format!("{text}{name}")
 }
 
 pub(crate) fn failing(id: &AccountId, rate: FailureRate) -> String {

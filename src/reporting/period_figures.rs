@@ -2,13 +2,16 @@
 //! period before.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 
 use crate::db;
 use crate::domain::account_event::AccountEvent;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
+use crate::reporting::bucketed_statistics::day_end;
 use crate::store::Store;
 use crate::store::period_totals::AccountTotals;
 
@@ -18,12 +21,34 @@ const EVENTS_PER_ACCOUNT: usize = 8;
 const DELIVERED_AGE: TimeDelta = TimeDelta::hours(1);
 const READ_AGE: TimeDelta = TimeDelta::hours(24);
 
+/// A period, and the one before it. All ends lie on quarter hours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ComparedPeriod {
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+    pub before: Range<DateTime<Utc>>,
+    pub width: BarWidth,
+    pub now: DateTime<Utc>,
+}
+
+/// Of a bar of the chart. Days and quarters of a day are those of the zone's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BarWidth {
+    Quarter,
+    Hour,
+    SixHours,
+    Day,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct PeriodFigures {
-    pub from: DateTime<Utc>,
-    /// Length of a bar.
-    pub step: TimeDelta,
+    /// Where each bar begins.
+    pub starts: Vec<DateTime<Utc>>,
+    pub to: DateTime<Utc>,
+    pub width: BarWidth,
     pub bars: Vec<StateCounts>,
+    pub total: AccountFigures,
     /// Accounts that sent something in the period.
     pub accounts: BTreeMap<AccountId, AccountFigures>,
     /// Oldest first.
@@ -44,57 +69,194 @@ pub struct AccountFigures {
     pub volume: Vec<i64>,
 }
 
-/// `step` divides the period from `from` to `now` into bars; `before` has the same length.
+impl BarWidth {
+    /// Where the bars of a period begin. Where the clock is changed, one is longer or shorter.
+    pub fn starts(self, from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<DateTime<Utc>> {
+        let mut starts = vec![from];
+        let mut last = from;
+        loop {
+            last = self.next(last, zone);
+            if last >= to {
+                return starts;
+            }
+            starts.push(last);
+        }
+    }
+
+    fn next(self, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+        let local = start.with_timezone(&zone).naive_local();
+        match self {
+            Self::Quarter => start + TimeDelta::minutes(15),
+            Self::Hour => start + TimeDelta::hours(1),
+            Self::Day => day_end(local.date(), zone),
+            Self::SixHours => {
+                let midnight = local.date().and_time(NaiveTime::MIN);
+                let later = [6, 12, 18].into_iter().find_map(|hour| {
+                    let clock = midnight + TimeDelta::hours(hour);
+                    let at = zone.from_local_datetime(&clock).earliest()?.to_utc();
+                    (at > start).then_some(at)
+                });
+                later.unwrap_or_else(|| day_end(local.date(), zone))
+            }
+        }
+    }
+}
+
+/// Counts the period and the one before.
 pub async fn compute(
     store: &Store,
     accounts: impl IntoIterator<Item = &AccountId>,
-    from: DateTime<Utc>,
-    now: DateTime<Utc>,
-    step: TimeDelta,
+    period: &ComparedPeriod,
+    zone: Tz,
 ) -> Result<PeriodFigures, db::Error> {
-    let to = now + TimeDelta::minutes(15);
-    let counts = store.count_by_step(from, to, step).await?;
+    let &ComparedPeriod {
+        from,
+        to,
+        width,
+        now,
+        ..
+    } = period;
     let mut totals = store.sum_by_account(from, to).await?;
-    let mut before = store.sum_by_account(from - (now - from), from).await?;
-    let events = store
+    let mut before = store
+        .sum_by_account(period.before.start, period.before.end)
+        .await?;
+    let mut events = store
         .list_events_since(accounts, from, EVENTS_PER_ACCOUNT)
         .await?;
-    let length = (now - from).num_milliseconds() / step.num_milliseconds().max(1) + 1;
-    let length = usize::try_from(length).unwrap_or_default();
+    events.retain(|event| event.at < to);
+    let starts = width.starts(from, to, zone);
+    let length = starts.len();
     let mut figures = PeriodFigures {
-        from,
-        step,
+        to,
+        width,
         bars: vec![StateCounts::new(); length],
+        total: AccountFigures {
+            volume: vec![0; length],
+            ..AccountFigures::default()
+        },
         accounts: BTreeMap::new(),
         events,
+        starts,
     };
-    for count in counts {
-        let Some(index) = usize::try_from(count.step).ok().filter(|it| *it < length) else {
-            continue;
-        };
-        let state = count.state;
-        *figures.bars[index].entry(state).or_default() += count.messages;
-        let account = figures
-            .accounts
-            .entry(count.account.clone())
-            .or_insert_with(|| AccountFigures {
-                now: totals.remove(&count.account).unwrap_or_default(),
-                before: before.remove(&count.account).unwrap_or_default(),
-                volume: vec![0; length],
-                ..AccountFigures::default()
-            });
-        let end = from + step * i32::try_from(index + 1).unwrap_or(i32::MAX);
-        for (part, age) in [
-            (&mut account.settled, DELIVERED_AGE),
-            (&mut account.read_settled, READ_AGE),
-        ] {
-            if end + age <= now {
-                *part.states.entry(state).or_default() += count.messages;
+    for earlier in before.values() {
+        figures.total.before.add_states(earlier);
+    }
+    for current in totals.values() {
+        figures.total.now.add_states(current);
+    }
+    for run in runs(&figures.starts, to) {
+        let counts = store
+            .count_by_step(run.from, run.from + run.step * run.bars, run.step)
+            .await?;
+        for count in counts {
+            let Some(bar) = usize::try_from(count.step).ok().map(|it| run.first + it) else {
+                continue;
+            };
+            let end = figures.starts.get(bar + 1).copied().unwrap_or(to);
+            let account = figures
+                .accounts
+                .entry(count.account.clone())
+                .or_insert_with(|| AccountFigures {
+                    now: totals.remove(&count.account).unwrap_or_default(),
+                    before: before.remove(&count.account).unwrap_or_default(),
+                    volume: vec![0; length],
+                    ..AccountFigures::default()
+                });
+            let (state, messages) = (count.state, count.messages);
+            for part in [account, &mut figures.total] {
+                part.note(bar, state, messages, now - end);
             }
-        }
-        if !matches!(state, DeliveryState::Queued | DeliveryState::Cancelled) {
-            account.volume[index] += count.messages;
+            *figures.bars[bar].entry(state).or_default() += messages;
         }
     }
     Ok(figures)
+}
+
+impl AccountFigures {
+    /// `age` is that of the youngest message of the bar.
+    fn note(&mut self, bar: usize, state: DeliveryState, messages: i64, age: TimeDelta) {
+        for (part, enough) in [
+            (&mut self.settled, DELIVERED_AGE),
+            (&mut self.read_settled, READ_AGE),
+        ] {
+            if age >= enough {
+                *part.states.entry(state).or_default() += messages;
+            }
+        }
+        if !matches!(state, DeliveryState::Queued | DeliveryState::Cancelled) {
+            self.volume[bar] += messages;
+        }
+    }
+}
+
+/// Successive bars of the same length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Run {
+    /// Index of the first bar.
+    first: usize,
+    from: DateTime<Utc>,
+    step: TimeDelta,
+    bars: i32,
+}
+
+/// Each run is one query. There are several only where the clock was changed.
+fn runs(starts: &[DateTime<Utc>], to: DateTime<Utc>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let ends = starts.iter().skip(1).chain([&to]);
+    for (first, (from, end)) in starts.iter().zip(ends).enumerate() {
+        let step = *end - *from;
+        match runs.last_mut() {
+            Some(run) if run.step == step => run.bars += 1,
+            _ => runs.push(Run {
+                first,
+                from: *from,
+                step,
+                bars: 1,
+            }),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn bars_follow_the_clock_of_the_zone_where_it_is_changed() {
+        let berlin = chrono_tz::Europe::Berlin;
+        let (from, to) = (at("2026-10-23T22:00:00Z"), at("2026-10-26T23:00:00Z"));
+        let days = BarWidth::Day.starts(from, to, berlin);
+        assert_eq!(
+            days,
+            [from, at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z")]
+        );
+        let quarters = BarWidth::SixHours.starts(from, to, berlin);
+        assert_eq!(quarters.len(), 12);
+        let times: Vec<String> = quarters
+            .iter()
+            .map(|at| at.with_timezone(&berlin).format("%H:%M").to_string())
+            .collect();
+        let clock = ["00:00", "06:00", "12:00", "18:00"];
+        assert!(times.chunks(4).all(|day| day == clock), "{times:?}");
+        let runs = runs(&quarters, to);
+        let lengths: Vec<(i64, i32)> = runs
+            .iter()
+            .map(|run| (run.step.num_hours(), run.bars))
+            .collect();
+        assert_eq!(lengths, [(6, 4), (7, 1), (6, 7)]);
+    }
+
+    #[test]
+    fn the_last_bar_ends_with_the_period() {
+        let from = at("2026-11-20T18:15:00Z");
+        let starts = BarWidth::SixHours.starts(from, at("2026-11-21T01:00:00Z"), Tz::UTC);
+        assert_eq!(starts, [from, at("2026-11-21T00:00:00Z")]);
+        let runs = runs(&starts, at("2026-11-21T01:00:00Z"));
+        assert_eq!(runs.len(), 2);
+    }
 }

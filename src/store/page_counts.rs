@@ -57,8 +57,18 @@ pub struct Problems {
 }
 
 impl Store {
-    /// Counts messages created at or after `since`, to the quarter hour.
+    /// Counts messages that count at or after `since`, to the quarter hour.
     pub async fn count_messages(&self, since: DateTime<Utc>) -> Result<Counts, Error> {
+        self.count_messages_within(since, DateTime::<Utc>::MAX_UTC)
+            .await
+    }
+
+    /// Counts messages that count in `since..until`, to the quarter hour.
+    pub async fn count_messages_within(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Counts, Error> {
         let rows: Vec<(AccountId, Origin, DeliveryState, String, i64)> =
             message_count_row::Entity::find()
                 .select_only()
@@ -73,6 +83,7 @@ impl Store {
                     "messages",
                 )
                 .filter(message_count_row::Column::Bucket.gte(instant::to_millis(since)))
+                .filter(message_count_row::Column::Bucket.lt(instant::to_millis(until)))
                 .group_by(message_count_row::Column::Account)
                 .group_by(message_count_row::Column::Origin)
                 .group_by(message_count_row::Column::State)

@@ -26,10 +26,21 @@ impl AccountTotals {
         self.states.get(&state).copied().unwrap_or_default()
     }
 
+    pub fn messages(&self) -> i64 {
+        self.states.values().sum()
+    }
+
     /// Messages of which at least one submission began.
     pub fn attempted(&self) -> i64 {
-        let all: i64 = self.states.values().sum();
-        all - self.in_state(DeliveryState::Queued) - self.in_state(DeliveryState::Cancelled)
+        self.messages()
+            - self.in_state(DeliveryState::Queued)
+            - self.in_state(DeliveryState::Cancelled)
+    }
+
+    pub fn add_states(&mut self, other: &Self) {
+        for (state, messages) in &other.states {
+            *self.states.entry(*state).or_default() += messages;
+        }
     }
 
     pub fn failed(&self) -> i64 {

@@ -216,7 +216,7 @@ impl Ledger {
                 row.lease_holder = Some(claim.holder);
                 row.lease_until = Some(instant::to_millis(claim.lease_until));
                 let at = instant::to_millis(now);
-                if number == 1 && bucket_of(at) != bucket_of(row.created_at) {
+                if number == 1 && bucket_of(at) > bucket_of(row.created_at) {
                     row.counted_at = Some(at);
                 }
             })?;

@@ -4,19 +4,23 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::domain::scope::Scope;
 use crate::reporting::metrics::render;
+use crate::reporting::metrics_text::to_prometheus_text;
 use crate::services::Services;
 use crate::web::auth::identify;
 use crate::web::dashboard::accounts_page::PublicUrlReach;
 use crate::web::error::ApiError;
 
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Prometheus asks for it.
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// For the database to find a token; shorter than the timeout of a scrape.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a token stays accepted while the database is unavailable.
@@ -54,8 +58,15 @@ pub(crate) async fn show(
     let text = render(&services)
         .await
         .map_err(|error| ApiError::Internal(error.into()))?;
+    let accepted = request.headers().get(ACCEPT);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    let (content_type, text) = if accepted.is_some_and(|types| types.contains(OPEN_METRICS)) {
+        (OPEN_METRICS_TYPE, text)
+    } else {
+        (TEXT_TYPE, to_prometheus_text(&text))
+    };
     Ok(HttpResponse::Ok()
-        .content_type(CONTENT_TYPE)
+        .content_type(content_type)
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(text))
 }

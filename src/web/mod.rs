@@ -179,6 +179,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/audit",                                 Scoped(Admin),       audit_page::show;
             Get  "/settings",                              Scoped(Read),        settings_page::show;
             Post "/settings/password",                     Scoped(Read),        settings_forms::set_password;
+            Post "/settings/zone",                         Scoped(Read),        settings_forms::set_zone;
             Post "/settings/sessions/end-others",          Scoped(Read),        settings_forms::end_other_sessions;
             Post "/settings/sessions/{id}/end",            Scoped(Read),        settings_forms::end_session;
             Post "/settings/users",                        Scoped(Admin),       user_forms::add_user;

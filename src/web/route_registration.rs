@@ -16,6 +16,7 @@ use utoipa::openapi::path::ParameterIn;
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::parameters::pairs;
 use crate::web::caller_check;
+use crate::web::dashboard::page_response;
 use crate::web::error::ApiError;
 use crate::web::page_errors;
 use crate::web::pasted_url;
@@ -178,6 +179,7 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
         .into_iter()
         .fold(scope(""), actix_web::Scope::service)
         .default_service(to(not_found))
+        .wrap(from_fn(page_response::write))
         .wrap(from_fn(page_errors::show))
         .wrap(
             DefaultHeaders::new()

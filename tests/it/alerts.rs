@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bluetick::config::{Config, Environment};
 use bluetick::domain::alert::{AlertFormat, AlertKind, AlertRule};
+use bluetick::domain::budget::Budget;
+use bluetick::domain::receipt::Pricing;
 use bluetick::operating::alerting;
 use bluetick::services::Services;
 use chrono::TimeDelta;
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::harness::app::{App, KALEYRA, ZIXFLOW};
+use crate::harness::seeded_messages::SeededMessages;
 use crate::headline::{Sent, add, lately, start_with_history};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -257,4 +260,59 @@ fn every_mistake_in_an_alert_is_reported_by_its_key() {
             "alerts[2].threshold",
         ]
     );
+}
+
+#[actix_web::test]
+async fn a_budget_alert_is_about_an_amount_or_about_the_configured_budgets() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    let of_amount = AlertRule {
+        threshold: 2.5,
+        ..rule(AlertKind::Budget, &url, AlertFormat::Standard)
+    };
+    let of_budgets = rule(AlertKind::Budget, &url, AlertFormat::Slack);
+    let mut services = with_alerts(&app, vec![of_amount, of_budgets]);
+    let mut config = (*services.config).clone();
+    for account in &mut config.accounts {
+        if account.id.as_str() == KALEYRA {
+            account.monthly_budget = Some(Budget::parse("3 INR").unwrap());
+        }
+    }
+    services.config = Arc::new(config);
+    let charged = Pricing {
+        billable: Some(true),
+        price: Some("1.2".to_owned()),
+        currency: Some("INR".to_owned()),
+        ..Pricing::default()
+    };
+    let spend = async || {
+        let created = "2026-11-19T10:00:00Z";
+        app.deliver_one(KALEYRA, "+919970012345", created, charged.clone())
+            .await;
+        // The costs of the month are kept for a minute.
+        app.advance(TimeDelta::minutes(1));
+        alerting::run(&services).await.unwrap();
+        inbox.take()
+    };
+    assert_eq!(spend().await, [], "1.2 of 2.5");
+    let [budget] = spend().await.try_into().unwrap();
+    assert!(
+        budget
+            .3
+            .contains("Alert: kaleyra-in: INR 2.4 of INR 3 spent this month <http"),
+        "{}",
+        budget.3
+    );
+    let [amount] = spend().await.try_into().unwrap();
+    let body: Value = serde_json::from_str(&amount.3).unwrap();
+    assert_eq!(
+        body["data"]["summary"],
+        "all accounts: INR 3.6 spent this month"
+    );
+    assert_eq!(body["data"]["kind"], "budget");
+    let link = body["data"]["url"].as_str().unwrap();
+    assert!(link.ends_with("/reports#money"), "{link}");
+    assert_eq!(spend().await, [], "each is notified once");
+    assert_eq!(services.store.list_open_incidents().await.unwrap().len(), 2);
 }

@@ -27,11 +27,12 @@ use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
+use bluetick::reporting::costs::month_costs::MonthCosts;
 use bluetick::reporting::headline::{Headline, Issue};
 use bluetick::reporting::hourly_health::AccountHour;
 use bluetick::reporting::message_history::MessageHistory;
 use bluetick::reporting::orphan_views::ListedOrphan;
-use bluetick::reporting::period_figures::{AccountFigures, PeriodFigures};
+use bluetick::reporting::period_figures::{AccountFigures, BarWidth, PeriodFigures};
 use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
 use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::account_records::Pause;
@@ -52,7 +53,7 @@ use bluetick::web::dashboard::message_list_url::MessageListUrl;
 use bluetick::web::dashboard::message_page::{MessagePage, MessagePageInput};
 use bluetick::web::dashboard::messages_page::{MessagesPage, MessagesPageInput};
 use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage};
-use bluetick::web::dashboard::overview_period::OverviewPeriod;
+use bluetick::web::dashboard::overview_period::{OverviewPeriod, OverviewRange, RangeForm};
 use bluetick::web::dashboard::problems_page::ProblemsPage;
 use chrono::{DateTime, TimeDelta, Utc};
 use scraper::{Html, Selector};
@@ -379,21 +380,31 @@ fn figures() -> PeriodFigures {
         states: states(numbers),
         ..AccountTotals::default()
     };
+    let total = AccountFigures {
+        now: totals([90, 80, 30]),
+        before: totals([500, 400, 100]),
+        settled: totals([60, 20, 20]),
+        read_settled: AccountTotals::default(),
+        volume: vec![100, 100],
+    };
     PeriodFigures {
-        from: now() - TimeDelta::hours(2),
-        step: TimeDelta::hours(1),
+        starts: vec![now() - TimeDelta::hours(2), now() - TimeDelta::hours(1)],
+        to: now(),
+        width: BarWidth::Hour,
         bars: vec![states([60, 20, 20]), states([30, 60, 10])],
-        accounts: BTreeMap::from([(
-            account("kaleyra-in"),
-            AccountFigures {
-                now: totals([90, 80, 30]),
-                before: totals([500, 400, 100]),
-                settled: totals([60, 20, 20]),
-                read_settled: AccountTotals::default(),
-                volume: vec![100, 100],
-            },
-        )]),
+        accounts: BTreeMap::from([(account("kaleyra-in"), total.clone())]),
+        total,
         events: Vec::new(),
+    }
+}
+
+fn month() -> MonthCosts {
+    MonthCosts {
+        month: "2026-11-01".parse().unwrap(),
+        groups: BTreeMap::new(),
+        previous: BTreeMap::new(),
+        reached: BTreeMap::new(),
+        budgets: Vec::new(),
     }
 }
 
@@ -418,11 +429,13 @@ fn overview(
         alerts: &[],
         incidents: &[],
         figures: &figures(),
+        month: &month(),
+        month_zone: chrono_tz::UTC,
         zone: chrono_tz::UTC,
         now: now(),
         viewer: Visibility::Full,
-        period: OverviewPeriod::Week,
-        since: OverviewPeriod::Week.since(now(), chrono_tz::UTC),
+        period: &OverviewPeriod::new(OverviewRange::Week, now(), chrono_tz::UTC),
+        form: &RangeForm::default(),
     })
 }
 
@@ -632,7 +645,7 @@ fn every_link_of_the_list_has_the_whole_filter() {
         "/messages?state=failed&account=kaleyra-in&q=9199&since=2026-11-20",
         "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=1795183389120.01a1f94a-eec0-7000-8000-000000000001",
         "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20",
-        "/api/v1/reports/messages.csv?state=read&account=kaleyra-in&q=9199&created_after=2026-11-19T18%3A30%3A00Z",
+        "/api/v1/reports/messages.csv?state=read&account=kaleyra-in&q=9199&counted_after=2026-11-19T18%3A30%3A00Z",
         "/messages",
     ] {
         assert!(

@@ -7,6 +7,7 @@
 mod access;
 mod account_events;
 mod account_limits;
+mod agreement;
 mod alerts;
 mod api;
 mod api_description;
@@ -61,6 +62,7 @@ mod metrics;
 mod notices;
 mod operations;
 mod outages;
+mod page_zones;
 mod pasted_input;
 mod path_and_proxies;
 mod people;

@@ -16,8 +16,36 @@ async fn metrics(app: &App) -> String {
     let reply = app.client.get(app.url("/metrics")).send().await.unwrap();
     assert_eq!(reply.status(), 200);
     let kind = reply.headers()["content-type"].to_str().unwrap();
-    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
     reply.text().await.unwrap()
+}
+
+#[actix_web::test]
+async fn prometheus_gets_open_metrics_and_other_readers_families_named_like_their_series() {
+    let app = start_app().await;
+    let prometheus =
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3";
+    let reply = app.client.get(app.url("/metrics"));
+    let reply = reply.header("Accept", prometheus).send().await.unwrap();
+    let kind = reply.headers()["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let open_metrics = reply.text().await.unwrap();
+    assert!(open_metrics.contains("# TYPE bluetick_callbacks counter\n"));
+    assert!(open_metrics.ends_with("# EOF\n"));
+    let text = metrics(&app).await;
+    assert!(text.contains("# TYPE bluetick_callbacks_total counter\n"));
+    assert!(text.contains("# HELP bluetick_callbacks_total Requests"));
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
+    let series = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        // Times differ from one request to the next.
+        let names = lines.filter_map(|line| line.rsplit_once(' '));
+        let mut names: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(series(&text), series(&open_metrics));
+    app.finish().await;
 }
 
 /// The text after the name of a series.

@@ -287,6 +287,63 @@ async fn lists_are_read_in_the_order_of_an_index() {
 }
 
 #[tokio::test]
+async fn a_period_is_read_in_order_and_earlier_messages_that_were_attempted_in_it_by_an_index() {
+    let observed = ObservedStore::open().await;
+    let all = MessageFilter::default();
+    let within = |filter: &MessageFilter| MessageFilter {
+        counted_after: Some(noon() - TimeDelta::hours(12)),
+        counted_before: Some(noon()),
+        ..filter.clone()
+    };
+    let failed = of_states(&all, &[DeliveryState::Failed]);
+    let two = of_states(&all, &[DeliveryState::Failed, DeliveryState::Read]);
+    let code = MessageFilter {
+        code: Some("131026".to_owned()),
+        ..failed.clone()
+    };
+    for (filter, indexes) in [
+        (&all, &["messages_created"][..]),
+        (&of_account(&all), &["messages_account_created"]),
+        (&failed, &["messages_state_created"]),
+        // Between two instants SQLite takes either for as good as the other.
+        (
+            &of_account(&two),
+            &["messages_account_created", "messages_account_state_created"],
+        ),
+        (&code, &["messages_failure_code"]),
+    ] {
+        let filter = within(filter);
+        let expected = [indexes, &["messages_counted", BY_ID]].concat();
+        observed.check_list(&filter, &expected).await;
+        let plan = observed.list_plan(&filter, None).await;
+        let found = |index: &str, column: &str| {
+            let search = format!("SEARCH messages USING INDEX {index} (");
+            let mut steps = plan.iter().filter(|step| step.starts_with(&search));
+            steps.any(|step| step.contains(column))
+        };
+        let is_bounded = indexes.iter().any(|index| found(index, "created_at>?"));
+        assert!(is_bounded, "{filter:?}: {plan:#?}");
+        let deferred = found("messages_counted", "counted_at>?");
+        assert!(deferred, "{filter:?}: {plan:#?}");
+    }
+    // Since an instant, as the links of the overview ask.
+    let since = MessageFilter {
+        counted_after: Some(noon()),
+        ..of_account(&failed)
+    };
+    let plan = observed.list_plan(&since, None).await;
+    let indexes = ["messages_account_state_created", "messages_counted", BY_ID];
+    check("since", &plan, &indexes);
+    // Until an instant, in list order alone.
+    let until = MessageFilter {
+        counted_before: Some(noon()),
+        ..all
+    };
+    observed.check_list(&until, &["messages_created"]).await;
+    observed.close().await;
+}
+
+#[tokio::test]
 async fn of_several_states_each_is_read_in_the_order_of_an_index() {
     let observed = ObservedStore::open().await;
     let any = of_states(

@@ -279,7 +279,11 @@ fn readers_change_nothing_but_their_own_sign_in() {
         let Some(scope) = route.access.scope().filter(|_| changes) else {
             continue;
         };
-        let own = ["/settings/password", "/settings/sessions/"];
+        let own = [
+            "/settings/password",
+            "/settings/sessions/",
+            "/settings/zone",
+        ];
         let is_own = own.iter().any(|prefix| route.path.starts_with(prefix));
         assert_eq!(scope == Scope::Read, is_own, "{}", route.path);
     }

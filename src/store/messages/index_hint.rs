@@ -36,6 +36,9 @@ pub(crate) enum IndexHint {
     Class,
     /// Creation time, within an account or state if given.
     Order,
+    /// The time of the first attempt, of messages that waited for it for longer than a quarter hour
+    /// began. Never the hint of a whole list: see [`Self::parts`].
+    CountedLater,
 }
 
 /// Which of the given texts are in too many messages for their index, such as the first digits of a
@@ -67,6 +70,28 @@ impl IndexHint {
         first.map_or(Self::Order, |(_, index_hint)| index_hint)
     }
 
+    /// The hints of the queries that a list consists of.
+    ///
+    /// Messages that count in a period were created in it, or earlier and attempted in it. The first
+    /// are found in list order within the period. The second have an index of their own: in list
+    /// order, everything before the period would be read in search of them. Where the condition's
+    /// index is not sorted by creation time, one query finds both.
+    pub(super) fn parts(self, filter: &MessageFilter) -> Vec<Self> {
+        match self {
+            Self::Campaign
+            | Self::Code
+            | Self::Conflict
+            | Self::Resent
+            | Self::Class
+            | Self::Order
+                if filter.counted_after.is_some() =>
+            {
+                vec![self, Self::CountedLater]
+            }
+            _ => vec![self],
+        }
+    }
+
     /// A column of the condition `index_hint`, with its index only if `self` is that condition.
     pub(super) fn column(self, index_hint: Self, column: Column) -> SimpleExpr {
         operand(column, self != index_hint)
@@ -74,7 +99,10 @@ impl IndexHint {
 
     /// The creation time, by which most indexes are sorted after their own columns.
     pub(super) fn created_at(self) -> SimpleExpr {
-        let masked = matches!(self, Self::Id | Self::Search | Self::Reference);
+        let masked = matches!(
+            self,
+            Self::Id | Self::Search | Self::Reference | Self::CountedLater
+        );
         operand(Column::CreatedAt, masked)
     }
 }

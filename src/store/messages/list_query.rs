@@ -24,19 +24,36 @@ pub(crate) fn listed(
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
+    let parts = index_hint.parts(filter);
+    let mut queries: Vec<Select<Entity>> = parts
+        .iter()
+        .flat_map(|part| by_states(narrow(filter, &parts, *part, after), filter, *part))
+        .collect();
+    let found = match queries.len() {
+        1 => queries.swap_remove(0),
+        _ => Entity::find().filter(Column::Id.in_subquery(newest_of(queries, limit))),
+    };
+    newest_first(found).limit(limit)
+}
+
+/// One query for all states, or where the index begins with the state, one for each.
+fn by_states(
+    query: Select<Entity>,
+    filter: &MessageFilter,
+    index_hint: IndexHint,
+) -> Vec<Select<Entity>> {
     let states: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
     let state = index_hint.column(IndexHint::Order, Column::State);
-    let fitting = if states.is_empty() {
-        narrow(filter, index_hint, after)
-    } else if states.len() == 1 || index_hint != IndexHint::Order {
-        narrow(filter, index_hint, after).filter(state.is_in(states))
+    if states.is_empty() {
+        vec![query]
+    } else if index_hint != IndexHint::Order {
+        vec![query.filter(state.is_in(states))]
     } else {
-        let each = states
+        states
             .into_iter()
-            .map(|one| narrow(filter, index_hint, after).filter(state.clone().eq(one)));
-        Entity::find().filter(Column::Id.in_subquery(newest_of(each, limit)))
-    };
-    newest_first(fitting).limit(limit)
+            .map(|one| query.clone().filter(state.clone().eq(one)))
+            .collect()
+    }
 }
 
 pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
@@ -57,9 +74,9 @@ pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condi
 
 /// The ids of the newest `limit` results of several queries, each of which reads an index in its
 /// order. With `state IN (…)` SQLite would scan all messages of the account.
-fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> SelectStatement {
+fn newest_of(queries: Vec<Select<Entity>>, limit: u64) -> SelectStatement {
     let place = [Column::Id, Column::CreatedAt];
-    let mut each = queries.map(|query| {
+    let mut each = queries.into_iter().map(|query| {
         let newest = newest_first(query).limit(limit);
         let newest = newest.select_only().columns(place).into_query();
         // In a union SQLite accepts `ORDER BY` and `LIMIT` only inside a subquery.
@@ -80,13 +97,19 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
 }
 
 /// All conditions but the state.
-fn narrow(filter: &MessageFilter, index_hint: IndexHint, after: Option<Cursor>) -> Select<Entity> {
+fn narrow(
+    filter: &MessageFilter,
+    parts: &[IndexHint],
+    index_hint: IndexHint,
+    after: Option<Cursor>,
+) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.ne(Origin::Orphan))
         .filter(party_filters(filter, index_hint))
         .filter(outcome_filters(filter, index_hint))
         .filter(text_filters(filter, index_hint))
         .filter(time_filters(filter, index_hint))
+        .filter(counting_filters(filter, parts, index_hint))
         .filter(older_than(index_hint.created_at(), after))
 }
 
@@ -146,6 +169,40 @@ fn time_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
             Column::DueAt.is_null().or(later)
         }),
     ];
+    all(given)
+}
+
+/// The period by the time that statistics count: of the first attempt, and until then of the
+/// creation, which is never later.
+fn counting_filters(
+    filter: &MessageFilter,
+    parts: &[IndexHint],
+    index_hint: IndexHint,
+) -> Condition {
+    let after = filter.counted_after.map(instant::to_millis);
+    let before = filter.counted_before.map(instant::to_millis);
+    let created = || index_hint.created_at();
+    let is_split = parts.contains(&IndexHint::CountedLater);
+    let given = if index_hint == IndexHint::CountedLater {
+        let attempted = || Expr::col((Entity, Column::CountedAt));
+        [
+            after.map(|at| attempted().gte(at)),
+            before.map(|at| attempted().lt(at)),
+            after.map(|at| created().lt(at)),
+            None,
+        ]
+    } else {
+        let counted = || {
+            let attempted = Expr::col((Entity, Column::CountedAt));
+            attempted.if_null(Expr::col((Entity, Column::CreatedAt)))
+        };
+        [
+            after.map(|at| counted().gte(at)),
+            before.map(|at| counted().lt(at)),
+            after.filter(|_| is_split).map(|at| created().gte(at)),
+            before.map(|at| created().lt(at)),
+        ]
+    };
     all(given)
 }
 

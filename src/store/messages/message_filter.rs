@@ -47,6 +47,11 @@ pub struct MessageFilter {
     pub created_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
+    /// Of the time by which statistics count: the first attempt, and until then the creation.
+    /// Inclusive.
+    pub counted_after: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub counted_before: Option<DateTime<Utc>>,
     pub campaign: Option<CampaignId>,
     /// Other ids of the customer in `recipient`.
     pub recipient_also: Vec<HeldId>,

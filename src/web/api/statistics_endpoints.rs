@@ -51,7 +51,9 @@ pub(crate) async fn show(
         from: time(query.period.from),
         to: time(query.period.to),
         as_of: time(now),
-        headline: HeadlineResponse::of(headline::find(&services, &caller.accounts).await?),
+        headline: HeadlineResponse::of(
+            headline::find(&services, &caller.accounts, chrono_tz::UTC).await?,
+        ),
         data: figures
             .iter()
             .map(|(group, figures)| BucketResponse::of(group, figures))

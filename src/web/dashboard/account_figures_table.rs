@@ -13,7 +13,7 @@ use crate::store::period_totals::AccountTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, percent, span};
 
-const REACHED: [DeliveryState; 3] = [
+static REACHED: [DeliveryState; 3] = [
     DeliveryState::Delivered,
     DeliveryState::Read,
     DeliveryState::Played,
@@ -127,6 +127,21 @@ fn row(
     }
 }
 
+/// The shares delivered, read and failed of all accounts, without links.
+pub(super) fn total_shares(figures: &AccountFigures) -> [ShareCell; 3] {
+    let reached = |states: &'static [DeliveryState]| move |it: &AccountTotals| sum(it, states);
+    [
+        share(figures, &figures.settled, reached(&REACHED), Good::High),
+        share(
+            figures,
+            &figures.read_settled,
+            reached(&REACHED[1..]),
+            Good::High,
+        ),
+        share(figures, &figures.settled, AccountTotals::failed, Good::Low),
+    ]
+}
+
 /// Of the attempted messages. `settled` is the part that is old enough for a comparison.
 fn share(
     figures: &AccountFigures,
@@ -144,11 +159,7 @@ fn share(
     };
     let text = match change {
         Some(0) => None,
-        Some(change) => {
-            let sign = if change < 0 { "−" } else { "+" };
-            let points = change.unsigned_abs();
-            Some(format!("{sign}{}.{}", points / 10, points % 10))
-        }
+        Some(change) => Some(points(change)),
         None if settled.attempted() == 0 => Some("so far".to_owned()),
         None => None,
     };
@@ -164,6 +175,12 @@ fn share(
         }),
         href: None,
     }
+}
+
+fn points(permille: i64) -> String {
+    let sign = if permille < 0 { "−" } else { "+" };
+    let size = permille.unsigned_abs();
+    format!("{sign}{}.{}", size / 10, size % 10)
 }
 
 fn sum(totals: &AccountTotals, states: &[DeliveryState]) -> i64 {

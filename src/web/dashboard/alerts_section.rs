@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::domain::alert::AlertRule;
+use crate::domain::alert::{AlertKind, AlertRule};
 use crate::domain::scope::Visibility;
 use crate::operating::alert_delivery::rule_key;
 use crate::operating::alerting;
@@ -11,14 +11,15 @@ use crate::store::alert_records::Incident;
 use crate::web::api::alert_endpoints::test_error;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::timed_text::TimedText;
 use crate::web::error::ApiError;
 
 #[derive(Clone, Debug)]
 pub(super) struct AlertRow {
     pub(super) kind: String,
     pub(super) account: String,
-    pub(super) threshold: f64,
-    pub(super) incidents: Vec<(String, TimeElement)>,
+    pub(super) threshold: String,
+    pub(super) incidents: Vec<(TimedText, TimeElement)>,
     /// Where the test button posts to; absent without URL or right.
     pub(super) test: Option<String>,
 }
@@ -38,9 +39,12 @@ pub(super) fn alert_rows(
                 .account
                 .as_ref()
                 .map_or_else(|| "all accounts".to_owned(), ToString::to_string),
-            threshold: rule.threshold,
+            threshold: match rule.kind {
+                AlertKind::Budget if rule.threshold <= 0.0 => "80 % of a budget".to_owned(),
+                _ => rule.threshold.to_string(),
+            },
             incidents: incidents
-                .map(|it| (it.summary.clone(), TimeElement::new(it.opened_at)))
+                .map(|it| (TimedText::new(&it.summary), TimeElement::new(it.opened_at)))
                 .collect(),
             test: may_test.then(|| format!("/alerts/{}/test", index + 1)),
         }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use chrono_tz::Tz;
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::AccountId;
@@ -10,8 +11,10 @@ use crate::web::api::audit_endpoints::find;
 use crate::web::api::audit_query::parse;
 use crate::web::api::parameters::pairs;
 use crate::web::dashboard::filter_form::SelectOption;
+use crate::web::dashboard::local_time::{parse_day_end, parse_day_start};
 use crate::web::dashboard::page_frame::Frame;
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
@@ -19,16 +22,31 @@ use crate::web::error::ApiError;
 pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     // The form sends every field.
     let given: Vec<(String, String)> = pairs(request.query_string())
         .into_iter()
         .filter(|(_, value)| !value.trim().is_empty())
         .collect();
-    let (actions, next) = find(&services, &parse(&given)?).await?;
+    let (actions, next) = find(&services, &parse(&in_zone(&given, viewer.zone))?).await?;
     let accounts = account_ids(&services).await?;
     let page = AuditPage::new(&given, &actions, next.as_deref(), &accounts);
     respond(&services, page).await
+}
+
+/// Days of the form as instants: the API counts days in UTC.
+fn in_zone(given: &[(String, String)], zone: Tz) -> Vec<(String, String)> {
+    let convert = |(name, value): &(String, String)| {
+        let at = match name.as_str() {
+            "from" => parse_day_start(value, zone),
+            "to" => parse_day_end(value, zone),
+            _ => None,
+        };
+        let value = at.map_or_else(|| value.clone(), |at| at.to_rfc3339());
+        (name.clone(), value)
+    };
+    given.iter().map(convert).collect()
 }
 
 #[derive(Template, Clone, Debug)]

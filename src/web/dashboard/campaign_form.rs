@@ -41,7 +41,7 @@ const FIELDS: [(&str, &str, &str, &str); 6] = [
         "text",
         "as the account allows",
     ),
-    ("send_at", "Start at (UTC)", "datetime-local", ""),
+    ("send_at", "Start at", "datetime-local", ""),
     ("send_before", "Expires after", "text", "2h, or an instant"),
 ];
 

@@ -20,9 +20,11 @@ use crate::web::dashboard::campaign_figures::Attempted;
 use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::import_view::ImportView;
+use crate::web::dashboard::local_time::parse_local;
 use crate::web::dashboard::number_format::{count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
@@ -45,6 +47,7 @@ pub(crate) async fn create_draft(
     caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let mut given = UploadForm::read(&services, &request, payload).await?;
     let mut form = CampaignForm::of(&services, &given);
@@ -67,7 +70,12 @@ pub(crate) async fn create_draft(
         },
         caption: given.given("caption"),
         template: None,
-        send_at: given.given("send_at").map(in_utc),
+        send_at: given
+            .given("send_at")
+            .map(|text| match parse_local(&text, viewer.zone) {
+                Some(at) => at.to_rfc3339(),
+                None => text,
+            }),
         send_before: given.given("send_before"),
         rate,
     };
@@ -118,15 +126,6 @@ pub(crate) async fn create_draft(
     }
     import_rows(&services, &campaign, &file, format, ImportMode::Apply).await?;
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
-}
-
-/// Browsers write a field of the type `datetime-local` without a zone.
-fn in_utc(text: String) -> String {
-    match text.len() {
-        16 => format!("{text}:00Z"),
-        19 => format!("{text}Z"),
-        _ => text,
-    }
 }
 
 async fn show_errors(

@@ -2,11 +2,13 @@
 
 use crate::domain::explanation::{ExplainedFailure, Explanation};
 use crate::domain::ids::MessageId;
+use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::timed_text::{TextPart, TimedText, split_times};
 use crate::web::dashboard::visible_text::visible_line;
 
 #[derive(Clone, Debug)]
 pub(super) struct ExplanationSection {
-    pub(super) summary: String,
+    pub(super) summary: TimedText,
     pub(super) failure: Option<FailureSummary>,
     pub(super) next: Vec<SentenceParts>,
     pub(super) because: Vec<SentenceParts>,
@@ -31,6 +33,7 @@ pub(super) enum SentencePart {
     /// A state, or a status word of a provider.
     Word(String),
     Message(MessageId),
+    Time(TimeElement),
 }
 
 impl ExplanationSection {
@@ -42,7 +45,7 @@ impl ExplanationSection {
                 .collect()
         };
         Self {
-            summary: visible_line(&explanation.summary),
+            summary: TimedText::new(&visible_line(&explanation.summary)),
             failure: explanation
                 .failure
                 .as_ref()
@@ -73,6 +76,16 @@ impl FailureSummary {
 }
 
 fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
+    let parts = split_times(sentence).into_iter();
+    parts
+        .flat_map(|part| match part {
+            TextPart::Time(at) => vec![SentencePart::Time(at)],
+            TextPart::Text(text) => split_marked(&text, related),
+        })
+        .collect()
+}
+
+fn split_marked(sentence: &str, related: &[MessageId]) -> SentenceParts {
     let mut found: SentenceParts = Vec::new();
     let mut text = String::new();
     for token in split_words(sentence) {

@@ -13,6 +13,7 @@ use crate::store::messages::Cursor;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageListUrl {
     pub query: MessageQuery,
+    /// Days by which statistics count, in the zone of the page.
     pub since: Option<NaiveDate>,
     /// The whole day is included.
     pub until: Option<NaiveDate>,
@@ -107,19 +108,20 @@ impl MessageListUrl {
         )
     }
 
-    /// With the days as instants in the time zone of the reports.
+    /// With the days as instants of the zone. Days are those of the counts, so that a list has as many
+    /// rows as the number that leads to it.
     pub fn message_query(&self, zone: Tz) -> MessageQuery {
         let mut query = self.query.clone();
         let filter = &mut query.filter;
         let since = self.since.and_then(|day| start_of_day(day, zone));
-        filter.created_after = filter.created_after.max(since);
+        filter.counted_after = filter.counted_after.max(since);
         // The first instant after `until`.
         let next_day = self
             .until
             .and_then(|day| day.checked_add_days(Days::new(1)));
         let end = next_day.and_then(|day| start_of_day(day, zone));
-        let ends = filter.created_before.into_iter().chain(end);
-        filter.created_before = ends.min();
+        let ends = filter.counted_before.into_iter().chain(end);
+        filter.counted_before = ends.min();
         query
     }
 }
@@ -192,13 +194,13 @@ mod tests {
     #[test]
     fn days_and_instants_both_limit_the_list() {
         let url = MessageListUrl::parse(
-            "since=2026-11-20&created_after=2026-11-20T06:00:00Z&until=2026-11-20&created_before=2026-12-01T00:00:00Z",
+            "since=2026-11-20&counted_after=2026-11-20T06:00:00Z&until=2026-11-20&counted_before=2026-12-01T00:00:00Z",
         );
         let filter = url.message_query(Tz::UTC).filter;
         assert_eq!(
             (
-                filter.created_after.unwrap().to_rfc3339(),
-                filter.created_before.unwrap().to_rfc3339()
+                filter.counted_after.unwrap().to_rfc3339(),
+                filter.counted_before.unwrap().to_rfc3339()
             ),
             (
                 "2026-11-20T06:00:00+00:00".to_owned(),
@@ -212,7 +214,7 @@ mod tests {
         let url = MessageListUrl::parse("since=2026-11-20&until=2026-11-20");
         assert_eq!(
             url.export(ExportFormat::Csv, chrono_tz::Asia::Kolkata),
-            "/api/v1/reports/messages.csv?created_after=2026-11-19T18%3A30%3A00Z&created_before=2026-11-20T18%3A30%3A00Z"
+            "/api/v1/reports/messages.csv?counted_after=2026-11-19T18%3A30%3A00Z&counted_before=2026-11-20T18%3A30%3A00Z"
         );
     }
 }

@@ -20,6 +20,7 @@ use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
@@ -28,8 +29,9 @@ pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
+    let (now, zone) = (services.clock.now(), viewer.zone);
     let url = MessageListUrl::parse(request.query_string());
     let filter = url.message_query(zone).resolve(caller.visibility(), now);
     let listed = services

@@ -3,7 +3,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
@@ -12,22 +13,22 @@ use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
 use crate::web::dashboard::filter_form::SelectOption;
+use crate::web::dashboard::local_time::{parse_local, print_local};
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, redirect_to, respond};
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::error::ApiError;
-
-/// As browsers write it in a field of the type `datetime-local`.
-const FIELD_FORMAT: &str = "%Y-%m-%dT%H:%M";
 
 /// The form, and the count once an account is chosen.
 pub(crate) async fn preview(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let decision = decision(&services, &caller);
-    let selection = parse(request.query_string().as_bytes())?;
+    let selection = parse(request.query_string().as_bytes(), viewer.zone)?;
     let found = match &selection {
         Some(selection) => {
             // The button dismisses what the page counted.
@@ -42,7 +43,7 @@ pub(crate) async fn preview(
         None => None,
     };
     let accounts = account_ids(&services).await?;
-    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts);
+    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts, viewer.zone);
     respond(&services, page).await
 }
 
@@ -51,8 +52,10 @@ pub(crate) async fn apply(
     services: web::Data<Services>,
     caller: Caller,
     form: web::Bytes,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let selection = parse(&form)?.filter(|selection| selection.received_before.is_some());
+    let selection =
+        parse(&form, viewer.zone)?.filter(|selection| selection.received_before.is_some());
     let selection = selection.ok_or_else(|| {
         ApiError::NotPossible("it selects no unmatched reports; open the preview first".to_owned())
     })?;
@@ -63,7 +66,7 @@ pub(crate) async fn apply(
 }
 
 /// `None` without an account.
-fn parse(pairs: &[u8]) -> Result<Option<OrphanSelection>, ApiError> {
+fn parse(pairs: &[u8], zone: Tz) -> Result<Option<OrphanSelection>, ApiError> {
     let find = |name: &str| {
         let found = form_urlencoded::parse(pairs).find(|(key, _)| key == name);
         found
@@ -77,7 +80,7 @@ fn parse(pairs: &[u8]) -> Result<Option<OrphanSelection>, ApiError> {
         .parse()
         .map_err(|_| ApiError::field("account", "is not the id of an account"))?;
     let instant = |name: &str| {
-        let parsed = find(name).map(|text| parse_field(&text));
+        let parsed = find(name).map(|text| parse_field(&text, zone));
         parsed
             .transpose()
             .map_err(|words| ApiError::field(name, words))
@@ -89,11 +92,12 @@ fn parse(pairs: &[u8]) -> Result<Option<OrphanSelection>, ApiError> {
     }))
 }
 
-/// In UTC without a zone.
-fn parse_field(text: &str) -> Result<DateTime<Utc>, String> {
-    NaiveDateTime::parse_from_str(text, FIELD_FORMAT)
-        .map(|local| local.and_utc())
-        .or_else(|_| parse_instant(text))
+fn parse_field(text: &str, zone: Tz) -> Result<DateTime<Utc>, String> {
+    match parse_local(text, zone) {
+        Some(at) => Ok(at),
+        // The button has the instants that the page counted.
+        None => parse_instant(text),
+    }
 }
 
 #[derive(Template, Clone, Debug)]
@@ -113,13 +117,13 @@ impl OrphanDismissalPage {
         selection: Option<&OrphanSelection>,
         found: Option<&(OrphanSelection, u64)>,
         accounts: &[AccountId],
+        zone: Tz,
     ) -> Self {
         let chosen = selection.map(|selection| &selection.account);
         let after = selection.and_then(|selection| selection.received_after);
         let before = selection.and_then(|selection| selection.received_before);
-        let field = |at: Option<DateTime<Utc>>| {
-            at.map_or_else(String::new, |at| at.format(FIELD_FORMAT).to_string())
-        };
+        let field =
+            |at: Option<DateTime<Utc>>| at.map_or_else(String::new, |at| print_local(at, zone));
         Self {
             frame: Frame::in_section(NavigationSection::Problems, "Dismiss", Refresh::Never),
             accounts: accounts

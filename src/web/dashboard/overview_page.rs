@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
@@ -17,22 +17,30 @@ use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::{Caller, Visibility};
+use crate::reporting::costs::month_costs::MonthCosts;
 use crate::reporting::headline::{self, Headline};
-use crate::reporting::period_figures::{self, PeriodFigures};
+use crate::reporting::period_figures::{self, AccountFigures, PeriodFigures};
 use crate::services::Services;
 use crate::store::alert_records::Incident;
 use crate::store::page_counts::{Counts, Problems};
-use crate::web::dashboard::account_figures_table::{AccountFiguresRow, figures_rows};
+use crate::web::dashboard::account_figures_table::{
+    AccountFiguresRow, ShareCell, figures_rows, total_shares,
+};
 use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
-use crate::web::dashboard::message_list_url::{MessageListUrl, start_of_day};
+use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
-use crate::web::dashboard::overview_period::{OverviewPeriod, PeriodLink, period_links};
+use crate::web::dashboard::overview_cost::CostSection;
+use crate::web::dashboard::overview_period::{
+    OverviewPeriod, OverviewRange, PeriodLink, RangeForm, period_links,
+};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::problem_counts::{ProblemRow, problem_rows};
+use crate::web::dashboard::report_figures::relative_change;
 use crate::web::dashboard::state_pill::StatePill;
 use crate::web::dashboard::volume_chart::VolumeChart;
 use crate::web::error::ApiError;
@@ -41,19 +49,24 @@ pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
     caller: Caller,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, zone) = (services.clock.now(), services.config.report_time_zone);
-    let period = OverviewPeriod::parse(request.query_string());
-    let since = period.since(now, zone);
-    let begin = start_of_day(since, zone).unwrap_or(now);
-    let counts = services.store.count_messages(begin).await?;
-    let problems = services.store.count_problems(now).await?;
+    let (now, zone) = (services.clock.now(), viewer.zone);
+    let today = now.with_timezone(&zone).date_naive();
+    let (range, form) = OverviewRange::parse(request.query_string(), today);
+    let period = OverviewPeriod::new(range, now, zone);
+    let store = &services.store;
+    let compared = &period.compared;
+    let counts = store
+        .count_messages_within(compared.from, compared.to)
+        .await?;
+    let problems = store.count_problems(now).await?;
     let providers = providers(&services).await?;
-    let headline = headline::find(&services, &caller.accounts).await?;
-    let accounts = providers.keys();
-    let figures =
-        period_figures::compute(&services.store, accounts, begin, now, period.step()).await?;
-    let incidents = services.store.list_open_incidents().await?;
+    let headline = headline::find(&services, &caller.accounts, zone).await?;
+    let figures = period_figures::compute(store, providers.keys(), compared, zone).await?;
+    let incidents = store.list_open_incidents().await?;
+    let (costs, config) = (&services.costs, &services.config);
+    let month = services.budgets.month(costs, config, now).await?;
     let shown = OverviewPage::new(&OverviewInput {
         providers: &providers,
         counts: &counts,
@@ -62,11 +75,13 @@ pub(crate) async fn show(
         alerts: &services.config.alerts,
         incidents: &incidents,
         figures: &figures,
+        month: &month,
+        month_zone: services.config.report_time_zone,
         zone,
         now,
         viewer: caller.visibility(),
-        period,
-        since,
+        period: &period,
+        form: &form,
     });
     respond(&services, shown).await
 }
@@ -92,12 +107,14 @@ pub struct OverviewInput<'a> {
     /// Open ones.
     pub incidents: &'a [Incident],
     pub figures: &'a PeriodFigures,
+    pub month: &'a MonthCosts,
+    /// In which months begin.
+    pub month_zone: Tz,
     pub zone: Tz,
     pub now: DateTime<Utc>,
     pub viewer: Visibility,
-    pub period: OverviewPeriod,
-    /// The first day of the period.
-    pub since: NaiveDate,
+    pub period: &'a OverviewPeriod,
+    pub form: &'a RangeForm,
 }
 
 #[derive(Template, Clone, Debug)]
@@ -105,12 +122,12 @@ pub struct OverviewInput<'a> {
 pub struct OverviewPage {
     pub(super) frame: Frame,
     headline: Headline,
-    zone: &'static str,
     as_of: String,
     chart: VolumeChart,
     figures: Vec<AccountFiguresRow>,
-    period: &'static str,
+    period: String,
     periods: Vec<PeriodLink>,
+    form: RangeForm,
     total: u64,
     observed: u64,
     dry_run: u64,
@@ -121,12 +138,16 @@ pub struct OverviewPage {
     failures: Vec<FailureRow>,
     problems: Vec<ProblemRow>,
     alerts: Vec<AlertRow>,
+    cost: Option<CostSection>,
 }
 
 #[derive(Clone, Debug)]
 struct SummaryTile {
     label: &'static str,
     value: String,
+    /// Against the period before.
+    change: Option<String>,
+    is_worse: bool,
     note: String,
     tone: &'static str,
     href: Option<String>,
@@ -144,10 +165,7 @@ struct StateCount {
 impl OverviewPage {
     pub fn new(input: &OverviewInput<'_>) -> Self {
         let sums = StateTotals::sum(input.counts.sent.values());
-        let mut list = MessageListUrl {
-            since: Some(input.since),
-            ..MessageListUrl::default()
-        };
+        let mut list = input.period.list();
         // Without observed and dry-run messages, the unfiltered list holds the same messages.
         if !input.counts.observed.is_empty() || !input.counts.dry_run.is_empty() {
             list.query.filter.origin = Some(Origin::Api);
@@ -158,7 +176,6 @@ impl OverviewPage {
         Self {
             frame: Frame::in_section(NavigationSection::Overview, "Overview", Refresh::Live),
             headline: input.headline.clone(),
-            zone: input.zone.name(),
             as_of: input
                 .now
                 .with_timezone(&input.zone)
@@ -166,71 +183,94 @@ impl OverviewPage {
                 .to_string(),
             chart: VolumeChart::new(input.figures, input.zone, input.viewer),
             figures: figures_rows(input.figures, input.providers, &list),
-            period: input.period.text(),
-            periods: period_links(input.period),
+            period: input.period.text.clone(),
+            periods: period_links(input.period.range),
+            form: input.form.clone(),
             total: sums.total(),
             observed,
             dry_run,
-            tiles: tiles(&sums, &list, input.period.text()),
+            tiles: tiles(&sums, &input.figures.total, &list, &input.period.text),
             funnel: sums.funnel(),
             states: states(&sums, &list),
             accounts: account_rows(input.providers, input.counts, &list),
             failures: failure_rows(input.counts, input.providers, &list),
             problems,
             alerts: alert_rows(input.alerts, input.incidents, input.viewer),
+            cost: CostSection::new(input.month, input.month_zone, input.zone),
         }
     }
 }
 
-fn tiles(sums: &StateTotals, list: &MessageListUrl, period: &str) -> Vec<SummaryTile> {
-    let total = sums.attempted();
-    let share = |label, tone, number, href| SummaryTile {
+fn tiles(
+    sums: &StateTotals,
+    figures: &AccountFigures,
+    list: &MessageListUrl,
+    period: &str,
+) -> Vec<SummaryTile> {
+    let link = |states: &[DeliveryState]| Some(list.with_states(states).href());
+    let tile = |label, tone, number, cell: ShareCell, states: &[DeliveryState]| SummaryTile {
         label,
-        value: percent(number, total),
+        value: percent(number, sums.attempted()),
+        change: cell.change,
+        is_worse: cell.is_worse,
         note: counted(number, "message", "messages"),
         tone,
+        href: link(states),
+    };
+    let plain = |label, number, change, note: &str, href| SummaryTile {
+        label,
+        value: count(number),
+        change,
+        is_worse: false,
+        note: note.to_owned(),
+        tone: "plain",
         href,
     };
-    let failed = sums.get(DeliveryState::Failed);
-    let not_submitted = sums.get(DeliveryState::Queued) + sums.get(DeliveryState::Sending);
-    let href = |states: &[DeliveryState]| Some(list.with_states(states).href());
+    let [delivered, read, failed] = total_shares(figures);
+    let number = sums.get(DeliveryState::Failed);
+    let (now, before) = (figures.now.messages(), figures.before.messages());
+    let waiting = [DeliveryState::Queued, DeliveryState::Sending];
+    let not_submitted = waiting.map(|state| sums.get(state)).iter().sum();
     vec![
-        SummaryTile {
-            label: "Accepted",
-            value: count(sums.total()),
-            note: period.to_owned(),
-            tone: "plain",
-            href: Some(list.href()),
-        },
-        share(
+        plain(
+            "Accepted",
+            sums.total(),
+            relative_change(now.into(), before.into()),
+            period,
+            Some(list.href()),
+        ),
+        tile(
             "Delivered",
             "delivered",
             sums.at_least(DeliveryState::Delivered),
-            href(&[
+            delivered,
+            &[
                 DeliveryState::Delivered,
                 DeliveryState::Read,
                 DeliveryState::Played,
-            ]),
+            ],
         ),
-        share(
+        tile(
             "Read",
             "read",
             sums.at_least(DeliveryState::Read),
-            href(&[DeliveryState::Read, DeliveryState::Played]),
+            read,
+            &[DeliveryState::Read, DeliveryState::Played],
         ),
-        share(
+        tile(
             "Failed",
-            if failed > 0 { "failed" } else { "plain" },
+            if number > 0 { "failed" } else { "plain" },
+            number,
             failed,
-            href(&[DeliveryState::Failed]),
+            &[DeliveryState::Failed],
         ),
-        SummaryTile {
-            label: "Not submitted",
-            value: count(not_submitted),
-            note: "queued or sending".to_owned(),
-            tone: "plain",
-            href: href(&[DeliveryState::Queued, DeliveryState::Sending]),
-        },
+        plain(
+            "Not submitted",
+            not_submitted,
+            None,
+            "queued or sending",
+            link(&waiting),
+        ),
     ]
 }
 

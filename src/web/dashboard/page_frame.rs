@@ -4,6 +4,8 @@ use chrono_tz::Tz;
 
 use crate::reporting::alarms::Alarm;
 use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::page_zone::PageZone;
+use crate::web::dashboard::timed_text::TimedText;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NavigationSection {
@@ -68,14 +70,15 @@ pub struct Frame {
     refresh: Refresh,
     problems: u64,
     pub(super) alarms: Vec<AlarmNotice>,
-    /// Of every time on the page.
-    zone: Option<Tz>,
+    /// Of every time on the page, where it does not depend on the viewer.
+    fixed_zone: Option<Tz>,
+    viewer: Option<PageZone>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct AlarmNotice {
     pub(super) title: &'static str,
-    pub(super) text: String,
+    pub(super) text: TimedText,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,7 +101,8 @@ impl Frame {
             refresh,
             problems: 0,
             alarms: Vec::new(),
-            zone: None,
+            fixed_zone: None,
+            viewer: None,
         }
     }
 
@@ -109,7 +113,8 @@ impl Frame {
             refresh: Refresh::Never,
             problems: 0,
             alarms: Vec::new(),
-            zone: None,
+            fixed_zone: None,
+            viewer: None,
         }
     }
 
@@ -120,7 +125,8 @@ impl Frame {
             refresh: Refresh::Never,
             problems: 0,
             alarms: Vec::new(),
-            zone: None,
+            fixed_zone: None,
+            viewer: None,
         }
     }
 
@@ -137,12 +143,26 @@ impl Frame {
         self.refresh == Refresh::Announced
     }
 
-    pub(super) fn set_zone(&mut self, zone: Tz) {
-        self.zone = Some(zone);
+    /// For a page that does not depend on its viewer.
+    pub(super) fn fix_zone(&mut self, zone: Tz) {
+        self.fixed_zone = Some(zone);
     }
 
+    /// Returns the zone in which the page is to be written.
+    pub(super) fn show_in(&mut self, viewer: PageZone) -> Tz {
+        self.viewer = Some(viewer);
+        self.fixed_zone.unwrap_or(viewer.zone)
+    }
+
+    /// Absent on pages for visitors who are not signed in, which show no times.
     pub(super) fn zone_name(&self) -> Option<&'static str> {
-        self.zone.map(Tz::name)
+        let viewer = self.viewer.map(|viewer| viewer.zone);
+        self.fixed_zone.or(viewer).map(Tz::name)
+    }
+
+    /// The viewer's choice in the settings.
+    pub(super) fn chosen_zone(&self) -> Option<Tz> {
+        self.viewer.and_then(|viewer| viewer.chosen)
     }
 
     pub(super) fn set_problem_count(&mut self, problems: u64) {
@@ -152,7 +172,7 @@ impl Frame {
     pub(super) fn set_alarms(&mut self, alarms: Vec<Alarm>) {
         let notice = |alarm: Alarm| AlarmNotice {
             title: alarm.kind.title(),
-            text: alarm.text,
+            text: TimedText::new(&alarm.text),
         };
         self.alarms = alarms.into_iter().map(notice).collect();
     }

@@ -1,8 +1,14 @@
-//! Renders a page into a response, with open problems and alarms in its frame.
+//! Turns a page into a response, with open problems and alarms in its frame. Handlers say what a page
+//! shows; the middleware of all pages writes it in the zone of its viewer.
 
-use actix_web::HttpResponse;
+use std::any::Any;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
 use askama::Template;
 
 use crate::db;
@@ -10,7 +16,9 @@ use crate::domain::ids::AccountId;
 use crate::reporting::alarms;
 use crate::services::Services;
 use crate::web::dashboard::page_frame::Frame;
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::problem_counts::total_problems;
+use crate::web::dashboard::time_element::ZONE;
 use crate::web::error::ApiError;
 
 /// Rows per page of a list.
@@ -20,34 +28,71 @@ pub(super) trait FramedPage: Template {
     fn frame_mut(&mut self) -> &mut Frame;
 }
 
-/// Renders a page with the number of open problems in its navigation. It contains personal data, so
-/// it is not cached.
+/// A page of any kind, complete but for the zone of its viewer.
+struct UnwrittenPage(Box<dyn WritablePage>);
+
+trait WritablePage {
+    fn write(&mut self, viewer: PageZone) -> askama::Result<String>;
+}
+
+impl<T: FramedPage> WritablePage for T {
+    fn write(&mut self, viewer: PageZone) -> askama::Result<String> {
+        let zone = self.frame_mut().show_in(viewer);
+        self.render_with_values(&(ZONE, &zone as &dyn Any))
+    }
+}
+
+/// Responds with a page that shows the number of open problems in its navigation. It contains
+/// personal data, so it is not cached.
 pub(super) async fn respond(
     services: &Services,
-    template: impl FramedPage,
+    page: impl FramedPage + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    respond_with_status(services, StatusCode::OK, template).await
+    respond_with_status(services, StatusCode::OK, page).await
 }
 
 pub(super) async fn respond_with_status(
     services: &Services,
     status: StatusCode,
-    mut template: impl FramedPage,
+    mut page: impl FramedPage + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let problems = services.store.count_problems(services.clock.now()).await?;
     let alarms = alarms::list(services);
     let alarm_count = u64::try_from(alarms.len()).unwrap_or_default();
-    let frame = template.frame_mut();
+    let frame = page.frame_mut();
     frame.set_problem_count(total_problems(&problems).saturating_add(alarm_count));
     frame.set_alarms(alarms);
-    frame.set_zone(services.config.report_time_zone);
-    let html = template
-        .render()
-        .map_err(|error| ApiError::Internal(error.into()))?;
-    Ok(HttpResponse::build(status)
+    let mut response = HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(html))
+        .finish();
+    let page = UnwrittenPage(Box::new(page));
+    response.extensions_mut().insert(page);
+    Ok(response)
+}
+
+/// Middleware of all pages: writes the page of a response.
+pub(crate) async fn write<B>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    B: MessageBody + 'static,
+{
+    let viewer = PageZone::of(request.request());
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let page = response
+        .response_mut()
+        .extensions_mut()
+        .remove::<UnwrittenPage>();
+    let Some(UnwrittenPage(mut page)) = page else {
+        return Ok(response);
+    };
+    Ok(match page.write(viewer) {
+        Ok(html) => response.map_body(|_, _| BoxBody::new(html)),
+        // A response and not an `Err`, which would bypass the other middleware.
+        Err(error) => response.error_response(ApiError::Internal(error.into())),
+    })
 }
 
 pub(super) fn redirect_to(url: String) -> HttpResponse {

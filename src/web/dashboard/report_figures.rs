@@ -188,7 +188,7 @@ pub(super) fn cost_change(now: &Totals, before: &Totals) -> Option<String> {
 }
 
 /// `+12 %`; `None` without anything before.
-fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
+pub(super) fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
     let share = (now - before)
         .checked_mul(Decimal::ONE_HUNDRED)?
         .checked_div(before)?;

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::domain::amount::Totals;
 use crate::domain::ids::AccountId;
-use crate::reporting::costs::month_costs::{CostFigures, MonthCosts, average};
+use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts, average};
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::report_figures::{
     Figure, amount_text, cost_change, money, number, positive,
@@ -82,37 +82,37 @@ impl MoneySection {
                 .iter()
                 .map(|account| account_costs(month, account))
                 .collect(),
-            budgets: month
-                .budgets
-                .iter()
-                .map(|line| {
-                    let used = &line.used;
-                    let of = line
-                        .account
-                        .as_ref()
-                        .map_or("all accounts", AccountId::as_str);
-                    let money = |amount| {
-                        format!("{} {}", used.currency, amount_text(amount))
-                            .trim_start()
-                            .to_owned()
-                    };
-                    BudgetBar {
-                        label: format!(
-                            "{} % of the budget of {of}: {} of {}",
-                            used.percent,
-                            money(used.spent),
-                            money(used.budget)
-                        ),
-                        percent: used.percent.min(100),
-                        over: used.alarm_share().is_some(),
-                    }
-                })
-                .collect(),
+            budgets: month.budgets.iter().map(BudgetBar::new).collect(),
             unknown: (total.unknown > 0)
                 .then(|| counted(positive(total.unknown), "delivery is", "deliveries are")),
             estimated: total.estimated,
             rates_problem,
             total: cost_row("All accounts".to_owned(), &total, &before),
+        }
+    }
+}
+
+impl BudgetBar {
+    pub(super) fn new(line: &BudgetLine) -> Self {
+        let used = &line.used;
+        let of = line
+            .account
+            .as_ref()
+            .map_or("all accounts", AccountId::as_str);
+        let money = |amount| {
+            format!("{} {}", used.currency, amount_text(amount))
+                .trim_start()
+                .to_owned()
+        };
+        Self {
+            label: format!(
+                "{} % of the budget of {of}: {} of {}",
+                used.percent,
+                money(used.spent),
+                money(used.budget)
+            ),
+            percent: used.percent.min(100),
+            over: used.alarm_share().is_some(),
         }
     }
 }

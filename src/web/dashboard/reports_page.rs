@@ -150,8 +150,10 @@ impl ReportsPage {
         let accounts = sums.whole(&by_account);
         let (rows, more_rows) = rows(&sums.by_interval(&summary.by), summary.interval);
         let as_of = now.with_timezone(&report.zone);
+        let mut frame = Frame::in_section(NavigationSection::Reports, "Reports", Refresh::Never);
+        frame.fix_zone(report.zone);
         Self {
-            frame: Frame::in_section(NavigationSection::Reports, "Reports", Refresh::Never),
+            frame,
             title: title(report, &total),
             as_of: as_of.format("%H:%M on %a %-d %b %Y").to_string(),
             as_of_utc: now.format("%Y-%m-%d %H:%M:%S UTC").to_string(),

@@ -9,12 +9,14 @@ use crate::domain::secret::Secret;
 use crate::operating::people::manage_users::{self, UserError};
 use crate::operating::people::password::PasswordError;
 use crate::operating::people::password_sign_in::{SignInError, check_password};
+use crate::reporting::query_values::parse_zone;
 use crate::services::Services;
 use crate::store::sessions::KeptSessions;
 use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
 use crate::web::client_address::{client_address, network};
 use crate::web::dashboard::page_response::redirect_to;
+use crate::web::dashboard::page_zone::choice_cookie;
 use crate::web::dashboard::settings_page::{SettingsNotice, find_signed_in, respond_with_notice};
 use crate::web::error::ApiError;
 use crate::web::live_streams::LiveStreams;
@@ -79,6 +81,29 @@ pub(crate) async fn set_password(
         Err(error) => return Err(user_error(error)),
     };
     respond_with_notice(&services, &caller, notice).await
+}
+
+/// Empty for the zone of the browser.
+pub(crate) async fn set_zone(
+    services: web::Data<Services>,
+    caller: Caller,
+    form: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let zone = match field(&form, "zone").trim() {
+        "" => None,
+        name => match parse_zone(name) {
+            Ok(zone) => Some(zone),
+            Err(error) => {
+                let notice = SettingsNotice::Refused(format!("The time zone {error}."));
+                return respond_with_notice(&services, &caller, notice).await;
+            }
+        },
+    };
+    let mut response = redirect_to(SETTINGS.to_owned());
+    response
+        .add_cookie(&choice_cookie(zone, &services.config.public_url))
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(response)
 }
 
 pub(crate) async fn end_session(

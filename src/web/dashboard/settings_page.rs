@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
+use chrono_tz::{TZ_VARIANTS, Tz};
 
 use crate::domain::api_token::ApiToken;
 use crate::domain::ids::SessionId;
@@ -64,6 +65,7 @@ pub(super) async fn respond_with_notice(
             .iter()
             .map(|session| SessionRow::new(session, signed_in.session))
             .collect(),
+        zones: &TZ_VARIANTS,
         administration,
         notice,
     };
@@ -98,6 +100,8 @@ pub struct SettingsPage {
     role: &'static str,
     has_password: bool,
     sessions: Vec<SessionRow>,
+    /// The choices.
+    zones: &'static [Tz],
     administration: Option<Administration>,
     notice: SettingsNotice,
 }

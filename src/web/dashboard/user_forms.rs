@@ -1,7 +1,8 @@
 //! The forms of `/settings` for administrators: users and tokens.
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::{TokenId, UserId};
@@ -11,7 +12,9 @@ use crate::operating::people::manage_tokens::{self, TokenError};
 use crate::operating::people::manage_users::{self, UserError};
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
+use crate::web::dashboard::local_time::parse_day_end;
 use crate::web::dashboard::page_response::redirect_to;
+use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::settings_forms::{SETTINGS, field, user_error};
 use crate::web::dashboard::settings_page::{SettingsNotice, respond_with_notice};
 use crate::web::error::ApiError;
@@ -129,9 +132,10 @@ pub(crate) async fn create_token(
     services: web::Data<Services>,
     caller: Caller,
     form: web::Bytes,
+    viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let (name, decision) = (field(&form, "name"), decision(&services, &caller));
-    let notice = match parse_limits(&form) {
+    let notice = match parse_limits(&form, viewer.zone) {
         Err(text) => SettingsNotice::Refused(text),
         Ok((scopes, accounts, end)) => {
             let store = &services.store;
@@ -152,7 +156,7 @@ pub(crate) async fn create_token(
 
 type TokenLimits = (Scopes, AccountLimit, Option<DateTime<Utc>>);
 
-fn parse_limits(form: &[u8]) -> Result<TokenLimits, String> {
+fn parse_limits(form: &[u8], zone: Tz) -> Result<TokenLimits, String> {
     let scopes: Vec<String> = form_urlencoded::parse(form)
         .filter(|(name, _)| name == "scope")
         .map(|(_, value)| value.into_owned())
@@ -167,18 +171,9 @@ fn parse_limits(form: &[u8]) -> Result<TokenLimits, String> {
     };
     let end = match expires.trim() {
         "" => None,
-        text => Some(parse_day_end(text).ok_or_else(|| format!("`{text}` is not a day"))?),
+        text => Some(parse_day_end(text, zone).ok_or_else(|| format!("`{text}` is not a day"))?),
     };
     Ok((scopes.map_err(|error| error.to_string())?, accounts, end))
-}
-
-/// The start of the next day, in UTC.
-fn parse_day_end(text: &str) -> Option<DateTime<Utc>> {
-    let next = text
-        .parse::<NaiveDate>()
-        .ok()?
-        .checked_add_days(Days::new(1))?;
-    Some(next.and_time(NaiveTime::MIN).and_utc())
 }
 
 pub(crate) async fn revoke_token(

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::scope::Visibility;
-use crate::reporting::period_figures::{PeriodFigures, StateCounts};
+use crate::reporting::period_figures::{BarWidth, PeriodFigures, StateCounts};
 use crate::web::dashboard::event_rows::EventRow;
 use crate::web::dashboard::number_format::count;
 
@@ -94,12 +94,12 @@ impl VolumeChart {
         let percent = |index: f64| format!("{:.2}", index * 100.0 / as_float_index(width.max(1)));
         let total: i64 = bars.iter().map(|bar| above(bar) + failed(bar)).sum();
         let all_failed: i64 = bars.iter().map(failed).sum();
-        let hours = figures.step.num_minutes();
         Self {
-            unit: match hours {
-                ..60 => "quarter of an hour",
-                60 => "hour",
-                _ => "6 hours",
+            unit: match figures.width {
+                BarWidth::Quarter => "quarter of an hour",
+                BarWidth::Hour => "hour",
+                BarWidth::SixHours => "6 hours",
+                BarWidth::Day => "day",
             },
             summary: format!(
                 "{} messages submitted, {} of them failed; at most {} in one bar",
@@ -126,15 +126,11 @@ impl VolumeChart {
                 .events
                 .iter()
                 .enumerate()
-                .map(|(index, event)| {
-                    let past = as_float((event.at - figures.from).num_seconds());
-                    let step = as_float(figures.step.num_seconds().max(1));
-                    ChartMark {
-                        number: index + 1,
-                        percent: percent(past / step),
-                        account: event.account.to_string(),
-                        event: EventRow::new(event, viewer),
-                    }
+                .map(|(index, event)| ChartMark {
+                    number: index + 1,
+                    percent: percent(place(figures, event.at)),
+                    account: event.account.to_string(),
+                    event: EventRow::new(event, viewer),
                 })
                 .collect(),
         }
@@ -187,8 +183,12 @@ fn add_bar(path: &mut String, index: usize, top: f64, height: f64) {
 
 fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
     let bar = |(index, bar): (usize, &StateCounts)| {
-        let time = at(figures, index).with_timezone(&zone);
-        let time = time.format("%a %-d %b %H:%M").to_string();
+        let time = figures.starts[index].with_timezone(&zone);
+        let format = match figures.width {
+            BarWidth::Day => "%a %-d %b",
+            BarWidth::Quarter | BarWidth::Hour | BarWidth::SixHours => "%a %-d %b %H:%M",
+        };
+        let time = time.format(format).to_string();
         let (up, down) = (above(bar), failed(bar));
         ChartBar {
             index,
@@ -211,8 +211,8 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
 
 /// At most [`LABELS`] times at equal distances; of longer periods, the first bar of a day.
 fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -> Vec<ChartLabel> {
-    let is_days = figures.step >= TimeDelta::hours(1);
-    let local = |index| at(figures, index).with_timezone(&zone);
+    let is_days = figures.width != BarWidth::Quarter;
+    let local = |index: usize| figures.starts[index].with_timezone(&zone);
     let begins_day = |index: &usize| {
         let before = index.checked_sub(1).map(local);
         before.is_none_or(|before| before.date_naive() != local(*index).date_naive())
@@ -232,8 +232,14 @@ fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -
         .collect()
 }
 
-fn at(figures: &PeriodFigures, index: usize) -> DateTime<Utc> {
-    figures.from + figures.step * i32::try_from(index).unwrap_or(i32::MAX)
+/// In bars from the start.
+fn place(figures: &PeriodFigures, at: DateTime<Utc>) -> f64 {
+    let after = figures.starts.partition_point(|start| *start <= at);
+    let index = after.saturating_sub(1);
+    let start = figures.starts.get(index).copied().unwrap_or(at);
+    let end = figures.starts.get(after).copied().unwrap_or(figures.to);
+    let within = as_float((at - start).num_seconds());
+    as_float_index(index) + within / as_float((end - start).num_seconds().max(1))
 }
 
 fn whole(number: i64) -> String {

@@ -1,0 +1,97 @@
+//! A sentence that names instants. Its text has them in UTC, as the API and the command line show it; a
+//! page shows them as times of its own zone.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::web::dashboard::time_element::TimeElement;
+
+/// As `domain::explanation` writes an instant, without the zone.
+const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+const LENGTH: usize = "2026-11-20 12:00:00".len();
+const ZONE: &str = " UTC";
+
+#[derive(Template, Clone, PartialEq, Eq, Debug)]
+#[template(path = "timed_text.html")]
+pub(super) struct TimedText {
+    parts: Vec<TextPart>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum TextPart {
+    Text(String),
+    Time(TimeElement),
+}
+
+impl HtmlSafe for TimedText {}
+
+impl TimedText {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            parts: split_times(text),
+        }
+    }
+}
+
+/// The text between the instants that it names, and these.
+pub(super) fn split_times(text: &str) -> Vec<TextPart> {
+    let (mut parts, mut rest) = (Vec::new(), 0);
+    let named = text.match_indices(ZONE).filter_map(|(end, _)| {
+        let start = end.checked_sub(LENGTH)?;
+        Some((start, end, parse(text.get(start..end)?)?))
+    });
+    for (start, end, at) in named {
+        if let Some(before) = text.get(rest..start).filter(|before| !before.is_empty()) {
+            parts.push(TextPart::Text(before.to_owned()));
+        }
+        parts.push(TextPart::Time(TimeElement::new(at)));
+        rest = end + ZONE.len();
+    }
+    if rest < text.len() {
+        parts.push(TextPart::Text(text[rest..].to_owned()));
+    }
+    parts
+}
+
+fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let at = NaiveDateTime::parse_from_str(text, FORMAT).ok()?;
+    Some(at.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_separated_from_the_text_around_them() {
+        let text = |text: &str| TextPart::Text(text.to_owned());
+        let time = |at: &str| TextPart::Time(TimeElement::new(at.parse().unwrap()));
+        assert_eq!(
+            split_times("Since 2026-11-20 12:00:00 UTC: é 2026-11-21 00:30:00 UTC"),
+            [
+                text("Since "),
+                time("2026-11-20T12:00:00Z"),
+                text(": é "),
+                time("2026-11-21T00:30:00Z"),
+            ]
+        );
+        for plain in [
+            "",
+            "at 12:00 UTC",
+            "ééééééééééééééééééé UTC",
+            "2026-13-20 12:00:00 UTC.",
+        ] {
+            let parts = split_times(plain);
+            assert!(!parts.iter().any(|part| matches!(part, TextPart::Time(_))));
+            let joined: Vec<&str> = parts
+                .iter()
+                .map(|part| match part {
+                    TextPart::Text(text) => text.as_str(),
+                    TextPart::Time(_) => "",
+                })
+                .collect();
+            assert_eq!(joined.concat(), plain);
+        }
+    }
+}
