@@ -52,6 +52,7 @@ impl IndexHint {
         let searched = !filter.search.is_empty() && !common.search;
         let referred = filter.reference.is_some() && !common.reference;
         let ranked = [
+            (!filter.ids.is_empty(), Self::Id),
             (filter.provider_id.is_some(), Self::Id),
             (filter.recipient.is_some(), Self::Recipient),
             (searched, Self::Search),

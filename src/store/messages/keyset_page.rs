@@ -38,17 +38,18 @@ impl Store {
 }
 
 impl Store {
-    /// Whether the filter matches more messages than this.
-    pub async fn matches_more_than(
+    /// How many messages the filter matches; `None` if more than `limit`.
+    pub async fn count_matches(
         &self,
         filter: &MessageFilter,
         limit: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<u64>, Error> {
         let filter = &*self.with_other_ids(filter).await?;
         let index_hint = self.index_hint(filter, RARE).await?;
         let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;
-        Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX) > limit)
+        let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        Ok((found <= limit).then_some(found))
     }
 }
 

@@ -98,6 +98,7 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
         filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
         (filter.provider_id.as_ref()).map(|it| holds(it)),
+        (!filter.ids.is_empty()).then(|| Column::Id.is_in(filter.ids.iter().map(|id| id.uuid()))),
         filter.kind.map(|it| Column::Kind.eq(it)),
         filter.origin.map(|it| Column::Origin.eq(it)),
     ];

@@ -48,6 +48,8 @@ pub struct MessageFilter {
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
     pub campaign: Option<CampaignId>,
+    /// Any of these messages; empty for all.
+    pub ids: Vec<MessageId>,
     /// Other ids of the customer in `recipient`.
     pub recipient_also: Vec<HeldId>,
     /// Any of these must match.

@@ -60,10 +60,23 @@ impl MessageListUrl {
             }
     }
 
-    pub fn href(&self) -> String {
+    /// Names and values of the filters.
+    pub fn filter_pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = print_fields(&self.query);
         pairs.extend(self.since.map(|day| ("since", day.to_string())));
         pairs.extend(self.until.map(|day| ("until", day.to_string())));
+        pairs
+    }
+
+    /// Without `?`.
+    pub fn query_string(&self) -> String {
+        let href = self.href();
+        let query = href.split_once('?').map(|(_, query)| query.to_owned());
+        query.unwrap_or_default()
+    }
+
+    pub fn href(&self) -> String {
+        let mut pairs = self.filter_pairs();
         pairs.extend(self.cursor.map(|cursor| ("cursor", format_cursor(cursor))));
         with_query("/messages", &pairs)
     }

@@ -49,6 +49,7 @@ pub(crate) async fn show(
 
 #[derive(Clone, Debug)]
 pub struct MessageRow {
+    id: String,
     href: String,
     pill: StatePill,
     recipient: String,
@@ -73,6 +74,7 @@ impl MessageRow {
         now: DateTime<Utc>,
     ) -> Self {
         Self {
+            id: message.id.to_string(),
             href: format!("/messages/{}", message.id),
             match_reason: search.and_then(|text| text.match_reason(message)),
             pill: StatePill::of_message(message),
@@ -128,7 +130,12 @@ pub struct MessagesPage {
     newest: Option<String>,
     older: Option<String>,
     csv: String,
+    xlsx: String,
     ndjson: String,
+    /// The query string of the list, for actions on selected messages.
+    list: String,
+    /// Whether the viewer may change messages.
+    is_operator: bool,
 }
 
 impl MessagesPage {
@@ -159,7 +166,10 @@ impl MessagesPage {
             newest: url.cursor.is_some().then(|| url.newest().href()),
             older: input.next.map(|cursor| url.older(cursor).href()),
             csv: url.export(ExportFormat::Csv, input.zone),
+            xlsx: url.export(ExportFormat::Xlsx, input.zone),
             ndjson: url.export(ExportFormat::Ndjson, input.zone),
+            list: url.newest().query_string(),
+            is_operator: viewer == Visibility::Full,
             url: url.clone(),
         }
     }
