@@ -26,6 +26,7 @@ use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_health::{AccountStatus, Health};
+use bluetick::reporting::callback_list::CallbackList;
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
 use bluetick::reporting::headline::{Headline, Issue};
 use bluetick::reporting::hourly_health::AccountHour;
@@ -36,6 +37,7 @@ use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
 use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::account_records::Pause;
 use bluetick::store::attempts::Attempt;
+use bluetick::store::callback_reports::CallbackReport;
 use bluetick::store::id_conflicts::IdConflict;
 use bluetick::store::messages::Cursor;
 use bluetick::store::page_counts::{Counts, CountsByState, Problems};
@@ -55,6 +57,7 @@ use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage};
 use bluetick::web::dashboard::overview_period::OverviewPeriod;
 use bluetick::web::dashboard::problems_page::ProblemsPage;
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use scraper::{Html, Selector};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -217,6 +220,14 @@ fn listed(outcome: Outcome, messages: Vec<MessageId>) -> ListedCallback {
         },
         outcome: Some(outcome),
         detail: None,
+        reports: messages
+            .iter()
+            .map(|message| CallbackReport {
+                message: *message,
+                event: ReceiptEvent::Stage(Stage::Delivered),
+                recipient: Some("919900001234".to_owned()),
+            })
+            .collect(),
         messages,
     }
 }
@@ -793,35 +804,43 @@ fn only_web_addresses_of_media_become_links() {
 #[test]
 fn the_callback_list_shows_outcome_and_messages() {
     let messages = (0..5).map(|n| message(n, DeliveryState::Sent).id).collect();
-    let found = [
-        listed(Outcome::Receipts, messages),
-        listed(Outcome::Quarantined, vec![]),
-    ];
-    let page = render(
-        "callbacks",
-        &CallbacksPage::new(
-            &CallbackListUrl::default(),
-            &found,
-            Some(9),
-            &[account("kaleyra-in")],
-            Visibility::Full,
-        ),
-    );
+    let found = CallbackList {
+        callbacks: vec![
+            listed(Outcome::Receipts, messages),
+            listed(Outcome::Quarantined, vec![]),
+        ],
+        next: Some(9),
+        searched: None,
+    };
+    let shown = |found: &CallbackList, viewer| {
+        let url = CallbackListUrl::default();
+        CallbacksPage::new(&url, found, &[account("kaleyra-in")], Tz::UTC, viewer)
+    };
+    let page = render("callbacks", &shown(&found, Visibility::Full));
     let row = page.text("tbody tr");
-    for expected in ["kaleyra-in", "POST", "1.4 KiB", "receipts", "and 2 more"] {
+    for expected in [
+        "kaleyra-in",
+        "receipts delivered",
+        "and 2 more",
+        "+919900001234",
+    ] {
         assert!(row.contains(expected), "{expected} in {row}");
     }
     assert!(page.links().contains(&"/callbacks?before=9".to_owned()));
-    let page = render(
-        "callbacks-empty",
-        &CallbacksPage::new(
-            &CallbackListUrl::default(),
-            &[],
-            None,
-            &[],
-            Visibility::Full,
-        ),
+    assert_eq!(page.find("main input[name=q]").len(), 1);
+    let masked = render("callbacks-masked", &shown(&found, Visibility::Masked));
+    let row = masked.text("tbody tr");
+    assert!(
+        row.contains("9199•••••234") && !row.contains("919900001234"),
+        "{row}"
     );
+    assert!(masked.find("main input[name=q]").is_empty(), "no bodies");
+    let nothing = CallbackList {
+        callbacks: Vec::new(),
+        next: None,
+        searched: None,
+    };
+    let page = render("callbacks-empty", &shown(&nothing, Visibility::Full));
     assert!(page.main().contains("No callback has arrived yet"));
 }
 

@@ -14,7 +14,9 @@ mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
 mod bounded_reading;
+mod bulk_pages;
 mod callback_formats;
+mod callback_list;
 mod callbacks;
 mod campaign_command;
 mod campaign_edges;

@@ -324,10 +324,17 @@ async fn of_several_states_each_is_read_in_the_order_of_an_index() {
 }
 
 /// Conditions that few messages match, with the index of each.
-fn rare() -> [(MessageFilter, &'static str); 10] {
+fn rare() -> [(MessageFilter, &'static str); 11] {
     let all = MessageFilter::default;
     let text = |text: &str| Some(text.to_owned());
     [
+        (
+            MessageFilter {
+                ids: vec![MessageId::new(noon()), MessageId::new(noon())],
+                ..all()
+            },
+            BY_ID,
+        ),
         (
             MessageFilter {
                 recipient: text("919970123456"),

@@ -11,6 +11,7 @@ pub(crate) mod alerts_section;
 pub mod audit_page;
 mod bulk_action;
 pub mod bulk_action_page;
+mod callback_meaning;
 pub mod callback_page;
 mod callback_row;
 pub mod callback_urls;
