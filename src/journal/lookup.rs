@@ -141,7 +141,7 @@ impl Journal {
     ) -> Result<HashSet<CallbackId>, Error> {
         let reader = self.pools().reader();
         let condition = match reader.get_database_backend() {
-            DbBackend::Postgres => "position(? in content) > 0",
+            DbBackend::Postgres => "position($1 in content) > 0",
             _ => "instr(content, ?) > 0",
         };
         let mut found = HashSet::new();

@@ -32,12 +32,11 @@ impl Shown {
         values.map(str::to_owned).collect()
     }
 
-    /// Names and values of the form that does it.
+    /// Names and values of the form that confirms the action.
     fn fields(&self) -> Vec<(String, String)> {
         let names = self.attributes("form[method=post] input[type=hidden][name]", "name");
         let values = self.attributes("form[method=post] input[type=hidden][name]", "value");
-        let main = names.into_iter().zip(values);
-        main.filter(|(name, _)| !name.is_empty()).collect()
+        names.into_iter().zip(values).collect()
     }
 }
 

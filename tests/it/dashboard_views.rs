@@ -340,7 +340,7 @@ fn list(url: &MessageListUrl, messages: &[Message], viewer: Visibility) -> Messa
         &MessagesPageInput {
             messages,
             next: messages.last().map(|last| Cursor {
-                created_at: last.created_at,
+                at: last.created_at,
                 id: last.id,
             }),
             accounts: &[account("kaleyra-in"), account("sobot-main")],
@@ -590,7 +590,7 @@ fn a_row_shows_state_recipient_and_failure() {
         "131053 · Media upload error",
         "+919900001234",
         "Mira Nair",
-        "image",
+        "order-42",
         "kaleyra-in",
         "2026-11-20 14:03:09 UTC",
     ] {
@@ -1179,7 +1179,7 @@ fn problems_show_reason_next_step_and_actions() {
     ] {
         assert!(main.contains(words), "{words} in {main}");
     }
-    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1 + 2 + 1);
+    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1 + 2 + 1 + 1);
     assert!(
         page.links()
             .contains(&"/messages?state=uncertain&origin=api&resent=false".to_owned())

@@ -59,6 +59,7 @@ mod maintenance;
 mod matching;
 mod media_check;
 mod media_preflight;
+mod message_list;
 mod metrics;
 mod notices;
 mod operations;

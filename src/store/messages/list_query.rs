@@ -1,4 +1,4 @@
-//! The query of a message list, newest first.
+//! The query of a message list, newest first by creation or by the last change.
 
 use std::collections::BTreeSet;
 
@@ -25,18 +25,49 @@ pub(crate) fn listed(
     limit: u64,
 ) -> Select<Entity> {
     let states: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
+    let narrow = |filter| {
+        narrow(
+            filter,
+            index_hint,
+            older_than(index_hint.created_at(), after),
+        )
+    };
     let state = index_hint.column(IndexHint::Order, Column::State);
     let fitting = if states.is_empty() {
-        narrow(filter, index_hint, after)
+        narrow(filter)
     } else if states.len() == 1 || index_hint != IndexHint::Order {
-        narrow(filter, index_hint, after).filter(state.is_in(states))
+        narrow(filter).filter(state.is_in(states))
     } else {
         let each = states
             .into_iter()
-            .map(|one| narrow(filter, index_hint, after).filter(state.clone().eq(one)));
+            .map(|one| narrow(filter).filter(state.clone().eq(one)));
         Entity::find().filter(Column::Id.in_subquery(newest_of(each, limit)))
     };
     newest_first(fitting).limit(limit)
+}
+
+/// The same by the last change, latest first.
+pub(crate) fn listed_by_change(
+    filter: &MessageFilter,
+    index_hint: IndexHint,
+    after: Option<Cursor>,
+    limit: u64,
+) -> Select<Entity> {
+    let changed_at = index_hint.column(IndexHint::Change, Column::UpdatedAt);
+    let mut fitting = narrow(filter, index_hint, older_than(changed_at.clone(), after));
+    if !filter.states.is_empty() {
+        let state = index_hint.column(IndexHint::Order, Column::State);
+        fitting = fitting.filter(state.is_in(filter.states.iter().copied()));
+    }
+    // A message changes after its creation: the scan can end there.
+    let since = filter.created_after.map(instant::to_millis);
+    fitting
+        .apply_if(since, |query, since| {
+            query.filter(changed_at.clone().gte(since))
+        })
+        .order_by(changed_at, Order::Desc)
+        .order_by_desc(Column::Id)
+        .limit(limit)
 }
 
 pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
@@ -46,11 +77,11 @@ pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
 }
 
 /// Messages after the last one of a page.
-pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condition {
+pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     let older = after.map(|after| {
-        let place = Expr::tuple([created_at, Expr::col((Entity, Column::Id))]);
-        let (created_at, id) = (instant::to_millis(after.created_at), after.id.uuid());
-        place.lt(Expr::tuple([Expr::value(created_at), Expr::value(id)]))
+        let place = Expr::tuple([time, Expr::col((Entity, Column::Id))]);
+        let (at, id) = (instant::to_millis(after.at), after.id.uuid());
+        place.lt(Expr::tuple([Expr::value(at), Expr::value(id)]))
     });
     older.into_iter().fold(Condition::all(), Condition::add)
 }
@@ -80,14 +111,14 @@ fn newest_of(queries: impl Iterator<Item = Select<Entity>>, limit: u64) -> Selec
 }
 
 /// All conditions but the state.
-fn narrow(filter: &MessageFilter, index_hint: IndexHint, after: Option<Cursor>) -> Select<Entity> {
+fn narrow(filter: &MessageFilter, index_hint: IndexHint, older: Condition) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.ne(Origin::Orphan))
         .filter(party_filters(filter, index_hint))
         .filter(outcome_filters(filter, index_hint))
         .filter(text_filters(filter, index_hint))
         .filter(time_filters(filter, index_hint))
-        .filter(older_than(index_hint.created_at(), after))
+        .filter(older)
 }
 
 fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {

@@ -205,7 +205,7 @@ impl BulkForm {
         self.url.filter_pairs().into_iter().chain(list).collect()
     }
 
-    /// The list, or the messages themselves if there was none.
+    /// The list in which the messages were selected, or that of the filters.
     fn back(&self) -> String {
         if self.list.is_filtered() || self.is_of_named() {
             self.list.href()
@@ -249,7 +249,7 @@ impl BulkActionPage {
             selection: form.describe(),
             whole_list: None,
             fields: form.fields(),
-            media: None,
+            media: (action == BulkAction::Resend).then(|| form.details.media.clone()),
             asks_reason: false,
             left: left_text(result.skipped),
             reasons: group_reasons(result),
@@ -257,12 +257,6 @@ impl BulkActionPage {
             is_preview: false,
             back: form.back(),
         }
-        .with_media(action, form)
-    }
-
-    fn with_media(mut self, action: BulkAction, form: &BulkForm) -> Self {
-        self.media = (action == BulkAction::Resend).then(|| form.details.media.clone());
-        self
     }
 
     /// `matching` is absent if there are more messages than an action changes.
@@ -310,17 +304,14 @@ impl BulkActionPage {
     }
 
     fn offer_whole_list(&mut self, action: BulkAction, form: &BulkForm, all: Option<u64>) {
-        self.whole_list = Some(match all {
-            Some(all) => {
-                let pairs = form.list.filter_pairs();
-                let text = format!("All {} that match the list", count(all));
-                (text, Some(with_query(action.path(), &pairs)))
-            }
-            None => {
-                let limit = count(MESSAGES_LIMIT);
-                let text = format!("More than {limit} match the list; filter it to act on all");
-                (text, None)
-            }
+        self.whole_list = Some(if let Some(all) = all {
+            let pairs = form.list.filter_pairs();
+            let text = format!("All {} that match the list", count(all));
+            (text, Some(with_query(action.path(), &pairs)))
+        } else {
+            let limit = count(MESSAGES_LIMIT);
+            let text = format!("More than {limit} match the list; filter it to act on all");
+            (text, None)
         });
     }
 }

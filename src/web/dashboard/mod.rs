@@ -32,6 +32,7 @@ mod import_view;
 pub mod login_page;
 pub mod masked_text;
 mod match_form;
+pub mod message_columns;
 mod message_details;
 pub mod message_list_url;
 pub mod message_page;
