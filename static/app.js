@@ -135,14 +135,15 @@
   // Live updates: fetch this URL again and replace the content; keep focus, input and scroll positions.
 
   const fieldKey = (field) => field.id || `${field.form?.getAttribute("action") ?? ""} ${field.name}`;
+  const isCheck = (field) => field.type === "checkbox" || field.type === "radio";
 
   function typedValues(root) {
     const typed = new Map();
     for (const field of root.querySelectorAll("input:not([type=hidden]), select, textarea")) {
       const untouched = field.tagName === "SELECT"
         ? [...field.options].every((option) => option.selected === option.defaultSelected)
-        : field.value === field.defaultValue;
-      if (!untouched) typed.set(fieldKey(field), field.value);
+        : isCheck(field) ? field.checked === field.defaultChecked : field.value === field.defaultValue;
+      if (!untouched) typed.set(fieldKey(field), isCheck(field) ? field.checked : field.value);
     }
     return typed;
   }
@@ -163,7 +164,9 @@
 
     for (const field of current.querySelectorAll("input:not([type=hidden]), select, textarea")) {
       const value = typed.get(fieldKey(field));
-      if (value !== undefined) field.value = value;
+      if (value === undefined) continue;
+      if (isCheck(field)) field.checked = value;
+      else field.value = value;
     }
     for (const [id, wasOpen] of open) {
       const details = document.getElementById(id);
@@ -197,7 +200,9 @@
       if (!shown) {
         added += 1;
       } else if (!shown.contains(document.activeElement) && !shown.matches(":hover")) {
+        const selected = shown.querySelector(".select")?.checked === true;
         shown.replaceChildren(...row.childNodes);
+        if (selected) shown.querySelector(".select").checked = true;
         showLocalTimes(shown);
       }
     }
@@ -212,13 +217,43 @@
   let fetching = false;
   let stale = false;
 
+  // The pause of all updates, remembered for the tab.
+
+  const PAUSED = "paused-updates";
+  let paused = remembersPause();
+
+  function remembersPause() {
+    try { return sessionStorage.getItem(PAUSED) !== null; } catch { return false; }
+  }
+
+  function rememberPause() {
+    try {
+      if (paused) sessionStorage.setItem(PAUSED, "1");
+      else sessionStorage.removeItem(PAUSED);
+    } catch { /* storage is switched off: the pause ends with the page */ }
+  }
+
+  function offerPause() {
+    const button = document.getElementById("pause");
+    if (!button) return;
+    const show = () => { button.textContent = paused ? "Resume updates" : "Pause updates"; };
+    show();
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      paused = !paused;
+      rememberPause();
+      show();
+      if (!paused) schedule();
+    });
+  }
+
   // A refresh would close an open select or date picker.
   const busy = () => main().querySelector("select:focus, input[type=date]:focus") !== null
     || !(document.getSelection()?.isCollapsed ?? true);
 
   async function refresh() {
     waiting = null;
-    if (fetching || document.hidden || busy()) { stale = true; return; }
+    if (paused || fetching || document.hidden || busy()) { stale = true; return; }
     fetching = true;
     stale = false;
     try {
@@ -227,7 +262,7 @@
       if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const next = page.getElementById("main");
-      if (next && !busy()) {
+      if (next && !paused && !busy()) {
         document.title = page.title;
         const otherZone = next.dataset.zone !== main().dataset.zone;
         if (otherZone) main().dataset.zone = next.dataset.zone;
@@ -246,11 +281,12 @@
 
   function schedule() {
     stale = true;
-    if (waiting === null && !document.hidden) waiting = setTimeout(refresh, 1000);
+    if (waiting === null && !paused && !document.hidden) waiting = setTimeout(refresh, 1000);
   }
 
   function follow() {
     if (!("EventSource" in window) || main()?.dataset.live === undefined) return;
+    offerPause();
     const events = new EventSource(new URL("../api/v1/live", scriptUrl));
     let opened = false;
     events.addEventListener("open", () => {

@@ -10,7 +10,9 @@ use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
 use crate::domain::ids::AccountId;
 use crate::operating::actions::Decision;
-use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
+use crate::operating::dismiss_orphans::{
+    DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
+};
 use crate::store::Store;
 use crate::web::dashboard::number_format::counted;
 
@@ -35,11 +37,11 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let selection = OrphanSelection {
+    let selection = OrphanSelection::Received(ReceptionPeriod {
         account: arguments.account,
         received_after: arguments.received_after,
         received_before: arguments.received_before,
-    };
+    });
     let decision = Decision { actor: ACTOR, now };
     let count = DismissalMode::Count;
     let found = dismiss_orphans(store, &selection, count, &decision, &mut |_| {}).await?;

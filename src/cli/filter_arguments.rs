@@ -73,9 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_state_can_be_given_twice() {
+    fn only_a_state_or_an_id_can_be_given_twice() {
         let twice = |option: &str| Filters::try_parse_from(["export", option, option]);
         assert_eq!(twice("--state=sent").unwrap().arguments.given.len(), 2);
+        assert_eq!(twice("--id=x").unwrap().arguments.given.len(), 2);
         assert!(twice("--code=1").is_err());
     }
 }

@@ -62,6 +62,7 @@ pub async fn run(
         outcome: arguments.outcome,
         received_after: arguments.received_after,
         received_before: arguments.received_before,
+        since: None,
         up_to: None,
     };
     let decision = Decision {

@@ -1,12 +1,14 @@
 //! Finds callbacks by id, and lists them newest first, for pages and API.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
-use crate::db::Error;
 use crate::db::statements::IDS_PER_QUERY;
+use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_record::{CallbackSummary, JournalEntry};
 use crate::domain::ids::{AccountId, CallbackId};
@@ -20,7 +22,19 @@ pub struct JournalFilter {
     /// Of the caller.
     pub limit: AccountLimit,
     pub ids: Option<Vec<CallbackId>>,
+    /// Inclusive.
+    pub received_after: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub received_before: Option<DateTime<Utc>>,
+    /// The first `seq`.
+    pub since: Option<i64>,
+    /// The last `seq`.
+    pub up_to: Option<i64>,
 }
+
+/// Callbacks next to the end of a period in which its first and last `seq` are sought. Those from the
+/// spool have a higher `seq` than others of their time.
+const NEIGHBOURS: u64 = 1_000;
 
 impl Journal {
     pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
@@ -76,8 +90,15 @@ impl Journal {
         if let Some(accounts) = filter.limit.accounts() {
             query = query.filter(Column::Account.is_in(accounts.iter().map(AccountId::as_str)));
         }
-        if let Some(before) = before_seq {
-            query = query.filter(Column::Seq.lt(before));
+        let bounds = [
+            before_seq.map(|before| Column::Seq.lt(before)),
+            filter.since.map(|seq| Column::Seq.gte(seq)),
+            filter.up_to.map(|seq| Column::Seq.lte(seq)),
+            (filter.received_after).map(|at| Column::ReceivedAt.gte(instant::to_millis(at))),
+            (filter.received_before).map(|at| Column::ReceivedAt.lt(instant::to_millis(at))),
+        ];
+        for bound in bounds.into_iter().flatten() {
+            query = query.filter(bound);
         }
         query
             .order_by_desc(Column::Seq)
@@ -88,6 +109,56 @@ impl Journal {
             .into_iter()
             .map(CallbackSummary::try_from)
             .collect()
+    }
+
+    /// The smallest `seq` at the beginning of what was received at or after this instant; found by the
+    /// ids, which begin with their time. `None` if nothing was.
+    pub async fn first_seq_after(&self, at: DateTime<Utc>) -> Result<Option<i64>, Error> {
+        let next = Entity::find()
+            .filter(Column::Id.gte(CallbackId::first_at(at).uuid()))
+            .order_by_asc(Column::Id);
+        Ok(self.neighbour_seqs(next).await?.into_iter().min())
+    }
+
+    /// The largest `seq` at the end of what was received before this instant. `None` if nothing was.
+    pub async fn last_seq_before(&self, at: DateTime<Utc>) -> Result<Option<i64>, Error> {
+        let last = Entity::find()
+            .filter(Column::Id.lt(CallbackId::first_at(at).uuid()))
+            .order_by_desc(Column::Id);
+        Ok(self.neighbour_seqs(last).await?.into_iter().max())
+    }
+
+    async fn neighbour_seqs(&self, query: Select<Entity>) -> Result<Vec<i64>, Error> {
+        let seqs = query.select_only().column(Column::Seq).limit(NEIGHBOURS);
+        Ok(seqs.into_tuple().all(self.pools().reader()).await?)
+    }
+
+    /// Which of these callbacks have the text in their body, byte for byte. Reads every body.
+    pub async fn find_containing(
+        &self,
+        ids: &[CallbackId],
+        text: &str,
+    ) -> Result<HashSet<CallbackId>, Error> {
+        let reader = self.pools().reader();
+        let condition = match reader.get_database_backend() {
+            DbBackend::Postgres => "position($1 in content) > 0",
+            _ => "instr(content, ?) > 0",
+        };
+        let mut found = HashSet::new();
+        for chunk in ids.chunks(IDS_PER_QUERY) {
+            let rows: Vec<Uuid> = with_ids(chunk)
+                .select_only()
+                .column(Column::Id)
+                .filter(Expr::cust_with_values(
+                    condition,
+                    [text.as_bytes().to_vec()],
+                ))
+                .into_tuple()
+                .all(reader)
+                .await?;
+            found.extend(rows.into_iter().map(CallbackId::from));
+        }
+        Ok(found)
     }
 }
 

@@ -80,35 +80,49 @@ pub async fn mark_failed(
     reason: Option<&str>,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
-    let failure = Failure {
-        title: Some(OPERATOR_MARK_TITLE.to_owned()),
-        detail: reason.map(ToOwned::to_owned),
-        ..Failure::default()
-    };
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
-            if !matches!(
-                message.state,
-                DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
-            ) {
+            if !can_be_marked_failed(message.state) {
                 return Err(refuse(
                     &message,
                     "only a message that is uncertain, submitted or sent can be marked as failed",
                 ));
             }
-            let action = decision.about(&message, Verb::MarkFailed, failure.detail.clone());
-            let receipt = Receipt::ours(
-                SourceKind::Action,
-                action.id.uuid(),
-                ReceiptEvent::Failure(failure),
-                decision.now,
-            );
-            ledger.add(id, receipt)?;
-            ledger.leave_queue(id, QueueState::Done)?;
-            Ok(ledger.record_action(&action).await?)
+            Ok(add_failure(ledger, &message, reason, decision).await?)
         })
         .await
+}
+
+pub(in crate::operating) fn can_be_marked_failed(state: DeliveryState) -> bool {
+    matches!(
+        state,
+        DeliveryState::Uncertain | DeliveryState::Submitted | DeliveryState::Sent
+    )
+}
+
+/// The failure of a loaded message, as the operator's decision.
+pub(in crate::operating) async fn add_failure(
+    ledger: &mut Ledger,
+    message: &Message,
+    reason: Option<&str>,
+    decision: &Decision<'_>,
+) -> Result<(), db::Error> {
+    let failure = Failure {
+        title: Some(OPERATOR_MARK_TITLE.to_owned()),
+        detail: reason.map(ToOwned::to_owned),
+        ..Failure::default()
+    };
+    let action = decision.about(message, Verb::MarkFailed, failure.detail.clone());
+    let receipt = Receipt::ours(
+        SourceKind::Action,
+        action.id.uuid(),
+        ReceiptEvent::Failure(failure),
+        decision.now,
+    );
+    ledger.add(message.id, receipt)?;
+    ledger.leave_queue(message.id, QueueState::Done)?;
+    ledger.record_action(&action).await
 }
 
 /// Moves the receipts and ids of an orphan to a sent message.

@@ -24,7 +24,7 @@ pub enum BulkMode {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BulkResult {
-    /// Messages that were resent or cancelled, or would be.
+    /// Messages that the action changed, or would change.
     pub count: u64,
     /// Matching messages for which that is not possible.
     pub skipped: u64,
@@ -48,7 +48,8 @@ pub struct BulkSelection {
     pub limit: u64,
 }
 
-/// Cancels each message that is queued.
+/// Cancels each message that is queued. Of messages that are named by id, each that is not queued is
+/// skipped with its reason.
 pub async fn cancel_all(
     store: &Store,
     selection: BulkSelection,
@@ -56,7 +57,7 @@ pub async fn cancel_all(
     decision: &Decision<'_>,
 ) -> Result<BulkResult, OperateError> {
     let mut filter = selection.filter;
-    if filter.states.is_empty() {
+    if filter.states.is_empty() && filter.ids.is_empty() {
         filter.states = vec![DeliveryState::Queued];
     }
     let selection = BulkSelection {
@@ -95,10 +96,8 @@ pub(super) async fn check_size(
     store: &Store,
     selection: &BulkSelection,
 ) -> Result<(), OperateError> {
-    if store
-        .matches_more_than(&selection.filter, selection.limit)
-        .await?
-    {
+    let matching = store.count_matches(&selection.filter, selection.limit);
+    if matching.await?.is_none() {
         return Err(OperateError::NotNow(format!(
             "the filter selects more than {} messages; narrow it",
             selection.limit

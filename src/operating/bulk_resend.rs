@@ -19,7 +19,8 @@ use crate::store::campaigns::NewCampaignMessage;
 use crate::store::ledger::Ledger;
 
 /// Resends each message that is uncertain, failed or cancelled and was not resent, with other media if
-/// given. Without a state in the filter only failed ones: an uncertain message may have arrived.
+/// given. Without a state in the filter only failed ones: an uncertain message may have arrived. Of
+/// messages that are named by id, each that cannot be resent is skipped with its reason.
 ///
 /// The new messages of a campaign keep its rate.
 pub async fn resend_all(
@@ -31,9 +32,11 @@ pub async fn resend_all(
     decision: &Decision<'_>,
 ) -> Result<BulkResult, OperateError> {
     let mut filter = selection.filter;
-    filter.resent = Some(false);
-    if filter.states.is_empty() {
-        filter.states = vec![DeliveryState::Failed];
+    if filter.ids.is_empty() {
+        filter.resent = Some(false);
+        if filter.states.is_empty() {
+            filter.states = vec![DeliveryState::Failed];
+        }
     }
     let selection = BulkSelection {
         filter,

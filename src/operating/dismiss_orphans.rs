@@ -1,9 +1,11 @@
-//! Dismisses the orphans of one account and time together, for instance those of a leaked URL.
+//! Dismisses orphans together: those of one account and time, for instance of a leaked URL, or named
+//! ones.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -12,9 +14,17 @@ use crate::store::orphan_list::OrphanFilter;
 /// Orphans dismissed in one transaction.
 const BATCH: usize = 400;
 
-/// Which orphans to dismiss, by the time their first report was received.
+/// Which orphans to dismiss.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OrphanSelection {
+pub enum OrphanSelection {
+    Received(ReceptionPeriod),
+    /// Not empty.
+    Named(Vec<MessageId>),
+}
+
+/// The orphans of an account, by the time their first report was received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReceptionPeriod {
     pub account: AccountId,
     /// Inclusive.
     pub received_after: Option<DateTime<Utc>>,
@@ -31,16 +41,27 @@ pub enum DismissalMode {
 
 impl OrphanSelection {
     fn filter(&self, now: DateTime<Utc>) -> OrphanFilter {
-        OrphanFilter {
-            account: Some(self.account.clone()),
-            received_after: self.received_after,
-            // Reports that arrive meanwhile stay.
-            received_before: Some(self.received_before.unwrap_or(now)),
+        let open = OrphanFilter {
             dismissed: Some(false),
             ..OrphanFilter::default()
+        };
+        match self {
+            Self::Received(period) => OrphanFilter {
+                account: Some(period.account.clone()),
+                received_after: period.received_after,
+                // Reports that arrive meanwhile stay.
+                received_before: Some(period.received_before.unwrap_or(now)),
+                ..open
+            },
+            Self::Named(ids) => OrphanFilter {
+                ids: ids.clone(),
+                ..open
+            },
         }
     }
+}
 
+impl ReceptionPeriod {
     /// For the audit log.
     fn describe(&self, orphans: u64) -> String {
         let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -73,21 +94,35 @@ pub async fn dismiss_orphans(
     if mode == DismissalMode::Count || expected == 0 {
         return Ok(expected);
     }
-    let mut action = Some(Action {
-        account: Some(selection.account.clone()),
-        detail: Some(selection.describe(expected)),
-        ..Action::new(decision.actor, Verb::Dismiss, decision.now)
-    });
+    let verb = || Action::new(decision.actor, Verb::Dismiss, decision.now);
+    let mut of_period = match selection {
+        OrphanSelection::Received(period) => Some(Action {
+            account: Some(period.account.clone()),
+            detail: Some(period.describe(expected)),
+            ..verb()
+        }),
+        OrphanSelection::Named(_) => None,
+    };
     let (mut dismissed, mut after) = (0, None);
     loop {
         let page = store.list_orphans(&filter, after, BATCH).await?;
         let ids: Vec<MessageId> = page.messages.iter().map(|orphan| orphan.id).collect();
         if !ids.is_empty() {
-            // Recorded with the first batch, so that an interrupted run is in the audit log.
-            let recorded = action.take();
+            let recorded: Vec<Action> = match selection {
+                // With the first batch, so that an interrupted run is in the audit log.
+                OrphanSelection::Received(_) => of_period.take().into_iter().collect(),
+                OrphanSelection::Named(_) => {
+                    let about = |orphan: &Message| Action {
+                        message: Some(orphan.id),
+                        account: Some(orphan.account.clone()),
+                        ..verb()
+                    };
+                    page.messages.iter().map(about).collect()
+                }
+            };
             dismissed += store
                 .change(decision.now, async |ledger: &mut Ledger| {
-                    if let Some(action) = &recorded {
+                    for action in &recorded {
                         ledger.record_action(action).await?;
                     }
                     ledger.dismiss_orphans(&ids).await

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use crate::db;
-use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, CallbackSummary, Route};
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::receipt::{Receipt, SourceKind};
 use crate::journal::JournalFilter;
 use crate::services::Services;
 use crate::store::callback_outcomes::CallbackOutcome;
+use crate::store::callback_reports::CallbackReport;
 
 /// The method of a callback of which only the body is kept.
 const METHOD_NOT_KEPT: &str = "?";
@@ -19,76 +19,21 @@ const COPY_NOTE: &str =
     "The request itself is no longer kept; this is the copy of its body in quarantine.";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallbackQuery {
-    pub account: Option<AccountId>,
-    /// Of the caller.
-    pub limit_to: AccountLimit,
-    /// `Some(None)` for callbacks that are not processed yet.
-    pub outcome: Option<Option<Outcome>>,
-    /// Older than this journal position.
-    pub before: Option<i64>,
-    pub limit: usize,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedCallback {
     pub summary: CallbackSummary,
     /// Absent while the callback is not processed yet.
     pub outcome: Option<Outcome>,
     pub detail: Option<String>,
-    /// The messages that it has receipts for.
+    /// The messages that it has receipts for, each once.
     pub messages: Vec<MessageId>,
-}
-
-/// One page, newest first.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallbackList {
-    pub callbacks: Vec<ListedCallback>,
-    /// Where the next page starts.
-    pub next: Option<i64>,
+    /// What it reported about them.
+    pub reports: Vec<CallbackReport>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundCallback {
     pub listed: ListedCallback,
     pub record: CallbackRecord,
-}
-
-pub async fn list(services: &Services, query: &CallbackQuery) -> Result<CallbackList, db::Error> {
-    let wanted = u64::try_from(query.limit)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut summaries = if let Some(Some(outcome)) = query.outcome {
-        let listed = services
-            .store
-            .list_by_outcome(
-                outcome,
-                query.account.as_ref(),
-                &query.limit_to,
-                query.before,
-                wanted,
-            )
-            .await?;
-        summaries_of(services, listed).await?
-    } else {
-        let filter = JournalFilter {
-            account: query.account.clone(),
-            limit: query.limit_to.clone(),
-            ids: None,
-        };
-        services.journal.list(&filter, query.before, wanted).await?
-    };
-    if query.outcome == Some(None) {
-        let position = services.store.position().await?;
-        summaries.retain(|summary| summary.seq > position);
-    }
-    let more = summaries.len() > query.limit;
-    summaries.truncate(query.limit);
-    let next = summaries.last().filter(|_| more).map(|last| last.seq);
-    Ok(CallbackList {
-        callbacks: with_outcomes(services, summaries).await?,
-        next,
-    })
 }
 
 pub async fn find(services: &Services, id: CallbackId) -> Result<Option<FoundCallback>, db::Error> {
@@ -145,16 +90,15 @@ async fn find_copy(
 
 /// The summaries from the journal, in the same order; for callbacks that have left it, from the
 /// copy in quarantine.
-async fn summaries_of(
+pub(super) async fn summaries_of(
     services: &Services,
     outcomes: Vec<CallbackOutcome>,
 ) -> Result<Vec<CallbackSummary>, db::Error> {
     let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
     let wanted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     let filter = JournalFilter {
-        account: None,
-        limit: AccountLimit::default(),
         ids: Some(ids.clone()),
+        ..JournalFilter::default()
     };
     let found = services.journal.list(&filter, None, wanted).await?;
     let mut found: HashMap<CallbackId, CallbackSummary> = found
@@ -216,10 +160,10 @@ pub async fn list_sources(
     // A UUIDv7 begins with its time, so the newest are last.
     let ids = ids.split_off(ids.len().saturating_sub(limit));
     let mut outcomes = services.store.find_outcomes(&ids).await?;
+    let mut reports = services.store.list_callback_reports(&ids).await?;
     let filter = JournalFilter {
-        account: None,
-        limit: AccountLimit::default(),
         ids: Some(ids),
+        ..JournalFilter::default()
     };
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let summaries = services.journal.list(&filter, None, limit).await?;
@@ -229,25 +173,36 @@ pub async fn list_sources(
             outcome: outcome.as_ref().map(|outcome| outcome.outcome),
             detail: outcome.and_then(|outcome| outcome.detail),
             messages: vec![message],
+            reports: reports
+                .remove(&summary.id)
+                .into_iter()
+                .flatten()
+                .filter(|report| report.message == message)
+                .collect(),
             summary,
         }
     });
     Ok(listed.collect())
 }
 
-async fn with_outcomes(
+pub(super) async fn with_outcomes(
     services: &Services,
     summaries: Vec<CallbackSummary>,
 ) -> Result<Vec<ListedCallback>, db::Error> {
     let ids: Vec<CallbackId> = summaries.iter().map(|summary| summary.id).collect();
     let mut outcomes = services.store.find_outcomes(&ids).await?;
-    let mut messages = services.store.list_reported_messages(&ids).await?;
+    let mut reports = services.store.list_callback_reports(&ids).await?;
     let listed = summaries.into_iter().map(|summary| {
         let outcome = outcomes.remove(&summary.id);
+        let reports = reports.remove(&summary.id).unwrap_or_default();
+        let mut messages: Vec<MessageId> = reports.iter().map(|report| report.message).collect();
+        messages.sort_unstable();
+        messages.dedup();
         ListedCallback {
             outcome: outcome.as_ref().map(|outcome| outcome.outcome),
             detail: outcome.and_then(|outcome| outcome.detail),
-            messages: messages.remove(&summary.id).unwrap_or_default(),
+            messages,
+            reports,
             summary,
         }
     });

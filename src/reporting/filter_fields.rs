@@ -6,14 +6,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{
-    parse_account, parse_campaign, parse_customer, parse_flag, parse_instant, parse_phone,
-    parse_provider_message_id, parse_word,
+    parse_account, parse_campaign, parse_customer, parse_flag, parse_instant, parse_message_id,
+    parse_phone, parse_provider_message_id, parse_word,
 };
 use crate::reporting::search_text::SearchText;
 
@@ -54,7 +54,7 @@ pub fn print_fields(query: &MessageQuery) -> Vec<(&'static str, String)> {
 }
 
 /// Links of the dashboard list their parameters in this order.
-pub const FILTER_FIELDS: [FilterField; 20] = [
+pub const FILTER_FIELDS: [FilterField; 21] = [
     FilterField {
         repeatable: true,
         ..field(
@@ -241,7 +241,23 @@ pub const FILTER_FIELDS: [FilterField; 20] = [
             |query| query.filter.counted_before.map(instant),
         )
     },
+    FilterField {
+        repeatable: true,
+        ..field(
+            "id",
+            "IDS",
+            "The id of a message, or several with commas, at most 500.",
+            add_id,
+            |query| {
+                let ids: Vec<String> = query.filter.ids.iter().map(MessageId::to_string).collect();
+                (!ids.is_empty()).then(|| ids.join(","))
+            },
+        )
+    },
 ];
+
+/// A page of the largest list of the API.
+const LARGEST_SELECTION: usize = 500;
 
 /// A field with one value, whose option has the name of the parameter.
 const fn field(
@@ -273,6 +289,19 @@ fn add_state(query: &mut MessageQuery, text: &str) -> Result<(), String> {
     let states = &mut query.filter.states;
     if let Err(index) = states.binary_search(&state) {
         states.insert(index, state);
+    }
+    Ok(())
+}
+
+/// Sorted, each once, as states are.
+fn add_id(query: &mut MessageQuery, text: &str) -> Result<(), String> {
+    let id = parse_message_id(text)?;
+    let ids = &mut query.filter.ids;
+    if let Err(index) = ids.binary_search(&id) {
+        if ids.len() >= LARGEST_SELECTION {
+            return Err(format!("names more than {LARGEST_SELECTION} messages"));
+        }
+        ids.insert(index, id);
     }
     Ok(())
 }
@@ -323,6 +352,11 @@ mod tests {
                 "counted_before",
                 "2026-11-20T00:00:00Z",
                 "2026-11-20T00:00:00Z",
+            ),
+            (
+                "id",
+                "019A9F3E-5d2c-7c41-9a55-3f1b2c4d5e6f,019a9f3e-5d2c-7c41-9a55-000000000000",
+                "019a9f3e-5d2c-7c41-9a55-000000000000,019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f",
             ),
         ] {
             let field = FILTER_FIELDS.iter().find(|field| field.name == name);

@@ -8,6 +8,8 @@ pub mod alert_conditions;
 pub mod bucketed_statistics;
 mod budget_alerts;
 pub mod budget_watch;
+pub mod callback_filter;
+pub mod callback_list;
 pub mod callback_views;
 pub mod campaign_summary;
 pub mod costs;

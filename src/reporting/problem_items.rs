@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use crate::db;
-use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
@@ -18,6 +17,7 @@ use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
 use crate::store::orphan_list::OrphanFilter;
+use crate::store::outcome_list::OutcomeFilter;
 use crate::store::page_counts::Problems;
 use crate::store::quarantine::QuarantinedPart;
 
@@ -180,15 +180,11 @@ async fn items(
                 Some(ProblemCursor::Journal(seq)) => Some(*seq),
                 _ => None,
             };
-            let callbacks = store
-                .list_by_outcome(
-                    Outcome::Unverified,
-                    None,
-                    &AccountLimit::default(),
-                    before,
-                    rows,
-                )
-                .await?;
+            let filter = OutcomeFilter {
+                outcome: Some(Outcome::Unverified),
+                ..OutcomeFilter::default()
+            };
+            let callbacks = store.list_outcomes_before(&filter, before, rows).await?;
             let (callbacks, next) =
                 split_page(callbacks, limit, |one| ProblemCursor::Journal(one.seq));
             (ProblemItems::Callbacks(callbacks), next)

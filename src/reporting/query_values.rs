@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::campaign::CampaignId;
-use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::phone_text::parse_user_id;
 use crate::domain::rfc3339;
 use crate::sending::recipient_number;
@@ -34,6 +34,10 @@ pub fn parse_account(text: &str) -> Result<AccountId, String> {
 
 pub fn parse_campaign(text: &str) -> Result<CampaignId, String> {
     text.parse().map_err(|_| "is not a campaign id".to_owned())
+}
+
+pub fn parse_message_id(text: &str) -> Result<MessageId, String> {
+    text.parse().map_err(|_| "is not a message id".to_owned())
 }
 
 pub fn parse_provider_message_id(text: &str) -> Result<String, String> {

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod bucket_counts;
 pub mod callback_hours;
 pub mod callback_outcomes;
+pub mod callback_reports;
 pub mod campaigns;
 pub mod change_feed;
 pub mod charges;

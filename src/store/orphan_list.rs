@@ -36,6 +36,8 @@ pub struct OrphanFilter {
     pub account: Option<AccountId>,
     /// Of the caller.
     pub limit: AccountLimit,
+    /// Any of these; empty for all.
+    pub ids: Vec<MessageId>,
     /// Any id of the orphan.
     pub provider_id: Option<String>,
     /// As in the callback.
@@ -160,8 +162,12 @@ impl Store {
 
 /// Matching orphans, newest first, older than `after`.
 fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
+    let named = (!filter.ids.is_empty()).then_some(&filter.ids);
     let orphans = Entity::find()
         .filter(Column::Origin.eq(Origin::Orphan))
+        .apply_if(named, |query, ids| {
+            query.filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+        })
         .apply_if(filter.account.as_ref(), |query, account| {
             query.filter(Column::Account.eq(account))
         })

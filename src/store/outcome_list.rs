@@ -1,20 +1,19 @@
-//! Lists processed callbacks by outcome, and the messages that callbacks reported.
+//! Lists processed callbacks by outcome.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Query, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
-use uuid::Uuid;
 
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
-use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::Store;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::entities::callback_outcome_row::{Column, Entity};
-use crate::store::entities::{quarantined_part_row, receipt_row};
+use crate::store::entities::quarantined_part_row;
 
 /// Selects outcomes. All given conditions must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,7 +29,9 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub received_before: Option<DateTime<Utc>>,
-    /// The last `seq` that the operator saw; later callbacks are excluded.
+    /// The first `seq`.
+    pub since: Option<i64>,
+    /// The last `seq`, for instance of the preview that the operator saw.
     pub up_to: Option<i64>,
 }
 
@@ -56,23 +57,14 @@ impl Store {
         self.list_outcomes(query.limit(limit)).await
     }
 
-    /// Callbacks of one outcome, as in [`OutcomeFilter::outcome`], newest first, with a `seq` below
-    /// `before`.
-    pub async fn list_by_outcome(
+    /// Newest first, with a `seq` below `before`.
+    pub async fn list_outcomes_before(
         &self,
-        outcome: Outcome,
-        account: Option<&AccountId>,
-        accounts: &AccountLimit,
+        filter: &OutcomeFilter,
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
-        let filter = OutcomeFilter {
-            outcome: Some(outcome),
-            account: account.cloned(),
-            limit: accounts.clone(),
-            ..OutcomeFilter::default()
-        };
-        let query = selected(&filter)
+        let query = selected(filter)
             .apply_if(before, |query, before| query.filter(Column::Seq.lt(before)))
             .order_by_desc(Column::Seq);
         self.list_outcomes(query.limit(limit)).await
@@ -122,28 +114,6 @@ impl Store {
             })
             .collect()
     }
-
-    /// The messages with receipts from these callbacks.
-    pub async fn list_reported_messages(
-        &self,
-        callbacks: &[CallbackId],
-    ) -> Result<HashMap<CallbackId, Vec<MessageId>>, Error> {
-        let rows: Vec<(Uuid, Uuid)> = receipt_row::Entity::find()
-            .select_only()
-            .column(receipt_row::Column::Source)
-            .column(receipt_row::Column::Message)
-            .distinct()
-            .filter(receipt_row::Column::Source.is_in(callbacks.iter().map(|id| id.uuid())))
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
-        let mut reported: HashMap<CallbackId, Vec<MessageId>> = HashMap::new();
-        for (source, message) in rows {
-            let messages = reported.entry(source.into()).or_default();
-            messages.push(message.into());
-        }
-        Ok(reported)
-    }
 }
 
 fn selected(filter: &OutcomeFilter) -> Select<Entity> {
@@ -167,6 +137,9 @@ fn selected(filter: &OutcomeFilter) -> Select<Entity> {
         })
         .apply_if(received_before, |query, at| {
             query.filter(Column::ReceivedAt.lt(at))
+        })
+        .apply_if(filter.since, |query, seq| {
+            query.filter(Column::Seq.gte(seq))
         })
         .apply_if(filter.up_to, |query, seq| {
             query.filter(Column::Seq.lte(seq))

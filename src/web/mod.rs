@@ -50,10 +50,10 @@ use crate::web::api::{
     timeline_endpoints, window_endpoints,
 };
 use crate::web::dashboard::{
-    account_forms, accounts_page, alerts_section, audit_page, callback_page, callbacks_page,
-    campaign_page, campaign_resend_page, campaigns_page, form_handlers, message_page,
-    messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page, reports_page,
-    settings_forms, settings_page, url_check_page, user_forms,
+    account_forms, accounts_page, alerts_section, audit_page, bulk_action_page, callback_page,
+    callbacks_page, campaign_page, campaign_resend_page, campaigns_page, form_handlers,
+    message_page, messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page,
+    reports_page, settings_forms, settings_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -99,6 +99,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/api/v1/messages/{id}/put-aside",        PerAccount(Operate), action_endpoints::dismiss_message;
             Post "/api/v1/messages/resend",                PerAccount(Operate), bulk_endpoints::resend_messages;
             Post "/api/v1/messages/cancel",                PerAccount(Operate), bulk_endpoints::cancel_messages;
+            Post "/api/v1/messages/mark-failed",           PerAccount(Operate), bulk_endpoints::mark_messages_failed;
             Post "/api/v1/campaigns",                      PerAccount(Send),    campaign_endpoints::create;
             Get  "/api/v1/campaigns",                      PerAccount(Read),    campaign_endpoints::list;
             Get  "/api/v1/campaigns/{id}",                 PerAccount(Read),    campaign_endpoints::show;
@@ -145,6 +146,12 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/",                                      Scoped(Read),        overview_page::show;
             Get  "/messages",                              Scoped(Read),        messages_page::show;
             Get  "/messages/export",                       Scoped(Read),        reports_page::redirect_to_export;
+            Get  "/messages/resend",                       Scoped(Operate),     bulk_action_page::preview_resend;
+            Post "/messages/resend",                       Scoped(Operate),     bulk_action_page::resend;
+            Get  "/messages/cancel",                       Scoped(Operate),     bulk_action_page::preview_cancel;
+            Post "/messages/cancel",                       Scoped(Operate),     bulk_action_page::cancel;
+            Get  "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::preview_mark_failed;
+            Post "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::mark_failed;
             Get  "/messages/{id}",                         Scoped(Read),        message_page::show;
             Post "/messages/{id}/cancel",                  Scoped(Operate),     form_handlers::cancel;
             Post "/messages/{id}/resend",                  Scoped(Operate),     form_handlers::resend;

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PROVIDERS = ["sobot", "kaleyra", "zixflow", "lancepilot"];
-const PAGES = ["/", "/messages", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports"];
+const PAGES = ["/", "/messages", "/messages/resend?state=failed", "/messages?sort=changed&column=kind", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports"];
 
 let demo;
 let browser;
@@ -104,6 +104,76 @@ describe("the dashboard", { concurrency: false }, () => {
     await announcement.click();
     assert.notEqual(await first(), before, "the new rows are missing");
     assert.equal(await announcement.isVisible(), false);
+  });
+
+  test("keeps rows selected while the list changes, and says what an action would do", async () => {
+    await page.goto("/messages?state=failed");
+    const first = rows(page).first();
+    await first.waitFor();
+    const bar = page.getByRole("form", { name: "With the selected messages" });
+    assert.equal(await bar.isVisible(), false, "nothing is selected");
+    const box = first.getByRole("checkbox");
+    const id = await box.getAttribute("value");
+    await box.check();
+    await bar.waitFor();
+    // Of a refreshed list.
+    await page.getByRole("button", { name: /\d+ new · show/ }).waitFor();
+    await page.getByRole("button", { name: /\d+ new · show/ }).click();
+    const again = page.locator(`input[value="${id}"]`);
+    if (await again.count()) assert.equal(await again.isChecked(), true, "the selection is lost");
+    else await rows(page).first().getByRole("checkbox").check();
+    await bar.getByRole("button", { name: "Resend…" }).click();
+    await page.getByRole("heading", { level: 1, name: /^Resend/ }).waitFor();
+    await page.getByText("1 selected message", { exact: true }).waitFor();
+    await page.getByRole("link", { name: /^All [\d,]+ that match the list$/ }).waitFor();
+    await page.getByText("Nothing has changed yet.").waitFor();
+    await page.getByRole("button", { name: /^Resend 1 message/ }).click();
+    await page.getByRole("heading", { level: 1, name: "1 message was resent" }).waitFor();
+  });
+
+  test("cancels a selection without JavaScript", async () => {
+    const plain = await browser.newContext({
+      baseURL: demo.origin,
+      javaScriptEnabled: false,
+      storageState: await context.storageState(),
+    });
+    const simple = await plain.newPage();
+    await simple.goto("/messages?state=read");
+    await rows(simple).first().getByRole("checkbox").check();
+    await rows(simple).nth(1).getByRole("checkbox").check();
+    await simple.getByRole("form", { name: "With the selected messages" }).getByRole("button", { name: "Cancel…" }).click();
+    await simple.getByRole("heading", { level: 1, name: "Cancel 0 of 2 messages" }).waitFor({ timeout: PATIENCE });
+    await simple.getByText("only a queued message can be cancelled").first().waitFor();
+    await simple.getByText("There is nothing to do.").waitFor();
+    await plain.close();
+  });
+
+  test("holds still while updates are paused, also after another page, and continues", async () => {
+    await page.goto("/");
+    const pause = page.getByRole("button", { name: "Pause updates" });
+    const resume = page.getByRole("button", { name: "Resume updates" });
+    await pause.click();
+    await resume.waitFor();
+    await page.goto("/messages");
+    await resume.waitFor();
+    let refreshed = 0;
+    const count = (request) => { if (request.resourceType() === "fetch") refreshed += 1; };
+    page.on("request", count);
+    const before = await page.locator("main").innerText();
+    const other = await context.newPage();
+    // The demo sends all the time: another tab, which is not paused, announces new messages.
+    await other.goto("/messages");
+    await other.getByRole("button", { name: /\d+ new · show/ }).waitFor({ timeout: PATIENCE });
+    await other.close();
+    assert.equal(refreshed, 0, "the page was fetched again");
+    const links = (text) => text.replace(/\d+ (s|min|h|d)\b/g, "");
+    assert.equal(links(await page.locator("main").innerText()), links(before));
+    await resume.click();
+    await page.getByRole("button", { name: /\d+ new · show/ }).waitFor();
+    assert.ok(refreshed > 0);
+    page.off("request", count);
+    await page.goto("/problems");
+    assert.equal(await page.getByRole("button", { name: /updates$/ }).count(), 0, "problems never move");
   });
 
   test("opens a row with the keyboard alone", async () => {

@@ -26,6 +26,7 @@ use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_health::{AccountStatus, Health};
+use bluetick::reporting::callback_list::CallbackList;
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
 use bluetick::reporting::costs::month_costs::MonthCosts;
 use bluetick::reporting::headline::{Headline, Issue};
@@ -37,6 +38,7 @@ use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
 use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::account_records::Pause;
 use bluetick::store::attempts::Attempt;
+use bluetick::store::callback_reports::CallbackReport;
 use bluetick::store::id_conflicts::IdConflict;
 use bluetick::store::messages::Cursor;
 use bluetick::store::page_counts::{Counts, CountsByState, Problems};
@@ -56,6 +58,7 @@ use bluetick::web::dashboard::overview_page::{OverviewInput, OverviewPage};
 use bluetick::web::dashboard::overview_period::{OverviewPeriod, OverviewRange, RangeForm};
 use bluetick::web::dashboard::problems_page::ProblemsPage;
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use scraper::{Html, Selector};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -218,6 +221,14 @@ fn listed(outcome: Outcome, messages: Vec<MessageId>) -> ListedCallback {
         },
         outcome: Some(outcome),
         detail: None,
+        reports: messages
+            .iter()
+            .map(|message| CallbackReport {
+                message: *message,
+                event: ReceiptEvent::Stage(Stage::Delivered),
+                recipient: Some("919900001234".to_owned()),
+            })
+            .collect(),
         messages,
     }
 }
@@ -330,7 +341,7 @@ fn list(url: &MessageListUrl, messages: &[Message], viewer: Visibility) -> Messa
         &MessagesPageInput {
             messages,
             next: messages.last().map(|last| Cursor {
-                created_at: last.created_at,
+                at: last.created_at,
                 id: last.id,
             }),
             accounts: &[account("kaleyra-in"), account("sobot-main")],
@@ -592,7 +603,7 @@ fn a_row_shows_state_recipient_and_failure() {
         "131053 · Media upload error",
         "+919900001234",
         "Mira Nair",
-        "image",
+        "order-42",
         "kaleyra-in",
         "2026-11-20 14:03:09 UTC",
     ] {
@@ -806,35 +817,43 @@ fn only_web_addresses_of_media_become_links() {
 #[test]
 fn the_callback_list_shows_outcome_and_messages() {
     let messages = (0..5).map(|n| message(n, DeliveryState::Sent).id).collect();
-    let found = [
-        listed(Outcome::Receipts, messages),
-        listed(Outcome::Quarantined, vec![]),
-    ];
-    let page = render(
-        "callbacks",
-        &CallbacksPage::new(
-            &CallbackListUrl::default(),
-            &found,
-            Some(9),
-            &[account("kaleyra-in")],
-            Visibility::Full,
-        ),
-    );
+    let found = CallbackList {
+        callbacks: vec![
+            listed(Outcome::Receipts, messages),
+            listed(Outcome::Quarantined, vec![]),
+        ],
+        next: Some(9),
+        searched: None,
+    };
+    let shown = |found: &CallbackList, viewer| {
+        let url = CallbackListUrl::default();
+        CallbacksPage::new(&url, found, &[account("kaleyra-in")], Tz::UTC, viewer)
+    };
+    let page = render("callbacks", &shown(&found, Visibility::Full));
     let row = page.text("tbody tr");
-    for expected in ["kaleyra-in", "POST", "1.4 KiB", "receipts", "and 2 more"] {
+    for expected in [
+        "kaleyra-in",
+        "receipts delivered",
+        "and 2 more",
+        "+919900001234",
+    ] {
         assert!(row.contains(expected), "{expected} in {row}");
     }
     assert!(page.links().contains(&"/callbacks?before=9".to_owned()));
-    let page = render(
-        "callbacks-empty",
-        &CallbacksPage::new(
-            &CallbackListUrl::default(),
-            &[],
-            None,
-            &[],
-            Visibility::Full,
-        ),
+    assert_eq!(page.find("main input[name=q]").len(), 1);
+    let masked = render("callbacks-masked", &shown(&found, Visibility::Masked));
+    let row = masked.text("tbody tr");
+    assert!(
+        row.contains("9199•••••234") && !row.contains("919900001234"),
+        "{row}"
     );
+    assert!(masked.find("main input[name=q]").is_empty(), "no bodies");
+    let nothing = CallbackList {
+        callbacks: Vec::new(),
+        next: None,
+        searched: None,
+    };
+    let page = render("callbacks-empty", &shown(&nothing, Visibility::Full));
     assert!(page.main().contains("No callback has arrived yet"));
 }
 
@@ -1173,7 +1192,7 @@ fn problems_show_reason_next_step_and_actions() {
     ] {
         assert!(main.contains(words), "{words} in {main}");
     }
-    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1 + 2 + 1);
+    assert_eq!(page.buttons().len(), 1 + 2 * 2 + 1 + 2 + 1 + 1 + 2 + 1 + 1);
     assert!(
         page.links()
             .contains(&"/messages?state=uncertain&origin=api&resent=false".to_owned())

@@ -15,7 +15,9 @@ mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
 mod bounded_reading;
+mod bulk_pages;
 mod callback_formats;
+mod callback_list;
 mod callbacks;
 mod campaign_command;
 mod campaign_edges;
@@ -58,6 +60,7 @@ mod maintenance;
 mod matching;
 mod media_check;
 mod media_preflight;
+mod message_list;
 mod metrics;
 mod notices;
 mod operations;

@@ -12,7 +12,7 @@ use bluetick::domain::ids::{MessageId, ProviderMessageId};
 use bluetick::domain::phone::PhoneNumber;
 use bluetick::domain::secret::Secret;
 use bluetick::store::Store;
-use bluetick::store::messages::{Cursor, MessageFilter, Search};
+use bluetick::store::messages::{Cursor, MessageFilter, MessageOrder, Search};
 use bluetick::store::orphan_list::OrphanFilter;
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
@@ -154,7 +154,7 @@ fn check(what: &str, plan: &[String], indexes: &[&str]) {
 
 fn cursor() -> Cursor {
     Cursor {
-        created_at: noon(),
+        at: noon(),
         id: MessageId::new(noon()),
     }
 }
@@ -344,6 +344,37 @@ async fn a_period_is_read_in_order_and_earlier_messages_that_were_attempted_in_i
 }
 
 #[tokio::test]
+async fn lists_by_the_last_change_are_read_in_the_order_of_changes_or_by_a_rare_condition() {
+    let observed = ObservedStore::open().await;
+    let all = MessageFilter::default();
+    let since = MessageFilter {
+        created_after: Some(noon() - TimeDelta::hours(12)),
+        ..all.clone()
+    };
+    let failed = of_states(&all, &[DeliveryState::Failed]);
+    let [_, (recipient, by_recipient), ..] = rare();
+    for (filter, index, sorts) in [
+        (&all, "messages_updated", false),
+        (&since, "messages_updated", false),
+        (&of_account(&all), "messages_account_created", true),
+        (&of_account(&failed), "messages_account_state_created", true),
+        (&failed, "messages_state_created", true),
+        (&of_account(&recipient), by_recipient, true),
+    ] {
+        for after in [None, Some(cursor())] {
+            let list = observed
+                .store
+                .list_messages_by(MessageOrder::Changed, filter, after, 50);
+            let plan = observed.plans("messages", list).await.pop().unwrap();
+            check(&format!("{filter:?}"), &plan, &[index, index]);
+            let is_sorted = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+            assert_eq!(is_sorted, sorts, "{filter:?}: {plan:#?}");
+        }
+    }
+    observed.close().await;
+}
+
+#[tokio::test]
 async fn of_several_states_each_is_read_in_the_order_of_an_index() {
     let observed = ObservedStore::open().await;
     let any = of_states(
@@ -381,10 +412,17 @@ async fn of_several_states_each_is_read_in_the_order_of_an_index() {
 }
 
 /// Conditions that few messages match, with the index of each.
-fn rare() -> [(MessageFilter, &'static str); 10] {
+fn rare() -> [(MessageFilter, &'static str); 11] {
     let all = MessageFilter::default;
     let text = |text: &str| Some(text.to_owned());
     [
+        (
+            MessageFilter {
+                ids: vec![MessageId::new(noon()), MessageId::new(noon())],
+                ..all()
+            },
+            BY_ID,
+        ),
         (
             MessageFilter {
                 recipient: text("919970123456"),

@@ -36,6 +36,7 @@ mod m20261128_001102_keep_first_warnings;
 mod m20261128_001103_create_users;
 mod m20261128_001111_count_by_attempt;
 mod m20261128_001112_create_alerts;
+mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
 
 use sea_orm_migration::prelude::*;
@@ -83,6 +84,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001103_create_users::Migration),
             Box::new(m20261128_001111_count_by_attempt::Migration),
             Box::new(m20261128_001112_create_alerts::Migration),
+            Box::new(m20261128_002001_index_changes::Migration),
             Box::new(m20261128_002201_cover_counted::Migration),
         ]
     }

@@ -131,7 +131,7 @@ impl ExportPage {
         };
         let last = last?;
         Ok(Some(Cursor {
-            created_at: instant::from_millis(TABLE, "created_at", last.created_at)?,
+            at: instant::from_millis(TABLE, "created_at", last.created_at)?,
             id: last.id.into(),
         }))
     }

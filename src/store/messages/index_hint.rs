@@ -39,7 +39,13 @@ pub(crate) enum IndexHint {
     /// The time of the first attempt, of messages that waited for it for longer than a quarter hour
     /// began. Never the hint of a whole list: see [`Self::parts`].
     CountedLater,
+    /// The time of the last change.
+    Change,
 }
+
+/// This many messages of an account or state are sorted by their last change within a page's time.
+/// Of more, a scan in the order of changes soon finds a page.
+const FEW: u64 = 20_000;
 
 /// Which of the given texts are in too many messages for their index, such as the first digits of a
 /// country's phone numbers.
@@ -55,6 +61,7 @@ impl IndexHint {
         let searched = !filter.search.is_empty() && !common.search;
         let referred = filter.reference.is_some() && !common.reference;
         let ranked = [
+            (!filter.ids.is_empty(), Self::Id),
             (filter.provider_id.is_some(), Self::Id),
             (filter.recipient.is_some(), Self::Recipient),
             (searched, Self::Search),
@@ -101,7 +108,7 @@ impl IndexHint {
     pub(super) fn created_at(self) -> SimpleExpr {
         let masked = matches!(
             self,
-            Self::Id | Self::Search | Self::Reference | Self::CountedLater
+            Self::Id | Self::Search | Self::Reference | Self::CountedLater | Self::Change
         );
         operand(Column::CreatedAt, masked)
     }
@@ -123,6 +130,28 @@ impl Store {
             reference: self.finds_any(beyond_reference(filter, rare)).await?,
         };
         Ok(IndexHint::of(filter, common))
+    }
+
+    /// For a list in the order of changes.
+    pub(super) async fn index_hint_by_change(
+        &self,
+        filter: &MessageFilter,
+        rare: u64,
+    ) -> Result<IndexHint, Error> {
+        let index_hint = self.index_hint(filter, rare).await?;
+        if index_hint != IndexHint::Order {
+            return Ok(index_hint);
+        }
+        if filter.account.is_none() && filter.states.is_empty() {
+            return Ok(IndexHint::Change);
+        }
+        let groups = groups_of(filter);
+        let any_is_large = self.finds_any(groups.map(|group| beyond(group, FEW)));
+        Ok(if any_is_large.await? {
+            IndexHint::Change
+        } else {
+            IndexHint::Order
+        })
     }
 
     async fn finds_any(
@@ -179,6 +208,18 @@ pub(crate) fn beyond_reference(
         references().map(|column| Condition::all().add(column.eq(reference.as_str())))
     });
     given.map(move |range| beyond(range, rare))
+}
+
+/// The messages of the account, by state if states are given.
+fn groups_of(filter: &MessageFilter) -> impl Iterator<Item = Condition> {
+    let account = (filter.account.as_ref()).map(|account| Column::Account.eq(account));
+    let whole = account.into_iter().fold(Condition::all(), Condition::add);
+    let states = filter.states.iter().map(|state| Some(*state));
+    let any_state = filter.states.is_empty().then_some(None);
+    states.chain(any_state).map(move |state| match state {
+        Some(state) => whole.clone().add(Column::State.eq(state)),
+        None => whole.clone(),
+    })
 }
 
 fn beyond(range: Condition, rare: u64) -> Select<Entity> {
@@ -241,8 +282,8 @@ mod tests {
             ..MessageFilter::default()
         };
         let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
-        let (created_at, id) = (now, MessageId::new(now));
-        let after = Some(Cursor { created_at, id });
+        let (at, id) = (now, MessageId::new(now));
+        let after = Some(Cursor { at, id });
         let common = Common {
             search: true,
             reference: true,

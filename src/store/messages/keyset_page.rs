@@ -1,12 +1,12 @@
-//! Pages of the message list, newest first, by keyset.
+//! Pages of the message list, newest or last changed first, by keyset.
 
 use crate::db::Error;
 use crate::domain::message::Message;
 use crate::store::Store;
 use crate::store::entities::message_row::Model;
 use crate::store::messages::index_hint::RARE;
-use crate::store::messages::list_query::listed;
-use crate::store::messages::message_filter::{Cursor, MessageFilter};
+use crate::store::messages::list_query::{listed, listed_by_change};
+use crate::store::messages::message_filter::{Cursor, MessageFilter, MessageOrder};
 use crate::store::messages::message_lookup::list_ids;
 
 /// Newest first.
@@ -35,20 +35,48 @@ impl Store {
         self.set_pause_holds(&mut page.messages).await?;
         Ok(page)
     }
+
+    /// The same in an order.
+    pub async fn list_messages_by(
+        &self,
+        order: MessageOrder,
+        filter: &MessageFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        if order == MessageOrder::Created {
+            return self.list_messages(filter, after, limit).await;
+        }
+        let filter = &*self.with_other_ids(filter).await?;
+        let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        let index_hint = self.index_hint_by_change(filter, RARE).await?;
+        let rows = listed_by_change(filter, index_hint, after, wanted)
+            .all(self.pools().reader())
+            .await?;
+        let mut page = Page::of(rows, limit)?;
+        let last = page.messages.last();
+        page.next = page.next.zip(last).map(|(next, last)| Cursor {
+            at: last.updated_at,
+            ..next
+        });
+        self.set_pause_holds(&mut page.messages).await?;
+        Ok(page)
+    }
 }
 
 impl Store {
-    /// Whether the filter matches more messages than this.
-    pub async fn matches_more_than(
+    /// How many messages the filter matches; `None` if more than `limit`.
+    pub async fn count_matches(
         &self,
         filter: &MessageFilter,
         limit: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<u64>, Error> {
         let filter = &*self.with_other_ids(filter).await?;
         let index_hint = self.index_hint(filter, RARE).await?;
         let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;
-        Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX) > limit)
+        let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        Ok((found <= limit).then_some(found))
     }
 }
 
@@ -62,7 +90,7 @@ impl Page {
             .map(Message::try_from)
             .collect::<Result<Vec<_>, _>>()?;
         let next = messages.last().filter(|_| more).map(|last| Cursor {
-            created_at: last.created_at,
+            at: last.created_at,
             id: last.id,
         });
         Ok(Self { messages, next })

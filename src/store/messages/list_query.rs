@@ -1,4 +1,4 @@
-//! The query of a message list, newest first.
+//! The query of a message list, newest first by creation or by the last change.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,10 @@ pub(crate) fn listed(
     let parts = index_hint.parts(filter);
     let mut queries: Vec<Select<Entity>> = parts
         .iter()
-        .flat_map(|part| by_states(narrow(filter, &parts, *part, after), filter, *part))
+        .flat_map(|part| {
+            let older = older_than(part.created_at(), after);
+            by_states(narrow(filter, &parts, *part, older), filter, *part)
+        })
         .collect();
     let found = match queries.len() {
         1 => queries.swap_remove(0),
@@ -56,6 +59,30 @@ fn by_states(
     }
 }
 
+/// The same by the last change, latest first.
+pub(crate) fn listed_by_change(
+    filter: &MessageFilter,
+    index_hint: IndexHint,
+    after: Option<Cursor>,
+    limit: u64,
+) -> Select<Entity> {
+    let changed_at = index_hint.column(IndexHint::Change, Column::UpdatedAt);
+    let mut fitting = narrow(filter, &[index_hint], index_hint, older_than(changed_at.clone(), after));
+    if !filter.states.is_empty() {
+        let state = index_hint.column(IndexHint::Order, Column::State);
+        fitting = fitting.filter(state.is_in(filter.states.iter().copied()));
+    }
+    // A message changes after its creation: the scan can end there.
+    let since = filter.created_after.map(instant::to_millis);
+    fitting
+        .apply_if(since, |query, since| {
+            query.filter(changed_at.clone().gte(since))
+        })
+        .order_by(changed_at, Order::Desc)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+}
+
 pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
     query
         .order_by_desc(Column::CreatedAt)
@@ -63,11 +90,11 @@ pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
 }
 
 /// Messages after the last one of a page.
-pub(crate) fn older_than(created_at: SimpleExpr, after: Option<Cursor>) -> Condition {
+pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     let older = after.map(|after| {
-        let place = Expr::tuple([created_at, Expr::col((Entity, Column::Id))]);
-        let (created_at, id) = (instant::to_millis(after.created_at), after.id.uuid());
-        place.lt(Expr::tuple([Expr::value(created_at), Expr::value(id)]))
+        let place = Expr::tuple([time, Expr::col((Entity, Column::Id))]);
+        let (at, id) = (instant::to_millis(after.at), after.id.uuid());
+        place.lt(Expr::tuple([Expr::value(at), Expr::value(id)]))
     });
     older.into_iter().fold(Condition::all(), Condition::add)
 }
@@ -101,7 +128,7 @@ fn narrow(
     filter: &MessageFilter,
     parts: &[IndexHint],
     index_hint: IndexHint,
-    after: Option<Cursor>,
+    older: Condition,
 ) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.ne(Origin::Orphan))
@@ -110,7 +137,7 @@ fn narrow(
         .filter(text_filters(filter, index_hint))
         .filter(time_filters(filter, index_hint))
         .filter(counting_filters(filter, parts, index_hint))
-        .filter(older_than(index_hint.created_at(), after))
+        .filter(older)
 }
 
 fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
@@ -121,6 +148,7 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
         filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
         (filter.provider_id.as_ref()).map(|it| holds(it)),
+        (!filter.ids.is_empty()).then(|| Column::Id.is_in(filter.ids.iter().map(|id| id.uuid()))),
         filter.kind.map(|it| Column::Kind.eq(it)),
         filter.origin.map(|it| Column::Origin.eq(it)),
     ];

@@ -1,10 +1,12 @@
 //! Filters and cursors of message lists.
 
 use chrono::{DateTime, Utc};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
@@ -53,6 +55,8 @@ pub struct MessageFilter {
     /// Exclusive.
     pub counted_before: Option<DateTime<Utc>>,
     pub campaign: Option<CampaignId>,
+    /// Any of these messages; empty for all.
+    pub ids: Vec<MessageId>,
     /// Other ids of the customer in `recipient`.
     pub recipient_also: Vec<HeldId>,
     /// Any of these must match.
@@ -87,10 +91,21 @@ pub enum Search {
     ReferencePrefix(String),
 }
 
+/// The time by which a list is sorted, newest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum MessageOrder {
+    #[default]
+    Created,
+    /// Without `created_before`: an old message may have changed a moment ago.
+    Changed,
+}
+enum_words!(MessageOrder, "an order of messages");
+
 /// Where a page ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cursor {
-    /// Of the last message.
-    pub created_at: DateTime<Utc>,
+    /// When the last message was created, or last changed in a list of that order.
+    pub at: DateTime<Utc>,
     pub id: MessageId,
 }

@@ -110,7 +110,7 @@ async fn every_index_hint_finds_the_same_messages() {
                     break;
                 };
                 after = Some(Cursor {
-                    created_at: DateTime::from_timestamp_millis(*created_at).unwrap(),
+                    at: DateTime::from_timestamp_millis(*created_at).unwrap(),
                     id: (*id).into(),
                 });
             }

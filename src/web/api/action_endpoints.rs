@@ -103,13 +103,19 @@ pub(crate) async fn mark_failed(
     } else {
         parse_json::<MarkFailedRequest>(&body)?.reason
     };
+    let reason = check_reason(reason)?;
+    let action = MessageAction::MarkFailed { reason };
+    run(&services, &caller, &request, id, action).await
+}
+
+/// Why a message is marked as failed.
+pub(crate) fn check_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
     let is_invalid = |reason: &String| reason.chars().count() > 1000 || reason.contains('\0');
     if reason.as_ref().is_some_and(is_invalid) {
         let message = "is longer than 1000 characters, or holds a NUL";
-        return Err(ApiError::field("reason", message).into());
+        return Err(ApiError::field("reason", message));
     }
-    let action = MessageAction::MarkFailed { reason };
-    run(&services, &caller, &request, id, action).await
+    Ok(reason)
 }
 
 /// Undo the match of reports with a message

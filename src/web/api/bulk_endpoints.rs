@@ -1,4 +1,4 @@
-//! Resends and cancels of many messages: of a filter, or of a campaign.
+//! Actions on many messages: of a filter, or of a campaign.
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value};
@@ -6,24 +6,25 @@ use serde_json::{Map, Value};
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
 use crate::operating::bulk_actions::{BulkMode, BulkSelection, cancel_all};
+use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::{check_reason, decision};
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::filter::parse_filter;
 use crate::web::api::path_parameters::CampaignPath;
-use crate::web::api::wire::campaign_responses::{
-    BulkResponse, CancelMessagesRequest, ResendCampaignRequest, ResendMessagesRequest,
-    campaign_media,
+use crate::web::api::wire::bulk_messages::{
+    BulkResponse, CancelMessagesRequest, MarkMessagesFailedRequest, ResendMessagesRequest,
 };
+use crate::web::api::wire::campaign_responses::{ResendCampaignRequest, campaign_media};
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 use crate::web::request_parsing::parse_json;
 
 /// Messages of one request.
-const MESSAGES_LIMIT: u64 = 10_000;
+pub(crate) const MESSAGES_LIMIT: u64 = 10_000;
 /// Messages of one campaign.
 const CAMPAIGN_LIMIT: u64 = 1_000_000;
 
@@ -73,6 +74,33 @@ pub(crate) async fn cancel_messages(
     };
     let (mode, decision) = (mode(request.dry_run), decision(&services, &caller));
     let result = cancel_all(&services.store, selection, mode, &decision).await?;
+    Ok(HttpResponse::Ok().json(BulkResponse::new(result, request.dry_run)))
+}
+
+/// Declare that messages of a filter will not arrive, or count them
+///
+/// At most 10,000 that are uncertain, submitted or sent. A later delivery still counts.
+#[utoipa::path(
+    post,
+    path = "/api/v1/messages/mark-failed",
+    operation_id = "markMessagesFailed",
+    request_body = MarkMessagesFailedRequest,
+    responses((status = 200, body = BulkResponse, description = "How many."), NotPossible),
+)]
+pub(crate) async fn mark_messages_failed(
+    services: web::Data<Services>,
+    caller: Caller,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let request: MarkMessagesFailedRequest = parse_json(&body)?;
+    let reason = check_reason(request.reason)?;
+    let selection = BulkSelection {
+        filter: read_filter(&services, &caller, &request.filter)?,
+        limit: MESSAGES_LIMIT,
+    };
+    let (mode, decision) = (mode(request.dry_run), decision(&services, &caller));
+    let (store, reason) = (&services.store, reason.as_deref());
+    let result = mark_all_failed(store, selection, reason, mode, &decision).await?;
     Ok(HttpResponse::Ok().json(BulkResponse::new(result, request.dry_run)))
 }
 

@@ -6,33 +6,39 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
-use crate::domain::scope::{Caller, Visibility};
-use crate::reporting::callback_views::{self, CallbackQuery, FoundCallback, ListedCallback};
-use crate::reporting::query_values::parse_account;
+use crate::domain::scope::{Caller, Scope, Visibility};
+use crate::reporting::callback_filter::{CALLBACK_FIELDS, CallbackFilter};
+use crate::reporting::callback_list::{self, CallbackQuery};
+use crate::reporting::callback_views::{self, FoundCallback, ListedCallback};
 use crate::services::Services;
 use crate::web::api::documented_responses::NoLongerKept;
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::path_parameters::CallbackPath;
-use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
+use crate::web::api::query_parameter::{PageParameters, QueryParameter, query_parameters};
 use crate::web::api::wire;
 use crate::web::api::wire::callback_responses::CallbackResponse;
 use crate::web::error::ApiError;
 
-query_parameters!(
-    CallbackListParameters,
-    [
-        ACCOUNT,
-        QueryParameter::new(
-            "outcome",
-            "receipts, inbound, notice, probe, quarantined, unverified or pending."
-        ),
-    ]
-);
+query_parameters!(CallbackListParameters, callback_parameters());
+
+const fn callback_parameters() -> [QueryParameter; CALLBACK_FIELDS.len()] {
+    let mut parameters = [QueryParameter::new("", ""); CALLBACK_FIELDS.len()];
+    let mut index = 0;
+    while index < parameters.len() {
+        let field = CALLBACK_FIELDS[index];
+        parameters[index] = QueryParameter::new(field.name, field.description);
+        index += 1;
+    }
+    parameters
+}
 
 list_response!(CallbackListResponse, CallbackResponse);
 
 /// List received callbacks, newest first
+///
+/// A page of a search (`q`) may have fewer rows than `limit`, or none, and still a `next_cursor`: the
+/// search continues there.
 #[utoipa::path(
     get,
     path = "/api/v1/callbacks",
@@ -48,11 +54,12 @@ pub(crate) async fn list(
     let known = [CallbackListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let mut query = read(&mut parameters);
-    query.account = caller.accounts.narrow(query.account);
+    query.filter.account = caller.accounts.narrow(query.filter.account);
     query.limit_to = caller.accounts.clone();
     let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;
-    let page = callback_views::list(&services, &query).await?;
+    require_search(&caller, &query.filter)?;
+    let page = callback_list::list(&services, &query).await?;
     Ok(HttpResponse::Ok().json(CallbackListResponse {
         data: page
             .callbacks
@@ -65,16 +72,25 @@ pub(crate) async fn list(
     }))
 }
 
+/// A search of bodies needs the scope that shows them.
+pub(crate) fn require_search(caller: &Caller, filter: &CallbackFilter) -> Result<(), ApiError> {
+    if filter.text.is_some() {
+        caller.require(Scope::Operate)?;
+    }
+    Ok(())
+}
+
 fn read(parameters: &mut Parameters) -> CallbackQuery {
+    let mut filter = CallbackFilter::default();
+    for field in CALLBACK_FIELDS {
+        parameters.parse_with(field.name, |text| {
+            (field.parse)(&mut filter, text)?;
+            Ok((field.print)(&filter))
+        });
+    }
     CallbackQuery {
-        account: parameters.parse_with("account", parse_account),
+        filter,
         limit_to: AccountLimit::default(),
-        outcome: parameters.parse_with("outcome", |word| match word {
-            "pending" => Ok(None),
-            word => Outcome::parse(word)
-                .map(Some)
-                .ok_or_else(|| format!("is not one of {}, pending", Outcome::words())),
-        }),
         before: parameters.cursor(|seq| Some(i64::from_be_bytes(seq.try_into().ok()?))),
         limit: parameters.limit(),
     }

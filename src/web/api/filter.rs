@@ -7,8 +7,8 @@ use crate::domain::scope::Visibility;
 use crate::reporting::export::{ByteOrderMark, ExportFormat, ExportRequest};
 use crate::reporting::filter_fields::{FILTER_FIELDS, print_fields};
 use crate::reporting::message_query::MessageQuery;
-use crate::reporting::query_values::{parse_flag, parse_zone};
-use crate::store::messages::{Cursor, MessageFilter};
+use crate::reporting::query_values::{parse_flag, parse_word, parse_zone};
+use crate::store::messages::{Cursor, MessageFilter, MessageOrder};
 use crate::web::api::message_cursor::{read_place, write_place};
 use crate::web::api::parameters::{Fingerprint, Parameters};
 use crate::web::api::query_parameter::{PageParameters, QueryParameter, query_parameters};
@@ -43,9 +43,18 @@ const fn filter_parameters() -> [QueryParameter; FILTER_FIELDS.len()] {
     parameters
 }
 
+query_parameters!(
+    OrderParameter,
+    [QueryParameter::new(
+        "sort",
+        "created (default) or changed: the time by which newer messages come first. changed excludes `created_before`."
+    )]
+);
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListQuery {
     pub filter: MessageFilter,
+    pub order: MessageOrder,
     /// Rows per page.
     pub limit: usize,
     /// Where the page starts.
@@ -60,16 +69,33 @@ impl ListQuery {
     }
 }
 
-/// Parses filters, `limit` and `cursor`.
+/// Parses filters, `sort`, `limit` and `cursor`.
 pub fn parse_list(
     pairs: &[(String, String)],
     visibility: Visibility,
     now: DateTime<Utc>,
 ) -> Result<ListQuery, Vec<FieldError>> {
-    let mut parameters = Parameters::read(pairs, &[FilterParameters::LIST, PageParameters::LIST]);
+    let mut parameters = Parameters::read(
+        pairs,
+        &[
+            FilterParameters::LIST,
+            OrderParameter::LIST,
+            PageParameters::LIST,
+        ],
+    );
     let filter = take_filter(&mut parameters).resolve(visibility, now);
+    let order = parameters.parse_with("sort", |text| {
+        let order = parse_word(text, MessageOrder::ALL, MessageOrder::as_str)?;
+        match order {
+            MessageOrder::Changed if filter.created_before.is_some() => {
+                Err("cannot be changed with created_before".to_owned())
+            }
+            order => Ok(order),
+        }
+    });
     let query = ListQuery {
         filter,
+        order: order.unwrap_or_default(),
         limit: parameters.limit(),
         after: parameters.cursor(read_place),
         fingerprint: parameters.fingerprint(),
@@ -197,7 +223,7 @@ mod tests {
     fn a_cursor_accepts_the_same_filters_in_any_spelling() {
         let first = list("state=sent,failed&account=k&overdue=true").unwrap();
         let place = Cursor {
-            created_at: now(),
+            at: now(),
             id: MessageId::new(now()),
         };
         let word = first.write_cursor(place);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::store::messages::Cursor;
 
 pub(crate) fn write_place(cursor: Cursor) -> Vec<u8> {
-    let millis = cursor.created_at.timestamp_millis().to_be_bytes();
+    let millis = cursor.at.timestamp_millis().to_be_bytes();
     [millis.as_slice(), cursor.id.uuid().as_bytes()].concat()
 }
 
@@ -14,7 +14,7 @@ pub(crate) fn write_place(cursor: Cursor) -> Vec<u8> {
 pub(crate) fn read_place(place: &[u8]) -> Option<Cursor> {
     let (millis, id) = place.split_first_chunk::<8>()?;
     Some(Cursor {
-        created_at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,
+        at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,
         id: Uuid::from_bytes(id.try_into().ok()?).into(),
     })
 }

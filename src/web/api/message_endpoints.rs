@@ -6,7 +6,7 @@ use crate::domain::delivery::fold;
 use crate::domain::scope::Caller;
 use crate::services::Services;
 use crate::web::api::documented_responses::MessageMoved;
-use crate::web::api::filter::{FilterParameters, parse_list};
+use crate::web::api::filter::{FilterParameters, OrderParameter, parse_list};
 use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::pairs;
@@ -22,7 +22,7 @@ list_response!(MessageListResponse, MessageResponse);
     get,
     path = "/api/v1/messages",
     operation_id = "listMessages",
-    params(FilterParameters, PageParameters),
+    params(FilterParameters, OrderParameter, PageParameters),
     responses((status = 200, body = MessageListResponse, description = "A page of messages.")),
 )]
 pub(crate) async fn list(
@@ -35,7 +35,7 @@ pub(crate) async fn list(
     query.filter.limit_to(&caller.accounts);
     let page = services
         .store
-        .list_messages(&query.filter, query.after, query.limit)
+        .list_messages_by(query.order, &query.filter, query.after, query.limit)
         .await?;
     let visibility = caller.visibility();
     let costs = services.costs.pricer().await.price(&page.messages).await?;

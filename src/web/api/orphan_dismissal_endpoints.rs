@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
-use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
+use crate::operating::dismiss_orphans::{
+    DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
+};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
 use crate::web::api::account_check::require_account;
@@ -82,11 +84,11 @@ fn selection(request: &DismissOrphansRequest) -> Result<OrphanSelection, ApiErro
     let received_after = instant("received_after", request.received_after.as_ref());
     let received_before = instant("received_before", request.received_before.as_ref());
     match account {
-        Some(account) if errors.is_empty() => Ok(OrphanSelection {
+        Some(account) if errors.is_empty() => Ok(OrphanSelection::Received(ReceptionPeriod {
             account,
             received_after,
             received_before,
-        }),
+        })),
         _ => Err(ApiError::Invalid(errors)),
     }
 }

@@ -105,7 +105,7 @@ fn write_kind_place(kind: ProblemKind, place: &ProblemCursor) -> Vec<u8> {
         ProblemCursor::Account(account) => account.as_str().as_bytes().to_vec(),
         ProblemCursor::Claim(claim) => {
             let at = Cursor {
-                created_at: claim.seen_at,
+                at: claim.seen_at,
                 id: claim.claimant,
             };
             [write_place(at).as_slice(), claim.provider_id.as_bytes()].concat()
@@ -134,7 +134,7 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
             let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
             let at = read_place(at)?;
             ProblemCursor::Claim(IdConflictCursor {
-                seen_at: at.created_at,
+                seen_at: at.at,
                 claimant: at.id,
                 provider_id: text(provider_id)?,
             })

@@ -149,6 +149,7 @@ fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
         outcome,
         received_after,
         received_before,
+        since: None,
         up_to: None,
     })
 }

@@ -106,7 +106,7 @@ impl CallbackPage {
         let link = |id: &MessageId| (short_id(*id), format!("/messages/{id}"));
         Self {
             frame: Frame::in_section(NavigationSection::Callbacks, "Callback", Refresh::Never),
-            row: CallbackRow::new(listed),
+            row: CallbackRow::new(listed, viewer),
             id: listed.summary.id.to_string(),
             detail: listed
                 .detail

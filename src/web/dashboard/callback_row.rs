@@ -1,8 +1,10 @@
 //! One callback as a row of a list.
 
 use crate::domain::callback_outcome::Outcome;
+use crate::domain::scope::Visibility;
+use crate::reporting::callback_filter::outcome_word;
 use crate::reporting::callback_views::ListedCallback;
-use crate::web::dashboard::callback_urls::outcome_label;
+use crate::web::dashboard::callback_meaning::meaning_text;
 use crate::web::dashboard::message_summary::short_id;
 use crate::web::dashboard::number_format;
 use crate::web::dashboard::time_element::TimeElement;
@@ -23,10 +25,14 @@ pub(super) struct CallbackRow {
     /// Short id and URL.
     pub(super) messages: Vec<(String, String)>,
     pub(super) more: Option<String>,
+    /// What it reported, if it was about a message or its parser says more than the outcome.
+    pub(super) reported: Option<String>,
+    /// Of the first report.
+    pub(super) recipient: Option<String>,
 }
 
 impl CallbackRow {
-    pub(super) fn new(callback: &ListedCallback) -> Self {
+    pub(super) fn new(callback: &ListedCallback, viewer: Visibility) -> Self {
         let more = callback.messages.len().saturating_sub(MESSAGES_SHOWN);
         Self {
             href: format!("/callbacks/{}", callback.summary.id),
@@ -34,7 +40,7 @@ impl CallbackRow {
             account: callback.summary.account.to_string(),
             method: visible_line(&callback.summary.method),
             size: number_format::size(callback.summary.size),
-            outcome: outcome_label(callback.outcome),
+            outcome: outcome_word(callback.outcome),
             meaning: outcome_tooltip(callback.outcome),
             messages: callback
                 .messages
@@ -43,6 +49,12 @@ impl CallbackRow {
                 .map(|id| (short_id(*id), format!("/messages/{id}")))
                 .collect(),
             more: (more > 0).then(|| format!("and {more} more")),
+            reported: meaning_text(callback, viewer),
+            recipient: callback
+                .reports
+                .iter()
+                .find_map(|report| report.recipient.as_deref())
+                .map(|recipient| viewer.phone(recipient)),
         }
     }
 }

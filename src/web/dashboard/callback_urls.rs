@@ -1,71 +1,100 @@
 //! The URLs of the callback list and of the replay preview, with their filters.
 
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::reporting::callback_views::CallbackQuery;
+use crate::reporting::callback_filter::{CALLBACK_FIELDS, CallbackFilter, print_callback_fields};
+use crate::reporting::callback_list::CallbackQuery;
 use crate::store::outcome_list::OutcomeFilter;
-use crate::web::dashboard::message_list_url::with_query;
-
-const PENDING: &str = "pending";
-
-pub(super) fn outcome_label(outcome: Option<Outcome>) -> &'static str {
-    outcome.map_or(PENDING, Outcome::as_str)
-}
+use crate::web::dashboard::message_list_url::{start_of_day, with_query};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackListUrl {
-    pub account: Option<AccountId>,
-    /// `Some(None)` for callbacks that are not processed yet.
-    pub outcome: Option<Option<Outcome>>,
+    pub filter: CallbackFilter,
+    /// Days in the zone of the page.
+    pub since: Option<NaiveDate>,
+    /// The whole day is included.
+    pub until: Option<NaiveDate>,
     /// A position in the journal.
     pub before: Option<i64>,
+    /// Parameters that could not be parsed, as `name=value`. They filter nothing; the page lists
+    /// them.
+    pub ignored: Vec<String>,
 }
 
 impl CallbackListUrl {
-    /// Ignores what it cannot parse.
+    /// Empty values count as absent: a form sends its empty fields.
     pub fn parse(query: &str) -> Self {
         let mut url = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "account" => url.account = value.parse().ok(),
-                "outcome" if value == PENDING => url.outcome = Some(None),
-                "outcome" => url.outcome = Outcome::parse(&value).map(Some),
-                "before" => url.before = value.parse().ok(),
-                _ => {}
+            let value = value.trim();
+            if !value.is_empty() && url.set_parameter(&name, value).is_none() {
+                url.ignored.push(format!("{name}={value}"));
             }
         }
         url
     }
 
+    fn set_parameter(&mut self, name: &str, value: &str) -> Option<()> {
+        match name {
+            "since" => self.since = Some(value.parse().ok()?),
+            "until" => self.until = Some(value.parse().ok()?),
+            "before" => self.before = Some(value.parse().ok()?),
+            name => {
+                let field = CALLBACK_FIELDS.iter().find(|field| field.name == name)?;
+                (field.parse)(&mut self.filter, value).ok()?;
+            }
+        }
+        Some(())
+    }
+
     pub fn href(&self) -> String {
-        let pairs: Vec<_> = [
-            ("account", self.account.as_ref().map(AccountId::to_string)),
-            (
-                "outcome",
-                self.outcome
-                    .map(|outcome| outcome_label(outcome).to_owned()),
-            ),
-            ("before", self.before.map(|seq| seq.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+        let mut pairs = print_callback_fields(&self.filter);
+        pairs.extend(self.since.map(|day| ("since", day.to_string())));
+        pairs.extend(self.until.map(|day| ("until", day.to_string())));
+        pairs.extend(self.before.map(|seq| ("before", seq.to_string())));
         with_query("/callbacks", &pairs)
     }
 
-    pub fn query(&self, limit: usize) -> CallbackQuery {
+    /// The same filters, from another position.
+    #[must_use]
+    pub fn at(&self, before: Option<i64>) -> Self {
+        Self {
+            before,
+            ..self.clone()
+        }
+    }
+
+    pub fn query(&self, limit: usize, zone: Tz) -> CallbackQuery {
+        let mut filter = self.filter.clone();
+        let since = self.since.and_then(|day| start_of_day(day, zone));
+        filter.received_after = filter.received_after.max(since);
+        let next_day = self.until.and_then(|day| day.succ_opt());
+        let end = next_day.and_then(|day| start_of_day(day, zone));
+        filter.received_before = filter.received_before.into_iter().chain(end).min();
         CallbackQuery {
+            filter,
             limit_to: AccountLimit::default(),
-            account: self.account.clone(),
-            outcome: self.outcome,
             before: self.before,
             limit,
         }
     }
 
     pub(super) fn is_filtered(&self) -> bool {
-        self.account.is_some() || self.outcome.is_some()
+        self.filter != CallbackFilter::default() || self.since.is_some() || self.until.is_some()
+    }
+
+    /// Whether more than account and outcome select the callbacks.
+    fn is_narrowed(&self) -> bool {
+        let plain = CallbackFilter {
+            account: self.filter.account.clone(),
+            outcome: self.filter.outcome,
+            ..CallbackFilter::default()
+        };
+        self.filter != plain || self.since.is_some() || self.until.is_some()
     }
 }
 
@@ -95,13 +124,14 @@ impl ReplayUrl {
         url.selects().then_some(url)
     }
 
-    /// The callbacks of a list, if they can be replayed.
+    /// The callbacks of a list, if exactly these can be replayed.
     pub fn of_list(list: &CallbackListUrl) -> Option<Self> {
-        match list.outcome {
+        match list.filter.outcome {
             Some(None) => None,
+            _ if list.is_narrowed() => None,
             outcome => Some(Self {
                 id: None,
-                account: list.account.clone(),
+                account: list.filter.account.clone(),
                 outcome: outcome.flatten(),
                 up_to: None,
             }),
@@ -153,9 +183,12 @@ impl ReplayUrl {
         match self.id {
             Some(id) => format!("/callbacks/{id}"),
             None => CallbackListUrl {
-                account: self.account.clone(),
-                outcome: self.outcome.map(Some),
-                before: None,
+                filter: CallbackFilter {
+                    account: self.account.clone(),
+                    outcome: self.outcome.map(Some),
+                    ..CallbackFilter::default()
+                },
+                ..CallbackListUrl::default()
             }
             .href(),
         }
@@ -220,6 +253,8 @@ mod tests {
         let list = |query: &str| ReplayUrl::of_list(&CallbackListUrl::parse(query));
         assert_eq!(list(""), None);
         assert_eq!(list("outcome=pending&account=shop"), None);
+        assert_eq!(list("account=shop&q=131026"), None);
+        assert_eq!(list("account=shop&since=2026-11-20"), None);
         assert_eq!(list("account=shop").unwrap().selection().outcome, None);
         assert!(list("outcome=unverified").is_some());
     }

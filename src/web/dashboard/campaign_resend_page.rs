@@ -16,7 +16,7 @@ use crate::web::api::filter::parse_filter;
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
-use crate::web::dashboard::visible_text::visible_line;
+use crate::web::dashboard::skipped_reasons::group_reasons;
 use crate::web::error::ApiError;
 
 /// Filters of the page.
@@ -112,13 +112,6 @@ pub struct CampaignResendPage {
 
 impl CampaignResendPage {
     fn new(campaign: &Campaign, form: ResendForm, result: &BulkResult) -> Self {
-        let mut reasons: Vec<String> = Vec::new();
-        for (_, reason) in &result.listed {
-            let reason = visible_line(reason);
-            if !reasons.contains(&reason) && reasons.len() < 5 {
-                reasons.push(reason);
-            }
-        }
         Self {
             frame: Frame::in_section(NavigationSection::Campaigns, "Resend", Refresh::Never),
             id: campaign.id.to_string(),
@@ -131,7 +124,7 @@ impl CampaignResendPage {
                 let messages = counted(result.skipped, "message", "messages");
                 format!("{messages} cannot be resent:")
             }),
-            reasons,
+            reasons: group_reasons(result),
         }
     }
 }

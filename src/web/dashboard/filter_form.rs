@@ -21,7 +21,7 @@ pub(super) struct FilterForm {
     pub(super) search: String,
     pub(super) since: String,
     pub(super) until: String,
-    /// The other filters.
+    /// The other filters, order and columns.
     pub(super) hidden: Vec<(&'static str, String)>,
 }
 
@@ -59,7 +59,7 @@ impl FilterForm {
             search: search.map_or_else(String::new, |text| text.as_str().to_owned()),
             since: url.since.map(|day| day.to_string()).unwrap_or_default(),
             until: url.until.map(|day| day.to_string()).unwrap_or_default(),
-            hidden,
+            hidden: hidden.into_iter().chain(url.view_pairs()).collect(),
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::export::ExportFormat;
 use crate::reporting::filter_fields::{FILTER_FIELDS, FilterField, print_fields};
 use crate::reporting::message_query::MessageQuery;
-use crate::store::messages::Cursor;
+use crate::store::messages::{Cursor, MessageOrder};
+use crate::web::dashboard::message_columns::MessageColumn;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageListUrl {
@@ -17,6 +18,9 @@ pub struct MessageListUrl {
     pub since: Option<NaiveDate>,
     /// The whole day is included.
     pub until: Option<NaiveDate>,
+    pub sort: MessageOrder,
+    /// Empty for the usual ones.
+    pub columns: Vec<MessageColumn>,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
     /// Parameters that could not be parsed, as `name=value`. They filter nothing; the page lists
@@ -41,6 +45,15 @@ impl MessageListUrl {
         match name {
             "since" => self.since = Some(value.parse().ok()?),
             "until" => self.until = Some(value.parse().ok()?),
+            "sort" => self.sort = value.parse().ok()?,
+            "column" => {
+                for word in value.split(',') {
+                    let column = word.trim().parse().ok()?;
+                    if !self.columns.contains(&column) {
+                        self.columns.push(column);
+                    }
+                }
+            }
             "cursor" => self.cursor = Some(parse_cursor(value)?),
             // Sent by the buttons of the export form.
             "format" => {}
@@ -55,16 +68,60 @@ impl MessageListUrl {
     pub fn is_filtered(&self) -> bool {
         *self
             != Self {
+                sort: self.sort,
+                columns: self.columns.clone(),
                 cursor: self.cursor,
                 ignored: self.ignored.clone(),
                 ..Self::default()
             }
     }
 
-    pub fn href(&self) -> String {
+    /// Names and values of the filters.
+    pub fn filter_pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = print_fields(&self.query);
         pairs.extend(self.since.map(|day| ("since", day.to_string())));
         pairs.extend(self.until.map(|day| ("until", day.to_string())));
+        pairs
+    }
+
+    /// Names and values of how the list is shown.
+    pub fn view_pairs(&self) -> Vec<(&'static str, String)> {
+        let changed = self.sort == MessageOrder::Changed;
+        let sort = changed.then(|| ("sort", self.sort.as_str().to_owned()));
+        let words: Vec<&str> = self.columns.iter().map(|column| column.as_str()).collect();
+        let columns = (!words.is_empty()).then(|| ("column", words.join(",")));
+        sort.into_iter().chain(columns).collect()
+    }
+
+    /// The order of the list: by creation if the time of creation has an end.
+    pub fn order(&self) -> MessageOrder {
+        let ends = self.until.is_some() || self.query.filter.created_before.is_some();
+        if ends {
+            MessageOrder::Created
+        } else {
+            self.sort
+        }
+    }
+
+    /// The same filters in another order, first page.
+    #[must_use]
+    pub fn sorted_by(&self, sort: MessageOrder) -> Self {
+        Self {
+            sort,
+            ..self.newest()
+        }
+    }
+
+    /// Without `?`.
+    pub fn query_string(&self) -> String {
+        let href = self.href();
+        let query = href.split_once('?').map(|(_, query)| query.to_owned());
+        query.unwrap_or_default()
+    }
+
+    pub fn href(&self) -> String {
+        let mut pairs = self.filter_pairs();
+        pairs.extend(self.view_pairs());
         pairs.extend(self.cursor.map(|cursor| ("cursor", format_cursor(cursor))));
         with_query("/messages", &pairs)
     }
@@ -146,13 +203,13 @@ pub fn with_query(path: &str, pairs: &[(&'static str, String)]) -> String {
 
 /// Milliseconds and id of the last message shown.
 fn format_cursor(cursor: Cursor) -> String {
-    format!("{}.{}", cursor.created_at.timestamp_millis(), cursor.id)
+    format!("{}.{}", cursor.at.timestamp_millis(), cursor.id)
 }
 
 fn parse_cursor(text: &str) -> Option<Cursor> {
     let (millis, id) = text.split_once('.')?;
     Some(Cursor {
-        created_at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
+        at: DateTime::from_timestamp_millis(millis.parse().ok()?)?,
         id: id.parse().ok()?,
     })
 }
@@ -172,12 +229,34 @@ mod tests {
 
     #[test]
     fn a_url_round_trips() {
-        let query = "state=failed,uncertain&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
+        let query = "state=failed,uncertain&account=kaleyra-in&kind=video&q=%2B91+99&code=131053&overdue=true&since=2026-11-01&sort=changed&column=kind,created&cursor=1763647422123.019a9f3e-5d2c-7c41-9a55-3f1b2c4d5e6f";
         let url = MessageListUrl::parse(query);
         assert!(url.ignored.is_empty() && url.cursor.is_some());
         let page = url.href();
         let again = MessageListUrl::parse(page.split_once('?').unwrap().1);
         assert_eq!(again, url);
+    }
+
+    #[test]
+    fn a_list_with_an_end_of_creation_stays_in_the_order_of_creation() {
+        for (query, order) in [
+            ("sort=changed", MessageOrder::Changed),
+            ("sort=changed&since=2026-11-20", MessageOrder::Changed),
+            ("sort=changed&until=2026-11-20", MessageOrder::Created),
+            (
+                "sort=changed&created_before=2026-11-20T00:00:00Z",
+                MessageOrder::Created,
+            ),
+        ] {
+            assert_eq!(MessageListUrl::parse(query).order(), order, "{query}");
+        }
+    }
+
+    #[test]
+    fn order_and_columns_filter_nothing() {
+        let url = MessageListUrl::parse("sort=changed&column=kind&column=sender");
+        assert!(!url.is_filtered() && url.ignored.is_empty());
+        assert_eq!(url.href(), "/messages?sort=changed&column=kind%2Csender");
     }
 
     #[test]

@@ -193,7 +193,11 @@ impl MessagePage {
                 .map(|attempt| attempt_row(attempt, viewer))
                 .collect(),
             attempts_label: attempts_label(&input.history.attempts),
-            callbacks: input.callbacks.iter().map(CallbackRow::new).collect(),
+            callbacks: input
+                .callbacks
+                .iter()
+                .map(|callback| CallbackRow::new(callback, viewer))
+                .collect(),
             details: details(
                 message,
                 &input.delivery.pricing,

@@ -1,5 +1,5 @@
 //! `/messages`: where is this message, which have problems? The filtered list, newest first; its
-//! whole state is in the URL.
+//! whole state, with order and columns, is in the URL.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -14,8 +14,9 @@ use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::export::ExportFormat;
 use crate::reporting::search_text::SearchText;
 use crate::services::Services;
-use crate::store::messages::Cursor;
+use crate::store::messages::{Cursor, MessageOrder};
 use crate::web::dashboard::filter_form::FilterForm;
+use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -36,7 +37,7 @@ pub(crate) async fn show(
     let filter = url.message_query(zone).resolve(caller.visibility(), now);
     let listed = services
         .store
-        .list_messages(&filter, url.cursor, ROWS_PER_PAGE)
+        .list_messages_by(url.order(), &filter, url.cursor, ROWS_PER_PAGE)
         .await?;
     let accounts = account_ids(&services).await?;
     let input = MessagesPageInput {
@@ -51,13 +52,18 @@ pub(crate) async fn show(
 
 #[derive(Clone, Debug)]
 pub struct MessageRow {
+    id: String,
     href: String,
     pill: StatePill,
     recipient: String,
     name: Option<String>,
+    reference: Option<String>,
     kind: &'static str,
+    sender: Option<String>,
     account: String,
     provider: &'static str,
+    /// Id and URL.
+    campaign: Option<(String, String)>,
     created: TimeElement,
     updated: TimeElement,
     failure: Option<String>,
@@ -75,6 +81,7 @@ impl MessageRow {
         now: DateTime<Utc>,
     ) -> Self {
         Self {
+            id: message.id.to_string(),
             href: format!("/messages/{}", message.id),
             match_reason: search.and_then(|text| text.match_reason(message)),
             pill: StatePill::of_message(message),
@@ -83,9 +90,15 @@ impl MessageRow {
                 .as_deref()
                 .map_or_else(|| "unknown".to_owned(), |text| viewer.phone(text)),
             name: message.name.as_deref().map(|name| viewer.personal(name)),
+            reference: reference(message).map(|text| viewer.quoted(text)),
             kind: message.kind.map_or("–", MediaKind::as_str),
+            sender: message.sender.clone(),
             account: message.account.to_string(),
             provider: message.provider.title(),
+            campaign: message.campaign.as_ref().map(|id| {
+                let href = format!("/campaigns/{id}");
+                (id.to_string(), href)
+            }),
             created: TimeElement::new(message.created_at),
             updated: TimeElement::new(message.updated_at),
             failure: message
@@ -96,6 +109,18 @@ impl MessageRow {
             flags: flags(message, now),
         }
     }
+}
+
+/// Of the caller, else the first that the provider returns.
+fn reference(message: &Message) -> Option<&str> {
+    let sent = &message.references;
+    let all = [
+        &message.client_reference,
+        &sent.reference,
+        &sent.reference1,
+        &sent.reference2,
+    ];
+    all.into_iter().find_map(Option::as_deref)
 }
 
 #[derive(Clone, Debug)]
@@ -126,11 +151,23 @@ pub struct MessagesPage {
     form: FilterForm,
     rows: Vec<MessageRow>,
     filtered: bool,
+    columns: ShownColumns,
+    /// The filters and the order, for the form of the columns.
+    column_fields: Vec<(&'static str, String)>,
+    by_change: bool,
+    by_creation_href: String,
+    /// Absent where the list has an end of creation.
+    by_change_href: Option<String>,
     zone: &'static str,
     newest: Option<String>,
     older: Option<String>,
     csv: String,
+    xlsx: String,
     ndjson: String,
+    /// The query string of the list, for actions on selected messages.
+    list: String,
+    /// Whether the viewer may change messages.
+    is_operator: bool,
 }
 
 impl MessagesPage {
@@ -157,11 +194,26 @@ impl MessagesPage {
                 })
                 .collect(),
             filtered: url.is_filtered(),
+            columns: ShownColumns::of(&url.columns),
+            column_fields: {
+                let view = url.view_pairs().into_iter();
+                let sort = view.filter(|(name, _)| *name == "sort");
+                url.filter_pairs().into_iter().chain(sort).collect()
+            },
+            by_change: url.order() == MessageOrder::Changed,
+            by_creation_href: url.sorted_by(MessageOrder::Created).href(),
+            by_change_href: {
+                let by_change = url.sorted_by(MessageOrder::Changed);
+                (by_change.order() == MessageOrder::Changed).then(|| by_change.href())
+            },
             zone: input.zone.name(),
             newest: url.cursor.is_some().then(|| url.newest().href()),
             older: input.next.map(|cursor| url.older(cursor).href()),
             csv: url.export(ExportFormat::Csv, input.zone),
+            xlsx: url.export(ExportFormat::Xlsx, input.zone),
             ndjson: url.export(ExportFormat::Ndjson, input.zone),
+            list: url.newest().query_string(),
+            is_operator: viewer == Visibility::Full,
             url: url.clone(),
         }
     }

@@ -1,15 +1,17 @@
-//! `/orphans/put-aside`: how many unmatched reports an account received in a period, and a button
-//! that dismisses exactly these.
+//! `/orphans/put-aside`: how many unmatched reports an account received in a period, or are still
+//! there of those selected on the page before, and a button that dismisses exactly these.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::scope::Caller;
-use crate::operating::dismiss_orphans::{DismissalMode, OrphanSelection, dismiss_orphans};
-use crate::reporting::query_values::parse_instant;
+use crate::operating::dismiss_orphans::{
+    DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
+};
+use crate::reporting::query_values::{parse_instant, parse_message_id};
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
 use crate::web::dashboard::filter_form::SelectOption;
@@ -18,6 +20,7 @@ use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, redirect_to, respond};
 use crate::web::dashboard::page_zone::PageZone;
+use crate::web::dashboard::problems_page::PROBLEMS_SHOWN;
 use crate::web::error::ApiError;
 
 /// The form, and the count once an account is chosen.
@@ -32,9 +35,12 @@ pub(crate) async fn preview(
     let found = match &selection {
         Some(selection) => {
             // The button dismisses what the page counted.
-            let counted = OrphanSelection {
-                received_before: selection.received_before.or(Some(decision.now)),
-                ..selection.clone()
+            let counted = match selection.clone() {
+                OrphanSelection::Received(period) => OrphanSelection::Received(ReceptionPeriod {
+                    received_before: period.received_before.or(Some(decision.now)),
+                    ..period
+                }),
+                named @ OrphanSelection::Named(_) => named,
             };
             let (store, mode) = (&services.store, DismissalMode::Count);
             let number = dismiss_orphans(store, &counted, mode, &decision, &mut |_| {}).await?;
@@ -54,8 +60,10 @@ pub(crate) async fn apply(
     form: web::Bytes,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let selection =
-        parse(&form, viewer.zone)?.filter(|selection| selection.received_before.is_some());
+    let selection = parse(&form, viewer.zone)?.filter(|selection| match selection {
+        OrphanSelection::Received(period) => period.received_before.is_some(),
+        OrphanSelection::Named(_) => true,
+    });
     let selection = selection.ok_or_else(|| {
         ApiError::NotPossible("it selects no unmatched reports; open the preview first".to_owned())
     })?;
@@ -65,8 +73,12 @@ pub(crate) async fn apply(
     Ok(redirect_to("/problems".to_owned()))
 }
 
-/// `None` without an account.
+/// `None` without ids and without an account.
 fn parse(pairs: &[u8], zone: Tz) -> Result<Option<OrphanSelection>, ApiError> {
+    let ids = parse_ids(pairs)?;
+    if !ids.is_empty() {
+        return Ok(Some(OrphanSelection::Named(ids)));
+    }
     let find = |name: &str| {
         let found = form_urlencoded::parse(pairs).find(|(key, _)| key == name);
         found
@@ -85,11 +97,25 @@ fn parse(pairs: &[u8], zone: Tz) -> Result<Option<OrphanSelection>, ApiError> {
             .transpose()
             .map_err(|words| ApiError::field(name, words))
     };
-    Ok(Some(OrphanSelection {
+    Ok(Some(OrphanSelection::Received(ReceptionPeriod {
         account,
         received_after: instant("received_after")?,
         received_before: instant("received_before")?,
-    }))
+    })))
+}
+
+/// Those selected on the page of problems.
+fn parse_ids(pairs: &[u8]) -> Result<Vec<MessageId>, ApiError> {
+    let mut ids = Vec::new();
+    for (_, value) in form_urlencoded::parse(pairs).filter(|(name, _)| name == "id") {
+        let parsed = parse_message_id(value.trim());
+        ids.push(parsed.map_err(|words| ApiError::field("id", words))?);
+    }
+    if ids.len() > PROBLEMS_SHOWN {
+        let words = format!("is given more than {PROBLEMS_SHOWN} times");
+        return Err(ApiError::field("id", words));
+    }
+    Ok(ids)
 }
 
 fn parse_field(text: &str, zone: Tz) -> Result<DateTime<Utc>, String> {
@@ -110,6 +136,8 @@ pub struct OrphanDismissalPage {
     /// The number with its noun, and the fields of the button.
     found: Option<(String, Vec<(&'static str, String)>)>,
     can_dismiss: bool,
+    /// Selected on the page before: no form for a period.
+    named: bool,
 }
 
 impl OrphanDismissalPage {
@@ -119,9 +147,13 @@ impl OrphanDismissalPage {
         accounts: &[AccountId],
         zone: Tz,
     ) -> Self {
-        let chosen = selection.map(|selection| &selection.account);
-        let after = selection.and_then(|selection| selection.received_after);
-        let before = selection.and_then(|selection| selection.received_before);
+        let period = match selection {
+            Some(OrphanSelection::Received(period)) => Some(period),
+            Some(OrphanSelection::Named(_)) | None => None,
+        };
+        let chosen = period.map(|period| &period.account);
+        let after = period.and_then(|period| period.received_after);
+        let before = period.and_then(|period| period.received_before);
         let field =
             |at: Option<DateTime<Utc>>| at.map_or_else(String::new, |at| print_local(at, zone));
         Self {
@@ -141,19 +173,24 @@ impl OrphanDismissalPage {
                 (text, fields(selection))
             }),
             can_dismiss: found.is_some_and(|(_, number)| *number > 0),
+            named: matches!(selection, Some(OrphanSelection::Named(_))),
         }
     }
 }
 
 fn fields(selection: &OrphanSelection) -> Vec<(&'static str, String)> {
+    let period = match selection {
+        OrphanSelection::Received(period) => period,
+        OrphanSelection::Named(ids) => {
+            return ids.iter().map(|id| ("id", id.to_string())).collect();
+        }
+    };
     let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let after = selection
-        .received_after
-        .map(|at| ("received_after", text(at)));
-    let before = selection
+    let after = period.received_after.map(|at| ("received_after", text(at)));
+    let before = period
         .received_before
         .map(|at| ("received_before", text(at)));
-    let account = ("account", selection.account.to_string());
+    let account = ("account", period.account.to_string());
     [account].into_iter().chain(after).chain(before).collect()
 }
 

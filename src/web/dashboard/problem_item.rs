@@ -27,6 +27,8 @@ pub(super) struct ProblemItem {
     pub(super) mark_failed: Option<String>,
     pub(super) match_form: Option<MatchForm>,
     pub(super) dismiss: Option<String>,
+    /// The id of an orphan, which can be dismissed together with others.
+    pub(super) selectable: Option<String>,
 }
 
 /// The items of one kind of problem, as `viewer` may see them.
@@ -169,6 +171,7 @@ fn orphan_item(orphan: &ListedOrphan, viewer: Visibility) -> ProblemItem {
         match_form: (viewer == Visibility::Full)
             .then(|| MatchForm::new(message.id, &orphan.suggestions, MatchFormPage::Problems)),
         dismiss: for_operator(viewer, format!("/messages/{}/put-aside", message.id)),
+        selectable: for_operator(viewer, message.id.to_string()),
         ..ProblemItem::default()
     }
 }

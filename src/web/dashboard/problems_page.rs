@@ -31,6 +31,8 @@ pub(crate) async fn show(
 pub struct ProblemsPage {
     pub(super) frame: Frame,
     sections: Vec<ProblemSection>,
+    /// Whether orphans can be selected.
+    dismissal: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,12 +51,15 @@ struct ProblemSection {
 
 impl ProblemsPage {
     pub fn new(lists: &[ProblemList], viewer: Visibility) -> Self {
+        let sections: Vec<ProblemSection> = lists
+            .iter()
+            .map(|list| ProblemSection::new(list, viewer))
+            .collect();
+        let items = || sections.iter().flat_map(|section| &section.items);
         Self {
             frame: Frame::in_section(NavigationSection::Problems, "Problems", Refresh::Never),
-            sections: lists
-                .iter()
-                .map(|list| ProblemSection::new(list, viewer))
-                .collect(),
+            dismissal: items().any(|item| item.selectable.is_some()),
+            sections,
         }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::send_request::MediaRequest;
 use super::summary_responses::CostSumResponse;
@@ -16,7 +14,6 @@ use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
 use crate::domain::scope::Visibility;
-use crate::operating::bulk_actions::BulkResult;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::reporting::costs::month_costs::CostFigures;
 use crate::sending::campaign::{ImportReport, NewCampaign};
@@ -322,66 +319,4 @@ pub(crate) struct ResendCampaignRequest {
     /// Count them, and send none.
     #[serde(default)]
     pub(crate) dry_run: bool,
-}
-
-/// Which messages to send again.
-#[derive(Deserialize, ToSchema, Debug)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ResendMessagesRequest {
-    /// The filters of the list of messages, by name; at least one. Without a state only failed
-    /// messages are resent.
-    #[schema(value_type = Object)]
-    pub(crate) filter: Map<String, Value>,
-    /// Instead of the media of the messages.
-    pub(crate) media: Option<MediaRequest>,
-    /// Count them, and send none.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
-}
-
-/// Which queued messages to cancel.
-#[derive(Deserialize, ToSchema, Debug)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CancelMessagesRequest {
-    /// The filters of the list of messages, by name; at least one.
-    #[schema(value_type = Object)]
-    pub(crate) filter: Map<String, Value>,
-    /// Count them, and cancel none.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
-}
-
-/// How many messages were resent or cancelled, or would be.
-#[derive(Serialize, ToSchema, Debug)]
-pub(crate) struct BulkResponse {
-    pub(crate) dry_run: bool,
-    pub(crate) count: u64,
-    /// Matching messages for which that is not possible.
-    pub(crate) skipped: u64,
-    /// The first 100 of these.
-    pub(crate) skipped_messages: Vec<SkippedMessage>,
-}
-
-/// A message for which the action is not possible.
-#[derive(Serialize, ToSchema, Debug)]
-pub(crate) struct SkippedMessage {
-    pub(crate) id: Uuid,
-    pub(crate) reason: String,
-}
-
-impl BulkResponse {
-    pub(crate) fn new(result: BulkResult, dry_run: bool) -> Self {
-        let skipped = result.listed.into_iter();
-        Self {
-            dry_run,
-            count: result.count,
-            skipped: result.skipped,
-            skipped_messages: skipped
-                .map(|(id, reason)| SkippedMessage {
-                    id: id.uuid(),
-                    reason,
-                })
-                .collect(),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The JSON of the API, and what of it a caller without `operate` may see. One file per resource.
 
 pub(crate) mod account_response;
+pub(crate) mod bulk_messages;
 pub(crate) mod callback_responses;
 pub(crate) mod campaign_responses;
 pub(crate) mod message_parts;

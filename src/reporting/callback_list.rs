@@ -1,0 +1,194 @@
+//! Pages of the list of callbacks, newest first. A text is sought in a bounded number of bodies.
+
+use chrono::{DateTime, Utc};
+
+use crate::db;
+use crate::domain::account_limit::AccountLimit;
+use crate::domain::callback_record::CallbackSummary;
+use crate::domain::ids::CallbackId;
+use crate::journal::JournalFilter;
+use crate::reporting::callback_filter::CallbackFilter;
+use crate::reporting::callback_views::{ListedCallback, summaries_of, with_outcomes};
+use crate::services::Services;
+use crate::store::outcome_list::OutcomeFilter;
+
+/// Callbacks whose bodies one page searches: a page stays fast, whatever the text.
+const SEARCHED_CALLBACKS: usize = 5_000;
+const SEARCHED_BYTES: u64 = 32 * 1024 * 1024;
+/// Callbacks of one query of a search.
+const GROUP: usize = 500;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackQuery {
+    pub filter: CallbackFilter,
+    /// Of the caller.
+    pub limit_to: AccountLimit,
+    /// Older than this journal position.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackList {
+    pub callbacks: Vec<ListedCallback>,
+    /// Where the next page starts.
+    pub next: Option<i64>,
+    /// Of a search.
+    pub searched: Option<SearchedSpan>,
+}
+
+/// The callbacks whose bodies a page searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SearchedSpan {
+    pub callbacks: usize,
+    /// When the oldest was received; absent if there were none.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+pub async fn list(services: &Services, query: &CallbackQuery) -> Result<CallbackList, db::Error> {
+    let candidates = Candidates::of(services, query).await?;
+    match &query.filter.text {
+        Some(text) => search(&candidates, query, text).await,
+        None => list_page(&candidates, query).await,
+    }
+}
+
+async fn list_page(
+    candidates: &Candidates<'_>,
+    query: &CallbackQuery,
+) -> Result<CallbackList, db::Error> {
+    let wanted = query.limit.saturating_add(1);
+    let mut summaries = candidates.before(query.before, wanted).await?;
+    let more = summaries.len() > query.limit;
+    summaries.truncate(query.limit);
+    let next = summaries.last().filter(|_| more).map(|last| last.seq);
+    Ok(CallbackList {
+        callbacks: with_outcomes(candidates.services, summaries).await?,
+        next,
+        searched: None,
+    })
+}
+
+/// Ends when the page is full, nothing is left, or enough is searched.
+async fn search(
+    candidates: &Candidates<'_>,
+    query: &CallbackQuery,
+    text: &str,
+) -> Result<CallbackList, db::Error> {
+    let journal = &candidates.services.journal;
+    let (mut found, mut before, mut bytes) = (Vec::new(), query.before, 0_u64);
+    let mut searched = SearchedSpan {
+        callbacks: 0,
+        oldest: None,
+    };
+    let next = loop {
+        let mut group = candidates.before(before, GROUP).await?;
+        let is_last = group.len() < GROUP;
+        let fitting = group.iter().take_while(|summary| {
+            let fits = bytes < SEARCHED_BYTES;
+            bytes = bytes.saturating_add(summary.size);
+            fits
+        });
+        let fitting = fitting.count();
+        let is_whole = fitting == group.len();
+        group.truncate(fitting);
+        let ids: Vec<CallbackId> = group.iter().map(|summary| summary.id).collect();
+        let containing = journal.find_containing(&ids, text).await?;
+        for summary in group {
+            if found.len() == query.limit {
+                break;
+            }
+            before = Some(summary.seq);
+            searched.callbacks += 1;
+            searched.oldest = Some(summary.received_at);
+            if containing.contains(&summary.id) {
+                found.push(summary);
+            }
+        }
+        if is_last && is_whole && found.len() < query.limit {
+            break None;
+        }
+        if found.len() == query.limit || !is_whole || searched.callbacks >= SEARCHED_CALLBACKS {
+            break before;
+        }
+    };
+    Ok(CallbackList {
+        callbacks: with_outcomes(candidates.services, found).await?,
+        next,
+        searched: Some(searched),
+    })
+}
+
+/// What matches all conditions but the text.
+struct Candidates<'a> {
+    services: &'a Services,
+    journal: JournalFilter,
+    /// If an outcome is given.
+    outcomes: Option<OutcomeFilter>,
+}
+
+impl<'a> Candidates<'a> {
+    async fn of(services: &'a Services, query: &CallbackQuery) -> Result<Self, db::Error> {
+        let filter = &query.filter;
+        // No index has the time; the position in the journal follows it.
+        let since = match filter.received_after {
+            Some(at) => services.journal.first_seq_after(at).await?,
+            None => None,
+        };
+        let up_to = match filter.received_before {
+            Some(at) => services.journal.last_seq_before(at).await?,
+            None => None,
+        };
+        let outcomes = filter.outcome.flatten().map(|outcome| OutcomeFilter {
+            ids: None,
+            account: filter.account.clone(),
+            limit: query.limit_to.clone(),
+            outcome: Some(outcome),
+            received_after: filter.received_after,
+            received_before: filter.received_before,
+            since,
+            up_to,
+        });
+        let pending_after = match filter.outcome {
+            Some(None) => Some(services.store.position().await?),
+            _ => None,
+        };
+        let journal = JournalFilter {
+            account: filter.account.clone(),
+            limit: query.limit_to.clone(),
+            ids: None,
+            received_after: filter.received_after,
+            received_before: filter.received_before,
+            since: match (filter.received_after, since) {
+                // Nothing was received since.
+                (Some(_), None) => Some(i64::MAX),
+                _ => since.max(pending_after.map(|seq| seq.saturating_add(1))),
+            },
+            up_to: match (filter.received_before, up_to) {
+                // Nothing was received before.
+                (Some(_), None) => Some(0),
+                _ => up_to,
+            },
+        };
+        Ok(Self {
+            services,
+            journal,
+            outcomes,
+        })
+    }
+
+    /// Newest first, below a position in the journal.
+    async fn before(
+        &self,
+        seq: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<CallbackSummary>, db::Error> {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let Some(filter) = &self.outcomes else {
+            return self.services.journal.list(&self.journal, seq, limit).await;
+        };
+        let store = &self.services.store;
+        let outcomes = store.list_outcomes_before(filter, seq, limit).await?;
+        summaries_of(self.services, outcomes).await
+    }
+}
