@@ -129,6 +129,7 @@ pub struct MessagesPage {
     older: Option<String>,
     csv: String,
     ndjson: String,
+    can_send: bool,
 }
 
 impl MessagesPage {
@@ -143,6 +144,7 @@ impl MessagesPage {
             Some(_) => Refresh::Never,
         };
         Self {
+            can_send: viewer == Visibility::Full,
             frame: Frame::in_section(NavigationSection::Messages, "Messages", refresh),
             pills: pills(url),
             form: FilterForm::new(url, input.accounts),
