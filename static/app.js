@@ -299,6 +299,48 @@
     window.addEventListener("pagehide", () => events.close());
   }
 
+  // A form that is checked while the operator types: errors of the fields already filled in, and the preview.
+
+  function checkWhileTyping(form) {
+    const typed = new Set();
+    let timer = null;
+    let request = null;
+
+    async function check() {
+      request?.abort();
+      request = new AbortController();
+      const fields = new FormData(form);
+      // Only the complete submission uploads the file.
+      if (form.elements.file?.files.length) return;
+      fields.delete("file");
+      fields.set("action", "check");
+      try {
+        const reply = await fetch(form.getAttribute("action"), { method: "POST", body: fields, signal: request.signal });
+        if (reply.redirected || ![200, 422].includes(reply.status)) return;
+        const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+        for (const error of form.querySelectorAll(".field-error[id]")) {
+          const name = error.id.replace("error-", "");
+          const message = typed.has(name) ? page.getElementById(error.id)?.textContent ?? "" : "";
+          error.textContent = message;
+          form.elements[name].setAttribute("aria-invalid", String(message !== ""));
+          form.elements[name].setAttribute("aria-describedby", error.id);
+        }
+        const preview = page.getElementById("preview");
+        document.getElementById("preview").replaceChildren(...(preview?.childNodes ?? []));
+      } catch {
+        // Unreachable, or another check began; the submission checks everything again.
+      }
+    }
+
+    form.addEventListener("input", (event) => {
+      typed.add(event.target.name);
+      clearTimeout(timer);
+      timer = setTimeout(check, 600);
+    });
+  }
+
+  for (const form of document.querySelectorAll("form[data-check]")) checkWhileTyping(form);
+
   enhance(document);
   follow();
   // This page was written before the server knew the zone.

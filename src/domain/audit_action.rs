@@ -24,6 +24,8 @@ pub enum Verb {
     CreateSignInLink,
     CreateToken,
     RevokeToken,
+    /// Wrote a message by hand.
+    Send,
     /// Cancelled a message before it was submitted.
     Cancel,
     Resend,

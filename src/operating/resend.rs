@@ -101,7 +101,9 @@ pub(in crate::operating) fn message_input(
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
             .collect(),
         campaign: message.campaign.as_ref().map(CampaignId::to_string),
+        send_before: None,
         resend: Some(resend),
+        author: None,
         template: message.template.as_ref().map(template_input),
     })
 }

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod campaign;
 pub mod dispatch;
+mod expiry_text;
 pub mod known_flows;
 pub mod media_check;
 pub mod numbering_plan;

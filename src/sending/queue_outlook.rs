@@ -26,12 +26,14 @@ pub struct QueueOutlook(Arc<Mutex<CountedQueues>>);
 type CountedQueues = HashMap<(AccountId, QueuePart), (DateTime<Utc>, u64)>;
 
 impl QueueOutlook {
-    /// For a message of this account that is accepted now and goes behind this part of the queue.
+    /// For a message of this account that is accepted now, goes behind this part of the queue and may
+    /// wait for so long.
     pub async fn list_warnings(
         &self,
         store: &Store,
         account: &Account,
         ahead: QueuePart,
+        send_before: TimeDelta,
         now: DateTime<Utc>,
     ) -> Result<Vec<MessageWarning>, db::Error> {
         let id = &account.id;
@@ -53,7 +55,7 @@ impl QueueOutlook {
         let queued = self.count(store, id, ahead, now).await?;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let wait = queued as f64 / rate;
-        let limit = account.send_before;
+        let limit = send_before.to_std().unwrap_or_default();
         Ok(if wait > limit.as_secs_f64() {
             let text = format!(
                 "{queued} messages are queued for account {id}, which sends {rate:.1} a second: this one will expire after {}",

@@ -74,6 +74,11 @@ impl UploadStorage {
         })
     }
 
+    /// Of the URLs of files and reports.
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// Creates a file (0600) for a request body; it is removed on drop unless it is stored.
     pub fn create_temporary(&self) -> io::Result<NamedTempFile> {
         NamedTempFile::new_in(&self.folder)

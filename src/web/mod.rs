@@ -53,7 +53,7 @@ use crate::web::dashboard::{
     account_forms, accounts_page, alerts_section, audit_page, bulk_action_page, callback_page,
     callbacks_page, campaign_page, campaign_resend_page, campaigns_page, form_handlers,
     message_page, messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page,
-    reports_page, settings_forms, settings_page, url_check_page, user_forms,
+    reports_page, send_page, settings_forms, settings_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -161,6 +161,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::preview;
             Post "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::apply;
             Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
+            Get  "/send",                                  Scoped(Send),        send_page::show;
+            Post "/send",                                  Scoped(Send),        send_page::submit;
             Get  "/campaigns",                             Scoped(Read),        campaigns_page::show;
             Post "/campaigns",                             Scoped(Send),        campaigns_page::create_draft;
             Get  "/campaigns/{id}",                        Scoped(Read),        campaign_page::show;

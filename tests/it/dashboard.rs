@@ -133,7 +133,9 @@ impl Server {
             client_reference: None,
             options: BTreeMap::new(),
             campaign: None,
+            send_before: None,
             resend: None,
+            author: None,
             template: None,
         };
         self.clock.advance(TimeDelta::seconds(1));

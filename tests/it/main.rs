@@ -91,6 +91,7 @@ mod retention;
 mod retries;
 mod routes;
 mod seeds;
+mod send_page;
 mod sending;
 mod settlement;
 mod simulator;

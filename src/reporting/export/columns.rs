@@ -89,7 +89,9 @@ const COLUMNS: [ExportColumn; 34] = [
     column("pricing_category", |_, message| {
         optional(message.pricing.category.as_deref())
     }),
-    column("price", |_, message| optional(message.pricing.price.as_deref())),
+    column("price", |_, message| {
+        optional(message.pricing.price.as_deref())
+    }),
     column("campaign", |_, message| {
         optional(message.campaign.as_ref().map(CampaignId::as_str))
     }),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::domain::campaign::CampaignId;
 use crate::domain::correlation_tag;
 use crate::domain::ids::{AccountId, MessageId};
@@ -11,14 +13,30 @@ use crate::domain::phone_text::PhoneText;
 use crate::domain::provider::Capabilities;
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::providers;
-use crate::sending::accept::accept_error::InvalidField;
+use crate::sending::accept::accept_error::{AcceptError, InvalidField};
 use crate::sending::accept::message_input::MessageInput;
 use crate::sending::accept::{media_fields, option_fields, template_fields};
+use crate::sending::expiry_text::{self, GivenExpiry};
 use crate::sending::recipient_number;
 
 pub(super) struct CheckedMessage<'a> {
     pub(super) account: &'a Account,
     pub(super) draft: MessageDraft,
+    /// Instead of the account's.
+    pub(super) send_before: Option<GivenExpiry>,
+}
+
+impl CheckedMessage<'_> {
+    /// How long the message may stay queued.
+    pub(super) fn time_left(&self, now: DateTime<Utc>) -> Result<TimeDelta, AcceptError> {
+        let Some(given) = self.send_before else {
+            let usual = TimeDelta::from_std(self.account.send_before);
+            return Ok(usual.unwrap_or(TimeDelta::MAX));
+        };
+        given.time_left(now).map_err(|message| {
+            AcceptError::Invalid(vec![InvalidField::new("send_before", message)])
+        })
+    }
 }
 
 pub(super) fn check_message<'a>(
@@ -54,6 +72,10 @@ pub(super) fn check_message<'a>(
         .as_deref()
         .and_then(|text| collect_error(text.parse::<CampaignId>(), "campaign", &mut errors));
     let template = template_fields::check_template(input, provider, capabilities, &mut errors);
+    let send_before = input
+        .send_before
+        .as_deref()
+        .and_then(|text| collect_error(expiry_text::parse(text), "send_before", &mut errors));
     let (Some(recipient), Some(media), true) = (recipient, media, errors.is_empty()) else {
         return Err(errors);
     };
@@ -79,7 +101,11 @@ pub(super) fn check_message<'a>(
         campaign,
         template,
     };
-    Ok(CheckedMessage { account, draft })
+    Ok(CheckedMessage {
+        account,
+        draft,
+        send_before,
+    })
 }
 
 pub(super) fn find_account<'a>(

@@ -29,8 +29,13 @@ pub struct MessageInput {
     pub options: BTreeMap<String, serde_json::Value>,
     /// Id of a campaign, which is created if it does not exist.
     pub campaign: Option<String>,
+    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent means as the account
+    /// says.
+    pub send_before: Option<String>,
     /// Set if this is a resend: of which message, by whom.
     pub resend: Option<Resend>,
+    /// Set if it was written by hand, which the audit log keeps.
+    pub author: Option<Author>,
     pub template: Option<TemplateInput>,
 }
 
@@ -62,6 +67,14 @@ pub struct Resend {
     pub address: Option<String>,
 }
 
+/// Who wrote a message by hand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Author {
+    /// The actor of the audit log.
+    pub actor: String,
+    pub address: Option<String>,
+}
+
 /// An uploaded file in a temporary location.
 #[derive(Clone, Debug)]
 pub struct ReceivedFile {
@@ -72,6 +85,14 @@ pub struct ReceivedFile {
     pub content_type: Option<String>,
     /// Of its bytes, base64url.
     pub sha256: String,
+}
+
+/// Whether the media itself is examined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MediaInspection {
+    Full,
+    /// It is not here, or examining it takes too long.
+    Skipped,
 }
 
 /// The caller's key that makes a request idempotent, before the request is validated.

@@ -2,12 +2,14 @@
 //! transaction, together with others.
 
 mod accept_error;
+mod acceptance_warnings;
 mod acceptance_writer;
 mod media_fields;
 mod media_preflight;
 mod media_url;
 mod message_fields;
 mod message_input;
+pub mod message_preview;
 mod option_fields;
 pub mod register_observed;
 mod request_meaning;
@@ -20,15 +22,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::accept_error::{AcceptError, InvalidField};
 pub use self::message_input::{
-    ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend, TemplateInput,
+    Author, ButtonInput, KeyedRequest, MediaInspection, MessageInput, ReceivedFile, RequestKey,
+    Resend, TemplateInput,
 };
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
-use crate::domain::message_warning::{MessageWarning, WarningCode};
-use crate::domain::provider_account::{Account, AccountMode, WindowPolicy};
+use crate::domain::message_warning::MessageWarning;
+use crate::domain::provider_account::{Account, WindowPolicy};
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
@@ -36,7 +39,6 @@ use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Accepted, IdempotencyKey};
-use crate::store::send_queue::QueuePart;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
@@ -149,7 +151,7 @@ impl Acceptor {
         let checked = message_fields::check_message(&input, &self.accounts, id)
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
-        let mut draft = checked.draft;
+        let mut draft = checked.draft.clone();
         let key = key.map(|key| identify(key, &input, &draft));
         // A repeated request gets the first reply, whatever has changed in the meantime.
         if let Some(key) = &key
@@ -157,28 +159,10 @@ impl Acceptor {
         {
             return StoredMessage::of(known, Vec::new(), now);
         }
-        let mut warnings = Vec::new();
-        match window_check::check_window(&self.store, account, &draft, now).await? {
-            WindowVerdict::Accepted => {}
-            WindowVerdict::Warned(warning) => warnings.push(warning),
-            WindowVerdict::Refused(error) => return Err(AcceptError::Invalid(vec![error])),
-        }
-        warnings.extend(self.check_media(&input, account, &draft).await?);
-        if account.mode == AccountMode::Live {
-            let ahead = if draft.campaign.is_none() {
-                QueuePart::OutsideCampaigns
-            } else {
-                QueuePart::Whole
-            };
-            let outlook = self.outlook.list_warnings(&self.store, account, ahead, now);
-            warnings.extend(outlook.await?);
-        }
-        if account.mode == AccountMode::DryRun {
-            warnings.push(MessageWarning::new(
-                WarningCode::DryRun,
-                format!("account {} is in dry-run: nothing will be sent", account.id),
-            ));
-        }
+        let send_before = checked.time_left(now)?;
+        let warnings = self
+            .list_warnings(&input, &checked, MediaInspection::Full, now)
+            .await?;
         if let Some(upload) = &input.upload {
             let stored = self
                 .uploads
@@ -190,20 +174,14 @@ impl Acceptor {
                 token: upload_storage::token_for(&draft),
             });
         }
-        let action = input.resend.as_ref().map(|resend| Action {
-            message: Some(resend.of),
-            account: Some(account.id.clone()),
-            detail: Some(format!("as {id}")),
-            address: resend.address.clone(),
-            ..Action::new(resend.actor.as_str(), Verb::Resend, now)
-        });
+        let action = audited_action(&input, id, account, now);
         let upload = input.upload.is_some().then(|| draft.media.clone());
         let message = WaitingMessage {
             id,
             draft,
             key,
             action,
-            send_before: TimeDelta::from_std(account.send_before).unwrap_or(TimeDelta::MAX),
+            send_before,
             silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
             warnings: warnings.clone(),
             now,
@@ -217,6 +195,38 @@ impl Acceptor {
         }
         StoredMessage::of(accepted, warnings, now)
     }
+}
+
+/// Of an operator: messages that programs send are not audited.
+fn audited_action(
+    input: &MessageInput,
+    id: MessageId,
+    account: &Account,
+    now: DateTime<Utc>,
+) -> Option<Action> {
+    let (address, action) = match (&input.resend, &input.author) {
+        (Some(resend), _) => {
+            let action = Action {
+                message: Some(resend.of),
+                detail: Some(format!("as {id}")),
+                ..Action::new(resend.actor.as_str(), Verb::Resend, now)
+            };
+            (&resend.address, action)
+        }
+        (None, Some(author)) => {
+            let action = Action {
+                message: Some(id),
+                ..Action::new(author.actor.as_str(), Verb::Send, now)
+            };
+            (&author.address, action)
+        }
+        (None, None) => return None,
+    };
+    Some(Action {
+        account: Some(account.id.clone()),
+        address: address.clone(),
+        ..action
+    })
 }
 
 fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> IdempotencyKey {

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::campaign::CampaignId;
@@ -70,27 +70,18 @@ pub(super) fn hash_meaning(input: &MessageInput, draft: &MessageDraft) -> String
             .collect();
         json!([name, language, body, buttons])
     });
-    let meaning = json!([
-        sender.as_ref().filter(|_| input.from.is_some()),
-        recipient.digits(),
-        name,
-        [
-            json!(kind.as_str()),
-            source,
-            json!(mime_type),
-            json!(caption)
-        ],
-        [reference, reference1, reference2, client_reference],
-        [
-            json!(wa_source),
-            json!(link_source),
-            json!(link_with_record)
-        ],
-        [
-            json!(campaign.as_ref().map(CampaignId::as_str)),
-            json!(template)
-        ],
-    ]);
+    let mut meaning = vec![
+        json!(sender.as_ref().filter(|_| input.from.is_some())),
+        json!(recipient.digits()),
+        json!(name),
+        json!([kind.as_str(), source, mime_type, caption]),
+        json!([reference, reference1, reference2, client_reference]),
+        json!([wa_source, link_source, link_with_record]),
+        json!([campaign.as_ref().map(CampaignId::as_str), template]),
+    ];
+    // Earlier versions did not know it.
+    meaning.extend(input.send_before.as_ref().map(|text| json!(text.trim())));
+    let meaning = Value::from(meaning);
     let hash = Sha256::digest(meaning.to_string());
     format!("{VERSION}{}", URL_SAFE_NO_PAD.encode(hash))
 }

@@ -14,6 +14,7 @@ use crate::domain::message_warning::MessageWarning;
 use crate::domain::rfc3339;
 use crate::domain::template::Template;
 use crate::sending::accept::{Acceptor, InvalidField, MessageInput, TemplateInput};
+use crate::sending::expiry_text::{self, GivenExpiry};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
@@ -218,15 +219,12 @@ fn read_send_before(
     text: &str,
     errors: &mut Vec<InvalidField>,
 ) -> (Option<DateTime<Utc>>, Option<TimeDelta>) {
-    if let Ok(at) = rfc3339::parse(text) {
-        return (Some(at), None);
+    match expiry_text::parse(text) {
+        Ok(GivenExpiry::At(at)) => (Some(at), None),
+        Ok(GivenExpiry::After(time)) => (None, Some(time)),
+        Err(message) => {
+            errors.push(InvalidField::new("send_before", message));
+            (None, None)
+        }
     }
-    let duration = humantime::parse_duration(text).ok();
-    let within = duration.and_then(|time| TimeDelta::from_std(time).ok());
-    let within = within.filter(|time| *time > TimeDelta::zero() && *time <= TimeDelta::days(366));
-    if within.is_none() {
-        let message = format!("`{text}` is neither an RFC 3339 instant nor a duration such as 2h");
-        errors.push(InvalidField::new("send_before", message));
-    }
-    (None, within)
 }

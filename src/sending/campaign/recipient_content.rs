@@ -125,7 +125,9 @@ impl RecipientContent {
             options: BTreeMap::new(),
             campaign: Some(campaign.id.to_string()),
             template,
+            send_before: None,
             resend: None,
+            author: None,
         })
     }
 }

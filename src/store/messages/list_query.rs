@@ -67,7 +67,12 @@ pub(crate) fn listed_by_change(
     limit: u64,
 ) -> Select<Entity> {
     let changed_at = index_hint.column(IndexHint::Change, Column::UpdatedAt);
-    let mut fitting = narrow(filter, &[index_hint], index_hint, older_than(changed_at.clone(), after));
+    let mut fitting = narrow(
+        filter,
+        &[index_hint],
+        index_hint,
+        older_than(changed_at.clone(), after),
+    );
     if !filter.states.is_empty() {
         let state = index_hint.column(IndexHint::Order, Column::State);
         fitting = fitting.filter(state.is_in(filter.states.iter().copied()));

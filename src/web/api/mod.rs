@@ -35,7 +35,7 @@ mod query_parameter;
 pub(crate) mod recipient_endpoints;
 pub(crate) mod rejection_endpoints;
 pub(crate) mod replay_endpoints;
-mod send_body;
+pub(crate) mod send_body;
 pub(crate) mod send_endpoint;
 pub(crate) mod statistics_endpoints;
 pub(crate) mod statistics_query;

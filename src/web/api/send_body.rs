@@ -24,7 +24,7 @@ use crate::web::request_parsing::parse_json;
 /// In bytes. Every field at its limit fits.
 const JSON_LIMIT: usize = 256 * 1024;
 /// In bytes, above every provider's limit: the exact limit is checked afterwards.
-const FILE_LIMIT: usize = 32 * 1024 * 1024;
+pub(crate) const FILE_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The multipart form, for the OpenAPI document.
 pub(crate) struct SendForm;
@@ -107,7 +107,9 @@ async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Rece
                 hasher.update(&body);
                 message = Some(parse_json(&body)?);
             }
-            "file" if file.is_none() => file = Some(keep(services, &mut part, &mut hasher).await?),
+            "file" if file.is_none() => {
+                file = Some(keep_file(services, &mut part, &mut hasher, FILE_LIMIT).await?);
+            }
             "message" | "file" => return Err(ApiError::field(name, "is given twice")),
             _ => {
                 return Err(ApiError::field(
@@ -142,11 +144,13 @@ async fn read_text(part: &mut Field) -> Result<Vec<u8>, ApiError> {
     Ok(body)
 }
 
-/// Streams the file to the folder of uploads, so that storing it is a rename.
-async fn keep(
+/// Streams the file to the folder of uploads, so that storing it is a rename. `limit` in bytes; a
+/// larger file is an error of the field `file`.
+pub(crate) async fn keep_file(
     services: &Services,
     part: &mut Field,
     hasher: &mut Sha256,
+    limit: usize,
 ) -> Result<(NamedTempFile, ReceivedFile), ApiError> {
     let internal = |error: std::io::Error| ApiError::Internal(error.into());
     let file_name = part.content_disposition().and_then(|disposition| {
@@ -168,11 +172,9 @@ async fn keep(
     while let Some(chunk) = part.next().await {
         let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
         size += chunk.len();
-        if size > FILE_LIMIT {
-            return Err(ApiError::field(
-                "file",
-                format!("is larger than {FILE_LIMIT} bytes; no provider takes that"),
-            ));
+        if size > limit {
+            let message = format!("is larger than {limit} bytes");
+            return Err(ApiError::field("file", message));
         }
         hasher.update(&chunk);
         file_hasher.update(&chunk);

@@ -130,6 +130,8 @@ struct AccountCard {
     /// Where the form that pauses the account goes.
     pause: Option<String>,
     callback_url: Option<String>,
+    /// The form of a message of this account.
+    test_message: Option<String>,
     steps: Vec<Vec<StepPart>>,
     steps_open: bool,
     senders: Vec<String>,
@@ -219,6 +221,8 @@ impl AccountCard {
                 && !matches!(account.health, Health::Paused { .. }))
             .then(|| format!("/accounts/{}/pause", account.id)),
             callback_url: operator.then(|| account.callback_url.clone()),
+            test_message: (operator && account.mode.is_some())
+                .then(|| format!("/send?account={}", account.id)),
             steps: setup.iter().map(|step| step_parts(step, address)).collect(),
             steps_open: account.health == Health::Unconfigured,
             senders: account

@@ -29,7 +29,14 @@ pub(crate) async fn preview_resend(
     request: HttpRequest,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    preview(&services, &caller, &request, viewer.zone, BulkAction::Resend).await
+    preview(
+        &services,
+        &caller,
+        &request,
+        viewer.zone,
+        BulkAction::Resend,
+    )
+    .await
 }
 
 pub(crate) async fn resend(
@@ -47,7 +54,14 @@ pub(crate) async fn preview_cancel(
     request: HttpRequest,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    preview(&services, &caller, &request, viewer.zone, BulkAction::Cancel).await
+    preview(
+        &services,
+        &caller,
+        &request,
+        viewer.zone,
+        BulkAction::Cancel,
+    )
+    .await
 }
 
 pub(crate) async fn cancel(
@@ -65,7 +79,14 @@ pub(crate) async fn preview_mark_failed(
     request: HttpRequest,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    preview(&services, &caller, &request, viewer.zone, BulkAction::MarkFailed).await
+    preview(
+        &services,
+        &caller,
+        &request,
+        viewer.zone,
+        BulkAction::MarkFailed,
+    )
+    .await
 }
 
 pub(crate) async fn mark_failed(
@@ -74,7 +95,14 @@ pub(crate) async fn mark_failed(
     body: web::Bytes,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    apply(&services, &caller, &body, viewer.zone, BulkAction::MarkFailed).await
+    apply(
+        &services,
+        &caller,
+        &body,
+        viewer.zone,
+        BulkAction::MarkFailed,
+    )
+    .await
 }
 
 async fn preview(
@@ -127,12 +155,7 @@ fn selection(filter: MessageFilter) -> BulkSelection {
     }
 }
 
-fn resolve(
-    url: &MessageListUrl,
-    services: &Services,
-    caller: &Caller,
-    zone: Tz,
-) -> MessageFilter {
+fn resolve(url: &MessageListUrl, services: &Services, caller: &Caller, zone: Tz) -> MessageFilter {
     let query = url.message_query(zone);
     query.resolve(caller.visibility(), services.clock.now())
 }

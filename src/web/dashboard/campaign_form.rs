@@ -4,6 +4,7 @@ use crate::domain::media::MediaKind;
 use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
+use crate::web::dashboard::form_field::FormField;
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::upload_form::UploadForm;
 
@@ -18,16 +19,6 @@ pub(super) struct CampaignForm {
     pub(super) warnings: Vec<String>,
     /// Of a file that was only checked.
     pub(super) report: Option<ImportView>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct FormField {
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) hint: &'static str,
-    pub(super) value: String,
-    pub(super) error: Option<String>,
 }
 
 /// Name, label, type, hint.

@@ -11,7 +11,7 @@ use crate::reporting::campaign_summary::{CampaignSummary, summarize};
 use crate::sending::campaign::{ImportMode, RejectedRow, RowFormat};
 use crate::services::Services;
 use crate::web::api::campaign_endpoints::{change, find};
-use crate::web::api::recipient_endpoints::import_rows;
+use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
 use crate::web::dashboard::campaign_figures::{
     Attempted, CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures,
     segments, time_bars, usual_times,
@@ -43,12 +43,15 @@ pub(crate) async fn add_recipients(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = find(&services, &id).await?;
-    let form = UploadForm::read(&services, &request, payload).await?;
-    let Some((file, file_name)) = form.file else {
+    let form = UploadForm::read(&services, &request, payload, BODY_LIMIT).await?;
+    let Some((file, received)) = form.file else {
         let words = "no file was chosen; go back and choose a CSV file";
         return Err(ApiError::NotPossible(words.to_owned()));
     };
-    let (format, mode) = (RowFormat::of_file_name(&file_name), ImportMode::Apply);
+    let (format, mode) = (
+        RowFormat::of_file_name(received.file_name.as_deref().unwrap_or_default()),
+        ImportMode::Apply,
+    );
     import_rows(&services, &campaign, &file, format, mode).await?;
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
 }

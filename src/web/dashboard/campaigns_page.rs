@@ -15,7 +15,7 @@ use crate::sending::campaign::{
 };
 use crate::services::Services;
 use crate::store::page_counts::CountsByState;
-use crate::web::api::recipient_endpoints::import_rows;
+use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
 use crate::web::dashboard::campaign_figures::Attempted;
 use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::StateTotals;
@@ -49,7 +49,7 @@ pub(crate) async fn create_draft(
     payload: web::Payload,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let mut given = UploadForm::read(&services, &request, payload).await?;
+    let mut given = UploadForm::read(&services, &request, payload, BODY_LIMIT).await?;
     let mut form = CampaignForm::of(&services, &given);
     let mut errors = Vec::new();
     let rate = given.given("rate").and_then(|text| {
@@ -84,7 +84,7 @@ pub(crate) async fn create_draft(
     if let Err(found) = &checked {
         errors.extend(found.iter().cloned());
     }
-    let Some((file, file_name)) = given.file.take() else {
+    let Some((file, received)) = given.file.take() else {
         errors.push(InvalidField::new("file", "is missing; choose a CSV file"));
         return show_errors(&services, &caller, form.with_errors(&errors)).await;
     };
@@ -92,7 +92,7 @@ pub(crate) async fn create_draft(
         Ok(campaign) if errors.is_empty() => campaign,
         _ => return show_errors(&services, &caller, form.with_errors(&errors)).await,
     };
-    let format = RowFormat::of_file_name(&file_name);
+    let format = RowFormat::of_file_name(received.file_name.as_deref().unwrap_or_default());
     let dry_run = import_rows(&services, &campaign, &file, format, ImportMode::DryRun).await;
     let report = match dry_run {
         Ok(report) => report,

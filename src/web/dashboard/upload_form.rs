@@ -1,15 +1,16 @@
 //! A form with a file, as browsers post it: texts in memory, the file in a temporary one.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::sending::accept::ReceivedFile;
 use crate::services::Services;
-use crate::web::api::recipient_endpoints::BODY_LIMIT;
+use crate::web::api::send_body::keep_file;
 use crate::web::error::ApiError;
 
 /// In bytes, of all texts together.
@@ -18,41 +19,34 @@ const TEXT_LIMIT: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct UploadForm {
     texts: BTreeMap<String, String>,
-    /// With its name; absent if none was chosen.
-    pub(super) file: Option<(NamedTempFile, String)>,
+    /// Absent if none was chosen.
+    pub(super) file: Option<(NamedTempFile, ReceivedFile)>,
 }
 
 impl UploadForm {
+    /// `file_limit` in bytes.
     pub(super) async fn read(
         services: &Services,
         request: &HttpRequest,
         payload: web::Payload,
+        file_limit: usize,
     ) -> Result<Self, ApiError> {
-        let internal = |error: std::io::Error| ApiError::Internal(error.into());
         let malformed =
             |error: actix_multipart::MultipartError| ApiError::MalformedRequest(error.to_string());
         let mut parts = Multipart::new(request.headers(), payload.into_inner());
         let mut form = Self::default();
-        let (mut text_size, mut file_size) = (0, 0);
+        let mut text_size = 0;
         while let Some(part) = parts.next().await {
             let mut part = part.map_err(malformed)?;
             let name = part.name().unwrap_or_default().to_owned();
-            let file_name = part.content_disposition();
-            let file_name = file_name
-                .and_then(|found| found.get_filename())
-                .map(ToOwned::to_owned);
-            if let Some(file_name) = file_name {
-                let mut file = services.uploads.create_temporary().map_err(internal)?;
-                while let Some(chunk) = part.next().await {
-                    let chunk = chunk.map_err(malformed)?;
-                    file_size += chunk.len();
-                    if file_size > BODY_LIMIT {
-                        return Err(ApiError::TooLarge { limit: BODY_LIMIT });
-                    }
-                    file.write_all(&chunk).map_err(internal)?;
-                }
-                if !file_name.is_empty() {
-                    form.file = Some((file, file_name));
+            let disposition = part.content_disposition();
+            let is_file = disposition.is_some_and(|it| it.get_filename().is_some());
+            if is_file {
+                let (file, received) =
+                    keep_file(services, &mut part, &mut Sha256::new(), file_limit).await?;
+                // Browsers send a part without a name if no file was chosen.
+                if received.file_name.as_ref().is_some_and(|it| !it.is_empty()) {
+                    form.file = Some((file, received));
                 }
                 continue;
             }
@@ -73,6 +67,10 @@ impl UploadForm {
             form.texts.insert(name, text);
         }
         Ok(form)
+    }
+
+    pub(super) fn set_text(&mut self, name: &str, text: String) {
+        self.texts.insert(name.to_owned(), text);
     }
 
     /// Empty if it was not sent.

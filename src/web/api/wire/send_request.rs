@@ -45,6 +45,9 @@ pub(crate) struct SendRequest {
     pub(crate) client_reference: Option<String>,
     /// Id of the campaign that it belongs to; the first message creates it.
     pub(crate) campaign: Option<String>,
+    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent: the account's
+    /// `send_before`. Then it fails as expired.
+    pub(crate) send_before: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -119,7 +122,9 @@ impl From<SendRequest> for MessageInput {
             client_reference: request.client_reference,
             options: request.options,
             campaign: request.campaign,
+            send_before: request.send_before,
             resend: None,
+            author: None,
             template: request.template.map(Into::into),
         }
     }

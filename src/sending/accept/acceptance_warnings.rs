@@ -1,0 +1,52 @@
+//! What is probably a mistake about a valid message, and what its account refuses.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::message_warning::{MessageWarning, WarningCode};
+use crate::domain::provider_account::AccountMode;
+use crate::sending::accept::Acceptor;
+use crate::sending::accept::accept_error::AcceptError;
+use crate::sending::accept::message_fields::CheckedMessage;
+use crate::sending::accept::message_input::{MediaInspection, MessageInput};
+use crate::sending::accept::window_check::{self, WindowVerdict};
+use crate::store::send_queue::QueuePart;
+
+impl Acceptor {
+    /// About the recipient's window, the media, and whether the message will be sent in time.
+    pub(super) async fn list_warnings(
+        &self,
+        input: &MessageInput,
+        checked: &CheckedMessage<'_>,
+        inspection: MediaInspection,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<MessageWarning>, AcceptError> {
+        let (account, draft) = (checked.account, &checked.draft);
+        let mut warnings = Vec::new();
+        match window_check::check_window(&self.store, account, draft, now).await? {
+            WindowVerdict::Accepted => {}
+            WindowVerdict::Warned(warning) => warnings.push(warning),
+            WindowVerdict::Refused(error) => return Err(AcceptError::Invalid(vec![error])),
+        }
+        if inspection == MediaInspection::Full {
+            warnings.extend(self.check_media(input, account, draft).await?);
+        }
+        if account.mode == AccountMode::DryRun {
+            warnings.push(MessageWarning::new(
+                WarningCode::DryRun,
+                format!("account {} is in dry-run: nothing will be sent", account.id),
+            ));
+            return Ok(warnings);
+        }
+        let ahead = if draft.campaign.is_none() {
+            QueuePart::OutsideCampaigns
+        } else {
+            QueuePart::Whole
+        };
+        let limit = checked.time_left(now)?;
+        let outlook = self
+            .outlook
+            .list_warnings(&self.store, account, ahead, limit, now);
+        warnings.extend(outlook.await?);
+        Ok(warnings)
+    }
+}
