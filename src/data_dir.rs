@@ -144,7 +144,12 @@ fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
         return Ok(());
     }
     let entries = fs::read_dir(folder).map_err(denied("read", folder))?;
-    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let names: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.file_name())
+        // The root of a new file system has it.
+        .filter(|name| name != "lost+found")
+        .collect();
     let is_ours = OWN_FILES
         .iter()
         .any(|own| names.iter().any(|name| name == own));

@@ -195,7 +195,8 @@
     const whole = next.cloneNode(true);
     const known = new Map(listedRows(main()).map((row) => [rowLink(row), row]));
     let added = 0;
-    for (const row of listedRows(next)) {
+    const rows = listedRows(next);
+    for (const row of rows) {
       const shown = known.get(rowLink(row));
       if (!shown) {
         added += 1;
@@ -206,9 +207,14 @@
         showLocalTimes(shown);
       }
     }
+    const kept = new Set(rows.map(rowLink));
+    const gone = [...known.keys()].filter((link) => !kept.has(link)).length;
+    // New rows push as many off the page; others left because they changed.
+    const changed = Math.max(0, gone - added);
     const button = document.getElementById("new-rows");
-    if (!button || added === 0) return;
-    button.textContent = `${added} new · show`;
+    if (!button || added + changed === 0) return;
+    const parts = [added && `${added} new`, changed && `${changed} changed`].filter(Boolean);
+    button.textContent = `${parts.join(", ")} · show`;
     button.hidden = false;
     button.onclick = () => replaceContent(whole);
   }
@@ -253,7 +259,9 @@
 
   async function refresh() {
     waiting = null;
-    if (paused || fetching || document.hidden || busy()) { stale = true; return; }
+    if (paused || fetching || document.hidden) { stale = true; return; }
+    // Looks again, without fetching, until the viewer has finished.
+    if (busy()) { schedule(); return; }
     fetching = true;
     stale = false;
     try {
@@ -262,7 +270,9 @@
       if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const next = page.getElementById("main");
-      if (next && !paused && !busy()) {
+      // Not a page of ours: a proxy's sign-in page, for instance.
+      if (!next) return;
+      if (!paused && !busy()) {
         document.title = page.title;
         const otherZone = next.dataset.zone !== main().dataset.zone;
         if (otherZone) main().dataset.zone = next.dataset.zone;

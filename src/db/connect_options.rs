@@ -51,6 +51,8 @@ pub(super) enum ConnectionUse {
     Creating,
     Writing,
     Reading,
+    /// Writes another file only.
+    Copying,
 }
 
 pub(super) fn sqlite_options(
@@ -61,6 +63,7 @@ pub(super) fn sqlite_options(
     let (connections, query_only, cache) = match purpose {
         ConnectionUse::Creating | ConnectionUse::Writing => (1, "OFF", writer.cache),
         ConnectionUse::Reading => (SQLITE_READERS, "ON", READER_CACHE),
+        ConnectionUse::Copying => (1, "OFF", READER_CACHE),
     };
     let mut options = ConnectOptions::new(url);
     options
@@ -78,7 +81,7 @@ pub(super) fn sqlite_options(
                 // table; takes the write lock, so other connections do not set it: they could not
                 // be opened under a lock.
                 ConnectionUse::Creating => sqlite.pragma("auto_vacuum", "INCREMENTAL"),
-                ConnectionUse::Writing | ConnectionUse::Reading => sqlite,
+                ConnectionUse::Writing | ConnectionUse::Reading | ConnectionUse::Copying => sqlite,
             };
             sqlite
                 .busy_timeout(writer.busy_timeout)

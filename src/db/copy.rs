@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
+use crate::db::connect_options::{ConnectionUse, MAIN_WRITER, sqlite_options};
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 use crate::db::private_file::create_private_file;
@@ -18,10 +19,19 @@ impl Pools {
     pub(crate) async fn copy_into(&self, path: &Path) -> Result<(), Error> {
         // SQLite accepts an empty file, but would create one that others can read.
         create_private_file(path)?;
+        let source = self
+            .file()
+            .ok_or_else(|| Error::Unusable("only SQLite is copied".to_owned()))?;
+        let url = format!("sqlite://{}?mode=rw", source.display());
+        // Not the only writer: everybody else would wait for it until the end.
+        let options = sqlite_options(&url, ConnectionUse::Copying, MAIN_WRITER);
+        let connection = Database::connect(options).await?;
         let text = path.display().to_string();
         let copy =
             Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [text.into()]);
-        self.writer().execute_raw(copy).await?;
+        let copied = connection.execute_raw(copy).await;
+        connection.close().await?;
+        copied?;
         let synced = File::open(path).and_then(|file| file.sync_all());
         synced.map_err(|source| Error::File {
             path: path.display().to_string(),

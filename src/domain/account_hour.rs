@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 /// Share of failed messages that is too high whatever is usual, in percent.
 const HIGH_SHARE: i64 = 20;
 /// Fewer failures are no rate.
-const FEWEST_FAILURES: i64 = 3;
+pub const FEWEST_FAILURES: i64 = 3;
 /// Fewer delivered messages have no typical time.
 const FEWEST_DELIVERED: i64 = 5;
 /// Faster is never slow, however fast is usual.
@@ -15,7 +15,7 @@ const VERY_SLOW_MILLIS: f64 = 600_000.0;
 /// Times the usual time.
 const SLOW_FACTOR: f64 = 3.0;
 /// Fewer unanswered messages are no silence.
-const FEWEST_UNANSWERED: i64 = 5;
+pub const FEWEST_UNANSWERED: i64 = 5;
 /// How long nothing was received at the least.
 const SILENCE: TimeDelta = TimeDelta::minutes(15);
 

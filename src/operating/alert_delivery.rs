@@ -1,10 +1,12 @@
-//! Delivers notifications of alerts: signed as Standard Webhooks, retried for about a day.
+//! Delivers notifications of alerts: signed as Standard Webhooks, retried for about four and a half
+//! hours.
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -19,10 +21,12 @@ use crate::store::alert_records::{Notification, NotificationResult};
 
 /// Deliveries per run.
 const BATCH: u64 = 20;
-/// The last one is about a day after the first.
+/// The last one is four and a half hours after the first.
 const MOST_TRIES: i64 = 9;
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than a delivery takes: another process tries again if this one ends.
+const TAKEN_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// Stored instead of the rule's identity, across restarts.
 pub fn rule_key(rule: &AlertRule) -> String {
@@ -31,32 +35,44 @@ pub fn rule_key(rule: &AlertRule) -> String {
 
 pub(super) async fn deliver_due(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
-    for notification in services.store.list_due_notifications(now, BATCH).await? {
-        let rules = services.config.alerts.iter();
-        let rule = rules
-            .into_iter()
-            .find(|rule| rule_key(rule) == notification.rule);
-        let delivered = match rule {
-            Some(rule) => deliver(services, rule, &notification, now).await,
-            None => Err("the alert is no longer configured".to_owned()),
-        };
-        let result = match delivered {
-            Ok(()) => NotificationResult::Delivered,
-            Err(error) => {
-                let kind = rule.map_or("removed", |rule| rule.kind.as_str());
-                tracing::warn!(kind, error, "a notification of an alert was not delivered");
-                NotificationResult::Failed {
-                    next_try_at: rule.and_then(|_| next_try(&notification, now)),
-                    error,
-                }
-            }
-        };
-        services
-            .store
-            .finish_notification(&notification, &result, now)
-            .await?;
-    }
+    let due = services
+        .store
+        .take_due_notifications(now, now + TAKEN_FOR, BATCH)
+        .await?;
+    // Together: a receiver that hangs delays no other.
+    let deliveries = due
+        .iter()
+        .map(|notification| deliver_and_record(services, notification, now));
+    try_join_all(deliveries).await?;
     Ok(())
+}
+
+async fn deliver_and_record(
+    services: &Services,
+    notification: &Notification,
+    now: DateTime<Utc>,
+) -> Result<(), db::Error> {
+    let mut rules = services.config.alerts.iter();
+    let rule = rules.find(|rule| rule_key(rule) == notification.rule);
+    let delivered = match rule {
+        Some(rule) => deliver(services, rule, notification, now).await,
+        None => Err("the alert is no longer configured".to_owned()),
+    };
+    let result = match delivered {
+        Ok(()) => NotificationResult::Delivered,
+        Err(error) => {
+            let kind = rule.map_or("removed", |rule| rule.kind.as_str());
+            tracing::warn!(kind, error, "a notification of an alert was not delivered");
+            NotificationResult::Failed {
+                next_try_at: rule.and_then(|_| next_try(notification, now)),
+                error,
+            }
+        }
+    };
+    services
+        .store
+        .finish_notification(notification, &result, now)
+        .await
 }
 
 /// After 5 s, then each wait is three times the one before; `None` after the last try.

@@ -70,7 +70,7 @@ impl AlarmKind {
             Self::OverCeiling => "An account reached its hourly limit",
             Self::AccountTripped => "An account has stopped sending",
             Self::Busy => "An account used half of its hourly limit",
-            Self::Budget => "The budget of this month is nearly used",
+            Self::Budget => "Most or all of this month's budget is used",
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::account_hour::{FailureRate, Silence};
+use crate::domain::account_hour::{FEWEST_FAILURES, FEWEST_UNANSWERED, FailureRate, Silence};
 use crate::domain::alert::{AlertKind, AlertRule};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
@@ -12,11 +12,6 @@ use crate::reporting::budget_alerts::list_overspent;
 use crate::reporting::headline;
 use crate::services::Services;
 use crate::store::send_queue::QueuePart;
-
-/// Fewer failures are no rate.
-const FEWEST_FAILURES: i64 = 3;
-/// Fewer unanswered messages are no silence.
-const FEWEST_UNANSWERED: i64 = 5;
 
 /// A rule that applies.
 #[derive(Clone, PartialEq, Debug)]
@@ -102,7 +97,9 @@ fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Optio
                 .then(|| headline::failing(&account.id, rate))
         }
         AlertKind::Silent => {
-            let last = account.last_callback_at?;
+            let last = account
+                .last_callback_at
+                .or_else(|| account.hour.first_unanswered())?;
             let silence = Silence {
                 lasting: now - last,
                 unanswered: account.hour.unanswered_since(last),

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
-use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
+use crate::domain::account_hour::{DeliveryTime, FEWEST_UNANSWERED, FailureRate, Silence};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
@@ -37,8 +37,8 @@ impl Headline {
     }
 }
 
-/// Judges alarms and accounts as they are now. Times are in `zone`, named only if it is UTC. A caller who is limited to accounts learns of these
-/// only.
+/// Judges alarms and accounts as they are now. Times are in `zone`, named only if it is UTC. A caller
+/// who is limited to accounts learns of these only.
 pub async fn find(
     services: &Services,
     limit: &AccountLimit,
@@ -66,13 +66,18 @@ pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headli
             .filter(|alarm| alarm.kind != AlarmKind::AccountTripped)
             .map(|alarm| {
                 let subject = alarm.account.as_ref().map(|id| format!("{id}: "));
+                let rank = match alarm.kind {
+                    // Warnings before anything is lost.
+                    AlarmKind::Busy | AlarmKind::Budget | AlarmKind::OrphanFlood => 5,
+                    _ => 0,
+                };
                 let issue = Issue {
                     kind: alarm.kind.as_str(),
                     text: format!("{}{}", subject.unwrap_or_default(), alarm.kind.title()),
                     account: alarm.account,
                     path: "/problems".to_owned(),
                 };
-                (0, 0, issue)
+                (rank, 0, issue)
             }),
     );
     ranked.sort_by_key(|(rank, size, _)| (*rank, -size));
@@ -91,7 +96,17 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
     let masked = |text: &str| Visibility::Masked.mask_text(text);
     let mut path = format!("/accounts#{id}");
     let (rank, size, text) = match &account.health {
-        Health::Ok | Health::Unconfigured => return None,
+        Health::Ok => return None,
+        Health::Unconfigured => {
+            let unanswered = account.hour.unanswered_since(DateTime::<Utc>::MIN_UTC);
+            if unanswered < FEWEST_UNANSWERED {
+                return None;
+            }
+            let text = format!(
+                "{id}: no callback was ever received, although {unanswered} messages were submitted"
+            );
+            (3, unanswered, text)
+        }
         Health::Tripped(trip) => (
             1,
             0,

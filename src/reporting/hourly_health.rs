@@ -28,6 +28,11 @@ pub struct AccountHour {
 }
 
 impl AccountHour {
+    /// The quarter hour of the oldest message without a report.
+    pub fn first_unanswered(&self) -> Option<DateTime<Utc>> {
+        self.unanswered.iter().map(|(at, _)| *at).min()
+    }
+
     /// Messages without a report that were submitted after `last`, or in the same quarter hour.
     pub fn unanswered_since(&self, last: DateTime<Utc>) -> i64 {
         let since = self

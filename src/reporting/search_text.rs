@@ -93,6 +93,13 @@ impl SearchText {
         {
             return Some("reference starts with this");
         }
+        if message
+            .provider_id
+            .as_ref()
+            .is_some_and(|id| id.as_str() == without_marks)
+        {
+            return Some("same provider id");
+        }
         let recipient = message.recipient.as_deref().unwrap_or_default();
         let digits = PhoneText::parse(text).ok().map(|written| written.digits);
         match digits.filter(|digits| !digits.is_empty()) {

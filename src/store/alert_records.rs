@@ -124,18 +124,40 @@ impl Store {
             .await
     }
 
-    /// Notifications that are due, the longest due first.
-    pub async fn list_due_notifications(
+    /// Takes notifications that are due, the longest due first. Nobody else takes them before
+    /// `until`.
+    pub async fn take_due_notifications(
         &self,
         now: DateTime<Utc>,
+        until: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<Notification>, Error> {
-        use alert_notification_row::Column;
-        let rows = alert_notification_row::Entity::find()
+        use alert_notification_row::{Column, Entity};
+        let due = Entity::find()
             .filter(Column::NextTryAt.lte(instant::to_millis(now)))
             .order_by_asc(Column::NextTryAt)
-            .limit(limit)
-            .all(self.pools().reader())
+            .limit(limit);
+        // Mostly there are none: no reason to wait for the writer.
+        if due.clone().one(self.pools().reader()).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let rows = self
+            .pools()
+            .within(async |transaction| {
+                let mut taken = Vec::new();
+                for row in due.all(transaction).await? {
+                    let changed = Entity::update_many()
+                        .col_expr(Column::NextTryAt, Expr::value(instant::to_millis(until)))
+                        .filter(Column::Id.eq(row.id))
+                        .filter(Column::NextTryAt.eq(row.next_try_at))
+                        .exec(transaction)
+                        .await?;
+                    if changed.rows_affected == 1 {
+                        taken.push(row);
+                    }
+                }
+                Ok(taken)
+            })
             .await?;
         let notification = |row: alert_notification_row::Model| Notification {
             id: row.id,

@@ -282,3 +282,19 @@ async fn a_message_counts_when_it_is_first_submitted() {
     // Compares the counts with a recount.
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn an_account_whose_callbacks_never_arrive_is_not_healthy() {
+    let app = start_app().await;
+    let unanswered = Sent {
+        unreported: 7,
+        ..Sent::default()
+    };
+    add(&app, ZIXFLOW, noon(), unanswered, TimeDelta::zero()).await;
+    app.advance(TimeDelta::minutes(26));
+    assert_eq!(
+        page_headline(&app).await,
+        "zixflow-main: no callback was ever received, although 7 messages were submitted"
+    );
+    app.finish().await;
+}

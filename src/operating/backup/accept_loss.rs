@@ -83,6 +83,7 @@ async fn reconcile_pair(
 ) -> Result<AcceptedLoss, BackupError> {
     let url = database_url(staging);
     let pools = journal::connect(&url, CONNECTIONS).await?;
+    journal::check_schema(&pools).await?;
     journal::migrate(&pools).await?;
     let journal = Journal::open(pools).await?;
     let store = Store::open(&url, CONNECTIONS).await?;
@@ -106,6 +107,7 @@ async fn reconcile_opened(
             return Err(BackupError::Broken { file, fault });
         }
     }
+    store.check_schema().await?;
     store.migrate().await?;
     let fingerprint = store.key_fingerprint().await?;
     if !fingerprint.is_some_and(|known| target.key_fingerprints.contains(&known)) {

@@ -13,7 +13,7 @@ use crate::operating::backup::create::copy_uploads;
 use crate::operating::backup::existing::{list_backups, remove_backup};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
-    JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, folder_name,
+    JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, folder_name, is_ours,
 };
 use crate::operating::backup::manifest::{BackupCounts, Manifest, SchemaVersions};
 use crate::store::Store;
@@ -42,7 +42,11 @@ pub async fn back_up_before_migrations(
     }
     written?;
     let backups = list_backups(folder)?;
-    for old in backups.iter().rev().skip(KEPT) {
+    let ours = backups
+        .iter()
+        .rev()
+        .filter(|backup| is_ours(&backup.folder));
+    for old in ours.skip(KEPT) {
         remove_backup(&old.folder)?;
     }
     Ok(target)

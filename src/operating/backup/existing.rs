@@ -15,13 +15,18 @@ pub struct ExistingBackup {
     pub manifest: Manifest,
 }
 
-/// The complete backups directly in a folder, oldest first; none if it does not exist.
+/// The complete backups directly in a folder, oldest first; none if it does not exist. Those with an
+/// unreadable manifest are left out.
 pub fn list_backups(folder: &Path) -> Result<Vec<ExistingBackup>, BackupError> {
     let mut found = Vec::new();
     for folder in files::list_folders(folder)? {
         if folder.join(MANIFEST_FILE).exists() {
-            let manifest = Manifest::read(&folder)?;
-            found.push(ExistingBackup { folder, manifest });
+            match Manifest::read(&folder) {
+                Ok(manifest) => found.push(ExistingBackup { folder, manifest }),
+                Err(error) => {
+                    tracing::warn!(%error, "a backup is skipped: its manifest is unreadable")
+                }
+            }
         }
     }
     found.sort_by_key(|backup| backup.manifest.taken_at);

@@ -72,12 +72,14 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Option<BackupFile>, BackupE
     Ok(Some(describe(to, bytes, sha256)))
 }
 
-/// Writes a new file (0600), durably.
+/// Writes a new file (0600), durably: it is complete as soon as it has its name.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), BackupError> {
-    let mut file = create_new(path)?;
+    let unnamed = path.with_extension("new");
+    let mut file = create_new(&unnamed)?;
     let written = file
         .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all());
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unnamed, path));
     written.map_err(BackupError::at(path))
 }
 

@@ -24,3 +24,17 @@ pub(super) fn database_url(folder: &Path) -> Secret {
 pub(super) fn folder_name(now: DateTime<Utc>) -> String {
     format!("bluetick-{}", now.format("%Y%m%dT%H%M%S%3fZ"))
 }
+
+/// Whether `serve` made the folder: its name is that of [`folder_name`].
+pub(super) fn is_ours(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let stamp = name
+        .strip_prefix("bluetick-")
+        .and_then(|rest| rest.strip_suffix('Z'));
+    stamp.is_some_and(|stamp| {
+        stamp.len() == 18
+            && stamp
+                .split('T')
+                .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}

@@ -98,6 +98,7 @@ async fn doubt_restored(
 ) -> Result<Doubted, BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
+    store.check_schema().await?;
     store.migrate().await?;
     let taken_at = seconds(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");

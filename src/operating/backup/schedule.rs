@@ -9,7 +9,7 @@ use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::{BackupSource, create_backup};
 use crate::operating::backup::existing::{list_backups, remove_backup};
 use crate::operating::backup::files;
-use crate::operating::backup::layout::folder_name;
+use crate::operating::backup::layout::{MANIFEST_FILE, folder_name, is_ours};
 use crate::operating::backup::manifest::Manifest;
 use crate::services::Services;
 
@@ -61,25 +61,10 @@ pub fn next_after(newest: DateTime<Utc>, schedule: &BackupSchedule) -> DateTime<
 
 /// Left by a process that was killed.
 fn remove_unfinished(folder: &Path) -> Result<(), BackupError> {
-    let complete = list_backups(folder)?;
     for path in files::list_folders(folder)? {
-        if is_ours(&path) && !complete.iter().any(|backup| backup.folder == path) {
+        if is_ours(&path) && !path.join(MANIFEST_FILE).exists() {
             remove_backup(&path)?;
         }
     }
     Ok(())
-}
-
-/// Other folders stay.
-fn is_ours(folder: &Path) -> bool {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let stamp = name
-        .strip_prefix("bluetick-")
-        .and_then(|rest| rest.strip_suffix('Z'));
-    stamp.is_some_and(|stamp| {
-        stamp.len() == 18
-            && stamp
-                .split('T')
-                .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-    })
 }
