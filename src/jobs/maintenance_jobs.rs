@@ -82,13 +82,10 @@ impl Jobs {
         swept.and(adopted).and(uploads).and(changes)
     }
 
-    /// One process per database notifies for all.
+    /// One process per database notifies for all. Without rules it closes the incidents of those that
+    /// were removed.
     pub(super) async fn watch_alerts(self) {
         let services = &self.services;
-        if services.config.alerts.is_empty() {
-            self.stop.cancelled().await;
-            return;
-        }
         while !self.stop.is_cancelled() {
             let now = services.steady_clock.now();
             let result = match services.maintenance_lease.hold(now).await {

@@ -1,12 +1,13 @@
 //! Delivers notifications of alerts: signed as Standard Webhooks, retried for about four and a half
 //! hours.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -39,12 +40,20 @@ pub(super) async fn deliver_due(services: &Services) -> Result<(), db::Error> {
         .store
         .take_due_notifications(now, now + TAKEN_FOR, BATCH)
         .await?;
-    // Together: a receiver that hangs delays no other.
-    let deliveries = due
-        .iter()
-        .map(|notification| deliver_and_record(services, notification, now));
-    try_join_all(deliveries).await?;
-    Ok(())
+    let mut by_rule: BTreeMap<&str, Vec<&Notification>> = BTreeMap::new();
+    for notification in &due {
+        let of_rule = by_rule.entry(&notification.rule).or_default();
+        of_rule.push(notification);
+    }
+    // Rules together, so that a receiver that hangs delays no other; those of one rule in order.
+    let deliveries = by_rule.into_values().map(async |notifications| {
+        for notification in notifications {
+            deliver_and_record(services, notification, now).await?;
+        }
+        Ok(())
+    });
+    // All end before an error is returned: one that was cut off would be delivered again.
+    join_all(deliveries).await.into_iter().collect()
 }
 
 async fn deliver_and_record(

@@ -26,7 +26,7 @@ pub struct ListedCallback {
     pub detail: Option<String>,
     /// The messages that it has receipts for, each once.
     pub messages: Vec<MessageId>,
-    /// What it reported about them.
+    /// What its first parts reported; empty in the list of a message's callbacks.
     pub reports: Vec<CallbackReport>,
 }
 
@@ -160,7 +160,6 @@ pub async fn list_sources(
     // A UUIDv7 begins with its time, so the newest are last.
     let ids = ids.split_off(ids.len().saturating_sub(limit));
     let mut outcomes = services.store.find_outcomes(&ids).await?;
-    let mut reports = services.store.list_callback_reports(&ids).await?;
     let filter = JournalFilter {
         ids: Some(ids),
         ..JournalFilter::default()
@@ -173,12 +172,7 @@ pub async fn list_sources(
             outcome: outcome.as_ref().map(|outcome| outcome.outcome),
             detail: outcome.and_then(|outcome| outcome.detail),
             messages: vec![message],
-            reports: reports
-                .remove(&summary.id)
-                .into_iter()
-                .flatten()
-                .filter(|report| report.message == message)
-                .collect(),
+            reports: Vec::new(),
             summary,
         }
     });
@@ -191,18 +185,15 @@ pub(super) async fn with_outcomes(
 ) -> Result<Vec<ListedCallback>, db::Error> {
     let ids: Vec<CallbackId> = summaries.iter().map(|summary| summary.id).collect();
     let mut outcomes = services.store.find_outcomes(&ids).await?;
+    let mut messages = services.store.list_reported_messages(&ids).await?;
     let mut reports = services.store.list_callback_reports(&ids).await?;
     let listed = summaries.into_iter().map(|summary| {
         let outcome = outcomes.remove(&summary.id);
-        let reports = reports.remove(&summary.id).unwrap_or_default();
-        let mut messages: Vec<MessageId> = reports.iter().map(|report| report.message).collect();
-        messages.sort_unstable();
-        messages.dedup();
         ListedCallback {
             outcome: outcome.as_ref().map(|outcome| outcome.outcome),
             detail: outcome.and_then(|outcome| outcome.detail),
-            messages,
-            reports,
+            messages: messages.remove(&summary.id).unwrap_or_default(),
+            reports: reports.remove(&summary.id).unwrap_or_default(),
             summary,
         }
     });

@@ -16,7 +16,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::latency::Histogram;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
-use crate::reporting::bucketed_statistics::day_start;
+use crate::reporting::bucketed_statistics::{day_end, day_start};
 use crate::reporting::costs::month_costs::CostFigures;
 use crate::reporting::costs::{CostSum, Pricer};
 use crate::store::Store;
@@ -284,7 +284,14 @@ pub fn previous_period(period: &Period, zone: Tz) -> Period {
     let move_back = |at: DateTime<Utc>| {
         let day = day(at);
         let within = at - day_start(day, zone);
-        earlier(day).map_or(at, |day| day_start(day, zone) + within)
+        let Some(moved) = earlier(day) else {
+            return at;
+        };
+        // The end of the last day of a month that is shorter.
+        if months.is_some() && within.is_zero() && moved.day() < day.day() {
+            return day_end(moved, zone);
+        }
+        day_start(moved, zone) + within
     };
     let from = move_back(period.from);
     Period {

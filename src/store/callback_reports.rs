@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::db::statements::{self, IDS_PER_QUERY};
+use crate::db::statements::IDS_PER_QUERY;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent};
 use crate::store::Store;
 use crate::store::entities::{message_row, receipt_row};
+
+/// So many parts of each callback are read: a batch can have 100,000.
+const PARTS_READ: i64 = 20;
 
 /// One receipt of a callback.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,16 +25,20 @@ pub struct CallbackReport {
 }
 
 impl Store {
-    /// In the order of their parts. Callbacks without receipts are absent.
+    /// Those of the first parts, in their order. Callbacks without any are absent.
     pub async fn list_callback_reports(
         &self,
         callbacks: &[CallbackId],
     ) -> Result<HashMap<CallbackId, Vec<CallbackReport>>, Error> {
         let reader = self.pools().reader();
         let sources: Vec<Uuid> = callbacks.iter().map(|id| id.uuid()).collect();
-        let column = receipt_row::Column::Source;
-        let mut rows = statements::find_by::<receipt_row::Entity>(reader, column, &sources).await?;
-        rows.sort_unstable_by_key(|row| (row.source, row.part));
+        let rows = receipt_row::Entity::find()
+            .filter(receipt_row::Column::Source.is_in(sources))
+            .filter(receipt_row::Column::Part.lt(PARTS_READ))
+            .order_by_asc(receipt_row::Column::Source)
+            .order_by_asc(receipt_row::Column::Part)
+            .all(reader)
+            .await?;
         let messages: BTreeSet<Uuid> = rows.iter().map(|row| row.message).collect();
         let recipients = self.list_recipients(&Vec::from_iter(messages)).await?;
         let mut reports: HashMap<CallbackId, Vec<CallbackReport>> = HashMap::new();
@@ -49,6 +56,28 @@ impl Store {
                 });
         }
         Ok(reports)
+    }
+
+    /// The messages with receipts from these callbacks.
+    pub async fn list_reported_messages(
+        &self,
+        callbacks: &[CallbackId],
+    ) -> Result<HashMap<CallbackId, Vec<MessageId>>, Error> {
+        let rows: Vec<(Uuid, Uuid)> = receipt_row::Entity::find()
+            .select_only()
+            .column(receipt_row::Column::Source)
+            .column(receipt_row::Column::Message)
+            .distinct()
+            .filter(receipt_row::Column::Source.is_in(callbacks.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        let mut reported: HashMap<CallbackId, Vec<MessageId>> = HashMap::new();
+        for (source, message) in rows {
+            let messages = reported.entry(source.into()).or_default();
+            messages.push(message.into());
+        }
+        Ok(reported)
     }
 
     async fn list_recipients(&self, messages: &[Uuid]) -> Result<HashMap<Uuid, String>, Error> {

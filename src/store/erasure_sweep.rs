@@ -174,12 +174,20 @@ impl Store {
             execute(ledger.transaction(), &statement, key).await?;
             if let Some(message) = message.map(MessageId::from) {
                 ledger.load(&[message]).await?;
+                // Without a part of its content it must not be sent.
+                if table.name == "messages" && found.iter().any(|(column, _)| is_content(column)) {
+                    ledger.cancel_queued(message);
+                }
                 ledger.fold_again(message);
             }
             Ok(())
         })
         .await
     }
+}
+
+fn is_content(column: &str) -> bool {
+    ["media_url", "media_id", "caption"].contains(&column)
 }
 
 impl SweptTable {

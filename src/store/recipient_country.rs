@@ -26,8 +26,8 @@ pub fn country_of(recipient: &str) -> Option<String> {
     })
 }
 
-/// Several countries share a code such as +1. The main one of them has every number that is in no
-/// other's ranges.
+/// Several countries share a code such as +1. The main one comes first and is asked first, because
+/// some of the others have its mobile numbers in their ranges too. It has every number of no range.
 fn choose<'a>(countries: &[&'a Metadata], national: &str) -> Option<&'a Metadata> {
     if let [only] = countries {
         return Some(only);
@@ -42,11 +42,8 @@ fn choose<'a>(countries: &[&'a Metadata], national: &str) -> Option<&'a Metadata
         let mut kinds = kinds.into_iter().flatten();
         kinds.any(|kind| contains(kind, national))
     };
-    let (main, others): (Vec<&&Metadata>, Vec<&&Metadata>) = countries
-        .iter()
-        .partition(|country| country.is_main_country_for_code());
-    let found = others.into_iter().find(has_number);
-    found.or_else(|| main.into_iter().next()).copied()
+    let found = countries.iter().find(has_number);
+    found.or_else(|| countries.first()).copied()
 }
 
 /// Whether a whole number is in the range, as [`Descriptor::is_match`] does not check.
@@ -68,6 +65,9 @@ mod tests {
         for (recipient, country) in [
             ("919970123456", Some("IN")),
             ("447700900123", Some("GB")),
+            ("61412345678", Some("AU")),
+            ("212612345678", Some("MA")),
+            ("590690123456", Some("GP")),
             ("5511987654321", Some("BR")),
             ("12025550123", Some("US")),
             ("16137827274", Some("CA")),

@@ -56,19 +56,23 @@ impl TrustedProxies {
     }
 }
 
-/// In the order of the header, nearest proxy last; `None` for what is no address. `Forwarded` wins.
+/// In the order of the header, nearest proxy last; `None` for what is no address. `X-Forwarded-For`
+/// wins: proxies that write it pass on a `Forwarded` that the client wrote.
 fn named_addresses(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let lists = |name| {
-        let values = headers
-            .get_all(name)
-            .filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim)
+    let read = |name, parse: fn(&str) -> Option<IpAddr>| -> Vec<Option<IpAddr>> {
+        let mut addresses = Vec::new();
+        for value in headers.get_all(name) {
+            // Bytes that are no text hide no other part.
+            let text = String::from_utf8_lossy(value.as_bytes());
+            addresses.extend(text.split(',').map(|part| parse(part.trim())));
+        }
+        addresses
     };
-    let forwarded: Vec<Option<IpAddr>> = lists(FORWARDED).map(forwarded_for).collect();
-    if forwarded.is_empty() {
-        lists(X_FORWARDED_FOR).map(parse_node).collect()
+    let usual = read(X_FORWARDED_FOR, parse_node);
+    if usual.is_empty() {
+        read(FORWARDED, forwarded_for)
     } else {
-        forwarded
+        usual
     }
 }
 

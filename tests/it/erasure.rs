@@ -181,6 +181,8 @@ async fn after_an_erasure_no_file_holds_the_number_and_verify_agrees() {
         OTHER.trim_start_matches('+')
     );
     assert_eq!(app.message(&mentions).await.get("caption"), None);
+    // It would be sent without its caption.
+    assert_eq!(app.state(&mentions).await, "cancelled");
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&other).await, "submitted");
     // Pages of erased messages still work.

@@ -7,8 +7,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 
 use crate::harness::app::{
-    App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_configured,
+    ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_configured,
 };
+
+const KEY: &str = "form-0123456789abcdef0123456789abcdef";
 
 struct Page {
     status: u16,
@@ -39,10 +41,11 @@ fn form(action: &str, account: &str, to: &str) -> Form {
         .file_name("")
         .mime_str("application/octet-stream");
     Form::new()
-        .text("key", "form-1")
+        .text("key", KEY)
         .text("account", account.to_owned())
         .text("kind", "image")
         .text("to", to.to_owned())
+        .text("name", "Asha")
         .text("from", "")
         .text("media.url", "https://media.example.com/a.jpg")
         .text("caption", "Hello\r\nAsha")
@@ -81,11 +84,11 @@ async fn a_message_is_previewed_and_then_sent_once() {
     assert_eq!(message["caption"], "Hello\nAsha");
     assert_eq!(message["client_reference"], "order-42");
     let audit = app.found("/api/v1/audit?action=send").await;
-    assert_eq!(audit["data"][0]["message"], id, "{audit}");
+    assert_eq!(audit["data"][0]["message_id"], id, "{audit}");
 
     let other = submit(&app, form("send", KALEYRA, "+447700900124")).await;
     assert_eq!(other.status, 409, "the form already sent another message");
-    assert!(!other.text.contains("value=\"form-1\""), "{}", other.text);
+    assert!(!other.text.contains(KEY), "{}", other.text);
     app.finish().await;
 }
 
@@ -105,7 +108,7 @@ async fn errors_stand_beside_their_fields_and_keep_what_was_typed() {
     for typed in ["value=\"12\"", "value=\"nowhere\"", "value=\"order-42\""] {
         assert!(page.text.contains(typed), "{typed}: {}", page.text);
     }
-    assert!(page.text.contains("value=\"form-1\""), "{}", page.text);
+    assert!(page.text.contains(KEY), "{}", page.text);
     app.run_jobs_until_idle().await;
     assert!(app.received(SOBOT).is_empty());
     app.finish().await;
@@ -153,5 +156,23 @@ async fn the_account_page_leads_to_a_test_message_of_that_account() {
     assert!(page.text.contains(&chosen), "{}", page.text);
     let viewer = load(app.request_as(Scope::Read, "GET", "/accounts")).await;
     assert!(!viewer.text.contains("/send?account"));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn every_provider_takes_a_message_of_the_form() {
+    let app = start_app().await;
+    for (index, account) in ACCOUNTS.into_iter().enumerate() {
+        let key = format!("form-{index:032x}");
+        let form = form("send", account, "+447700900123").text("key", key);
+        let page = submit(&app, form).await;
+        assert_eq!(page.status, 303, "{account}: {}", page.text);
+    }
+    let foreign = form("send", KALEYRA, "+447700900123").text("key", "shop-42");
+    assert_eq!(submit(&app, foreign).await.status, 303);
+    let count = app.found("/api/v1/messages").await["data"]
+        .as_array()
+        .map(Vec::len);
+    assert_eq!(count, Some(5), "a key that is not of the form is replaced");
     app.finish().await;
 }

@@ -24,13 +24,20 @@ pub fn list_backups(folder: &Path) -> Result<Vec<ExistingBackup>, BackupError> {
             match Manifest::read(&folder) {
                 Ok(manifest) => found.push(ExistingBackup { folder, manifest }),
                 Err(error) => {
-                    tracing::warn!(%error, "a backup is skipped: its manifest is unreadable")
+                    tracing::warn!(%error, "a backup is skipped: its manifest is unreadable");
                 }
             }
         }
     }
     found.sort_by_key(|backup| backup.manifest.taken_at);
     Ok(found)
+}
+
+/// The folders that hold a backup, whether its manifest can be read or not.
+pub fn list_backup_folders(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut folders = files::list_folders(folder)?;
+    folders.retain(|folder| folder.join(MANIFEST_FILE).exists());
+    Ok(folders)
 }
 
 /// The manifest first: without it the rest is no backup.

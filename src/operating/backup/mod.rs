@@ -18,7 +18,7 @@ pub use backup_error::BackupError;
 pub use before_migrations::{UnmigratedSource, back_up_before_migrations};
 pub use create::{BackupSource, create_backup};
 pub use doubted::Doubted;
-pub use existing::{ExistingBackup, list_backups};
+pub use existing::{ExistingBackup, list_backup_folders, list_backups};
 pub use manifest::Manifest;
 pub use restore::{RestoreReport, RestoreTarget, restore_backup};
 pub use schedule::{newest_backup, next_after, run_schedule};

@@ -11,7 +11,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::journal::spool;
 use crate::operating::actions::Decision;
-use crate::operating::backup::list_backups;
+use crate::operating::backup::list_backup_folders;
 use crate::operating::erasure::callback_selection::{
     CallbackSelection, READ_BYTES, READ_ROWS, names_customer,
 };
@@ -52,12 +52,14 @@ pub async fn erase(
     text: &str,
     decision: &Decision<'_>,
 ) -> Result<ErasureReport, ErasureError> {
+    // Refuses what is no number before the wait; callbacks that wait may link further ids.
+    find_identities(&services.store, text).await?;
+    let position = catch_up(services).await?;
     let identities = find_identities(&services.store, text).await?;
     let submitting = services.store.count_submitting(&identities.all).await?;
     if submitting > 0 {
         return Err(ErasureError::Submitting(submitting));
     }
-    let position = catch_up(services).await?;
     let erasure = Erasure {
         services,
         matcher: IdentityMatcher::new(&identities),
@@ -213,10 +215,10 @@ impl Erasure<'_> {
     /// A folder that cannot be listed is none of our backups.
     fn list_earlier_backups(&self) -> Vec<PathBuf> {
         let folders = self.services.config.backup_folders();
-        let found = folders
+        let mut folders: Vec<PathBuf> = folders
             .iter()
-            .flat_map(|folder| list_backups(folder).unwrap_or_default());
-        let mut folders: Vec<PathBuf> = found.map(|backup| backup.folder).collect();
+            .flat_map(|folder| list_backup_folders(folder).unwrap_or_default())
+            .collect();
         folders.sort();
         folders.dedup();
         folders

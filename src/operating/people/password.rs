@@ -61,8 +61,14 @@ async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, PasswordError> {
     let failed = |error: &dyn std::error::Error| PasswordError::Hash(error.to_string());
-    let _permit = PERMITS.acquire().await.map_err(|error| failed(&error))?;
-    let done = tokio::task::spawn_blocking(work).await;
+    let permit = PERMITS.acquire().await.map_err(|error| failed(&error))?;
+    // Held until the work is done, also if the client leaves.
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(permit);
+        done
+    })
+    .await;
     done.map_err(|error| failed(&error))
 }
 

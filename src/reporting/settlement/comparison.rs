@@ -185,7 +185,9 @@ impl<'a> Matcher<'a> {
             ours: ours_text,
             theirs,
         };
-        if self.file.has_state && row.state != Some(state_in_file(ours.state)) {
+        // A row without any time of a stage was accepted.
+        let state = row.state.unwrap_or(FileState::Sent);
+        if self.file.has_state && state != state_in_file(ours.state) {
             let theirs = row.state.map_or("", FileState::as_str);
             let theirs = row.status.clone().unwrap_or_else(|| theirs.to_owned());
             let ours = ours.state.as_str().to_owned();

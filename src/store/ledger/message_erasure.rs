@@ -35,17 +35,24 @@ impl Ledger {
         self.erase_attempts(&messages).await?;
         self.delete_ids(&messages).await?;
         self.load(ids).await?;
-        for id in &messages {
-            let Some(entry) = self.entries.get_mut(id) else {
+        for id in ids {
+            self.cancel_queued(*id);
+            let Some(entry) = self.entries.get_mut(&id.uuid()) else {
                 continue;
             };
-            if entry.row.queue == QueueState::Queued {
-                entry.row.leave_queue(QueueState::Cancelled);
-            }
             erase_columns(&mut entry.row);
             entry.mark_ids_changed();
         }
         Ok(callbacks)
+    }
+
+    /// Cancels a loaded message that is queued.
+    pub(in crate::store) fn cancel_queued(&mut self, id: MessageId) {
+        if let Some(entry) = self.entries.get_mut(&id.uuid())
+            && entry.row.queue == QueueState::Queued
+        {
+            entry.row.leave_queue(QueueState::Cancelled);
+        }
     }
 
     /// Folds a loaded message again, and chooses its id again, after rows of it were changed.

@@ -14,6 +14,8 @@ pub(super) struct MessageForm {
     pub(super) key: String,
     pub(super) accounts: Vec<SelectOption>,
     pub(super) kinds: Vec<SelectOption>,
+    /// The first one is empty: as the file's extension says.
+    pub(super) types: Vec<SelectOption>,
     pub(super) fields: Vec<FormField>,
     /// Of a template; its media is the template's header.
     pub(super) template_fields: Vec<FormField>,
@@ -22,8 +24,9 @@ pub(super) struct MessageForm {
 }
 
 /// Name in the API, label, type, hint.
-const FIELDS: [(&str, &str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str, &str); 7] = [
     ("to", "To", "tel", "+91 99701 23456"),
+    ("name", "Recipient's name", "text", "Asha Rao"),
     ("from", "From", "tel", "the account's first sender"),
     ("media.url", "URL of the image or video", "url", "https://…"),
     ("caption", "Caption", "textarea", ""),
@@ -53,13 +56,28 @@ impl MessageForm {
             value: kind.to_string(),
         });
         Self {
-            key: given.given("key").unwrap_or_else(new_key),
+            key: given
+                .given("key")
+                .filter(|key| is_key(key))
+                .unwrap_or_else(new_key),
             accounts: services
                 .accounts
                 .values()
                 .map(|account| account_option(account, given.text("account")))
                 .collect(),
             kinds: kinds.to_vec(),
+            types: ["", "image/jpeg", "image/png", "video/mp4", "video/3gpp"]
+                .map(|kind| SelectOption {
+                    selected: kind == given.text("media.mime_type"),
+                    label: if kind.is_empty() {
+                        "as its extension says"
+                    } else {
+                        kind
+                    }
+                    .to_owned(),
+                    value: kind.to_owned(),
+                })
+                .to_vec(),
             fields: FIELDS.map(field).to_vec(),
             template_fields: TEMPLATE_FIELDS.map(field).to_vec(),
             errors: Vec::new(),
@@ -69,7 +87,7 @@ impl MessageForm {
     pub(super) fn with_errors(mut self, errors: Vec<InvalidField>) -> Self {
         for error in errors {
             let name = match error.field.split('[').next().unwrap_or_default() {
-                "media" | "media.mime_type" => "media.url",
+                "media" => "media.url",
                 "template" => "template.name",
                 other => other,
             };
@@ -98,8 +116,17 @@ impl MessageForm {
     }
 }
 
+const KEY_PREFIX: &str = "form-";
+
 fn new_key() -> String {
-    format!("form-{:032x}", rand::random::<u128>())
+    format!("{KEY_PREFIX}{:032x}", rand::random::<u128>())
+}
+
+/// Keys are in the form, so that others than ours can come.
+fn is_key(text: &str) -> bool {
+    text.strip_prefix(KEY_PREFIX).is_some_and(|digits| {
+        digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 fn account_option(account: &Account, chosen: &str) -> SelectOption {
@@ -130,6 +157,8 @@ pub(super) fn message_input(given: &UploadForm) -> MessageInput {
         account: given.text("account").to_owned(),
         from: given.given("from"),
         to: given.text("to").to_owned(),
+        recipient_name: given.given("name"),
+        mime_type: given.given("media.mime_type"),
         kind: given.text("kind").to_owned(),
         media_url: given.given("media.url"),
         upload: given.file.as_ref().map(|(_, received)| received.clone()),

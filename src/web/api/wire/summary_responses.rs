@@ -1,6 +1,6 @@
 //! The JSON of the delivery summary and of costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -221,13 +221,17 @@ impl CostsResponse {
             as_of: time(as_of),
             tz,
             month: month.month.format("%Y-%m").to_string(),
+            // With those that cost something last month only: the rows add up to both totals.
             data: month
                 .groups
-                .iter()
-                .map(|(group, cost)| CostGroupResponse {
+                .keys()
+                .chain(month.previous.keys())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .map(|group| CostGroupResponse {
                     account: group.0.to_string(),
                     category: Some(group.1.clone()).filter(|text| !text.is_empty()),
-                    cost: cost.into(),
+                    cost: month.groups.get(group).unwrap_or(&none).into(),
                     previous: month.previous.get(group).unwrap_or(&none).into(),
                 })
                 .collect(),
