@@ -23,7 +23,7 @@ impl Pools {
             .file()
             .ok_or_else(|| Error::Unusable("only SQLite is copied".to_owned()))?;
         let url = format!("sqlite://{}?mode=rw", source.display());
-        // Not the only writer: everybody else would wait for it until the end.
+        // Not the only writer: all other writes would wait until the end.
         let options = sqlite_options(&url, ConnectionUse::Copying, MAIN_WRITER);
         let connection = Database::connect(options).await?;
         let text = path.display().to_string();

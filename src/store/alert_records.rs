@@ -124,7 +124,7 @@ impl Store {
             .await
     }
 
-    /// Takes notifications that are due, the longest due first. Nobody else takes them before
+    /// Takes notifications that are due, the longest due first. No other process takes them before
     /// `until`.
     pub async fn take_due_notifications(
         &self,
