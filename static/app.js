@@ -55,6 +55,8 @@
   // In lists the age is enough; the exact time is on hover.
 
   function age(millis) {
+    // A minute may be the difference of two clocks.
+    if (millis < -60000) return `in ${age(-millis)}`;
     const seconds = Math.max(0, Math.round(millis / 1000));
     if (seconds < 60) return `${seconds} s`;
     if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
@@ -242,7 +244,10 @@
   function offerPause() {
     const button = document.getElementById("pause");
     if (!button) return;
-    const show = () => { button.textContent = paused ? "Resume updates" : "Pause updates"; };
+    const show = () => {
+      button.textContent = paused ? "Resume" : "Pause";
+      button.ariaLabel = `${button.textContent} updates`;
+    };
     show();
     button.hidden = false;
     button.addEventListener("click", () => {
