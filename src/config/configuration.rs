@@ -13,6 +13,8 @@ use crate::domain::secret::Secret;
 
 /// Minimum length of a secret key, in bytes.
 pub const SECRET_KEY_BYTES: usize = 32;
+/// In `data_dir`.
+pub(super) const MIGRATION_BACKUPS: &str = "backups";
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub(super) const DEFAULT_DATA_DIR: &str = "data";
 pub(super) const DEFAULT_DATABASE_CONNECTIONS: u32 = 12;
@@ -104,7 +106,7 @@ impl Config {
 
     /// Where backups before migrations are made.
     pub fn migration_backups(&self) -> PathBuf {
-        self.data_dir.join("backups")
+        self.data_dir.join(MIGRATION_BACKUPS)
     }
 
     /// Where backups may be that `serve` made.

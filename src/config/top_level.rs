@@ -8,11 +8,11 @@ use ipnet::IpNet;
 use crate::config::account::read_account;
 use crate::config::address::{parse_address, parse_database, parse_listen};
 use crate::config::alert_table::read_alert;
-use crate::config::backup_schedule::read_backup;
+use crate::config::backup_schedule::{BackupSchedule, read_backup};
 use crate::config::budget_key::read_budget;
 use crate::config::configuration::{
-    Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, RetentionDays,
-    SECRET_KEY_BYTES, default_database, is_postgres,
+    Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, MIGRATION_BACKUPS,
+    RetentionDays, SECRET_KEY_BYTES, default_database, is_postgres,
 };
 use crate::config::table_reader::TableReader;
 use crate::config::time_zone::parse_time_zone;
@@ -50,6 +50,13 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         top.problem(
             "backup.directory",
             "is for SQLite; back up PostgreSQL with pg_dump",
+        );
+    }
+    let is_taken = |it: &BackupSchedule| it.directory == data_dir.join(MIGRATION_BACKUPS);
+    if backup.as_ref().is_some_and(is_taken) {
+        top.problem(
+            "backup.directory",
+            "is where backups before migrations are made, of which few are kept; choose another folder",
         );
     }
     let trusted_proxies = top.parse_each("trusted_proxies", parse_network);

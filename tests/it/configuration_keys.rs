@@ -255,6 +255,12 @@ fn a_schedule_of_backups_needs_a_directory_on_sqlite() {
         ),
         ["backup.directory: is for SQLite; back up PostgreSQL with pg_dump"]
     );
+    assert_eq!(
+        problems("data_dir = \"data\"\n[backup]\ndirectory = \"data/backups\""),
+        [
+            "backup.directory: is where backups before migrations are made, of which few are kept; choose another folder"
+        ]
+    );
 }
 
 #[test]

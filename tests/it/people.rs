@@ -367,6 +367,31 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all_others_at_once() {
 }
 
 #[actix_web::test]
+async fn a_token_creates_no_user_link_or_token_that_it_could_not_show() {
+    let app = start_app().await;
+    let store = &app.services.store;
+    let before = (
+        store.list_users().await.unwrap().len(),
+        store.list_tokens().await.unwrap().len(),
+    );
+    for (path, form) in [
+        ("/settings/users", "email=new%40example.com&role=viewer"),
+        ("/settings/tokens", "name=new&scope=read"),
+    ] {
+        let request = app.request_as(Scope::Admin, "POST", path);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        let reply = request.body(form).send().await.unwrap();
+        assert_eq!(reply.status(), 409, "{path}");
+    }
+    let after = (
+        store.list_users().await.unwrap().len(),
+        store.list_tokens().await.unwrap().len(),
+    );
+    assert_eq!(after, before);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn forms_of_other_sites_change_no_settings() {
     let app = start_app().await;
     let (user, browser) = sign_in_new(&app, ADMIN, Role::Admin).await;

@@ -1,6 +1,7 @@
 //! Erases one customer: messages, callbacks, rows, files; then searches for what is left.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,11 +99,13 @@ struct Erasure<'a> {
 
 impl Erasure<'_> {
     async fn run(&self, position: i64) -> Result<ErasureReport, ErasureError> {
-        let (messages, reporting) = self.erase_messages().await?;
+        let (mut messages, reporting) = self.erase_messages().await?;
         let callbacks = self
             .erase_callbacks(position, &messages, &reporting)
             .await?;
         let other_rows = self.erase_rows().await?;
+        // Those that were accepted, or queued by a campaign, since the first time.
+        messages.extend(self.erase_messages().await?.0);
         self.services.reconciler.forget_known_links();
         self.services.uploads.remove_of(&messages);
         let folder = &self.services.config.data_dir;
@@ -113,12 +116,22 @@ impl Erasure<'_> {
         self.services.store.compact().await?;
         self.services.journal.compact().await?;
         let earlier_backups = self.list_earlier_backups();
+        // Reads every file, beside callbacks that arrive.
+        let (matcher, data, except) = (
+            self.matcher.clone(),
+            folder.clone(),
+            earlier_backups.clone(),
+        );
+        let search = tokio::task::spawn_blocking(move || find_files_with(&matcher, &data, &except));
+        let remaining = search
+            .await
+            .map_err(|error| ErasureError::at(folder)(io::Error::other(error)))??;
         Ok(ErasureReport {
             messages,
             callbacks,
             other_rows,
             former_numbers: self.identities.former,
-            remaining: find_files_with(&self.matcher, folder, &earlier_backups)?,
+            remaining,
             earlier_backups,
         })
     }

@@ -9,9 +9,11 @@ use crate::domain::failure_codes::describe;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::Visibility;
 use crate::reporting::campaign_summary::CampaignSummary;
+use crate::reporting::costs::month_costs::CostFigures;
 use crate::store::campaigns::DeliveryTimes;
 use crate::web::dashboard::funnel::StateTotals;
 use crate::web::dashboard::number_format::{count, percent, permille, span};
+use crate::web::dashboard::report_figures::money;
 
 /// Height of the chart of delivery times.
 const CHART_HEIGHT: u64 = 100;
@@ -126,6 +128,30 @@ impl Attempted {
             expired,
         }
     }
+}
+
+/// So far, in each currency; `None` without a price or a rate.
+pub(super) fn cost_figure(cost: &CostFigures) -> Option<CampaignFigure> {
+    if cost.totals.is_empty() {
+        return None;
+    }
+    let number = |number: i64| count(u64::try_from(number).unwrap_or_default());
+    let mut notes = vec![format!("for {} deliveries", number(cost.deliveries))];
+    if cost.free > 0 {
+        notes.push(format!("{} free", number(cost.free)));
+    }
+    if cost.unknown > 0 {
+        notes.push(format!("{} without a rate", number(cost.unknown)));
+    }
+    if cost.estimated {
+        notes.push("estimated by rates".to_owned());
+    }
+    Some(CampaignFigure {
+        label: "Cost",
+        value: money(&cost.totals),
+        note: notes.join(", "),
+        tone: "",
+    })
 }
 
 pub(super) fn figures(totals: &StateTotals, attempted: &Attempted) -> Vec<CampaignFigure> {

@@ -13,8 +13,8 @@ use crate::services::Services;
 use crate::web::api::campaign_endpoints::{change, find};
 use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
 use crate::web::dashboard::campaign_figures::{
-    Attempted, CampaignFigure, FailureLine, StateSegment, TimeBar, failure_lines, figures,
-    segments, time_bars, usual_times,
+    Attempted, CampaignFigure, FailureLine, StateSegment, TimeBar, cost_figure, failure_lines,
+    figures, segments, time_bars, usual_times,
 };
 use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
@@ -32,8 +32,13 @@ pub(crate) async fn show(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = find(&services, &id).await?;
-    let summary = summarize(&services.store, campaign, services.clock.now()).await?;
-    respond(&services, CampaignPage::new(&services, &summary, &caller)).await
+    let now = services.clock.now();
+    let summary = summarize(&services.store, campaign, now).await?;
+    let pricer = services.costs.pricer().await;
+    let cost = pricer.of_campaign(&summary.campaign, now).await?;
+    let mut page = CampaignPage::new(&services, &summary, &caller);
+    page.figures.extend(cost_figure(&cost));
+    respond(&services, page).await
 }
 
 pub(crate) async fn add_recipients(

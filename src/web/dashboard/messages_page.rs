@@ -177,9 +177,12 @@ impl MessagesPage {
         viewer: Visibility,
         now: DateTime<Utc>,
     ) -> Self {
+        // Each refresh of a search would count as a search of a viewer who sees masked numbers.
+        let is_counted = viewer == Visibility::Masked
+            && (url.query.search.is_some() || url.query.filter.recipient.is_some());
         let refresh = match url.cursor {
-            None => Refresh::Announced,
-            Some(_) => Refresh::Never,
+            None if !is_counted => Refresh::Announced,
+            _ => Refresh::Never,
         };
         Self {
             frame: Frame::in_section(NavigationSection::Messages, "Messages", refresh),

@@ -91,6 +91,7 @@ pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry
 
 fn action_title(verb: Verb) -> &'static str {
     match verb {
+        Verb::Send => "Written by hand",
         Verb::Cancel => "Cancelled",
         Verb::Resend => "Resent",
         Verb::MarkFailed => "Marked as failed",

@@ -16,7 +16,7 @@ use crate::web::dashboard::local_time::parse_day_end;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::settings_forms::{SETTINGS, field, user_error};
-use crate::web::dashboard::settings_page::{SettingsNotice, respond_with_notice};
+use crate::web::dashboard::settings_page::{SettingsNotice, find_signed_in, respond_with_notice};
 use crate::web::error::ApiError;
 
 pub(crate) async fn add_user(
@@ -24,6 +24,8 @@ pub(crate) async fn add_user(
     caller: Caller,
     form: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
+    // Refuses tokens, to which the link could not be shown.
+    find_signed_in(&services, &caller).await?;
     let notice = match parse_user(&form) {
         Err(text) => SettingsNotice::Refused(text),
         Ok((email, role)) => {
@@ -62,6 +64,7 @@ pub(crate) async fn create_link(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    find_signed_in(&services, &caller).await?;
     let user = find(&services, &id).await?;
     let decision = decision(&services, &caller);
     let link = manage_users::create_link(&services.store, &user, &decision)
@@ -134,6 +137,7 @@ pub(crate) async fn create_token(
     form: web::Bytes,
     viewer: PageZone,
 ) -> Result<HttpResponse, ApiError> {
+    find_signed_in(&services, &caller).await?;
     let (name, decision) = (field(&form, "name"), decision(&services, &caller));
     let notice = match parse_limits(&form, viewer.zone) {
         Err(text) => SettingsNotice::Refused(text),
