@@ -353,6 +353,12 @@ mod tests {
                 ("2026-03-01T00:00:00Z", "2026-03-31T12:00:00Z"),
                 ("2026-02-01T00:00:00Z", "2026-02-28T12:00:00Z"),
             ),
+            // Days that a shorter month does not have, at its end.
+            (
+                Tz::UTC,
+                ("2026-03-01T00:00:00Z", "2026-03-29T00:00:00Z"),
+                ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+            ),
             // The clock changed in between.
             (
                 berlin,
