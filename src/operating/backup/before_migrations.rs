@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, SubsecRound, Utc};
 
 use crate::db::pools::Pools;
-use crate::journal::{self, spool};
+use crate::journal;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::backup::create::copy_uploads;
+use crate::operating::backup::create::{copy_spool, copy_uploads};
 use crate::operating::backup::existing::{list_backups, remove_backup};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
@@ -60,12 +60,7 @@ async fn write(
     let (store, journal) = (source.store, source.journal);
     store.copy_into(&folder.join(MAIN_FILE)).await?;
     let mut listed = copy_uploads(&source.data_dir.join(UPLOADS_FOLDER), folder)?;
-    for file in files::list_files(source.data_dir)? {
-        if spool::is_spool_file(&file) {
-            let name = file.file_name().unwrap_or_default();
-            listed.extend(files::copy(&file, &folder.join(name))?);
-        }
-    }
+    listed.extend(copy_spool(source.data_dir, folder)?);
     journal.copy_into(&folder.join(JOURNAL_FILE)).await?;
     for (file, faults) in [
         (MAIN_FILE, store.find_faults().await?),

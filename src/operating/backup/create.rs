@@ -1,7 +1,7 @@
 //! Makes a backup beside a running `serve`, then opens and checks it.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -50,25 +50,45 @@ async fn fill(
 ) -> Result<Manifest, BackupError> {
     let taken_at = clock.now().trunc_subsecs(3);
     source.store.copy_into(&folder.join(MAIN_FILE)).await?;
-    let mut listed = copy_uploads(&source.data_dir.join(UPLOADS_FOLDER), folder)?;
+    let uploads = source.data_dir.join(UPLOADS_FOLDER);
+    let mut listed = in_background(folder, move |folder| copy_uploads(&uploads, folder)).await?;
     let callbacks_complete_until = clock.now().trunc_subsecs(3);
-    for file in files::list_files(source.data_dir)? {
-        if journal::spool::is_spool_file(&file) {
-            let name = file.file_name().unwrap_or_default();
-            listed.extend(files::copy(&file, &folder.join(name))?);
-        }
-    }
+    let data_dir = source.data_dir.to_owned();
+    listed.extend(in_background(folder, move |folder| copy_spool(&data_dir, folder)).await?);
     source.journal.copy_into(&folder.join(JOURNAL_FILE)).await?;
     let mut manifest = check(folder, progress, taken_at).await?;
     manifest.callbacks_complete_until = callbacks_complete_until;
     // Opening the copies may have changed them.
-    for name in [MAIN_FILE, JOURNAL_FILE] {
-        listed.push(files::hash(&folder.join(name))?);
-    }
+    let databases = [MAIN_FILE, JOURNAL_FILE].map(|name| folder.join(name));
+    let hash_all = move |_: &Path| -> Result<Vec<BackupFile>, BackupError> {
+        databases.iter().map(|path| files::hash(path)).collect()
+    };
+    listed.extend(in_background(folder, hash_all).await?);
     manifest.files = listed;
     files::write(&folder.join(MANIFEST_FILE), &manifest.to_json())?;
     files::sync_folder(folder)?;
     Ok(manifest)
+}
+
+/// Reads and writes whole files beside the tasks of a running `serve`.
+async fn in_background<T: Send + 'static>(
+    folder: &Path,
+    work: impl FnOnce(&Path) -> Result<T, BackupError> + Send + 'static,
+) -> Result<T, BackupError> {
+    let target = folder.to_owned();
+    let done = tokio::task::spawn_blocking(move || work(&target)).await;
+    done.map_err(|error| BackupError::at(folder)(io::Error::other(error)))?
+}
+
+pub(super) fn copy_spool(data_dir: &Path, folder: &Path) -> Result<Vec<BackupFile>, BackupError> {
+    let mut copied = Vec::new();
+    for file in files::list_files(data_dir)? {
+        if journal::spool::is_spool_file(&file) {
+            let name = file.file_name().unwrap_or_default();
+            copied.extend(files::copy(&file, &folder.join(name))?);
+        }
+    }
+    Ok(copied)
 }
 
 pub(super) fn copy_uploads(uploads: &Path, folder: &Path) -> Result<Vec<BackupFile>, BackupError> {
