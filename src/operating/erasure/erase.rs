@@ -106,6 +106,12 @@ impl Erasure<'_> {
         let other_rows = self.erase_rows().await?;
         // Those that were accepted, or queued by a campaign, since the first time.
         messages.extend(self.erase_messages().await?.0);
+        // Claimed by a worker meanwhile: the erasure is repeated after their outcome.
+        let store = &self.services.store;
+        let submitting = store.count_submitting(&self.identities.all).await?;
+        if submitting > 0 {
+            return Err(ErasureError::Submitting(submitting));
+        }
         self.services.reconciler.forget_known_links();
         self.services.uploads.remove_of(&messages);
         let folder = &self.services.config.data_dir;

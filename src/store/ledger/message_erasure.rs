@@ -24,18 +24,27 @@ pub(in crate::store) const ERASED: &str = "…";
 
 impl Ledger {
     /// Removes the personal data of these messages and cancels those that are queued; returns the
-    /// callbacks that reported on them. None may be loaded.
+    /// callbacks that reported on them. Those that are being submitted stay: their outcome would bring
+    /// the data back. None may be loaded.
     pub async fn erase_messages(
         &mut self,
         ids: &[MessageId],
     ) -> Result<BTreeSet<CallbackId>, Error> {
-        let messages: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let messages: Vec<Uuid> = message_row::Entity::find()
+            .select_only()
+            .column(message_row::Column::Id)
+            .filter(message_row::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(message_row::Column::Queue.ne(QueueState::Sending))
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        let ids: Vec<MessageId> = messages.iter().map(|id| MessageId::from(*id)).collect();
         let callbacks = self.list_reporting(&messages).await?;
         self.erase_receipts(&messages).await?;
         self.erase_attempts(&messages).await?;
         self.delete_ids(&messages).await?;
-        self.load(ids).await?;
-        for id in ids {
+        self.load(&ids).await?;
+        for id in &ids {
             self.cancel_queued(*id);
             let Some(entry) = self.entries.get_mut(&id.uuid()) else {
                 continue;
