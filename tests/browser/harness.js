@@ -7,16 +7,16 @@ import { chromium } from "playwright-core";
 
 const BINARY = process.env.BLUETICK_BINARY ?? "../../target/debug/bluetick";
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-/** Time limit for the sign-in link, ms; enough for a debug build on a busy machine. */
-const STARTS_WITHIN = 30_000;
+/** Time limit for the sign-in link, ms; enough for a debug build that fills a month on a busy machine. */
+const STARTS_WITHIN = 120_000;
 /** Time limit after SIGTERM, ms; the demo drains for at most 15 s. */
 const ENDS_WITHIN = 20_000;
 /** Time limit for anything awaited in the browser, ms. */
 export const PATIENCE = 60_000;
 
 /** The demo on a free port: `{ link, origin, stop }`. */
-export async function startDemo() {
-  const child = spawn(BINARY, ["demo"], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startDemo(options = []) {
+  const child = spawn(BINARY, ["demo", ...options], { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   child.stderr.on("data", (chunk) => (log += chunk));
   const ended = once(child, "exit");

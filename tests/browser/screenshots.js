@@ -5,10 +5,7 @@ import { join } from "node:path";
 import { eventually, startBrowser, startDemo } from "./harness.js";
 
 const folder = process.argv[2] ?? "../../docs/images";
-/** Messages before the first screenshot, so that funnel and charts have something to show. */
-const MESSAGES = 50;
-
-const demo = await startDemo();
+const demo = await startDemo(["--history", "30d"]);
 const browser = await startBrowser();
 try {
   await mkdir(folder, { recursive: true });
@@ -23,9 +20,6 @@ try {
   await page.getByRole("button").first().click();
   await page.waitForURL(/\/$/);
 
-  await eventually(page, `/messages?limit=${MESSAGES}`, async () => {
-    return (await page.locator("tbody tr").count()) >= MESSAGES;
-  });
   await page.goto("/");
   await page.screenshot({ path: join(folder, "overview.png") });
 
