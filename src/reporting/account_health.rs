@@ -63,6 +63,8 @@ pub struct AccountStatus {
     pub mode: Option<AccountMode>,
     pub callback_url: String,
     pub health: Health,
+    /// Of the circuit breaker, also while the account is paused.
+    pub trip: Option<Trip>,
     /// What the last hour is judged by.
     pub hour: AccountHour,
     pub last_callback_at: Option<DateTime<Utc>>,
@@ -103,7 +105,8 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
             slowdown: flow
                 .slowdown
                 .filter(|slowdown| effective_rate != rate || slot_time < slowdown.hold_until),
-            health: inputs.health(&record, flow.breaker.trip, &hour, silent_since),
+            health: inputs.health(&record, flow.breaker.trip.clone(), &hour, silent_since),
+            trip: flow.breaker.trip,
             hour,
             warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),

@@ -7,7 +7,7 @@ use crate::domain::account_hour::{FEWEST_FAILURES, FEWEST_UNANSWERED, FailureRat
 use crate::domain::alert::{AlertKind, AlertRule};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
-use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::account_health::{self, AccountStatus};
 use crate::reporting::budget_alerts::list_overspent;
 use crate::reporting::headline;
 use crate::services::Services;
@@ -107,8 +107,9 @@ fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Optio
             (lasts(silence.lasting, rule) && silence.unanswered >= FEWEST_UNANSWERED)
                 .then(|| headline::silent(&account.id, silence))
         }
-        AlertKind::Tripped => match &account.health {
-            Health::Tripped(trip) if lasts(now - trip.since, rule) => Some(format!(
+        // A pause does not end it.
+        AlertKind::Tripped => match &account.trip {
+            Some(trip) if lasts(now - trip.since, rule) => Some(format!(
                 "{}: nothing sent since {}, {}",
                 account.id,
                 trip.since.format("%Y-%m-%d %H:%M:%S UTC"),

@@ -938,6 +938,7 @@ fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStat
         callback_url: format!("http://127.0.0.1:8080/callbacks/{id}/Zm9vYmFyYmF6cXV4"),
         last_callback_at: (health != Health::Unconfigured).then(|| now() - TimeDelta::seconds(42)),
         health,
+        trip: None,
         hour: AccountHour::default(),
         old_address_at: None,
         warnings: Vec::new(),
