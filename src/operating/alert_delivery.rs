@@ -26,8 +26,8 @@ const BATCH: u64 = 20;
 const MOST_TRIES: i64 = 9;
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Longer than a delivery takes: another process tries again if this one ends.
-const TAKEN_FOR: TimeDelta = TimeDelta::seconds(30);
+/// Longer than a whole batch takes: another process tries again if this one ends.
+const TAKEN_FOR: TimeDelta = TimeDelta::minutes(5);
 
 /// Stored instead of the rule's identity, across restarts.
 pub fn rule_key(rule: &AlertRule) -> String {

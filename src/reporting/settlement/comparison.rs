@@ -20,14 +20,14 @@ use crate::reporting::export::{PricedMessage, priced_pages};
 use crate::reporting::settlement::provider_file::{FileState, ProviderFile, ProviderRow};
 use crate::store::messages::{ExportedMessage, MessageFilter};
 
-/// Messages created so long before or after the period may be in the file too.
+/// Messages sent so long before or after the period may be in the file too.
 const MARGIN: TimeDelta = TimeDelta::days(1);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComparisonRequest {
     pub provider: ProviderId,
     pub account: Option<AccountId>,
-    /// Our messages created from then on should be in the file.
+    /// Our messages sent from then on should be in the file.
     pub from: DateTime<Utc>,
     /// Exclusive.
     pub to: DateTime<Utc>,
@@ -70,7 +70,8 @@ pub struct Comparison {
 struct Unmatched {
     id: MessageId,
     recipient: Option<String>,
-    created_at: DateTime<Utc>,
+    /// When it was submitted, else when its first attempt began, else its creation.
+    sent_at: DateTime<Utc>,
     state: DeliveryState,
     cost: Cost,
     was_submitted: bool,
@@ -96,8 +97,8 @@ pub async fn compare(
     let filter = MessageFilter {
         provider: Some(request.provider),
         account: request.account.clone(),
-        created_after: Some(request.from - MARGIN),
-        created_before: Some(request.to + MARGIN),
+        counted_after: Some(request.from - MARGIN),
+        counted_before: Some(request.to + MARGIN),
         ..MessageFilter::default()
     };
     let mut pages = pin!(priced_pages(costs.clone(), filter));
@@ -124,7 +125,7 @@ impl Unmatched {
         Self {
             id: message.id,
             recipient: message.recipient.clone(),
-            created_at: message.created_at,
+            sent_at: message.submitted_at.unwrap_or(message.counted_at),
             state: message.state,
             cost,
             was_submitted: has_id || message.submitted_at.is_some(),
@@ -230,7 +231,7 @@ impl<'a> Matcher<'a> {
             let nearest = same
                 .flatten()
                 .filter_map(|place| {
-                    let distance = (unmatched[*place].as_ref()?.created_at - time).abs();
+                    let distance = (unmatched[*place].as_ref()?.sent_at - time).abs();
                     Some((distance, *place)).filter(|_| distance <= MATCH_WINDOW)
                 })
                 .min();
@@ -261,10 +262,10 @@ impl<'a> Matcher<'a> {
             }
         }
         let missing = unmatched.into_iter().filter(|ours| {
-            ours.was_submitted && (request.from..request.to).contains(&ours.created_at)
+            ours.was_submitted && (request.from..request.to).contains(&ours.sent_at)
         });
         let mut missing: Vec<Unmatched> = missing.collect();
-        missing.sort_by_key(|ours| (ours.created_at, ours.id));
+        missing.sort_by_key(|ours| (ours.sent_at, ours.id));
         self.differences
             .extend(missing.into_iter().map(|ours| Difference {
                 kind: DifferenceKind::OnlyOurs,

@@ -140,7 +140,13 @@ fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
         let before = month.previous.get(group).unwrap_or(&none);
         cost_row(label.to_owned(), figures, before)
     });
-    let per = |messages: i64| average_text(&now.totals, messages);
+    // Messages without a rate are in the number and not in the sum.
+    let known = if now.unknown == 0 {
+        now.totals.clone()
+    } else {
+        Totals::default()
+    };
+    let per = |messages: i64| average_text(&known, messages);
     AccountCosts {
         per_delivered: per(reached.delivered),
         per_read: per(reached.read),
