@@ -198,6 +198,8 @@
     const known = new Map(listedRows(main()).map((row) => [rowLink(row), row]));
     let added = 0;
     const rows = listedRows(next);
+    // Before the rows lose their content to those shown.
+    const kept = new Set(rows.map(rowLink));
     for (const row of rows) {
       const shown = known.get(rowLink(row));
       if (!shown) {
@@ -209,7 +211,6 @@
         showLocalTimes(shown);
       }
     }
-    const kept = new Set(rows.map(rowLink));
     const gone = [...known.keys()].filter((link) => !kept.has(link)).length;
     // New rows push as many off the page; others left because they changed.
     const changed = Math.max(0, gone - added);

@@ -98,7 +98,7 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.goto("/messages");
     const first = () => rows(page).first().getByRole("link").first().getAttribute("href");
     const before = await first();
-    const announcement = page.getByRole("button", { name: /\d+ new · show/ });
+    const announcement = page.getByRole("button", { name: /\d+ new(, \d+ changed)? · show/ });
     await announcement.waitFor();
     assert.equal(await first(), before, "the list moved");
     await announcement.click();
@@ -117,8 +117,8 @@ describe("the dashboard", { concurrency: false }, () => {
     await box.check();
     await bar.waitFor();
     // Of a refreshed list.
-    await page.getByRole("button", { name: /\d+ new · show/ }).waitFor();
-    await page.getByRole("button", { name: /\d+ new · show/ }).click();
+    await page.getByRole("button", { name: /\d+ new(, \d+ changed)? · show/ }).waitFor();
+    await page.getByRole("button", { name: /\d+ new(, \d+ changed)? · show/ }).click();
     const again = page.locator(`input[value="${id}"]`);
     if (await again.count()) assert.equal(await again.isChecked(), true, "the selection is lost");
     else await rows(page).first().getByRole("checkbox").check();
@@ -163,13 +163,13 @@ describe("the dashboard", { concurrency: false }, () => {
     const other = await context.newPage();
     // The demo sends all the time: another tab, which is not paused, announces new messages.
     await other.goto("/messages");
-    await other.getByRole("button", { name: /\d+ new · show/ }).waitFor({ timeout: PATIENCE });
+    await other.getByRole("button", { name: /\d+ new(, \d+ changed)? · show/ }).waitFor({ timeout: PATIENCE });
     await other.close();
     assert.equal(refreshed, 0, "the page was fetched again");
     const links = (text) => text.replace(/\d+ (s|min|h|d)\b/g, "");
     assert.equal(links(await page.locator("main").innerText()), links(before));
     await resume.click();
-    await page.getByRole("button", { name: /\d+ new · show/ }).waitFor();
+    await page.getByRole("button", { name: /\d+ new(, \d+ changed)? · show/ }).waitFor();
     assert.ok(refreshed > 0);
     page.off("request", count);
     await page.goto("/problems");
