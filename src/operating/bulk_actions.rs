@@ -48,6 +48,16 @@ pub struct BulkSelection {
     pub limit: u64,
 }
 
+impl BulkSelection {
+    /// Selects this state only, if the filter names neither states nor messages.
+    pub(super) fn or_state(mut self, state: DeliveryState) -> Self {
+        if self.filter.states.is_empty() && self.filter.ids.is_empty() {
+            self.filter.states = vec![state];
+        }
+        self
+    }
+}
+
 /// Cancels each message that is queued. Of messages that are named by id, each that is not queued is
 /// skipped with its reason.
 pub async fn cancel_all(
@@ -56,14 +66,7 @@ pub async fn cancel_all(
     mode: BulkMode,
     decision: &Decision<'_>,
 ) -> Result<BulkResult, OperateError> {
-    let mut filter = selection.filter;
-    if filter.states.is_empty() && filter.ids.is_empty() {
-        filter.states = vec![DeliveryState::Queued];
-    }
-    let selection = BulkSelection {
-        filter,
-        ..selection
-    };
+    let selection = selection.or_state(DeliveryState::Queued);
     check_size(store, &selection).await?;
     let mut result = BulkResult::default();
     let mut after = None;

@@ -18,14 +18,7 @@ pub async fn mark_all_failed(
     mode: BulkMode,
     decision: &Decision<'_>,
 ) -> Result<BulkResult, OperateError> {
-    let mut filter = selection.filter;
-    if filter.states.is_empty() && filter.ids.is_empty() {
-        filter.states = vec![DeliveryState::Uncertain];
-    }
-    let selection = BulkSelection {
-        filter,
-        ..selection
-    };
+    let selection = selection.or_state(DeliveryState::Uncertain);
     check_size(store, &selection).await?;
     let mut result = BulkResult::default();
     let mut after = None;
