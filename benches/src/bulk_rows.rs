@@ -15,6 +15,9 @@ use crate::population::{
     wamid,
 };
 
+/// The business number of every message.
+const SENDER: &str = "918600000001";
+
 /// All tables of the main database.
 pub fn main_database(population: &Population) -> Vec<Load<'_>> {
     let mut loads = vec![
@@ -24,7 +27,7 @@ pub fn main_database(population: &Population) -> Vec<Load<'_>> {
         provider_ids(population),
     ];
     loads.extend(counts(population));
-    loads.push(position(population));
+    loads.push(settings(population));
     loads
 }
 
@@ -76,6 +79,7 @@ fn messages(population: &Population) -> Load<'_> {
             "tries",
             "handed_over_at",
             "state",
+            "deliveries",
             "conflict",
             "silence_limit",
             "due_at",
@@ -130,7 +134,7 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         Cell::Word(account.id),
         Cell::Word(account.provider),
         Cell::Word("api"),
-        Cell::Word("918600000001"),
+        Cell::Word(SENDER),
         Cell::Text(to.clone()),
         Cell::Text(to.chars().rev().collect()),
         Cell::Word("A Customer"),
@@ -144,6 +148,7 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         Cell::Number(1),
         Cell::Number(created_at.timestamp_millis() + 200),
         Cell::Word(delivery.state.as_str()),
+        Cell::Number(i64::from(population.initial_state(number).is_delivered())),
         Cell::Flag(false),
         Cell::Number(86_400_000),
         due_at,
@@ -273,10 +278,11 @@ fn provider_ids(population: &Population) -> Load<'_> {
     }
 }
 
-/// Both count tables.
-fn counts(population: &Population) -> [Load<'_>; 2] {
+/// The three count tables.
+fn counts(population: &Population) -> [Load<'_>; 3] {
     let mut states: BTreeMap<_, i64> = BTreeMap::new();
     let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
+    let mut charges: BTreeMap<_, i64> = BTreeMap::new();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
         let cohort = (
@@ -292,6 +298,9 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
             InitialState::Failed => ("failed", None),
         };
         *states.entry((cohort, state)).or_default() += 1;
+        if population.initial_state(number).is_delivered() {
+            *charges.entry(cohort).or_default() += 1;
+        }
         if let Some(stage) = reached {
             *latencies.entry((cohort, stage, took)).or_default() += 1;
         }
@@ -323,6 +332,22 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
             Cell::Number(messages),
         ]
     };
+    let charge = |((bucket, account, kind), deliveries)| {
+        vec![
+            Cell::Number(bucket),
+            Cell::Word(account),
+            Cell::Word(kind),
+            Cell::Word(""),
+            Cell::Word(SENDER),
+            Cell::Word("IN"),
+            Cell::Word(""),
+            Cell::Word(""),
+            Cell::Flag(false),
+            Cell::Word(""),
+            Cell::Word(""),
+            Cell::Number(deliveries),
+        ]
+    };
     [
         Load {
             table: "message_counts",
@@ -336,18 +361,39 @@ fn counts(population: &Population) -> [Load<'_>; 2] {
             columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
             rows: Box::new(latencies.into_iter().map(latency)),
         },
+        Load {
+            table: "charge_counts",
+            columns: &[
+                "bucket",
+                "account",
+                "kind",
+                "campaign",
+                "sender",
+                "country",
+                "category",
+                "pricing_type",
+                "free",
+                "price",
+                "currency",
+                "deliveries",
+            ],
+            rows: Box::new(charges.into_iter().map(charge)),
+        },
     ]
 }
 
-/// Everything loaded counts as applied.
-fn position(population: &Population) -> Load<'_> {
-    let row = vec![
-        Cell::Word("reconcile_position"),
-        Cell::Text(population.size.to_string()),
+/// Everything loaded counts as applied, and all charges as counted.
+fn settings(population: &Population) -> Load<'_> {
+    let rows = [
+        ("reconcile_position", population.size.to_string()),
+        ("charges_counted", "1".to_owned()),
     ];
     Load {
         table: "settings",
         columns: &["name", "value"],
-        rows: Box::new(std::iter::once(row)),
+        rows: Box::new(
+            rows.into_iter()
+                .map(|(name, value)| vec![Cell::Word(name), Cell::Text(value)]),
+        ),
     }
 }

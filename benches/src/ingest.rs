@@ -73,7 +73,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     );
     steady(bench, &subject, table)?;
     subject.server.stop()?;
-    reads::export(&subject.installation, bench.scale.small, table)
+    reads::exports(&subject.installation, bench.scale.small, table)
 }
 
 /// Reports about few messages at a time, like those from which the floors were derived.

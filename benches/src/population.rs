@@ -81,6 +81,13 @@ pub enum InitialState {
     Failed,
 }
 
+impl InitialState {
+    /// Whether the provider charges for the message.
+    pub fn is_delivered(self) -> bool {
+        matches!(self, Self::Delivered | Self::Read)
+    }
+}
+
 impl Population {
     pub fn new(size: u64) -> Self {
         Self {

@@ -27,8 +27,17 @@ fn paths(population: &Population) -> Vec<String> {
     let old = population.created_at(number).timestamp_millis();
     vec![
         "/".to_owned(),
+        "/?hours=24".to_owned(),
+        "/?days=7".to_owned(),
         "/?days=30".to_owned(),
         "/messages".to_owned(),
+        "/messages?sort=changed".to_owned(),
+        "/messages?sort=changed&state=failed&account=kaleyra-in".to_owned(),
+        "/messages?kind=video".to_owned(),
+        "/messages?origin=observed".to_owned(),
+        "/messages?from=918600000001".to_owned(),
+        "/messages?from=918600000009".to_owned(),
+        "/messages?campaign=autumn".to_owned(),
         "/messages?state=failed".to_owned(),
         "/messages?state=delivered&account=sobot-main".to_owned(),
         "/messages?state=delivered,read,played".to_owned(),
@@ -45,6 +54,9 @@ fn paths(population: &Population) -> Vec<String> {
         format!("/messages?q={}", &phone[..3]),
         format!("/messages?q={}", &phone[..8]),
         format!("/messages?q={}", &phone[4..]),
+        format!("/messages?q={}", &phone[8..]),
+        "/messages/resend?state=failed".to_owned(),
+        "/messages/cancel".to_owned(),
         format!("/messages?q={}", wamid(number)),
         "/messages?q=order".to_owned(),
         format!("/messages?q=order-{number}"),
@@ -55,9 +67,20 @@ fn paths(population: &Population) -> Vec<String> {
         "/callbacks?outcome=receipts".to_owned(),
         "/callbacks?account=zixflow-main".to_owned(),
         "/callbacks?outcome=quarantined".to_owned(),
+        format!("/callbacks?q={}", wamid(number)),
         format!("/callbacks/{}", population.callback_id(number)),
         "/accounts".to_owned(),
         "/reports".to_owned(),
+        "/reports?interval=week".to_owned(),
+        "/reports?interval=month&by=account,kind,campaign".to_owned(),
+        "/api/v1/stats".to_owned(),
+        "/api/v1/reports/summary.json?interval=month".to_owned(),
+        "/api/v1/reports/costs.json".to_owned(),
+        "/campaigns".to_owned(),
+        "/send".to_owned(),
+        "/settings".to_owned(),
+        "/audit".to_owned(),
+        "/metrics".to_owned(),
         "/api/v1/problems".to_owned(),
         "/api/v1/orphans".to_owned(),
     ]
@@ -65,7 +88,9 @@ fn paths(population: &Population) -> Vec<String> {
 
 /// The slowest page, by the median of its response times.
 pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
-    let token = subject.installation.create_token("pages", "read,operate")?;
+    let token = subject
+        .installation
+        .create_token("pages", "read,send,operate,admin")?;
     let mut slowest = (Duration::ZERO, String::new());
     let mut all = Vec::new();
     for path in paths(subject.callbacks.population()) {
@@ -120,12 +145,42 @@ pub fn get_request(path: &str, token: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// CSV of every message, compared with a loop over the same columns.
-pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Result<(), BenchError> {
-    let bare = bare_loop(installation)?;
+/// Every message in each format, compared with a loop over the same columns.
+pub fn exports(
+    installation: &Installation,
+    rows: u64,
+    table: &mut Table,
+) -> Result<(), BenchError> {
+    let bare = rate(rows, bare_loop(installation)?);
+    let formats = [
+        ("csv", "CSV", Target::AtLeast(0.25, 0.7)),
+        ("ndjson", "NDJSON", Target::None),
+        ("xlsx", "XLSX", Target::None),
+    ];
+    for (format, name, target) in formats {
+        let (took, peak) = export(installation, format)?;
+        let exported = rate(rows, took);
+        table.add(
+            &format!("{name} export ÷ bare row loop"),
+            exported / bare,
+            format!("{exported:.0} of {bare:.0} rows per second"),
+            target,
+        );
+        table.add(
+            &format!("{name} export, peak memory, MB"),
+            peak,
+            format!("{rows} rows"),
+            Target::AtMost(100.0, 50.0),
+        );
+    }
+    Ok(())
+}
+
+/// How long it took, and the peak memory in MB.
+fn export(installation: &Installation, format: &str) -> Result<(Duration, f64), BenchError> {
     let began = Instant::now();
     let mut child = installation
-        .command(&["export"])
+        .command(&["export", "--format", format])
         .stdout(Stdio::null())
         .spawn()?;
     let mut peak = 0.0_f64;
@@ -137,25 +192,15 @@ pub fn export(installation: &Installation, rows: u64, table: &mut Table) -> Resu
         peak = memory(child.id(), "VmHWM:").unwrap_or(peak);
         std::thread::sleep(Duration::from_millis(5));
     };
-    let took = began.elapsed();
     if !status.success() {
-        return Err(format!("export: {status}").into());
+        return Err(format!("export --format {format}: {status}").into());
     }
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let rate = |took: Duration| rows as f64 / took.as_secs_f64();
-    table.add(
-        "CSV export ÷ bare row loop",
-        rate(took) / rate(bare),
-        format!("{:.0} of {:.0} rows per second", rate(took), rate(bare)),
-        Target::AtLeast(0.25, 0.7),
-    );
-    table.add(
-        "CSV export, peak memory, MB",
-        peak,
-        format!("{rows} rows"),
-        Target::AtMost(100.0, 50.0),
-    );
-    Ok(())
+    Ok((began.elapsed(), peak))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn rate(rows: u64, took: Duration) -> f64 {
+    rows as f64 / took.as_secs_f64()
 }
 
 /// Reads the columns of an export and writes them unchanged.

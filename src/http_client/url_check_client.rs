@@ -13,7 +13,8 @@ use url::Url;
 use crate::http_client;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// Longer than providers wait for a response, and enough for 3 MiB over a slow uplink.
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Of a reply, in bytes; ours are shorter.
 const REPLY_LIMIT: usize = 64 * 1024;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -22,7 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::app::{App, SOBOT, start_app};
 use crate::harness::fleet::Fleet;
-use crate::harness::proxy::Proxy;
+use crate::harness::proxy::{Proxy, free_address};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -96,11 +95,6 @@ impl Drop for Nginx {
 }
 
 /// Free a moment ago.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 fn wait_for(address: &str) {
     let deadline = Instant::now() + PATIENCE;
     while std::net::TcpStream::connect(address).is_err() {

@@ -122,7 +122,13 @@ fn replace(text: &str, old: &str, new: &str) -> String {
 }
 
 /// Free a moment ago.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// Outside the range from which outgoing connections take their ports, so that none of them takes it
+/// before the server does.
+pub(crate) fn free_address() -> String {
+    loop {
+        let address = format!("127.0.0.1:{}", rand::random_range(10_000..20_000));
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
