@@ -4,7 +4,7 @@ use crate::db::Error;
 use crate::domain::message::Message;
 use crate::store::Store;
 use crate::store::entities::message_row::Model;
-use crate::store::messages::index_hint::RARE;
+use crate::store::messages::index_choice::RARE;
 use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, MessageOrder};
 use crate::store::messages::message_lookup::list_ids;
@@ -49,8 +49,8 @@ impl Store {
         }
         let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let index_hint = self.index_hint_by_change(filter, RARE).await?;
-        let rows = listed_by_change(filter, index_hint, after, wanted)
+        let choice = self.change_choice(filter, RARE).await?;
+        let rows = listed_by_change(filter, &choice, after, wanted)
             .all(self.pools().reader())
             .await?;
         let mut page = Page::of(rows, limit)?;

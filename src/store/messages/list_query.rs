@@ -13,7 +13,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{IndexHint, unindexed};
+use crate::store::messages::index_hint::{ChangeChoice, IndexHint, unindexed};
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
 use crate::store::messages::search_conditions::{holds, ranges, references, sent_to_person};
 
@@ -34,7 +34,12 @@ pub(crate) fn listed(
         .collect();
     let found = match queries.len() {
         1 => queries.swap_remove(0),
-        _ => Entity::find().filter(Column::Id.in_subquery(newest_of(queries, limit))),
+        _ => {
+            let each = queries
+                .into_iter()
+                .map(|query| newest_first(query).limit(limit));
+            Entity::find().filter(Column::Id.in_subquery(first_of(each, Column::CreatedAt, limit)))
+        }
     };
     newest_first(found).limit(limit)
 }
@@ -62,30 +67,54 @@ fn by_states(
 /// The same by the last change, latest first.
 pub(crate) fn listed_by_change(
     filter: &MessageFilter,
-    index_hint: IndexHint,
+    choice: &ChangeChoice,
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
-    let changed_at = index_hint.column(IndexHint::Change, Column::UpdatedAt);
-    let mut fitting = narrow(
-        filter,
-        &[index_hint],
-        index_hint,
-        older_than(changed_at.clone(), after),
-    );
-    if !filter.states.is_empty() {
-        let state = index_hint.column(IndexHint::Order, Column::State);
-        fitting = fitting.filter(state.is_in(filter.states.iter().copied()));
+    match choice {
+        ChangeChoice::Whole(index_hint) => {
+            let state = index_hint.column(IndexHint::Order, Column::State);
+            let states = filter.states.iter().copied();
+            let fitting = changed_before(filter, *index_hint, after);
+            let fitting = if filter.states.is_empty() {
+                fitting
+            } else {
+                fitting.filter(state.is_in(states))
+            };
+            last_changed_first(fitting, *index_hint).limit(limit)
+        }
+        ChangeChoice::ByState(states) => {
+            let each = states.iter().map(|(state, index_hint)| {
+                let fitting = changed_before(filter, *index_hint, after);
+                let fitting = fitting.filter(Column::State.eq(*state));
+                last_changed_first(fitting, *index_hint).limit(limit)
+            });
+            let latest = first_of(each, Column::UpdatedAt, limit);
+            let found = Entity::find().filter(Column::Id.in_subquery(latest));
+            last_changed_first(found, IndexHint::Id).limit(limit)
+        }
     }
+}
+
+/// All conditions but the state, and the last change before the last one of a page.
+fn changed_before(
+    filter: &MessageFilter,
+    index_hint: IndexHint,
+    after: Option<Cursor>,
+) -> Select<Entity> {
+    let changed_at = || index_hint.column(IndexHint::Change, Column::UpdatedAt);
+    let older = older_than(changed_at(), after);
     // A message changes after its creation: the scan can end there.
     let since = filter.created_after.map(instant::to_millis);
-    fitting
-        .apply_if(since, |query, since| {
-            query.filter(changed_at.clone().gte(since))
-        })
+    narrow(filter, &[index_hint], index_hint, older)
+        .apply_if(since, |query, since| query.filter(changed_at().gte(since)))
+}
+
+fn last_changed_first(query: Select<Entity>, index_hint: IndexHint) -> Select<Entity> {
+    let changed_at = index_hint.column(IndexHint::Change, Column::UpdatedAt);
+    query
         .order_by(changed_at, Order::Desc)
         .order_by_desc(Column::Id)
-        .limit(limit)
 }
 
 pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
@@ -104,13 +133,17 @@ pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     older.into_iter().fold(Condition::all(), Condition::add)
 }
 
-/// The ids of the newest `limit` results of several queries, each of which reads an index in its
-/// order. With `state IN (…)` SQLite would scan all messages of the account.
-fn newest_of(queries: Vec<Select<Entity>>, limit: u64) -> SelectStatement {
-    let place = [Column::Id, Column::CreatedAt];
-    let mut each = queries.into_iter().map(|query| {
-        let newest = newest_first(query).limit(limit);
-        let newest = newest.select_only().columns(place).into_query();
+/// The ids of the first `limit` results, latest by a time, of several queries, each of which reads an
+/// index in this order or finds few. With `state IN (…)` SQLite would scan all messages of the
+/// account.
+fn first_of(
+    queries: impl Iterator<Item = Select<Entity>>,
+    time: Column,
+    limit: u64,
+) -> SelectStatement {
+    let place = [Column::Id, time];
+    let mut each = queries.map(|query| {
+        let newest = query.select_only().columns(place).into_query();
         // In a union SQLite accepts `ORDER BY` and `LIMIT` only inside a subquery.
         let mut select = Query::select();
         select.columns(place).from_subquery(newest, "newest");
@@ -120,7 +153,7 @@ fn newest_of(queries: Vec<Select<Entity>>, limit: u64) -> SelectStatement {
     newest
         .unions(each.map(|others| (UnionType::All, others)))
         // By name: the columns of a union belong to no table.
-        .order_by(Column::CreatedAt, Order::Desc)
+        .order_by(time, Order::Desc)
         .order_by(Column::Id, Order::Desc)
         .limit(limit);
     let mut ids = Query::select();
@@ -147,15 +180,19 @@ fn narrow(
 
 fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     let account = index_hint.column(IndexHint::Order, Column::Account);
+    let sender = index_hint.column(IndexHint::Sender, Column::Sender);
+    let kind = index_hint.column(IndexHint::Kind, Column::Kind);
+    let origin = index_hint.column(IndexHint::Origin, Column::Origin);
     let given = [
         (filter.account.as_ref()).map(|it| account.eq(it)),
         (filter.limit.accounts()).map(|them| unindexed(Column::Account).is_in(them)),
         filter.provider.map(|it| Column::Provider.eq(it)),
-        (filter.sender.as_ref()).map(|it| Column::Sender.eq(it.as_str())),
+        (filter.sender.as_ref()).map(|it| sender.eq(it.as_str())),
         (filter.provider_id.as_ref()).map(|it| holds(it)),
         (!filter.ids.is_empty()).then(|| Column::Id.is_in(filter.ids.iter().map(|id| id.uuid()))),
-        filter.kind.map(|it| Column::Kind.eq(it)),
-        filter.origin.map(|it| Column::Origin.eq(it)),
+        filter.kind.map(|it| kind.eq(it)),
+        filter.origin.map(|it| origin.eq(it)),
+        (index_hint == IndexHint::Origin).then(not_from_api),
     ];
     let to = (filter.recipient.as_ref()).map(|it| sent_to_person(it, &filter.recipient_also));
     to.into_iter().fold(all(given), Condition::add)
@@ -263,6 +300,11 @@ fn text_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
 fn all(given: impl IntoIterator<Item = Option<SimpleExpr>>) -> Condition {
     let given = given.into_iter().flatten();
     given.fold(Condition::all(), Condition::add)
+}
+
+/// The condition of a partial index, in its words.
+pub(crate) fn not_from_api() -> SimpleExpr {
+    Expr::cust("messages.origin <> 'api'")
 }
 
 /// The bare column: SQLite matches it to the partial index `WHERE conflict`, unlike `conflict = ?`.

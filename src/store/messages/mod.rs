@@ -2,6 +2,7 @@
 
 mod export_page;
 pub(super) mod fold_columns;
+mod index_choice;
 mod index_hint;
 pub(super) mod keyset_page;
 pub(super) mod list_query;

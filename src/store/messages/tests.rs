@@ -9,13 +9,14 @@ use uuid::Uuid;
 use crate::db::statements;
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
+use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::IndexHint;
-use crate::store::messages::list_query::listed;
+use crate::store::messages::index_hint::{ChangeChoice, IndexHint};
+use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, Search};
 use crate::store::messages::new_message::{NewMessage, set_recipient};
 
@@ -37,7 +38,16 @@ async fn filled(folder: &std::path::Path) -> Store {
         };
         let account = ["kaleyra-in", "kaleyra-eu"][usize::from(number % 2)];
         let account = account.parse().unwrap();
-        let mut row = new.bare(&account, ProviderId::Kaleyra, Origin::Api);
+        let origin = if number % 11 == 0 {
+            Origin::Observed
+        } else {
+            Origin::Api
+        };
+        let mut row = new.bare(&account, ProviderId::Kaleyra, origin);
+        row.sender = (number % 13 != 0).then(|| format!("+91900000000{}", number % 3));
+        row.kind = Some(MediaKind::ALL[usize::from(number % 2)]);
+        let changed_at = created_at + TimeDelta::seconds(i64::from(number * 37 % 100));
+        row.updated_at = changed_at.timestamp_millis();
         set_recipient(&mut row, Some(&format!("9199{number:08}")));
         row.reference = Some(["summer", "summer sale"][usize::from(number % 5 / 4)].to_owned());
         row.client_reference = (number % 7 == 0).then(|| format!("order-{number}"));
@@ -118,6 +128,105 @@ async fn every_index_hint_finds_the_same_messages() {
     }
     assert!(pages > 20, "much was found: {pages}");
     assert!(in_two_states > 5, "states were merged: {in_two_states}");
+    store.close().await.unwrap();
+}
+
+/// A sender, an origin and a kind, alone and with an account and states.
+fn shares() -> Vec<MessageFilter> {
+    let all = MessageFilter::default();
+    let sender = MessageFilter {
+        sender: Some("+919000000001".to_owned()),
+        ..all.clone()
+    };
+    let origin = MessageFilter {
+        origin: Some(Origin::Observed),
+        ..all.clone()
+    };
+    let kind = MessageFilter {
+        kind: Some(MediaKind::Video),
+        ..all.clone()
+    };
+    let of_two_states = |filter: &MessageFilter| MessageFilter {
+        account: Some("kaleyra-eu".parse().unwrap()),
+        states: vec![DeliveryState::Sending, DeliveryState::Played],
+        ..filter.clone()
+    };
+    let of_account = |filter: &MessageFilter| MessageFilter {
+        states: Vec::new(),
+        ..of_two_states(filter)
+    };
+    let alone = [all, sender, origin, kind];
+    let grouped: Vec<_> = alone.iter().map(of_account).collect();
+    let in_states: Vec<_> = alone.iter().map(of_two_states).collect();
+    [alone.to_vec(), grouped, in_states].concat()
+}
+
+#[tokio::test]
+async fn every_choice_lists_the_last_changed_messages_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path()).await;
+    let of_each_state = |filter: &MessageFilter, hints: &[IndexHint]| {
+        let given = &filter.states;
+        let states = DeliveryState::ALL.iter();
+        let states = states.filter(|state| given.is_empty() || given.contains(state));
+        let hints = hints.iter().cycle();
+        ChangeChoice::ByState(states.copied().zip(hints.copied()).collect())
+    };
+    let mut pages = 0;
+    for filter in shares() {
+        let choices = [
+            ChangeChoice::Whole(IndexHint::Order),
+            ChangeChoice::Whole(IndexHint::Kind),
+            of_each_state(&filter, &[IndexHint::Change]),
+            of_each_state(&filter, &[IndexHint::Change, IndexHint::Order]),
+        ];
+        let mut after = None;
+        loop {
+            let find = async |choice| -> Vec<(Uuid, i64)> {
+                let query = listed_by_change(&filter, choice, after, 7).select_only();
+                let query = query.columns([Column::Id, Column::UpdatedAt]);
+                let reader = store.pools().reader();
+                query.into_tuple().all(reader).await.unwrap()
+            };
+            let found = find(&choices[0]).await;
+            for choice in &choices {
+                assert_eq!(found, find(choice).await, "{choice:?}: {filter:?}");
+            }
+            pages += usize::from(found.len() == 7);
+            let Some((id, changed_at)) = found.last() else {
+                break;
+            };
+            after = Some(Cursor {
+                at: DateTime::from_timestamp_millis(*changed_at).unwrap(),
+                id: (*id).into(),
+            });
+        }
+    }
+    assert!(pages > 40, "much was found: {pages}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sender_an_origin_and_a_kind_find_the_same_by_their_own_index_and_in_list_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path()).await;
+    let find = async |filter: &MessageFilter, index_hint| -> Vec<Uuid> {
+        let query = listed(filter, index_hint, None, 200).select_only();
+        let query = query.column(Column::Id);
+        query
+            .into_tuple()
+            .all(store.pools().reader())
+            .await
+            .unwrap()
+    };
+    for filter in shares() {
+        let in_order = find(&filter, IndexHint::Order).await;
+        assert!(!in_order.is_empty() && in_order.len() < 201, "{filter:?}");
+        let chosen = store.index_hint(&filter, 100).await.unwrap();
+        assert_eq!(find(&filter, chosen).await, in_order, "{chosen:?}");
+        let given = filter.sender.is_some() || filter.origin.is_some() || filter.kind.is_some();
+        assert_eq!(chosen != IndexHint::Order, given, "{chosen:?}: {filter:?}");
+    }
     store.close().await.unwrap();
 }
 
