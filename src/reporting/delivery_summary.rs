@@ -21,12 +21,16 @@ use crate::reporting::costs::month_costs::CostFigures;
 use crate::reporting::costs::{CostSum, Pricer};
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
-use crate::store::summed_counts::{LatencySum, StateSum};
+use crate::store::latency_sums::LatencySum;
+use crate::store::summed_counts::StateSum;
 
 /// Intervals of one summary: three years of days.
 pub const INTERVAL_LIMIT: usize = 1100;
 /// Rows of one summary.
 pub const ROW_LIMIT: usize = 100_000;
+
+/// Stages with a median.
+const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
@@ -188,7 +192,7 @@ impl PeriodSums {
             sums.states
                 .extend(states.filter(asked).map(|sum| (day, sum)));
             if campaign.is_none() {
-                let latencies = store.sum_latencies(&part).await?.into_iter();
+                let latencies = store.sum_latencies(&part, &TIMED).await?.into_iter();
                 sums.latencies.extend(latencies.map(|sum| (day, sum)));
             }
         }

@@ -1,5 +1,6 @@
 //! Compares the counts of messages with a recount, for `verify`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
@@ -7,17 +8,16 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::store::entities::{charge_count_row, latency_count_row, message_count_row, message_row};
+use crate::store::entities::{
+    charge_count_row, latency_count_row, latency_day_row, message_count_row, message_row,
+};
 use crate::store::ledger::charge_counts;
-use crate::store::ledger::message_counts::{BUCKET, Differences, bucket_of};
+use crate::store::ledger::message_counts::{DAY, Differences, bucket_of, day_of};
 use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 
-/// Buckets per call: a day.
-const DAY_BUCKETS: i64 = 96;
-
 impl VerifySnapshot {
-    /// Recounts the first day at or after `bucket`. Returns where the next day begins, the number
+    /// Recounts the first day in UTC with counts or messages at or after `bucket`. Returns where the next day begins, the number
     /// of counts and the discrepancies; `None` after the last day.
     pub async fn check_counts(
         &self,
@@ -26,7 +26,7 @@ impl VerifySnapshot {
         let Some(first) = self.next_bucket(bucket).await? else {
             return Ok(None);
         };
-        let next = first + DAY_BUCKETS * BUCKET;
+        let next = day_of(first) + DAY;
         let mut differences = Differences::default();
         self.recount(first, next, &mut differences).await?;
         self.subtract_stored(first, next, &mut differences).await?;
@@ -62,11 +62,44 @@ impl VerifySnapshot {
                 ));
             }
         }
+        found.extend(self.check_latency_day(day_of(first)).await?);
         Ok(Some((
             next,
             u64::try_from(checked).unwrap_or_default(),
             found,
         )))
+    }
+
+    /// Compares the sums of a day with its quarter hours.
+    async fn check_latency_day(&self, day: i64) -> Result<Vec<String>, Error> {
+        let summed = latency_day_row::Entity::find()
+            .filter(latency_day_row::Column::Day.eq(day))
+            .all(&self.transaction)
+            .await?;
+        let quarters = latency_count_row::Entity::find()
+            .filter(latency_count_row::Column::Bucket.gte(day))
+            .filter(latency_count_row::Column::Bucket.lt(day + DAY))
+            .all(&self.transaction)
+            .await?;
+        let mut differences: BTreeMap<_, i64> = BTreeMap::new();
+        for row in quarters {
+            let key = (row.account, row.kind, row.stage, row.latency);
+            *differences.entry(key).or_default() += row.messages;
+        }
+        for row in summed {
+            let key = (row.account, row.kind, row.stage, row.latency);
+            *differences.entry(key).or_default() -= row.messages;
+        }
+        differences.retain(|_, difference| *difference != 0);
+        let found = differences.into_iter();
+        Ok(found
+            .map(|((account, kind, stage, latency), difference)| {
+                format!(
+                    "day {day} (ms), account {account}, kind `{kind}`, time to {}, step {latency}: its quarter hours differ by {difference:+}",
+                    stage.as_str()
+                )
+            })
+            .collect())
     }
 
     /// The first quarter hour at or after `bucket` with messages or counts.
@@ -95,8 +128,17 @@ impl VerifySnapshot {
             .into_tuple()
             .one(&self.transaction)
             .await?;
+        let summed: Option<i64> = latency_day_row::Entity::find()
+            .select_only()
+            .column(latency_day_row::Column::Day)
+            .filter(latency_day_row::Column::Day.gte(bucket))
+            .order_by_asc(latency_day_row::Column::Day)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
         let messages = [created, attempted].into_iter().flatten().map(bucket_of);
-        Ok(counted.into_iter().chain(messages).min())
+        let stored = [counted, summed].into_iter().flatten();
+        Ok(stored.chain(messages).min())
     }
 
     async fn recount(

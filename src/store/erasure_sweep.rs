@@ -112,6 +112,7 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("charge_counts", &["account", "campaign", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
     ("crashed_callbacks", &["program_version"], "words of ours"),
     ("latency_counts", &["account", "kind", "stage"], "words of ours"),
+    ("latency_days", &["account", "kind", "stage"], "words of ours"),
     ("leases", &["name"], "words of ours"),
     ("main_migrations", &["version"], "words of ours"),
     ("message_counts", &["account", "campaign", "class", "code", "kind", "origin", "state"], "words of ours, codes"),

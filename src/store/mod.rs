@@ -25,6 +25,7 @@ mod first_warnings;
 pub mod id_conflicts;
 pub mod id_remarks;
 pub mod inbound_windows;
+pub mod latency_sums;
 pub mod lease;
 pub mod ledger;
 pub mod message_acceptance;

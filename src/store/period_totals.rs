@@ -7,12 +7,14 @@ use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::ids::AccountId;
-use crate::domain::latency::{Histogram, LatencyBucket};
+use crate::domain::latency::Histogram;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::entities::{latency_count_row, message_count_row};
+use crate::store::bucket_counts::Period;
+use crate::store::entities::message_count_row;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountTotals {
@@ -55,8 +57,13 @@ impl Store {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Result<BTreeMap<AccountId, AccountTotals>, Error> {
-        use latency_count_row::Column as Latency;
         use message_count_row::Column as Count;
+        let period = Period {
+            from,
+            to,
+            account: None,
+            limit: AccountLimit::default(),
+        };
         let (from, to) = (instant::to_millis(from), instant::to_millis(to));
         let rows: Vec<(AccountId, DeliveryState, i64)> = message_count_row::Entity::find()
             .select_only()
@@ -79,23 +86,9 @@ impl Store {
                 .states
                 .insert(state, messages);
         }
-        let rows: Vec<(AccountId, i64, i64)> = latency_count_row::Entity::find()
-            .select_only()
-            .column(Latency::Account)
-            .column(Latency::Latency)
-            .column_as(sum(Latency::Messages), "messages")
-            .filter(Latency::Bucket.gte(from))
-            .filter(Latency::Bucket.lt(to))
-            .filter(Latency::Stage.eq(Stage::Delivered))
-            .group_by(Latency::Account)
-            .group_by(Latency::Latency)
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
-        for (account, latency, messages) in rows {
-            let totals = totals.entry(account).or_default();
-            let bucket = LatencyBucket::from_number(latency);
-            totals.time_to_delivered.add(bucket, messages);
+        for sum in self.sum_latencies(&period, &[Stage::Delivered]).await? {
+            let totals = totals.entry(sum.account).or_default();
+            totals.time_to_delivered.add(sum.latency, sum.messages);
         }
         Ok(totals)
     }

@@ -293,6 +293,10 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
             "time to delivered",
         ),
         (
+            "UPDATE latency_days SET messages = messages + 5".to_owned(),
+            "its quarter hours differ by",
+        ),
+        (
             format!(
                 "UPDATE provider_ids SET account = 'someone-else' WHERE message = {}",
                 some("provider_ids", "message", "account = 'zixflow-main'")

@@ -39,6 +39,7 @@ mod m20261128_001112_create_alerts;
 mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
 mod m20261129_000001_index_shares;
+mod m20261129_000002_sum_latencies;
 
 use sea_orm_migration::prelude::*;
 
@@ -88,6 +89,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_002001_index_changes::Migration),
             Box::new(m20261128_002201_cover_counted::Migration),
             Box::new(m20261129_000001_index_shares::Migration),
+            Box::new(m20261129_000002_sum_latencies::Migration),
         ]
     }
 

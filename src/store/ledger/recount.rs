@@ -35,7 +35,7 @@ pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Resu
             .all(connection)
             .await?;
         let Some(last) = rows.last() else {
-            return Ok(());
+            return message_counts::sum_days_again(connection, since).await;
         };
         after = last.id;
         let mut sum = message_counts::Differences::default();

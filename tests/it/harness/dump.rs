@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 12] = [
+const TABLES: [(&str, &str, &str); 13] = [
     (
         "messages",
         "id resend_of resent_as",
@@ -47,6 +47,11 @@ const TABLES: [(&str, &str, &str); 12] = [
         "",
         "bucket account kind stage latency messages",
     ),
+    (
+        "latency_days",
+        "",
+        "day account kind stage latency messages",
+    ),
     ("merged_messages", "id survivor", ""),
     (
         "account_events",
@@ -82,7 +87,9 @@ pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
         let all: Vec<String> = ids.chain(columns).collect();
         let only = match table {
             "charge_counts" => " WHERE deliveries <> 0",
-            table if table.ends_with("_counts") => " WHERE messages <> 0",
+            table if table.ends_with("_counts") || table == "latency_days" => {
+                " WHERE messages <> 0"
+            }
             _ => "",
         };
         let sql = format!(

@@ -6,6 +6,7 @@ use crate::harness::database::TestDatabase;
 
 /// The time that one row of the count tables covers.
 const PERIOD_MILLIS: i64 = 15 * 60 * 1000;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Fails unless counts and histograms equal a recount; returns how many messages are counted.
 pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 {
@@ -66,6 +67,23 @@ async fn check_latencies(database: &TestDatabase) {
         .collect();
     let counted: BTreeSet<String> = counted.into_iter().collect();
     assert_eq!(counted, recounted, "histograms differ from a recount");
+    let names = "account || '|' || kind || '|' || stage || '|' || CAST(latency AS TEXT)";
+    let days = format!(
+        "SELECT CAST(day / {DAY_MILLIS} AS TEXT) || '|' || {names} || '|' || CAST(messages AS TEXT) AS line \
+         FROM latency_days WHERE messages <> 0"
+    );
+    let summed = format!(
+        "SELECT day || '|' || CAST(SUM(messages) AS TEXT) AS line FROM (\
+         SELECT CAST(bucket / {DAY_MILLIS} AS TEXT) || '|' || {names} AS day, messages FROM latency_counts) AS named \
+         GROUP BY day HAVING SUM(messages) <> 0"
+    );
+    let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
+    let (days, summed) = (database.query(&days).await, database.query(&summed).await);
+    assert_eq!(
+        sorted(days),
+        sorted(summed),
+        "days differ from their quarter hours"
+    );
 }
 
 /// Eight equal buckets per doubling.

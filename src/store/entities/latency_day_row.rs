@@ -1,0 +1,26 @@
+//! Row of `latency_days`. The rows of `latency_counts`, summed by day in UTC.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::delivery_state::Stage;
+use crate::domain::ids::AccountId;
+use crate::domain::media::MediaKind;
+use crate::store::entities::column_types::OrEmpty;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "latency_days")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub day: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: AccountId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub kind: OrEmpty<MediaKind>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub stage: Stage,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub latency: i64,
+    pub messages: i64,
+}
+
+without_relations!();
