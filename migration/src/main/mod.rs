@@ -38,6 +38,7 @@ mod m20261128_001111_count_by_attempt;
 mod m20261128_001112_create_alerts;
 mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
+mod m20261129_000301_keep_country_of_erased;
 
 use sea_orm_migration::prelude::*;
 
@@ -86,6 +87,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001112_create_alerts::Migration),
             Box::new(m20261128_002001_index_changes::Migration),
             Box::new(m20261128_002201_cover_counted::Migration),
+            Box::new(m20261129_000301_keep_country_of_erased::Migration),
         ]
     }
 
