@@ -97,7 +97,9 @@ pub const SWEPT: &[SweptTable] = &[
     SweptTable { name: "send_flows", key: &[Text("account")], folds: None, page: PAGE, columns: &[
         ("slowed_reason", Ellipsis), ("streak_recipients", Ellipsis), ("trip_reason", Ellipsis), ("trip_reply", Null),
     ] },
-    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[("rejections", Null)] },
+    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[
+        ("name", Ellipsis), ("caption", Null), ("media_url", Null), ("media_id", Null), ("template", Values), ("rejections", Null),
+    ] },
 ];
 
 /// Columns of text that name no customers, with the reason.
@@ -120,7 +122,7 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("account_events", &["account", "kind"], "words of ours"),
     ("accounts", &["id", "provider"], "words of ours"),
     ("send_flows", &["account", "streak_kind"], "words of ours"),
-    ("campaigns", &["account", "caption", "id", "kind", "media_id", "media_url", "mime_type", "name", "sender", "state", "template"], "equal for every recipient"),
+    ("campaigns", &["account", "id", "kind", "mime_type", "sender", "state"], "words of ours, numbers of the business"),
     ("campaign_recipients", &["campaign", "content", "row_key"], "removed row by row, with the counts of the campaign"),
     ("callback_hours", &["account"], "words of ours"),
     ("changes", &["account", "state"], "words of ours"),

@@ -722,3 +722,37 @@ async fn the_audit_log_has_no_entry_for_a_message_that_was_left_alone() {
     drop(claimed);
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn texts_of_a_campaign_that_hold_the_number_are_removed_when_the_campaign_has_ended() {
+    let app = start_app().await;
+    let message = app.send(&personal(SOBOT)).await;
+    let mut with_caption = draft("Summer Sale");
+    with_caption["caption"] = json!("Call +44 7700 900123");
+    let mut with_template = draft("New Number");
+    with_template.as_object_mut().unwrap().remove("caption");
+    with_template["template"] = json!({ "name": "new_number", "language": "en",
+        "body": ["{{name}}", "+447700900123"], "buttons": [] });
+    for campaign in [&with_caption, &with_template] {
+        let id = create(&app, campaign).await;
+        let body = json!({ "phone": NUMBER });
+        let (status, refused) = app.post_json("/api/v1/people/erase", &body).await;
+        assert_eq!(status, 409, "{refused}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("campaign `{id}`")), "{detail}");
+        // Nothing was changed.
+        assert_eq!(app.message(&message).await["to"], NUMBER);
+        assert_eq!(app.state(&message).await, "queued");
+        act(&app, &id, "cancel").await;
+    }
+    erase_number(&app).await;
+    let shown = show(&app, "summer-sale").await;
+    assert_eq!(shown.get("caption"), None, "{shown}");
+    let shown = show(&app, "new-number").await;
+    assert_eq!(
+        shown["template"]["body"],
+        json!(["{{name}}", "…"]),
+        "{shown}"
+    );
+    app.finish().await;
+}

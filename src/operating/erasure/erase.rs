@@ -69,12 +69,21 @@ pub async fn erase(
     if submitting > 0 {
         return Err(ErasureError::Submitting(submitting));
     }
+    let matcher = IdentityMatcher::new(&identities);
+    for campaign in services.store.list_unfinished_campaigns().await? {
+        if campaign
+            .texts()
+            .any(|text| matcher.matches(text.as_bytes()))
+        {
+            return Err(ErasureError::UnfinishedCampaign(campaign.id));
+        }
+    }
     let mut erasure = Erasure {
-        progress,
         services,
-        matcher: IdentityMatcher::new(&identities),
         identities,
+        matcher,
         decision,
+        progress,
     };
     erasure.run(position).await
 }
